@@ -1,0 +1,1 @@
+//! Methods that attribute a network's output to its input.

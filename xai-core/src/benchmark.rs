@@ -1,0 +1,1 @@
+//! The benchmark: images with lesions, their class and their ground truth.

@@ -1,0 +1,1 @@
+//! Where images come from: volumes, the embedded brain, synthetic subjects, pre-training corpora.

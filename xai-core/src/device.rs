@@ -1,0 +1,70 @@
+//! The tensor alias and the choice of device.
+//!
+//! Everything computes on [`burn::Dispatch`], whose tensors live on a CPU or on a GPU by the
+//! device they were made on; no signature here carries a backend parameter.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+
+/// The one backend: chosen at run time by the device.
+pub type Backend = burn::Dispatch;
+
+/// A tensor of rank `D`. Activations are `[images, channels, height, width]`.
+pub type Tensor<const D: usize> = burn::tensor::Tensor<Backend, D>;
+
+/// Where tensors live.
+pub type Device = burn::DispatchDevice;
+
+/// What `--device` takes: `flex` (this machine's CPU) or `cuda`, `cuda:1` (an NVIDIA GPU).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The CPU, by Burn's Flex backend and our own convolution.
+    #[default]
+    Flex,
+    /// An NVIDIA GPU by its number. Needs the feature `cuda`.
+    Cuda(usize),
+}
+
+impl DeviceChoice {
+    /// Opens the device. On a build without `cuda`, asking for a GPU is an error that says how to build.
+    pub fn open(self) -> Result<Device> {
+        match self {
+            Self::Flex => Ok(Device::Flex(Default::default())),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(index) => Ok(Device::Cuda(burn::backend::cuda::CudaDevice::new(index))),
+            #[cfg(not(feature = "cuda"))]
+            Self::Cuda(_) => Err(Error::invalid(
+                "this program was built without CUDA; build it with `--features cuda`",
+            )),
+        }
+    }
+}
+
+impl FromStr for DeviceChoice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text.split_once(':') {
+            None if text == "flex" => Ok(Self::Flex),
+            None if text == "cuda" => Ok(Self::Cuda(0)),
+            Some(("cuda", index)) => index
+                .parse()
+                .map(Self::Cuda)
+                .map_err(|_| Error::invalid(format!("`{index}` is not the number of a GPU"))),
+            _ => Err(Error::invalid(format!(
+                "no device is called `{text}`; use `flex` (CPU), `cuda` or `cuda:1`"
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flex => f.write_str("flex"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The one error type. Every message names what is wrong, where, and the way out.
+
+use std::path::{Path, PathBuf};
+
+/// What went wrong, for a person to read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be read or written, or holds something else than it should.
+    #[error("{}: {problem}", path.display())]
+    File {
+        /// The guilty file.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
+    /// A value that the user gave (an option, an argument, an array's shape) cannot be used.
+    #[error("{0}")]
+    Invalid(String),
+    /// The run was stopped (Ctrl-C); what is finished is kept.
+    #[error("stopped; finished cells are kept, run the same command again to go on")]
+    Interrupted,
+}
+
+impl Error {
+    /// An error about a file, for `map_err`: `.map_err(|e| Error::file(path, e))`.
+    pub fn file(path: impl AsRef<Path>, problem: impl ToString) -> Self {
+        Self::File {
+            path: path.as_ref().to_path_buf(),
+            problem: problem.to_string(),
+        }
+    }
+
+    /// An error about a value that was given.
+    pub fn invalid(problem: impl ToString) -> Self {
+        Self::Invalid(problem.to_string())
+    }
+}
+
+/// [`std::result::Result`] with our [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;

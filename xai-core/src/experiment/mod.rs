@@ -1,0 +1,2 @@
+//! Sweeps: what varies, what is done, what is kept.
+pub mod results;

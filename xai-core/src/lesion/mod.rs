@@ -1,0 +1,1 @@
+//! Artificial lesions: their making, their library and their placement.

@@ -1,0 +1,1 @@
+//! Layers, networks made of them, and their weights.
