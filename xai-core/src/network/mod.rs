@@ -1,7 +1,11 @@
 //! Networks: sequences of [`Layer`]s whose forward pass is explicit, so that attribution rules
 //! and training can walk them in either direction.
 
+mod kernels;
+mod lanes;
 mod layers;
 pub mod ops;
+mod vgg;
 
 pub use layers::{BatchNorm2d, Conv2d, Layer, Linear, Network};
+pub use vgg::VggConfig;
