@@ -56,13 +56,13 @@ fn draw(mut image: ArrayViewMut2<f32>, class: u8, rng: &mut impl Rng) {
     let size = image.nrows() as f32;
     texture(&mut image, rng);
     let mut drawn: Vec<[f32; 3]> = Vec::new();
-    let wanted = rng.random_range(1..=3);
+    let wanted = rng.random_range(3..=6);
     // Shapes do not overlap; if the next one finds no place there is one less.
-    for _ in 0..30 {
+    for _ in 0..60 {
         if drawn.len() == wanted {
             break;
         }
-        let radius = size * rng.random_range(0.08..0.2);
+        let radius = size * rng.random_range(0.08..0.14);
         let [x, y] = std::array::from_fn(|_| rng.random_range(radius..size - radius));
         let apart = |&[x2, y2, r2]: &[f32; 3]| (x - x2).hypot(y - y2) > radius + r2;
         if drawn.iter().all(apart) {
@@ -71,7 +71,7 @@ fn draw(mut image: ArrayViewMut2<f32>, class: u8, rng: &mut impl Rng) {
     }
     for [x, y, radius] in drawn {
         let (sin, cos) = rng.random_range(0.0..TAU).sin_cos();
-        let contrast = rng.random_range(0.2f32..0.5) * if rng.random() { 1.0 } else { -1.0 };
+        let contrast = rng.random_range(0.25f32..0.5) * if rng.random() { 1.0 } else { -1.0 };
         for ((row, column), pixel) in image.indexed_iter_mut() {
             let (dx, dy) = (column as f32 + 0.5 - x, row as f32 + 0.5 - y);
             if dx.hypot(dy) <= radius + 1.0 {
@@ -95,11 +95,11 @@ fn texture(image: &mut ArrayViewMut2<f32>, rng: &mut impl Rng) {
     let [coarse, fine] = [0.12f32, 0.03].map(|spacing| {
         let (spacing, sd) = (
             spacing * size * rng.random_range(0.7f32..1.4),
-            rng.random_range(0.02..0.12),
+            rng.random_range(0.02..0.07),
         );
         SmoothField::<1>::random(spacing, sd, [size, size, 1.0], rng).plane(0.5 * spacing)
     });
-    let white = rng.random_range(0.01f32..0.08);
+    let white = rng.random_range(0.01f32..0.04);
     let centres = |n: usize| (0..n).map(|column| column as f32 + 0.5);
     let coarse_columns = coarse.columns(centres(image.ncols()));
     let fine_columns = fine.columns(centres(image.ncols()));

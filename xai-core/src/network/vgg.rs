@@ -32,7 +32,8 @@ pub struct VggConfig {
 
 impl VggConfig {
     /// A network with weights drawn as torchvision draws them for `vgg16(weights=None)`:
-    /// convolutions from N(0, 2 / (out * k^2)), linear layers from N(0, 0.01), biases zero.
+    /// convolutions with a variance of 2 / (out * k^2), linear layers with a deviation of 0.01
+    /// (times the root of the width divisor, so that signals keep their size), biases zero.
     ///
     /// With `batch_norm`, a normalisation follows each convolution (torchvision's `vgg16_bn`),
     /// for a pre-training that ends with [`Network::fold_batch_norm`].
@@ -76,9 +77,10 @@ impl VggConfig {
         layers.push(Layer::AdaptiveAvgPool2d([side, side]));
         layers.push(Layer::Flatten);
         let hidden = 4096 / self.width_divisor;
+        let deviation = 0.01 * (self.width_divisor as f64).sqrt();
         let mut linear = |inputs: usize, outputs: usize| {
             Layer::Linear(Linear {
-                weight: Tensor::from_data(normal(&[outputs, inputs], 0.01), device),
+                weight: Tensor::from_data(normal(&[outputs, inputs], deviation), device),
                 bias: Some(Tensor::zeros([outputs], device)),
             })
         };
