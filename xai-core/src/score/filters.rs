@@ -11,10 +11,10 @@ use ndarray::{Array2, ArrayView2};
 pub fn sobel(image: ArrayView2<f32>) -> Array2<f32> {
     Array2::from_shape_fn(image.dim(), |(y, x)| {
         let at = |dy, dx| neighbour(&image, (y, x), (dy, dx));
-        let gx = (at(-1, 1) + 2.0 * at(0, 1) + at(1, 1))
-            - (at(-1, -1) + 2.0 * at(0, -1) + at(1, -1));
-        let gy = (at(1, -1) + 2.0 * at(1, 0) + at(1, 1))
-            - (at(-1, -1) + 2.0 * at(-1, 0) + at(-1, 1));
+        let gx =
+            (at(-1, 1) + 2.0 * at(0, 1) + at(1, 1)) - (at(-1, -1) + 2.0 * at(0, -1) + at(1, -1));
+        let gy =
+            (at(1, -1) + 2.0 * at(1, 0) + at(1, 1)) - (at(-1, -1) + 2.0 * at(-1, 0) + at(-1, 1));
         gx.hypot(gy)
     })
 }
