@@ -1,22 +1,24 @@
-//! A thin layer over plotters: pixels, one font, one error.
-
-use std::sync::LazyLock;
+//! A thin layer over plotters: coordinates in pixels of the finished figure, one font, one error.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use plotters::style::FontTransform;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontTransform, register_font};
 
+use super::font::{HALF_CAPITAL, text_pixels, text_width};
 use crate::error::{Error, Result};
 
-/// What the SVG asks the viewer for, in order of preference. The PNG, and all measuring of text, uses
-/// the embedded DejaVu Sans, which is registered under this name.
-const FONT: &str = "DejaVu Sans, Verdana, Arial, sans-serif";
+/// What an SVG asks its viewer for, in order of preference: the font that we measure with comes first.
+const FAMILY: &str = "DejaVu Sans, Verdana, Arial, sans-serif";
 
-static FONT_IS_VALID: LazyLock<bool> = LazyLock::new(|| {
-    let bytes = include_bytes!("../../assets/font/DejaVuSans-subset.ttf");
-    register_font(FONT, FontStyle::Normal, bytes).is_ok()
-});
+/// Who sets the letters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Letters {
+    /// The viewer of the file: texts stay texts.
+    Viewer,
+    /// We: texts become pixels.
+    Pixels,
+}
 
 /// Which point of a text lies at the given place; vertically it is always the middle of its capitals.
 #[derive(Clone, Copy)]
@@ -39,21 +41,20 @@ pub(super) enum Turn {
 /// A white page to draw on, in pixels from the top left.
 pub(super) struct Canvas<DB: DrawingBackend> {
     area: DrawingArea<DB, Shift>,
-    drop: f64,
+    scale: f64,
+    letters: Letters,
 }
 
 impl<DB: DrawingBackend> Canvas<DB> {
-    /// A page over a backend. Plotters' backends put the middle of a text at different heights;
-    /// `drop` is how far, in parts of the font size, one's texts must go down to stand right.
-    pub fn new(backend: DB, drop: f64) -> Result<Self> {
-        if !*FONT_IS_VALID {
-            return Err(Error::invalid(
-                "the embedded font of the figures is damaged; rebuild the program",
-            ));
-        }
+    /// A page over a backend that has `scale` times as many pixels each way as the finished figure.
+    pub fn new(backend: DB, scale: u32, letters: Letters) -> Result<Self> {
         let area = backend.into_drawing_area();
         area.fill(&WHITE).map_err(failed)?;
-        Ok(Self { area, drop })
+        Ok(Self {
+            area,
+            scale: f64::from(scale),
+            letters,
+        })
     }
 
     /// A filled rectangle.
@@ -63,23 +64,23 @@ impl<DB: DrawingBackend> Canvas<DB> {
         (x1, y1): (f64, f64),
         color: RGBColor,
     ) -> Result<()> {
-        let corners = [pixel(x0, y0), pixel(x1, y1)];
+        let corners = [self.pixel(x0, y0), self.pixel(x1, y1)];
         self.area
             .draw(&Rectangle::new(corners, color.filled()))
             .map_err(failed)
     }
 
     /// A line through points.
-    pub fn line(&self, points: &[(f64, f64)], color: RGBColor, width: u32) -> Result<()> {
-        let points: Vec<(i32, i32)> = points.iter().map(|&(x, y)| pixel(x, y)).collect();
-        let style = color.stroke_width(width);
+    pub fn line(&self, points: &[(f64, f64)], color: RGBColor, width: f64) -> Result<()> {
+        let points: Vec<(i32, i32)> = points.iter().map(|&(x, y)| self.pixel(x, y)).collect();
+        let style = color.stroke_width((width * self.scale).round() as u32);
         self.area
             .draw(&PathElement::new(points, style))
             .map_err(failed)
     }
 
     /// A dashed horizontal line.
-    pub fn dashes(&self, (x0, x1): (f64, f64), y: f64, color: RGBColor, width: u32) -> Result<()> {
+    pub fn dashes(&self, (x0, x1): (f64, f64), y: f64, color: RGBColor, width: f64) -> Result<()> {
         let (dash, gap) = (14.0, 10.0);
         let mut x = x0;
         while x < x1 {
@@ -90,13 +91,27 @@ impl<DB: DrawingBackend> Canvas<DB> {
     }
 
     /// A filled circle.
-    pub fn circle(&self, (x, y): (f64, f64), radius: i32, color: RGBColor) -> Result<()> {
-        let circle = Circle::new(pixel(x, y), radius, color.filled());
+    pub fn circle(&self, (x, y): (f64, f64), radius: f64, color: RGBColor) -> Result<()> {
+        let circle = Circle::new(self.pixel(x, y), self.scaled(radius), color.filled());
         self.area.draw(&circle).map_err(failed)
     }
 
-    /// A black text.
+    /// A black text; `size` is the font size (em).
     pub fn text(
+        &self,
+        text: &str,
+        place: (f64, f64),
+        size: f64,
+        align: Align,
+        turn: Turn,
+    ) -> Result<()> {
+        match self.letters {
+            Letters::Viewer => self.text_by_viewer(text, place, size, align, turn),
+            Letters::Pixels => self.text_by_pixels(text, place, size, align, turn),
+        }
+    }
+
+    fn text_by_viewer(
         &self,
         text: &str,
         (x, y): (f64, f64),
@@ -104,44 +119,74 @@ impl<DB: DrawingBackend> Canvas<DB> {
         align: Align,
         turn: Turn,
     ) -> Result<()> {
-        let drop = self.drop * size;
+        // Plotters asks the viewer to put the baseline half an x-height, 0.27 em in DejaVu Sans,
+        // below the given point.
+        let drop = (HALF_CAPITAL - 0.27) * size;
         let (transform, place) = match turn {
-            Turn::None => (FontTransform::None, pixel(x, y + drop)),
-            Turn::Up => (FontTransform::Rotate270, pixel(x + drop, y)),
-            Turn::Down => (FontTransform::Rotate90, pixel(x - drop, y)),
+            Turn::None => (FontTransform::None, self.pixel(x, y + drop)),
+            Turn::Up => (FontTransform::Rotate270, self.pixel(x + drop, y)),
+            Turn::Down => (FontTransform::Rotate90, self.pixel(x - drop, y)),
         };
         let horizontal = match align {
             Align::Left => HPos::Left,
             Align::Center => HPos::Center,
             Align::Right => HPos::Right,
         };
-        let style = TextStyle::from((FONT, size).into_font().transform(transform))
-            .pos(Pos::new(horizontal, VPos::Center));
+        // Plotters' size of a font is 1.24 em.
+        let font = (FAMILY, size * self.scale * 1.24)
+            .into_font()
+            .transform(transform);
+        let style = TextStyle::from(font).pos(Pos::new(horizontal, VPos::Center));
         self.area
             .draw(&Text::new(text, place, style))
             .map_err(failed)
+    }
+
+    fn text_by_pixels(
+        &self,
+        text: &str,
+        (x, y): (f64, f64),
+        size: f64,
+        align: Align,
+        turn: Turn,
+    ) -> Result<()> {
+        let size = size * self.scale;
+        let start = match align {
+            Align::Left => 0.0,
+            Align::Center => -text_width(text, size) / 2.0,
+            Align::Right => -text_width(text, size),
+        };
+        let (start, drop) = (start.round() as i32, (HALF_CAPITAL * size).round() as i32);
+        let (x0, y0) = self.pixel(x, y);
+        let mut drawn = Ok(());
+        text_pixels(text, size, |along, down, cover| {
+            let (along, down) = (along + start, down + drop);
+            let place = match turn {
+                Turn::None => (x0 + along, y0 + down),
+                Turn::Up => (x0 + down, y0 - along),
+                Turn::Down => (x0 - down, y0 + along),
+            };
+            if drawn.is_ok() {
+                drawn = self.area.draw_pixel(place, &BLACK.mix(cover));
+            }
+        });
+        drawn.map_err(failed)
     }
 
     /// Finishes the file.
     pub fn finish(self) -> Result<()> {
         self.area.present().map_err(failed)
     }
-}
 
-/// The width of a text in pixels, in the embedded font.
-pub(super) fn text_width(text: &str, size: f64) -> f64 {
-    // The font is there from the first canvas on; without one nothing can be drawn anyway.
-    let known = *FONT_IS_VALID;
-    match (FONT, size).into_font().box_size(text) {
-        Ok((width, _)) if known => f64::from(width),
-        _ => 0.0,
+    fn pixel(&self, x: f64, y: f64) -> (i32, i32) {
+        (self.scaled(x), self.scaled(y))
+    }
+
+    fn scaled(&self, length: f64) -> i32 {
+        (length * self.scale).round() as i32
     }
 }
 
-fn pixel(x: f64, y: f64) -> (i32, i32) {
-    (x.round() as i32, y.round() as i32)
-}
-
-fn failed(problem: impl std::error::Error) -> Error {
+pub(super) fn failed(problem: impl std::error::Error) -> Error {
     Error::invalid(format!("the figure cannot be drawn: {problem}"))
 }

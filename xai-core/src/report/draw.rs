@@ -5,39 +5,39 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use super::canvas::{Align, Canvas, Turn, text_width};
+use super::canvas::{Align, Canvas, Letters, Turn};
 use super::figure::{Figure, Panel, Scale};
+use super::font::text_width;
 use super::legend::{self, Legend};
 use crate::error::{Error, Result};
 use crate::statistics::BoxSummary;
 
 // All lengths are pixels of the PNG, about 370 to the inch when printed over a page's width (180 mm).
 const WIDTH: f64 = 2600.0;
-const TITLE: f64 = 42.0;
-const LABEL: f64 = 40.0;
-const TICK: f64 = 36.0;
+const TITLE: f64 = 38.0;
+const LABEL: f64 = 36.0;
+const TICK: f64 = 33.0;
 /// Left and right of the panels, for the scales and their labels.
 const MARGIN: f64 = 190.0;
 const EDGE: f64 = 28.0;
 const COLUMN_GAP: f64 = 44.0;
 /// Between rows, for the panels' titles.
-const ROW_GAP: f64 = 96.0;
+const ROW_GAP: f64 = 88.0;
 
 const INK: RGBColor = RGBColor(40, 40, 40);
 const GRID: RGBColor = RGBColor(222, 222, 222);
 const FRAME: RGBColor = RGBColor(130, 130, 130);
+
+/// The PNG is drawn finer by this factor and averaged, for smooth edges.
+const FINER: u32 = 2;
 
 /// Writes the figure as SVG. It is drawn at the PNG's resolution and shown at half of it.
 pub(super) fn svg(figure: &Figure, path: &Path) -> Result<()> {
     let layout = Layout::of(figure);
     let (width, height) = layout.size;
     let mut text = String::new();
-    draw(
-        figure,
-        &layout,
-        SVGBackend::with_string(&mut text, layout.size),
-        0.07,
-    )?;
+    let backend = SVGBackend::with_string(&mut text, layout.size);
+    draw(figure, &layout, Canvas::new(backend, 1, Letters::Viewer)?)?;
     let drawn = format!("width=\"{width}\" height=\"{height}\"");
     let shown = format!("width=\"{}\" height=\"{}\"", width / 2, height / 2);
     fs::write(path, text.replacen(&drawn, &shown, 1)).map_err(|e| Error::file(path, e))
@@ -46,7 +46,40 @@ pub(super) fn svg(figure: &Figure, path: &Path) -> Result<()> {
 /// Writes the figure as PNG.
 pub(super) fn png(figure: &Figure, path: &Path) -> Result<()> {
     let layout = Layout::of(figure);
-    draw(figure, &layout, BitMapBackend::new(path, layout.size), 0.21)
+    let (width, height) = layout.size;
+    let size = (FINER * width, FINER * height);
+    let mut fine = vec![0; 3 * (size.0 * size.1) as usize];
+    let backend = BitMapBackend::with_buffer(&mut fine, size);
+    draw(
+        figure,
+        &layout,
+        Canvas::new(backend, FINER, Letters::Pixels)?,
+    )?;
+
+    let pixels = averaged(&fine, width as usize, height as usize);
+    let mut file = BitMapBackend::new(path, layout.size);
+    file.blit_bitmap((0, 0), layout.size, &pixels)
+        .and_then(|()| file.present())
+        .map_err(|e| Error::file(path, e))
+}
+
+/// RGB pixels of an image of the given size, from those of one [`FINER`] times as fine.
+fn averaged(fine: &[u8], width: usize, height: usize) -> Vec<u8> {
+    let finer = FINER as usize;
+    let mut pixels = Vec::with_capacity(3 * width * height);
+    for y in 0..height {
+        for x in 0..width {
+            for channel in 0..3 {
+                let mut sum = 0;
+                for (dy, dx) in (0..finer).flat_map(|dy| (0..finer).map(move |dx| (dy, dx))) {
+                    let place = (finer * y + dy) * finer * width + finer * x + dx;
+                    sum += usize::from(fine[3 * place + channel]);
+                }
+                pixels.push((sum / (finer * finer)) as u8);
+            }
+        }
+    }
+    pixels
 }
 
 /// Where everything goes.
@@ -128,13 +161,7 @@ fn baseline_places(figure: &Figure) -> f64 {
     }
 }
 
-fn draw<DB: DrawingBackend>(
-    figure: &Figure,
-    layout: &Layout,
-    backend: DB,
-    drop: f64,
-) -> Result<()> {
-    let canvas = Canvas::new(backend, drop)?;
+fn draw<DB: DrawingBackend>(figure: &Figure, layout: &Layout, canvas: Canvas<DB>) -> Result<()> {
     layout
         .legend
         .draw(&canvas, EDGE, f64::from(layout.size.0))?;
@@ -147,6 +174,7 @@ fn draw<DB: DrawingBackend>(
         };
         frame.draw_grid(&canvas)?;
         frame.draw_panel(&canvas, panel)?;
+        frame.draw_outline(&canvas)?;
         if index % layout.columns == 0 {
             frame.draw_scale(&canvas, &figure.left, -14.0, Align::Right)?;
         }
@@ -223,24 +251,30 @@ impl Frame<'_> {
         let (x1, y1) = (x0 + width, y0 + height);
         for tick in self.figure.left.ticks() {
             let y = self.y(&self.figure.left, tick);
-            canvas.line(&[(x0, y), (x1, y)], GRID, 2)?;
+            canvas.line(&[(x0, y), (x1, y)], GRID, 2.0)?;
         }
         if !self.figure.baselines.is_empty() {
-            let x = x0 + self.layout.place * (baseline_places(self.figure) + 0.0);
-            canvas.line(&[(x, y0), (x, y1)], GRID, 2)?;
+            let x = x0 + self.layout.place * (baseline_places(self.figure));
+            canvas.line(&[(x, y0), (x, y1)], GRID, 2.0)?;
         }
         if let Some(chance) = self.figure.chance {
             canvas.dashes(
                 (x0, x1),
                 self.y(&self.figure.left, chance),
                 legend::CHANCE,
-                3,
+                3.0,
             )?;
         }
+        Ok(())
+    }
+
+    fn draw_outline<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
+        let ((x0, y0), (width, height)) = (self.corner, self.layout.panel);
+        let (x1, y1) = (x0 + width, y0 + height);
         let outline = [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)];
         outline
             .windows(2)
-            .try_for_each(|side| canvas.line(side, FRAME, 2))
+            .try_for_each(|side| canvas.line(side, FRAME, 2.0))
     }
 
     fn draw_panel<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, panel: &Panel) -> Result<()> {
@@ -286,9 +320,9 @@ impl Frame<'_> {
             (summary.lower_whisker, summary.lower_quartile),
             (summary.upper_whisker, summary.upper_quartile),
         ] {
-            canvas.line(&[(x, y(whisker)), (x, y(edge))], INK, 2)?;
+            canvas.line(&[(x, y(whisker)), (x, y(edge))], INK, 2.0)?;
             let cap = [(x - half / 2.0, y(whisker)), (x + half / 2.0, y(whisker))];
-            canvas.line(&cap, INK, 2)?;
+            canvas.line(&cap, INK, 2.0)?;
         }
         let corners = (
             (x - half, y(summary.upper_quartile)),
@@ -296,7 +330,13 @@ impl Frame<'_> {
         );
         canvas.rectangle(corners.0, corners.1, color)?;
         let median = y(summary.median);
-        canvas.line(&[(x - half, median), (x + half, median)], INK, 4)
+        // A flat box keeps its colour beside the line.
+        let width = if corners.1.1 - corners.0.1 < 24.0 {
+            2.0
+        } else {
+            4.0
+        };
+        canvas.line(&[(x - half, median), (x + half, median)], INK, width)
     }
 
     /// The labels of a scale at a distance from the panel's left edge.

@@ -2,15 +2,16 @@
 
 use plotters::prelude::*;
 
-use super::canvas::{Align, Canvas, Turn, text_width};
+use super::canvas::{Align, Canvas, Turn};
 use super::figure::Figure;
+use super::font::text_width;
 use crate::error::Result;
 
-const SIZE: f64 = 38.0;
-const ROW: f64 = 62.0;
-const KEY: f64 = 64.0;
-const KEY_GAP: f64 = 18.0;
-const ENTRY_GAP: f64 = 56.0;
+const SIZE: f64 = 33.0;
+const ROW: f64 = 56.0;
+const KEY: f64 = 52.0;
+const KEY_GAP: f64 = 16.0;
+const ENTRY_GAP: f64 = 46.0;
 
 /// The colour of the chance level.
 pub(super) const CHANCE: RGBColor = RGBColor(90, 90, 90);
@@ -50,14 +51,14 @@ pub(super) fn draw_accuracy<DB: DrawingBackend>(
     points: &[(f64, f64)],
     color: RGBColor,
 ) -> Result<()> {
-    canvas.line(points, WHITE, 9)?;
+    canvas.line(points, WHITE, 8.0)?;
     points
         .iter()
-        .try_for_each(|&point| canvas.circle(point, 12, WHITE))?;
-    canvas.line(points, color, 5)?;
+        .try_for_each(|&point| canvas.circle(point, 11.0, WHITE))?;
+    canvas.line(points, color, 4.0)?;
     points
         .iter()
-        .try_for_each(|&point| canvas.circle(point, 9, color))
+        .try_for_each(|&point| canvas.circle(point, 9.0, color))
 }
 
 enum Key {
@@ -113,8 +114,10 @@ impl Legend {
                     Key::Box(color) => {
                         canvas.rectangle((x, y - 16.0), (x + KEY, y + 16.0), *color)?
                     }
-                    Key::Accuracy => draw_accuracy(canvas, &[(x, y), (x + KEY, y)], NEUTRAL)?,
-                    Key::Chance => canvas.dashes((x, x + KEY), y, CHANCE, 3)?,
+                    Key::Accuracy => {
+                        draw_accuracy(canvas, &[(x + 9.0, y), (x + KEY - 9.0, y)], NEUTRAL)?
+                    }
+                    Key::Chance => canvas.dashes((x, x + KEY), y, CHANCE, 3.0)?,
                 }
                 let place = (x + KEY + KEY_GAP, y);
                 canvas.text(name, place, SIZE, Align::Left, Turn::None)?;

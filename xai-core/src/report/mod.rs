@@ -7,6 +7,7 @@
 mod canvas;
 mod draw;
 mod figure;
+mod font;
 mod legend;
 mod names;
 mod summary;
