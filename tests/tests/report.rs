@@ -190,6 +190,54 @@ fn figures_are_complete_files() {
 }
 
 #[test]
+fn boxes_stand_where_their_numbers_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = report::write(&small(), folder.path()).unwrap();
+    let svg = fs::read_to_string(&paths[1]).unwrap();
+
+    // The highest value is 0.8, so the first panel's grid lines are 0, 0.2, 0.4, 0.6 and 0.8.
+    let grid: Vec<f64> = svg
+        .lines()
+        .filter(|line| line.contains("#DEDEDE"))
+        .map(|line| numbers(attribute(line, "points"))[1])
+        .take(5)
+        .collect();
+    let y = |value: f64| grid[0] + value / 0.8 * (grid[4] - grid[0]);
+
+    // Mri, saliency: 0.2, 0.4, 0.6, 0.8, with the quartiles 0.35 and 0.65. The first of that colour
+    // is the legend's key.
+    let color = "fill=\"#CC79A7\"";
+    let is_box = |line: &&str| line.starts_with("<rect") && line.contains(color);
+    let rectangle = svg.lines().filter(is_box).nth(1).unwrap();
+    let top = numbers(attribute(rectangle, "y"))[0];
+    let bottom = top + numbers(attribute(rectangle, "height"))[0];
+    assert!(
+        (top - y(0.65)).abs() <= 1.0 && (bottom - y(0.35)).abs() <= 1.0,
+        "{rectangle}"
+    );
+
+    // Its accuracy, the mean of 0.8 and 0.9, on a scale from 0.5 to 1 over the same height.
+    let is_dot = |line: &&str| line.starts_with("<circle") && line.contains(color);
+    let dot = svg.lines().find(is_dot).unwrap();
+    let expected = y(0.8 * (0.85 - 0.5) / 0.5);
+    assert!(
+        (numbers(attribute(dot, "cy"))[0] - expected).abs() <= 1.0,
+        "{dot}"
+    );
+}
+
+/// The value of an attribute of an SVG tag.
+fn attribute<'a>(tag: &'a str, name: &str) -> &'a str {
+    let (_, rest) = tag.split_once(&format!(" {name}=\"")).unwrap();
+    rest.split_once('"').unwrap().0
+}
+
+fn numbers(text: &str) -> Vec<f64> {
+    let fields = text.split([' ', ',']).filter(|field| !field.is_empty());
+    fields.map(|field| field.parse().unwrap()).collect()
+}
+
+#[test]
 fn results_that_cannot_be_reported_say_why() {
     let refused = |change: fn(&mut SweepResult)| {
         let mut result = small();

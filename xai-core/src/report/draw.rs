@@ -7,22 +7,14 @@ use plotters::prelude::*;
 
 use super::canvas::{Align, Canvas, Letters, Turn};
 use super::figure::{Figure, Panel, Scale};
-use super::font::text_width;
-use super::legend::{self, Legend};
+use super::layout::{EDGE, Layout, TICK, baseline_places};
+use super::legend;
 use crate::error::{Error, Result};
 use crate::statistics::BoxSummary;
 
-// All lengths are pixels of the PNG, about 370 to the inch when printed over a page's width (180 mm).
-const WIDTH: f64 = 2600.0;
+// Lengths in pixels of the PNG, as in `layout`.
 const TITLE: f64 = 38.0;
 const LABEL: f64 = 36.0;
-const TICK: f64 = 33.0;
-/// Left and right of the panels, for the scales and their labels.
-const MARGIN: f64 = 190.0;
-const EDGE: f64 = 28.0;
-const COLUMN_GAP: f64 = 44.0;
-/// Between rows, for the panels' titles.
-const ROW_GAP: f64 = 88.0;
 
 const INK: RGBColor = RGBColor(40, 40, 40);
 const GRID: RGBColor = RGBColor(222, 222, 222);
@@ -80,85 +72,6 @@ fn averaged(fine: &[u8], width: usize, height: usize) -> Vec<u8> {
         }
     }
     pixels
-}
-
-/// Where everything goes.
-struct Layout {
-    size: (u32, u32),
-    columns: usize,
-    rows: usize,
-    /// Width and height of a panel.
-    panel: (f64, f64),
-    /// The top edge of the first row.
-    top: f64,
-    /// The width of one box's place; boxes of a tick are neighbours, one place lies between ticks.
-    place: f64,
-    /// The room for the labels under a panel, and whether they must be turned to fit.
-    labels: (f64, bool),
-    legend: Legend,
-}
-
-impl Layout {
-    fn of(figure: &Figure) -> Self {
-        // Full rows first: five panels are three and two, not four and one.
-        let rows = figure.panels.len().div_ceil(4);
-        let columns = figure.panels.len().div_ceil(rows);
-        let gaps = (columns - 1) as f64 * COLUMN_GAP;
-        let panel_width = ((WIDTH - 2.0 * MARGIN - gaps) / columns as f64).min(1100.0);
-        let panel_height = if rows == 1 { 620.0 } else { 500.0 };
-        let width = 2.0 * MARGIN + gaps + columns as f64 * panel_width;
-
-        let place = panel_width / places(figure);
-        let widest = figure
-            .ticks
-            .iter()
-            .map(|tick| text_width(tick, TICK))
-            .fold(0.0, f64::max);
-        let turned = widest > place * (figure.series.len() + 1) as f64 - 8.0;
-        let labels = if turned { widest + 24.0 } else { 56.0 };
-        let legend = Legend::of(figure, width - 2.0 * EDGE);
-        let top = EDGE + legend.height + ROW_GAP;
-        let title = if figure.x_title.is_empty() { 0.0 } else { 56.0 };
-        let height = top + rows as f64 * (panel_height + ROW_GAP) - ROW_GAP + labels + title + EDGE;
-        Self {
-            size: (width.round() as u32, height.round() as u32),
-            columns,
-            rows,
-            panel: (panel_width, panel_height),
-            top,
-            place,
-            labels: (labels, turned),
-            legend,
-        }
-    }
-
-    fn corner(&self, index: usize) -> (f64, f64) {
-        let (column, row) = ((index % self.columns) as f64, (index / self.columns) as f64);
-        (
-            MARGIN + column * (self.panel.0 + COLUMN_GAP),
-            self.top + row * (self.panel.1 + ROW_GAP),
-        )
-    }
-
-    /// The middle of all rows of panels.
-    fn middle(&self) -> f64 {
-        let rows = self.rows as f64;
-        self.top + (rows * (self.panel.1 + ROW_GAP) - ROW_GAP) / 2.0
-    }
-}
-
-/// How many boxes' places a panel is wide: half a place at both sides, and one after the baselines
-/// and between ticks.
-fn places(figure: &Figure) -> f64 {
-    let ticks = figure.ticks.len() * (figure.series.len() + 1);
-    ticks as f64 + baseline_places(figure)
-}
-
-fn baseline_places(figure: &Figure) -> f64 {
-    match figure.baselines.len() {
-        0 => 0.0,
-        n => n as f64 + 1.0,
-    }
 }
 
 fn draw<DB: DrawingBackend>(figure: &Figure, layout: &Layout, canvas: Canvas<DB>) -> Result<()> {
@@ -324,18 +237,17 @@ impl Frame<'_> {
             let cap = [(x - half / 2.0, y(whisker)), (x + half / 2.0, y(whisker))];
             canvas.line(&cap, INK, 2.0)?;
         }
-        let corners = (
-            (x - half, y(summary.upper_quartile)),
-            (x + half, y(summary.lower_quartile)),
-        );
-        canvas.rectangle(corners.0, corners.1, color)?;
+        let (top, bottom) = (y(summary.upper_quartile), y(summary.lower_quartile));
+        // Even where all values are equal there is a bit of colour to see.
+        let thicker = ((8.0 - (bottom - top)) / 2.0).max(0.0);
+        canvas.rectangle(
+            (x - half, top - thicker),
+            (x + half, bottom + thicker),
+            color,
+        )?;
         let median = y(summary.median);
         // A flat box keeps its colour beside the line.
-        let width = if corners.1.1 - corners.0.1 < 24.0 {
-            2.0
-        } else {
-            4.0
-        };
+        let width = if bottom - top < 24.0 { 2.0 } else { 4.0 };
         canvas.line(&[(x - half, median), (x + half, median)], INK, width)
     }
 

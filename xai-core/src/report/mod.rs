@@ -8,6 +8,7 @@ mod canvas;
 mod draw;
 mod figure;
 mod font;
+mod layout;
 mod legend;
 mod names;
 mod summary;

@@ -12,6 +12,12 @@ use crate::statistics::{bootstrap_mean, mean, quantile};
 /// The seed of the confidence intervals' resampling: a constant, as two reports of one result must agree.
 const BOOTSTRAP_SEED: u64 = 0;
 
+/// A row of the CSV before its last columns are computed.
+struct Row {
+    start: Vec<String>,
+    values: Vec<(u32, f64)>,
+}
+
 /// `table.csv`: a header, a row a combination and method, a row a baseline and method.
 pub(super) fn csv(summary: &Summary) -> String {
     let mut header = vec!["baseline"];
@@ -23,15 +29,13 @@ pub(super) fn csv(summary: &Summary) -> String {
         "seeds",
         "validation_accuracy",
         "test_accuracy",
-    ]);
-    header.extend([
         "precision_mean",
         "precision_ci95_low",
         "precision_ci95_high",
         "precision_median",
     ]);
 
-    let mut rows: Vec<(Vec<String>, Vec<(u32, f64)>)> = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
     for group in &summary.groups {
         let levels = summary
             .axes
@@ -54,7 +58,7 @@ pub(super) fn csv(summary: &Summary) -> String {
                 decimals(group.validation_accuracy()),
                 decimals(group.test_accuracy()),
             ]);
-            rows.push((row, values));
+            rows.push(Row { start: row, values });
         }
     }
     for baseline in &summary.baselines {
@@ -64,16 +68,17 @@ pub(super) fn csv(summary: &Summary) -> String {
             row.resize(1 + summary.axes.len() + summary.others.len(), String::new());
             row.extend([(*method).to_owned(), images(&values)]);
             row.resize(header.len() - 4, String::new());
-            rows.push((row, values));
+            rows.push(Row { start: row, values });
         }
     }
 
     // The resampling is what takes time; rows are independent, so their order stays.
     let lines: Vec<String> = rows
         .into_par_iter()
-        .map(|(mut row, values)| {
-            row.extend(precision_columns(&values));
-            row.iter()
+        .map(|Row { mut start, values }| {
+            start.extend(precision_columns(&values));
+            start
+                .iter()
                 .map(|field| quoted(field))
                 .collect::<Vec<_>>()
                 .join(",")

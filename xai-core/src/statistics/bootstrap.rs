@@ -41,11 +41,13 @@ pub fn bootstrap_mean(values: &[(u32, f64)], level: f64, seed: u64) -> Option<In
         return None;
     }
 
+    // Drawn as u32, as half the random bits are half the time.
+    let end = images.len() as u32;
     let mut random = random::stream(seed, "bootstrap");
     let mut means: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
-            let (sum, count) = (0..images.len())
-                .map(|_| images[random.random_range(0..images.len())])
+            let (sum, count) = (0..end)
+                .map(|_| images[random.random_range(0..end) as usize])
                 .fold((0.0, 0), |total, one| (total.0 + one.0, total.1 + one.1));
             sum / count as f64
         })
