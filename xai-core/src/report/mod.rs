@@ -1,1 +1,66 @@
-//! Tables and figures.
+//! Tables and figures: what a finished sweep looks like in a paper.
+//!
+//! [`write`] makes the files, [`table_text`] the table that the terminal shows. All of them show
+//! [precision](crate::score::Precision): one table row, one box, is one combination of the axes'
+//! levels and one method, over all images and training seeds.
+
+mod canvas;
+mod draw;
+mod figure;
+mod font;
+mod layout;
+mod legend;
+mod names;
+mod summary;
+mod table;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::experiment::results::SweepResult;
+
+use figure::Figure;
+use summary::Summary;
+
+/// Writes `table.csv`, `figure.svg` and `figure.png` to the folder `dir`, which is made if it is
+/// missing, and gives their paths.
+///
+/// - `table.csv`: one row a combination of levels and method with the values chosen, the numbers
+///   of images and seeds, both accuracies, and mean, 95 % confidence interval
+///   ([`bootstrap_mean`](crate::statistics::bootstrap_mean)) and median of the precision; then the
+///   baselines' rows.
+/// - `figure.svg` and `figure.png`: laid out like Figure 4 of the paper, a panel a method. The
+///   second axis runs along x, the levels of all others have a colour each.
+///
+/// # Errors
+/// A cell without a level of an axis, a score that is not finite, a sweep without a single score of
+/// precision, and files that cannot be written.
+pub fn write(result: &SweepResult, dir: &Path) -> Result<Vec<PathBuf>> {
+    let summary = Summary::of(result)?;
+    let figure = Figure::of(&summary);
+    fs::create_dir_all(dir).map_err(|e| Error::file(dir, e))?;
+    Ok(vec![
+        aside(dir, "table.csv", |path| {
+            fs::write(path, table::csv(&summary)).map_err(|e| Error::file(path, e))
+        })?,
+        aside(dir, "figure.svg", |path| draw::svg(&figure, path))?,
+        aside(dir, "figure.png", |path| draw::png(&figure, path))?,
+    ])
+}
+
+/// The mean precision as an aligned table: one row a combination of the axes' levels with its test
+/// accuracy, one column a method; then a row a baseline. Of a result that [`write`] refuses, the
+/// reason stands in the table's place.
+pub fn table_text(result: &SweepResult) -> String {
+    Summary::of(result).map_or_else(|reason| reason.to_string(), |summary| table::text(&summary))
+}
+
+/// Writes a file under another name and renames it, so that nobody ever finds half of one.
+fn aside(dir: &Path, name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let partial = dir.join(format!(".partial-{name}"));
+    let path = dir.join(name);
+    make(&partial)?;
+    fs::rename(&partial, &path).map_err(|e| Error::file(&path, e))?;
+    Ok(path)
+}

@@ -1,0 +1,390 @@
+//! Tables and figures of made-up sweeps. To look at the figures:
+//! `cargo test --release -p tests --test report -- --ignored`, then see `target/tmp/figures`.
+
+use std::fs;
+use std::path::Path;
+
+use xai_core::experiment::results::{Baseline, CellResult, SweepResult};
+use xai_core::report;
+use xai_core::score::{CHANCE, Score};
+
+const METHODS: [&str; 8] = [
+    "integrated_gradients",
+    "gradient_shap",
+    "deep_lift",
+    "saliency",
+    "input_x_gradient",
+    "guided_backprop",
+    "deconvolution",
+    "lrp",
+];
+
+fn score(image: u32, method: &str, metric: &str, value: f64) -> Score {
+    Score {
+        image,
+        class: (image % 2) as u8,
+        method: method.to_owned(),
+        metric: metric.to_owned(),
+        value,
+    }
+}
+
+/// Two images with the precisions `a` and `b`.
+fn pair(method: &str, a: f64, b: f64) -> [Score; 2] {
+    [
+        score(7, method, "precision", a),
+        score(8, method, "precision", b),
+    ]
+}
+
+fn strings(values: &[(&str, &str)]) -> Vec<(String, String)> {
+    values
+        .iter()
+        .map(|&(name, value)| (name.into(), value.into()))
+        .collect()
+}
+
+fn cell(corpus: &str, seed: &str, accuracy: (f64, f64), scores: Vec<Score>) -> CellResult {
+    CellResult {
+        values: strings(&[
+            ("corpus", corpus),
+            ("depth", "1conv"),
+            ("rate", "0.02"),
+            ("seed", seed),
+        ]),
+        validation_accuracy: accuracy.0,
+        test_accuracy: accuracy.1,
+        scores,
+    }
+}
+
+/// Small enough to be computed by hand.
+fn small() -> SweepResult {
+    SweepResult {
+        name: "small".to_owned(),
+        axes: vec![
+            (
+                "corpus".to_owned(),
+                vec!["Mri".to_owned(), "Shapes, drawn".to_owned()],
+            ),
+            ("depth".to_owned(), vec!["1conv".to_owned()]),
+        ],
+        cells: vec![
+            // Out of order, to see that the axes give the order.
+            cell(
+                "Shapes, drawn",
+                "0",
+                (0.75, 0.7),
+                pair("saliency", 0.5, 0.5).to_vec(),
+            ),
+            cell(
+                "Mri",
+                "0",
+                (0.9, 0.8),
+                [pair("saliency", 0.2, 0.6), pair("lrp", 0.1, 0.3)].concat(),
+            ),
+            cell(
+                "Mri",
+                "1",
+                (1.0, 0.9),
+                [pair("saliency", 0.4, 0.8), pair("lrp", 0.1, 0.3)].concat(),
+            ),
+        ],
+        baselines: vec![
+            Baseline {
+                name: "Sobel filter".to_owned(),
+                scores: [
+                    &pair("sobel", 0.02, 0.04)[..],
+                    &[score(7, "sobel", CHANCE, 0.03)],
+                ]
+                .concat(),
+            },
+            Baseline {
+                name: "Untrained network".to_owned(),
+                scores: [pair("saliency", 0.1, 0.2), pair("lrp", 0.3, 0.4)].concat(),
+            },
+        ],
+    }
+}
+
+#[test]
+fn table_csv() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = report::write(&small(), folder.path()).unwrap();
+    assert_eq!(paths[0], folder.path().join("table.csv"));
+    // Means and medians by hand. With two images a resample is (a, a), (a, b) or (b, b) with chances
+    // 1/4, 1/2, 1/4, so the interval's ends are the images' own means: 0.3 and 0.7 in the first row.
+    insta::assert_snapshot!(fs::read_to_string(&paths[0]).unwrap(), @r#"
+    baseline,corpus,depth,rate,seed,method,images,seeds,validation_accuracy,test_accuracy,precision_mean,precision_ci95_low,precision_ci95_high,precision_median
+    ,Mri,1conv,0.02,0 1,saliency,2,2,0.950000,0.850000,0.500000,0.300000,0.700000,0.500000
+    ,Mri,1conv,0.02,0 1,lrp,2,2,0.950000,0.850000,0.200000,0.100000,0.300000,0.200000
+    ,"Shapes, drawn",1conv,0.02,0,saliency,2,1,0.750000,0.700000,0.500000,0.500000,0.500000,0.500000
+    ,"Shapes, drawn",1conv,0.02,0,lrp,0,1,0.750000,0.700000,,,,
+    Sobel filter,,,,,sobel,2,,,,0.030000,0.020000,0.040000,0.030000
+    Untrained network,,,,,saliency,2,,,,0.150000,0.100000,0.200000,0.150000
+    Untrained network,,,,,lrp,2,,,,0.350000,0.300000,0.400000,0.350000
+    "#);
+}
+
+#[test]
+fn table_of_the_terminal() {
+    insta::assert_snapshot!(report::table_text(&small()), @r"
+    small: mean precision (chance level 0.030)
+
+    corpus         depth  accuracy  Saliency    LRP
+    Mri            1conv     0.850     0.500  0.200
+    Shapes, drawn  1conv     0.700     0.500      -
+    Sobel filter                       0.030  0.030
+    Untrained network                  0.150  0.350
+    ");
+}
+
+#[test]
+fn a_second_report_replaces_the_first_and_is_equal() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |paths: Vec<_>| {
+        paths
+            .into_iter()
+            .map(|path| fs::read(path).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let first = read(report::write(&small(), folder.path()).unwrap());
+    let second = read(report::write(&small(), folder.path()).unwrap());
+    assert!(first == second);
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        3,
+        "no partial file is left"
+    );
+}
+
+#[test]
+fn figures_are_complete_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = report::write(&panels(5), folder.path()).unwrap();
+
+    let svg = fs::read_to_string(&paths[1]).unwrap();
+    assert!(svg.starts_with("<svg width=\"1300\"") && svg.trim_end().ends_with("</svg>"));
+    assert!(
+        svg.contains("viewBox=\"0 0 2600 ")
+            && svg.contains("DejaVu Sans, Verdana, Arial, sans-serif")
+    );
+    for text in [
+        "Saliency",
+        "Integrated Gradients",
+        "Sobel filter",
+        "Untrained network",
+        "Imagenet",
+        "4conv",
+    ] {
+        assert!(svg.contains(text), "{text} is missing");
+    }
+    // In each of five panels 4 baselines and 2 x 5 boxes; one key each in the legend; the background.
+    assert_eq!(svg.matches("<rect").count(), 5 * (4 + 2 * 5) + 6 + 1);
+
+    let png = fs::read(&paths[2]).unwrap();
+    assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
+    assert_eq!(&png[12..16], b"IHDR");
+    assert_eq!(u32::from_be_bytes(png[16..20].try_into().unwrap()), 2600);
+    assert_eq!(&png[png.len() - 8..png.len() - 4], b"IEND");
+}
+
+#[test]
+fn boxes_stand_where_their_numbers_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = report::write(&small(), folder.path()).unwrap();
+    let svg = fs::read_to_string(&paths[1]).unwrap();
+
+    // The highest value is 0.8, so the first panel's grid lines are 0, 0.2, 0.4, 0.6 and 0.8.
+    let grid: Vec<f64> = svg
+        .lines()
+        .filter(|line| line.contains("#DEDEDE"))
+        .map(|line| numbers(attribute(line, "points"))[1])
+        .take(5)
+        .collect();
+    let y = |value: f64| grid[0] + value / 0.8 * (grid[4] - grid[0]);
+
+    // Mri, saliency: 0.2, 0.4, 0.6, 0.8, with the quartiles 0.35 and 0.65. The first of that colour
+    // is the legend's key.
+    let color = "fill=\"#CC79A7\"";
+    let is_box = |line: &&str| line.starts_with("<rect") && line.contains(color);
+    let rectangle = svg.lines().filter(is_box).nth(1).unwrap();
+    let top = numbers(attribute(rectangle, "y"))[0];
+    let bottom = top + numbers(attribute(rectangle, "height"))[0];
+    assert!(
+        (top - y(0.65)).abs() <= 1.0 && (bottom - y(0.35)).abs() <= 1.0,
+        "{rectangle}"
+    );
+
+    // Its accuracy, the mean of 0.8 and 0.9, on a scale from 0.5 to 1 over the same height.
+    let is_dot = |line: &&str| line.starts_with("<circle") && line.contains(color);
+    let dot = svg.lines().find(is_dot).unwrap();
+    let expected = y(0.8 * (0.85 - 0.5) / 0.5);
+    assert!(
+        (numbers(attribute(dot, "cy"))[0] - expected).abs() <= 1.0,
+        "{dot}"
+    );
+}
+
+/// The value of an attribute of an SVG tag.
+fn attribute<'a>(tag: &'a str, name: &str) -> &'a str {
+    let (_, rest) = tag.split_once(&format!(" {name}=\"")).unwrap();
+    rest.split_once('"').unwrap().0
+}
+
+fn numbers(text: &str) -> Vec<f64> {
+    let fields = text.split([' ', ',']).filter(|field| !field.is_empty());
+    fields.map(|field| field.parse().unwrap()).collect()
+}
+
+#[test]
+fn results_that_cannot_be_reported_say_why() {
+    let refused = |change: fn(&mut SweepResult)| {
+        let mut result = small();
+        change(&mut result);
+        let folder = tempfile::tempdir().unwrap();
+        let error = report::write(&result, folder.path())
+            .unwrap_err()
+            .to_string();
+        assert_eq!(report::table_text(&result), error);
+        error
+    };
+    let error = refused(|r| r.cells[0].scores[1].value = f64::NAN);
+    assert!(error.contains("`saliency` on image 8 is NaN"), "{error}");
+    let error = refused(|r| r.cells[0].values[0].1 = "ImageNet".to_owned());
+    assert!(
+        error.contains("`ImageNet` is no level of the axis `corpus`"),
+        "{error}"
+    );
+    let error = refused(|r| drop(r.cells[0].values.remove(1)));
+    assert!(error.contains("no value of the axis `depth`"), "{error}");
+    let error = refused(|r| r.cells.clear());
+    assert!(
+        error.contains("no cell has a score of `precision`"),
+        "{error}"
+    );
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let error = report::write(&small(), file.path())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with(&file.path().display().to_string()),
+        "{error}"
+    );
+}
+
+/// A sweep as plausible as the paper's, with `methods` panels.
+fn panels(methods: usize) -> SweepResult {
+    let corpora = ["Imagenet", "MRI"];
+    let depths = ["1conv", "2conv", "3conv", "4conv", "all"];
+    let accuracy = [
+        [0.744, 0.957, 0.989, 0.992, 0.990],
+        [0.821, 0.931, 0.960, 0.967, 0.942],
+    ];
+    let mut cells = Vec::new();
+    for (c, corpus) in corpora.iter().enumerate() {
+        for (d, depth) in depths.iter().enumerate() {
+            for seed in 0..3 {
+                let scores = METHODS[..methods]
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(m, method)| {
+                        let center = accuracy[c][d] - 0.45 - 0.04 * m as f64;
+                        sample(method, center, 0.04 + 0.01 * d as f64, seed)
+                    });
+                cells.push(CellResult {
+                    values: strings(&[
+                        ("corpus", corpus),
+                        ("depth", depth),
+                        ("seed", &seed.to_string()),
+                    ]),
+                    validation_accuracy: accuracy[c][d],
+                    test_accuracy: accuracy[c][d] - 0.002 * seed as f64,
+                    scores: scores.collect(),
+                });
+            }
+        }
+    }
+    let filter = |name: &str, method: &str, center| Baseline {
+        name: name.to_owned(),
+        scores: sample(method, center, 0.01, 0),
+    };
+    let mut baselines = vec![
+        filter("Sobel filter", "sobel", 0.08),
+        filter("Laplace filter", "laplace", 0.03),
+        filter("Raw intensity", "intensity", 0.46),
+        Baseline {
+            name: "Untrained network".to_owned(),
+            scores: METHODS
+                .iter()
+                .flat_map(|method| sample(method, 0.18, 0.02, 0))
+                .collect(),
+        },
+    ];
+    baselines[0].scores.push(score(0, "sobel", CHANCE, 0.034));
+    SweepResult {
+        name: "fig4_best".to_owned(),
+        axes: vec![
+            ("corpus".to_owned(), corpora.map(String::from).to_vec()),
+            ("depth".to_owned(), depths.map(String::from).to_vec()),
+        ],
+        cells,
+        baselines,
+    }
+}
+
+/// Precisions of 99 images with a logistic distribution round `center`, cut to 0..=1.
+fn sample(method: &str, center: f64, scale: f64, seed: u32) -> Vec<Score> {
+    let value = |image: u32| {
+        let u = f64::from((image * 37 + seed * 11) % 99 + 1) / 100.0;
+        (center + scale * (u / (1.0 - u)).ln()).clamp(0.0, 1.0)
+    };
+    (0..99)
+        .map(|image| score(image, method, "precision", value(image)))
+        .collect()
+}
+
+#[test]
+#[ignore = "makes figures for people to look at"]
+fn figures_to_look_at() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("figures");
+    let mut one_axis = panels(5);
+    one_axis.axes.remove(0);
+    one_axis.cells.retain(|cell| cell.values[0].1 == "MRI");
+    let mut long_names = panels(8);
+    for (name, level) in long_names
+        .cells
+        .iter_mut()
+        .flat_map(|cell| &mut cell.values)
+    {
+        if name == "depth" {
+            *level = format!("{level} blocks of convolutions");
+        }
+    }
+    for level in &mut long_names.axes[1].1 {
+        *level = format!("{level} blocks of convolutions");
+    }
+    let mut no_axis = panels(2);
+    no_axis.axes.clear();
+    no_axis.baselines.clear();
+    let mut poor = panels(3);
+    for cell in &mut poor.cells {
+        cell.test_accuracy -= 0.4;
+        cell.scores.iter_mut().for_each(|score| score.value /= 10.0);
+    }
+    poor.baselines.remove(2);
+    for (name, result) in [
+        ("eight", panels(8)),
+        ("five", panels(5)),
+        ("one_panel", panels(1)),
+        ("one_axis", one_axis),
+        ("no_axis", no_axis),
+        ("long_names", long_names),
+        ("poor", poor),
+        ("small", small()),
+    ] {
+        report::write(&result, &folder.join(name)).unwrap();
+        println!("{}", report::table_text(&result));
+    }
+}

@@ -1,0 +1,192 @@
+//! A thin layer over plotters: coordinates in pixels of the finished figure, one font, one error.
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::FontTransform;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::font::{HALF_CAPITAL, text_pixels, text_width};
+use crate::error::{Error, Result};
+
+/// What an SVG asks its viewer for, in order of preference: the font that we measure with comes first.
+const FAMILY: &str = "DejaVu Sans, Verdana, Arial, sans-serif";
+
+/// Who sets the letters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Letters {
+    /// The viewer of the file: texts stay texts.
+    Viewer,
+    /// We: texts become pixels.
+    Pixels,
+}
+
+/// Which point of a text lies at the given place; vertically it is always the middle of its capitals.
+#[derive(Clone, Copy)]
+pub(super) enum Align {
+    Left,
+    Center,
+    Right,
+}
+
+/// Which way a text runs.
+#[derive(Clone, Copy)]
+pub(super) enum Turn {
+    None,
+    /// From bottom to top.
+    Up,
+    /// From top to bottom.
+    Down,
+}
+
+/// A white page to draw on, in pixels from the top left.
+pub(super) struct Canvas<DB: DrawingBackend> {
+    area: DrawingArea<DB, Shift>,
+    scale: f64,
+    letters: Letters,
+}
+
+impl<DB: DrawingBackend> Canvas<DB> {
+    /// A page over a backend that has `scale` times as many pixels each way as the finished figure.
+    pub fn new(backend: DB, scale: u32, letters: Letters) -> Result<Self> {
+        let area = backend.into_drawing_area();
+        area.fill(&WHITE).map_err(failed)?;
+        Ok(Self {
+            area,
+            scale: f64::from(scale),
+            letters,
+        })
+    }
+
+    /// A filled rectangle.
+    pub fn rectangle(
+        &self,
+        (x0, y0): (f64, f64),
+        (x1, y1): (f64, f64),
+        color: RGBColor,
+    ) -> Result<()> {
+        let corners = [self.pixel(x0, y0), self.pixel(x1, y1)];
+        self.area
+            .draw(&Rectangle::new(corners, color.filled()))
+            .map_err(failed)
+    }
+
+    /// A line through points.
+    pub fn line(&self, points: &[(f64, f64)], color: RGBColor, width: f64) -> Result<()> {
+        let points: Vec<(i32, i32)> = points.iter().map(|&(x, y)| self.pixel(x, y)).collect();
+        let style = color.stroke_width((width * self.scale).round() as u32);
+        self.area
+            .draw(&PathElement::new(points, style))
+            .map_err(failed)
+    }
+
+    /// A dashed horizontal line.
+    pub fn dashes(&self, (x0, x1): (f64, f64), y: f64, color: RGBColor, width: f64) -> Result<()> {
+        let (dash, gap) = (14.0, 10.0);
+        let mut x = x0;
+        while x < x1 {
+            self.line(&[(x, y), ((x + dash).min(x1), y)], color, width)?;
+            x += dash + gap;
+        }
+        Ok(())
+    }
+
+    /// A filled circle.
+    pub fn circle(&self, (x, y): (f64, f64), radius: f64, color: RGBColor) -> Result<()> {
+        let circle = Circle::new(self.pixel(x, y), self.scaled(radius), color.filled());
+        self.area.draw(&circle).map_err(failed)
+    }
+
+    /// A black text; `size` is the font size (em).
+    pub fn text(
+        &self,
+        text: &str,
+        place: (f64, f64),
+        size: f64,
+        align: Align,
+        turn: Turn,
+    ) -> Result<()> {
+        match self.letters {
+            Letters::Viewer => self.text_by_viewer(text, place, size, align, turn),
+            Letters::Pixels => self.text_by_pixels(text, place, size, align, turn),
+        }
+    }
+
+    fn text_by_viewer(
+        &self,
+        text: &str,
+        (x, y): (f64, f64),
+        size: f64,
+        align: Align,
+        turn: Turn,
+    ) -> Result<()> {
+        // Plotters asks the viewer to put the baseline half an x-height, 0.27 em in DejaVu Sans,
+        // below the given point.
+        let drop = (HALF_CAPITAL - 0.27) * size;
+        let (transform, place) = match turn {
+            Turn::None => (FontTransform::None, self.pixel(x, y + drop)),
+            Turn::Up => (FontTransform::Rotate270, self.pixel(x + drop, y)),
+            Turn::Down => (FontTransform::Rotate90, self.pixel(x - drop, y)),
+        };
+        let horizontal = match align {
+            Align::Left => HPos::Left,
+            Align::Center => HPos::Center,
+            Align::Right => HPos::Right,
+        };
+        // Plotters' size of a font is 1.24 em.
+        let font = (FAMILY, size * self.scale * 1.24)
+            .into_font()
+            .transform(transform);
+        let style = TextStyle::from(font).pos(Pos::new(horizontal, VPos::Center));
+        self.area
+            .draw(&Text::new(text, place, style))
+            .map_err(failed)
+    }
+
+    fn text_by_pixels(
+        &self,
+        text: &str,
+        (x, y): (f64, f64),
+        size: f64,
+        align: Align,
+        turn: Turn,
+    ) -> Result<()> {
+        let size = size * self.scale;
+        let start = match align {
+            Align::Left => 0.0,
+            Align::Center => -text_width(text, size) / 2.0,
+            Align::Right => -text_width(text, size),
+        };
+        let (start, drop) = (start.round() as i32, (HALF_CAPITAL * size).round() as i32);
+        let (x0, y0) = self.pixel(x, y);
+        let mut drawn = Ok(());
+        text_pixels(text, size, |along, down, cover| {
+            let (along, down) = (along + start, down + drop);
+            let place = match turn {
+                Turn::None => (x0 + along, y0 + down),
+                Turn::Up => (x0 + down, y0 - along),
+                Turn::Down => (x0 - down, y0 + along),
+            };
+            if drawn.is_ok() {
+                drawn = self.area.draw_pixel(place, &BLACK.mix(cover));
+            }
+        });
+        drawn.map_err(failed)
+    }
+
+    /// Finishes the file.
+    pub fn finish(self) -> Result<()> {
+        self.area.present().map_err(failed)
+    }
+
+    fn pixel(&self, x: f64, y: f64) -> (i32, i32) {
+        (self.scaled(x), self.scaled(y))
+    }
+
+    fn scaled(&self, length: f64) -> i32 {
+        (length * self.scale).round() as i32
+    }
+}
+
+pub(super) fn failed(problem: impl std::error::Error) -> Error {
+    Error::invalid(format!("the figure cannot be drawn: {problem}"))
+}

@@ -1,0 +1,289 @@
+//! Draws the figure, in the same way to SVG and to PNG.
+
+use std::fs;
+use std::path::Path;
+
+use plotters::prelude::*;
+
+use super::canvas::{Align, Canvas, Letters, Turn};
+use super::figure::{Figure, Panel, Scale};
+use super::layout::{EDGE, Layout, TICK, baseline_places};
+use super::legend;
+use crate::error::{Error, Result};
+use crate::statistics::BoxSummary;
+
+// Lengths in pixels of the PNG, as in `layout`.
+const TITLE: f64 = 38.0;
+const LABEL: f64 = 36.0;
+
+const INK: RGBColor = RGBColor(40, 40, 40);
+const GRID: RGBColor = RGBColor(222, 222, 222);
+const FRAME: RGBColor = RGBColor(130, 130, 130);
+
+/// The PNG is drawn finer by this factor and averaged, for smooth edges.
+const FINER: u32 = 2;
+
+/// Writes the figure as SVG. It is drawn at the PNG's resolution and shown at half of it.
+pub(super) fn svg(figure: &Figure, path: &Path) -> Result<()> {
+    let layout = Layout::of(figure);
+    let (width, height) = layout.size;
+    let mut text = String::new();
+    let backend = SVGBackend::with_string(&mut text, layout.size);
+    draw(figure, &layout, Canvas::new(backend, 1, Letters::Viewer)?)?;
+    let drawn = format!("width=\"{width}\" height=\"{height}\"");
+    let shown = format!("width=\"{}\" height=\"{}\"", width / 2, height / 2);
+    fs::write(path, text.replacen(&drawn, &shown, 1)).map_err(|e| Error::file(path, e))
+}
+
+/// Writes the figure as PNG.
+pub(super) fn png(figure: &Figure, path: &Path) -> Result<()> {
+    let layout = Layout::of(figure);
+    let (width, height) = layout.size;
+    let size = (FINER * width, FINER * height);
+    let mut fine = vec![0; 3 * (size.0 * size.1) as usize];
+    let backend = BitMapBackend::with_buffer(&mut fine, size);
+    draw(
+        figure,
+        &layout,
+        Canvas::new(backend, FINER, Letters::Pixels)?,
+    )?;
+
+    let pixels = averaged(&fine, width as usize, height as usize);
+    let mut file = BitMapBackend::new(path, layout.size);
+    file.blit_bitmap((0, 0), layout.size, &pixels)
+        .and_then(|()| file.present())
+        .map_err(|e| Error::file(path, e))
+}
+
+/// RGB pixels of an image of the given size, from those of one [`FINER`] times as fine.
+fn averaged(fine: &[u8], width: usize, height: usize) -> Vec<u8> {
+    let finer = FINER as usize;
+    let mut pixels = Vec::with_capacity(3 * width * height);
+    for y in 0..height {
+        for x in 0..width {
+            for channel in 0..3 {
+                let mut sum = 0;
+                for (dy, dx) in (0..finer).flat_map(|dy| (0..finer).map(move |dx| (dy, dx))) {
+                    let place = (finer * y + dy) * finer * width + finer * x + dx;
+                    sum += usize::from(fine[3 * place + channel]);
+                }
+                pixels.push((sum / (finer * finer)) as u8);
+            }
+        }
+    }
+    pixels
+}
+
+fn draw<DB: DrawingBackend>(figure: &Figure, layout: &Layout, canvas: Canvas<DB>) -> Result<()> {
+    layout
+        .legend
+        .draw(&canvas, EDGE, f64::from(layout.size.0))?;
+    for (index, panel) in figure.panels.iter().enumerate() {
+        let count = figure.panels.len();
+        let frame = Frame {
+            figure,
+            layout,
+            corner: layout.corner(index),
+        };
+        frame.draw_grid(&canvas)?;
+        frame.draw_panel(&canvas, panel)?;
+        frame.draw_outline(&canvas)?;
+        if index % layout.columns == 0 {
+            frame.draw_scale(&canvas, &figure.left, -14.0, Align::Right)?;
+        }
+        if index % layout.columns == layout.columns - 1 || index + 1 == count {
+            frame.draw_scale(&canvas, &figure.right, layout.panel.0 + 14.0, Align::Left)?;
+        }
+        if index + layout.columns >= count {
+            frame.draw_ticks(&canvas)?;
+        }
+    }
+    draw_side(
+        &canvas,
+        layout,
+        "Explanation performance (precision)",
+        46.0,
+        Turn::Up,
+    )?;
+    let right = f64::from(layout.size.0) - 46.0;
+    draw_side(
+        &canvas,
+        layout,
+        "Classification accuracy",
+        right,
+        Turn::Down,
+    )?;
+    canvas.finish()
+}
+
+/// A scale's name along the side of the figure.
+fn draw_side<DB: DrawingBackend>(
+    canvas: &Canvas<DB>,
+    layout: &Layout,
+    text: &str,
+    x: f64,
+    turn: Turn,
+) -> Result<()> {
+    canvas.text(text, (x, layout.middle()), LABEL, Align::Center, turn)
+}
+
+/// One panel's place on the page.
+struct Frame<'a> {
+    figure: &'a Figure,
+    layout: &'a Layout,
+    corner: (f64, f64),
+}
+
+impl Frame<'_> {
+    /// The y of a value; what lies outside the scale is put on its end.
+    fn y(&self, scale: &Scale, value: f64) -> f64 {
+        let (_, height) = self.layout.panel;
+        self.corner.1 + height * (1.0 - scale.place(value).clamp(0.0, 1.0))
+    }
+
+    /// The x of a baseline's middle.
+    fn baseline_x(&self, baseline: usize) -> f64 {
+        self.corner.0 + self.layout.place * (baseline as f64 + 1.0)
+    }
+
+    /// The x of a tick's middle.
+    fn tick_x(&self, tick: usize) -> f64 {
+        let each = self.figure.series.len() as f64 + 1.0;
+        let places = baseline_places(self.figure) + each * (tick as f64 + 0.5);
+        self.corner.0 + self.layout.place * places
+    }
+
+    /// The x of the middle of a series' box at a tick.
+    fn box_x(&self, tick: usize, series: usize) -> f64 {
+        let off_center = series as f64 - (self.figure.series.len() as f64 - 1.0) / 2.0;
+        self.tick_x(tick) + self.layout.place * off_center
+    }
+
+    fn draw_grid<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
+        let ((x0, y0), (width, height)) = (self.corner, self.layout.panel);
+        let (x1, y1) = (x0 + width, y0 + height);
+        for tick in self.figure.left.ticks() {
+            let y = self.y(&self.figure.left, tick);
+            canvas.line(&[(x0, y), (x1, y)], GRID, 2.0)?;
+        }
+        if !self.figure.baselines.is_empty() {
+            let x = x0 + self.layout.place * (baseline_places(self.figure));
+            canvas.line(&[(x, y0), (x, y1)], GRID, 2.0)?;
+        }
+        if let Some(chance) = self.figure.chance {
+            canvas.dashes(
+                (x0, x1),
+                self.y(&self.figure.left, chance),
+                legend::CHANCE,
+                3.0,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn draw_outline<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
+        let ((x0, y0), (width, height)) = (self.corner, self.layout.panel);
+        let (x1, y1) = (x0 + width, y0 + height);
+        let outline = [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)];
+        outline
+            .windows(2)
+            .try_for_each(|side| canvas.line(side, FRAME, 2.0))
+    }
+
+    fn draw_panel<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, panel: &Panel) -> Result<()> {
+        let title = (
+            self.corner.0 + self.layout.panel.0 / 2.0,
+            self.corner.1 - 36.0,
+        );
+        canvas.text(&panel.title, title, TITLE, Align::Center, Turn::None)?;
+        for (i, one) in panel.baselines.iter().enumerate() {
+            self.draw_box(canvas, one, self.baseline_x(i), legend::baseline_color(i))?;
+        }
+        for (tick, boxes) in panel.boxes.iter().enumerate() {
+            for (i, one) in boxes.iter().enumerate() {
+                self.draw_box(canvas, one, self.box_x(tick, i), legend::series_color(i))?;
+            }
+        }
+        // The accuracy last: a line in a white sheath stays readable across boxes of its own colour.
+        for (i, series) in self.figure.series.iter().enumerate() {
+            let known = series.accuracy.iter().enumerate();
+            let points: Vec<(f64, f64)> = known
+                .filter_map(|(tick, &value)| {
+                    Some((self.tick_x(tick), self.y(&self.figure.right, value?)))
+                })
+                .collect();
+            legend::draw_accuracy(canvas, &points, legend::series_color(i))?;
+        }
+        Ok(())
+    }
+
+    fn draw_box<DB: DrawingBackend>(
+        &self,
+        canvas: &Canvas<DB>,
+        summary: &Option<BoxSummary>,
+        x: f64,
+        color: RGBColor,
+    ) -> Result<()> {
+        let Some(summary) = summary else {
+            return Ok(());
+        };
+        let y = |value| self.y(&self.figure.left, value);
+        let half = (0.38 * self.layout.place).min(45.0);
+        for (whisker, edge) in [
+            (summary.lower_whisker, summary.lower_quartile),
+            (summary.upper_whisker, summary.upper_quartile),
+        ] {
+            canvas.line(&[(x, y(whisker)), (x, y(edge))], INK, 2.0)?;
+            let cap = [(x - half / 2.0, y(whisker)), (x + half / 2.0, y(whisker))];
+            canvas.line(&cap, INK, 2.0)?;
+        }
+        let (top, bottom) = (y(summary.upper_quartile), y(summary.lower_quartile));
+        // Even where all values are equal there is a bit of colour to see.
+        let thicker = ((8.0 - (bottom - top)) / 2.0).max(0.0);
+        canvas.rectangle(
+            (x - half, top - thicker),
+            (x + half, bottom + thicker),
+            color,
+        )?;
+        let median = y(summary.median);
+        // A flat box keeps its colour beside the line.
+        let width = if bottom - top < 24.0 { 2.0 } else { 4.0 };
+        canvas.line(&[(x - half, median), (x + half, median)], INK, width)
+    }
+
+    /// The labels of a scale at a distance from the panel's left edge.
+    fn draw_scale<DB: DrawingBackend>(
+        &self,
+        canvas: &Canvas<DB>,
+        scale: &Scale,
+        x: f64,
+        align: Align,
+    ) -> Result<()> {
+        scale.ticks().try_for_each(|tick| {
+            let place = (self.corner.0 + x, self.y(scale, tick));
+            canvas.text(&scale.label(tick), place, TICK, align, Turn::None)
+        })
+    }
+
+    /// The labels under a panel, and the axis' name under them.
+    fn draw_ticks<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
+        let bottom = self.corner.1 + self.layout.panel.1;
+        let (room, turned) = self.layout.labels;
+        for (i, tick) in self.figure.ticks.iter().enumerate() {
+            let x = self.tick_x(i);
+            match turned {
+                true => canvas.text(tick, (x, bottom + 16.0), TICK, Align::Right, Turn::Up)?,
+                false => canvas.text(tick, (x, bottom + 34.0), TICK, Align::Center, Turn::None)?,
+            }
+        }
+        let last = self.figure.ticks.len() - 1;
+        let middle = (self.tick_x(0) + self.tick_x(last)) / 2.0;
+        canvas.text(
+            &self.figure.x_title,
+            (middle, bottom + room + 28.0),
+            LABEL,
+            Align::Center,
+            Turn::None,
+        )
+    }
+}

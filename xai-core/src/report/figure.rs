@@ -1,0 +1,199 @@
+//! What the figure shows, before any pixel: panels, boxes, lines, scales.
+
+use super::names::method_title;
+use super::summary::Summary;
+use crate::statistics::BoxSummary;
+
+/// Box plots of precision, a panel a method.
+pub(super) struct Figure {
+    /// One a method.
+    pub panels: Vec<Panel>,
+    /// The baselines' names, the boxes at the left of a panel.
+    pub baselines: Vec<String>,
+    /// What has a colour: a level of the first axis (or of all but the second).
+    pub series: Vec<Series>,
+    /// The levels along x: those of the second axis, or of the only one.
+    pub ticks: Vec<String>,
+    /// The name of the axis along x.
+    pub x_title: String,
+    /// The precision of a map that knows nothing.
+    pub chance: Option<f64>,
+    /// The scale of the precision, the same in all panels.
+    pub left: Scale,
+    /// The scale of the accuracy.
+    pub right: Scale,
+}
+
+/// The boxes of one method.
+pub(super) struct Panel {
+    pub title: String,
+    /// By baseline; `None` where there is nothing to show.
+    pub baselines: Vec<Option<BoxSummary>>,
+    /// By tick and series.
+    pub boxes: Vec<Vec<Option<BoxSummary>>>,
+}
+
+/// What is drawn in one colour.
+pub(super) struct Series {
+    pub name: String,
+    /// The test accuracy by tick.
+    pub accuracy: Vec<Option<f64>>,
+}
+
+/// A vertical scale.
+pub(super) struct Scale {
+    pub low: f64,
+    pub high: f64,
+    pub step: f64,
+}
+
+impl Figure {
+    /// Arranges a summary. The second axis runs along x (the only one, if there is one only); every
+    /// combination of the other axes' levels is a series.
+    pub fn of(summary: &Summary) -> Self {
+        let along = summary.axes.len().min(2).checked_sub(1);
+        let others = |levels: &[usize]| -> Vec<usize> {
+            let apart = |&(axis, _): &(usize, &usize)| Some(axis) != along;
+            levels
+                .iter()
+                .enumerate()
+                .filter(apart)
+                .map(|(_, &level)| level)
+                .collect()
+        };
+        let (x_title, ticks) = match along {
+            Some(axis) => {
+                let (name, levels) = &summary.axes[axis];
+                (name.replace('_', " "), levels.clone())
+            }
+            None => (String::new(), vec![String::new()]),
+        };
+        let mut keys: Vec<Vec<usize>> = summary
+            .groups
+            .iter()
+            .map(|group| others(&group.levels))
+            .collect();
+        keys.sort();
+        keys.dedup();
+
+        let group_at = |tick: usize, key: &Vec<usize>| {
+            let mut groups = summary.groups.iter();
+            groups.find(|group| {
+                along.is_none_or(|axis| group.levels[axis] == tick) && others(&group.levels) == *key
+            })
+        };
+        let series = keys.iter().map(|key| Series {
+            name: series_name(summary, along, key),
+            accuracy: (0..ticks.len())
+                .map(|tick| group_at(tick, key).map(|group| group.test_accuracy()))
+                .collect(),
+        });
+        let panels = summary.methods.iter().map(|method| Panel {
+            title: method_title(method),
+            baselines: summary
+                .baselines
+                .iter()
+                .map(|one| box_of(one.beside(method, &summary.methods)))
+                .collect(),
+            boxes: (0..ticks.len())
+                .map(|tick| {
+                    let groups = keys.iter().map(|key| group_at(tick, key));
+                    groups
+                        .map(|group| box_of(group?.precision(method)))
+                        .collect()
+                })
+                .collect(),
+        });
+        let (panels, series): (Vec<Panel>, Vec<Series>) = (panels.collect(), series.collect());
+        let accuracies = series.iter().flat_map(|one| one.accuracy.iter().flatten());
+        Self {
+            left: Scale::precision(highest(&panels).max(summary.chance.unwrap_or(0.0))),
+            right: Scale::accuracy(accuracies.copied().fold(1.0, f64::min)),
+            panels,
+            baselines: summary
+                .baselines
+                .iter()
+                .map(|one| one.name.to_owned())
+                .collect(),
+            series,
+            ticks,
+            x_title,
+            chance: summary.chance,
+        }
+    }
+}
+
+/// The levels that make a series: "MRI", or "MRI, 64 px" where there are more axes.
+fn series_name(summary: &Summary, along: Option<usize>, key: &[usize]) -> String {
+    let axes = summary
+        .axes
+        .iter()
+        .enumerate()
+        .filter(|(axis, _)| Some(*axis) != along);
+    let levels: Vec<&str> = axes
+        .zip(key)
+        .map(|((_, (_, levels)), &level)| levels[level].as_str())
+        .collect();
+    if levels.is_empty() {
+        return "Trained network".to_owned();
+    }
+    levels.join(", ")
+}
+
+fn box_of(values: Vec<(u32, f64)>) -> Option<BoxSummary> {
+    let plain: Vec<f64> = values.into_iter().map(|(_, value)| value).collect();
+    BoxSummary::of(&plain)
+}
+
+fn highest(panels: &[Panel]) -> f64 {
+    let boxes = panels
+        .iter()
+        .flat_map(|panel| panel.baselines.iter().chain(panel.boxes.iter().flatten()));
+    boxes
+        .flatten()
+        .map(|one| one.upper_whisker)
+        .fold(0.0, f64::max)
+}
+
+impl Scale {
+    /// From 0 to the first tick at or above the highest value, in at most five round steps.
+    fn precision(highest: f64) -> Self {
+        let step = [0.01, 0.02, 0.05, 0.1]
+            .into_iter()
+            .find(|step| highest <= 5.0 * step)
+            .unwrap_or(0.2);
+        let steps = (highest / step - 1e-9).ceil().max(1.0);
+        Self {
+            low: 0.0,
+            high: steps * step,
+            step,
+        }
+    }
+
+    /// From one half, chance for the paper's two classes, to 1; from 0 if anything lies below.
+    fn accuracy(lowest: f64) -> Self {
+        let (low, step) = if lowest < 0.5 { (0.0, 0.2) } else { (0.5, 0.1) };
+        Self {
+            low,
+            high: 1.0,
+            step,
+        }
+    }
+
+    /// The values that have a label.
+    pub fn ticks(&self) -> impl Iterator<Item = f64> {
+        let steps = ((self.high - self.low) / self.step).round() as usize;
+        (0..=steps).map(|i| self.low + i as f64 * self.step)
+    }
+
+    /// A tick's label, with as many decimals as the step needs.
+    pub fn label(&self, value: f64) -> String {
+        let decimals = if self.step < 0.1 { 2 } else { 1 };
+        format!("{value:.decimals$}")
+    }
+
+    /// Where a value lies, 0 at the bottom and 1 at the top.
+    pub fn place(&self, value: f64) -> f64 {
+        (value - self.low) / (self.high - self.low)
+    }
+}

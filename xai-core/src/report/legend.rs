@@ -1,0 +1,138 @@
+//! What colour and which line means what.
+
+use plotters::prelude::*;
+
+use super::canvas::{Align, Canvas, Turn};
+use super::figure::Figure;
+use super::font::text_width;
+use crate::error::Result;
+
+const SIZE: f64 = 33.0;
+const ROW: f64 = 56.0;
+const KEY: f64 = 52.0;
+const KEY_GAP: f64 = 16.0;
+const ENTRY_GAP: f64 = 46.0;
+
+/// The colour of the chance level.
+pub(super) const CHANCE: RGBColor = RGBColor(90, 90, 90);
+const NEUTRAL: RGBColor = RGBColor(70, 70, 70);
+
+// Okabe and Ito's colours, which people with any colour vision can tell apart.
+const YELLOW: RGBColor = RGBColor(240, 228, 66);
+const ORANGE: RGBColor = RGBColor(230, 159, 0);
+const GREEN: RGBColor = RGBColor(0, 158, 115);
+const VERMILLION: RGBColor = RGBColor(213, 94, 0);
+const PURPLE: RGBColor = RGBColor(204, 121, 167);
+const SKY: RGBColor = RGBColor(86, 180, 233);
+const BLUE: RGBColor = RGBColor(0, 114, 178);
+const GREY: RGBColor = RGBColor(150, 150, 150);
+
+/// A baseline's colour, by its place in the legend.
+pub(super) fn baseline_color(index: usize) -> RGBColor {
+    paler([YELLOW, ORANGE, GREEN, VERMILLION], index)
+}
+
+/// A series' colour, by its place in the legend.
+pub(super) fn series_color(index: usize) -> RGBColor {
+    paler([PURPLE, SKY, BLUE, GREY], index)
+}
+
+/// One of four colours; beyond them the same again, each time mixed with more white.
+fn paler(colors: [RGBColor; 4], index: usize) -> RGBColor {
+    let keep = 1.0 / (1 + index / 4) as f64;
+    let mix = |channel: u8| (255.0 - keep * (255.0 - f64::from(channel))).round() as u8;
+    let RGBColor(r, g, b) = colors[index % 4];
+    RGBColor(mix(r), mix(g), mix(b))
+}
+
+/// A line of accuracies with a dot at each, in a white sheath.
+pub(super) fn draw_accuracy<DB: DrawingBackend>(
+    canvas: &Canvas<DB>,
+    points: &[(f64, f64)],
+    color: RGBColor,
+) -> Result<()> {
+    canvas.line(points, WHITE, 8.0)?;
+    points
+        .iter()
+        .try_for_each(|&point| canvas.circle(point, 11.0, WHITE))?;
+    canvas.line(points, color, 4.0)?;
+    points
+        .iter()
+        .try_for_each(|&point| canvas.circle(point, 9.0, color))
+}
+
+enum Key {
+    Box(RGBColor),
+    Accuracy,
+    Chance,
+}
+
+/// The legend over the panels, in as many rows as it needs.
+pub(super) struct Legend {
+    rows: Vec<Vec<(Key, String)>>,
+    /// Its height in pixels.
+    pub height: f64,
+}
+
+impl Legend {
+    /// The legend of a figure, no wider than `width` pixels.
+    pub fn of(figure: &Figure, width: f64) -> Self {
+        let baselines = figure.baselines.iter().enumerate();
+        let series = figure.series.iter().enumerate();
+        let entries = baselines
+            .map(|(i, name)| (Key::Box(baseline_color(i)), name.clone()))
+            .chain(series.map(|(i, one)| (Key::Box(series_color(i)), one.name.clone())))
+            .chain([(Key::Accuracy, "Accuracy (right)".to_owned())])
+            .chain(
+                figure
+                    .chance
+                    .map(|_| (Key::Chance, "Chance level".to_owned())),
+            );
+
+        let mut rows: Vec<Vec<(Key, String)>> = vec![Vec::new()];
+        for entry in entries {
+            let used: f64 = rows.last().map_or(0.0, |row| row_width(row));
+            match rows.last_mut() {
+                Some(row) if row.is_empty() || used + ENTRY_GAP + entry_width(&entry) <= width => {
+                    row.push(entry)
+                }
+                _ => rows.push(vec![entry]),
+            }
+        }
+        let height = rows.len() as f64 * ROW;
+        Self { rows, height }
+    }
+
+    /// Draws it from `top` on, centred on a page of the given width.
+    pub fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, top: f64, page: f64) -> Result<()> {
+        for (i, row) in self.rows.iter().enumerate() {
+            let y = top + ROW * (i as f64 + 0.5);
+            let mut x = (page - row_width(row)) / 2.0;
+            for entry in row {
+                let (key, name) = entry;
+                match key {
+                    Key::Box(color) => {
+                        canvas.rectangle((x, y - 16.0), (x + KEY, y + 16.0), *color)?
+                    }
+                    Key::Accuracy => {
+                        draw_accuracy(canvas, &[(x + 9.0, y), (x + KEY - 9.0, y)], NEUTRAL)?
+                    }
+                    Key::Chance => canvas.dashes((x, x + KEY), y, CHANCE, 3.0)?,
+                }
+                let place = (x + KEY + KEY_GAP, y);
+                canvas.text(name, place, SIZE, Align::Left, Turn::None)?;
+                x += entry_width(entry) + ENTRY_GAP;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn entry_width((_, name): &(Key, String)) -> f64 {
+    KEY + KEY_GAP + text_width(name, SIZE)
+}
+
+fn row_width(row: &[(Key, String)]) -> f64 {
+    let gaps = row.len().saturating_sub(1) as f64 * ENTRY_GAP;
+    row.iter().map(entry_width).sum::<f64>() + gaps
+}
