@@ -222,3 +222,43 @@ fn balanced(count: usize, seed: u64, subjects: &Range<u64>) -> Vec<Class> {
     classes.shuffle(rng);
     classes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_do_not_depend_on_the_number_of_threads() {
+        let make = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| {
+                Protocol::corrected()
+                    .samples(&Cohort::new(2), 0..5, 3, 64, 1)
+                    .unwrap()
+            })
+        };
+        let (one, three) = (make(1), make(3));
+        assert_eq!(one.images, three.images);
+        assert_eq!(one.truth, three.truth);
+        assert_eq!(one.class, three.class);
+    }
+
+    #[test]
+    fn a_subset_keeps_rows_together() {
+        let samples = Protocol::corrected()
+            .samples(&Cohort::new(2), 0..3, 2, 32, 1)
+            .unwrap();
+        let subset = samples.subset(&[5, 2]);
+        assert_eq!(subset.len(), 2);
+        for (to, from) in [(0, 5), (1, 2)] {
+            let row = |a: &Array3<f32>, i| a.index_axis(Axis(0), i).to_owned();
+            assert_eq!(row(&subset.images, to), row(&samples.images, from));
+            assert_eq!(row(&subset.truth, to), row(&samples.truth, from));
+            assert_eq!(subset.class[to], samples.class[from]);
+            assert_eq!(subset.subject[to], from as u32 / 2);
+        }
+    }
+}

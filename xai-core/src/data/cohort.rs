@@ -16,7 +16,7 @@
 //! |---|---|---|
 //! | linear size of the brain (factor) | 0.985 ± 0.03 | 1.015 ± 0.03 |
 //! | widening of the lateral ventricles (share) | 0.00 ± 0.10 | 0.20 ± 0.10 |
-//! | folding: fine bends of the cortex (mm, standard deviation) | 1.5 ± 0.25 | 0.7 ± 0.25 |
+//! | folding: fine bends of the cortex (mm, standard deviation) | 1.6 ± 0.25 | 0.6 ± 0.25 |
 //!
 //! The directions follow what is known (men's brains and ventricles are larger, women's cortex is
 //! more folded for its size); the strengths are chosen so that single slices can be learnt. Size is
@@ -24,6 +24,7 @@
 
 use std::f32::consts::PI;
 use std::ops::RangeInclusive;
+use std::sync::LazyLock;
 
 use ndarray::{Array2, Array3};
 use rand::Rng;
@@ -45,8 +46,8 @@ const BRIGHTEST: f32 = 0.7;
 /// About the middle of the brain, and of its lateral ventricles (mm in Colin27).
 const BRAIN_CENTRE: [f32; 3] = [90.0, 109.0, 80.0];
 const VENTRICLES: [f32; 3] = [89.5, 110.0, 88.0];
-/// Within which distance of their middle the ventricles' widening acts (mm, standard deviations).
-const VENTRICLES_REACH: [f32; 3] = [20.0, 38.0, 18.0];
+/// Half axes (mm) of the ellipsoid within which the ventricles' widening acts.
+const VENTRICLES_REACH: [f32; 3] = [45.0, 85.0, 40.0];
 
 /// The binary attribute of the pre-training task; see the module for how it acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -118,8 +119,8 @@ impl Subject {
             false => Sex::Male,
         };
         let [size, ventricles, folding] = match sex {
-            Sex::Female => [0.985, 0.0, 1.5],
-            Sex::Male => [1.015, 0.2, 0.7],
+            Sex::Female => [0.985, 0.0, 1.6],
+            Sex::Male => [1.015, 0.2, 0.6],
         };
         let rng = &mut stream(seed, &format!("cohort/subject/{index}"));
         let mut normal = |mean: f32, sd: f32| {
@@ -157,7 +158,7 @@ impl Subject {
     }
 
     fn slice(&self, z_mm: f32) -> Array2<f32> {
-        let brain = &colin27().voxels;
+        let atlas = atlas();
         let [rows, columns] = SLICE_SHAPE;
         let (shape, folds) = (self.shape.plane(z_mm), self.folds.plane(z_mm));
         let bias = self.bias.plane(z_mm);
@@ -167,7 +168,7 @@ impl Subject {
         let bias_columns = bias.columns((0..columns).map(x_mm));
         let rng = &mut stream(self.seed, &format!("cohort/noise/{}/{z_mm}", self.index));
 
-        let front = brain.dim().1 as f32 - 1.0;
+        let front = atlas.dim().1 as f32 - 1.0;
         let mut slice = Array2::zeros(SLICE_SHAPE);
         for row in 0..rows {
             // The first row is the front of the head.
@@ -178,11 +179,10 @@ impl Subject {
             for column in 0..columns {
                 let at = [x_mm(column), y, z_mm];
                 let bent = std::array::from_fn(|k| at[k] + shape[column][k] + folds[column][k]);
-                let (grey, inside) = sample(brain, self.in_colin(bent));
-                if inside < 0.5 {
+                let Some(grey) = sample(atlas, self.in_colin(bent)) else {
                     continue;
-                }
-                let tissue = contrast(grey / inside / WHITE, self.contrast) * bias[column][0].exp();
+                };
+                let tissue = contrast(grey, self.contrast) * bias[column][0].exp();
                 // Magnitude images carry Rician noise: that of a complex number's length.
                 let [real, imaginary] = std::array::from_fn(|_| {
                     let normal: f32 = StandardNormal.sample(rng);
@@ -202,45 +202,71 @@ impl Subject {
     fn in_colin(&self, point: [f32; 3]) -> [f32; 3] {
         let mut p: [f32; 3] =
             std::array::from_fn(|k| BRAIN_CENTRE[k] + (point[k] - BRAIN_CENTRE[k]) / self.size);
+        // Strongest in the middle, fading smoothly to nothing at the ellipsoid's surface.
         let near: f32 = (0..3)
             .map(|k| ((p[k] - VENTRICLES[k]) / VENTRICLES_REACH[k]).powi(2))
             .sum();
-        // Widening sideways by 1 / (1 - share) in the middle, fading to nothing around it.
-        p[0] -= self.ventricles * (p[0] - VENTRICLES[0]) * (-0.5 * near).exp();
+        p[0] -= self.ventricles * (p[0] - VENTRICLES[0]) * (1.0 - near).max(0.0).powi(2);
         p
     }
 }
-
-/// Colin27's brightest tissue; grey values are divided by it.
-const WHITE: f32 = 133.0;
 
 /// A smooth, monotone curve of the grey value (for |a| + |b| < 1) that leaves 0 and 1 where they are.
 fn contrast(grey: f32, [a, b]: [f32; 2]) -> f32 {
     grey + (a * (PI * grey).sin() + b * 0.5 * (2.0 * PI * grey).sin()) / PI
 }
 
-/// Trilinear interpolation at `p` (voxel indices): the grey value, and the share of the eight
-/// neighbours, by weight, that are brain (> 0).
-fn sample(voxels: &Array3<f32>, p: [f32; 3]) -> (f32, f32) {
-    let (nx, ny, nz) = voxels.dim();
-    let whole = p.map(f32::floor);
-    let inside = |k: usize, n: usize| whole[k] >= 0.0 && whole[k] < n as f32 - 1.0;
-    if !(inside(0, nx) && inside(1, ny) && inside(2, nz)) {
-        return (0.0, 0.0);
+/// Colin27 laid out for axial slices: `[z, y, x]`, so that a slice's voxels are neighbours in
+/// memory, grey values in [0, 1].
+fn atlas() -> &'static Array3<f32> {
+    static ATLAS: LazyLock<Array3<f32>> = LazyLock::new(|| {
+        let voxels = &colin27().voxels;
+        let brightest = voxels.iter().copied().fold(0.0, f32::max);
+        voxels
+            .view()
+            .reversed_axes()
+            .as_standard_layout()
+            .mapv(|v| v / brightest)
+    });
+    &ATLAS
+}
+
+/// Trilinear interpolation of the atlas at `[x, y, z]` (voxels), over brain only: `None` where
+/// less than half of the neighbouring voxels, by weight, are brain (> 0).
+fn sample(atlas: &Array3<f32>, p: [f32; 3]) -> Option<f32> {
+    let (nz, ny, nx) = atlas.dim();
+    let inside = |v: f32, n: usize| v >= 0.0 && v < n as f32 - 1.0;
+    if !(inside(p[0], nx) && inside(p[1], ny) && inside(p[2], nz)) {
+        return None;
     }
-    let [x, y, z] = whole.map(|v| v as usize);
-    let [fx, fy, fz] = std::array::from_fn(|k| p[k] - whole[k]);
-    let voxels = voxels.as_slice().expect("volumes are in standard layout");
+    let [x, y, z] = p.map(|v| v as usize);
+    let voxels = atlas.as_slice().expect("the atlas is in standard layout");
+    let line = |z: usize, y: usize| -> [f32; 2] {
+        let start = (z * ny + y) * nx + x;
+        [voxels[start], voxels[start + 1]]
+    };
+    let lines = [
+        line(z, y),
+        line(z, y + 1),
+        line(z + 1, y),
+        line(z + 1, y + 1),
+    ];
+    if lines == [[0.0; 2]; 4] {
+        return None;
+    }
+    let [fx, fy, fz] = [p[0] - x as f32, p[1] - y as f32, p[2] - z as f32];
+    let shares = [
+        (1.0 - fz) * (1.0 - fy),
+        (1.0 - fz) * fy,
+        fz * (1.0 - fy),
+        fz * fy,
+    ];
     let (mut grey, mut brain) = (0.0, 0.0);
-    for (i, wx) in [(x, 1.0 - fx), (x + 1, fx)] {
-        for (j, wy) in [(y, 1.0 - fy), (y + 1, fy)] {
-            let line = &voxels[(i * ny + j) * nz + z..][..2];
-            for (value, wz) in [(line[0], 1.0 - fz), (line[1], fz)] {
-                let weight = wx * wy * wz;
-                grey += weight * value;
-                brain += if value > 0.0 { weight } else { 0.0 };
-            }
+    for (line, share) in lines.iter().zip(shares) {
+        for (value, weight) in line.iter().zip([share * (1.0 - fx), share * fx]) {
+            grey += weight * value;
+            brain += if *value > 0.0 { weight } else { 0.0 };
         }
     }
-    (grey, brain)
+    (brain >= 0.5).then(|| grey / brain)
 }

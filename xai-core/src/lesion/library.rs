@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use ndarray::{Array2, s};
-use rayon::prelude::*;
 
 use super::{morphology, noise, otsu, shape};
 use crate::data::{gaussian, resize};
@@ -16,10 +15,10 @@ const NOISE_SIGMA: f64 = 2.0;
 /// Margin of a patch around its lesion, and blur of the lesion's edge.
 const MARGIN: usize = 2;
 const EDGE_SIGMA: f64 = 0.75;
-/// Seeds are searched in parallel, this many at a time.
-const BATCH: u32 = 32;
-/// About a hundred times what the published libraries take.
-const MOST_SEEDS: u32 = 100_000;
+/// Seeds that one thread searches at a time.
+const BATCH: u32 = 16;
+/// The search gives up after so many seeds for each lesion wanted; 70 pixels take about 18.
+const MOST_SEEDS: u32 = 500;
 
 /// What the classifier is to tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,11 +76,10 @@ impl Library {
     /// An error says so if an area is too rare to be found.
     pub fn search(count: usize, area: usize) -> Result<Self> {
         let mut library = Self::default();
-        for start in (0..MOST_SEEDS).step_by(BATCH as usize) {
-            let found: Vec<_> = (start..start + BATCH)
-                .into_par_iter()
-                .map(|seed| candidates(seed, area))
-                .collect();
+        let seeds = MOST_SEEDS.saturating_mul(count as u32 + 1);
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+        for start in (0..seeds).step_by((BATCH * threads) as usize) {
+            let found = search_batches(start, threads, area);
             // The search ends at a seed, not at a batch.
             for lesions in found {
                 for (class, lesion) in lesions {
@@ -93,7 +91,7 @@ impl Library {
             }
         }
         Err(Error::invalid(format!(
-            "{MOST_SEEDS} noise images hold only {} regular and {} irregular lesions of {area} pixels, \
+            "{seeds} noise images hold only {} regular and {} irregular lesions of {area} pixels, \
              {count} of each are wanted; ask for fewer or for an area nearer to 70",
             library.regular.len(),
             library.irregular.len(),
@@ -153,6 +151,28 @@ pub fn published() -> &'static Library {
             .enlarged(30, 2.0)
     });
     &LIBRARY
+}
+
+/// The lesions of `threads` batches of seeds from `start` on, a list a seed, in the order of the seeds.
+///
+/// Threads of its own, not rayon's: [`published`] may be first called within a rayon task, and a rayon
+/// thread that waits takes up other tasks, which would wait for this very library for ever.
+fn search_batches(start: u32, threads: u32, area: usize) -> Vec<Vec<(Class, Lesion)>> {
+    let batch = |k: u32| {
+        let first = start + k * BATCH;
+        (first..first + BATCH)
+            .map(|seed| candidates(seed, area))
+            .collect::<Vec<_>>()
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|k| scope.spawn(move || batch(k)))
+            .collect();
+        running
+            .into_iter()
+            .flat_map(|thread| thread.join().expect("the search has no panics"))
+            .collect()
+    })
 }
 
 /// All lesions in the noise of one seed.
