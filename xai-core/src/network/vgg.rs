@@ -1,5 +1,6 @@
 //! VGG-16 (Simonyan & Zisserman 2014, configuration D, without batch norm): the network of the
-//! paper, at any width and input size.
+//! paper, at any width. Its average pooling
+//! makes it take images of any size from 32 pixels on.
 
 use rand_distr::{Distribution as _, Normal};
 use serde::{Deserialize, Serialize};
@@ -24,8 +25,9 @@ const BLOCKS: [&[usize]; 5] = [
 pub struct VggConfig {
     /// Channels and fully connected features are divided by this; 1 is the paper's network.
     pub width_divisor: usize,
-    /// Height and width of the input in pixels; a multiple of 32.
-    pub size: usize,
+    /// Rows and columns of the features that the classifier sees: the average pooling's output.
+    /// 7 in the paper's network; less makes sense where images are smaller than 224 pixels.
+    pub pooled: usize,
     /// Classes.
     pub classes: usize,
 }
@@ -37,10 +39,6 @@ impl VggConfig {
     ///
     /// With `batch_norm`, a normalisation follows each convolution (torchvision's `vgg16_bn`),
     /// for a pre-training that ends with [`Network::fold_batch_norm`].
-    ///
-    /// The average pooling keeps torchvision's place but not its 7 x 7: the classifier sees the
-    /// last block's own `size / 32` rows, which at 224 pixels are those 7, and at a smaller size
-    /// would be repeated.
     pub fn init(&self, batch_norm: bool, seed: u64, device: &Device) -> Network {
         let mut rng = random::stream(seed, "network/weights");
         let mut normal = |shape: &[usize], deviation: f64| {
@@ -73,7 +71,7 @@ impl VggConfig {
                 padding: [0, 0],
             }));
         }
-        let side = self.size / 32;
+        let side = self.pooled;
         layers.push(Layer::AdaptiveAvgPool2d([side, side]));
         layers.push(Layer::Flatten);
         let hidden = 4096 / self.width_divisor;

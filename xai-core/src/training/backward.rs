@@ -9,7 +9,7 @@ use rand::Rng;
 
 use crate::device::Tensor;
 use crate::network::ops::{self, IntTensor};
-use crate::network::{BatchNorm2d, Conv2d, Layer, Linear};
+use crate::network::{BatchNorm2d, Conv2d, Layer, Linear, Network};
 
 /// Weight of the newest batch in the running statistics of a batch normalisation, as in torch.
 const NORM_MOMENTUM: f64 = 0.1;
@@ -128,13 +128,21 @@ fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut impl Rng) -> (Tensor<4>, S
     }
 }
 
-/// Batch normalisation by the batch's own mean and (biased) variance.
-fn normalise(norm: &mut BatchNorm2d, x: Tensor<4>) -> (Tensor<4>, Saved) {
+/// Mean and biased variance of each channel of `x`.
+fn moments(x: &Tensor<4>) -> [Tensor<1>; 2] {
     let [n, _, h, w] = x.dims();
     let count = (n * h * w) as f64;
     let [sum, squares] = ops::channel_sums(x.clone(), x.clone());
     let mean = sum / count;
     let variance = (squares / count - mean.clone().square()).clamp_min(0.0);
+    [mean, variance]
+}
+
+/// Batch normalisation by the batch's own mean and variance.
+fn normalise(norm: &mut BatchNorm2d, x: Tensor<4>) -> (Tensor<4>, Saved) {
+    let [n, _, h, w] = x.dims();
+    let count = (n * h * w) as f64;
+    let [mean, variance] = moments(&x);
     let keep = 1.0 - NORM_MOMENTUM;
     norm.mean = norm.mean.clone() * keep + mean.clone() * NORM_MOMENTUM;
     let unbiased = variance.clone() * (count / (count - 1.0).max(1.0));
@@ -144,6 +152,18 @@ fn normalise(norm: &mut BatchNorm2d, x: Tensor<4>) -> (Tensor<4>, Saved) {
     let shift = norm.bias.clone() - mean.clone() * scale.clone();
     let y = ops::channel_affine(x.clone(), scale, shift);
     (y, Saved::Norm(x, mean, inverse))
+}
+
+/// Sets the statistics of every batch normalisation to those of the images `x`, first to last, and
+/// changes no weight: so that a network made for one kind of image keeps its activations in range
+/// on another (Li et al. 2016, "Revisiting batch normalization for practical domain adaptation").
+pub fn calibrate(network: &mut Network, x: Tensor<4>) {
+    network.layers.iter_mut().fold(x, |x, layer| {
+        if let Layer::BatchNorm2d(norm) = layer {
+            [norm.mean, norm.variance] = moments(&x);
+        }
+        layer.forward(x)
+    });
 }
 
 /// What flows to the layer's input (only if `further`) and the gradients of its parameters.

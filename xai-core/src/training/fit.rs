@@ -116,6 +116,11 @@ impl Examples {
             .collect()
     }
 
+    /// The first `count` inputs, as a network takes them.
+    pub fn first(&self, count: usize) -> Tensor<4> {
+        three_channels(self.inputs.clone().narrow(0, 0, count.min(self.len())))
+    }
+
     fn select(&self, which: &[usize]) -> (Tensor<4>, Vec<u8>) {
         let class = which.iter().map(|&i| self.class[i]).collect();
         let index: Vec<i32> = which.iter().map(|&i| i as i32).collect();

@@ -5,6 +5,7 @@ mod depth;
 mod fit;
 mod sgd;
 
+pub use backward::calibrate;
 pub use depth::Depth;
 pub use fit::{Epoch, Examples, Fit, Schedule, argmax, fit};
 pub use sgd::Sgd;
