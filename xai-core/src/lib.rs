@@ -2,18 +2,18 @@
 //!
 //! Modules stand in the order in which data flows; each uses only those above it.
 
-pub mod error;
-pub mod random;
-pub mod device;
-pub mod data;
-pub mod lesion;
-pub mod benchmark;
-pub mod network;
-pub mod training;
 pub mod attribution;
+pub mod benchmark;
+pub mod data;
+pub mod device;
+pub mod error;
+pub mod experiment;
+pub mod lesion;
+pub mod network;
+pub mod random;
+pub mod report;
 pub mod score;
 pub mod statistics;
-pub mod experiment;
-pub mod report;
+pub mod training;
 
 pub use error::{Error, Result};
