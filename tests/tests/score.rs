@@ -1,0 +1,215 @@
+//! Metrics, edge filters and summaries against NumPy, SciPy and matplotlib (`fixtures/score/make.py`).
+
+use std::sync::LazyLock;
+
+use ndarray::{Array2, Array3, array};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use xai_core::score::{Metric, Precision, combine, filters};
+use xai_core::statistics::{BoxSummary, bootstrap_mean, mean, quantile};
+
+#[derive(Deserialize)]
+struct Fixture {
+    precision: Vec<PrecisionCase>,
+    filters: FilterCase,
+    boxes: Vec<BoxCase>,
+    bootstrap: BootstrapCase,
+}
+
+#[derive(Deserialize)]
+struct PrecisionCase {
+    name: String,
+    map: Vec<Vec<f32>>,
+    truth: Vec<Vec<bool>>,
+    precision: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct FilterCase {
+    image: Vec<Vec<f32>>,
+    sobel: Vec<Vec<f32>>,
+    laplace: Vec<Vec<f32>>,
+}
+
+#[derive(Deserialize)]
+struct BoxCase {
+    name: String,
+    values: Vec<f64>,
+    mean: f64,
+    decile: f64,
+    #[serde(rename = "box")]
+    five: FiveNumbers,
+}
+
+#[derive(Deserialize)]
+struct FiveNumbers {
+    median: f64,
+    lower_quartile: f64,
+    upper_quartile: f64,
+    lower_whisker: f64,
+    upper_whisker: f64,
+}
+
+#[derive(Deserialize)]
+struct BootstrapCase {
+    values: Vec<f64>,
+    low: f64,
+    high: f64,
+}
+
+static FIXTURE: LazyLock<Fixture> =
+    LazyLock::new(|| json(include_str!("../fixtures/score/score.json")));
+
+fn json<T: DeserializeOwned>(text: &str) -> T {
+    serde_json::from_str(text).expect("the fixture is as make.py writes it")
+}
+
+fn grid<T: Clone>(rows: &[Vec<T>]) -> Array2<T> {
+    Array2::from_shape_vec((rows.len(), rows[0].len()), rows.concat())
+        .expect("rows are equally long")
+}
+
+#[test]
+fn precision_is_numpys_with_a_stable_sort() {
+    assert_eq!(FIXTURE.precision.len(), 10);
+    for case in &FIXTURE.precision {
+        let score = Precision
+            .score(grid(&case.map).view(), grid(&case.truth).view())
+            .unwrap();
+        assert_eq!(score, case.precision, "{}", case.name);
+    }
+}
+
+#[test]
+fn precision_by_hand() {
+    let map = array![[0.9, 0.1, 0.8], [0.2, 0.0, 0.7]];
+    let truth = array![[true, false, false], [true, false, true]];
+    // The top three are 0.9, 0.8 and 0.7, of which two lie in the truth.
+    assert_eq!(
+        Precision.score(map.view(), truth.view()).unwrap(),
+        Some(2.0 / 3.0)
+    );
+    assert_eq!(Precision.chance(truth.view()), Some(0.5));
+    assert_eq!(Precision.chance(truth.mapv(|_| false).view()), None);
+}
+
+#[test]
+fn chance_is_the_mean_precision_of_all_shifts_of_a_ranking() {
+    // Over all cyclic shifts every pixel has every rank equally often, as under random ranks.
+    let truth = Array2::from_shape_fn((20, 20), |(y, x)| y < 6 && x < 10);
+    let scores: Vec<f64> = (0..400)
+        .map(|shift| {
+            let map = Array2::from_shape_fn((20, 20), |(y, x)| ((20 * y + x + shift) % 400) as f32);
+            Precision.score(map.view(), truth.view()).unwrap().unwrap()
+        })
+        .collect();
+    let chance = Precision.chance(truth.view()).unwrap();
+    assert_eq!(chance, 0.15);
+    assert!((mean(&scores).unwrap() - chance).abs() < 1e-12);
+}
+
+#[test]
+fn maps_without_a_ranking_are_refused() {
+    let truth = array![[true, false]];
+    for bad in [f32::NAN, f32::INFINITY] {
+        let error = Precision
+            .score(array![[0.0, bad]].view(), truth.view())
+            .unwrap_err();
+        assert!(error.to_string().contains("row 0, column 1"), "{error}");
+    }
+    let error = Precision
+        .score(array![[0.0], [1.0]].view(), truth.view())
+        .unwrap_err();
+    assert!(error.to_string().contains("(2, 1)"), "{error}");
+}
+
+#[test]
+fn channels_combine_by_the_papers_weights() {
+    let three = Array3::from_shape_vec((3, 1, 2), vec![1.0, -2.0, -1.0, 0.0, 1.0, 10.0]).unwrap();
+    let map = combine(three.view()).unwrap();
+    assert_close(&map, &array![[0.9999, 2.0 * 0.2989 + 1.14]], 1e-6);
+
+    let one = Array3::from_shape_vec((1, 1, 2), vec![-0.5, 0.25]).unwrap();
+    assert_eq!(combine(one.view()).unwrap(), array![[0.5, 0.25]]);
+
+    let error = combine(Array3::zeros((2, 4, 4)).view()).unwrap_err();
+    assert!(error.to_string().contains("2 channels"), "{error}");
+}
+
+#[test]
+fn filters_are_scipys() {
+    let case = &FIXTURE.filters;
+    let image = grid(&case.image);
+    assert_close(&filters::sobel(image.view()), &grid(&case.sobel), 1e-6);
+    assert_close(&filters::laplace(image.view()), &grid(&case.laplace), 1e-6);
+    assert_eq!(filters::intensity(image.view()), image);
+    assert_eq!(filters::sobel(Array2::zeros((0, 3)).view()).dim(), (0, 3));
+}
+
+fn assert_close(ours: &Array2<f32>, theirs: &Array2<f32>, tolerance: f32) {
+    assert_eq!(ours.dim(), theirs.dim());
+    for ((place, a), b) in ours.indexed_iter().zip(theirs) {
+        assert!((a - b).abs() <= tolerance, "{place:?}: {a} is not {b}");
+    }
+}
+
+#[test]
+fn boxes_are_matplotlibs() {
+    let close = |a: f64, b: f64| (a - b).abs() <= 1e-12 * b.abs().max(1.0);
+    for case in &FIXTURE.boxes {
+        let ours = BoxSummary::of(&case.values).unwrap();
+        let mut ascending = case.values.clone();
+        ascending.sort_by(f64::total_cmp);
+        for (ours, theirs) in [
+            (ours.median, case.five.median),
+            (ours.lower_quartile, case.five.lower_quartile),
+            (ours.upper_quartile, case.five.upper_quartile),
+            (ours.lower_whisker, case.five.lower_whisker),
+            (ours.upper_whisker, case.five.upper_whisker),
+            (mean(&case.values).unwrap(), case.mean),
+            (quantile(&ascending, 0.1).unwrap(), case.decile),
+        ] {
+            assert!(close(ours, theirs), "{}: {ours} is not {theirs}", case.name);
+        }
+    }
+    assert_eq!(BoxSummary::of(&[]), None);
+    assert_eq!((mean(&[]), quantile(&[], 0.5)), (None, None));
+}
+
+#[test]
+fn the_interval_is_scipys_where_every_image_has_one_value() {
+    let case = &FIXTURE.bootstrap;
+    let values: Vec<(u32, f64)> = (0..).zip(case.values.iter().copied()).collect();
+    let ours = bootstrap_mean(&values, 0.95, 0).unwrap();
+    // Two independent bootstraps: their ends differ by a few standard errors of 2 % of the width.
+    let slack = 0.08 * (case.high - case.low);
+    assert!(
+        (ours.low - case.low).abs() < slack && (ours.high - case.high).abs() < slack,
+        "{ours:?}"
+    );
+    assert_eq!(
+        bootstrap_mean(&values, 0.95, 0),
+        Some(ours),
+        "same seed, same interval"
+    );
+    assert_ne!(bootstrap_mean(&values, 0.95, 1), Some(ours));
+}
+
+#[test]
+fn seeds_of_one_image_do_not_narrow_the_interval() {
+    let once: Vec<(u32, f64)> = (0..)
+        .zip(FIXTURE.bootstrap.values.iter().copied())
+        .collect();
+    let thrice = [once.clone(), once.clone(), once.clone()].concat();
+    let (a, b) = (
+        bootstrap_mean(&once, 0.95, 0).unwrap(),
+        bootstrap_mean(&thrice, 0.95, 0).unwrap(),
+    );
+    assert!((a.low - b.low).abs() < 1e-12 && (a.high - b.high).abs() < 1e-12);
+    // Without the images' numbers, as 360 independent values, it would be narrower by sqrt(3).
+    let apart: Vec<(u32, f64)> = (0..).zip(thrice.iter().map(|&(_, value)| value)).collect();
+    let c = bootstrap_mean(&apart, 0.95, 0).unwrap();
+    let ratio = (a.high - a.low) / (c.high - c.low);
+    assert!((ratio - 3f64.sqrt()).abs() < 0.2, "{ratio}");
+    assert_eq!(bootstrap_mean(&[], 0.95, 0), None);
+}

@@ -1,0 +1,41 @@
+//! Explanations that know no network: what an edge filter or the brightness alone would score.
+//!
+//! Each takes a grey image `[h, w]` and gives a non-negative heat map of the same size. They are the
+//! corrected baselines: the public code filters along one axis only, signed, and its published
+//! Sobel results are the Laplace results (defects D4 and D5); it has no raw intensity (D9).
+
+use ndarray::{Array2, ArrayView2};
+
+/// Magnitude of the Sobel gradient, sqrt(gx^2 + gy^2), with the kernels [-1, 0, 1] and [1, 2, 1] of
+/// `scipy.ndimage.sobel`, not normalised. Borders are reflected.
+pub fn sobel(image: ArrayView2<f32>) -> Array2<f32> {
+    Array2::from_shape_fn(image.dim(), |(y, x)| {
+        let at = |dy, dx| neighbour(&image, (y, x), (dy, dx));
+        let gx =
+            (at(-1, 1) + 2.0 * at(0, 1) + at(1, 1)) - (at(-1, -1) + 2.0 * at(0, -1) + at(1, -1));
+        let gy =
+            (at(1, -1) + 2.0 * at(1, 0) + at(1, 1)) - (at(-1, -1) + 2.0 * at(-1, 0) + at(-1, 1));
+        gx.hypot(gy)
+    })
+}
+
+/// Absolute value of the 2-D Laplacian (kernel [1, -2, 1] along both axes), as
+/// `scipy.ndimage.laplace`. Borders are reflected.
+pub fn laplace(image: ArrayView2<f32>) -> Array2<f32> {
+    Array2::from_shape_fn(image.dim(), |(y, x)| {
+        let at = |dy, dx| neighbour(&image, (y, x), (dy, dx));
+        (at(-1, 0) + at(1, 0) + at(0, -1) + at(0, 1) - 4.0 * at(0, 0)).abs()
+    })
+}
+
+/// The image itself: bright means relevant.
+pub fn intensity(image: ArrayView2<f32>) -> Array2<f32> {
+    image.mapv(f32::abs)
+}
+
+/// The pixel at an offset of at most one. There, SciPy's "reflect" (d c b a | a b c d) repeats the
+/// border pixel, which is to clamp the index.
+fn neighbour(image: &ArrayView2<f32>, (y, x): (usize, usize), (dy, dx): (isize, isize)) -> f32 {
+    let clamp = |i: usize, d: isize, n: usize| i.saturating_add_signed(d).min(n - 1);
+    image[[clamp(y, dy, image.nrows()), clamp(x, dx, image.ncols())]]
+}
