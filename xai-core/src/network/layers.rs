@@ -75,6 +75,17 @@ pub struct BatchNorm2d {
 }
 
 impl BatchNorm2d {
+    /// A normalisation of `channels` that has seen nothing yet, with torch's epsilon of 1e-5.
+    pub fn identity(channels: usize, device: &Device) -> Self {
+        Self {
+            weight: Tensor::ones([channels], device),
+            bias: Tensor::zeros([channels], device),
+            mean: Tensor::zeros([channels], device),
+            variance: Tensor::ones([channels], device),
+            epsilon: 1e-5,
+        }
+    }
+
     /// The affine map that the layer is in evaluation: scale and shift, each `[channels]`.
     pub fn scale_and_shift(&self) -> (Tensor<1>, Tensor<1>) {
         let scale = self.weight.clone() / (self.variance.clone() + self.epsilon).sqrt();
@@ -93,8 +104,7 @@ impl Layer {
             Self::Linear(linear) => ops::linear(x, linear.weight.clone(), linear.bias.clone()),
             Self::BatchNorm2d(norm) => {
                 let (scale, shift) = norm.scale_and_shift();
-                let [channels] = scale.dims();
-                x * scale.reshape([1, channels, 1, 1]) + shift.reshape([1, channels, 1, 1])
+                ops::channel_affine(x, scale, shift)
             }
             Self::Relu => ops::relu(x),
             Self::MaxPool2d(window) => ops::max_pool2d(x, window).0,
@@ -119,6 +129,30 @@ impl Network {
     /// Class scores (logits) `[n, classes, 1, 1]` of images `[n, channels, h, w]`, in evaluation mode.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         self.layers.iter().fold(x, |x, layer| layer.forward(x))
+    }
+
+    /// The same function (in evaluation mode) without batch norm: each normalisation that follows a
+    /// convolution is multiplied into that convolution's weights and bias.
+    ///
+    /// A normalisation elsewhere stays as it is.
+    pub fn fold_batch_norm(self) -> Self {
+        let mut layers: Vec<Layer> = Vec::with_capacity(self.layers.len());
+        for layer in self.layers {
+            match (layers.last_mut(), layer) {
+                (Some(Layer::Conv2d(conv)), Layer::BatchNorm2d(norm)) => {
+                    let (scale, shift) = norm.scale_and_shift();
+                    let [channels] = scale.dims();
+                    let bias = match conv.bias.take() {
+                        Some(bias) => bias * scale.clone() + shift,
+                        None => shift,
+                    };
+                    conv.bias = Some(bias);
+                    conv.weight = conv.weight.clone() * scale.reshape([channels, 1, 1, 1]);
+                }
+                (_, layer) => layers.push(layer),
+            }
+        }
+        Self { layers }
     }
 
     /// Where the parameters live. A network without parameters computes anywhere; then `None`.

@@ -2,7 +2,11 @@
 //! and training can walk them in either direction.
 
 pub mod json;
+mod kernels;
+mod lanes;
 mod layers;
 pub mod ops;
+mod vgg;
 
 pub use layers::{BatchNorm2d, Conv2d, Layer, Linear, Network};
+pub use vgg::VggConfig;

@@ -6,9 +6,10 @@
 
 use burn::tensor::module;
 use burn::tensor::ops::{ConvOptions, ModuleOps};
-use burn::tensor::{Int, TensorPrimitive};
+use burn::tensor::{DType, Int, TensorData, TensorPrimitive};
 
-use crate::device::{Backend, Tensor};
+use super::kernels::{self, Shape};
+use crate::device::{Backend, Device, Tensor};
 
 /// Stride and zero padding of a convolution or a pooling, rows then columns, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,14 @@ pub struct Window {
 }
 
 impl Window {
+    /// Rows and columns of the output for an input of `h` by `w`.
+    pub fn output(&self, [h, w]: [usize; 2]) -> [usize; 2] {
+        let size = |input: usize, axis: usize| {
+            (input + 2 * self.padding[axis] - self.kernel[axis]) / self.stride[axis] + 1
+        };
+        [size(h, 0), size(w, 1)]
+    }
+
     fn conv_options(&self) -> ConvOptions<2> {
         ConvOptions::new(self.stride, self.padding, [1, 1], 1)
     }
@@ -38,6 +47,52 @@ fn tensor<const D: usize>(primitive: burn::DispatchTensor) -> Tensor<D> {
     Tensor::from_primitive(TensorPrimitive::Float(primitive))
 }
 
+/// The numbers of a tensor that lives on a CPU; no copy where the tensor is used nowhere else.
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor
+        .into_data()
+        .into_vec()
+        .expect("our tensors hold 32-bit floats")
+}
+
+fn from_numbers<const D: usize>(
+    numbers: Vec<f32>,
+    shape: [usize; D],
+    device: &Device,
+) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(numbers, shape), device)
+}
+
+fn on_cpu(device: &Device) -> bool {
+    matches!(device, Device::Flex(_))
+}
+
+/// The sizes of a convolution of `[n, in, h, w]` by `[out, in, kh, kw]` if [`kernels`] can do it
+/// on `device`: a CPU, and stride 1.
+fn kernel_shape(
+    device: &Device,
+    [n, input, h, w]: [usize; 4],
+    weight: &Tensor<4>,
+    window: &Window,
+) -> Option<Shape> {
+    let [output, ..] = weight.dims();
+    let [kh, kw] = window.kernel;
+    let fits = on_cpu(device)
+        && window.stride == [1, 1]
+        && window.padding[0] < kh
+        && window.padding[1] < kw
+        && h + 2 * window.padding[0] >= kh
+        && w + 2 * window.padding[1] >= kw;
+    fits.then_some(Shape {
+        n,
+        input,
+        output,
+        plane: [h, w],
+        kernel: [kh, kw],
+        padding: window.padding,
+    })
+}
+
 /// Cross-correlation of `x` `[n, in, h, w]` with `weight` `[out, in, kh, kw]`, plus `bias` `[out]`.
 pub fn conv2d(
     x: Tensor<4>,
@@ -45,6 +100,13 @@ pub fn conv2d(
     bias: Option<Tensor<1>>,
     window: &Window,
 ) -> Tensor<4> {
+    let device = x.device();
+    if let Some(shape) = kernel_shape(&device, x.dims(), &weight, window) {
+        let bias = bias.map(numbers);
+        let y = kernels::conv(&numbers(x), &numbers(weight), bias.as_deref(), &shape);
+        let [h, w] = shape.out_plane();
+        return from_numbers(y, [shape.n, shape.output, h, w], &device);
+    }
     module::conv2d(x, weight, bias, window.conv_options())
 }
 
@@ -55,6 +117,11 @@ pub fn conv2d_input_grad(
     g: Tensor<4>,
     window: &Window,
 ) -> Tensor<4> {
+    let device = g.device();
+    if let Some(shape) = kernel_shape(&device, input, &weight, window) {
+        let x = kernels::conv_input_grad(&numbers(g), &numbers(weight), &shape);
+        return from_numbers(x, input, &device);
+    }
     // Burn reads nothing but the shape of `x`.
     let x = Tensor::<4>::zeros(input, &g.device());
     tensor(<Backend as ModuleOps<Backend>>::conv2d_x_backward(
@@ -72,6 +139,13 @@ pub fn conv2d_weight_grad(
     g: Tensor<4>,
     window: &Window,
 ) -> Tensor<4> {
+    let device = g.device();
+    if let Some(shape) = kernel_shape(&device, x.dims(), &weight, window)
+        && shape.kernel[1] == 3
+    {
+        let grad = kernels::conv_weight_grad(&numbers(x), &numbers(g), &shape);
+        return from_numbers(grad, weight.dims(), &device);
+    }
     tensor(<Backend as ModuleOps<Backend>>::conv2d_weight_backward(
         primitive(x),
         primitive(weight),
@@ -110,7 +184,13 @@ pub fn linear_weight_grad(x: Tensor<4>, g: Tensor<4>) -> Tensor<2> {
 
 /// The gradient of a bias that was added to each channel of `[n, c, h, w]`: `[c]`.
 pub fn bias_grad(g: Tensor<4>) -> Tensor<1> {
+    let device = g.device();
     let [n, c, h, w] = g.dims();
+    if on_cpu(&device) {
+        let g = numbers(g);
+        let [sum, _] = kernels::channel_sums(&g, &g, c, h * w);
+        return from_numbers(sum, [c], &device);
+    }
     g.reshape([n, c, h * w])
         .sum_dim(2)
         .reshape([n, c])
@@ -121,6 +201,17 @@ pub fn bias_grad(g: Tensor<4>) -> Tensor<1> {
 /// The maximum of each window, and where it stands: the first in row-major order among equals,
 /// as an index into the input's `h * w` plane.
 pub fn max_pool2d(x: Tensor<4>, window: &Window) -> (Tensor<4>, IntTensor) {
+    let device = x.device();
+    if on_cpu(&device) {
+        let [n, c, h, w] = x.dims();
+        let [out_h, out_w] = window.output([h, w]);
+        let (y, index) = kernels::max_pool(&numbers(x), [h, w], [out_h, out_w], window);
+        let index = TensorData::new(index, [n, c, out_h, out_w]);
+        return (
+            from_numbers(y, [n, c, out_h, out_w], &device),
+            IntTensor::from_data(index, (&device, DType::I32)),
+        );
+    }
     module::max_pool2d_with_indices(
         x,
         window.kernel,
@@ -139,7 +230,16 @@ pub fn max_unpool2d(
     index: IntTensor,
     window: &Window,
 ) -> Tensor<4> {
-    let x = Tensor::<4>::zeros(input, &g.device());
+    let device = g.device();
+    if on_cpu(&device) {
+        let [_, _, h, w] = input;
+        let [_, _, out_h, out_w] = g.dims();
+        let index = index.into_data();
+        let index = index.as_slice::<i32>().expect("made by `max_pool2d`");
+        let x = kernels::max_unpool(&numbers(g), index, h * w, out_h * out_w);
+        return from_numbers(x, input, &device);
+    }
+    let x = Tensor::<4>::zeros(input, &device);
     let back = <Backend as ModuleOps<Backend>>::max_pool2d_with_indices_backward(
         primitive(x),
         window.kernel,
@@ -182,5 +282,49 @@ pub fn relu(x: Tensor<4>) -> Tensor<4> {
 /// `g` where `x` is above 0, else 0: the gradient of [`relu`], whose input (or output, the sign
 /// is the same) is `x`. ReLU'(0) = 0.
 pub fn gate(g: Tensor<4>, x: Tensor<4>) -> Tensor<4> {
+    let device = g.device();
+    if on_cpu(&device) {
+        let shape = g.dims();
+        let mut g = numbers(g);
+        kernels::gate(&mut g, &numbers(x));
+        return from_numbers(g, shape, &device);
+    }
     g.mask_fill(x.lower_equal_elem(0.0), 0.0)
+}
+
+/// For each channel of `x` and `y` `[n, c, h, w]`: the sum of `x` and the sum of `x * y`, each `[c]`.
+pub fn channel_sums(x: Tensor<4>, y: Tensor<4>) -> [Tensor<1>; 2] {
+    let device = x.device();
+    let [_, c, h, w] = x.dims();
+    if on_cpu(&device) {
+        let sums = kernels::channel_sums(&numbers(x), &numbers(y), c, h * w);
+        return sums.map(|sums| from_numbers(sums, [c], &device));
+    }
+    [bias_grad(x.clone()), bias_grad(x * y)]
+}
+
+/// `a * x + shift`, each channel with a factor and a shift of its own (`[c]`).
+pub fn channel_affine(x: Tensor<4>, a: Tensor<1>, shift: Tensor<1>) -> Tensor<4> {
+    let device = x.device();
+    let shape @ [_, c, h, w] = x.dims();
+    if on_cpu(&device) {
+        let mut x = numbers(x);
+        let (a, shift) = (numbers(a), numbers(shift));
+        kernels::channel_combine(&mut x, None, [&a, &[], &shift], h * w);
+        return from_numbers(x, shape, &device);
+    }
+    x * a.reshape([1, c, 1, 1]) + shift.reshape([1, c, 1, 1])
+}
+
+/// `a * x + b * y + shift`, each channel with its own numbers (`[c]`).
+pub fn channel_combine(x: Tensor<4>, y: Tensor<4>, [a, b, shift]: [Tensor<1>; 3]) -> Tensor<4> {
+    let device = x.device();
+    let shape @ [_, c, h, w] = x.dims();
+    if on_cpu(&device) {
+        let (mut x, y) = (numbers(x), numbers(y));
+        let [a, b, shift] = [a, b, shift].map(numbers);
+        kernels::channel_combine(&mut x, Some(&y), [&a, &b, &shift], h * w);
+        return from_numbers(x, shape, &device);
+    }
+    x * a.reshape([1, c, 1, 1]) + y * b.reshape([1, c, 1, 1]) + shift.reshape([1, c, 1, 1])
 }

@@ -1,1 +1,10 @@
-//! Fitting a network.
+//! Fitting a network: which layers ([`Depth`]), how ([`Schedule`]), and the loop ([`fit()`]).
+
+pub mod backward;
+mod depth;
+mod fit;
+mod sgd;
+
+pub use depth::Depth;
+pub use fit::{Epoch, Examples, Fit, Schedule, argmax, fit};
+pub use sgd::Sgd;

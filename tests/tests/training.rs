@@ -1,0 +1,199 @@
+//! The written-out backward pass of training against Burn's autodiff on the same layers.
+
+use burn::tensor::{Distribution, activation};
+use xai_core::device::{Device, DeviceChoice, Tensor};
+use xai_core::network::ops::Window;
+use xai_core::network::{BatchNorm2d, Conv2d, Layer, Linear, Network};
+use xai_core::random;
+use xai_core::training::{Depth, backward};
+
+fn uniform<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), device)
+}
+
+/// Two convolutions (the second strided, so that Burn's own operation serves it), batch norm,
+/// overlapping pools, an enlarging average pool and two linear layers.
+fn network(device: &Device) -> Network {
+    let conv = |inputs, outputs, stride, padding| {
+        Layer::Conv2d(Conv2d {
+            weight: uniform([outputs, inputs, 3, 3], device),
+            bias: Some(uniform([outputs], device)),
+            stride: [stride, stride],
+            padding: [padding, padding],
+        })
+    };
+    let linear = |inputs, outputs| {
+        Layer::Linear(Linear {
+            weight: uniform([outputs, inputs], device),
+            bias: Some(uniform([outputs], device)),
+        })
+    };
+    let pool = |kernel, stride, padding| {
+        Layer::MaxPool2d(Window {
+            kernel: [kernel, kernel],
+            stride: [stride, stride],
+            padding: [padding, padding],
+        })
+    };
+    Network {
+        layers: vec![
+            conv(3, 10, 1, 1),
+            Layer::BatchNorm2d(BatchNorm2d::identity(10, device)),
+            Layer::Relu,
+            pool(2, 2, 0),
+            conv(10, 5, 2, 1),
+            Layer::Relu,
+            conv(5, 9, 1, 0),
+            pool(3, 1, 1),
+            Layer::AdaptiveAvgPool2d([7, 7]),
+            Layer::Flatten,
+            linear(9 * 49, 6),
+            Layer::Relu,
+            linear(6, 3),
+        ],
+    }
+}
+
+/// The same network on the autodiff device, every parameter watched.
+fn watched(network: &Network, device: &Device) -> Network {
+    fn watch<const D: usize>(t: &Tensor<D>, device: &Device) -> Tensor<D> {
+        Tensor::from_data(t.to_data(), device).require_grad()
+    }
+    let mut copy = network.clone();
+    for layer in &mut copy.layers {
+        match layer {
+            Layer::Conv2d(conv) => {
+                conv.weight = watch(&conv.weight, device);
+                conv.bias = conv.bias.as_ref().map(|b| watch(b, device));
+            }
+            Layer::Linear(linear) => {
+                linear.weight = watch(&linear.weight, device);
+                linear.bias = linear.bias.as_ref().map(|b| watch(b, device));
+            }
+            Layer::BatchNorm2d(norm) => {
+                norm.weight = watch(&norm.weight, device);
+                norm.bias = watch(&norm.bias, device);
+            }
+            _ => {}
+        }
+    }
+    copy
+}
+
+/// Forward in training mode with Burn's tensor operations alone.
+fn autodiff_forward(network: &Network, x: Tensor<4>) -> Tensor<4> {
+    network.layers.iter().fold(x, |x, layer| match layer {
+        Layer::BatchNorm2d(norm) => {
+            let channels = norm.weight.dims()[0];
+            let mean = |t: Tensor<4>| t.mean_dim(0).mean_dim(2).mean_dim(3);
+            let centred = x.clone() - mean(x);
+            let variance = mean(centred.clone().square());
+            let scale = norm.weight.clone().reshape([1, channels, 1, 1]);
+            let shift = norm.bias.clone().reshape([1, channels, 1, 1]);
+            centred / (variance + norm.epsilon).sqrt() * scale + shift
+        }
+        layer => layer.forward(x),
+    })
+}
+
+fn assert_close(name: &str, ours: Tensor<1>, theirs: Option<Tensor<1>>) {
+    let theirs = theirs.expect("autodiff reached the parameter").into_data();
+    let (ours, theirs) = (ours.into_data(), theirs);
+    let theirs = theirs.as_slice::<f32>().unwrap();
+    let largest = theirs.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+    assert!(largest > 0.0, "{name}: nothing to compare");
+    for (a, b) in ours.as_slice::<f32>().unwrap().iter().zip(theirs) {
+        assert!((a - b).abs() <= 2e-5 * largest, "{name}: {a} is not {b}");
+    }
+}
+
+#[test]
+fn every_gradient_equals_autodiff() {
+    let device = DeviceChoice::Flex.open().unwrap();
+    let autodiff = Device::autodiff(device.clone());
+    let mut ours = network(&device);
+    let theirs = watched(&ours, &autodiff);
+    let x = uniform([5, 3, 21, 18], &device);
+    let class = [0, 1, 2, 1, 1];
+
+    let logits = autodiff_forward(&theirs, Tensor::from_data(x.to_data(), &autodiff));
+    let logits = activation::log_softmax(logits.reshape([5, 3]), 1);
+    let picked = (0..5).map(|i| {
+        let row = logits.clone().narrow(0, i, 1);
+        row.narrow(1, class[i] as usize, 1).sum()
+    });
+    let loss = picked.reduce(|a, b| a + b).unwrap() / -5.0;
+    let grads = loss.backward();
+
+    let step = backward::step(&mut ours.layers, x, &class, &mut random::stream(0, "test"));
+    let mut compared = 0;
+    for (at, (layer, gradients)) in theirs.layers.iter().zip(step.gradients).enumerate() {
+        let (weight, bias) = match layer {
+            Layer::Conv2d(conv) => (
+                conv.weight.grad(&grads).map(|g| g.flatten(0, 3)),
+                conv.bias.as_ref().and_then(|b| b.grad(&grads)),
+            ),
+            Layer::Linear(linear) => (
+                linear.weight.grad(&grads).map(|g| g.flatten(0, 1)),
+                linear.bias.as_ref().and_then(|b| b.grad(&grads)),
+            ),
+            Layer::BatchNorm2d(norm) => (norm.weight.grad(&grads), norm.bias.grad(&grads)),
+            _ => {
+                assert!(gradients.is_none());
+                continue;
+            }
+        };
+        let gradients = gradients.expect("a layer with parameters");
+        assert_close(&format!("weight of layer {at}"), gradients.weight, weight);
+        if at != 0 {
+            // The bias before a batch norm has no influence: its gradient is rounding.
+            let bias_grad = gradients.bias.unwrap();
+            assert_close(&format!("bias of layer {at}"), bias_grad, bias);
+        }
+        compared += 1;
+    }
+    assert_eq!(compared, 6);
+}
+
+#[test]
+fn folding_batch_norm_changes_no_logit() {
+    let device = DeviceChoice::Flex.open().unwrap();
+    let mut network = network(&device);
+    let x = uniform([4, 3, 21, 18], &device);
+    // A training step gives the running statistics values of their own.
+    backward::step(
+        &mut network.layers,
+        x.clone(),
+        &[0, 1, 2, 0],
+        &mut random::stream(0, "t"),
+    );
+    let before = network.forward(x.clone());
+    let folded = network.clone().fold_batch_norm();
+    assert_eq!(folded.layers.len(), network.layers.len() - 1);
+    let difference = (folded.forward(x) - before.clone())
+        .abs()
+        .max()
+        .into_scalar();
+    assert!(difference <= 1e-5 * before.abs().max().into_scalar());
+}
+
+#[test]
+fn depths_begin_at_whole_blocks() {
+    let device = DeviceChoice::Flex.open().unwrap();
+    let config = xai_core::network::VggConfig {
+        width_divisor: 16,
+        size: 32,
+        classes: 2,
+    };
+    let network = config.init(false, 0, &device);
+    let first = |depth: Depth| depth.first_layer(&network);
+    // torchvision's numbering: blocks begin at features[24], [17], [10], [5] and [0].
+    let all = [
+        Depth::Conv1,
+        Depth::Conv2,
+        Depth::Conv3,
+        Depth::Conv4,
+        Depth::All,
+    ];
+    assert_eq!(all.map(first), [24, 17, 10, 5, 0]);
+}

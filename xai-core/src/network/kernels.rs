@@ -1,0 +1,540 @@
+//! The CPU kernels behind [`ops`](super::ops): convolution with stride 1 and its two gradients,
+//! maximum pooling and the gate of a ReLU.
+//!
+//! **Layout.** A group of images is copied into zero-padded planes `[channel][image][row][column]`.
+//! Seen as one long line, the input of output position `p` at kernel offset `(ky, kx)` is position
+//! `p + ky * pitch + kx`, whatever the image's width; so every vector is full, and only the
+//! `kernel - 1` columns at a row's end are computed in vain. Positions are vectorised, output
+//! channels are held in registers.
+//!
+//! **Determinism.** Each output is one chain of fused multiply-adds in the order channel, row,
+//! column; a weight's gradient is summed in [`LANES`] lanes over groups of images whose size
+//! depends on the shapes only. So results do not depend on the number of threads or on the width
+//! of the processor's vectors.
+//!
+//! In a network an eighth as wide as VGG-16 (112 x 112, 32 images) this is 5 to 20 times as fast
+//! as Burn 0.21's Flex; `ops` falls back to Burn for all shapes and devices that are not here.
+
+use rayon::prelude::*;
+
+use super::lanes::{LANES, Lanes, dispatch};
+
+/// Output channels held in registers.
+const OUT: usize = 8;
+/// Vectors of positions held in registers.
+const RUN: usize = 3;
+/// Positions computed at a time.
+const BLOCK: usize = RUN * LANES;
+/// Padded input of one group of images, in numbers: what a core's second-level cache holds.
+const GROUP_FLOATS: usize = 128 * 1024;
+
+/// Sizes of a convolution with stride 1 of square or oblong kernels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    /// Images.
+    pub n: usize,
+    /// Input channels.
+    pub input: usize,
+    /// Output channels.
+    pub output: usize,
+    /// Input rows and columns.
+    pub plane: [usize; 2],
+    /// Kernel rows and columns.
+    pub kernel: [usize; 2],
+    /// Zeros around the input.
+    pub padding: [usize; 2],
+}
+
+impl Shape {
+    /// Rows and columns of the output.
+    pub fn out_plane(&self) -> [usize; 2] {
+        let [h, w] = self.padded();
+        [h + 1 - self.kernel[0], w + 1 - self.kernel[1]]
+    }
+
+    fn padded(&self) -> [usize; 2] {
+        [
+            self.plane[0] + 2 * self.padding[0],
+            self.plane[1] + 2 * self.padding[1],
+        ]
+    }
+
+    fn padded_len(&self) -> usize {
+        self.padded()[0] * self.padded()[1]
+    }
+
+    fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// How far a kernel reaches along the line, plus a vector block's overhang.
+    fn slack(&self) -> usize {
+        (self.kernel[0] - 1) * self.padded()[1] + self.kernel[1] - 1 + BLOCK
+    }
+
+    /// Images computed together by one thread; at least enough groups for two threads.
+    fn group(&self, channels: usize) -> usize {
+        let fit = GROUP_FLOATS / (channels * self.padded_len()).max(1);
+        fit.clamp(1, 16).min(self.n.div_ceil(2)).max(1)
+    }
+}
+
+/// Copies planes `[image][channel][h][w]` into padded lines `[channel][image][padded h][padded w]`,
+/// each line followed by `slack` zeros; `offset` is where the first pixel goes in a padded plane.
+fn pad(
+    source: &[f32],
+    images: usize,
+    channels: usize,
+    [h, w]: [usize; 2],
+    [ph, pw]: [usize; 2],
+    [top, left]: [usize; 2],
+    slack: usize,
+) -> Vec<f32> {
+    let line = images * ph * pw + slack;
+    let mut padded = vec![0.0; channels * line];
+    for image in 0..images {
+        for channel in 0..channels {
+            let from = &source[(image * channels + channel) * h * w..][..h * w];
+            let to = &mut padded[channel * line + image * ph * pw..][..ph * pw];
+            for (row, pixels) in from.chunks_exact(w).enumerate() {
+                to[(top + row) * pw + left..][..w].copy_from_slice(pixels);
+            }
+        }
+    }
+    padded
+}
+
+/// The weights of [`conv`] in the order in which it reads them: `[out / OUT][in][tap][OUT]`.
+fn pack(weight: &[f32], outputs: usize, inputs: usize, taps: usize) -> Vec<f32> {
+    let blocks = outputs.div_ceil(OUT);
+    let mut packed = vec![0.0; blocks * inputs * taps * OUT];
+    for out in 0..outputs {
+        for step in 0..inputs * taps {
+            packed[((out / OUT) * inputs * taps + step) * OUT + out % OUT] =
+                weight[out * inputs * taps + step];
+        }
+    }
+    packed
+}
+
+/// Cross-correlation of `x` `[n][in][h][w]` with `weight` `[out][in][kh][kw]`, plus `bias`.
+pub(super) fn conv(x: &[f32], weight: &[f32], bias: Option<&[f32]>, shape: &Shape) -> Vec<f32> {
+    let Shape { input, output, .. } = *shape;
+    let [out_h, out_w] = shape.out_plane();
+    let out_len = out_h * out_w;
+    let packed = pack(weight, output, input, shape.taps());
+    let group = shape.group(input);
+    let mut y = vec![0.0; shape.n * output * out_len];
+    y.par_chunks_mut(group * output * out_len)
+        .zip(x.par_chunks(group * input * shape.plane[0] * shape.plane[1]))
+        .for_each(|(y, x)| {
+            let images = y.len() / (output * out_len);
+            let padded = pad(
+                x,
+                images,
+                input,
+                shape.plane,
+                shape.padded(),
+                shape.padding,
+                shape.slack(),
+            );
+            conv_group(&padded, &packed, bias, images, shape, y);
+        });
+    y
+}
+
+/// The flat offset of each kernel tap in a padded plane.
+fn tap_offsets(shape: &Shape) -> Vec<usize> {
+    let pitch = shape.padded()[1];
+    (0..shape.kernel[0])
+        .flat_map(|ky| (0..shape.kernel[1]).map(move |kx| ky * pitch + kx))
+        .collect()
+}
+
+fn conv_group(
+    padded: &[f32],
+    packed: &[f32],
+    bias: Option<&[f32]>,
+    images: usize,
+    shape: &Shape,
+    y: &mut [f32],
+) {
+    let pitch = shape.padded()[1];
+    let plane = shape.padded_len();
+    let [out_h, out_w] = shape.out_plane();
+    let line = images * plane + shape.slack();
+    let offsets = tap_offsets(shape);
+    let steps = shape.input * offsets.len() * OUT;
+    for start in (0..images * plane).step_by(BLOCK) {
+        for (block, weights) in packed.chunks_exact(steps).enumerate() {
+            let sums = correlate(&padded[start..], line, weights, &offsets);
+            let outs = (shape.output - block * OUT).min(OUT);
+            // Runs of positions within one row are copied out; the rest of the row is padding.
+            let mut p = start;
+            let end = (start + BLOCK).min(images * plane);
+            while p < end {
+                let (image, row, column) = (p / plane, p % plane / pitch, p % pitch);
+                let run = (pitch - column).min(end - p);
+                if row < out_h && column < out_w {
+                    let keep = run.min(out_w - column);
+                    for (lane, sums) in sums.iter().enumerate().take(outs) {
+                        let out = block * OUT + lane;
+                        let b = bias.map_or(0.0, |bias| bias[out]);
+                        let to = ((image * shape.output + out) * out_h + row) * out_w + column;
+                        let sums = sums.as_flattened();
+                        for (to, sum) in y[to..to + keep].iter_mut().zip(&sums[p - start..]) {
+                            *to = sum + b;
+                        }
+                    }
+                }
+                p += run;
+            }
+        }
+    }
+}
+
+/// One block of positions for [`OUT`] output channels: the sum over input channels and taps.
+type Sums = [[[f32; LANES]; RUN]; OUT];
+
+/// The sums of one block of positions, which begins at `lines`; lines are `line` apart.
+#[inline(always)]
+fn correlate_with<V: Lanes>(
+    lines: &[f32],
+    line: usize,
+    weights: &[f32],
+    offsets: &[usize],
+) -> Sums {
+    let mut sums = [[V::splat(0.0); RUN]; OUT];
+    for (channel, weights) in weights.chunks_exact(offsets.len() * OUT).enumerate() {
+        let channel = &lines[channel * line..];
+        for (&offset, weights) in offsets.iter().zip(weights.as_chunks::<OUT>().0) {
+            let window = channel[offset..offset + BLOCK].as_chunks::<LANES>().0;
+            let x: [V; RUN] = std::array::from_fn(|run| V::load(&window[run]));
+            for out in 0..OUT {
+                let weight = V::splat(weights[out]);
+                for run in 0..RUN {
+                    sums[out][run] = weight.mul_add(x[run], sums[out][run]);
+                }
+            }
+        }
+    }
+    let mut stored = [[[0.0; LANES]; RUN]; OUT];
+    for out in 0..OUT {
+        for run in 0..RUN {
+            stored[out][run] = sums[out][run].store();
+        }
+    }
+    stored
+}
+dispatch!(correlate, correlate_with, (lines: &[f32], line: usize, weights: &[f32], offsets: &[usize]) -> Sums);
+
+/// The gradient of [`conv`] for its input: the correlation of `g` `[n][out][h'][w']` with the
+/// weights turned by 180 degrees and their channels exchanged.
+pub(super) fn conv_input_grad(g: &[f32], weight: &[f32], shape: &Shape) -> Vec<f32> {
+    let Shape { input, output, .. } = *shape;
+    let taps = shape.taps();
+    let mut turned = vec![0.0; weight.len()];
+    for out in 0..output {
+        for channel in 0..input {
+            for tap in 0..taps {
+                turned[(channel * output + out) * taps + taps - 1 - tap] =
+                    weight[(out * input + channel) * taps + tap];
+            }
+        }
+    }
+    let backward = Shape {
+        n: shape.n,
+        input: output,
+        output: input,
+        plane: shape.out_plane(),
+        kernel: shape.kernel,
+        padding: [
+            shape.kernel[0] - 1 - shape.padding[0],
+            shape.kernel[1] - 1 - shape.padding[1],
+        ],
+    };
+    conv(g, &turned, None, &backward)
+}
+
+/// Output channels, input channels and taps of the register tile of the weight gradient.
+const TILE_OUT: usize = 4;
+const TILE_IN: usize = 2;
+const TILE_TAPS: usize = 3;
+const TILE: usize = TILE_OUT * TILE_IN * TILE_TAPS;
+type Tile = [[f32; LANES]; TILE];
+
+/// The gradient of [`conv`] for its weight, `[out][in][kh][kw]`, for kernels of three columns.
+pub(super) fn conv_weight_grad(x: &[f32], g: &[f32], shape: &Shape) -> Vec<f32> {
+    assert_eq!(shape.kernel[1], TILE_TAPS);
+    let Shape { input, output, .. } = *shape;
+    let (x_len, g_len) = (
+        input * shape.plane[0] * shape.plane[1],
+        output * shape.out_plane()[0] * shape.out_plane()[1],
+    );
+    let group = shape.group(input.max(output));
+    let partial: Vec<Vec<f32>> = x
+        .par_chunks(group * x_len)
+        .zip(g.par_chunks(group * g_len))
+        .map(|(x, g)| weight_grad_group(x, g, x.len() / x_len, shape))
+        .collect();
+    let mut sum = vec![0.0; output * input * shape.taps()];
+    for partial in partial {
+        for (sum, part) in sum.iter_mut().zip(partial) {
+            *sum += part;
+        }
+    }
+    sum
+}
+
+fn weight_grad_group(x: &[f32], g: &[f32], images: usize, shape: &Shape) -> Vec<f32> {
+    let Shape { input, output, .. } = *shape;
+    let [rows, pitch] = shape.padded();
+    // Both channel counts are rounded up to whole tiles by lines of zeros.
+    let (ins, outs) = (
+        input.next_multiple_of(TILE_IN),
+        output.next_multiple_of(TILE_OUT),
+    );
+    let line = images * rows * pitch + shape.slack();
+    let mut x = pad(
+        x,
+        images,
+        input,
+        shape.plane,
+        [rows, pitch],
+        shape.padding,
+        shape.slack(),
+    );
+    x.resize(ins * line, 0.0);
+    let mut g = pad(
+        g,
+        images,
+        output,
+        shape.out_plane(),
+        [rows, pitch],
+        [0, 0],
+        shape.slack(),
+    );
+    g.resize(outs * line, 0.0);
+
+    /// Positions handled before the next tile, so that the lines stay in the first-level cache.
+    const CHUNK: usize = 32 * LANES;
+    let kernel_rows = shape.kernel[0];
+    let tiles = (outs / TILE_OUT) * (ins / TILE_IN) * kernel_rows;
+    let mut sums: Vec<Tile> = vec![[[0.0; LANES]; TILE]; tiles];
+    let positions = (images * rows * pitch).next_multiple_of(LANES);
+    for start in (0..positions).step_by(CHUNK) {
+        let len = CHUNK.min(positions - start);
+        let mut tile = sums.iter_mut();
+        for out in (0..outs).step_by(TILE_OUT) {
+            for channel in (0..ins).step_by(TILE_IN) {
+                for ky in 0..kernel_rows {
+                    accumulate(
+                        &g[out * line + start..],
+                        &x[channel * line + start + ky * pitch..],
+                        line,
+                        len,
+                        tile.next().expect("one tile a step"),
+                    );
+                }
+            }
+        }
+    }
+
+    let mut grad = vec![0.0; output * input * shape.taps()];
+    let mut tile = sums.iter();
+    for out in (0..outs).step_by(TILE_OUT) {
+        for channel in (0..ins).step_by(TILE_IN) {
+            for ky in 0..kernel_rows {
+                let tile = tile.next().expect("one tile a step");
+                for (at, lanes) in tile.iter().enumerate() {
+                    let out = out + at / (TILE_IN * TILE_TAPS);
+                    let channel = channel + at / TILE_TAPS % TILE_IN;
+                    if out < output && channel < input {
+                        let tap = ky * TILE_TAPS + at % TILE_TAPS;
+                        grad[(out * input + channel) * shape.taps() + tap] = lanes.iter().sum();
+                    }
+                }
+            }
+        }
+    }
+    grad
+}
+
+/// Adds to `tile` what `len` positions contribute; `g` and `x` begin at the first of them.
+#[inline(always)]
+fn accumulate_with<V: Lanes>(g: &[f32], x: &[f32], line: usize, len: usize, tile: &mut Tile) {
+    let mut sums: [V; TILE] = std::array::from_fn(|at| V::load(&tile[at]));
+    let g: [&[f32]; TILE_OUT] = std::array::from_fn(|out| &g[out * line..][..len]);
+    let x: [&[f32]; TILE_IN] =
+        std::array::from_fn(|channel| &x[channel * line..][..len + TILE_TAPS - 1]);
+    for p in (0..len).step_by(LANES) {
+        let at = |line: &[f32], p: usize| V::load(line[p..p + LANES].try_into().unwrap());
+        let g: [V; TILE_OUT] = std::array::from_fn(|out| at(g[out], p));
+        for channel in 0..TILE_IN {
+            for tap in 0..TILE_TAPS {
+                let x = at(x[channel], p + tap);
+                for out in 0..TILE_OUT {
+                    let sum = &mut sums[(out * TILE_IN + channel) * TILE_TAPS + tap];
+                    *sum = g[out].mul_add(x, *sum);
+                }
+            }
+        }
+    }
+    for at in 0..TILE {
+        tile[at] = sums[at].store();
+    }
+}
+dispatch!(accumulate, accumulate_with, (g: &[f32], x: &[f32], line: usize, len: usize, tile: &mut Tile) -> ());
+
+/// The maximum of each window of `plane`-sized images, and its index in the plane: the first in
+/// row-major order among equals; NaN wins, as in torch. Windows reach over the border by `padding`.
+pub(super) fn max_pool(
+    x: &[f32],
+    plane @ [h, w]: [usize; 2],
+    out_plane @ [out_h, out_w]: [usize; 2],
+    window: &super::ops::Window,
+) -> (Vec<f32>, Vec<i32>) {
+    let planes = x.len() / (h * w);
+    let mut y = vec![0.0; planes * out_h * out_w];
+    let mut index = vec![0; y.len()];
+    y.par_chunks_mut(out_h * out_w)
+        .zip(index.par_chunks_mut(out_h * out_w))
+        .zip(x.par_chunks(h * w))
+        .with_min_len(16)
+        .for_each(|((y, index), x)| pool_plane(x, plane, out_plane, window, y, index));
+    (y, index)
+}
+
+fn pool_plane(
+    x: &[f32],
+    [h, w]: [usize; 2],
+    [out_h, out_w]: [usize; 2],
+    window: &super::ops::Window,
+    y: &mut [f32],
+    index: &mut [i32],
+) {
+    let better = |a: f32, b: f32| (b > a) | (b.is_nan() & !a.is_nan());
+    // Selections, not branches: which value wins cannot be predicted.
+    let first_max = |a: (f32, i32), b: (f32, i32)| if better(a.0, b.0) { b } else { a };
+    if (window.kernel, window.stride, window.padding) == ([2, 2], [2, 2], [0, 0]) {
+        let rows = x.chunks_exact(2 * w).enumerate();
+        let outs = y.chunks_exact_mut(out_w).zip(index.chunks_exact_mut(out_w));
+        for ((row, x), (y, index)) in rows.zip(outs) {
+            let (upper, lower) = x.split_at(w);
+            let pairs = upper
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .zip(lower.as_chunks::<2>().0);
+            for (column, (upper, lower)) in pairs.enumerate() {
+                let at = (2 * row * w + 2 * column) as i32;
+                let below = at + w as i32;
+                let up = first_max((upper[0], at), (upper[1], at + 1));
+                let low = first_max((lower[0], below), (lower[1], below + 1));
+                (y[column], index[column]) = first_max(up, low);
+            }
+        }
+        return;
+    }
+    let inside = |at: usize, axis: usize, limit: usize| {
+        let start = at * window.stride[axis];
+        let (end, pad) = (start + window.kernel[axis], window.padding[axis]);
+        start.saturating_sub(pad)..(end.saturating_sub(pad)).min(limit)
+    };
+    for row in 0..out_h {
+        let rows = inside(row, 0, h);
+        for column in 0..out_w {
+            let columns = inside(column, 1, w);
+            let start = rows.start * w + columns.start;
+            let mut best = (x[start], start as i32);
+            for row in rows.clone() {
+                for at in row * w + columns.start..row * w + columns.end {
+                    best = first_max(best, (x[at], at as i32));
+                }
+            }
+            (y[row * out_w + column], index[row * out_w + column]) = best;
+        }
+    }
+}
+
+/// Adds each value of `g` at the place that [`max_pool`] found, in planes of `len` numbers.
+pub(super) fn max_unpool(g: &[f32], index: &[i32], len: usize, out_len: usize) -> Vec<f32> {
+    let mut x = vec![0.0; g.len() / out_len * len];
+    x.par_chunks_mut(len)
+        .zip(g.par_chunks(out_len).zip(index.par_chunks(out_len)))
+        .with_min_len(16)
+        .for_each(|(x, (g, index))| {
+            for (g, &index) in g.iter().zip(index) {
+                x[index as usize] += g;
+            }
+        });
+    x
+}
+
+/// Sets `g` to 0 where `x` is not above 0.
+pub(super) fn gate(g: &mut [f32], x: &[f32]) {
+    const CHUNK: usize = 1 << 16;
+    g.par_chunks_mut(CHUNK)
+        .zip(x.par_chunks(CHUNK))
+        .for_each(|(g, x)| {
+            for (g, &x) in g.iter_mut().zip(x) {
+                *g = if x > 0.0 { *g } else { 0.0 };
+            }
+        });
+}
+
+/// For each channel of `x` and `y` `[n][channels][len]`: the sum of `x` and of `x * y`. Summed in
+/// 64 bits over planes in order, so that no number of threads changes it.
+pub(super) fn channel_sums(x: &[f32], y: &[f32], channels: usize, len: usize) -> [Vec<f32>; 2] {
+    let planes: Vec<[f64; 2]> = x
+        .par_chunks(len)
+        .zip(y.par_chunks(len))
+        .with_min_len(16)
+        .map(|(x, y)| {
+            let mut sums = [[0.0f32; LANES]; 2];
+            let (xs, ys) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
+            for (x, y) in xs.0.iter().zip(ys.0) {
+                for lane in 0..LANES {
+                    sums[0][lane] += x[lane];
+                    sums[1][lane] += x[lane] * y[lane];
+                }
+            }
+            for (lane, (x, y)) in xs.1.iter().zip(ys.1).enumerate() {
+                sums[0][lane] += x;
+                sums[1][lane] += x * y;
+            }
+            sums.map(|lanes| lanes.iter().map(|&sum| sum as f64).sum())
+        })
+        .collect();
+    let mut sums = [vec![0.0; channels], vec![0.0; channels]];
+    for (plane, [first, second]) in planes.iter().enumerate() {
+        sums[0][plane % channels] += first;
+        sums[1][plane % channels] += second;
+    }
+    sums.map(|sums| sums.iter().map(|&sum| sum as f32).collect())
+}
+
+/// `a[c] * x + b[c] * y + shift[c]` for each channel `c` of `x` and `y` `[n][channels][len]`, in `x`.
+pub(super) fn channel_combine(
+    x: &mut [f32],
+    y: Option<&[f32]>,
+    [a, b, shift]: [&[f32]; 3],
+    len: usize,
+) {
+    x.par_chunks_mut(len)
+        .enumerate()
+        .with_min_len(16)
+        .for_each(|(plane, x)| {
+            let channel = plane % a.len();
+            let (a, shift) = (a[channel], shift[channel]);
+            match y {
+                None => x.iter_mut().for_each(|x| *x = a * *x + shift),
+                Some(y) => {
+                    let b = b[channel];
+                    for (x, y) in x.iter_mut().zip(&y[plane * len..]) {
+                        *x = a * *x + b * y + shift;
+                    }
+                }
+            }
+        });
+}

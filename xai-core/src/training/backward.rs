@@ -1,0 +1,237 @@
+//! One training step's forward and backward pass through the trainable end of a network.
+//!
+//! The same operations as attribution uses (`network::ops`), with the gradients of the
+//! parameters added. Written out rather than taken from Burn's autodiff because on a CPU this
+//! way goes through our kernels; a test holds every gradient to autodiff's.
+
+use burn::tensor::{TensorData, activation};
+use rand::Rng;
+
+use crate::device::Tensor;
+use crate::network::ops::{self, IntTensor};
+use crate::network::{BatchNorm2d, Conv2d, Layer, Linear};
+
+/// Weight of the newest batch in the running statistics of a batch normalisation, as in torch.
+const NORM_MOMENTUM: f64 = 0.1;
+
+/// What the backward pass needs of a layer's forward pass.
+enum Saved {
+    Nothing,
+    Input(Tensor<4>),
+    Shape([usize; 4]),
+    Pool(IntTensor, [usize; 4]),
+    /// The mask of a dropout, already divided by the probability of keeping.
+    Mask(Tensor<4>),
+    /// Input, mean and 1 / standard deviation of a normalisation's batch.
+    Norm(Tensor<4>, Tensor<1>, Tensor<1>),
+}
+
+/// The gradients of one layer's parameters, each flattened: those of the weight and of the bias.
+pub struct Gradients {
+    /// Of the weight, flattened.
+    pub weight: Tensor<1>,
+    /// Of the bias, if the layer has one.
+    pub bias: Option<Tensor<1>>,
+}
+
+/// What one step through the network gives.
+pub struct Step {
+    /// Logits `[n, classes]` in training mode.
+    pub logits: Tensor<2>,
+    /// One entry a layer; `None` where it has no parameters.
+    pub gradients: Vec<Option<Gradients>>,
+}
+
+/// Runs `layers` on a batch in training mode (dropout on, batch statistics, whose running means
+/// are updated in place) and computes the gradient of the mean cross-entropy for their parameters.
+///
+/// `x` is the input of the first layer, `class` the target of each image.
+///
+/// Dropout draws from `rng`.
+pub fn step(layers: &mut [Layer], x: Tensor<4>, class: &[u8], rng: &mut impl Rng) -> Step {
+    let mut saved = Vec::with_capacity(layers.len());
+    let mut y = x;
+    for layer in layers.iter_mut() {
+        let (output, save) = forward(layer, y, rng);
+        saved.push(save);
+        y = output;
+    }
+    let [n, classes, ..] = y.dims();
+    let logits = y.reshape([n, classes]);
+    let one_hot: Vec<f32> = class
+        .iter()
+        .flat_map(|&class| (0..classes).map(move |k| f32::from(k == class as usize)))
+        .collect();
+    let one_hot = Tensor::<2>::from_data(TensorData::new(one_hot, [n, classes]), &logits.device());
+    // d(mean cross-entropy)/d(logits)
+    let g = (activation::softmax(logits.clone(), 1) - one_hot) / n as f64;
+    let mut g = g.reshape([n, classes, 1, 1]);
+
+    // Nothing below the first layer with parameters is asked for.
+    let first = layers.iter().position(has_parameters).unwrap_or(0);
+    let mut gradients = Vec::with_capacity(layers.len());
+    for (at, (layer, saved)) in layers.iter().zip(saved).enumerate().rev() {
+        if at < first {
+            gradients.push(None);
+            continue;
+        }
+        let (down, gradient) = backward(layer, saved, g, at > first);
+        gradients.push(gradient);
+        g = down;
+    }
+    gradients.reverse();
+    Step { logits, gradients }
+}
+
+fn has_parameters(layer: &Layer) -> bool {
+    matches!(
+        layer,
+        Layer::Conv2d(_) | Layer::Linear(_) | Layer::BatchNorm2d(_)
+    )
+}
+
+fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut impl Rng) -> (Tensor<4>, Saved) {
+    match layer {
+        Layer::Conv2d(_) | Layer::Linear(_) => (layer.forward(x.clone()), Saved::Input(x)),
+        Layer::Relu => {
+            let y = ops::relu(x);
+            // The sign of the output says as much as that of the input, which may be freed.
+            (y.clone(), Saved::Input(y))
+        }
+        Layer::MaxPool2d(window) => {
+            let shape = x.dims();
+            let (y, index) = ops::max_pool2d(x, window);
+            (y, Saved::Pool(index, shape))
+        }
+        Layer::AdaptiveAvgPool2d(_) | Layer::Flatten => {
+            let shape = x.dims();
+            (layer.forward(x), Saved::Shape(shape))
+        }
+        Layer::Dropout(probability) => {
+            let keep = 1.0 - *probability;
+            if keep == 1.0 {
+                return (x, Saved::Nothing);
+            }
+            let shape = x.dims();
+            let mut draw = || {
+                if rng.random_bool(keep) {
+                    1.0 / keep as f32
+                } else {
+                    0.0
+                }
+            };
+            let kept: Vec<f32> = (0..shape.iter().product()).map(|_| draw()).collect();
+            let kept = Tensor::from_data(TensorData::new(kept, shape), &x.device());
+            (x * kept.clone(), Saved::Mask(kept))
+        }
+        Layer::BatchNorm2d(norm) => normalise(norm, x),
+    }
+}
+
+/// Batch normalisation by the batch's own mean and (biased) variance.
+fn normalise(norm: &mut BatchNorm2d, x: Tensor<4>) -> (Tensor<4>, Saved) {
+    let [n, _, h, w] = x.dims();
+    let count = (n * h * w) as f64;
+    let [sum, squares] = ops::channel_sums(x.clone(), x.clone());
+    let mean = sum / count;
+    let variance = (squares / count - mean.clone().square()).clamp_min(0.0);
+    let keep = 1.0 - NORM_MOMENTUM;
+    norm.mean = norm.mean.clone() * keep + mean.clone() * NORM_MOMENTUM;
+    let unbiased = variance.clone() * (count / (count - 1.0).max(1.0));
+    norm.variance = norm.variance.clone() * keep + unbiased * NORM_MOMENTUM;
+    let inverse = (variance + norm.epsilon).sqrt().recip();
+    let scale = norm.weight.clone() * inverse.clone();
+    let shift = norm.bias.clone() - mean.clone() * scale.clone();
+    let y = ops::channel_affine(x.clone(), scale, shift);
+    (y, Saved::Norm(x, mean, inverse))
+}
+
+/// What flows to the layer's input (only if `further`) and the gradients of its parameters.
+fn backward(
+    layer: &Layer,
+    saved: Saved,
+    g: Tensor<4>,
+    further: bool,
+) -> (Tensor<4>, Option<Gradients>) {
+    match (layer, saved) {
+        (Layer::Conv2d(conv), Saved::Input(x)) => conv_backward(conv, x, g, further),
+        (Layer::Linear(linear), Saved::Input(x)) => linear_backward(linear, x, g, further),
+        (Layer::Relu, Saved::Input(y)) => (ops::gate(g, y), None),
+        (Layer::MaxPool2d(window), Saved::Pool(index, shape)) => {
+            (ops::max_unpool2d(shape, g, index, window), None)
+        }
+        (Layer::AdaptiveAvgPool2d(_), Saved::Shape(shape)) => {
+            (ops::adaptive_avg_pool2d_input_grad(shape, g), None)
+        }
+        (Layer::Flatten, Saved::Shape(shape)) => (g.reshape(shape), None),
+        (Layer::Dropout(_), Saved::Mask(mask)) => (g * mask, None),
+        (Layer::BatchNorm2d(norm), Saved::Norm(x, mean, inverse)) => {
+            norm_backward(norm, x, [mean, inverse], g)
+        }
+        _ => (g, None),
+    }
+}
+
+fn conv_backward(
+    conv: &Conv2d,
+    x: Tensor<4>,
+    g: Tensor<4>,
+    further: bool,
+) -> (Tensor<4>, Option<Gradients>) {
+    let window = conv.window();
+    let shape = x.dims();
+    let bias = conv.bias.as_ref().map(|_| ops::bias_grad(g.clone()));
+    let weight = ops::conv2d_weight_grad(x, conv.weight.clone(), g.clone(), &window);
+    let gradients = Gradients {
+        weight: weight.flatten(0, 3),
+        bias,
+    };
+    let down = if further {
+        ops::conv2d_input_grad(shape, conv.weight.clone(), g, &window)
+    } else {
+        g
+    };
+    (down, Some(gradients))
+}
+
+fn linear_backward(
+    linear: &Linear,
+    x: Tensor<4>,
+    g: Tensor<4>,
+    further: bool,
+) -> (Tensor<4>, Option<Gradients>) {
+    let gradients = Gradients {
+        weight: ops::linear_weight_grad(x, g.clone()).flatten(0, 1),
+        bias: linear.bias.as_ref().map(|_| ops::bias_grad(g.clone())),
+    };
+    let down = if further {
+        ops::linear_input_grad(linear.weight.clone(), g)
+    } else {
+        g
+    };
+    (down, Some(gradients))
+}
+
+/// The gradient of the normalisation through mean and variance (Ioffe & Szegedy 2015, section 3):
+/// with x^ = (x - mean) * inverse, dx = weight * inverse * (g - mean(g) - x^ * mean(g x^)), which
+/// is one linear combination of g and x a channel.
+fn norm_backward(
+    norm: &BatchNorm2d,
+    x: Tensor<4>,
+    [mean, inverse]: [Tensor<1>; 2],
+    g: Tensor<4>,
+) -> (Tensor<4>, Option<Gradients>) {
+    let [n, _, h, w] = x.dims();
+    let count = (n * h * w) as f64;
+    let [sum_g, sum_gx] = ops::channel_sums(g.clone(), x.clone());
+    let weight_grad = (sum_gx - mean.clone() * sum_g.clone()) * inverse.clone();
+    let a = norm.weight.clone() * inverse.clone();
+    let b = -(a.clone() * inverse * weight_grad.clone() / count);
+    let shift = -(a.clone() * sum_g.clone() / count) - b.clone() * mean;
+    let down = ops::channel_combine(g, x, [a, b, shift]);
+    let gradients = Gradients {
+        weight: weight_grad,
+        bias: Some(sum_g),
+    };
+    (down, Some(gradients))
+}

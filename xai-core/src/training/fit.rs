@@ -1,0 +1,311 @@
+//! Fitting a network: epochs, learning-rate steps, the checkpoint rule and early stopping of the paper.
+
+use burn::tensor::{Int, TensorData};
+use ndarray::ArrayView3;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use super::backward;
+use super::sgd::{Sgd, Velocity};
+use crate::device::{Backend, Device, Tensor};
+use crate::error::{Error, Result};
+use crate::network::Network;
+use crate::random;
+
+/// Images computed together where no gradient is asked for.
+const EVALUATION_BATCH: usize = 64;
+
+/// How to train.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// The optimiser.
+    pub sgd: Sgd,
+    /// Passes over the training set at most.
+    pub epochs: usize,
+    /// Images a step.
+    pub batch: usize,
+    /// The learning rate is multiplied by 0.1 every so many epochs.
+    pub decay_every: usize,
+    /// A checkpoint is kept only if training and validation accuracy differ by at most this.
+    pub largest_gap: f64,
+}
+
+impl Schedule {
+    /// The paper's: batches of 32, the rate divided by 10 every 7 epochs, at most 40 epochs,
+    /// checkpoints with a gap of at most 0.05.
+    pub fn paper(sgd: Sgd) -> Self {
+        Self {
+            sgd,
+            epochs: 40,
+            batch: 32,
+            decay_every: 7,
+            largest_gap: 0.05,
+        }
+    }
+
+    fn rate(&self, epoch: usize) -> f64 {
+        self.sgd.rate * 0.1f64.powi((epoch / self.decay_every) as i32)
+    }
+}
+
+/// What one pass over the training set came to.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Share of the training images classified correctly while they were trained on.
+    pub train_accuracy: f64,
+    /// Mean cross-entropy of the same.
+    pub train_loss: f64,
+    /// Share of the validation images classified correctly after the epoch, in evaluation mode.
+    pub validation_accuracy: f64,
+    /// Mean cross-entropy of the same.
+    pub validation_loss: f64,
+}
+
+/// Inputs of a network (or of its trainable end) on a device, with their classes.
+#[derive(Clone)]
+pub struct Examples {
+    inputs: Tensor<4>,
+    class: Vec<u8>,
+}
+
+impl Examples {
+    /// Grey images `[n, h, w]` in [0, 1] with the class of each.
+    pub fn of_images(images: ArrayView3<f32>, class: &[u8], device: &Device) -> Self {
+        let (n, h, w) = images.dim();
+        let pixels: Vec<f32> = images.iter().copied().collect();
+        Self {
+            inputs: Tensor::from_data(TensorData::new(pixels, [n, 1, h, w]), device),
+            class: class.to_vec(),
+        }
+    }
+
+    /// Number of examples.
+    pub fn len(&self) -> usize {
+        self.class.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.class.is_empty()
+    }
+
+    /// The outputs of the first `layers` layers for these inputs: what the trainable end of a
+    /// network sees. Frozen layers are computed once, here, and not in every epoch.
+    pub fn through(&self, network: &Network, layers: usize) -> Self {
+        if layers == 0 {
+            return self.clone();
+        }
+        let frozen = Network {
+            layers: network.layers[..layers].to_vec(),
+        };
+        let outputs = self.batches(|x, _| frozen.forward(x));
+        Self {
+            inputs: Tensor::cat(outputs, 0),
+            class: self.class.clone(),
+        }
+    }
+
+    fn batches<T>(&self, mut f: impl FnMut(Tensor<4>, &[u8]) -> T) -> Vec<T> {
+        let starts = (0..self.len()).step_by(EVALUATION_BATCH);
+        starts
+            .map(|start| {
+                let end = (start + EVALUATION_BATCH).min(self.len());
+                let x = self.inputs.clone().narrow(0, start, end - start);
+                f(three_channels(x), &self.class[start..end])
+            })
+            .collect()
+    }
+
+    fn select(&self, which: &[usize]) -> (Tensor<4>, Vec<u8>) {
+        let class = which.iter().map(|&i| self.class[i]).collect();
+        let index: Vec<i32> = which.iter().map(|&i| i as i32).collect();
+        let index = burn::tensor::Tensor::<Backend, 1, Int>::from_ints(
+            TensorData::new(index, [which.len()]),
+            &self.inputs.device(),
+        );
+        (three_channels(self.inputs.clone().select(0, index)), class)
+    }
+
+    /// The logits `[n, classes]` of these inputs, on the host, row by row.
+    pub fn logits(&self, network: &Network) -> Vec<Vec<f32>> {
+        let rows = self.batches(|x, _| {
+            let logits = network.forward(x);
+            let [_, classes, ..] = logits.dims();
+            let numbers = to_vec(logits);
+            numbers
+                .chunks(classes)
+                .map(<[f32]>::to_vec)
+                .collect::<Vec<_>>()
+        });
+        rows.concat()
+    }
+
+    /// Accuracy and mean cross-entropy of a network on these inputs, in evaluation mode.
+    pub fn evaluate(&self, network: &Network) -> (f64, f64) {
+        let logits = self.logits(network);
+        let correct = logits
+            .iter()
+            .zip(&self.class)
+            .filter(|(l, c)| argmax(l) == **c);
+        let accuracy = correct.count() as f64 / self.len() as f64;
+        let loss = logits
+            .iter()
+            .zip(&self.class)
+            .map(|(logits, &class)| cross_entropy(logits, class));
+        (accuracy, loss.sum::<f64>() / self.len() as f64)
+    }
+}
+
+/// Grey images are repeated to the three channels that VGG has; features pass as they are.
+fn three_channels(x: Tensor<4>) -> Tensor<4> {
+    match x.dims() {
+        [_, 1, h, w] if h * w > 1 => x.repeat_dim(1, 3),
+        _ => x,
+    }
+}
+
+fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().into_vec().expect("32-bit floats")
+}
+
+/// The class with the largest logit; the first of equals.
+pub fn argmax(logits: &[f32]) -> u8 {
+    let mut best = 0;
+    for (class, &logit) in logits.iter().enumerate() {
+        if logit > logits[best] {
+            best = class;
+        }
+    }
+    best as u8
+}
+
+fn cross_entropy(logits: &[f32], class: u8) -> f64 {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max) as f64;
+    let sum: f64 = logits.iter().map(|&l| (l as f64 - largest).exp()).sum();
+    sum.ln() + largest - logits[class as usize] as f64
+}
+
+/// The best network of a training and how it went.
+pub struct Fit {
+    /// The network after [`Fit::best`], in full.
+    pub network: Network,
+    /// One entry an epoch.
+    pub history: Vec<Epoch>,
+    /// The epoch whose network was kept.
+    pub best: usize,
+}
+
+/// Trains `network` from layer `first` on; the layers before it are frozen.
+///
+/// A checkpoint is kept when validation accuracy improves (or is equal at a smaller loss) and
+/// differs from training accuracy by at most `largest_gap`; where no epoch meets the second
+/// condition, the best by validation alone is kept. Training stops early once three successive
+/// validation accuracies change by less than 0.005 while training accuracy is above them (paper,
+/// section 2.4). `each_epoch` is told what happened and may stop the training by an error.
+///
+/// # Errors
+/// What `each_epoch` returns; a loss that is not a number, with the epoch and the rate.
+pub fn fit(
+    network: &Network,
+    first: usize,
+    train: &Examples,
+    validation: &Examples,
+    schedule: &Schedule,
+    seed: u64,
+    mut each_epoch: impl FnMut(&Epoch) -> Result<()>,
+) -> Result<Fit> {
+    let train = train.through(network, first);
+    let validation = validation.through(network, first);
+    let mut end = Network {
+        layers: network.layers[first..].to_vec(),
+    };
+    let mut velocity = Velocity::default();
+    let mut history: Vec<Epoch> = Vec::new();
+    let mut kept: Option<(bool, Epoch, usize, Network)> = None;
+    for epoch in 0..schedule.epochs {
+        let (train_accuracy, train_loss) =
+            train_epoch(&mut end, &mut velocity, &train, schedule, epoch, seed);
+        if !train_loss.is_finite() {
+            return Err(Error::invalid(format!(
+                "the loss of epoch {} is {train_loss}: the learning rate {} is too large",
+                epoch + 1,
+                schedule.sgd.rate
+            )));
+        }
+        let (validation_accuracy, validation_loss) = validation.evaluate(&end);
+        let now = Epoch {
+            train_accuracy,
+            train_loss,
+            validation_accuracy,
+            validation_loss,
+        };
+        let fair = (train_accuracy - validation_accuracy).abs() <= schedule.largest_gap;
+        let rank = |fair: bool, e: &Epoch| (fair, e.validation_accuracy, -e.validation_loss);
+        if kept
+            .as_ref()
+            .is_none_or(|(was_fair, best, ..)| rank(fair, &now) > rank(*was_fair, best))
+        {
+            kept = Some((fair, now, epoch, end.clone()));
+        }
+        history.push(now);
+        each_epoch(&now)?;
+        if has_settled(&history) {
+            break;
+        }
+    }
+    let (_, _, best, end) = kept.ok_or_else(|| Error::invalid("a training of no epochs"))?;
+    let mut network = network.clone();
+    network.layers.splice(first.., end.layers);
+    Ok(Fit {
+        network,
+        history,
+        best,
+    })
+}
+
+fn train_epoch(
+    end: &mut Network,
+    velocity: &mut Velocity,
+    train: &Examples,
+    schedule: &Schedule,
+    epoch: usize,
+    seed: u64,
+) -> (f64, f64) {
+    let mut rng = random::stream(seed, &format!("training/epoch/{epoch}"));
+    let mut order: Vec<usize> = (0..train.len()).collect();
+    order.shuffle(&mut rng);
+    let (mut correct, mut loss) = (0, 0.0);
+    for batch in order.chunks(schedule.batch) {
+        let (x, class) = train.select(batch);
+        let step = backward::step(&mut end.layers, x, &class, &mut rng);
+        velocity.update(
+            &mut end.layers,
+            step.gradients,
+            schedule.rate(epoch),
+            &schedule.sgd,
+        );
+        let [_, classes] = step.logits.dims();
+        let logits = to_vec(step.logits);
+        for (logits, &class) in logits.chunks(classes).zip(&class) {
+            correct += usize::from(argmax(logits) == class);
+            loss += cross_entropy(logits, class);
+        }
+    }
+    let n = train.len() as f64;
+    (correct as f64 / n, loss / n)
+}
+
+/// The early stop: the last three validation accuracies lie closer than 0.005, one to the next,
+/// and below their epochs' training accuracy.
+fn has_settled(history: &[Epoch]) -> bool {
+    let Some([a, b, c]) = history.last_chunk() else {
+        return false;
+    };
+    let close =
+        |a: &Epoch, b: &Epoch| (a.validation_accuracy - b.validation_accuracy).abs() < 0.005;
+    close(a, b)
+        && close(b, c)
+        && [a, b, c]
+            .iter()
+            .all(|e| e.train_accuracy > e.validation_accuracy)
+}
