@@ -182,6 +182,31 @@ fn every_method_gives_captums_values() {
     assert_eq!(compared, 25 * 8 - 3 * 2);
 }
 
+/// Captum's own DeepLIFT, defect included; it differs from the published rule by the named share.
+#[test]
+fn captums_deep_lift_is_there_to_compare() {
+    for name in [
+        "relu_before_pool",
+        "overlapping_pools",
+        "enlarging_average",
+        "batch_norm",
+        "ties",
+        "vgg",
+    ] {
+        let fixture = Fixture::read(name);
+        for class in 0..fixture.classes {
+            let expected = fixture.captum("deep_lift_captum", class).unwrap();
+            let error_of = |found| error(&found, &expected);
+            let ours = error_of(explain_by(DeepLift::captum(), &fixture, class));
+            assert!(ours < 1e-5, "{name}, class {class}: off by {ours:e}");
+            assert!(
+                error_of(explain_by(DeepLift, &fixture, class)) > 0.01,
+                "{name}"
+            );
+        }
+    }
+}
+
 #[test]
 fn shap_looks_where_the_fixtures_say() {
     for name in NETWORKS {

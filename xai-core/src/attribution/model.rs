@@ -27,6 +27,19 @@ pub trait Explain<M>: Method {
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>>;
 }
 
+/// A method chosen at run time is a method as well.
+impl<M> Method for Box<dyn Explain<M>> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+}
+
+impl<M> Explain<M> for Box<dyn Explain<M>> {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        (**self).attribute(batch)
+    }
+}
+
 /// A model that shows its layers, so that methods can trace it and go back through it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not show its layers, and this method goes back through layers",

@@ -2,6 +2,8 @@
 //!
 //! A rule is a table with one entry a kind of layer. Where a rule says nothing, the gradient flows.
 
+use std::cell::RefCell;
+
 use super::trace::{Step, Trace};
 use crate::device::Tensor;
 use crate::network::{Layer, ops};
@@ -101,6 +103,31 @@ impl Rescale<'_> {
     /// Differences below this are none (Captum's value).
     const EPSILON: f64 = 1e-10;
 
+    /// What leaves at a ReLU's input, from `flow` at its output; `gradient` takes the slope's place.
+    fn through_relu(&self, step: &Step<'_>, flow: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
+        let reference = self.reference.step(step.index);
+        let din = step.input.clone() - reference.input.clone();
+        let dout = step.output.clone() - reference.output.clone();
+        Self::slope(flow * dout, din, gradient)
+    }
+
+    /// The same for a pooling. The difference of the outputs is split at M = max(output, reference
+    /// output): M - reference output is owed to the pixel that won in the input, output - M to the
+    /// one that won in the reference.
+    fn through_max_pool(&self, step: &Step<'_>, flow: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
+        let reference = self.reference.step(step.index);
+        let (Layer::MaxPool2d(window), Some(place)) = (step.layer, reference.maxima) else {
+            unreachable!("the reference went through the same poolings");
+        };
+        let place = place.clone().repeat_dim(0, step.input.dims()[0]);
+        let (out, reference_out) = (step.output.clone(), reference.output.clone());
+        let most = out.clone().max_pair(reference_out.clone());
+        let won = step.pull_back(flow.clone() * (most.clone() - reference_out));
+        let lost = ops::max_unpool2d(step.input.dims(), flow * (out - most), place, window);
+        let din = step.input.clone() - reference.input.clone();
+        Self::slope(won + lost, din, gradient)
+    }
+
     /// `difference / din`, or `gradient` where din is next to nothing.
     fn slope(difference: Tensor<4>, din: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
         let none = din.clone().abs().lower_elem(Self::EPSILON);
@@ -110,26 +137,54 @@ impl Rescale<'_> {
 
 impl Rule for Rescale<'_> {
     fn relu(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
-        let reference = self.reference.step(step.index);
-        let din = step.input.clone() - reference.input.clone();
-        let dout = step.output.clone() - reference.output.clone();
-        Self::slope(flow.clone() * dout, din, step.pull_back(flow))
+        self.through_relu(step, flow.clone(), step.pull_back(flow))
     }
 
-    /// The outputs' difference is split at M = max(output, reference output): M - reference output
-    /// is owed to the pixel that won in the input, output - M to the one that won in the reference.
     fn max_pool(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
-        let reference = self.reference.step(step.index);
-        let (Layer::MaxPool2d(window), Some(place)) = (step.layer, reference.maxima) else {
-            unreachable!("the reference went through the same poolings");
-        };
-        let place = place.clone().repeat_dim(0, step.input.dims()[0]);
-        let (out, reference_out) = (step.output.clone(), reference.output.clone());
-        let most = out.clone().max_pair(reference_out.clone());
-        let won = step.pull_back(flow.clone() * (most.clone() - reference_out));
-        let lost = flow.clone() * (out - most);
-        let lost = ops::max_unpool2d(step.input.dims(), lost, place, window);
-        let din = step.input.clone() - reference.input.clone();
-        Self::slope(won + lost, din, step.pull_back(flow))
+        self.through_max_pool(step, flow.clone(), step.pull_back(flow))
+    }
+}
+
+/// The rescale rule as Captum 0.6 to 0.9 applies it, which is not complete.
+///
+/// Of two neighbours out of {ReLU, MaxPool} the first one does not see what the second one's rule
+/// made of the flow, but what the second one's gradient would have made of it. Every block of a VGG
+/// ends in such a pair.
+#[derive(Debug)]
+pub struct RescaleCaptum<'a> {
+    rule: Rescale<'a>,
+    /// The layer that was passed last with a rule of its own, and what its gradient made of the flow.
+    passed: RefCell<Option<(usize, Tensor<4>)>>,
+}
+
+impl<'a> RescaleCaptum<'a> {
+    /// For the pass of the reference, through the same layers, of one image.
+    pub fn new(reference: &'a Trace<'a>) -> Self {
+        Self {
+            rule: Rescale { reference },
+            passed: RefCell::new(None),
+        }
+    }
+
+    /// What the layer of this step gets to see, and what its gradient makes of the true flow.
+    fn seen(&self, step: &Step<'_>, flow: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        let gradient = step.pull_back(flow.clone());
+        let passed = self.passed.replace(Some((step.index, gradient.clone())));
+        match passed {
+            Some((index, unruled)) if index == step.index + 1 => (unruled, gradient),
+            _ => (flow, gradient),
+        }
+    }
+}
+
+impl Rule for RescaleCaptum<'_> {
+    fn relu(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        let (flow, gradient) = self.seen(step, flow);
+        self.rule.through_relu(step, flow, gradient)
+    }
+
+    fn max_pool(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        let (flow, gradient) = self.seen(step, flow);
+        self.rule.through_max_pool(step, flow, gradient)
     }
 }

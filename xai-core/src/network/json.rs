@@ -12,6 +12,11 @@
 //! A kernel, stride or padding is a number or `[rows, columns]`. What can be left out is what torch
 //! lets one leave out. Weights are called as torch calls those of a `Sequential`: `0.weight`,
 //! `0.bias`, `1.running_mean`, …, where the number is the layer's place in the list, from 0.
+//!
+//! Instead of a list there may be a name: `vgg16`, with torchvision's names for its weights.
+
+use std::fs;
+use std::path::Path;
 
 use burn::tensor::TensorData;
 use safetensors::{Dtype, SafeTensors};
@@ -110,6 +115,24 @@ fn batch_norm_epsilon() -> f64 {
     1e-5
 }
 
+/// Reads a network: `description` is a JSON file, or `vgg16` (torchvision's, for images of 3 x 224 x
+/// 224, with `classes` classes); `weights` is a safetensors file.
+///
+/// # Errors
+/// Files that cannot be read, and as for [`network`].
+pub fn read(description: &str, classes: usize, weights: &Path, device: &Device) -> Result<Network> {
+    let bytes = fs::read(weights).map_err(|problem| Error::file(weights, problem))?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|problem| Error::file(weights, format!("is no safetensors file ({problem})")))?;
+    if description == "vgg16" {
+        return build(vgg16(classes), &file, device);
+    }
+    let json = fs::read_to_string(description).map_err(|problem| {
+        Error::file(description, format!("{problem}; give a file or `vgg16`"))
+    })?;
+    network(&json, &file, device).map_err(|problem| Error::file(description, problem))
+}
+
 /// The network that `json` describes, with the weights that `file` holds, on `device`.
 ///
 /// # Errors
@@ -118,6 +141,17 @@ fn batch_norm_epsilon() -> f64 {
 pub fn network(json: &str, file: &SafeTensors<'_>, device: &Device) -> Result<Network> {
     let entries: Vec<Entry> = serde_json::from_str(json)
         .map_err(|problem| Error::invalid(format!("this is no list of layers: {problem}")))?;
+    let numbered = entries.into_iter().enumerate();
+    let named = numbered.map(|(index, entry)| (index.to_string(), entry));
+    build(named.collect(), file, device)
+}
+
+/// Builds the layers, each under the name that its weights begin with.
+fn build(
+    entries: Vec<(String, Entry)>,
+    file: &SafeTensors<'_>,
+    device: &Device,
+) -> Result<Network> {
     let mut weights = Weights {
         file,
         device,
@@ -125,8 +159,7 @@ pub fn network(json: &str, file: &SafeTensors<'_>, device: &Device) -> Result<Ne
     };
     let layers = entries
         .into_iter()
-        .enumerate()
-        .map(|(index, entry)| layer(index, entry, &mut weights))
+        .map(|(name, entry)| layer(&name, entry, &mut weights))
         .collect::<Result<_>>()?;
     match weights.problems.as_slice() {
         [] => Ok(Network { layers }),
@@ -142,12 +175,12 @@ pub fn network(json: &str, file: &SafeTensors<'_>, device: &Device) -> Result<Ne
     }
 }
 
-fn layer(index: usize, entry: Entry, weights: &mut Weights<'_>) -> Result<Layer> {
-    let named = |name: &str| format!("{index}.{name}");
+fn layer(at: &str, entry: Entry, weights: &mut Weights<'_>) -> Result<Layer> {
+    let named = |name: &str| format!("{at}.{name}");
     Ok(match entry {
         Entry::Conv2d(conv) => {
             let kernel = conv.kernel.get();
-            let window = window(index, kernel, conv.stride.get(), conv.padding.get())?;
+            let window = window(at, kernel, conv.stride.get(), conv.padding.get())?;
             let shape = [conv.out, conv.inputs, kernel[0], kernel[1]];
             Layer::Conv2d(Conv2d {
                 weight: weights.take(&named("weight"), shape),
@@ -173,40 +206,92 @@ fn layer(index: usize, entry: Entry, weights: &mut Weights<'_>) -> Result<Layer>
         Entry::Relu => Layer::Relu,
         Entry::MaxPool2d(pool) => {
             let stride = pool.stride.unwrap_or(pool.kernel);
-            let window = window(index, pool.kernel.get(), stride.get(), pool.padding.get())?;
+            let window = window(at, pool.kernel.get(), stride.get(), pool.padding.get())?;
             // As torch demands: otherwise a window could lie in the padding alone.
             if (0..2).any(|axis| 2 * window.padding[axis] > window.kernel[axis]) {
                 return Err(Error::invalid(format!(
-                    "layer {index}: the padding of a pooling is at most half of its kernel"
+                    "layer {at}: the padding of a pooling is at most half of its kernel"
                 )));
             }
             Layer::MaxPool2d(window)
         }
         Entry::AdaptiveAvgPool2d(output) if output.get().contains(&0) => {
             return Err(Error::invalid(format!(
-                "layer {index}: an output of no pixels"
+                "layer {at}: an output of no pixels"
             )));
         }
         Entry::AdaptiveAvgPool2d(output) => Layer::AdaptiveAvgPool2d(output.get()),
         Entry::Flatten => Layer::Flatten,
         Entry::Dropout(rate) if !(0.0..=1.0).contains(&rate) => {
             return Err(Error::invalid(format!(
-                "layer {index}: {rate} is no probability; dropout takes 0 to 1"
+                "layer {at}: {rate} is no probability; dropout takes 0 to 1"
             )));
         }
         Entry::Dropout(rate) => Layer::Dropout(rate),
     })
 }
 
-fn window(
-    index: usize,
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    padding: [usize; 2],
-) -> Result<Window> {
+/// VGG-16 as torchvision builds and names it.
+fn vgg16(classes: usize) -> Vec<(String, Entry)> {
+    const BLOCKS: [&[usize]; 5] = [
+        &[64, 64],
+        &[128, 128],
+        &[256, 256, 256],
+        &[512, 512, 512],
+        &[512, 512, 512],
+    ];
+    let mut features = Vec::new();
+    let mut inputs = 3;
+    for block in BLOCKS {
+        for &out in block {
+            features.push(Entry::Conv2d(Conv2dEntry {
+                inputs,
+                out,
+                kernel: Pair::Same(3),
+                stride: one(),
+                padding: Pair::Same(1),
+                bias: true,
+            }));
+            features.push(Entry::Relu);
+            inputs = out;
+        }
+        features.push(Entry::MaxPool2d(MaxPool2dEntry {
+            kernel: Pair::Same(2),
+            stride: None,
+            padding: zero(),
+        }));
+    }
+    let linear = |inputs, out| {
+        Entry::Linear(LinearEntry {
+            inputs,
+            out,
+            bias: true,
+        })
+    };
+    let classifier = [
+        linear(512 * 49, 4096),
+        Entry::Relu,
+        Entry::Dropout(0.5),
+        linear(4096, 4096),
+        Entry::Relu,
+        Entry::Dropout(0.5),
+        linear(4096, classes),
+    ];
+    let between = [Entry::AdaptiveAvgPool2d(Pair::Same(7)), Entry::Flatten];
+    let part = |name: &'static str, entries: Vec<Entry>| {
+        let numbered = entries.into_iter().enumerate();
+        numbered.map(move |(index, entry)| (format!("{name}.{index}"), entry))
+    };
+    part("features", features)
+        .chain(part("avgpool", between.into()))
+        .chain(part("classifier", classifier.into()))
+        .collect()
+}
+
+fn window(at: &str, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Result<Window> {
     if kernel.contains(&0) || stride.contains(&0) {
         return Err(Error::invalid(format!(
-            "layer {index}: a kernel and a stride are at least 1"
+            "layer {at}: a kernel and a stride are at least 1"
         )));
     }
     Ok(Window {

@@ -1,7 +1,7 @@
 //! Methods that hand the target's score back to the pixels, layer by layer.
 
 use crate::attribution::batch::one_hot;
-use crate::attribution::rules::{LrpEpsilon, Rescale};
+use crate::attribution::rules::{LrpEpsilon, Rescale, RescaleCaptum, Rule};
 use crate::attribution::{Batch, Explain, Layered, Method, propagate};
 use crate::device::Tensor;
 use crate::error::Result;
@@ -60,11 +60,39 @@ impl Method for DeepLift {
     }
 }
 
+impl DeepLift {
+    /// What Captum 0.6 to 0.9 computes instead: see [`RescaleCaptum`].
+    pub fn captum() -> DeepLiftCaptum {
+        DeepLiftCaptum
+    }
+}
+
 impl<M: Layered> Explain<M> for DeepLift {
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
-        let (trace, reference) = (batch.trace(), batch.baseline());
-        let start = one_hot(trace, batch.targets());
-        let multipliers = propagate(trace.steps(), &Rescale { reference }, start);
-        Ok((trace.input().clone() - reference.input().clone()) * multipliers)
+        let reference = batch.baseline();
+        Ok(difference_times_multipliers(batch, &Rescale { reference }))
     }
+}
+
+/// [`DeepLift`] with the defect of Captum 0.6 to 0.9, to compare with results that have it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeepLiftCaptum;
+
+impl Method for DeepLiftCaptum {
+    fn name(&self) -> &'static str {
+        "deep_lift_captum"
+    }
+}
+
+impl<M: Layered> Explain<M> for DeepLiftCaptum {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        let rule = RescaleCaptum::new(batch.baseline());
+        Ok(difference_times_multipliers(batch, &rule))
+    }
+}
+
+fn difference_times_multipliers<M: Layered>(batch: &Batch<'_, M>, rule: &impl Rule) -> Tensor<4> {
+    let (trace, baseline) = (batch.trace(), batch.baseline());
+    let multipliers = propagate(trace.steps(), rule, one_hot(trace, batch.targets()));
+    (trace.input().clone() - baseline.input().clone()) * multipliers
 }
