@@ -103,31 +103,6 @@ impl Rescale<'_> {
     /// Differences below this are none (Captum's value).
     const EPSILON: f64 = 1e-10;
 
-    /// What leaves at a ReLU's input, from `flow` at its output; `gradient` takes the slope's place.
-    fn through_relu(&self, step: &Step<'_>, flow: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
-        let reference = self.reference.step(step.index);
-        let din = step.input.clone() - reference.input.clone();
-        let dout = step.output.clone() - reference.output.clone();
-        Self::slope(flow * dout, din, gradient)
-    }
-
-    /// The same for a pooling. The difference of the outputs is split at M = max(output, reference
-    /// output): M - reference output is owed to the pixel that won in the input, output - M to the
-    /// one that won in the reference.
-    fn through_max_pool(&self, step: &Step<'_>, flow: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
-        let reference = self.reference.step(step.index);
-        let (Layer::MaxPool2d(window), Some(place)) = (step.layer, reference.maxima) else {
-            unreachable!("the reference went through the same poolings");
-        };
-        let place = place.clone().repeat_dim(0, step.input.dims()[0]);
-        let (out, reference_out) = (step.output.clone(), reference.output.clone());
-        let most = out.clone().max_pair(reference_out.clone());
-        let won = step.pull_back(flow.clone() * (most.clone() - reference_out));
-        let lost = ops::max_unpool2d(step.input.dims(), flow * (out - most), place, window);
-        let din = step.input.clone() - reference.input.clone();
-        Self::slope(won + lost, din, gradient)
-    }
-
     /// `difference / din`, or `gradient` where din is next to nothing.
     fn slope(difference: Tensor<4>, din: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
         let none = din.clone().abs().lower_elem(Self::EPSILON);
@@ -137,11 +112,28 @@ impl Rescale<'_> {
 
 impl Rule for Rescale<'_> {
     fn relu(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
-        self.through_relu(step, flow.clone(), step.pull_back(flow))
+        let reference = self.reference.step(step.index);
+        let din = step.input.clone() - reference.input.clone();
+        let dout = step.output.clone() - reference.output.clone();
+        Self::slope(flow.clone() * dout, din, step.pull_back(flow))
     }
 
+    /// The difference of the outputs is split at M = max(output, reference output): M - reference
+    /// output is owed to the pixel that won in the input, output - M to the one that won in the
+    /// reference.
     fn max_pool(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
-        self.through_max_pool(step, flow.clone(), step.pull_back(flow))
+        let reference = self.reference.step(step.index);
+        let (Layer::MaxPool2d(window), Some(place)) = (step.layer, reference.maxima) else {
+            unreachable!("the reference went through the same poolings");
+        };
+        let place = place.clone().repeat_dim(0, step.input.dims()[0]);
+        let (out, reference_out) = (step.output.clone(), reference.output.clone());
+        let most = out.clone().max_pair(reference_out.clone());
+        let won = step.pull_back(flow.clone() * (most.clone() - reference_out));
+        let lost = flow.clone() * (out - most);
+        let lost = ops::max_unpool2d(step.input.dims(), lost, place, window);
+        let din = step.input.clone() - reference.input.clone();
+        Self::slope(won + lost, din, step.pull_back(flow))
     }
 }
 
@@ -149,23 +141,15 @@ impl Rule for Rescale<'_> {
 ///
 /// Of two neighbours out of {ReLU, MaxPool} the first one does not see what the second one's rule
 /// made of the flow, but what the second one's gradient would have made of it. Every block of a VGG
-/// ends in such a pair.
-#[derive(Debug)]
-pub struct RescaleCaptum<'a> {
-    rule: Rescale<'a>,
-    /// The layer that was passed last with a rule of its own, and what its gradient made of the flow.
+/// ends in such a pair. As the gradients of image and reference differ there, both flow: the rule
+/// wants a [`Trace::beside`] whose first half are the images, the second their references.
+#[derive(Debug, Default)]
+pub struct RescaleCaptum {
+    /// The ReLU or pooling that was passed last, and what its gradient made of the flow.
     passed: RefCell<Option<(usize, Tensor<4>)>>,
 }
 
-impl<'a> RescaleCaptum<'a> {
-    /// For the pass of the reference, through the same layers, of one image.
-    pub fn new(reference: &'a Trace<'a>) -> Self {
-        Self {
-            rule: Rescale { reference },
-            passed: RefCell::new(None),
-        }
-    }
-
+impl RescaleCaptum {
     /// What the layer of this step gets to see, and what its gradient makes of the true flow.
     fn seen(&self, step: &Step<'_>, flow: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
         let gradient = step.pull_back(flow.clone());
@@ -177,14 +161,33 @@ impl<'a> RescaleCaptum<'a> {
     }
 }
 
-impl Rule for RescaleCaptum<'_> {
+impl Rule for RescaleCaptum {
     fn relu(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         let (flow, gradient) = self.seen(step, flow);
-        self.rule.through_relu(step, flow, gradient)
+        let [din, dout] = [step.input, step.output].map(|values| {
+            let [image, reference] = halves(values);
+            twice(image - reference)
+        });
+        Rescale::slope(flow * dout, din, gradient)
     }
 
     fn max_pool(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         let (flow, gradient) = self.seen(step, flow);
-        self.rule.through_max_pool(step, flow, gradient)
+        let [out, reference] = halves(step.output);
+        let most = out.clone().max_pair(reference.clone());
+        let shares = Tensor::cat(vec![most.clone() - reference, out - most], 0);
+        let [won, lost] = halves(&step.pull_back(flow * shares));
+        let [image, reference] = halves(step.input);
+        let [gradient, _] = halves(&gradient);
+        twice(Rescale::slope(won + lost, image - reference, gradient))
     }
+}
+
+fn halves(values: &Tensor<4>) -> [Tensor<4>; 2] {
+    let half = values.dims()[0] / 2;
+    [0, half].map(|first| values.clone().narrow(0, first, half))
+}
+
+fn twice(values: Tensor<4>) -> Tensor<4> {
+    values.repeat_dim(0, 2)
 }

@@ -55,6 +55,25 @@ impl<'a> Trace<'a> {
         }
     }
 
+    /// This pass of n images and that of one reference as one pass of 2 n: the images, then the
+    /// reference n times. Nothing is computed again.
+    pub fn beside(&self, reference: &Self) -> Self {
+        let images = self.input().dims()[0];
+        let activations = self.activations.iter().zip(&reference.activations);
+        let activations = activations
+            .map(|(a, b)| Tensor::cat(vec![a.clone(), b.clone().repeat_dim(0, images)], 0));
+        let maxima = self.maxima.iter().zip(&reference.maxima);
+        let maxima = maxima.map(|(a, b)| {
+            let (a, b) = (a.clone()?, b.clone()?.repeat_dim(0, images));
+            Some(IntTensor::cat(vec![a, b], 0))
+        });
+        Self {
+            layers: self.layers,
+            activations: activations.collect(),
+            maxima: maxima.collect(),
+        }
+    }
+
     /// What went into the first layer.
     pub fn input(&self) -> &Tensor<4> {
         &self.activations[0]

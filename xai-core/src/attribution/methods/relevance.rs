@@ -1,7 +1,7 @@
 //! Methods that hand the target's score back to the pixels, layer by layer.
 
 use crate::attribution::batch::one_hot;
-use crate::attribution::rules::{LrpEpsilon, Rescale, RescaleCaptum, Rule};
+use crate::attribution::rules::{LrpEpsilon, Rescale, RescaleCaptum};
 use crate::attribution::{Batch, Explain, Layered, Method, propagate};
 use crate::device::Tensor;
 use crate::error::Result;
@@ -69,8 +69,10 @@ impl DeepLift {
 
 impl<M: Layered> Explain<M> for DeepLift {
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
-        let reference = batch.baseline();
-        Ok(difference_times_multipliers(batch, &Rescale { reference }))
+        let (trace, reference) = (batch.trace(), batch.baseline());
+        let start = one_hot(trace, batch.targets());
+        let multipliers = propagate(trace.steps(), &Rescale { reference }, start);
+        Ok((trace.input().clone() - reference.input().clone()) * multipliers)
     }
 }
 
@@ -86,13 +88,11 @@ impl Method for DeepLiftCaptum {
 
 impl<M: Layered> Explain<M> for DeepLiftCaptum {
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
-        let rule = RescaleCaptum::new(batch.baseline());
-        Ok(difference_times_multipliers(batch, &rule))
+        let (trace, reference) = (batch.trace(), batch.baseline());
+        let both = trace.beside(reference);
+        let start = one_hot(&both, &batch.targets().repeat(2));
+        let multipliers = propagate(both.steps(), &RescaleCaptum::default(), start);
+        let multipliers = multipliers.narrow(0, 0, batch.targets().len());
+        Ok((trace.input().clone() - reference.input().clone()) * multipliers)
     }
-}
-
-fn difference_times_multipliers<M: Layered>(batch: &Batch<'_, M>, rule: &impl Rule) -> Tensor<4> {
-    let (trace, baseline) = (batch.trace(), batch.baseline());
-    let multipliers = propagate(trace.steps(), rule, one_hot(trace, batch.targets()));
-    (trace.input().clone() - baseline.input().clone()) * multipliers
 }
