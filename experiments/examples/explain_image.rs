@@ -1,0 +1,132 @@
+//! Explains images with a given network: one array of attributions a method.
+//!
+//!     cargo run --release --example explain_image -- --network N.json --weights W.safetensors \
+//!         --input X.npy --target 0 --methods all --out DIR
+//!
+//! `X.npy` is float32 or float64 `[n, c, h, w]`; `DIR/<method>.npy` is float32 of the same shape.
+//! The grammar of `N.json` is in the documentation of `xai_core::network::json`.
+
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use ndarray::Array4;
+use npyz::{DType, NpyFile, Order, WriterBuilder};
+use xai_core::attribution::{Images, Panel, methods};
+use xai_core::device::DeviceChoice;
+use xai_core::network::json;
+use xai_core::{Error, Result};
+
+/// Explains images with a given network: one array of attributions a method.
+#[derive(Parser)]
+struct Options {
+    /// A JSON list of layers, or `vgg16`.
+    #[arg(long)]
+    network: String,
+    /// The classes of `vgg16`.
+    #[arg(long, default_value_t = 1000)]
+    classes: usize,
+    /// The network's weights, a safetensors file.
+    #[arg(long)]
+    weights: PathBuf,
+    /// The images, .npy of float32 or float64 [n, c, h, w].
+    #[arg(long)]
+    input: PathBuf,
+    /// The class to explain, counted from 0.
+    #[arg(long)]
+    target: usize,
+    /// Names of methods, separated by commas, or `all`.
+    #[arg(long, value_delimiter = ',', default_value = "all")]
+    methods: Vec<String>,
+    /// `flex` (CPU), `cuda` or `cuda:1`.
+    #[arg(long, default_value = "flex")]
+    device: DeviceChoice,
+    /// Seed of the methods that draw samples.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Where to write `<method>.npy`; made if need be.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match explain(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn explain(options: &Options) -> Result<()> {
+    let mut panel = Panel::new();
+    let all = options.methods == ["all"];
+    let chosen = methods::NAMES.iter().map(|name| name.to_string());
+    let chosen = if all {
+        chosen.collect()
+    } else {
+        options.methods.clone()
+    };
+    for name in &chosen {
+        panel = panel.with(methods::named(name, options.seed)?);
+    }
+    let device = options.device.open()?;
+    let network = json::read(&options.network, options.classes, &options.weights, &device)?;
+    let input = read(&options.input)?;
+    let images = input.dim().0;
+    let maps = panel.explain(
+        &network,
+        &Images::new(input, vec![0; images]),
+        options.target,
+    )?;
+    fs::create_dir_all(&options.out).map_err(|problem| Error::file(&options.out, problem))?;
+    for map in maps {
+        let path = options.out.join(format!("{}.npy", map.method));
+        write(&path, &map.values).map_err(|problem| Error::file(&path, problem))?;
+        println!("{}", path.display());
+    }
+    Ok(())
+}
+
+/// Reads an array `[n, c, h, w]`.
+fn read(path: &Path) -> Result<Array4<f32>> {
+    let wrong = |problem: String| Error::file(path, problem);
+    let file = File::open(path).map_err(|problem| wrong(problem.to_string()))?;
+    let npy = NpyFile::new(BufReader::new(file)).map_err(|problem| wrong(problem.to_string()))?;
+    let shape: Vec<usize> = npy.shape().iter().map(|&size| size as usize).collect();
+    let &[n, c, h, w] = shape.as_slice() else {
+        return Err(wrong(format!(
+            "is {shape:?}; should be [n, channels, h, w]"
+        )));
+    };
+    let order = npy.order();
+    let kind = match npy.dtype() {
+        DType::Plain(kind) => kind.to_string(),
+        _ => String::new(),
+    };
+    let values = match &kind[kind.len().saturating_sub(2)..] {
+        "f4" => npy.into_vec::<f32>(),
+        "f8" => (npy.into_vec::<f64>()).map(|v| v.into_iter().map(|x| x as f32).collect()),
+        _ => return Err(wrong("should hold float32 or float64".into())),
+    };
+    let values = values.map_err(|problem| wrong(problem.to_string()))?;
+    let array = match order {
+        Order::C => Array4::from_shape_vec([n, c, h, w], values),
+        Order::Fortran => Array4::from_shape_vec([w, h, c, n], values).map(Array4::reversed_axes),
+    };
+    array.map_err(|problem| wrong(problem.to_string()))
+}
+
+fn write(path: &Path, values: &Array4<f32>) -> std::io::Result<()> {
+    let (n, c, h, w) = values.dim();
+    let mut npy = npyz::WriteOptions::new()
+        .default_dtype()
+        .shape(&[n, c, h, w].map(|size| size as u64))
+        .writer(BufWriter::new(File::create(path)?))
+        .begin_nd()?;
+    npy.extend(values.iter())?;
+    npy.finish()
+}

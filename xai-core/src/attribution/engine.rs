@@ -1,0 +1,27 @@
+//! The way back through a trace.
+
+use super::rules::Rule;
+use super::trace::Step;
+use crate::device::Tensor;
+use crate::network::Layer;
+
+/// Sends `start`, a value for each output of the last of `steps`, back to the input of the first,
+/// each layer by what `rule` says about its kind.
+///
+/// `steps` is [`Trace::steps`](super::Trace::steps) or the beginning of it.
+pub fn propagate<'a>(
+    steps: impl DoubleEndedIterator<Item = Step<'a>>,
+    rule: &impl Rule,
+    start: Tensor<4>,
+) -> Tensor<4> {
+    steps.rev().fold(start, |flow, step| match step.layer {
+        Layer::Conv2d(_)
+        | Layer::Linear(_)
+        | Layer::BatchNorm2d(_)
+        | Layer::AdaptiveAvgPool2d(_) => rule.affine(&step, flow),
+        Layer::Relu => rule.relu(&step, flow),
+        Layer::MaxPool2d(_) => rule.max_pool(&step, flow),
+        // They only move values.
+        Layer::Flatten | Layer::Dropout(_) => step.pull_back(flow),
+    })
+}

@@ -1,0 +1,143 @@
+//! The images to explain, on the host.
+
+use ndarray::{Array3, Array4, Axis};
+
+use crate::error::{Error, Result};
+
+/// Images with all that is known about each of them.
+#[derive(Clone, Debug)]
+pub struct Images {
+    /// `[n, channels, h, w]`. Grey images have one channel; a network that takes three gets it
+    /// three times, repeated on its device.
+    pub pixels: Array4<f32>,
+    /// The true class of each image.
+    pub class: Vec<u8>,
+    /// The index of each image in its split: score rows carry it, and sampling methods key their
+    /// draws by it, so that an image's explanation does not depend on its company.
+    pub index: Vec<u32>,
+    /// The pixels that truly determine the class, `[n, h, w]`. Scoring needs it, explaining does not.
+    pub truth: Option<Array3<bool>>,
+}
+
+impl Images {
+    /// Images `[n, channels, h, w]`, numbered from 0.
+    pub fn new(pixels: Array4<f32>, class: Vec<u8>) -> Self {
+        let index = (0..pixels.dim().0 as u32).collect();
+        Self {
+            pixels,
+            class,
+            index,
+            truth: None,
+        }
+    }
+
+    /// Grey images `[n, h, w]`, numbered from 0.
+    pub fn grey(pixels: Array3<f32>, class: Vec<u8>) -> Self {
+        Self::new(pixels.insert_axis(Axis(1)), class)
+    }
+
+    /// With the pixels that determine the class, `[n, h, w]`.
+    pub fn with_truth(self, truth: Array3<bool>) -> Self {
+        Self {
+            truth: Some(truth),
+            ..self
+        }
+    }
+
+    /// With the images' indices in their split.
+    pub fn with_index(self, index: Vec<u32>) -> Self {
+        Self { index, ..self }
+    }
+
+    /// How many images.
+    pub fn len(&self) -> usize {
+        self.pixels.dim().0
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Errors unless all parts describe the same images.
+    pub(super) fn check(&self) -> Result<()> {
+        let (n, _, h, w) = self.pixels.dim();
+        let part = |name: &str, found: usize| match found == n {
+            true => Ok(()),
+            false => Err(Error::invalid(format!(
+                "there are {n} images but {found} {name}; give one an image"
+            ))),
+        };
+        part("classes", self.class.len())?;
+        part("indices", self.index.len())?;
+        match &self.truth {
+            Some(truth) if truth.dim() != (n, h, w) => Err(Error::invalid(format!(
+                "the truth is {:?} (images, height, width), the images are {:?}",
+                truth.dim(),
+                (n, h, w)
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The class whose score is explained.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Targets {
+    /// Each image's true class.
+    #[default]
+    TrueClass,
+    /// The same class for all images.
+    All(usize),
+    /// One class an image.
+    Each(Vec<usize>),
+}
+
+impl Targets {
+    /// The class of each image.
+    pub(super) fn of(&self, images: &Images, classes: Option<usize>) -> Result<Vec<usize>> {
+        let targets = match self {
+            Self::TrueClass => images.class.iter().map(|&class| class.into()).collect(),
+            Self::All(class) => vec![*class; images.len()],
+            Self::Each(targets) => targets.clone(),
+        };
+        if targets.len() != images.len() {
+            return Err(Error::invalid(format!(
+                "there are {} images but {} target classes; give one an image",
+                images.len(),
+                targets.len()
+            )));
+        }
+        match (classes, targets.iter().max()) {
+            (Some(classes), Some(&most)) if most >= classes => Err(Error::invalid(format!(
+                "class {most} cannot be explained: the network has {classes} classes, 0 to {}",
+                classes - 1
+            ))),
+            _ => Ok(targets),
+        }
+    }
+}
+
+impl From<usize> for Targets {
+    fn from(class: usize) -> Self {
+        Self::All(class)
+    }
+}
+
+impl From<Vec<usize>> for Targets {
+    fn from(classes: Vec<usize>) -> Self {
+        Self::Each(classes)
+    }
+}
+
+impl From<&[u8]> for Targets {
+    fn from(classes: &[u8]) -> Self {
+        Self::Each(classes.iter().map(|&class| class.into()).collect())
+    }
+}
+
+impl From<&Vec<u8>> for Targets {
+    fn from(classes: &Vec<u8>) -> Self {
+        classes.as_slice().into()
+    }
+}

@@ -1,0 +1,53 @@
+//! Explanations that know no network, as methods: what a real one should beat.
+
+use burn::tensor::TensorData;
+use ndarray::{Array2, ArrayView2, Axis};
+
+use crate::attribution::{Batch, Explain, Method};
+use crate::device::Tensor;
+use crate::error::Result;
+use crate::score::filters;
+
+/// The magnitude of the Sobel gradient of the image: see [`filters::sobel`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sobel;
+
+/// The absolute Laplacian of the image: see [`filters::laplace`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Laplace;
+
+/// The image itself: see [`filters::intensity`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Intensity;
+
+macro_rules! filter {
+    ($method:ty, $name:literal, $filter:path) => {
+        impl Method for $method {
+            fn name(&self) -> &'static str {
+                $name
+            }
+        }
+
+        impl<M> Explain<M> for $method {
+            fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+                Ok(each_channel(batch, $filter))
+            }
+        }
+    };
+}
+
+filter!(Sobel, "sobel", filters::sobel);
+filter!(Laplace, "laplace", filters::laplace);
+filter!(Intensity, "intensity", filters::intensity);
+
+/// Filters every channel of every image by itself: of grey images the one that there is.
+fn each_channel<M>(batch: &Batch<'_, M>, filter: fn(ArrayView2<f32>) -> Array2<f32>) -> Tensor<4> {
+    let (n, c, h, w) = batch.pixels().dim();
+    let mut values = Vec::with_capacity(n * c * h * w);
+    for image in batch.pixels().axis_iter(Axis(0)) {
+        for channel in image.axis_iter(Axis(0)) {
+            values.extend(filter(channel));
+        }
+    }
+    Tensor::from_data(TensorData::new(values, [n, c, h, w]), batch.device())
+}

@@ -1,0 +1,76 @@
+//! Methods of one backward pass whose rules differ from the gradient in the ReLU alone, or not at all.
+
+use crate::attribution::batch::one_hot;
+use crate::attribution::rules::{Deconvolve, Guided, Rule};
+use crate::attribution::{Batch, Explain, Layered, Method, propagate};
+use crate::device::Tensor;
+use crate::error::Result;
+
+/// The absolute gradient of the target's score (Simonyan et al. 2014), a channel each.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Saliency;
+
+impl Method for Saliency {
+    fn name(&self) -> &'static str {
+        "saliency"
+    }
+}
+
+impl<M: Layered> Explain<M> for Saliency {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        Ok(batch.gradient().clone().abs())
+    }
+}
+
+/// The gradient times the input (Shrikumar et al. 2016).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InputXGradient;
+
+impl Method for InputXGradient {
+    fn name(&self) -> &'static str {
+        "input_x_gradient"
+    }
+}
+
+impl<M: Layered> Explain<M> for InputXGradient {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        Ok(batch.trace().input().clone() * batch.gradient().clone())
+    }
+}
+
+/// Guided backpropagation: see [`Guided`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GuidedBackprop;
+
+impl Method for GuidedBackprop {
+    fn name(&self) -> &'static str {
+        "guided_backprop"
+    }
+}
+
+impl<M: Layered> Explain<M> for GuidedBackprop {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        Ok(from_one_hot(batch, &Guided))
+    }
+}
+
+/// Deconvolution: see [`Deconvolve`]. Not multiplied by the input.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Deconvolution;
+
+impl Method for Deconvolution {
+    fn name(&self) -> &'static str {
+        "deconvolution"
+    }
+}
+
+impl<M: Layered> Explain<M> for Deconvolution {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        Ok(from_one_hot(batch, &Deconvolve))
+    }
+}
+
+fn from_one_hot<M: Layered>(batch: &Batch<'_, M>, rule: &impl Rule) -> Tensor<4> {
+    let trace = batch.trace();
+    propagate(trace.steps(), rule, one_hot(trace, batch.targets()))
+}

@@ -1,0 +1,193 @@
+//! Propagation rules: what each kind of layer does to what flows back through it.
+//!
+//! A rule is a table with one entry a kind of layer. Where a rule says nothing, the gradient flows.
+
+use std::cell::RefCell;
+
+use super::trace::{Step, Trace};
+use crate::device::Tensor;
+use crate::network::{Layer, ops};
+
+/// One entry a kind of layer: from what arrives at the layer's output to what leaves at its input.
+pub trait Rule {
+    /// Convolution, fully connected layer, batch normalisation, average pooling.
+    fn affine(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        step.pull_back(flow)
+    }
+
+    /// max(x, 0).
+    fn relu(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        step.pull_back(flow)
+    }
+
+    /// The maximum of each window; among equals the first in row-major order counts.
+    fn max_pool(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        step.pull_back(flow)
+    }
+}
+
+/// The gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct Gradient;
+
+impl Rule for Gradient {}
+
+/// Guided backpropagation (Springenberg et al. 2015): a ReLU passes positive gradients only, and
+/// those only where its input was positive.
+#[derive(Clone, Copy, Debug)]
+pub struct Guided;
+
+impl Rule for Guided {
+    fn relu(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        step.pull_back(ops::relu(flow))
+    }
+}
+
+/// Deconvolution (Zeiler and Fergus 2014): a ReLU passes positive gradients only, whatever its
+/// input was.
+#[derive(Clone, Copy, Debug)]
+pub struct Deconvolve;
+
+impl Rule for Deconvolve {
+    fn relu(&self, _: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        ops::relu(flow)
+    }
+}
+
+/// Layer-wise relevance propagation with the epsilon rule (Bach et al. 2015, equation 58).
+///
+/// Relevance R of an output z goes to the inputs a in proportion to their contributions:
+/// `a * d/da of (R / (z + epsilon sign(z))) z`, with sign(0) = 1. z includes the bias, whose share
+/// is lost. A maximum gives all to its winner, a ReLU passes relevance on as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct LrpEpsilon {
+    /// Keeps the division away from 0.
+    pub epsilon: f64,
+}
+
+impl LrpEpsilon {
+    fn redistribute(&self, step: &Step<'_>, relevance: Tensor<4>) -> Tensor<4> {
+        let z = step.output.clone();
+        let below = z.clone().lower_elem(0.0);
+        let away = z.clone().add_scalar(self.epsilon);
+        let away = away.mask_where(below, z.sub_scalar(self.epsilon));
+        step.input.clone() * step.pull_back(relevance / away)
+    }
+}
+
+impl Rule for LrpEpsilon {
+    fn affine(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        self.redistribute(step, flow)
+    }
+
+    fn relu(&self, _: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        flow
+    }
+
+    fn max_pool(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        self.redistribute(step, flow)
+    }
+}
+
+/// DeepLIFT with the rescale rule (Shrikumar et al. 2017): multipliers are slopes between the
+/// input and a reference instead of gradients, so that they sum up to the difference in output.
+///
+/// Where an input hardly differs from the reference's, the gradient takes the slope's place.
+#[derive(Clone, Copy, Debug)]
+pub struct Rescale<'a> {
+    /// The pass of the reference, through the same layers, of one image.
+    pub reference: &'a Trace<'a>,
+}
+
+impl Rescale<'_> {
+    /// Differences below this are none (Captum's value).
+    const EPSILON: f64 = 1e-10;
+
+    /// `difference / din`, or `gradient` where din is next to nothing.
+    fn slope(difference: Tensor<4>, din: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
+        let none = din.clone().abs().lower_elem(Self::EPSILON);
+        (difference / din).mask_where(none, gradient)
+    }
+}
+
+impl Rule for Rescale<'_> {
+    fn relu(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        let reference = self.reference.step(step.index);
+        let din = step.input.clone() - reference.input.clone();
+        let dout = step.output.clone() - reference.output.clone();
+        Self::slope(flow.clone() * dout, din, step.pull_back(flow))
+    }
+
+    /// The difference of the outputs is split at M = max(output, reference output): M - reference
+    /// output is owed to the pixel that won in the input, output - M to the one that won in the
+    /// reference.
+    fn max_pool(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        let reference = self.reference.step(step.index);
+        let (Layer::MaxPool2d(window), Some(place)) = (step.layer, reference.maxima) else {
+            unreachable!("the reference went through the same poolings");
+        };
+        let place = place.clone().repeat_dim(0, step.input.dims()[0]);
+        let (out, reference_out) = (step.output.clone(), reference.output.clone());
+        let most = out.clone().max_pair(reference_out.clone());
+        let won = step.pull_back(flow.clone() * (most.clone() - reference_out));
+        let lost = flow.clone() * (out - most);
+        let lost = ops::max_unpool2d(step.input.dims(), lost, place, window);
+        let din = step.input.clone() - reference.input.clone();
+        Self::slope(won + lost, din, step.pull_back(flow))
+    }
+}
+
+/// The rescale rule as Captum 0.6 to 0.9 applies it, which is not complete.
+///
+/// Of two neighbours out of {ReLU, MaxPool} the first one does not see what the second one's rule
+/// made of the flow, but what the second one's gradient would have made of it. Every block of a VGG
+/// ends in such a pair. As the gradients of image and reference differ there, both flow: the rule
+/// wants a [`Trace::beside`] whose first half are the images, the second their references.
+#[derive(Debug, Default)]
+pub struct RescaleCaptum {
+    /// The ReLU or pooling that was passed last, and what its gradient made of the flow.
+    passed: RefCell<Option<(usize, Tensor<4>)>>,
+}
+
+impl RescaleCaptum {
+    /// What the layer of this step gets to see, and what its gradient makes of the true flow.
+    fn seen(&self, step: &Step<'_>, flow: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        let gradient = step.pull_back(flow.clone());
+        let passed = self.passed.replace(Some((step.index, gradient.clone())));
+        match passed {
+            Some((index, unruled)) if index == step.index + 1 => (unruled, gradient),
+            _ => (flow, gradient),
+        }
+    }
+}
+
+impl Rule for RescaleCaptum {
+    fn relu(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        let (flow, gradient) = self.seen(step, flow);
+        let [din, dout] = [step.input, step.output].map(|values| {
+            let [image, reference] = halves(values);
+            twice(image - reference)
+        });
+        Rescale::slope(flow * dout, din, gradient)
+    }
+
+    fn max_pool(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        let (flow, gradient) = self.seen(step, flow);
+        let [out, reference] = halves(step.output);
+        let most = out.clone().max_pair(reference.clone());
+        let shares = Tensor::cat(vec![most.clone() - reference, out - most], 0);
+        let [won, lost] = halves(&step.pull_back(flow * shares));
+        let [image, reference] = halves(step.input);
+        let [gradient, _] = halves(&gradient);
+        twice(Rescale::slope(won + lost, image - reference, gradient))
+    }
+}
+
+fn halves(values: &Tensor<4>) -> [Tensor<4>; 2] {
+    let half = values.dims()[0] / 2;
+    [0, half].map(|first| values.clone().narrow(0, first, half))
+}
+
+fn twice(values: Tensor<4>) -> Tensor<4> {
+    values.repeat_dim(0, 2)
+}

@@ -1,0 +1,88 @@
+//! What size everything has, known before anything is computed: so that a network and images that
+//! do not fit give an error and not a panic, and that memory can be planned.
+
+use crate::error::{Error, Result};
+use crate::network::ops::Window;
+use crate::network::{Layer, Network};
+
+/// The shapes `[channels, height, width]` of an image on its way through the network: entry i
+/// goes into layer i, the last is the class scores `[classes, 1, 1]`.
+///
+/// # Errors
+/// The first layer that cannot take what it would get, or a network that does not end in class scores.
+pub fn shapes(network: &Network, input: [usize; 3]) -> Result<Vec<[usize; 3]>> {
+    let mut shapes = vec![input];
+    let mut shape = input;
+    for (index, layer) in network.layers.iter().enumerate() {
+        shape = output(layer, shape).map_err(|needs| {
+            Error::invalid(format!(
+                "layer {index} of the network {needs}, but an image of {input:?} (channels, height, \
+                 width) arrives there as {shape:?}; give images of the size that the network was made for"
+            ))
+        })?;
+        shapes.push(shape);
+    }
+    match shape {
+        [_, 1, 1] => Ok(shapes),
+        _ => Err(Error::invalid(format!(
+            "the network ends in {shape:?} (channels, height, width) and not in one score a class; \
+             it lacks its last layers"
+        ))),
+    }
+}
+
+/// How many channels the network wants its images to have, if its first layers tell.
+pub fn input_channels(network: &Network) -> Option<usize> {
+    network.layers.iter().find_map(|layer| match layer {
+        Layer::Conv2d(conv) => Some(conv.weight.dims()[1]),
+        Layer::BatchNorm2d(norm) => Some(norm.weight.dims()[0]),
+        _ => None,
+    })
+}
+
+fn output(layer: &Layer, [c, h, w]: [usize; 3]) -> Result<[usize; 3], String> {
+    let channels = |wanted: usize| {
+        if c == wanted {
+            Ok(())
+        } else {
+            Err(format!("takes {wanted} channels"))
+        }
+    };
+    match layer {
+        Layer::Conv2d(conv) => {
+            let [out, wanted, ..] = conv.weight.dims();
+            channels(wanted)?;
+            let [h, w] = windows(&conv.window(), [h, w])?;
+            Ok([out, h, w])
+        }
+        Layer::Linear(linear) => {
+            let [out, features] = linear.weight.dims();
+            if [c, h, w] == [features, 1, 1] {
+                Ok([out, 1, 1])
+            } else {
+                Err(format!("takes {features} features in a row"))
+            }
+        }
+        Layer::BatchNorm2d(norm) => channels(norm.weight.dims()[0]).map(|()| [c, h, w]),
+        Layer::MaxPool2d(window) => {
+            let [h, w] = windows(window, [h, w])?;
+            Ok([c, h, w])
+        }
+        Layer::AdaptiveAvgPool2d([h, w]) => Ok([c, *h, *w]),
+        Layer::Flatten => Ok([c * h * w, 1, 1]),
+        Layer::Relu | Layer::Dropout(_) => Ok([c, h, w]),
+    }
+}
+
+/// How many windows fit, rows and columns.
+fn windows(window: &Window, size: [usize; 2]) -> Result<[usize; 2], String> {
+    let mut fitting = [0; 2];
+    for axis in 0..2 {
+        let padded = size[axis] + 2 * window.padding[axis];
+        fitting[axis] = match padded.checked_sub(window.kernel[axis]) {
+            Some(room) => room / window.stride[axis] + 1,
+            None => return Err(format!("has windows of {:?} pixels", window.kernel)),
+        };
+    }
+    Ok(fitting)
+}
