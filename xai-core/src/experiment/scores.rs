@@ -270,7 +270,8 @@ mod tests {
 
     #[test]
     fn no_scores_are_a_file_too() {
-        let path = tempfile::tempdir().unwrap().keep().join("none.parquet");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("none.parquet");
         write_scores(&path, &[]).unwrap();
         assert_eq!(read_scores(&path).unwrap(), []);
     }
