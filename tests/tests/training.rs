@@ -182,7 +182,7 @@ fn depths_begin_at_whole_blocks() {
     let device = DeviceChoice::Flex.open().unwrap();
     let config = xai_core::network::VggConfig {
         width_divisor: 16,
-        size: 32,
+        pooled: 1,
         classes: 2,
     };
     let network = config.init(false, 0, &device);

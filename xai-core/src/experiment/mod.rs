@@ -1,2 +1,30 @@
 //! Sweeps: what varies, what is done, what is kept.
+//!
+//! `#[experiment]` turns a struct into a [`Spec`]; [`Run`] says what happens in one cell; [`sweep`]
+//! does the rest: it lays out the cells ([`Plan`]), fits each, selects by validation, predicts the test set
+//! with the winners, explains only then, and keeps everything in a [`store`] that a crash cannot hurt.
+
+pub(crate) mod cli;
+mod key;
+mod lab;
+mod plan;
+mod progress;
 pub mod results;
+mod run;
+mod scores;
+mod select;
+mod settings;
+mod spec;
+pub mod store;
+mod summary;
+mod value;
+
+pub use key::Key;
+pub use lab::Lab;
+pub use plan::{Factor, Plan, Skipped};
+pub use progress::Progress;
+pub use run::{Epoch, Fitted, Model, Outcome, Run, SweepOptions, Validation, sweep};
+pub use scores::{Predictions, read_scores, write_scores};
+pub use settings::Settings;
+pub use spec::{Experiment, Parameter, Point, Role, Scale, Select, Skip, Spec};
+pub use value::{Domain, IntoDomain, Level, ParameterValue, Value, domain, levels};

@@ -132,7 +132,7 @@ impl Network {
     }
 
     /// The same function (in evaluation mode) without batch norm: each normalisation that follows a
-    /// convolution is multiplied into that convolution's weights and bias.
+    /// convolution or a linear layer is multiplied into that layer's weights and bias.
     ///
     /// A normalisation elsewhere stays as it is.
     pub fn fold_batch_norm(self) -> Self {
@@ -148,6 +148,16 @@ impl Network {
                     };
                     conv.bias = Some(bias);
                     conv.weight = conv.weight.clone() * scale.reshape([channels, 1, 1, 1]);
+                }
+                (Some(Layer::Linear(linear)), Layer::BatchNorm2d(norm)) => {
+                    let (scale, shift) = norm.scale_and_shift();
+                    let [features] = scale.dims();
+                    let bias = match linear.bias.take() {
+                        Some(bias) => bias * scale.clone() + shift,
+                        None => shift,
+                    };
+                    linear.bias = Some(bias);
+                    linear.weight = linear.weight.clone() * scale.reshape([features, 1]);
                 }
                 (_, layer) => layers.push(layer),
             }

@@ -1,0 +1,519 @@
+//! The run of a sweep, on an experiment without a network: what is computed, when, and what is kept.
+
+use std::cell::{Cell, RefCell};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use xai_core::experiment::{
+    Experiment, Key, Outcome, Plan, SweepOptions, read_scores, store, sweep,
+};
+use xai_core::prelude::*;
+
+#[derive(Clone, Copy, Debug, PartialEq, Level)]
+enum Corpus {
+    Mri,
+    #[level("drawn shapes")]
+    Shapes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Level)]
+enum Depth {
+    #[level("1conv")]
+    One,
+    All,
+}
+
+/// The rates depend on the depth: two for one, three for the other.
+fn rates(depth: Depth) -> Vec<f64> {
+    match depth {
+        Depth::One => vec![0.1, 0.2],
+        Depth::All => vec![0.1, 0.2, LAST_RATE.get()],
+    }
+}
+
+/// A toy: every number in it is known beforehand.
+#[experiment(
+    select(max = |v| v.accuracy),
+    skip("shapes are too shallow", |corpus, depth| corpus == Corpus::Shapes && depth == Depth::All)
+)]
+struct ToySweep {
+    #[axis]
+    corpus: Corpus,
+    #[axis]
+    depth: Depth,
+    #[tune(|depth| rates(depth))]
+    rate: f64,
+    #[seed(|scale| scale.pick(0..2, 0..3, 0..4))]
+    seed: u64,
+}
+
+// A sweep runs in the thread that asks for it, so that tests do not see each other's counts.
+thread_local! {
+    static FITS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static TESTS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static BASELINES: Cell<u32> = const { Cell::new(0) };
+    static STAGES: Cell<u32> = const { Cell::new(0) };
+    static LAST_RATE: Cell<f64> = const { Cell::new(0.3) };
+    static FAILING: Cell<Option<f64>> = const { Cell::new(None) };
+    static PANICKING: Cell<bool> = const { Cell::new(false) };
+}
+
+const CLASSES: [u8; 6] = [0, 1, 0, 1, 0, 1];
+
+/// Two numbers; classifies images 0 to 3 correctly, image 4 at the rate 0.2 only, image 5 with the seed 0 only.
+#[derive(Debug, PartialEq)]
+struct Numbers(f64, u64);
+
+impl Model for Numbers {
+    fn save(&self, path: &Path) -> Result<()> {
+        fs::write(path, format!("{} {}", self.0, self.1)).map_err(|error| Error::file(path, error))
+    }
+
+    fn load(path: &Path, _: &Lab) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
+        let (rate, seed) = text
+            .split_once(' ')
+            .ok_or_else(|| Error::file(path, "not two numbers"))?;
+        Ok(Self(
+            rate.parse().map_err(Error::invalid)?,
+            seed.parse().map_err(Error::invalid)?,
+        ))
+    }
+
+    fn predict(&self, _: &Lab) -> Result<Vec<u8>> {
+        let mut predicted = CLASSES.to_vec();
+        predicted[4] ^= u8::from(self.0 != 0.2);
+        predicted[5] ^= u8::from(self.1 != 0);
+        Ok(predicted)
+    }
+
+    fn classes(_: &Lab) -> Result<Vec<u8>> {
+        Ok(CLASSES.to_vec())
+    }
+}
+
+impl ToySweep {
+    fn title(&self) -> String {
+        format!(
+            "{} {} {} {}",
+            self.corpus.name(),
+            self.depth.name(),
+            self.rate,
+            self.seed
+        )
+    }
+}
+
+impl Run for ToySweep {
+    type Model = Numbers;
+
+    fn fit(&self, lab: &Lab) -> Result<Fitted<Numbers>> {
+        assert!(
+            lab.agreed().is_err(),
+            "before the barrier nobody knows the images"
+        );
+        lab.stage("pretrained", &self.corpus.name(), |folder| {
+            STAGES.set(STAGES.get() + 1);
+            fs::write(folder.join("weights"), self.corpus.name())
+                .map_err(|error| Error::file(folder, error))
+        })?;
+        if FAILING.get() == Some(self.rate) {
+            assert!(!PANICKING.get(), "the toy panics");
+            return Err(Error::invalid("the toy fails"));
+        }
+        FITS.with_borrow_mut(|fits| fits.push(self.title()));
+        // Seed 0 alone would choose the rate 0.1 at depth `1conv`; the mean over seeds chooses 0.2.
+        let accuracy = match (self.depth, self.rate, self.seed) {
+            (Depth::One, 0.1, 0) => 0.95,
+            (Depth::One, 0.1, _) => 0.5,
+            (_, rate, _) => 0.6 + rate,
+        };
+        let validation = Validation {
+            accuracy,
+            loss: f64::NAN,
+        };
+        Ok(Fitted {
+            model: Numbers(self.rate, self.seed),
+            validation,
+            history: vec![Epoch {
+                loss: 1.5,
+                validation,
+            }],
+        })
+    }
+
+    fn test(&self, fitted: &Fitted<Numbers>, lab: &Lab) -> Result<Scores> {
+        TESTS.with_borrow_mut(|tests| tests.push(self.title()));
+        assert_eq!(fitted.model, Numbers(self.rate, self.seed));
+        assert_eq!(fitted.history[0].loss, 1.5);
+        Ok(scores(lab, "toy_method", |image| {
+            self.rate * f64::from(image)
+        })?)
+    }
+
+    fn baselines(lab: &Lab) -> Result<Vec<Baseline>> {
+        BASELINES.set(BASELINES.get() + 1);
+        Ok(vec![Baseline {
+            name: "Toy filter".to_owned(),
+            scores: scores(lab, "toy_filter", f64::from)?,
+        }])
+    }
+}
+
+fn scores(lab: &Lab, method: &str, value: impl Fn(u32) -> f64) -> Result<Scores> {
+    let score = |&image: &u32| Score {
+        image,
+        class: CLASSES[image as usize],
+        method: method.to_owned(),
+        metric: "precision".to_owned(),
+        value: value(image),
+    };
+    Ok(lab.agreed()?.iter().map(score).collect())
+}
+
+fn options(out: &Path) -> SweepOptions {
+    SweepOptions {
+        scale: Scale::Smoke,
+        out: out.to_owned(),
+        quiet: true,
+        ..SweepOptions::default()
+    }
+}
+
+/// Runs the toy and gives what it computed: (outcome, fits, tests).
+fn run(out: &Path) -> (Outcome, Vec<String>, Vec<String>) {
+    run_with(&options(out))
+}
+
+fn run_with(options: &SweepOptions) -> (Outcome, Vec<String>, Vec<String>) {
+    FITS.take();
+    TESTS.take();
+    let outcome = sweep::<ToySweep>(options).unwrap();
+    (outcome, FITS.take(), TESTS.take())
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// A cell's folder, by its manifest.
+fn cell(out: &Path, title: &str) -> PathBuf {
+    let cells = fs::read_dir(out.join("toy_sweep/cells"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let holds = |path: &PathBuf| {
+        fs::read_to_string(path.join("manifest.json"))
+            .unwrap()
+            .contains(title)
+    };
+    let found: Vec<_> = cells.filter(holds).collect();
+    assert_eq!(found.len(), 1, "{title}");
+    found[0].clone()
+}
+
+#[test]
+fn the_plan_crosses_dependent_domains_and_says_what_it_skips() {
+    let plan = Plan::new(&ToySweep::spec(), Scale::Smoke).unwrap();
+    // mri: (2 + 3 rates) x 2 seeds; shapes: 2 x 2, its other 3 x 2 skipped.
+    assert_eq!(plan.cells.len(), 14);
+    insta::assert_snapshot!(plan.to_string(), @"
+    toy_sweep at scale smoke: 14 cells
+      axis  corpus  mri, drawn shapes
+      axis  depth   1conv, all
+      tune  rate    0.1, 0.2, 0.3
+      seed  seed    0, 1
+      skipped  6 cells at corpus=drawn shapes depth=all: shapes are too shallow
+    ");
+    assert_eq!(
+        Plan::new(&ToySweep::spec(), Scale::Desk)
+            .unwrap()
+            .cells
+            .len(),
+        21
+    );
+    assert_eq!(
+        ToySweep::spec().description,
+        "A toy: every number in it is known beforehand."
+    );
+    let first = ToySweep::at(&plan.cells[0]);
+    assert_eq!(
+        (first.corpus, first.depth, first.rate, first.seed),
+        (Corpus::Mri, Depth::One, 0.1, 0)
+    );
+}
+
+#[test]
+fn selection_averages_validation_over_seeds_and_only_winners_are_tested() {
+    let out = folder();
+    let (outcome, fits, tests) = run(out.path());
+    assert_eq!(fits.len(), 14);
+    assert_eq!(
+        tests,
+        [
+            "mri 1conv 0.2 0",
+            "mri 1conv 0.2 1",
+            "mri all 0.3 0",
+            "mri all 0.3 1",
+            "drawn shapes 1conv 0.2 0",
+            "drawn shapes 1conv 0.2 1"
+        ]
+    );
+    assert_eq!(STAGES.get(), 2, "a pre-training a corpus");
+    assert_eq!(BASELINES.get(), 1);
+
+    let result = outcome.result.unwrap();
+    assert_eq!(
+        result.axes[0],
+        (
+            "corpus".to_owned(),
+            vec!["mri".to_owned(), "drawn shapes".to_owned()]
+        )
+    );
+    assert_eq!(result.cells.len(), 6);
+    // Image 4 is lost to the rate 0.3 and image 5 to the seed 1: four images are agreed on by all.
+    for cell in &result.cells {
+        assert_eq!(
+            cell.scores
+                .iter()
+                .map(|score| score.image)
+                .collect::<Vec<_>>(),
+            [0, 1, 2, 3]
+        );
+    }
+    assert_eq!(result.cells[0].test_accuracy, 1.0);
+    assert_eq!(result.cells[3].test_accuracy, 4.0 / 6.0);
+    assert_eq!(result.cells[0].validation_accuracy, 0.8);
+    assert_eq!(result.baselines[0].scores.len(), 4);
+
+    let plan: serde_json::Value =
+        serde_json::from_slice(&fs::read(out.path().join("toy_sweep/plan.json")).unwrap()).unwrap();
+    assert_eq!(plan["cells"].as_array().unwrap().len(), 14);
+    assert_eq!(plan["cells"][0]["values"]["corpus"], "mri");
+}
+
+#[test]
+fn a_second_run_computes_nothing_and_gives_the_same() {
+    let out = folder();
+    let (first, ..) = run(out.path());
+    let bytes =
+        || fs::read(cell(out.path(), "depth=all rate=0.3 seed=1").join(store::SCORES)).unwrap();
+    let before = bytes();
+    let (second, fits, tests) = run(out.path());
+    assert!(fits.is_empty() && tests.is_empty(), "{fits:?} {tests:?}");
+    assert_eq!((STAGES.get(), BASELINES.get()), (2, 1));
+    assert_eq!(
+        format!("{:?}", first.result),
+        format!("{:?}", second.result)
+    );
+
+    let (_, fits, tests) = run_with(&SweepOptions {
+        fresh: true,
+        ..options(out.path())
+    });
+    assert_eq!(
+        (fits.len(), tests.len()),
+        (14, 6),
+        "--fresh computes all of it again"
+    );
+    assert_eq!(bytes(), before);
+}
+
+#[test]
+fn a_failing_cell_costs_itself_only_and_the_next_run_goes_on() {
+    for panicking in [false, true] {
+        let out = folder();
+        FAILING.set(Some(0.3));
+        PANICKING.set(panicking);
+        let (outcome, fits, tests) = run(out.path());
+        assert_eq!(fits.len(), 12);
+        assert!(tests.is_empty(), "no selection among some of the cells");
+        assert!(outcome.result.is_none());
+        let failed: Vec<_> = outcome
+            .failures
+            .iter()
+            .map(|(cell, error)| format!("{cell}: {error}"))
+            .collect();
+        assert_eq!(failed.len(), 2);
+        assert!(
+            failed[0].starts_with("fit corpus=mri depth=all rate=0.3 seed=0: "),
+            "{}",
+            failed[0]
+        );
+        assert!(
+            failed[0].ends_with(if panicking {
+                "the toy panics"
+            } else {
+                "the toy fails"
+            }),
+            "{}",
+            failed[0]
+        );
+
+        FAILING.set(None);
+        let (outcome, fits, tests) = run(out.path());
+        assert_eq!(fits, ["mri all 0.3 0", "mri all 0.3 1"]);
+        assert_eq!(tests.len(), 6);
+        assert!(outcome.result.is_some());
+    }
+}
+
+#[test]
+fn a_changed_value_computes_its_own_cells_only() {
+    let out = folder();
+    run(out.path());
+    LAST_RATE.set(0.15); // worse than 0.2: it loses, and image 4 is no longer lost
+    let (outcome, fits, tests) = run(out.path());
+    assert_eq!(fits, ["mri all 0.15 0", "mri all 0.15 1"]);
+    // Every winner now agrees on image 4 too, so that all of them are scored anew, on the same images.
+    assert_eq!(tests.len(), 6);
+    for cell in outcome.result.unwrap().cells {
+        assert_eq!(cell.scores.len(), 5);
+    }
+}
+
+#[test]
+fn damaged_files_are_computed_again() {
+    let out = folder();
+    let (whole, ..) = run(out.path());
+    let winner = cell(out.path(), "depth=all rate=0.3 seed=0");
+    let cut = |name: &str| {
+        let bytes = fs::read(winner.join(name)).unwrap();
+        fs::write(winner.join(name), &bytes[..bytes.len() / 2]).unwrap();
+    };
+    let title = "mri all 0.3 0";
+    for (name, refitted) in [
+        (store::SCORES, false),
+        (store::PREDICTIONS, false),
+        (store::MODEL, true),
+        ("manifest.json", true),
+    ] {
+        cut(name);
+        let (outcome, fits, tests) = run(out.path());
+        assert_eq!(fits, if refitted { vec![title] } else { vec![] }, "{name}");
+        assert_eq!(
+            tests,
+            if name == store::PREDICTIONS {
+                vec![]
+            } else {
+                vec![title]
+            },
+            "{name}"
+        );
+        assert_eq!(
+            format!("{:?}", outcome.result),
+            format!("{:?}", whole.result),
+            "{name}"
+        );
+    }
+    fs::remove_file(winner.join(store::SCORES)).unwrap();
+    assert_eq!(run(out.path()).2, [title]);
+    assert!(read_scores(&winner.join(store::SCORES)).is_ok());
+}
+
+#[test]
+fn only_the_plan() {
+    let out = folder();
+    let (outcome, fits, _) = run_with(&SweepOptions {
+        plan_only: true,
+        ..options(out.path())
+    });
+    assert!(outcome.result.is_none() && fits.is_empty());
+    assert!(
+        !out.path().join("toy_sweep").exists(),
+        "a plan leaves nothing behind"
+    );
+}
+
+#[test]
+fn scales_do_not_share_cells() {
+    let out = folder();
+    run(out.path());
+    let (_, fits, _) = run_with(&SweepOptions {
+        scale: Scale::Desk,
+        ..options(out.path())
+    });
+    assert_eq!(fits.len(), 21);
+}
+
+#[test]
+fn keys_tell_types_apart() {
+    assert_ne!(Key::of(&1).unwrap(), Key::of(&1.0).unwrap());
+}
+
+/// Pairs, a plain range, and no `select`: every cell is a winner.
+#[experiment(zip(width, divisor))]
+struct Pairs {
+    #[axis([64, 32])]
+    width: usize,
+    #[axis(vec![1, 2])]
+    divisor: usize,
+    #[seed(0..=1)]
+    seed: u64,
+}
+
+#[test]
+fn zipped_parameters_step_together() {
+    let plan = Plan::new(&Pairs::spec(), Scale::Desk).unwrap();
+    let cells: Vec<_> = plan
+        .cells
+        .iter()
+        .map(Pairs::at)
+        .map(|at| (at.width, at.divisor, at.seed))
+        .collect();
+    assert_eq!(cells, [(64, 1, 0), (64, 1, 1), (32, 2, 0), (32, 2, 1)]);
+}
+
+/// Designs that only the plan can refuse; their fields are never read.
+mod refused {
+    #![allow(dead_code)]
+    use xai_core::prelude::*;
+
+    #[experiment(zip(a, b))]
+    pub struct Uneven {
+        #[axis(vec![1, 2])]
+        a: u8,
+        #[axis(vec![1])]
+        b: u8,
+    }
+
+    #[experiment]
+    pub struct Twice {
+        #[axis(vec![0.0, -0.0])]
+        rate: f64,
+    }
+
+    #[experiment]
+    pub struct Nothing {
+        #[axis(Vec::new())]
+        rate: f64,
+    }
+
+    #[experiment(skip("all of it", |rate| rate > 0.0))]
+    pub struct Skipped {
+        #[axis([1.0])]
+        rate: f64,
+    }
+}
+
+#[test]
+fn what_the_compiler_cannot_see_is_one_clear_error() {
+    fn message<E: Experiment>() -> String {
+        Plan::new(&E::spec(), Scale::Desk).unwrap_err().to_string()
+    }
+    assert_eq!(
+        message::<refused::Uneven>(),
+        "zip pairs `a` with 2 values and `b` with 1; give both the same number"
+    );
+    assert_eq!(
+        message::<refused::Twice>(),
+        "`rate` has the value 0.0 twice; remove one"
+    );
+    assert_eq!(
+        message::<refused::Nothing>(),
+        "`rate` has no values; give it at least one"
+    );
+    assert_eq!(
+        message::<refused::Skipped>(),
+        "`skipped` has nothing to run: its `skip` rules leave out every cell"
+    );
+}

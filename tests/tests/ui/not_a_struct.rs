@@ -1,0 +1,8 @@
+use xai_core::prelude::*;
+
+#[experiment]
+enum NotAStruct {
+    A,
+}
+
+fn main() {}

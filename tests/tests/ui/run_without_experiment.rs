@@ -1,0 +1,33 @@
+use std::path::Path;
+use xai_core::prelude::*;
+
+struct Net;
+
+impl Model for Net {
+    fn save(&self, _: &Path) -> Result<()> {
+        Ok(())
+    }
+    fn load(_: &Path, _: &Lab) -> Result<Self> {
+        Ok(Net)
+    }
+    fn predict(&self, _: &Lab) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+    fn classes(_: &Lab) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+}
+
+struct Forgotten;
+
+impl Run for Forgotten {
+    type Model = Net;
+    fn fit(&self, _: &Lab) -> Result<Fitted<Net>> {
+        unimplemented!()
+    }
+    fn test(&self, _: &Fitted<Net>, _: &Lab) -> Result<Scores> {
+        unimplemented!()
+    }
+}
+
+fn main() {}

@@ -1,0 +1,181 @@
+//! The laboratory: what a cell may use.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use super::key::Key;
+use super::progress::{Progress, Reporter};
+use super::settings::Settings;
+use super::spec::Scale;
+use super::store::Store;
+use crate::device::{Device, DeviceChoice};
+use crate::error::{Error, Result};
+use crate::random;
+
+/// The scale, the device, the random streams, the shared stages and the progress of a run.
+///
+/// Cheap to clone; each cell gets one of its own.
+#[derive(Clone)]
+pub struct Lab {
+    shared: Arc<Shared>,
+    seed: u64,
+    agreed: Option<Arc<[u32]>>,
+}
+
+struct Shared {
+    scale: Scale,
+    settings: Settings,
+    device_choice: DeviceChoice,
+    device: Device,
+    store: Store,
+    reporter: Reporter,
+    memory: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+}
+
+impl Lab {
+    /// Opens a laboratory that keeps its results in `store`.
+    ///
+    /// # Errors
+    /// If the device is not there.
+    pub fn open(
+        scale: Scale,
+        device: DeviceChoice,
+        store: Store,
+        reporter: Reporter,
+    ) -> Result<Self> {
+        let shared = Shared {
+            scale,
+            settings: Settings::at(scale),
+            device_choice: device,
+            device: device.open()?,
+            store,
+            reporter,
+            memory: Mutex::default(),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            seed: 0,
+            agreed: None,
+        })
+    }
+
+    /// The laboratory of a cell: its random streams are its own.
+    pub(super) fn for_cell(&self, experiment: &str, values: &impl Serialize) -> Result<Self> {
+        let seed = Key::of(&(experiment, values))?.seed();
+        Ok(Self {
+            seed,
+            ..self.clone()
+        })
+    }
+
+    /// The laboratory after the barrier, where the images to score are known.
+    pub(super) fn with_agreed(&self, images: Arc<[u32]>) -> Self {
+        Self {
+            agreed: Some(images),
+            ..self.clone()
+        }
+    }
+
+    /// The scale of the run.
+    pub fn scale(&self) -> Scale {
+        self.shared.scale
+    }
+
+    /// What the scale means in numbers.
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// Where tensors live.
+    pub fn device(&self) -> &Device {
+        &self.shared.device
+    }
+
+    /// The device as `--device` takes it.
+    pub fn device_choice(&self) -> DeviceChoice {
+        self.shared.device_choice
+    }
+
+    /// The store of the run.
+    pub(super) fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// The progress of the run.
+    pub(super) fn reporter(&self) -> &Reporter {
+        &self.shared.reporter
+    }
+
+    /// The random stream called `purpose` of this cell; no other cell has the same.
+    pub fn stream(&self, purpose: &str) -> ChaCha8Rng {
+        random::stream(self.seed, purpose)
+    }
+
+    /// A folder of intermediate results that cells share, such as a pre-training.
+    ///
+    /// `inputs` must hold everything that determines the content: settings, seeds, the kind of device
+    /// and a version number of the code that computes it. `compute` fills the folder it is given, once;
+    /// after that, in this process, another one or another run, the folder is just there.
+    ///
+    /// # Errors
+    /// What `compute` gives, or if files cannot be written.
+    pub fn stage(
+        &self,
+        name: &str,
+        inputs: &impl Serialize,
+        compute: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
+        self.shared.store.stage(name, inputs, compute)
+    }
+
+    /// The one `T` of this process, made by `make` at the first call: data that every cell reads.
+    ///
+    /// # Errors
+    /// What `make` gives.
+    pub fn once<T: Send + Sync + 'static>(
+        &self,
+        make: impl FnOnce() -> Result<T>,
+    ) -> Result<Arc<T>> {
+        let memory = || {
+            self.shared
+                .memory
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        let known = memory().get(&TypeId::of::<T>()).cloned();
+        let value = match known {
+            Some(value) => value,
+            None => {
+                // Not under the lock, because `make` may want other things of this kind.
+                let made: Arc<dyn Any + Send + Sync> = Arc::new(make()?);
+                memory().entry(TypeId::of::<T>()).or_insert(made).clone()
+            }
+        };
+        Ok(value
+            .downcast()
+            .expect("entries are stored under their own type"))
+    }
+
+    /// A bar of `len` steps under that of the sweep, until it is dropped.
+    pub fn progress(&self, len: usize, label: &str) -> Progress {
+        self.shared.reporter.bar(len, label)
+    }
+
+    /// The test images that every winner classifies correctly, by index and in order.
+    ///
+    /// # Errors
+    /// In [`Run::fit`](super::Run::fit), where the winners are not known yet.
+    pub fn agreed(&self) -> Result<&[u32]> {
+        self.agreed.as_deref().ok_or_else(|| {
+            Error::invalid(
+                "the images that every winner classifies correctly are known only after the selection: \
+                 ask for them in `test` or `baselines`, not in `fit`",
+            )
+        })
+    }
+}

@@ -1,0 +1,242 @@
+//! From a design to the list of its cells.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::spec::{Parameter, Point, Role, Scale, Spec};
+use super::value::Value;
+use crate::error::{Error, Result};
+
+/// What varies, as a table shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Factor {
+    /// The parameter's name.
+    pub name: &'static str,
+    /// What it is for.
+    pub role: Role,
+    /// Every value that occurs, in order of first appearance.
+    pub levels: Vec<Value>,
+}
+
+/// Cells that were left out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Skipped {
+    /// The values that decided, e.g. `corpus=mri depth=all`.
+    pub at: String,
+    /// Why.
+    pub reason: &'static str,
+    /// How many cells.
+    pub cells: usize,
+}
+
+/// The cells of a sweep: the cross product of the domains, less what is skipped.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The experiment's name.
+    pub name: &'static str,
+    /// The scale of the run.
+    pub scale: Scale,
+    /// What varies, in order of declaration.
+    pub factors: Vec<Factor>,
+    /// The cells; the last parameter varies fastest.
+    pub cells: Vec<Point>,
+    /// What is left out.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Plan {
+    /// Lays a design out at a scale.
+    ///
+    /// # Errors
+    /// If a domain is empty, repeats a value or holds one that is not finite, if zipped parameters
+    /// differ in length, or if every cell is skipped.
+    pub fn new(spec: &Spec, scale: Scale) -> Result<Self> {
+        let mut points = vec![Point::origin(scale)];
+        for parameter in &spec.parameters {
+            let zip = spec.zips.iter().find(|zip| zip.contains(&parameter.name));
+            points = match zip {
+                None => cross(&points, &[parameter])?,
+                Some(zip) => {
+                    // The whole group goes in where its first member stands.
+                    let group: Vec<_> = spec
+                        .parameters
+                        .iter()
+                        .filter(|other| zip.contains(&other.name))
+                        .collect();
+                    if group[0].name != parameter.name {
+                        continue;
+                    }
+                    cross(&points, &group)?
+                }
+            };
+        }
+        let factors = factors(spec, &points);
+        let (cells, skipped) = skip(spec, points);
+        if cells.is_empty() {
+            return Err(Error::invalid(format!(
+                "`{}` has nothing to run: its `skip` rules leave out every cell",
+                spec.name
+            )));
+        }
+        Ok(Self {
+            name: spec.name,
+            scale,
+            factors,
+            cells,
+            skipped,
+        })
+    }
+}
+
+/// Extends every point by every value of the group, whose members step together.
+fn cross(points: &[Point], group: &[&Parameter]) -> Result<Vec<Point>> {
+    let mut extended = Vec::new();
+    for point in points {
+        let columns = group
+            .iter()
+            .map(|parameter| values(parameter, point))
+            .collect::<Result<Vec<_>>>()?;
+        for (parameter, column) in group.iter().zip(&columns).skip(1) {
+            if column.len() != columns[0].len() {
+                return Err(Error::invalid(format!(
+                    "zip pairs `{}` with {} values and `{}` with {}; give both the same number",
+                    group[0].name,
+                    columns[0].len(),
+                    parameter.name,
+                    column.len()
+                )));
+            }
+        }
+        for row in 0..columns[0].len() {
+            extended.push(
+                group
+                    .iter()
+                    .zip(&columns)
+                    .fold(point.clone(), |point, (parameter, column)| {
+                        point.with(parameter.name, column[row].clone())
+                    }),
+            );
+        }
+    }
+    Ok(extended)
+}
+
+/// The values of a parameter at a point, checked.
+fn values(parameter: &Parameter, point: &Point) -> Result<Vec<Value>> {
+    let values = (parameter.domain)(point).0;
+    let at = if parameter.depends_on.is_empty() {
+        String::new()
+    } else {
+        format!(" at {}", part(point, parameter.depends_on))
+    };
+    let name = parameter.name;
+    if values.is_empty() {
+        return Err(Error::invalid(format!(
+            "`{name}` has no values{at}; give it at least one"
+        )));
+    }
+    for (index, value) in values.iter().enumerate() {
+        if values[..index].contains(value) {
+            return Err(Error::invalid(format!(
+                "`{name}` has the value {value} twice{at}; remove one"
+            )));
+        }
+        if matches!(value, Value::Float(number) if !number.is_finite()) {
+            return Err(Error::invalid(format!(
+                "`{name}` has the value {value}{at}; use finite numbers"
+            )));
+        }
+    }
+    Ok(values)
+}
+
+/// `corpus=mri depth=all`: the named parameters at a point.
+pub(super) fn part(point: &Point, names: &[&str]) -> String {
+    let one = |name: &&str| match point.value(name) {
+        Some(value) => format!("{name}={value}"),
+        None => format!("{name}={}", point.scale()), // the one name that is not a parameter
+    };
+    names.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+fn factors(spec: &Spec, points: &[Point]) -> Vec<Factor> {
+    let factor = |parameter: &Parameter| {
+        let mut levels: Vec<Value> = Vec::new();
+        for value in points
+            .iter()
+            .filter_map(|point| point.value(parameter.name))
+        {
+            if !levels.contains(value) {
+                levels.push(value.clone());
+            }
+        }
+        Factor {
+            name: parameter.name,
+            role: parameter.role,
+            levels,
+        }
+    };
+    spec.parameters.iter().map(factor).collect()
+}
+
+fn skip(spec: &Spec, points: Vec<Point>) -> (Vec<Point>, Vec<Skipped>) {
+    let mut skipped: Vec<Skipped> = Vec::new();
+    let mut cells = Vec::new();
+    for point in points {
+        let Some(rule) = spec.skips.iter().find(|rule| (rule.when)(&point)) else {
+            cells.push(point);
+            continue;
+        };
+        let at = part(&point, rule.depends_on);
+        match skipped
+            .iter_mut()
+            .find(|known| known.at == at && known.reason == rule.reason)
+        {
+            Some(known) => known.cells += 1,
+            None => skipped.push(Skipped {
+                at,
+                reason: rule.reason,
+                cells: 1,
+            }),
+        }
+    }
+    (cells, skipped)
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} at scale {}: {} cells",
+            self.name,
+            self.scale,
+            self.cells.len()
+        )?;
+        let width = self
+            .factors
+            .iter()
+            .map(|factor| factor.name.len())
+            .max()
+            .unwrap_or(0);
+        for factor in &self.factors {
+            let levels: Vec<_> = factor.levels.iter().map(Value::to_string).collect();
+            writeln!(
+                f,
+                "  {}  {:width$}  {}",
+                factor.role,
+                factor.name,
+                levels.join(", ")
+            )?;
+        }
+        for skipped in &self.skipped {
+            let noun = if skipped.cells == 1 { "cell" } else { "cells" };
+            writeln!(
+                f,
+                "  skipped  {} {noun} at {}: {}",
+                skipped.cells, skipped.at, skipped.reason
+            )?;
+        }
+        Ok(())
+    }
+}

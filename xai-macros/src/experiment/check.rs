@@ -1,0 +1,185 @@
+//! What must hold between the parts of a design.
+
+use quote::ToTokens;
+use syn::{Expr, Ident};
+
+use super::parse::{Design, Function, Parameter, Role, Values};
+use crate::errors::Errors;
+use crate::names::suggestion;
+
+/// The one dependency that is not a parameter.
+pub const SCALE: &str = "scale";
+
+pub fn check(design: &Design, errors: &mut Errors) {
+    for (index, parameter) in design.parameters.iter().enumerate() {
+        let name = &parameter.name;
+        if name == SCALE {
+            errors.at(name, "`scale` is the scale of the run, which every closure can name; call the parameter otherwise");
+        }
+        match &parameter.values {
+            Values::AllLevels => {}
+            Values::Expression(Expr::Array(array)) => literal_values(array, parameter, errors),
+            Values::Expression(_) => {}
+            Values::Function(function) => dependencies(design, index, function, errors),
+        }
+        if parameter.role == Role::Tune && design.select.is_none() {
+            errors.push(syn::Error::new(
+                parameter.role_span,
+                format!("`{name}` is tuned, but nothing selects its value; add #[experiment(select(max = |v| v.accuracy))]"),
+            ));
+        }
+    }
+    for skip in &design.skips {
+        if skip.reason.value().trim().is_empty() {
+            errors.at(
+                &skip.reason,
+                "say why these cells are left out; the plan prints it",
+            );
+        }
+        for dependency in &skip.when.dependencies {
+            known(design, dependency, errors);
+        }
+    }
+    for (index, zip) in design.zips.iter().enumerate() {
+        zipped(design, zip, &design.zips[..index], errors);
+    }
+}
+
+/// The parameter called `name`; a mistake if there is none. `scale` is none and no mistake.
+fn known<'a>(
+    design: &'a Design,
+    name: &Ident,
+    errors: &mut Errors,
+) -> Option<(usize, &'a Parameter)> {
+    let found = design
+        .parameters
+        .iter()
+        .enumerate()
+        .find(|(_, parameter)| parameter.name == *name);
+    if found.is_none() && name != SCALE {
+        let names: Vec<_> = design
+            .parameters
+            .iter()
+            .map(|parameter| parameter.name.to_string())
+            .collect();
+        let near = suggestion(
+            &name.to_string(),
+            names.iter().map(String::as_str).chain([SCALE]),
+        );
+        errors.at(name, format!("no parameter is called `{name}`{near}"));
+    }
+    found
+}
+
+fn dependencies(design: &Design, index: usize, function: &Function, errors: &mut Errors) {
+    let parameter = &design.parameters[index];
+    for dependency in &function.dependencies {
+        let Some((position, other)) = known(design, dependency, errors) else {
+            continue;
+        };
+        if position == index {
+            errors.at(
+                dependency,
+                format!("the values of `{dependency}` cannot depend on `{dependency}` itself"),
+            );
+        } else if position > index {
+            errors.at(
+                dependency,
+                format!(
+                    "`{dependency}` is declared after `{}`; move the field `{dependency}` above it",
+                    parameter.name
+                ),
+            );
+        } else if other.role > parameter.role {
+            let (own, others) = (parameter.role.name(), other.role.name());
+            errors.at(
+                dependency,
+                format!("the values of an #[{own}] cannot depend on a #[{others}]: an axis may depend on axes, a tune on axes and tunes"),
+            );
+        }
+    }
+}
+
+/// Values that can be compared as they are written.
+fn literal_values(array: &syn::ExprArray, parameter: &Parameter, errors: &mut Errors) {
+    if array.elems.is_empty() {
+        errors.at(
+            array,
+            format!("`{}` has no values; give it at least one", parameter.name),
+        );
+    }
+    let written: Vec<String> = array
+        .elems
+        .iter()
+        .map(|value| value.to_token_stream().to_string())
+        .collect();
+    for (index, value) in array.elems.iter().enumerate() {
+        let constant = matches!(value, Expr::Lit(_) | Expr::Path(_) | Expr::Unary(_));
+        if constant && written[..index].contains(&written[index]) {
+            errors.at(
+                value,
+                format!("`{}` has this value twice; remove one", parameter.name),
+            );
+        }
+    }
+}
+
+fn zipped(design: &Design, zip: &[Ident], earlier: &[Vec<Ident>], errors: &mut Errors) {
+    if let [alone] = zip {
+        errors.at(alone, "zip pairs at least two parameters; name another one");
+    }
+    let mut members: Vec<&Parameter> = Vec::new();
+    for name in zip {
+        if name == SCALE {
+            errors.at(name, "`scale` is not a parameter and cannot be zipped");
+        }
+        let Some((_, parameter)) = known(design, name, errors) else {
+            continue;
+        };
+        let repeated = members.iter().any(|member| member.name == *name)
+            || earlier.iter().flatten().any(|other| other == name);
+        if repeated {
+            errors.at(name, format!("`{name}` is zipped twice; name it once"));
+        }
+        if let Values::Function(function) = &parameter.values
+            && let Some(inner) = function
+                .dependencies
+                .iter()
+                .find(|dependency| zip.contains(dependency))
+        {
+            errors.at(
+                inner,
+                format!(
+                    "`{name}` and `{inner}` are zipped, so that neither can depend on the other"
+                ),
+            );
+        }
+        if let Some(first) = members.first() {
+            if first.role != parameter.role {
+                errors.at(
+                    name,
+                    format!(
+                        "zip pairs parameters of one role: `{}` is #[{}], `{name}` is #[{}]",
+                        first.name,
+                        first.role.name(),
+                        parameter.role.name()
+                    ),
+                );
+            }
+            if let (Some(one), Some(other)) = (length(first), length(parameter))
+                && one != other
+            {
+                errors.at(name, format!("zip pairs `{}` with {one} values and `{name}` with {other}; give both the same number", first.name));
+            }
+        }
+        members.push(parameter);
+    }
+}
+
+/// How many values are written down; `None` if only the run knows.
+fn length(parameter: &Parameter) -> Option<usize> {
+    match &parameter.values {
+        Values::Expression(Expr::Array(array)) => Some(array.elems.len()),
+        _ => None,
+    }
+}

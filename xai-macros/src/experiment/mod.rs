@@ -1,0 +1,28 @@
+//! `#[experiment]`: parse -> check -> expand.
+
+mod check;
+mod expand;
+mod parse;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::errors::Errors;
+
+pub fn experiment(options: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let Ok(structure) = syn::parse2::<syn::ItemStruct>(item.clone()) else {
+        let error = syn::Error::new_spanned(
+            &item,
+            "#[experiment] goes on a struct whose fields are the parameters",
+        );
+        let error = error.into_compile_error();
+        return quote!(#item #error);
+    };
+    let design = parse::design(options, structure, &mut errors);
+    check::check(&design, &mut errors);
+    match errors.into_tokens() {
+        None => expand::expand(&design),
+        Some(errors) => expand::after_mistakes(&design, &errors),
+    }
+}
