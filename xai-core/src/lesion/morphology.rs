@@ -10,13 +10,13 @@ pub fn erode(mask: &Array2<bool>) -> Array2<bool> {
     let (rows, columns) = mask.dim();
     let mut eroded = Array2::from_elem((rows, columns), false);
     if rows > 2 && columns > 2 {
-        let inner = s![1..-1, 1..-1];
+        let inner = s![1..rows - 1, 1..columns - 1];
         Zip::from(eroded.slice_mut(inner))
             .and(mask.slice(inner))
-            .and(mask.slice(s![..-2, 1..-1]))
-            .and(mask.slice(s![2.., 1..-1]))
-            .and(mask.slice(s![1..-1, ..-2]))
-            .and(mask.slice(s![1..-1, 2..]))
+            .and(mask.slice(s![..-2, 1..columns - 1]))
+            .and(mask.slice(s![2.., 1..columns - 1]))
+            .and(mask.slice(s![1..rows - 1, ..-2]))
+            .and(mask.slice(s![1..rows - 1, 2..]))
             .for_each(|out, &here, &up, &down, &left, &right| {
                 *out = here & up & down & left & right;
             });
