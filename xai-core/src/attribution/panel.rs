@@ -51,7 +51,7 @@ impl<M> Default for Panel<M> {
     }
 }
 
-impl<M: Explainable> Panel<M> {
+impl<M> Panel<M> {
     /// A panel without methods.
     pub fn new() -> Self {
         Self::default()
@@ -70,7 +70,9 @@ impl<M: Explainable> Panel<M> {
             ..self
         }
     }
+}
 
+impl<M: Explainable> Panel<M> {
     /// The attribution of every image by every method, in the order in which they were added.
     ///
     /// # Errors

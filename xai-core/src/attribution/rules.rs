@@ -113,8 +113,8 @@ impl Rescale<'_> {
 impl Rule for Rescale<'_> {
     fn relu(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         let reference = self.reference.step(step.index);
-        let din = step.input.clone() - reference.input.clone();
-        let dout = step.output.clone() - reference.output.clone();
+        let din = difference(step.input, reference.input);
+        let dout = difference(step.output, reference.output);
         Self::slope(flow.clone() * dout, din, step.pull_back(flow))
     }
 
@@ -126,15 +126,22 @@ impl Rule for Rescale<'_> {
         let (Layer::MaxPool2d(window), Some(place)) = (step.layer, reference.maxima) else {
             unreachable!("the reference went through the same poolings");
         };
-        let place = place.clone().repeat_dim(0, step.input.dims()[0]);
-        let (out, reference_out) = (step.output.clone(), reference.output.clone());
+        let images = step.input.dims()[0];
+        let place = place.clone().repeat_dim(0, images);
+        let reference_out = reference.output.clone().repeat_dim(0, images);
+        let out = step.output.clone();
         let most = out.clone().max_pair(reference_out.clone());
         let won = step.pull_back(flow.clone() * (most.clone() - reference_out));
         let lost = flow.clone() * (out - most);
         let lost = ops::max_unpool2d(step.input.dims(), lost, place, window);
-        let din = step.input.clone() - reference.input.clone();
+        let din = difference(step.input, reference.input);
         Self::slope(won + lost, din, step.pull_back(flow))
     }
+}
+
+/// `values` `[n, …]` less the one `reference` `[1, …]`.
+fn difference(values: &Tensor<4>, reference: &Tensor<4>) -> Tensor<4> {
+    values.clone() - reference.clone().repeat_dim(0, values.dims()[0])
 }
 
 /// The rescale rule as Captum 0.6 to 0.9 applies it, which is not complete.

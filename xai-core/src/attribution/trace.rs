@@ -135,7 +135,8 @@ impl Step<'_> {
             Layer::Linear(linear) => ops::linear_input_grad(linear.weight.clone(), g),
             Layer::BatchNorm2d(norm) => {
                 let (scale, _) = norm.scale_and_shift();
-                g * scale.reshape([1, input[1], 1, 1])
+                let no_shift = scale.zeros_like();
+                ops::channel_affine(g, scale, no_shift)
             }
             Layer::Relu => ops::gate(g, self.input.clone()),
             Layer::MaxPool2d(window) => match self.maxima {

@@ -2,7 +2,6 @@
 
 use std::f64::consts::PI;
 
-use burn::tensor::TensorData;
 use rand::Rng;
 
 use crate::attribution::batch::one_hot;
@@ -37,12 +36,11 @@ impl<M: Layered> Explain<M> for IntegratedGradients {
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
         at_least_one("integrated_gradients", "step", self.steps)?;
         let (nodes, weights) = gauss_legendre(self.steps);
-        let images = batch.targets().len();
         let points: Vec<Point> = nodes
             .iter()
             .zip(weights)
             .map(|(&node, weight)| Point {
-                alphas: vec![node as f32; images],
+                alphas: vec![node as f32],
                 weight: weight as f32,
             })
             .collect();
@@ -108,10 +106,23 @@ fn at_least_one(method: &str, what: &str, count: usize) -> Result<()> {
     }
 }
 
-/// One point of the path: where it lies for each image, and the weight of the gradient there.
+/// One point of the path and the weight of the gradient there.
 struct Point {
+    /// Where it lies: one number for all images, or one for each.
     alphas: Vec<f32>,
     weight: f32,
+}
+
+impl Point {
+    /// alpha (x - b), from `way` x - b `[n, c, h, w]`.
+    fn along(&self, way: &Tensor<4>) -> Tensor<4> {
+        let images = way.clone().chunk(self.alphas.len(), 0);
+        let scaled = images.into_iter().zip(&self.alphas);
+        Tensor::cat(
+            scaled.map(|(way, &alpha)| way.mul_scalar(alpha)).collect(),
+            0,
+        )
+    }
 }
 
 /// `(x - b) * sum over points of weight * gradient at b + alpha (x - b)`.
@@ -123,16 +134,13 @@ struct Point {
 fn difference_times_gradients<M: Layered>(batch: &Batch<'_, M>, points: &[Point]) -> Tensor<4> {
     let layers = &batch.model().network().layers;
     let bend = layers.iter().take_while(|layer| is_affine(layer)).count();
-    let (trace, baseline) = (batch.trace(), batch.baseline());
-    let start = baseline.activation(bend).clone();
-    let way = trace.activation(bend).clone() - start.clone();
+    let trace = batch.trace();
+    let (start, way) = (batch.baseline_activation(bend), batch.difference(bend));
     let images = batch.targets().len();
     let mut gradient = way.zeros_like();
     for points in points.chunks((batch.rows() / images).max(1)) {
-        let alphas: Vec<f32> = points.iter().flat_map(|p| p.alphas.clone()).collect();
-        let alphas = TensorData::new(alphas, [points.len() * images, 1, 1, 1]);
-        let alphas = Tensor::<4>::from_data(alphas, batch.device());
-        let places = way.clone().repeat_dim(0, points.len()) * alphas + start.clone();
+        let places = points.iter().map(|point| point.along(&way) + start.clone());
+        let places = Tensor::cat(places.collect(), 0);
         let rest = Trace::new(&layers[bend..], places);
         let targets = batch.targets().repeat(points.len());
         let flow = propagate(rest.steps(), &Gradient, one_hot(&rest, &targets));
@@ -142,7 +150,7 @@ fn difference_times_gradients<M: Layered>(batch: &Batch<'_, M>, points: &[Point]
         }
     }
     let gradient = propagate(trace.steps().take(bend), &Gradient, gradient);
-    (trace.input().clone() - baseline.input().clone()) * gradient
+    batch.difference(0) * gradient
 }
 
 fn is_affine(layer: &Layer) -> bool {

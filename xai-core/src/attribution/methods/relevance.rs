@@ -72,7 +72,7 @@ impl<M: Layered> Explain<M> for DeepLift {
         let (trace, reference) = (batch.trace(), batch.baseline());
         let start = one_hot(trace, batch.targets());
         let multipliers = propagate(trace.steps(), &Rescale { reference }, start);
-        Ok((trace.input().clone() - reference.input().clone()) * multipliers)
+        Ok(batch.difference(0) * multipliers)
     }
 }
 
@@ -93,6 +93,6 @@ impl<M: Layered> Explain<M> for DeepLiftCaptum {
         let start = one_hot(&both, &batch.targets().repeat(2));
         let multipliers = propagate(both.steps(), &RescaleCaptum::default(), start);
         let multipliers = multipliers.narrow(0, 0, batch.targets().len());
-        Ok((trace.input().clone() - reference.input().clone()) * multipliers)
+        Ok(batch.difference(0) * multipliers)
     }
 }
