@@ -66,6 +66,9 @@ fn parse(input: TokenStream, errors: &mut Errors) -> Call {
             "truth" => call.truth = Some(value),
             "score" => call.score = Some(value),
             "methods" => match value {
+                Expr::Array(array) if array.elems.is_empty() => {
+                    errors.at(array, "name at least one method");
+                }
                 Expr::Array(array) => call.methods = array.elems.into_iter().collect(),
                 other => errors.at(other, "write the methods as a list: methods = [Saliency, DeepLift]; for methods chosen at run time use `Panel`"),
             },
@@ -83,14 +86,6 @@ fn parse(input: TokenStream, errors: &mut Errors) -> Call {
                 format!("explain! needs `{required} = ..`"),
             ));
         }
-    }
-    if call.methods.is_empty()
-        && let Some(methods) = seen.iter().find(|name| *name == "methods")
-    {
-        errors.at(
-            methods,
-            "`methods` is empty or not a list; name at least one method",
-        );
     }
     call
 }

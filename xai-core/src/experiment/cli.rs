@@ -8,9 +8,10 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 
 use super::progress::catch_interrupt;
 use super::results::SweepResult;
-use super::run::{Outcome, Run, SweepOptions, sweep};
+use super::run::Run;
 use super::spec::{Scale, Spec};
 use super::summary::table;
+use super::sweep::{Outcome, SweepOptions, sweep};
 use super::{Plan, Value};
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};

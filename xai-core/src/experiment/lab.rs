@@ -38,11 +38,16 @@ struct Shared {
 }
 
 impl Lab {
-    /// Opens a laboratory that keeps its results in `store`.
+    /// A laboratory outside of a sweep, for other programs and for tests; its stages are in `out`.
     ///
     /// # Errors
     /// If the device is not there.
-    pub fn open(
+    pub fn open(scale: Scale, device: DeviceChoice, out: &Path) -> Result<Self> {
+        Self::of_sweep(scale, device, Store::new(out, "lab"), Reporter::new(true))
+    }
+
+    /// The laboratory of a sweep.
+    pub(super) fn of_sweep(
         scale: Scale,
         device: DeviceChoice,
         store: Store,

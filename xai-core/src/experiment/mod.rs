@@ -17,14 +17,16 @@ mod settings;
 mod spec;
 pub mod store;
 mod summary;
+mod sweep;
 mod value;
 
 pub use key::Key;
 pub use lab::Lab;
 pub use plan::{Factor, Plan, Skipped};
 pub use progress::Progress;
-pub use run::{Epoch, Fitted, Model, Outcome, Run, SweepOptions, Validation, sweep};
+pub use run::{Epoch, Fitted, Model, Run, Validation};
 pub use scores::{Predictions, read_scores, write_scores};
 pub use settings::Settings;
 pub use spec::{Experiment, Parameter, Point, Role, Scale, Select, Skip, Spec};
+pub use sweep::{Outcome, SweepOptions, sweep};
 pub use value::{Domain, IntoDomain, Level, ParameterValue, Value, domain, levels};

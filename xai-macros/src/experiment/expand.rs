@@ -35,7 +35,8 @@ pub fn expand(design: &Design) -> TokenStream {
     });
     let fields = design.parameters.iter().map(|parameter| {
         let (field, text) = (&parameter.name, parameter.name.to_string());
-        quote!(#field: point.get(#text))
+        let value = quote_spanned!(parameter.ty.span()=> point.get(#text));
+        quote!(#field: #value)
     });
     quote! {
         #item

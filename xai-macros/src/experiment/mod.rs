@@ -12,10 +12,11 @@ use crate::errors::Errors;
 pub fn experiment(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let Ok(structure) = syn::parse2::<syn::ItemStruct>(item.clone()) else {
-        let error = syn::Error::new_spanned(
-            &item,
-            "#[experiment] goes on a struct whose fields are the parameters",
-        );
+        const MESSAGE: &str = "#[experiment] goes on a struct whose fields are the parameters";
+        let error = match syn::parse2::<syn::DeriveInput>(item.clone()) {
+            Ok(other) => syn::Error::new_spanned(other.ident, MESSAGE),
+            Err(_) => syn::Error::new_spanned(&item, MESSAGE),
+        };
         let error = error.into_compile_error();
         return quote!(#item #error);
     };
