@@ -183,6 +183,7 @@ fn depths_begin_at_whole_blocks() {
     let config = xai_core::network::VggConfig {
         width_divisor: 16,
         pooled: 1,
+        dropout: 0.5,
         classes: 2,
     };
     let network = config.init(false, 0, &device);

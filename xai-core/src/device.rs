@@ -28,6 +28,14 @@ pub enum DeviceChoice {
 }
 
 impl DeviceChoice {
+    /// Devices of one kind give the same results; which of a machine's GPUs does not matter.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Flex => "flex",
+            Self::Cuda(_) => "cuda",
+        }
+    }
+
     /// Opens the device. On a build without `cuda`, asking for a GPU is an error that says how to build.
     pub fn open(self) -> Result<Device> {
         match self {

@@ -2,19 +2,32 @@
 //!
 //! Modules stand in the order in which data flows; each uses only those above it.
 
-pub mod attribution;
-pub mod benchmark;
-pub mod data;
-pub mod device;
+// Blank lines keep rustfmt from sorting what is the order of the architecture.
 pub mod error;
-pub mod experiment;
-pub mod lesion;
-pub mod network;
+
 pub mod random;
-pub mod report;
-pub mod score;
-pub mod statistics;
+
+pub mod device;
+
+pub mod data;
+
+pub mod lesion;
+
+pub mod benchmark;
+
+pub mod network;
+
 pub mod training;
+
+pub mod score;
+
+pub mod attribution;
+
+pub mod statistics;
+
+pub mod experiment;
+
+pub mod report;
 
 pub use error::{Error, Result};
 
@@ -25,7 +38,7 @@ extern crate self as xai_core;
 ///
 /// Ends with 0, with 1 after a failure (finished cells are kept), with 2 on a wrong option, with 130 after Ctrl-C.
 pub fn run<R: experiment::Run>() -> std::process::ExitCode {
-    experiment::cli::main::<R>(|_, _| Ok(Vec::new()))
+    experiment::cli::main::<R>(report::table_text, report::write)
 }
 
 /// What an experiment file needs: `use xai_core::prelude::*;`.
@@ -34,10 +47,16 @@ pub mod prelude {
 
     pub use xai_macros::{Level, experiment, explain};
 
+    pub use crate::attribution::{
+        Deconvolution, DeepLift, GradientShap, GuidedBackprop, Images, InputXGradient,
+        IntegratedGradients, Intensity, Laplace, Lrp, NoModel, Panel, Saliency, Sobel,
+    };
     pub use crate::error::{Error, Result};
     pub use crate::experiment::results::Baseline;
-    pub use crate::experiment::{Epoch, Fitted, Lab, Level, Model, Run, Scale, Validation};
-    pub use crate::score::{Score, Scores};
+    pub use crate::experiment::{Corpus, Epoch, Fitted, Lab, Level, Model, Run, Scale, Validation};
+    pub use crate::network::Network;
+    pub use crate::score::{Metric, Precision, Score, Scores};
+    pub use crate::training::{Depth, Sgd};
 }
 
 /// What the macros expand to. Not for people: it may change at any time.

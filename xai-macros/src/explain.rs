@@ -9,7 +9,7 @@ use syn::{Expr, Token};
 use crate::errors::Errors;
 use crate::names::{snake_case, suggestion};
 
-const ARGUMENTS: [&str; 6] = ["model", "input", "target", "truth", "methods", "score"];
+const ARGUMENTS: [&str; 5] = ["model", "input", "target", "methods", "score"];
 
 pub fn explain(input: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
@@ -27,7 +27,6 @@ struct Call {
     model: Option<Expr>,
     input: Option<Expr>,
     target: Option<Expr>,
-    truth: Option<Expr>,
     methods: Vec<Expr>,
     score: Option<Expr>,
 }
@@ -63,7 +62,6 @@ fn parse(input: TokenStream, errors: &mut Errors) -> Call {
             "model" => call.model = Some(value),
             "input" => call.input = Some(value),
             "target" => call.target = Some(value),
-            "truth" => call.truth = Some(value),
             "score" => call.score = Some(value),
             "methods" => match value {
                 Expr::Array(array) if array.elems.is_empty() => {
@@ -92,10 +90,10 @@ fn parse(input: TokenStream, errors: &mut Errors) -> Call {
 
 /// The names of the fields, one a method.
 fn check(call: &Call, errors: &mut Errors) -> Vec<Ident> {
-    if let (Some(truth), None) = (&call.truth, &call.score) {
+    if let (Some(target), Some(_)) = (&call.target, &call.score) {
         errors.at(
-            truth,
-            "`truth` is used by `score = ..` only; add that, or score the maps afterwards",
+            target,
+            "`score = ..` is of the images' true classes; leave `target` out",
         );
     }
     let mut fields: Vec<Ident> = Vec::new();
@@ -156,14 +154,7 @@ fn expand(call: &Call, fields: &[Ident]) -> TokenStream {
     };
     let panel = quote!(::xai_core::attribution::Panel::new() #(.with(#methods))*);
     if let Some(metric) = &call.score {
-        let truth = match &call.truth {
-            Some(truth) => quote!(&#truth),
-            None => quote!(&#images.truth),
-        };
-        return quote!({
-            let #images = &#input;
-            #panel.score(&#model, #images, #target, &#metric, #truth)
-        });
+        return quote!(#panel.score(&#model, &#input, &#metric));
     }
     let message = "a panel gives one map a method";
     quote!({

@@ -10,7 +10,6 @@ use super::progress::catch_interrupt;
 use super::results::SweepResult;
 use super::run::Run;
 use super::spec::{Scale, Spec};
-use super::summary::table;
 use super::sweep::{Outcome, SweepOptions, sweep};
 use super::{Plan, Value};
 use crate::device::DeviceChoice;
@@ -39,11 +38,14 @@ struct Arguments {
     quiet: bool,
 }
 
+/// The result as a table for the terminal.
+pub type Table = fn(&SweepResult) -> String;
+
 /// Writes tables and figures into a folder and says which files.
 pub type Report = fn(&SweepResult, &Path) -> Result<Vec<PathBuf>>;
 
 /// Runs an experiment from the command line: the whole of its `main`.
-pub fn main<R: Run>(report: Report) -> ExitCode {
+pub fn main<R: Run>(table: Table, report: Report) -> ExitCode {
     let spec = R::spec();
     let command = Arguments::command()
         .name(spec.name)
@@ -66,7 +68,7 @@ pub fn main<R: Run>(report: Report) -> ExitCode {
         plan_only: arguments.plan,
         quiet: arguments.quiet,
     };
-    match sweep::<R>(&options).and_then(|outcome| conclude(&outcome, &options, report)) {
+    match sweep::<R>(&options).and_then(|outcome| conclude(&outcome, &options, table, report)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");
@@ -80,7 +82,7 @@ pub fn main<R: Run>(report: Report) -> ExitCode {
 }
 
 /// Prints the table, writes the report, and lists the paths.
-fn conclude(outcome: &Outcome, options: &SweepOptions, report: Report) -> Result<ExitCode> {
+fn conclude(outcome: &Outcome, options: &SweepOptions, table: Table, report: Report) -> Result<ExitCode> {
     if !outcome.failures.is_empty() {
         let count = outcome.failures.len();
         eprintln!(

@@ -5,6 +5,7 @@
 //! with the winners, explains only then, and keeps everything in a [`store`] that a crash cannot hurt.
 
 pub(crate) mod cli;
+mod bench;
 mod key;
 mod lab;
 mod plan;
@@ -16,17 +17,18 @@ mod select;
 mod settings;
 mod spec;
 pub mod store;
-mod summary;
 mod sweep;
 mod value;
 
+pub use bench::{Corpus, TestSet};
 pub use key::Key;
 pub use lab::Lab;
 pub use plan::{Factor, Plan, Skipped};
 pub use progress::Progress;
-pub use run::{Epoch, Fitted, Model, Run, Validation};
+pub use run::{Fitted, Model, Run};
 pub use scores::{Predictions, read_scores, write_scores};
 pub use settings::Settings;
 pub use spec::{Experiment, Parameter, Point, Role, Scale, Select, Skip, Spec};
 pub use sweep::{Outcome, SweepOptions, sweep};
+pub use crate::training::{Epoch, Validation};
 pub use value::{Domain, IntoDomain, Level, ParameterValue, Value, domain, levels};

@@ -27,6 +27,16 @@ pub struct Baseline {
     pub scores: Scores,
 }
 
+impl Baseline {
+    /// A baseline of this name.
+    pub fn new(name: impl Into<String>, scores: Scores) -> Self {
+        Self {
+            name: name.into(),
+            scores,
+        }
+    }
+}
+
 /// The result of a sweep.
 #[derive(Clone, Debug)]
 pub struct SweepResult {

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Deserializer, Serialize};
-
 use super::lab::Lab;
 use super::results::Baseline;
 use super::spec::Experiment;
 use crate::error::Result;
 use crate::score::Scores;
+use crate::training::{Epoch, Validation};
 
 /// What happens in one cell of an experiment.
 pub trait Run: Experiment {
@@ -60,28 +59,3 @@ pub struct Fitted<M> {
     pub history: Vec<Epoch>,
 }
 
-/// A result on the validation set: the only thing that a selection may look at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Validation {
-    /// The share of correctly classified images.
-    #[serde(deserialize_with = "null_is_nan")]
-    pub accuracy: f64,
-    /// The mean cross-entropy.
-    #[serde(deserialize_with = "null_is_nan")]
-    pub loss: f64,
-}
-
-/// One epoch of a training.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Epoch {
-    /// The mean loss on the training set.
-    #[serde(deserialize_with = "null_is_nan")]
-    pub loss: f64,
-    /// The result on the validation set after it.
-    pub validation: Validation,
-}
-
-/// A training that diverged has losses that JSON can only write as `null`.
-fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
-}

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::spec::Scale;
+use crate::network::VggConfig;
 
 /// Raise this when a change to data, lesions, networks or training changes what a fit gives.
 pub const FIT_CODE: u32 = 1;
@@ -15,16 +16,50 @@ pub const TEST_CODE: u32 = 1;
 pub struct Settings {
     /// Height and width of the images, in pixels.
     pub image_size: usize,
-    /// What VGG-16's widths are divided by.
-    pub width_divisor: usize,
+    /// The network that is trained on lesions: two classes.
+    pub network: VggConfig,
+    /// Slices of each subject.
+    pub slices: usize,
+    /// Subjects whose slices are trained on.
+    pub training_subjects: u64,
+    /// Subjects whose slices choose checkpoints and learning rates.
+    pub validation_subjects: u64,
+    /// Subjects whose slices are tested and explained.
+    pub test_subjects: u64,
+    /// Test images that are explained at most.
+    pub explained: usize,
+    /// Passes over the training images at most.
+    pub epochs: usize,
+    /// Images of each pre-training.
+    pub pretraining_images: usize,
+    /// Their height and width. Less than `image_size` where time is short: convolutions do not mind.
+    pub pretraining_size: usize,
+    /// Passes over them.
+    pub pretraining_epochs: usize,
 }
 
 impl Settings {
     /// The settings of a scale.
+    ///
+    /// `paper` has the published sizes (2,500 training and validation images, 8,539 test images).
     pub fn at(scale: Scale) -> Self {
         Self {
-            image_size: scale.pick(32, 112, 224),
-            width_divisor: scale.pick(16, 8, 1),
+            image_size: scale.pick(64, 96, 224),
+            network: VggConfig {
+                width_divisor: scale.pick(16, 8, 1),
+                pooled: scale.pick(2, 2, 7),
+                dropout: scale.pick(0.0, 0.0, 0.5),
+                classes: 2,
+            },
+            slices: 12,
+            training_subjects: scale.pick(24, 80, 209),
+            validation_subjects: scale.pick(8, 24, 209),
+            test_subjects: scale.pick(8, 34, 712),
+            explained: scale.pick(12, 64, usize::MAX),
+            epochs: scale.pick(3, 4, 40),
+            pretraining_images: scale.pick(480, 2_400, 25_000),
+            pretraining_size: scale.pick(48, 64, 224),
+            pretraining_epochs: scale.pick(2, 6, 20),
         }
     }
 }

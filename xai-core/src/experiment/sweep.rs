@@ -143,7 +143,7 @@ fn cells<R: Run>(
             "values": values(point),
             "scale": options.scale,
             "settings": settings,
-            "device": device_kind(options.device),
+            "device": options.device.kind(),
             "code": [FIT_CODE, R::FIT_VERSION],
         });
         let key = Key::of(&inputs)?;
@@ -169,14 +169,6 @@ fn values(point: &Point) -> serde_json::Value {
         .iter()
         .map(|(name, value)| ((*name).to_owned(), json!(value)))
         .collect()
-}
-
-/// Devices of one kind give the same results; which of a machine's GPUs does not matter.
-fn device_kind(device: DeviceChoice) -> &'static str {
-    match device {
-        DeviceChoice::Flex => "flex",
-        DeviceChoice::Cuda(_) => "cuda",
-    }
 }
 
 fn finished(cells: &[Cell]) -> String {
@@ -416,7 +408,7 @@ impl<R: Run> Sweep<R> {
             "experiment": self.plan.name,
             "scale": lab.scale(),
             "settings": lab.settings(),
-            "device": device_kind(lab.device_choice()),
+            "device": lab.device_choice().kind(),
             "scored": scored,
             "code": [FIT_CODE, R::FIT_VERSION],
         });

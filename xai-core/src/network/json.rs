@@ -20,14 +20,14 @@ use std::path::Path;
 
 use burn::tensor::TensorData;
 use safetensors::{Dtype, SafeTensors};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::ops::Window;
 use super::{BatchNorm2d, Conv2d, Layer, Linear, Network};
 use crate::device::{Device, Tensor};
 use crate::error::{Error, Result};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Entry {
     Conv2d(Conv2dEntry),
@@ -40,7 +40,7 @@ enum Entry {
     Dropout(f64),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Conv2dEntry {
     #[serde(rename = "in")]
@@ -55,7 +55,7 @@ struct Conv2dEntry {
     bias: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct LinearEntry {
     #[serde(rename = "in")]
@@ -65,7 +65,7 @@ struct LinearEntry {
     bias: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct BatchNorm2dEntry {
     features: usize,
@@ -73,7 +73,7 @@ struct BatchNorm2dEntry {
     eps: f64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct MaxPool2dEntry {
     kernel: Pair,
@@ -83,7 +83,7 @@ struct MaxPool2dEntry {
 }
 
 /// A number for both axes, or rows and columns.
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, Serialize)]
 #[serde(untagged, expecting = "expected a number or [rows, columns]")]
 enum Pair {
     Same(usize),
@@ -144,6 +144,46 @@ pub fn network(json: &str, file: &SafeTensors<'_>, device: &Device) -> Result<Ne
     let numbered = entries.into_iter().enumerate();
     let named = numbered.map(|(index, entry)| (index.to_string(), entry));
     build(named.collect(), file, device)
+}
+
+/// The list of layers that [`network`] reads, for a network that is there.
+pub fn describe(network: &Network) -> String {
+    let entry = |layer: &Layer| match layer {
+        Layer::Conv2d(conv) => {
+            let [out, inputs, kh, kw] = conv.weight.dims();
+            Entry::Conv2d(Conv2dEntry {
+                inputs,
+                out,
+                kernel: Pair::Each([kh, kw]),
+                stride: Pair::Each(conv.stride),
+                padding: Pair::Each(conv.padding),
+                bias: conv.bias.is_some(),
+            })
+        }
+        Layer::Linear(linear) => {
+            let [out, inputs] = linear.weight.dims();
+            Entry::Linear(LinearEntry {
+                inputs,
+                out,
+                bias: linear.bias.is_some(),
+            })
+        }
+        Layer::BatchNorm2d(norm) => Entry::BatchNorm2d(BatchNorm2dEntry {
+            features: norm.weight.dims()[0],
+            eps: norm.epsilon,
+        }),
+        Layer::Relu => Entry::Relu,
+        Layer::MaxPool2d(window) => Entry::MaxPool2d(MaxPool2dEntry {
+            kernel: Pair::Each(window.kernel),
+            stride: Some(Pair::Each(window.stride)),
+            padding: Pair::Each(window.padding),
+        }),
+        Layer::AdaptiveAvgPool2d(output) => Entry::AdaptiveAvgPool2d(Pair::Each(*output)),
+        Layer::Flatten => Entry::Flatten,
+        Layer::Dropout(rate) => Entry::Dropout(*rate),
+    };
+    let entries: Vec<Entry> = network.layers.iter().map(entry).collect();
+    serde_json::to_string(&entries).expect("numbers and names are always JSON")
 }
 
 /// Builds the layers, each under the name that its weights begin with.

@@ -165,6 +165,15 @@ impl Network {
         Self { layers }
     }
 
+    /// Changes the rate of every dropout.
+    pub fn set_dropout(&mut self, rate: f64) {
+        for layer in &mut self.layers {
+            if let Layer::Dropout(now) = layer {
+                *now = rate;
+            }
+        }
+    }
+
     /// Where the parameters live. A network without parameters computes anywhere; then `None`.
     pub fn device(&self) -> Option<Device> {
         self.layers.iter().find_map(|layer| match layer {

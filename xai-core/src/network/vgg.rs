@@ -21,13 +21,15 @@ const BLOCKS: [&[usize]; 5] = [
 ];
 
 /// What determines the shape of a VGG-16.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VggConfig {
     /// Channels and fully connected features are divided by this; 1 is the paper's network.
     pub width_divisor: usize,
     /// Rows and columns of the features that the classifier sees: the average pooling's output.
     /// 7 in the paper's network; less makes sense where images are smaller than 224 pixels.
     pub pooled: usize,
+    /// Share of the features that dropout silences while training; 0.5 in the paper's network.
+    pub dropout: f64,
     /// Classes.
     pub classes: usize,
 }
@@ -87,7 +89,7 @@ impl VggConfig {
             if batch_norm {
                 layers.push(Layer::BatchNorm2d(BatchNorm2d::identity(hidden, device)));
             }
-            layers.extend([Layer::Relu, Layer::Dropout(0.5)]);
+            layers.extend([Layer::Relu, Layer::Dropout(self.dropout)]);
         }
         layers.push(linear(hidden, self.classes));
         Network { layers }

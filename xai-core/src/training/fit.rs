@@ -3,7 +3,7 @@
 use burn::tensor::{Int, TensorData};
 use ndarray::ArrayView3;
 use rand::seq::SliceRandom;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::backward;
 use super::sgd::{Sgd, Velocity};
@@ -48,17 +48,33 @@ impl Schedule {
     }
 }
 
+/// A result on the validation set: the only thing that a selection may look at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Validation {
+    /// The share of correctly classified images, in evaluation mode.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub accuracy: f64,
+    /// The mean cross-entropy.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub loss: f64,
+}
+
 /// What one pass over the training set came to.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// Share of the training images classified correctly while they were trained on.
-    pub train_accuracy: f64,
+    #[serde(deserialize_with = "null_is_nan")]
+    pub accuracy: f64,
     /// Mean cross-entropy of the same.
-    pub train_loss: f64,
-    /// Share of the validation images classified correctly after the epoch, in evaluation mode.
-    pub validation_accuracy: f64,
-    /// Mean cross-entropy of the same.
-    pub validation_loss: f64,
+    #[serde(deserialize_with = "null_is_nan")]
+    pub loss: f64,
+    /// The result on the validation set after the pass.
+    pub validation: Validation,
+}
+
+/// A training that diverged has losses that JSON can only write as `null`.
+fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// Inputs of a network (or of its trainable end) on a device, with their classes.
@@ -146,7 +162,7 @@ impl Examples {
     }
 
     /// Accuracy and mean cross-entropy of a network on these inputs, in evaluation mode.
-    pub fn evaluate(&self, network: &Network) -> (f64, f64) {
+    pub fn evaluate(&self, network: &Network) -> Validation {
         let logits = self.logits(network);
         let correct = logits
             .iter()
@@ -157,7 +173,10 @@ impl Examples {
             .iter()
             .zip(&self.class)
             .map(|(logits, &class)| cross_entropy(logits, class));
-        (accuracy, loss.sum::<f64>() / self.len() as f64)
+        Validation {
+            accuracy,
+            loss: loss.sum::<f64>() / self.len() as f64,
+        }
     }
 }
 
@@ -228,24 +247,21 @@ pub fn fit(
     let mut history: Vec<Epoch> = Vec::new();
     let mut kept: Option<(bool, Epoch, usize, Network)> = None;
     for epoch in 0..schedule.epochs {
-        let (train_accuracy, train_loss) =
-            train_epoch(&mut end, &mut velocity, &train, schedule, epoch, seed);
-        if !train_loss.is_finite() {
+        let (accuracy, loss) = train_epoch(&mut end, &mut velocity, &train, schedule, epoch, seed);
+        if !loss.is_finite() {
             return Err(Error::invalid(format!(
-                "the loss of epoch {} is {train_loss}: the learning rate {} is too large",
+                "the loss of epoch {} is {loss}: the learning rate {} is too large",
                 epoch + 1,
                 schedule.sgd.rate
             )));
         }
-        let (validation_accuracy, validation_loss) = validation.evaluate(&end);
         let now = Epoch {
-            train_accuracy,
-            train_loss,
-            validation_accuracy,
-            validation_loss,
+            accuracy,
+            loss,
+            validation: validation.evaluate(&end),
         };
-        let fair = (train_accuracy - validation_accuracy).abs() <= schedule.largest_gap;
-        let rank = |fair: bool, e: &Epoch| (fair, e.validation_accuracy, -e.validation_loss);
+        let fair = (accuracy - now.validation.accuracy).abs() <= schedule.largest_gap;
+        let rank = |fair: bool, e: &Epoch| (fair, e.validation.accuracy, -e.validation.loss);
         if kept
             .as_ref()
             .is_none_or(|(was_fair, best, ..)| rank(fair, &now) > rank(*was_fair, best))
@@ -307,10 +323,10 @@ fn has_settled(history: &[Epoch]) -> bool {
         return false;
     };
     let close =
-        |a: &Epoch, b: &Epoch| (a.validation_accuracy - b.validation_accuracy).abs() < 0.005;
+        |a: &Epoch, b: &Epoch| (a.validation.accuracy - b.validation.accuracy).abs() < 0.005;
     close(a, b)
         && close(b, c)
         && [a, b, c]
             .iter()
-            .all(|e| e.train_accuracy > e.validation_accuracy)
+            .all(|e| e.accuracy > e.validation.accuracy)
 }

@@ -1,0 +1,66 @@
+//! Figure 4 of the paper: how well explanations find the lesions, by what the network was
+//! pre-trained on and by how much of it was fine-tuned, at the best accuracy of each.
+
+use xai_core::prelude::*;
+
+/// Explanation performance by pre-training corpus and degree of fine-tuning, at the best accuracy
+/// that each of them reaches (Oliveira et al. 2024, Figure 4).
+#[experiment(select(max = |v| v.accuracy))]
+struct Fig4Best {
+    #[axis]
+    corpus: Corpus,
+    #[axis]
+    depth: Depth,
+    #[tune(|scale| scale.pick(vec![0.02], vec![0.01, 0.03], vec![0.004, 0.01, 0.03]))]
+    rate: f64,
+    #[seed(|scale| scale.pick(0..1, 0..2, 0..3))]
+    seed: u64,
+}
+
+impl Run for Fig4Best {
+    type Model = Network;
+
+    fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {
+        let start = lab.pretrained(self.corpus)?;
+        let sgd = Sgd::rate(self.rate).momentum(0.9);
+        lab.fine_tune(start, self.depth, sgd, self.seed)
+    }
+
+    fn test(&self, fitted: &Fitted<Network>, lab: &Lab) -> Result<Scores> {
+        explain(&fitted.model, lab)
+    }
+
+    fn baselines(lab: &Lab) -> Result<Vec<Baseline>> {
+        let images = lab.test().classified_correctly_by_all()?;
+        let filter = |name, scores| Baseline::new(name, scores);
+        Ok(vec![
+            filter("Sobel filter", explain!(input = images, methods = [Sobel], score = Precision)?),
+            filter("Laplace filter", explain!(input = images, methods = [Laplace], score = Precision)?),
+            filter("Raw intensity", explain!(input = images, methods = [Intensity], score = Precision)?),
+            Baseline::new("Untrained network", explain(&lab.untrained(0), lab)?),
+        ])
+    }
+}
+
+/// The paper's eight methods on the images that every compared network classifies correctly.
+fn explain(model: &Network, lab: &Lab) -> Result<Scores> {
+    explain!(
+        model = *model,
+        input = lab.test().classified_correctly_by_all()?,
+        methods = [
+            IntegratedGradients { steps: 50 },
+            GradientShap { samples: 5, seed: 0 },
+            DeepLift,
+            Saliency,
+            InputXGradient,
+            GuidedBackprop,
+            Deconvolution,
+            Lrp::epsilon(1e-9),
+        ],
+        score = Precision
+    )
+}
+
+fn main() -> ExitCode {
+    xai_core::run::<Fig4Best>()
+}

@@ -1,0 +1,88 @@
+//! Networks in files of their own: safetensors with torch's names for the weights of a `Sequential`,
+//! and the list of layers in the file's metadata, so that the file alone is enough.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use super::{Layer, Network, json};
+use crate::device::{Device, Tensor};
+use crate::error::{Error, Result};
+
+/// Where in the metadata the list of layers stands.
+const LAYERS: &str = "layers";
+
+impl Network {
+    /// Writes layers and weights to one file.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let weights: Vec<(String, Vec<usize>, Vec<u8>)> = self.weights();
+        let views: Vec<(&str, TensorView<'_>)> = weights
+            .iter()
+            .map(|(name, shape, bytes)| {
+                let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+                (name.as_str(), view.expect("shape and bytes of one tensor"))
+            })
+            .collect();
+        let metadata = HashMap::from([(LAYERS.to_owned(), json::describe(self))]);
+        safetensors::serialize_to_file(views, Some(metadata), path)
+            .map_err(|problem| Error::file(path, problem))
+    }
+
+    /// Reads what [`Network::save`] wrote.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is damaged, or does not describe its layers.
+    pub fn load(path: &Path, device: &Device) -> Result<Self> {
+        let bytes = fs::read(path).map_err(|problem| Error::file(path, problem))?;
+        let damaged = |problem| Error::file(path, format!("is no whole safetensors file ({problem})"));
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+        let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
+        let layers = header.metadata().as_ref().and_then(|m| m.get(LAYERS));
+        let layers = layers.ok_or_else(|| {
+            Error::file(
+                path,
+                "holds weights but no list of layers; use `network::json::read` with a description",
+            )
+        })?;
+        json::network(layers, &file, device).map_err(|problem| Error::file(path, problem))
+    }
+
+    /// Name, shape and little-endian bytes of every parameter.
+    fn weights(&self) -> Vec<(String, Vec<usize>, Vec<u8>)> {
+        let mut weights = Vec::new();
+        for (at, layer) in self.layers.iter().enumerate() {
+            let mut keep = |name: &str, (shape, bytes)| {
+                weights.push((format!("{at}.{name}"), shape, bytes));
+            };
+            match layer {
+                Layer::Conv2d(conv) => {
+                    keep("weight", bytes(&conv.weight));
+                    conv.bias.iter().for_each(|bias| keep("bias", bytes(bias)));
+                }
+                Layer::Linear(linear) => {
+                    keep("weight", bytes(&linear.weight));
+                    linear.bias.iter().for_each(|bias| keep("bias", bytes(bias)));
+                }
+                Layer::BatchNorm2d(norm) => {
+                    keep("weight", bytes(&norm.weight));
+                    keep("bias", bytes(&norm.bias));
+                    keep("running_mean", bytes(&norm.mean));
+                    keep("running_var", bytes(&norm.variance));
+                }
+                _ => {}
+            }
+        }
+        weights
+    }
+}
+
+fn bytes<const D: usize>(tensor: &Tensor<D>) -> (Vec<usize>, Vec<u8>) {
+    let numbers: Vec<f32> = tensor.to_data().into_vec().expect("32-bit floats");
+    let bytes = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+    (tensor.dims().to_vec(), bytes)
+}
