@@ -1,5 +1,5 @@
 //! The CPU kernels behind [`ops`](super::ops): convolution with stride 1 and its two gradients,
-//! maximum pooling and the gate of a ReLU.
+//! products of matrices, maximum pooling, the gate of a ReLU, and sums and scalings by channel.
 //!
 //! **Layout.** A group of images is copied into zero-padded planes `[channel][image][row][column]`.
 //! Seen as one long line, the input of output position `p` at kernel offset `(ky, kx)` is position
@@ -227,6 +227,34 @@ fn correlate_with<V: Lanes>(
     stored
 }
 dispatch!(correlate, correlate_with, (lines: &[f32], line: usize, weights: &[f32], offsets: &[usize]) -> Sums);
+
+/// The product of `a` `[n][k]` and `b` `[k][m]`: the rows of `b` are lines of `k` channels, and `a`
+/// holds the weights of `n` outputs with one tap.
+pub(super) fn matmul(a: &[f32], b: &[f32], [n, k, m]: [usize; 3]) -> Vec<f32> {
+    let packed = pack(a, n, k, 1);
+    // The last columns, in lines that are long enough for a whole block.
+    let whole = m - m % BLOCK;
+    let mut last = vec![0.0; k * BLOCK];
+    for (to, from) in last.chunks_exact_mut(BLOCK).zip(b.chunks_exact(m)) {
+        to[..m - whole].copy_from_slice(&from[whole..]);
+    }
+    let mut y = vec![0.0; n * m];
+    y.par_chunks_mut(OUT * m)
+        .zip(packed.par_chunks(k * OUT))
+        .for_each(|(y, weights)| {
+            for start in (0..m).step_by(BLOCK) {
+                let sums = match start < whole {
+                    true => correlate(&b[start..], m, weights, &[0]),
+                    false => correlate(&last, BLOCK, weights, &[0]),
+                };
+                for (row, sums) in y.chunks_exact_mut(m).zip(&sums) {
+                    let to = &mut row[start..m.min(start + BLOCK)];
+                    to.copy_from_slice(&sums.as_flattened()[..to.len()]);
+                }
+            }
+        });
+    y
+}
 
 /// The gradient of [`conv`] for its input: the correlation of `g` `[n][out][h'][w']` with the
 /// weights turned by 180 degrees and their channels exchanged.

@@ -165,6 +165,12 @@ impl Network {
         Self { layers }
     }
 
+    /// Whether any layer is a batch normalisation.
+    pub fn has_batch_norm(&self) -> bool {
+        let norm = |layer: &Layer| matches!(layer, Layer::BatchNorm2d(_));
+        self.layers.iter().any(norm)
+    }
+
     /// Changes the rate of every dropout.
     pub fn set_dropout(&mut self, rate: f64) {
         for layer in &mut self.layers {

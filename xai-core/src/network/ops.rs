@@ -154,11 +154,24 @@ pub fn conv2d_weight_grad(
     ))
 }
 
+/// The product of `a` `[n, k]` and `b` `[k, m]`.
+///
+/// On a CPU by our kernel, so that it has the same bits on every processor.
+fn matmul(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+    let device = a.device();
+    let ([n, k], [_, m]) = (a.dims(), b.dims());
+    if on_cpu(&device) {
+        let product = kernels::matmul(&numbers(a), &numbers(b), [n, k, m]);
+        return from_numbers(product, [n, m], &device);
+    }
+    a.matmul(b)
+}
+
 /// `x` `[n, in, 1, 1]` times `weight` `[out, in]` transposed, plus `bias` `[out]`: `[n, out, 1, 1]`.
 pub fn linear(x: Tensor<4>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<4> {
     let [n, ..] = x.dims();
     let [out, inputs] = weight.dims();
-    let y = x.reshape([n, inputs]).matmul(weight.transpose());
+    let y = matmul(x.reshape([n, inputs]), weight.transpose());
     let y = match bias {
         Some(bias) => y + bias.reshape([1, out]),
         None => y,
@@ -179,7 +192,7 @@ pub fn linear_input_grad(weight: Tensor<2>, g: Tensor<4>) -> Tensor<4> {
 pub fn linear_weight_grad(x: Tensor<4>, g: Tensor<4>) -> Tensor<2> {
     let ([n, inputs, ..], [_, out, ..]) = (x.dims(), g.dims());
     let g = g.reshape([n, out]).transpose();
-    g.matmul(x.reshape([n, inputs]))
+    matmul(g, x.reshape([n, inputs]))
 }
 
 /// The gradient of a bias that was added to each channel of `[n, c, h, w]`: `[c]`.

@@ -15,6 +15,9 @@ use crate::random;
 /// Images computed together where no gradient is asked for.
 const EVALUATION_BATCH: usize = 64;
 
+/// Training images by which batch norm is set before each evaluation.
+const CALIBRATION: usize = 192;
+
 /// How to train.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
@@ -254,6 +257,11 @@ pub fn fit(
                 epoch + 1,
                 schedule.sgd.rate
             )));
+        }
+        if end.has_batch_norm() {
+            // The running statistics lag behind weights that still move fast; those of the weights
+            // as they are now ("precise batch norm", Wu & Johnson 2021) evaluate what was learnt.
+            backward::calibrate(&mut end, train.first(CALIBRATION));
         }
         let now = Epoch {
             accuracy,
