@@ -1,0 +1,50 @@
+// ANCHOR: file
+// ANCHOR: title
+//! Does it help explanations to fine-tune the whole network? The experiment of the book's tutorial.
+
+use xai_core::prelude::*;
+
+// ANCHOR_END: title
+// ANCHOR: design
+/// Explanation performance when the last convolution block or all layers are fine-tuned.
+#[rustfmt::skip]
+#[experiment(select(max = |v| v.accuracy))]
+struct FirstExperiment {
+    // ANCHOR: axis
+    #[axis([Depth::Conv1, Depth::All])] depth: Depth,
+    // ANCHOR_END: axis
+    // ANCHOR: tune
+    #[tune([0.01, 0.03])] rate: f64,
+    // ANCHOR_END: tune
+    // ANCHOR: seed
+    #[seed([0])] seed: u64,
+    // ANCHOR_END: seed
+}
+// ANCHOR_END: design
+
+impl Run for FirstExperiment {
+    type Model = Network;
+
+    // ANCHOR: fit
+    fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {
+        let start = lab.pretrained(Corpus::Shapes)?;
+        let sgd = Sgd::rate(self.rate).momentum(0.9);
+        lab.fine_tune(start, self.depth, sgd, self.seed)
+    }
+    // ANCHOR_END: fit
+
+    // ANCHOR: test
+    fn test(&self, fitted: &Fitted<Network>, lab: &Lab) -> Result<Scores> {
+        explain! { model = fitted.model, input = lab.test().classified_correctly_by_all()?,
+            methods = [Saliency, InputXGradient, GuidedBackprop], score = Precision
+        }
+    }
+    // ANCHOR_END: test
+}
+
+// ANCHOR: main
+fn main() -> ExitCode {
+    xai_core::run::<FirstExperiment>()
+}
+// ANCHOR_END: main
+// ANCHOR_END: file
