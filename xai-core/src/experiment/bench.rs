@@ -16,7 +16,7 @@ use crate::benchmark::{Protocol, Samples};
 use crate::data::{Cohort, Task, sex_task, shapes_task};
 use crate::error::Result;
 use crate::network::{Network, VggConfig};
-use crate::training::{Depth, Examples, Schedule, Sgd, argmax, calibrate, fit};
+use crate::training::{Depth, Examples, Optimizer, Schedule, Sgd, argmax, calibrate, fit};
 
 /// What a network is pre-trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, xai_macros::Level)]
@@ -29,8 +29,13 @@ pub enum Corpus {
 }
 
 impl Level for Depth {
-    const LEVELS: &'static [Self] =
-        &[Self::Conv1, Self::Conv2, Self::Conv3, Self::Conv4, Self::All];
+    const LEVELS: &'static [Self] = &[
+        Self::Conv1,
+        Self::Conv2,
+        Self::Conv3,
+        Self::Conv4,
+        Self::All,
+    ];
 
     fn name(&self) -> &'static str {
         match self {
@@ -130,11 +135,14 @@ impl Lab {
         };
         let schedule = Schedule {
             epochs: settings.pretraining_epochs,
-            decay_every: settings.pretraining_epochs.div_ceil(2).max(1),
+            decay_every: (settings.pretraining_epochs * 3 / 4).max(1),
             largest_gap: 1.0,
-            ..Schedule::paper(Sgd::rate(0.02).momentum(0.9))
+            ..Schedule::paper(Optimizer::Adam(0.003))
         };
-        let bar = self.progress(schedule.epochs, &format!("pre-training on {}", corpus.name()));
+        let bar = self.progress(
+            schedule.epochs,
+            &format!("pre-training on {}", corpus.name()),
+        );
         let fitted = fit(
             &config.init(true, 0, self.device()),
             0,
@@ -212,7 +220,10 @@ fn tasks(corpus: Corpus, settings: &Settings) -> Result<[Task; 2]> {
     let (images, size) = (settings.pretraining_images, settings.pretraining_size);
     let held_out = images / 8;
     match corpus {
-        Corpus::Shapes => Ok([shapes_task(images, size, 0)?, shapes_task(held_out, size, 1)?]),
+        Corpus::Shapes => Ok([
+            shapes_task(images, size, 0)?,
+            shapes_task(held_out, size, 1)?,
+        ]),
         Corpus::Mri => {
             let cohort = Cohort::new(PRETRAINING_COHORT);
             // Even numbers of subjects, so that the sexes are balanced.

@@ -82,7 +82,12 @@ pub fn main<R: Run>(table: Table, report: Report) -> ExitCode {
 }
 
 /// Prints the table, writes the report, and lists the paths.
-fn conclude(outcome: &Outcome, options: &SweepOptions, table: Table, report: Report) -> Result<ExitCode> {
+fn conclude(
+    outcome: &Outcome,
+    options: &SweepOptions,
+    table: Table,
+    report: Report,
+) -> Result<ExitCode> {
     if !outcome.failures.is_empty() {
         let count = outcome.failures.len();
         eprintln!(

@@ -4,8 +4,8 @@
 //! does the rest: it lays out the cells ([`Plan`]), fits each, selects by validation, predicts the test set
 //! with the winners, explains only then, and keeps everything in a [`store`] that a crash cannot hurt.
 
-pub(crate) mod cli;
 mod bench;
+pub(crate) mod cli;
 mod key;
 mod lab;
 mod plan;
@@ -20,6 +20,7 @@ pub mod store;
 mod sweep;
 mod value;
 
+pub use crate::training::{Epoch, Validation};
 pub use bench::{Corpus, TestSet};
 pub use key::Key;
 pub use lab::Lab;
@@ -30,5 +31,4 @@ pub use scores::{Predictions, read_scores, write_scores};
 pub use settings::Settings;
 pub use spec::{Experiment, Parameter, Point, Role, Scale, Select, Skip, Spec};
 pub use sweep::{Outcome, SweepOptions, sweep};
-pub use crate::training::{Epoch, Validation};
 pub use value::{Domain, IntoDomain, Level, ParameterValue, Value, domain, levels};

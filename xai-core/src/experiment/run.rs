@@ -58,4 +58,3 @@ pub struct Fitted<M> {
     /// How the training went, an entry an epoch.
     pub history: Vec<Epoch>,
 }
-

@@ -52,14 +52,14 @@ impl Settings {
                 classes: 2,
             },
             slices: 12,
-            training_subjects: scale.pick(32, 80, 209),
+            training_subjects: scale.pick(32, 100, 209),
             validation_subjects: scale.pick(8, 24, 209),
             test_subjects: scale.pick(8, 34, 712),
             explained: scale.pick(12, 64, usize::MAX),
             epochs: scale.pick(6, 4, 40),
-            pretraining_images: scale.pick(480, 2_400, 25_000),
+            pretraining_images: scale.pick(960, 2_400, 25_000),
             pretraining_size: scale.pick(48, 64, 224),
-            pretraining_epochs: scale.pick(2, 6, 20),
+            pretraining_epochs: scale.pick(6, 8, 20),
         }
     }
 }

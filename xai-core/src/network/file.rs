@@ -39,7 +39,8 @@ impl Network {
     /// If the file cannot be read, is damaged, or does not describe its layers.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
         let bytes = fs::read(path).map_err(|problem| Error::file(path, problem))?;
-        let damaged = |problem| Error::file(path, format!("is no whole safetensors file ({problem})"));
+        let damaged =
+            |problem| Error::file(path, format!("is no whole safetensors file ({problem})"));
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
         let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
         let layers = header.metadata().as_ref().and_then(|m| m.get(LAYERS));
@@ -66,7 +67,10 @@ impl Network {
                 }
                 Layer::Linear(linear) => {
                     keep("weight", bytes(&linear.weight));
-                    linear.bias.iter().for_each(|bias| keep("bias", bytes(bias)));
+                    linear
+                        .bias
+                        .iter()
+                        .for_each(|bias| keep("bias", bytes(bias)));
                 }
                 Layer::BatchNorm2d(norm) => {
                     keep("weight", bytes(&norm.weight));

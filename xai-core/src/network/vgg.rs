@@ -80,7 +80,10 @@ impl VggConfig {
         let hidden = 4096 / self.width_divisor;
         let mut linear = |inputs: usize, outputs: usize| {
             Layer::Linear(Linear {
-                weight: Tensor::from_data(normal(&[outputs, inputs], (2.0 / inputs as f64).sqrt()), device),
+                weight: Tensor::from_data(
+                    normal(&[outputs, inputs], (2.0 / inputs as f64).sqrt()),
+                    device,
+                ),
                 bias: Some(Tensor::zeros([outputs], device)),
             })
         };

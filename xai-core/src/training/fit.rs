@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::backward;
-use super::sgd::{Sgd, Velocity};
+use super::sgd::{Optimizer, State};
 use crate::device::{Backend, Device, Tensor};
 use crate::error::{Error, Result};
 use crate::network::Network;
@@ -22,7 +22,7 @@ const CALIBRATION: usize = 192;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
     /// The optimiser.
-    pub sgd: Sgd,
+    pub optimizer: Optimizer,
     /// Passes over the training set at most.
     pub epochs: usize,
     /// Images a step.
@@ -36,9 +36,9 @@ pub struct Schedule {
 impl Schedule {
     /// The paper's: batches of 32, the rate divided by 10 every 7 epochs, at most 40 epochs,
     /// checkpoints with a gap of at most 0.05.
-    pub fn paper(sgd: Sgd) -> Self {
+    pub fn paper(optimizer: impl Into<Optimizer>) -> Self {
         Self {
-            sgd,
+            optimizer: optimizer.into(),
             epochs: 40,
             batch: 32,
             decay_every: 7,
@@ -47,7 +47,7 @@ impl Schedule {
     }
 
     fn rate(&self, epoch: usize) -> f64 {
-        self.sgd.rate * 0.1f64.powi((epoch / self.decay_every) as i32)
+        self.optimizer.rate() * 0.1f64.powi((epoch / self.decay_every) as i32)
     }
 }
 
@@ -246,16 +246,16 @@ pub fn fit(
     let mut end = Network {
         layers: network.layers[first..].to_vec(),
     };
-    let mut velocity = Velocity::default();
+    let mut state = State::default();
     let mut history: Vec<Epoch> = Vec::new();
     let mut kept: Option<(bool, Epoch, usize, Network)> = None;
     for epoch in 0..schedule.epochs {
-        let (accuracy, loss) = train_epoch(&mut end, &mut velocity, &train, schedule, epoch, seed);
+        let (accuracy, loss) = train_epoch(&mut end, &mut state, &train, schedule, epoch, seed);
         if !loss.is_finite() {
             return Err(Error::invalid(format!(
                 "the loss of epoch {} is {loss}: the learning rate {} is too large",
                 epoch + 1,
-                schedule.sgd.rate
+                schedule.optimizer.rate()
             )));
         }
         if end.has_batch_norm() {
@@ -294,7 +294,7 @@ pub fn fit(
 
 fn train_epoch(
     end: &mut Network,
-    velocity: &mut Velocity,
+    state: &mut State,
     train: &Examples,
     schedule: &Schedule,
     epoch: usize,
@@ -307,11 +307,11 @@ fn train_epoch(
     for batch in order.chunks(schedule.batch) {
         let (x, class) = train.select(batch);
         let step = backward::step(&mut end.layers, x, &class, &mut rng);
-        velocity.update(
+        state.update(
             &mut end.layers,
             step.gradients,
             schedule.rate(epoch),
-            &schedule.sgd,
+            &schedule.optimizer,
         );
         let [_, classes] = step.logits.dims();
         let logits = to_vec(step.logits);
@@ -332,9 +332,5 @@ fn has_settled(history: &[Epoch]) -> bool {
     };
     let close =
         |a: &Epoch, b: &Epoch| (a.validation.accuracy - b.validation.accuracy).abs() < 0.005;
-    close(a, b)
-        && close(b, c)
-        && [a, b, c]
-            .iter()
-            .all(|e| e.accuracy > e.validation.accuracy)
+    close(a, b) && close(b, c) && [a, b, c].iter().all(|e| e.accuracy > e.validation.accuracy)
 }

@@ -8,4 +8,4 @@ mod sgd;
 pub use backward::calibrate;
 pub use depth::Depth;
 pub use fit::{Epoch, Examples, Fit, Schedule, Validation, argmax, fit};
-pub use sgd::Sgd;
+pub use sgd::{Optimizer, Sgd};

@@ -1,4 +1,4 @@
-//! Stochastic gradient descent with momentum, as torch.optim.SGD does it: v = m v + g, p = p - rate v.
+//! Optimisers: descent with momentum as torch.optim.SGD does it (v = m v + g, p = p - rate v), and Adam.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,39 +30,109 @@ impl Sgd {
     }
 }
 
-/// The velocities of the parameters of a sequence of layers.
-#[derive(Default)]
-pub(super) struct Velocity {
-    layers: Vec<Option<Gradients>>,
+/// The rule of an update, which turns gradients into steps.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Optimizer {
+    /// Descent with momentum: the paper's.
+    Sgd(Sgd),
+    /// Adam (Kingma & Ba 2015) with torch's constants and this rate, for pre-trainings: batch norm
+    /// before max pooling gives the first layers gradients a hundred times those of the last, which
+    /// one rate for all does not suit.
+    Adam(f64),
 }
 
-impl Velocity {
+impl From<Sgd> for Optimizer {
+    fn from(sgd: Sgd) -> Self {
+        Self::Sgd(sgd)
+    }
+}
+
+impl Optimizer {
+    /// Learning rate of the first epoch.
+    pub fn rate(&self) -> f64 {
+        match self {
+            Self::Sgd(sgd) => sgd.rate,
+            Self::Adam(rate) => *rate,
+        }
+    }
+}
+
+/// What an optimiser remembers of one parameter.
+struct Moments {
+    /// The velocity, or the running mean of the gradient.
+    first: Tensor<1>,
+    /// The running mean of the squared gradient (Adam).
+    second: Tensor<1>,
+}
+
+/// The state of an optimiser over a sequence of layers.
+#[derive(Default)]
+pub(super) struct State {
+    steps: i32,
+    /// Of each layer: those of its weight and of its bias.
+    layers: Vec<[Option<Moments>; 2]>,
+}
+
+impl State {
     /// One update of all parameters of `layers` at learning rate `rate`.
     pub fn update(
         &mut self,
         layers: &mut [Layer],
         gradients: Vec<Option<Gradients>>,
         rate: f64,
-        sgd: &Sgd,
+        optimizer: &Optimizer,
     ) {
-        let first = self.layers.is_empty();
-        if first {
-            self.layers = gradients;
-        } else {
-            for (velocity, gradients) in self.layers.iter_mut().zip(gradients) {
-                if let (Some(velocity), Some(gradients)) = (velocity, gradients) {
-                    let step = |v: &Tensor<1>, g: Tensor<1>| v.clone() * sgd.momentum + g;
-                    velocity.weight = step(&velocity.weight, gradients.weight);
-                    if let (Some(v), Some(g)) = (&mut velocity.bias, gradients.bias) {
-                        *v = step(v, g);
-                    }
-                }
+        self.steps += 1;
+        self.layers.resize_with(layers.len(), || [None, None]);
+        for ((layer, gradients), [weight, bias]) in
+            layers.iter_mut().zip(gradients).zip(&mut self.layers)
+        {
+            if let Some(gradients) = gradients {
+                let step = Gradients {
+                    weight: step(weight, gradients.weight, optimizer, self.steps),
+                    bias: gradients.bias.map(|g| step(bias, g, optimizer, self.steps)),
+                };
+                descend(layer, &step, rate);
             }
         }
-        for (layer, velocity) in layers.iter_mut().zip(&self.layers) {
-            if let Some(velocity) = velocity {
-                descend(layer, velocity, rate);
-            }
+    }
+}
+
+/// The direction in which one parameter goes, at a rate of 1.
+fn step(
+    moments: &mut Option<Moments>,
+    g: Tensor<1>,
+    optimizer: &Optimizer,
+    steps: i32,
+) -> Tensor<1> {
+    const BETA: [f64; 2] = [0.9, 0.999];
+    let old = moments.take().unwrap_or_else(|| Moments {
+        first: g.zeros_like(),
+        second: g.zeros_like(),
+    });
+    match optimizer {
+        Optimizer::Sgd(sgd) => {
+            let first = old.first * sgd.momentum + g;
+            *moments = Some(Moments {
+                first: first.clone(),
+                ..old
+            });
+            first
+        }
+        Optimizer::Adam(_) => {
+            let first = old.first * BETA[0] + g.clone() * (1.0 - BETA[0]);
+            let second = old.second * BETA[1] + g.square() * (1.0 - BETA[1]);
+            let unbiased = [&first, &second]
+                .into_iter()
+                .zip(BETA)
+                .map(|(mean, beta)| mean.clone() / (1.0 - beta.powi(steps)));
+            let [mean, square]: [Tensor<1>; 2] = unbiased
+                .collect::<Vec<_>>()
+                .try_into()
+                .expect("two moments");
+            *moments = Some(Moments { first, second });
+            mean / (square.sqrt() + 1e-8)
         }
     }
 }
