@@ -11,7 +11,7 @@ struct Fig4Best {
     corpus: Corpus,
     #[axis]
     depth: Depth,
-    #[tune(|scale| scale.pick(vec![0.02], vec![0.01, 0.03], vec![0.004, 0.01, 0.03]))]
+    #[tune(|scale, corpus, depth| rates(scale, corpus, depth))]
     rate: f64,
     #[seed(|scale| scale.pick(0..1, 0..1, 0..3))]
     seed: u64,
@@ -22,8 +22,10 @@ impl Run for Fig4Best {
 
     fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {
         let start = lab.pretrained(self.corpus)?;
-        let sgd = Sgd::rate(self.rate).momentum(0.9);
-        lab.fine_tune(start, self.depth, sgd, self.seed)
+        let adam = Optimizer::Adam(self.rate);
+        let paper = Sgd::rate(self.rate).momentum(0.5).into();
+        let optimizer = lab.scale().pick(adam, adam, paper);
+        lab.fine_tune(start, self.depth, optimizer, self.seed)
     }
 
     fn test(&self, fitted: &Fitted<Network>, lab: &Lab) -> Result<Scores> {
@@ -49,6 +51,16 @@ impl Run for Fig4Best {
             Baseline::new("Untrained network", explain(&lab.untrained(0), lab)?),
         ])
     }
+}
+
+/// Learning rates to choose from; at the paper's scale those that it found.
+fn rates(scale: Scale, corpus: Corpus, depth: Depth) -> Vec<f64> {
+    let published = match corpus {
+        Corpus::Shapes => [0.02, 0.008, 0.008, 0.008, 0.004],
+        Corpus::Mri => [0.038, 0.03, 0.015, 0.03, 0.01],
+    };
+    let paper = vec![published[depth as usize]];
+    scale.pick(vec![0.002], vec![0.001, 0.003], paper)
 }
 
 /// The paper's eight methods on the images that every compared network classifies correctly.

@@ -56,7 +56,7 @@ pub mod prelude {
     pub use crate::experiment::{Corpus, Epoch, Fitted, Lab, Level, Model, Run, Scale, Validation};
     pub use crate::network::Network;
     pub use crate::score::{Metric, Precision, Score, Scores};
-    pub use crate::training::{Depth, Sgd};
+    pub use crate::training::{Depth, Optimizer, Sgd};
 }
 
 /// What the macros expand to. Not for people: it may change at any time.

@@ -62,7 +62,7 @@ fn draw(mut image: ArrayViewMut2<f32>, class: u8, rng: &mut impl Rng) {
         if drawn.len() == wanted {
             break;
         }
-        let radius = size * rng.random_range(0.08..0.14);
+        let radius = size * rng.random_range(0.06..0.11);
         let [x, y] = std::array::from_fn(|_| rng.random_range(radius..size - radius));
         let apart = |&[x2, y2, r2]: &[f32; 3]| (x - x2).hypot(y - y2) > radius + r2;
         if drawn.iter().all(apart) {

@@ -30,6 +30,8 @@ pub struct Settings {
     pub explained: usize,
     /// Passes over the training images at most.
     pub epochs: usize,
+    /// Images a step.
+    pub batch: usize,
     /// Images of each pre-training.
     pub pretraining_images: usize,
     /// Their height and width. Less than `image_size` where time is short: convolutions do not mind.
@@ -56,10 +58,11 @@ impl Settings {
             validation_subjects: scale.pick(8, 24, 209),
             test_subjects: scale.pick(8, 34, 712),
             explained: scale.pick(12, 64, usize::MAX),
-            epochs: scale.pick(6, 4, 40),
+            epochs: scale.pick(6, 6, 40),
+            batch: scale.pick(16, 16, 32),
             pretraining_images: scale.pick(960, 2_400, 25_000),
             pretraining_size: scale.pick(48, 64, 224),
-            pretraining_epochs: scale.pick(6, 8, 20),
+            pretraining_epochs: scale.pick(6, 7, 20),
         }
     }
 }
