@@ -14,7 +14,7 @@ struct FirstExperiment {
     #[axis([Depth::Conv1, Depth::All])] depth: Depth,
     // ANCHOR_END: axis
     // ANCHOR: tune
-    #[tune([0.01, 0.03])] rate: f64,
+    #[tune([0.001, 0.003])] rate: f64,
     // ANCHOR_END: tune
     // ANCHOR: seed
     #[seed([0])] seed: u64,
@@ -28,8 +28,8 @@ impl Run for FirstExperiment {
     // ANCHOR: fit
     fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {
         let start = lab.pretrained(Corpus::Shapes)?;
-        let sgd = Sgd::rate(self.rate).momentum(0.9);
-        lab.fine_tune(start, self.depth, sgd, self.seed)
+        let adam = Optimizer::Adam(self.rate);
+        lab.fine_tune(start, self.depth, adam, self.seed)
     }
     // ANCHOR_END: fit
 

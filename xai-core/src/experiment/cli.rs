@@ -1,6 +1,7 @@
 //! The command line that every experiment has.
 
 use std::fmt::Write;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,7 +11,7 @@ use super::progress::catch_interrupt;
 use super::results::SweepResult;
 use super::run::Run;
 use super::spec::{Scale, Spec};
-use super::sweep::{Outcome, SweepOptions, sweep};
+use super::sweep::{Outcome, SweepOptions, cores, sweep};
 use super::{Plan, Value};
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
@@ -24,6 +25,9 @@ struct Arguments {
     /// Where to compute: flex (this machine's CPU), cuda or cuda:N (an NVIDIA GPU)
     #[arg(long, default_value_t)]
     device: DeviceChoice,
+    /// Cells computed at a time [default: one a core on a CPU, one on a GPU]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
     /// The folder of all runs
     #[arg(long, value_name = "DIR", default_value = "runs")]
     out: PathBuf,
@@ -63,6 +67,9 @@ pub fn main<R: Run>(table: Table, report: Report) -> ExitCode {
     let options = SweepOptions {
         scale: arguments.scale,
         device: arguments.device,
+        jobs: arguments
+            .jobs
+            .map_or(default_jobs(arguments.device), usize::from),
         out: arguments.out,
         fresh: arguments.fresh,
         plan_only: arguments.plan,
@@ -78,6 +85,13 @@ pub fn main<R: Run>(table: Table, report: Report) -> ExitCode {
                 1
             })
         }
+    }
+}
+
+fn default_jobs(device: DeviceChoice) -> usize {
+    match device {
+        DeviceChoice::Flex => cores(),
+        DeviceChoice::Cuda(_) => 1,
     }
 }
 

@@ -27,6 +27,9 @@ pub struct Lab {
     agreed: Option<Arc<[u32]>>,
 }
 
+/// Where the one value of a type is, or will be.
+type Place = Arc<Mutex<Option<Arc<dyn Any + Send + Sync>>>>;
+
 struct Shared {
     scale: Scale,
     settings: Settings,
@@ -34,7 +37,7 @@ struct Shared {
     device: Device,
     store: Store,
     reporter: Reporter,
-    memory: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    memory: Mutex<HashMap<TypeId, Place>>,
 }
 
 impl Lab {
@@ -146,20 +149,18 @@ impl Lab {
         &self,
         make: impl FnOnce() -> Result<T>,
     ) -> Result<Arc<T>> {
-        let memory = || {
-            self.shared
-                .memory
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        };
-        let known = memory().get(&TypeId::of::<T>()).cloned();
-        let value = match known {
-            Some(value) => value,
-            None => {
-                // Not under the lock, because `make` may want other things of this kind.
-                let made: Arc<dyn Any + Send + Sync> = Arc::new(make()?);
-                memory().entry(TypeId::of::<T>()).or_insert(made).clone()
-            }
+        let mut memory = self
+            .shared
+            .memory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let place = memory.entry(TypeId::of::<T>()).or_default().clone();
+        drop(memory);
+        // Only this type is locked, because `make` may want others.
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = match &*place {
+            Some(value) => value.clone(),
+            None => place.insert(Arc::new(make()?)).clone(),
         };
         Ok(value
             .downcast()

@@ -1,10 +1,11 @@
 //! How a sweep goes through its phases.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use serde_json::json;
@@ -12,7 +13,7 @@ use serde_json::json;
 use super::key::Key;
 use super::lab::Lab;
 use super::plan::Plan;
-use super::progress::{Reporter, check_interrupt};
+use super::progress::{Progress, Reporter, check_interrupt};
 use super::results::{Baseline, CellResult, SweepResult};
 use super::run::{Fitted, Model, Run};
 use super::scores::{Predictions, read_scores, write_scores};
@@ -30,6 +31,8 @@ pub struct SweepOptions {
     pub scale: Scale,
     /// Where to compute.
     pub device: DeviceChoice,
+    /// Cells computed at a time, each with its share of the cores. Results do not depend on it.
+    pub jobs: usize,
     /// The folder of all runs.
     pub out: PathBuf,
     /// Computes every cell again.
@@ -45,6 +48,7 @@ impl Default for SweepOptions {
         Self {
             scale: Scale::default(),
             device: DeviceChoice::default(),
+            jobs: 1,
             out: PathBuf::from("runs"),
             fresh: false,
             plan_only: false,
@@ -95,6 +99,7 @@ pub fn sweep<R: Run>(options: &SweepOptions) -> Result<Outcome> {
         cells,
         lab,
         failures: Vec::new(),
+        jobs: options.jobs,
         experiment: std::marker::PhantomData,
     };
     sweep.keep_plan()?;
@@ -188,7 +193,80 @@ struct Sweep<R> {
     cells: Vec<Cell>,
     lab: Lab,
     failures: Vec<(String, Error)>,
+    jobs: usize,
     experiment: std::marker::PhantomData<R>,
+}
+
+/// The processor's cores, as far as this process may use them.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Cells in an order in which jobs that take the next one each are far apart in the design, so that
+/// they begin with different shared stages instead of waiting for one.
+fn spread(todo: &[usize], jobs: usize) -> Vec<usize> {
+    let stretch = todo.len().div_ceil(jobs);
+    (0..stretch)
+        .flat_map(|at| todo.iter().skip(at).step_by(stretch).copied())
+        .collect()
+}
+
+/// One phase under way: what its jobs share.
+struct Phase<'a, W> {
+    name: &'a str,
+    experiment: &'static str,
+    lab: &'a Lab,
+    bar: Progress,
+    total: usize,
+    queue: Mutex<VecDeque<&'a mut Cell>>,
+    finished: AtomicUsize,
+    failures: Mutex<Vec<(String, Error)>>,
+    work: W,
+}
+
+impl<W: Fn(&mut Cell, &Lab) -> Result<()>> Phase<'_, W> {
+    /// One job: the next cell, until there is none.
+    fn run(&self) -> Result<()> {
+        loop {
+            check_interrupt()?;
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(cell) = queue.pop_front() else {
+                return Ok(());
+            };
+            drop(queue);
+            self.work_on(cell)?;
+        }
+    }
+
+    fn work_on(&self, cell: &mut Cell) -> Result<()> {
+        let title = format!("{} {}", self.name, cell.point);
+        self.bar.label(&title);
+        let lab = self.lab.for_cell(self.experiment, &values(&cell.point))?;
+        let start = Instant::now();
+        // A panic, such as a GPU that runs out of memory, costs one cell and not the sweep.
+        let outcome =
+            catch_unwind(AssertUnwindSafe(|| (self.work)(cell, &lab))).unwrap_or_else(|payload| {
+                Err(Error::invalid(format!("panicked: {}", panic_text(payload))))
+            });
+        let reporter = self.lab.reporter();
+        match outcome {
+            Ok(()) => {
+                let finished = self.finished.fetch_add(1, Ordering::Relaxed) + 1;
+                reporter.finished(&format!(
+                    "{title}: {finished} of {} in {:.1} s",
+                    self.total,
+                    start.elapsed().as_secs_f64()
+                ));
+            }
+            Err(Error::Interrupted) => return Err(Error::Interrupted),
+            Err(error) => {
+                reporter.warn(&format!("failed: {title}: {error}"));
+                let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+                failures.push((title, error));
+            }
+        }
+        self.bar.tick()
+    }
 }
 
 impl<R: Run> Sweep<R> {
@@ -252,45 +330,57 @@ impl<R: Run> Sweep<R> {
         }
     }
 
-    /// Works on each of the cells; `false` if any of them failed.
+    /// Works on each of the cells, as many at a time as there are jobs; `false` if any of them failed.
     fn phase(
         &mut self,
         name: &str,
         todo: Vec<usize>,
-        work: impl Fn(&mut Cell, &Lab) -> Result<()>,
+        work: impl Fn(&mut Cell, &Lab) -> Result<()> + Sync,
     ) -> Result<bool> {
         if todo.is_empty() {
             return Ok(true);
         }
-        let failed_before = self.failures.len();
-        let bar = self.lab.progress(todo.len(), name);
-        for (index, &cell) in todo.iter().enumerate() {
-            check_interrupt()?;
-            let cell = &mut self.cells[cell];
-            let title = format!("{name} {}", cell.point);
-            bar.label(&title);
-            let lab = self.lab.for_cell(self.plan.name, &values(&cell.point))?;
-            let start = Instant::now();
-            // A panic, such as a GPU that runs out of memory, costs one cell and not the sweep.
-            let outcome =
-                catch_unwind(AssertUnwindSafe(|| work(cell, &lab))).unwrap_or_else(|payload| {
-                    Err(Error::invalid(format!("panicked: {}", panic_text(payload))))
-                });
-            match outcome {
-                Ok(()) => {
-                    let seconds = start.elapsed().as_secs_f64();
-                    self.lab.reporter().finished(&format!(
-                        "{title}: {} of {} in {seconds:.1} s",
-                        index + 1,
-                        todo.len()
-                    ));
-                }
-                Err(Error::Interrupted) => return Err(Error::Interrupted),
-                Err(error) => self.fail(title, error),
-            }
-            bar.tick()?;
+        let jobs = self.jobs.clamp(1, todo.len());
+        let mut cells: Vec<Option<&mut Cell>> = self.cells.iter_mut().map(Some).collect();
+        let cells = spread(&todo, jobs)
+            .into_iter()
+            .filter_map(|cell| cells[cell].take());
+        let phase = Phase {
+            name,
+            experiment: self.plan.name,
+            lab: &self.lab,
+            bar: self.lab.progress(todo.len(), name),
+            total: todo.len(),
+            queue: Mutex::new(cells.collect()),
+            finished: AtomicUsize::new(0),
+            failures: Mutex::default(),
+            work,
+        };
+        if jobs == 1 {
+            phase.run()?;
+        } else {
+            // A job's share of the cores: whole cells side by side waste less time than the threads
+            // of one, which wait for each other at every layer.
+            let threads = (cores() / jobs).max(1);
+            std::thread::scope(|scope| {
+                let job = || {
+                    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                    pool.map_err(Error::invalid)?.install(|| phase.run())
+                };
+                let jobs: Vec<_> = (0..jobs).map(|_| scope.spawn(job)).collect();
+                let ends = jobs
+                    .into_iter()
+                    .map(|job| job.join().expect("panics are caught"));
+                ends.collect::<Result<Vec<()>>>()
+            })?;
         }
-        Ok(self.failures.len() == failed_before)
+        let failures = phase
+            .failures
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let all_well = failures.is_empty();
+        self.failures.extend(failures);
+        Ok(all_well)
     }
 
     fn fail(&mut self, title: String, error: Error) {

@@ -566,3 +566,30 @@ pub(super) fn channel_combine(
             }
         });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the module promises: the vectors of this processor change no bit.
+    #[test]
+    fn every_processor_gives_the_same_bits() {
+        let number = |i: usize| ((i * 2654435761) % 1000) as f32 / 500.0 - 1.0;
+        let numbers = |n: usize| (0..n).map(number).collect::<Vec<f32>>();
+        let (line, channels) = (400, 5);
+        let (lines, weights) = (numbers(line * channels), numbers(channels * 9 * OUT));
+        let offsets: Vec<usize> = (0..3)
+            .flat_map(|y| (0..3).map(move |x| y * 20 + x))
+            .collect();
+        let best = correlate(&lines, line, &weights, &offsets);
+        let plain = correlate_with::<[f32; LANES]>(&lines, line, &weights, &offsets);
+        assert_eq!(best, plain);
+        assert!(best.as_flattened().as_flattened().iter().any(|x| *x != 0.0));
+
+        let (mut best, mut plain) = ([[0.5; LANES]; TILE], [[0.5; LANES]; TILE]);
+        let g = numbers(line * TILE_OUT);
+        accumulate(&g, &lines, line, 320, &mut best);
+        accumulate_with::<[f32; LANES]>(&g, &lines, line, 320, &mut plain);
+        assert_eq!(best, plain);
+    }
+}
