@@ -56,7 +56,7 @@ impl Settings {
             slices: 12,
             training_subjects: scale.pick(32, 100, 209),
             validation_subjects: scale.pick(8, 24, 209),
-            test_subjects: scale.pick(8, 34, 712),
+            test_subjects: scale.pick(24, 34, 712),
             explained: scale.pick(12, 64, usize::MAX),
             epochs: scale.pick(6, 6, 40),
             batch: scale.pick(16, 16, 32),

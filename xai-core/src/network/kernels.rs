@@ -476,8 +476,9 @@ fn pool_plane(
             let start = rows.start * w + columns.start;
             let mut best = (x[start], start as i32);
             for row in rows.clone() {
-                for at in row * w + columns.start..row * w + columns.end {
-                    best = first_max(best, (x[at], at as i32));
+                let start = row * w + columns.start;
+                for (at, &value) in x[start..row * w + columns.end].iter().enumerate() {
+                    best = first_max(best, (value, (start + at) as i32));
                 }
             }
             (y[row * out_w + column], index[row * out_w + column]) = best;

@@ -6,6 +6,10 @@ use crate::device::{Device, Tensor};
 /// One step of a [`Network`]. Activations are `[n, channels, height, width]` throughout;
 /// after [`Layer::Flatten`] they are `[n, features, 1, 1]`.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a network has some tens of layers"
+)]
 pub enum Layer {
     /// A 2-D convolution.
     Conv2d(Conv2d),

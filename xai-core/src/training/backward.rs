@@ -15,6 +15,7 @@ use crate::network::{BatchNorm2d, Conv2d, Layer, Linear, Network};
 const NORM_MOMENTUM: f64 = 0.1;
 
 /// What the backward pass needs of a layer's forward pass.
+#[expect(clippy::large_enum_variant, reason = "one a layer, for one step")]
 enum Saved {
     Nothing,
     Input(Tensor<4>),
