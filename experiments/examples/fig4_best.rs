@@ -34,21 +34,15 @@ impl Run for Fig4Best {
 
     fn baselines(lab: &Lab) -> Result<Vec<Baseline>> {
         let images = lab.test().classified_correctly_by_all()?;
-        let filter = |name, scores| Baseline::new(name, scores);
+        let sobel = explain!(input = images, methods = [Sobel], score = Precision)?;
+        let laplace = explain!(input = images, methods = [Laplace], score = Precision)?;
+        let intensity = explain!(input = images, methods = [Intensity], score = Precision)?;
+        let untrained = explain(&lab.untrained(0), lab)?;
         Ok(vec![
-            filter(
-                "Sobel filter",
-                explain!(input = images, methods = [Sobel], score = Precision)?,
-            ),
-            filter(
-                "Laplace filter",
-                explain!(input = images, methods = [Laplace], score = Precision)?,
-            ),
-            filter(
-                "Raw intensity",
-                explain!(input = images, methods = [Intensity], score = Precision)?,
-            ),
-            Baseline::new("Untrained network", explain(&lab.untrained(0), lab)?),
+            Baseline::new("Sobel filter", sobel),
+            Baseline::new("Laplace filter", laplace),
+            Baseline::new("Raw intensity", intensity),
+            Baseline::new("Untrained network", untrained),
         ])
     }
 }
@@ -70,10 +64,7 @@ fn explain(model: &Network, lab: &Lab) -> Result<Scores> {
         input = lab.test().classified_correctly_by_all()?,
         methods = [
             IntegratedGradients { steps: 50 },
-            GradientShap {
-                samples: 5,
-                seed: 0
-            },
+            GradientShap::default(),
             DeepLift,
             Saliency,
             InputXGradient,

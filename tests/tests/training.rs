@@ -198,3 +198,24 @@ fn depths_begin_at_whole_blocks() {
     ];
     assert_eq!(all.map(first), [24, 17, 10, 5, 0]);
 }
+
+#[test]
+fn a_network_comes_back_from_its_file() {
+    let device = DeviceChoice::Flex.open().unwrap();
+    let network = network(&device);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("network.safetensors");
+    network.save(&path).unwrap();
+    let x = uniform([2, 3, 21, 18], &device);
+    let again = Network::load(&path, &device).unwrap();
+    let logits = |network: &Network| network.forward(x.clone()).into_data();
+    assert_eq!(logits(&again), logits(&network));
+
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let error = Network::load(&path, &device).unwrap_err().to_string();
+    assert!(
+        error.contains("network.safetensors") && error.contains("no whole"),
+        "{error}"
+    );
+}

@@ -115,9 +115,14 @@ impl Lab {
     /// If the stage cannot be written or read.
     pub fn pretrained(&self, corpus: Corpus) -> Result<Network> {
         let settings = self.settings();
+        // What a pre-training depends on, and no more: the training images calibrate it.
         let inputs = json!({
             "corpus": corpus.name(),
-            "settings": settings,
+            "network": settings.network,
+            "images": settings.pretraining_images,
+            "size": settings.pretraining_size,
+            "epochs": settings.pretraining_epochs,
+            "calibration": [settings.training_subjects, settings.slices as u64, settings.image_size as u64],
             "device": self.device_choice().kind(),
             "code": FIT_CODE,
         });

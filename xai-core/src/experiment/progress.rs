@@ -1,9 +1,13 @@
 //! What a person sees while a sweep runs, and how they stop it.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 
 use crate::error::{Error, Result};
 
@@ -52,14 +56,25 @@ impl Reporter {
 
     /// A bar of `len` steps.
     pub fn bar(&self, len: usize, label: &str) -> Progress {
-        let template = "{msg:24} {wide_bar} {pos}/{len} {elapsed} (left: {eta})";
-        let style = ProgressStyle::with_template(template).expect("our own template");
+        let template = "{msg:24} {wide_bar} {pos}/{len} {elapsed} (left: {left})";
+        let style = ProgressStyle::with_template(template)
+            .expect("our own template")
+            .with_key("left", |state: &ProgressState, text: &mut dyn Write| {
+                // Nothing is known before the first step; indicatif would say 0 s.
+                let _ = match state.pos() {
+                    0 => text.write_str("?"),
+                    _ => write!(text, "{:#}", HumanDuration(state.eta())),
+                };
+            });
         let bar = self.bars.add(
             ProgressBar::new(len as u64)
                 .with_style(style)
                 .with_message(label.to_owned()),
         );
         bar.tick();
+        if !self.lines && !self.quiet {
+            bar.enable_steady_tick(Duration::from_secs(1)); // time goes on within a step
+        }
         Progress { bar }
     }
 

@@ -334,3 +334,39 @@ fn has_settled(history: &[Epoch]) -> bool {
         |a: &Epoch, b: &Epoch| (a.validation.accuracy - b.validation.accuracy).abs() < 0.005;
     close(a, b) && close(b, c) && [a, b, c].iter().all(|e| e.accuracy > e.validation.accuracy)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Sgd;
+    use super::*;
+
+    fn history(epochs: &[(f64, f64)]) -> Vec<Epoch> {
+        let epoch = |&(accuracy, validation)| Epoch {
+            accuracy,
+            loss: 0.0,
+            validation: Validation {
+                accuracy: validation,
+                loss: 0.0,
+            },
+        };
+        epochs.iter().map(epoch).collect()
+    }
+
+    #[test]
+    fn training_stops_once_three_validations_agree_below_training() {
+        let settled = [(0.9, 0.5), (0.9, 0.8), (0.9, 0.804), (0.9, 0.801)];
+        assert!(has_settled(&history(&settled)));
+        assert!(!has_settled(&history(&settled[..3])), "still moving");
+        assert!(!has_settled(&history(&settled[2..])), "too few");
+        let ahead = [(0.9, 0.8), (0.9, 0.804), (0.79, 0.801)];
+        assert!(!has_settled(&history(&ahead)), "training is not above it");
+    }
+
+    #[test]
+    fn the_rate_falls_by_ten_every_seven_epochs() {
+        let schedule = Schedule::paper(Sgd::rate(0.02).momentum(0.5));
+        for (epoch, rate) in [(0, 0.02), (6, 0.02), (7, 0.002), (14, 0.0002)] {
+            assert!((schedule.rate(epoch) - rate).abs() < 1e-12);
+        }
+    }
+}

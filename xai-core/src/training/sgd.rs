@@ -162,3 +162,46 @@ fn descend(layer: &mut Layer, velocity: &Gradients, rate: f64) {
         down(bias, velocity, rate);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::DeviceChoice;
+    use crate::network::Linear;
+
+    /// One weight, three gradients; the expected values are torch.optim's (torch 2, float64).
+    #[test]
+    fn steps_are_torchs() {
+        let device = DeviceChoice::Flex.open().unwrap();
+        let sgd = Sgd::rate(0.1).momentum(0.5).into();
+        let expected = [
+            (sgd, [0.2, 0.2, 0.175]),
+            (
+                Optimizer::Adam(0.1),
+                [0.200000001, 0.173366297, 0.139323383],
+            ),
+        ];
+        for (optimizer, expected) in expected {
+            let mut layers = [Layer::Linear(Linear {
+                weight: Tensor::from_data([[0.3]], &device),
+                bias: None,
+            })];
+            let mut state = State::default();
+            for (g, expected) in [1.0, -0.5, 0.25].into_iter().zip(expected) {
+                let gradients = Gradients {
+                    weight: Tensor::from_data([g], &device),
+                    bias: None,
+                };
+                state.update(&mut layers, vec![Some(gradients)], 0.1, &optimizer);
+                let Layer::Linear(linear) = &layers[0] else {
+                    unreachable!("it is put in above")
+                };
+                let weight: f32 = linear.weight.clone().into_scalar();
+                assert!(
+                    (f64::from(weight) - expected).abs() < 1e-6,
+                    "{optimizer:?}: {weight}"
+                );
+            }
+        }
+    }
+}
