@@ -23,6 +23,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
 use super::ops::Window;
+use super::vgg::BLOCKS;
 use super::{BatchNorm2d, Conv2d, Layer, Linear, Network};
 use crate::device::{Device, Tensor};
 use crate::error::{Error, Result};
@@ -273,13 +274,6 @@ fn layer(at: &str, entry: Entry, weights: &mut Weights<'_>) -> Result<Layer> {
 
 /// VGG-16 as torchvision builds and names it.
 fn vgg16(classes: usize) -> Vec<(String, Entry)> {
-    const BLOCKS: [&[usize]; 5] = [
-        &[64, 64],
-        &[128, 128],
-        &[256, 256, 256],
-        &[512, 512, 512],
-        &[512, 512, 512],
-    ];
     let mut features = Vec::new();
     let mut inputs = 3;
     for block in BLOCKS {

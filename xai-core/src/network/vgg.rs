@@ -12,7 +12,7 @@ use crate::random;
 use burn::tensor::TensorData;
 
 /// Output channels of the convolutions of each of the five blocks at full width.
-const BLOCKS: [&[usize]; 5] = [
+pub(super) const BLOCKS: [&[usize]; 5] = [
     &[64, 64],
     &[128, 128],
     &[256, 256, 256],
