@@ -12,8 +12,9 @@
 //! depends on the shapes only. So results do not depend on the number of threads or on the width
 //! of the processor's vectors.
 //!
-//! In a network an eighth as wide as VGG-16 (112 x 112, 32 images) this is 5 to 20 times as fast
-//! as Burn 0.21's Flex; `ops` falls back to Burn for all shapes and devices that are not here.
+//! Forward, in one run on two cores with AVX-512, for the layers of a network an eighth as wide as
+//! VGG-16 (112 x 112, 32 images): 10 times as fast as Burn 0.21's Flex in the first block, 4 times
+//! in the third, twice in the last. `ops` falls back to Burn for shapes and devices not served here.
 
 use rayon::prelude::*;
 
