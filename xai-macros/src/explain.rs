@@ -117,28 +117,18 @@ fn check(call: &Call, errors: &mut Errors) -> Vec<Ident> {
 /// The name of a method's type: `Lrp` of `Lrp::epsilon(1e-9)`.
 fn type_name(method: &Expr) -> Option<&Ident> {
     match method {
-        Expr::Path(path) => path
-            .path
-            .segments
-            .iter()
-            .rev()
-            .map(|segment| &segment.ident)
-            .find(is_type),
-        Expr::Struct(literal) => literal
-            .path
-            .segments
-            .iter()
-            .rev()
-            .map(|segment| &segment.ident)
-            .find(is_type),
+        Expr::Path(path) => last_type(&path.path),
+        Expr::Struct(literal) => last_type(&literal.path),
         Expr::Call(call) => type_name(&call.func),
         Expr::MethodCall(call) => type_name(&call.receiver),
         _ => None,
     }
 }
 
-fn is_type(name: &&Ident) -> bool {
-    name.to_string().starts_with(char::is_uppercase)
+/// The last name of a path that is a type's: not `epsilon` but `Lrp`.
+fn last_type(path: &syn::Path) -> Option<&Ident> {
+    let mut names = path.segments.iter().rev().map(|segment| &segment.ident);
+    names.find(|name| name.to_string().starts_with(char::is_uppercase))
 }
 
 fn expand(call: &Call, fields: &[Ident]) -> TokenStream {

@@ -144,24 +144,10 @@ impl Network {
         for layer in self.layers {
             match (layers.last_mut(), layer) {
                 (Some(Layer::Conv2d(conv)), Layer::BatchNorm2d(norm)) => {
-                    let (scale, shift) = norm.scale_and_shift();
-                    let [channels] = scale.dims();
-                    let bias = match conv.bias.take() {
-                        Some(bias) => bias * scale.clone() + shift,
-                        None => shift,
-                    };
-                    conv.bias = Some(bias);
-                    conv.weight = conv.weight.clone() * scale.reshape([channels, 1, 1, 1]);
+                    fold(&mut conv.weight, &mut conv.bias, &norm);
                 }
                 (Some(Layer::Linear(linear)), Layer::BatchNorm2d(norm)) => {
-                    let (scale, shift) = norm.scale_and_shift();
-                    let [features] = scale.dims();
-                    let bias = match linear.bias.take() {
-                        Some(bias) => bias * scale.clone() + shift,
-                        None => shift,
-                    };
-                    linear.bias = Some(bias);
-                    linear.weight = linear.weight.clone() * scale.reshape([features, 1]);
+                    fold(&mut linear.weight, &mut linear.bias, &norm);
                 }
                 (_, layer) => layers.push(layer),
             }
@@ -193,4 +179,16 @@ impl Network {
             _ => None,
         })
     }
+}
+
+/// Multiplies a normalisation into the layer before it, whose weight is `[out, ..]`.
+fn fold<const D: usize>(weight: &mut Tensor<D>, bias: &mut Option<Tensor<1>>, norm: &BatchNorm2d) {
+    let (scale, shift) = norm.scale_and_shift();
+    let mut shape = [1; D];
+    [shape[0]] = scale.dims();
+    *bias = Some(match bias.take() {
+        Some(bias) => bias * scale.clone() + shift,
+        None => shift,
+    });
+    *weight = weight.clone() * scale.reshape(shape);
 }

@@ -36,7 +36,7 @@ impl Sgd {
 pub enum Optimizer {
     /// Descent with momentum: the paper's.
     Sgd(Sgd),
-    /// Adam (Kingma & Ba 2015) with torch's constants and this rate, for pre-trainings: batch norm
+    /// Adam (Kingma & Ba 2015) with torch's constants and this rate: batch norm
     /// before max pooling gives the first layers gradients a hundred times those of the last, which
     /// one rate for all does not suit.
     Adam(f64),
