@@ -2,17 +2,17 @@
 //!
 //! Everything is written aside and then renamed: what has its final name is complete. A cell is
 //! what its manifest says; the manifest lists each file with its size and hash, and a file that does
-//! not match (a full disk, a power cut) counts as not there.
+//! not match (a full disk, a power cut) counts as not there. Whoever writes a cell or a stage holds its lock.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use super::key::Key;
-use super::progress::check_interrupt;
+use super::lock::Lock;
 use super::{Epoch, Validation};
 use crate::error::{Error, Result};
 
@@ -24,6 +24,7 @@ pub const PREDICTIONS: &str = "predictions.parquet";
 pub const SCORES: &str = "scores.parquet";
 
 const MANIFEST: &str = "manifest.json";
+const CELLS: &str = "cells";
 
 /// How far a cell has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,24 +47,37 @@ pub struct Manifest {
     pub status: Status,
     /// The parameters' values, for people; they are among the inputs too.
     pub cell: String,
-    /// Everything that determines the result.
+    /// Everything that determines the model.
     pub inputs: serde_json::Value,
     /// The version of xai-core that computed it.
     pub version: String,
     /// The device it was computed on.
     pub device: String,
+    /// Which fit this is of: no two have the same name.
+    pub fit: String,
     /// The result by which cells are selected.
     pub validation: Validation,
     /// How the training went.
     pub history: Vec<Epoch>,
-    /// Seconds that each phase took.
+    /// Seconds that each phase took; `stages` are those of the fit that went to what cells share.
     pub seconds: BTreeMap<String, f64>,
     /// The share of the test set that the model classifies correctly.
     pub test_accuracy: Option<f64>,
-    /// The hash of what the scores were made from: the images that every winner classifies correctly, and the code.
-    pub scored: Option<Key>,
+    /// What the scores were made from, beside the model.
+    pub scored: Option<Scored>,
     /// The cell's files by name.
     pub files: BTreeMap<String, FileRecord>,
+}
+
+/// What determines the scores of a model's explanations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// The hash of the numbers of the images that every winner classifies correctly.
+    pub images: Key,
+    /// How many of them are explained at most.
+    pub explained: usize,
+    /// The versions of the code: ours, and that of the experiment's `test`.
+    pub code: [u32; 2],
 }
 
 /// What a file must look like.
@@ -79,47 +93,110 @@ pub struct FileRecord {
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
+    view: PathBuf,
     stages: PathBuf,
+    /// In a run that computes everything again: the stages that it has computed.
+    renewed: Option<Arc<Mutex<BTreeSet<Key>>>>,
 }
 
 impl Store {
     /// The store in `<out>/<experiment>`; folders are made when something is kept.
     pub fn new(out: &Path, experiment: &str) -> Self {
+        Self::at(out.join(experiment), out.join(".stages"))
+    }
+
+    /// The store in a folder, with its stages in another.
+    pub(super) fn at(folder: PathBuf, stages: PathBuf) -> Self {
         Self {
-            folder: out.join(experiment),
-            stages: out.join(".stages"),
+            view: folder.clone(),
+            folder,
+            stages,
+            renewed: None,
         }
     }
 
-    /// `<out>/<experiment>`: where the sweep's own files go.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// The store of a restricted run, whose scores and reports have a folder of their own: they are
+    /// made on other images than those of the whole experiment. Models are shared.
+    pub fn restricted(self, label: &str) -> Self {
+        Self {
+            view: self.folder.join("partial").join(label),
+            ..self
+        }
     }
 
-    /// The folder of a cell.
+    /// The store of a run that does not believe in stages computed before it.
+    pub fn without_old_stages(self) -> Self {
+        Self {
+            renewed: Some(Arc::default()),
+            ..self
+        }
+    }
+
+    /// Where the sweep's own files go: `<out>/<experiment>`, or the folder of a restricted run in it.
+    pub fn folder(&self) -> &Path {
+        &self.view
+    }
+
+    /// The folder of the stages.
+    pub(super) fn stages(&self) -> &Path {
+        &self.stages
+    }
+
+    /// The folder of a cell's model and predictions.
     pub fn cell(&self, key: &Key) -> PathBuf {
-        self.folder.join("cells").join(key.as_str())
+        self.folder.join(CELLS).join(key.as_str())
+    }
+
+    /// Where a cell's file is.
+    pub fn file(&self, key: &Key, name: &str) -> PathBuf {
+        self.place(key, name).join(name)
+    }
+
+    /// The folder of a cell's file: scores lie with the run that they belong to.
+    fn place(&self, key: &Key, name: &str) -> PathBuf {
+        match name {
+            SCORES => self.view.join(CELLS).join(key.as_str()),
+            _ => self.cell(key),
+        }
+    }
+
+    /// Where the messages about a cell go, of a failed one too.
+    pub fn log(&self, key: &Key) -> PathBuf {
+        self.folder.join("logs").join(format!("{key}.log"))
+    }
+
+    /// Writes a file of the sweep itself.
+    pub(super) fn keep(&self, name: &str, content: &impl Serialize) -> Result<()> {
+        let _lock = Lock::of_reports(&self.view)?;
+        write_json(&self.view.join(name), content)
+    }
+
+    /// The right to write a cell; `None` while somebody else has it.
+    pub(super) fn try_lock(&self, key: &Key) -> Result<Option<Lock>> {
+        Lock::attempt(&self.folder.join(".locks").join(key.as_str()))
     }
 
     /// What is known about a cell; `None` if it must be fitted.
     ///
     /// Whatever is damaged is reported through `warn` and left out, so that it is computed again.
     pub fn find(&self, key: &Key, warn: impl Fn(String)) -> Option<Manifest> {
-        let folder = self.cell(key);
-        let path = folder.join(MANIFEST);
-        let text = fs::read(&path).ok()?;
-        let mut manifest: Manifest = match serde_json::from_slice(&text) {
-            Ok(manifest) => manifest,
-            Err(error) => {
-                warn(format!(
-                    "{} is damaged ({error}); the cell is computed again",
-                    path.display()
-                ));
-                return None;
+        let mut manifest = read(&self.cell(key), &warn)?;
+        if self.view != self.folder {
+            manifest.files.remove(SCORES);
+            manifest.scored = None;
+            let folder = self.place(key, SCORES);
+            // Scores of another fit of this cell, before a --fresh, are not this one's.
+            let own = read(&folder, &warn).filter(|own| own.fit == manifest.fit);
+            if let Some((own, record)) = own.and_then(|mut own| {
+                let record = own.files.remove(SCORES)?;
+                Some((own, record))
+            }) {
+                manifest.files.insert(SCORES.to_owned(), record);
+                manifest.scored = own.scored;
             }
-        };
+        }
         manifest.files.retain(|name, record| {
-            let path = folder.join(name);
+            let path = self.file(key, name);
             // A model may be large: its size is checked here, and its content when it is loaded.
             let sound = match name.as_str() {
                 MODEL => fs::metadata(&path).is_ok_and(|file| file.len() == record.bytes),
@@ -136,7 +213,31 @@ impl Store {
         manifest.files.contains_key(MODEL).then_some(manifest)
     }
 
-    /// Keeps a new cell, whose model `save` writes to the path it is given.
+    /// The manifests of all cells that were ever fitted here and that this version can read.
+    pub(super) fn all(&self) -> Vec<Manifest> {
+        let folders = fs::read_dir(self.folder.join(CELLS));
+        let folders = folders.into_iter().flatten().flatten();
+        folders
+            .filter_map(|folder| read(&folder.path(), &|_| ()))
+            .collect()
+    }
+
+    /// The path of a cell's model, whose content is what was kept.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn model(&self, manifest: &Manifest) -> Result<PathBuf> {
+        let path = self.cell(&manifest.key).join(MODEL);
+        match manifest.files.get(MODEL) == Some(&FileRecord::of(&path)?) {
+            true => Ok(path),
+            false => Err(Error::file(
+                &path,
+                "is damaged; delete its folder and run again",
+            )),
+        }
+    }
+
+    /// Keeps a new cell, whose model `save` writes to the path it is given. The caller holds its lock.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -145,21 +246,17 @@ impl Store {
         mut manifest: Manifest,
         save: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<Manifest> {
-        let folder = self.cell(&manifest.key);
-        let aside = aside(&folder);
-        clear(&aside)?;
-        make_folder(&aside)?;
-        save(&aside.join(MODEL))?;
-        manifest
-            .files
-            .insert(MODEL.to_owned(), FileRecord::of(&aside.join(MODEL))?);
-        write_json(&aside.join(MANIFEST), &manifest)?;
-        clear(&folder)?;
-        rename(&aside, &folder)?;
+        whole_folder(&self.cell(&manifest.key), |aside| {
+            save(&aside.join(MODEL))?;
+            manifest
+                .files
+                .insert(MODEL.to_owned(), FileRecord::of(&aside.join(MODEL))?);
+            write_json(&aside.join(MANIFEST), &manifest)
+        })?;
         Ok(manifest)
     }
 
-    /// Adds a file to a cell, then says so in its manifest.
+    /// Adds a file to a cell, then says so in its manifest. The caller holds its lock.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -169,19 +266,30 @@ impl Store {
         name: &str,
         write: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<()> {
-        let path = self.cell(&manifest.key).join(name);
-        let aside = aside(&path);
-        write(&aside)?;
-        manifest
-            .files
-            .insert(name.to_owned(), FileRecord::of(&aside)?);
-        manifest.status = match () {
-            () if manifest.files.contains_key(SCORES) => Status::Tested,
-            () if manifest.files.contains_key(PREDICTIONS) => Status::Predicted,
+        let folder = self.place(&manifest.key, name);
+        make_folder(&folder)?;
+        let record = whole_file(&folder.join(name), |aside| {
+            write(aside)?;
+            FileRecord::of(aside)
+        })?;
+        manifest.files.insert(name.to_owned(), record);
+        let mut kept = manifest.clone();
+        if name != SCORES && self.view != self.folder {
+            // A restricted run knows its own scores; those of the whole experiment stay as they are.
+            let own = read(&folder, &|_| ());
+            let record = own.as_ref().and_then(|own| own.files.get(SCORES).cloned());
+            kept.files.remove(SCORES);
+            kept.files
+                .extend(record.map(|record| (SCORES.to_owned(), record)));
+            kept.scored = own.and_then(|own| own.scored);
+        }
+        kept.status = match () {
+            () if kept.files.contains_key(SCORES) => Status::Tested,
+            () if kept.files.contains_key(PREDICTIONS) => Status::Predicted,
             () => Status::Fitted,
         };
-        rename(&aside, &path)?;
-        write_json(&self.cell(&manifest.key).join(MANIFEST), manifest)
+        manifest.status = kept.status;
+        write_json(&folder.join(MANIFEST), &kept)
     }
 
     /// The folder of a stage, computed by `compute` unless it is there already.
@@ -198,34 +306,47 @@ impl Store {
         compute: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
         let inputs = serde_json::json!({ "stage": name, "inputs": inputs });
-        let folder = self.stages.join(Key::of(&inputs)?.as_str());
-        if folder.exists() {
+        let key = Key::of(&inputs)?;
+        let folder = self.stages.join(key.as_str());
+        if self.has_stage(&key, &folder) {
             return Ok(folder);
         }
-        make_folder(&self.stages)?;
-        let path = folder.with_extension("lock");
-        let lock = File::create(&path).map_err(|error| Error::file(&path, error))?;
-        loop {
-            match lock.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) => {
-                    check_interrupt()?;
-                    std::thread::sleep(Duration::from_millis(100));
-                }
-                Err(TryLockError::Error(error)) => return Err(Error::file(&path, error)),
-            }
-        }
+        let _lock = Lock::wait(&folder.with_extension("lock"))?;
         // Another process may have finished it while this one waited.
-        if !folder.exists() {
-            let aside = aside(&folder);
-            clear(&aside)?;
-            make_folder(&aside)?;
-            compute(&aside)?;
-            write_json(&aside.join("stage.json"), &inputs)?;
-            rename(&aside, &folder)?;
+        if !self.has_stage(&key, &folder) {
+            whole_folder(&folder, |aside| {
+                compute(aside)?;
+                write_json(&aside.join("stage.json"), &inputs)
+            })?;
+            if let Some(renewed) = &self.renewed {
+                let mut renewed = renewed.lock().unwrap_or_else(PoisonError::into_inner);
+                renewed.insert(key);
+            }
         }
         Ok(folder)
     }
+
+    fn has_stage(&self, key: &Key, folder: &Path) -> bool {
+        let believed = self.renewed.as_ref().is_none_or(|renewed| {
+            let renewed = renewed.lock().unwrap_or_else(PoisonError::into_inner);
+            renewed.contains(key)
+        });
+        believed && folder.exists()
+    }
+}
+
+/// The manifest in a cell's folder.
+fn read(folder: &Path, warn: &impl Fn(String)) -> Option<Manifest> {
+    let path = folder.join(MANIFEST);
+    let text = fs::read(&path).ok()?;
+    serde_json::from_slice(&text)
+        .map_err(|error| {
+            warn(format!(
+                "{} is damaged or of another version ({error}); the cell is computed again",
+                path.display()
+            ));
+        })
+        .ok()
 }
 
 impl FileRecord {
@@ -241,18 +362,68 @@ impl FileRecord {
     }
 }
 
-/// Writes JSON for people to read, aside and then renamed.
+/// Writes JSON for people to read, aside and then renamed. The caller holds the lock of the folder.
 pub(super) fn write_json(path: &Path, content: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(content).map_err(|error| Error::file(path, error))?;
-    let aside = aside(path);
-    fs::write(&aside, text + "\n").map_err(|error| Error::file(&aside, error))?;
-    rename(&aside, path)
+    whole_file(path, |aside| {
+        fs::write(aside, text + "\n").map_err(|error| Error::file(aside, error))
+    })
 }
 
-/// Where to write before renaming: on the same disk, hidden, and this process's own.
-fn aside(path: &Path) -> PathBuf {
+/// A file that is there as a whole or not at all.
+fn whole_file<T>(path: &Path, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let aside = beside(path, "new");
+    let written = write(&aside).and_then(|value| {
+        flush(&aside)?;
+        rename(&aside, path)?;
+        Ok(value)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&aside); // gives back what room it took on a full disk
+    }
+    written
+}
+
+/// A folder that is there as a whole or not at all.
+fn whole_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let (aside, old) = (beside(path, "new"), beside(path, "old"));
+    clear(&aside)?; // what a killed process left behind
+    clear(&old)?;
+    make_folder(&aside)?;
+    let filled = fill(&aside).and_then(|()| {
+        let entries = fs::read_dir(&aside).map_err(|error| Error::file(&aside, error))?;
+        for entry in entries {
+            flush(&entry.map_err(|error| Error::file(&aside, error))?.path())?;
+        }
+        if path.exists() {
+            rename(path, &old)?;
+        }
+        rename(&aside, path)
+    });
+    if filled.is_err() {
+        let _ = fs::remove_dir_all(&aside);
+    }
+    filled?;
+    clear(&old)
+}
+
+/// Where to write before renaming: on the same disk and hidden. It has one name for all processes, of
+/// which one at a time has the lock, so that the next one replaces what a killed one left behind.
+fn beside(path: &Path, what: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}", std::process::id()))
+    path.with_file_name(format!(".{name}.{what}"))
+}
+
+/// Brings a file to the disk before its name is given, so that a power cut leaves no empty file under it.
+fn flush(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    File::options()
+        .append(true)
+        .open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| Error::file(path, error))
 }
 
 fn make_folder(path: &Path) -> Result<()> {
