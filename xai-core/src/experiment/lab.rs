@@ -193,14 +193,15 @@ impl Lab {
         inputs: &impl Serialize,
         compute: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
-        let start = Instant::now();
+        let (start, before) = (Instant::now(), self.seconds_in_stages());
         let folder = self.shared.store.stage(name, inputs, compute)?;
         if let Some(cell) = &self.cell {
             let mut seconds = cell
                 .in_stages
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            *seconds += start.elapsed().as_secs_f64();
+            // Stages within this one are in its own time.
+            *seconds = before + start.elapsed().as_secs_f64();
         }
         Ok(folder)
     }

@@ -24,15 +24,16 @@ mod spec;
 pub mod store;
 mod sweep;
 mod value;
+mod whole;
 mod why;
 
 pub use crate::training::{Epoch, Validation};
 pub use bench::{Corpus, TestSet};
 pub use key::Key;
 pub use lab::Lab;
-pub use plan::{Factor, Plan, Restricted, Skipped};
+pub use plan::{Factor, Plan, Skipped};
 pub use progress::Progress;
-pub use restrict::{Choice, Restriction};
+pub use restrict::{Choice, Restricted, Restriction};
 pub use run::{Fitted, Model, Run};
 pub use scores::{Predictions, read_scores, write_scores};
 pub use settings::Settings;

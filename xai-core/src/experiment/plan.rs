@@ -4,8 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::key::Key;
-use super::restrict::{Choice, Restriction, factor, value};
+use super::restrict::{Choice, Restricted, Restriction, factor, label, value};
 use super::spec::{Parameter, Point, Role, Scale, Spec};
 use super::value::Value;
 use crate::error::{Error, Result};
@@ -30,17 +29,6 @@ pub struct Skipped {
     pub reason: &'static str,
     /// How many cells.
     pub cells: usize,
-}
-
-/// That a plan is not the whole design.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Restricted {
-    /// What it is, e.g. `corpus=mri+depth=1conv,all`; also the name of the run's folder.
-    pub label: String,
-    /// How many cells the whole design has.
-    pub of: usize,
-    /// What was asked for.
-    pub by: Restriction,
 }
 
 /// The cells of a sweep: the cross product of the domains, less what is skipped.
@@ -146,23 +134,6 @@ impl Plan {
             skipped,
         })
     }
-}
-
-/// `corpus=mri+depth=1conv,all`, fit for a folder's name.
-fn label<'a>(factors: impl Iterator<Item = &'a Factor>) -> Result<String> {
-    let one = |factor: &Factor| {
-        let levels: Vec<_> = factor.levels.iter().map(Value::to_string).collect();
-        format!("{}={}", factor.name, levels.join(","))
-    };
-    let exact = factors.map(one).collect::<Vec<_>>().join("+");
-    let plain = |c: char| c.is_ascii_alphanumeric() || "=,+.-_".contains(c);
-    let short: String = (exact.chars().take(100))
-        .map(|c| if plain(c) { c } else { '_' })
-        .collect();
-    if short == exact {
-        return Ok(short);
-    }
-    Ok(format!("{short}-{}", &Key::of(&exact)?.as_str()[..8]))
 }
 
 /// The points of a design, with other values for the parameters in `set`.

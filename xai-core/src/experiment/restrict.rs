@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::key::Key;
 use super::plan::Factor;
 use super::spec::{Role, Spec};
 use super::value::Value;
@@ -18,6 +19,17 @@ pub struct Restriction {
     pub only: Vec<Choice>,
     /// Other values than the parameter has in the design.
     pub set: Vec<Choice>,
+}
+
+/// That a plan is not the whole design.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Restricted {
+    /// What it is, e.g. `corpus=mri+depth=1conv,all`; also the name of the run's folder.
+    pub label: String,
+    /// How many cells the whole design has.
+    pub of: usize,
+    /// What was asked for.
+    pub by: Restriction,
 }
 
 /// A parameter and values of it, as text: `depth=1conv,all`.
@@ -52,6 +64,23 @@ impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}={}", self.name, self.values.join(","))
     }
+}
+
+/// `corpus=mri+depth=1conv,all`, fit for a folder's name.
+pub(super) fn label<'a>(factors: impl Iterator<Item = &'a Factor>) -> Result<String> {
+    let one = |factor: &Factor| {
+        let levels: Vec<_> = factor.levels.iter().map(Value::to_string).collect();
+        format!("{}={}", factor.name, levels.join(","))
+    };
+    let exact = factors.map(one).collect::<Vec<_>>().join("+");
+    let plain = |c: char| c.is_ascii_alphanumeric() || "=,+.-_".contains(c);
+    let short: String = (exact.chars().take(100))
+        .map(|c| if plain(c) { c } else { '_' })
+        .collect();
+    if short == exact {
+        return Ok(short);
+    }
+    Ok(format!("{short}-{}", &Key::of(&exact)?.as_str()[..8]))
 }
 
 /// What `--seeds` takes: a count (`5` is 0 to 4) or a list (`0,7,9`).

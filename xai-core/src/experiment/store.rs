@@ -13,8 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::key::Key;
 use super::lock::Lock;
+use super::whole::{make_folder, whole_file, whole_folder};
 use super::{Epoch, Validation};
 use crate::error::{Error, Result};
+
+pub(super) use super::whole::write_json;
 
 /// The model's folder entry in a cell.
 pub const MODEL: &str = "model.safetensors";
@@ -92,8 +95,10 @@ pub struct FileRecord {
 /// The folder of an experiment's runs, and that of the stages beside it.
 #[derive(Clone, Debug)]
 pub struct Store {
+    /// Of scores, plan and reports.
     folder: PathBuf,
-    view: PathBuf,
+    /// Of models, predictions and logs: the same, unless the run is restricted.
+    models: PathBuf,
     stages: PathBuf,
     /// In a run that computes everything again: the stages that it has computed.
     renewed: Option<Arc<Mutex<BTreeSet<Key>>>>,
@@ -108,7 +113,7 @@ impl Store {
     /// The store in a folder, with its stages in another.
     pub(super) fn at(folder: PathBuf, stages: PathBuf) -> Self {
         Self {
-            view: folder.clone(),
+            models: folder.clone(),
             folder,
             stages,
             renewed: None,
@@ -119,7 +124,7 @@ impl Store {
     /// made on other images than those of the whole experiment. Models are shared.
     pub fn restricted(self, label: &str) -> Self {
         Self {
-            view: self.folder.join("partial").join(label),
+            folder: self.models.join("partial").join(label),
             ..self
         }
     }
@@ -134,7 +139,7 @@ impl Store {
 
     /// Where the sweep's own files go: `<out>/<experiment>`, or the folder of a restricted run in it.
     pub fn folder(&self) -> &Path {
-        &self.view
+        &self.folder
     }
 
     /// The folder of the stages.
@@ -144,7 +149,7 @@ impl Store {
 
     /// The folder of a cell's model and predictions.
     pub fn cell(&self, key: &Key) -> PathBuf {
-        self.folder.join(CELLS).join(key.as_str())
+        self.models.join(CELLS).join(key.as_str())
     }
 
     /// Where a cell's file is.
@@ -155,25 +160,25 @@ impl Store {
     /// The folder of a cell's file: scores lie with the run that they belong to.
     fn place(&self, key: &Key, name: &str) -> PathBuf {
         match name {
-            SCORES => self.view.join(CELLS).join(key.as_str()),
+            SCORES => self.folder.join(CELLS).join(key.as_str()),
             _ => self.cell(key),
         }
     }
 
     /// Where the messages about a cell go, of a failed one too.
     pub fn log(&self, key: &Key) -> PathBuf {
-        self.folder.join("logs").join(format!("{key}.log"))
+        self.models.join("logs").join(format!("{key}.log"))
     }
 
     /// Writes a file of the sweep itself.
     pub(super) fn keep(&self, name: &str, content: &impl Serialize) -> Result<()> {
-        let _lock = Lock::of_reports(&self.view)?;
-        write_json(&self.view.join(name), content)
+        let _lock = Lock::of_reports(&self.folder)?;
+        write_json(&self.folder.join(name), content)
     }
 
     /// The right to write a cell; `None` while somebody else has it.
     pub(super) fn try_lock(&self, key: &Key) -> Result<Option<Lock>> {
-        Lock::attempt(&self.folder.join(".locks").join(key.as_str()))
+        Lock::attempt(&self.models.join(".locks").join(key.as_str()))
     }
 
     /// What is known about a cell; `None` if it must be fitted.
@@ -181,7 +186,7 @@ impl Store {
     /// Whatever is damaged is reported through `warn` and left out, so that it is computed again.
     pub fn find(&self, key: &Key, warn: impl Fn(String)) -> Option<Manifest> {
         let mut manifest = read(&self.cell(key), &warn)?;
-        if self.view != self.folder {
+        if self.folder != self.models {
             manifest.files.remove(SCORES);
             manifest.scored = None;
             let folder = self.place(key, SCORES);
@@ -215,7 +220,7 @@ impl Store {
 
     /// The manifests of all cells that were ever fitted here and that this version can read.
     pub(super) fn all(&self) -> Vec<Manifest> {
-        let folders = fs::read_dir(self.folder.join(CELLS));
+        let folders = fs::read_dir(self.models.join(CELLS));
         let folders = folders.into_iter().flatten().flatten();
         folders
             .filter_map(|folder| read(&folder.path(), &|_| ()))
@@ -274,7 +279,7 @@ impl Store {
         })?;
         manifest.files.insert(name.to_owned(), record);
         let mut kept = manifest.clone();
-        if name != SCORES && self.view != self.folder {
+        if name != SCORES && self.folder != self.models {
             // A restricted run knows its own scores; those of the whole experiment stay as they are.
             let own = read(&folder, &|_| ());
             let record = own.as_ref().and_then(|own| own.files.get(SCORES).cloned());
@@ -360,85 +365,4 @@ impl FileRecord {
             blake3: hash.finalize().to_hex().to_string(),
         })
     }
-}
-
-/// Writes JSON for people to read, aside and then renamed. The caller holds the lock of the folder.
-pub(super) fn write_json(path: &Path, content: &impl Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(content).map_err(|error| Error::file(path, error))?;
-    whole_file(path, |aside| {
-        fs::write(aside, text + "\n").map_err(|error| Error::file(aside, error))
-    })
-}
-
-/// A file that is there as a whole or not at all.
-fn whole_file<T>(path: &Path, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-    let aside = beside(path, "new");
-    let written = write(&aside).and_then(|value| {
-        flush(&aside)?;
-        rename(&aside, path)?;
-        Ok(value)
-    });
-    if written.is_err() {
-        let _ = fs::remove_file(&aside); // gives back what room it took on a full disk
-    }
-    written
-}
-
-/// A folder that is there as a whole or not at all.
-fn whole_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let (aside, old) = (beside(path, "new"), beside(path, "old"));
-    clear(&aside)?; // what a killed process left behind
-    clear(&old)?;
-    make_folder(&aside)?;
-    let filled = fill(&aside).and_then(|()| {
-        let entries = fs::read_dir(&aside).map_err(|error| Error::file(&aside, error))?;
-        for entry in entries {
-            flush(&entry.map_err(|error| Error::file(&aside, error))?.path())?;
-        }
-        if path.exists() {
-            rename(path, &old)?;
-        }
-        rename(&aside, path)
-    });
-    if filled.is_err() {
-        let _ = fs::remove_dir_all(&aside);
-    }
-    filled?;
-    clear(&old)
-}
-
-/// Where to write before renaming: on the same disk and hidden. It has one name for all processes, of
-/// which one at a time has the lock, so that the next one replaces what a killed one left behind.
-fn beside(path: &Path, what: &str) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{what}"))
-}
-
-/// Brings a file to the disk before its name is given, so that a power cut leaves no empty file under it.
-fn flush(path: &Path) -> Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    File::options()
-        .append(true)
-        .open(path)
-        .and_then(|file| file.sync_all())
-        .map_err(|error| Error::file(path, error))
-}
-
-fn make_folder(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).map_err(|error| Error::file(path, error))
-}
-
-fn clear(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::file(folder, error))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).map_err(|error| Error::file(to, error))
 }
