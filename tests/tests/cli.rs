@@ -1,28 +1,20 @@
 //! The command line that every experiment has, on `src/bin/toy.rs`.
 
+use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use serde_json::Value as Json;
+use tests::text;
+
 fn toy(out: &Path, delays: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_toy"));
-    command
-        .args(arguments)
-        .arg("--out")
-        .arg(out)
-        .env("TOY_DELAYS", delays)
-        .env("COLUMNS", "100");
-    command
+    tests::toy(env!("CARGO_BIN_EXE_toy"), out, delays, arguments)
 }
 
-/// (exit code, stdout, stderr)
-fn text(output: Output) -> (Option<i32>, String, String) {
-    let utf8 = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        utf8(output.stdout),
-        utf8(output.stderr),
-    )
+/// Runs it: (exit code, stdout, stderr).
+fn run(out: &Path, delays: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+    text(toy(out, delays, arguments).output().unwrap())
 }
 
 #[test]
@@ -131,4 +123,268 @@ fn an_interrupt_keeps_what_is_finished() {
         stdout.contains("finished  2 of 4 cells fitted, 0 tested"),
         "{stdout}"
     );
+}
+
+#[test]
+fn a_mistyped_name_or_value_suggests_the_near_one() {
+    let out = tempfile::tempdir().unwrap();
+    let message = |arguments: &[&str]| {
+        let (code, stdout, stderr) = run(out.path(), "100,250", arguments);
+        assert!(code != Some(0) && stdout.is_empty(), "{stdout}");
+        stderr.lines().next().unwrap_or_default().to_owned()
+    };
+    for (arguments, expected) in [
+        (
+            &["--where", "dely=100"][..],
+            "error: nothing that varies is called `dely`; did you mean `delay`?",
+        ),
+        (
+            &["--where", "delay=251"],
+            "error: `delay` cannot be `251`; did you mean `250`?",
+        ),
+        (
+            &["--where", "delay=fast"],
+            "error: `delay` cannot be `fast`; it is 100, 250",
+        ),
+        (
+            &["--set", "rate=quick"],
+            "error: `rate` cannot be `quick`; it is 0.5, 0.25",
+        ),
+        (
+            &["--set", "delay=-1"],
+            "error: `delay` cannot be `-1`; it is 100, 250",
+        ),
+        (
+            &["--seeds", "3"],
+            "error: --seeds needs an experiment with one #[seed], and `toy_command` has 0; use --set NAME=VALUE,..",
+        ),
+        (
+            &["--why", "delay=100", "rate=0.3"],
+            "error: `rate` cannot be `0.3`; did you mean `0.5`?",
+        ),
+        (
+            &["--why", "0123"],
+            "error: no cell of this plan is called `0123`; --plan lists them, with the beginnings of their keys",
+        ),
+    ] {
+        assert_eq!(message(arguments), expected);
+    }
+    let (code, _, stderr) = run(out.path(), "0", &["--where", "delay"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        stderr.contains("`delay` is not of the form NAME=VALUE"),
+        "{stderr}"
+    );
+}
+
+/// A restricted run compares other images and so has scores of its own; it shares the models and
+/// leaves table, figure and scores of the whole alone.
+#[test]
+fn a_restricted_run_has_a_folder_of_its_own() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().join("toy_command");
+    assert_eq!(run(out.path(), "0,1,2", &[]).0, Some(0));
+    let whole = |name: &str| fs::read(folder.join(name)).unwrap();
+    let before = ["table.csv", "figure.svg", "plan.json"].map(whole);
+
+    let (code, stdout, stderr) = run(out.path(), "0,1,2", &["--where", "delay=1,2", "rate=0.25"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(
+        stderr.lines().count(),
+        2 + 2,
+        "nothing is fitted:\n{stderr}"
+    );
+    assert!(
+        stdout.starts_with("toy_command at scale desk: 2 cells, a part or a variant of 6\n"),
+        "{stdout}"
+    );
+    assert!(
+        stdout.contains("  only      delay=1,2+rate=0.25: selected and compared among themselves"),
+        "{stdout}"
+    );
+    let part = folder.join("partial/delay=1,2+rate=0.25");
+    let table = fs::read_to_string(part.join("table.csv")).unwrap();
+    assert_eq!(table.lines().count(), 1 + 2, "{table}");
+    assert!(
+        table.lines().skip(1).all(|row| row.contains("0.25")),
+        "{table}"
+    );
+    assert_eq!(before, ["table.csv", "figure.svg", "plan.json"].map(whole));
+
+    // Neither run has lost anything to the other.
+    for arguments in [&[][..], &["--where", "delay=2,1", "--where", "rate=0.25"]] {
+        let (code, stdout, stderr) = run(out.path(), "0,1,2", arguments);
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    }
+    // A restriction that leaves everything is none; values that the experiment has not are a variant.
+    let (_, stdout, _) = run(out.path(), "0,1,2", &["--plan", "--where", "delay=0,1,2"]);
+    assert!(stdout.contains("scale desk: 6 cells\n"), "{stdout}");
+    let (_, stdout, _) = run(out.path(), "0,1,2", &["--plan", "--set", "rate=0.125"]);
+    assert!(
+        stdout.contains("3 cells, a part or a variant of 6"),
+        "{stdout}"
+    );
+    assert!(stdout.contains("partial/rate=0.125"), "{stdout}");
+}
+
+#[test]
+fn the_plan_lists_cells_and_estimates_the_rest() {
+    let out = tempfile::tempdir().unwrap();
+    let (_, stdout, _) = run(out.path(), "20,40", &["--plan"]);
+    assert!(
+        stdout.contains("  estimate  none before the first cell of this scale is finished"),
+        "{stdout}"
+    );
+    run(out.path(), "20", &["--jobs", "1"]);
+    let (_, stdout, _) = run(out.path(), "20,40", &["--plan", "--jobs", "1"]);
+    let lines: Vec<_> = stdout.lines().collect();
+    assert_eq!(
+        lines[0].split_whitespace().next(),
+        Some("tested"),
+        "{stdout}"
+    );
+    assert!(lines[0].ends_with("delay=20 rate=0.5"), "{stdout}");
+    assert_eq!(
+        lines[1].split_whitespace().next(),
+        Some("fitted"),
+        "{stdout}"
+    );
+    assert!(lines[2].trim().starts_with("to do") && lines[3].trim().starts_with("to do"));
+    assert!(stdout.contains("(by 2 finished cells)"), "{stdout}");
+
+    let (_, stdout, _) = run(out.path(), "20,40", &["--plan", "--jobs", "1", "--json"]);
+    let event: Json = serde_json::from_str(&stdout).unwrap();
+    // Two cells like those of 20 ms, and one test of 20 ms; machines under load are slower.
+    let seconds = event["estimate"]["seconds"].as_f64().unwrap();
+    assert!((0.06..2.0).contains(&seconds), "{seconds}");
+    let manifest = |cell: &Json| -> Json {
+        let key = cell["key"].as_str().unwrap();
+        let path = out
+            .path()
+            .join(format!("toy_command/cells/{key}/manifest.json"));
+        serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    };
+    let tested = manifest(&event["cells"][0]);
+    let bytes = |name: &str| tested["files"][name]["bytes"].as_f64().unwrap();
+    // The models are `0.5` and `0.25`, 3.5 bytes on average.
+    let expected = 7.0 + bytes("predictions.parquet") + bytes("scores.parquet");
+    assert_eq!(event["estimate"]["bytes"].as_f64().unwrap(), expected);
+}
+
+#[test]
+fn json_is_all_that_stdout_has() {
+    let out = tempfile::tempdir().unwrap();
+    let events = |delays: &str, arguments: &[&str]| -> Vec<Json> {
+        let (_, stdout, _) = run(out.path(), delays, arguments);
+        let lines = stdout.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let run = events("0,1", &["--json", "--quiet"]);
+    assert_eq!(run[0]["event"], "plan");
+    assert_eq!(run[0]["cells"][3]["status"], "to do");
+    let of_phase = |phase: &str| run.iter().filter(|event| event["phase"] == phase).count();
+    assert_eq!(
+        (of_phase("fit"), of_phase("predict"), of_phase("test")),
+        (4, 2, 2)
+    );
+    let result = run.last().unwrap();
+    assert_eq!(result["event"], "result");
+    // (0 + 0.5 + 1) / 3
+    assert_eq!(result["cells"][1]["scores"]["halves"]["precision"], 0.5);
+    let file = result["files"][0].as_str().unwrap();
+    assert!(fs::metadata(file).is_ok(), "{file}");
+
+    let failed = events("13", &["--json"]);
+    assert_eq!(failed[1]["status"], "failed");
+    assert_eq!(failed[1]["error"], "thirteen");
+    assert_eq!(failed.last().unwrap()["event"], "error");
+}
+
+#[test]
+fn a_failing_cell_is_tried_again_logged_and_may_stop_the_others() {
+    let out = tempfile::tempdir().unwrap();
+    let failures = out.path().join("failures");
+    let with_failures = |count: &str, arguments: &[&str]| {
+        fs::write(&failures, count).unwrap();
+        let mut command = toy(out.path(), "0,1", arguments);
+        text(command.env("TOY_FAILURES", &failures).output().unwrap())
+    };
+    let (code, _, stderr) = with_failures("3", &["--fail-fast", "--jobs", "1"]);
+    assert_eq!(code, Some(1));
+    assert_eq!(stderr.matches("failed: fit").count(), 1, "{stderr}");
+    let log = stderr.split("(more in ").nth(1).unwrap();
+    let log = fs::read_to_string(log.split(')').next().unwrap()).unwrap();
+    assert!(log.contains("fit delay=0 rate=0.5 on flex"), "{log}");
+    assert!(log.contains("failed: a failure that passes"), "{log}");
+
+    let (code, _, stderr) = with_failures("3", &["--retry", "1", "--jobs", "1"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(stderr.matches("; it is tried again").count(), 3, "{stderr}");
+
+    let (code, _, stderr) = with_failures("9", &["--retry", "1", "--jobs", "1", "--fresh"]);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("error: 4 failed"), "{stderr}");
+}
+
+#[test]
+fn why_names_what_has_changed() {
+    let out = tempfile::tempdir().unwrap();
+    let why = |arguments: &[&str]| {
+        let (code, stdout, stderr) = run(out.path(), "0,1", arguments);
+        assert_eq!(code, Some(0), "{stderr}");
+        stdout
+    };
+    let cell = ["--why", "delay=1", "rate=0.25"];
+    assert!(why(&cell).contains("no cell of this experiment was finished here before"));
+    run(out.path(), "0,1", &["--scale", "smoke"]);
+    let text = why(&cell);
+    for expected in [
+        "scale is \"desk\", was \"smoke\"",
+        "settings.image_size is 96, was 64",
+        "test  waits for the selection",
+    ] {
+        assert!(text.contains(expected), "{text}");
+    }
+    assert!(
+        !text.contains("values."),
+        "the same cell is the nearest:\n{text}"
+    );
+    let smoke = |rate| why(&["--scale", "smoke", "--why", "delay=1", rate]);
+    assert_eq!(smoke("rate=0.5").matches("is there").count(), 2);
+    assert!(smoke("rate=0.25").contains("test  is not wanted: the validation chose another cell"));
+    let new = why(&[
+        "--scale",
+        "smoke",
+        "--set",
+        "rate=0.125",
+        "--why",
+        "delay=1",
+    ]);
+    assert!(new.contains("values.rate is 0.125, was "), "{new}");
+}
+
+/// Cells are divided between devices; which of them computes a cell does not matter.
+#[test]
+fn several_devices_share_the_cells() {
+    let (two, one) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (code, _, stderr) = run(
+        two.path(),
+        "1,2,3",
+        &["--device", "flex,flex", "--jobs", "2"],
+    );
+    assert_eq!(code, Some(0), "{stderr}");
+    run(one.path(), "1,2,3", &["--jobs", "1"]);
+    let table = |out: &Path| fs::read(out.join("toy_command/table.csv")).unwrap();
+    assert_eq!(table(two.path()), table(one.path()));
+    for (device, problem) in [
+        ("flex,cuda", "mixes kinds of devices"),
+        ("cuda:1,1", "names cuda:1 twice"),
+        ("cuda:0,x", "no device is called `x`"),
+    ] {
+        let (code, _, stderr) = run(two.path(), "1", &["--device", device]);
+        assert_eq!(code, Some(2));
+        assert!(stderr.contains(problem), "{stderr}");
+    }
 }

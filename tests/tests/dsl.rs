@@ -5,9 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use xai_core::experiment::{
-    Experiment, Key, Outcome, Plan, SweepOptions, read_scores, store, sweep,
+    Choice, Experiment, Key, Outcome, Plan, Restriction, SweepOptions, read_scores, store, sweep,
+    why,
 };
 use xai_core::prelude::*;
+use xai_core::results_in;
 
 #[derive(Clone, Copy, Debug, PartialEq, Level)]
 enum Corpus {
@@ -62,7 +64,7 @@ const CLASSES: [u8; 6] = [0, 1, 0, 1, 0, 1];
 
 /// Two numbers; classifies images 0 to 3 correctly, image 4 at the rate 0.2 only, image 5 with the seed 0 only.
 #[derive(Debug, PartialEq)]
-struct Numbers(f64, u64);
+pub struct Numbers(f64, u64);
 
 impl Model for Numbers {
     fn save(&self, path: &Path) -> Result<()> {
@@ -315,6 +317,11 @@ fn a_second_run_computes_nothing_and_gives_the_same() {
         "--fresh computes all of it again"
     );
     assert_eq!(bytes(), before);
+    assert_eq!(
+        (STAGES.get(), BASELINES.get()),
+        (4, 2),
+        "and the stages, each once"
+    );
 }
 
 #[test]
@@ -432,6 +439,192 @@ fn scales_do_not_share_cells() {
         ..options(out.path())
     });
     assert_eq!(fits.len(), 21);
+}
+
+/// A run gives its cells back as the experiment's own struct, with the numbers that it computed.
+#[test]
+fn results_come_back_typed() {
+    let out = folder();
+    let whole = out.path().join("toy_sweep");
+    let message = || results_in::<ToySweep>(&whole).err().unwrap().to_string();
+    assert!(
+        message().contains("run the experiment first"),
+        "{}",
+        message()
+    );
+    FAILING.set(Some(0.3));
+    run(out.path());
+    FAILING.set(None);
+    let results = results_in::<ToySweep>(&whole).unwrap();
+    assert_eq!((results.cells.len(), results.unfinished.len()), (12, 2));
+    assert_eq!(results.winners().count(), 0);
+    assert_eq!(results.unfinished[0].rate, 0.3);
+
+    let (outcome, ..) = run(out.path());
+    let results = results_in::<ToySweep>(&whole).unwrap();
+    assert_eq!((results.cells.len(), results.unfinished.len()), (14, 0));
+    let expected = outcome.result.unwrap();
+    let winners: Vec<_> = results.winners().collect();
+    assert_eq!(winners.len(), 6);
+    for ((cell, tested), expected) in winners.iter().zip(&expected.cells) {
+        assert_eq!(tested.scores, expected.scores);
+        assert_eq!(tested.accuracy, expected.test_accuracy);
+        assert_eq!(cell.validation.accuracy, expected.validation_accuracy);
+        assert_eq!(cell.history[0].loss, 1.5);
+    }
+    let (cell, tested) = winners[3];
+    let toy = &cell.parameters;
+    assert_eq!(
+        (toy.corpus, toy.depth, toy.rate, toy.seed),
+        (Corpus::Mri, Depth::All, 0.3, 1)
+    );
+    assert_eq!(tested.scores[2].value, 0.3 * 2.0);
+    assert_eq!(fs::read_to_string(&cell.model).unwrap(), "0.3 1");
+    assert_eq!(results.baselines[0].scores, expected.baselines[0].scores);
+
+    // Of a run with other values, too: 17 digits come back as the number that was computed with.
+    let rate = 0.1 + 0.2;
+    let set = |text: &str| -> Vec<Choice> { vec![text.parse().unwrap()] };
+    let part = SweepOptions {
+        restriction: Restriction {
+            only: set("corpus=mri"),
+            set: set(&format!("rate={rate}")),
+        },
+        ..options(out.path())
+    };
+    let (outcome, fits, _) = run_with(&part);
+    assert_eq!(fits.len(), 4);
+    assert_eq!(
+        outcome.folder,
+        whole.join("partial/corpus=mri+rate=0.30000000000000004")
+    );
+    let results = results_in::<ToySweep>(&outcome.folder).unwrap();
+    assert_eq!(results.winners().count(), 4);
+    assert!(
+        results
+            .cells
+            .iter()
+            .all(|cell| cell.parameters.rate == rate)
+    );
+    assert_eq!(results_in::<ToySweep>(&whole).unwrap().winners().count(), 6);
+
+    LAST_RATE.set(0.15);
+    assert!(
+        message().contains("a run of another design"),
+        "{}",
+        message()
+    );
+    LAST_RATE.set(0.3);
+    let message = results_in::<Pairs>(&whole).err().unwrap().to_string();
+    assert!(
+        message.contains("a run of another design than `pairs`"),
+        "{message}"
+    );
+}
+
+/// One experiment in three versions of its code, which share a folder.
+mod versions {
+    macro_rules! version {
+        ($name:ident, $fit:expr, $test:expr) => {
+            pub mod $name {
+                use crate::{FITS, Numbers, TESTS, scores};
+                use xai_core::prelude::*;
+
+                #[experiment]
+                pub struct Versioned {
+                    #[axis([0.2, 0.4])]
+                    rate: f64,
+                }
+
+                impl Run for Versioned {
+                    type Model = Numbers;
+                    const FIT_VERSION: u32 = $fit;
+                    const TEST_VERSION: u32 = $test;
+
+                    fn fit(&self, _: &Lab) -> Result<Fitted<Numbers>> {
+                        FITS.with_borrow_mut(|fits| fits.push(self.rate.to_string()));
+                        Ok(Fitted {
+                            model: Numbers(self.rate, 0),
+                            validation: Validation::default(),
+                            history: Vec::new(),
+                        })
+                    }
+
+                    fn test(&self, _: &Fitted<Numbers>, lab: &Lab) -> Result<Scores> {
+                        TESTS.with_borrow_mut(|tests| tests.push(self.rate.to_string()));
+                        scores(lab, "toy_method", f64::from)
+                    }
+                }
+            }
+        };
+    }
+    version!(first, 1, 1);
+    version!(other_fit, 2, 1);
+    version!(other_test, 1, 2);
+}
+
+#[test]
+fn a_new_version_of_the_code_computes_what_depends_on_it() {
+    fn counts<R: Run>(out: &Path) -> (usize, usize) {
+        FITS.take();
+        TESTS.take();
+        sweep::<R>(&options(out)).unwrap();
+        (FITS.take().len(), TESTS.take().len())
+    }
+    let reason = |out: &Path| {
+        let cell = ["rate=0.4".to_owned()];
+        why::<versions::other_test::Versioned>(&options(out), &cell).unwrap()
+    };
+    let out = folder();
+    assert_eq!(counts::<versions::first::Versioned>(out.path()), (2, 2));
+    assert!(reason(out.path()).contains("test  is to be computed: TEST_VERSION is 2, was 1"));
+    assert_eq!(
+        counts::<versions::other_test::Versioned>(out.path()),
+        (0, 2)
+    );
+    assert!(reason(out.path()).contains("test  is there"));
+    let cell = ["rate=0.4".to_owned()];
+    let reason = why::<versions::other_fit::Versioned>(&options(out.path()), &cell).unwrap();
+    assert!(
+        reason.contains("\n          code.FIT_VERSION is 2, was 1\n"),
+        "{reason}"
+    );
+    assert_eq!(
+        reason.matches(", was ").count(),
+        1,
+        "nothing else has changed: {reason}"
+    );
+    assert_eq!(counts::<versions::other_fit::Versioned>(out.path()), (2, 2));
+    // The first version's models are still there; their scores are of another test.
+    assert_eq!(counts::<versions::first::Versioned>(out.path()), (0, 2));
+}
+
+#[test]
+fn the_plan_on_disk_says_which_code_ran() {
+    let out = folder();
+    run(out.path());
+    let plan = fs::read(out.path().join("toy_sweep/plan.json")).unwrap();
+    let plan: serde_json::Value = serde_json::from_slice(&plan).unwrap();
+    let code = &plan["code"];
+    let text = |name: &str| code[name].as_str().unwrap_or_default().to_owned();
+    let program = fs::read(std::env::current_exe().unwrap()).unwrap();
+    assert_eq!(text("program"), blake3::hash(&program).to_hex().to_string());
+    let lock = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock")).unwrap();
+    assert_eq!(text("cargo_lock"), blake3::hash(&lock).to_hex().to_string());
+    assert_eq!(text("version"), env!("CARGO_PKG_VERSION"));
+    let git = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../.git")
+        .exists();
+    assert_eq!(text("commit").len(), if git { 40 } else { 0 });
+    assert_eq!(code["dirty"].is_boolean(), git);
+    let command = plan["command"].as_array().unwrap();
+    assert_eq!(command.len(), std::env::args().count());
+    assert_eq!(
+        (&plan["device"], &plan["finished"]),
+        (&"flex".into(), &true.into())
+    );
+    let winners = plan["cells"].as_array().unwrap().iter();
+    assert_eq!(winners.filter(|cell| cell["winner"] == true).count(), 6);
 }
 
 #[test]

@@ -31,6 +31,21 @@ impl Error {
         }
     }
 
+    /// Whether the disk (or a quota) is full, so that nothing else could be kept either.
+    ///
+    /// Told by the number of the operating system's error, which libraries hand on in their messages.
+    pub fn is_disk_full(&self) -> bool {
+        #[cfg(unix)]
+        let full = [libc::ENOSPC, libc::EDQUOT, libc::EFBIG];
+        #[cfg(not(unix))]
+        let full = [112, 39]; // ERROR_DISK_FULL, ERROR_HANDLE_DISK_FULL
+        let Self::File { problem, .. } = self else {
+            return false;
+        };
+        full.iter()
+            .any(|number| problem.contains(&format!("(os error {number})")))
+    }
+
     /// An error about a value that was given.
     pub fn invalid(problem: impl ToString) -> Self {
         Self::Invalid(problem.to_string())

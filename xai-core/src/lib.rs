@@ -30,6 +30,7 @@ pub mod experiment;
 pub mod report;
 
 pub use error::{Error, Result};
+pub use experiment::results::{results, results_in};
 
 // The macros name this crate as `::xai_core`, within it too.
 extern crate self as xai_core;

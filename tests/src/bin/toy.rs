@@ -1,6 +1,10 @@
 //! The smallest experiment there is, for the tests of the command line: its model is one number.
+//!
+//! The environment makes it slow, large or fail: `TOY_DELAYS`, `TOY_STAGE`, `TOY_BYTES`, `TOY_FAILURES`;
+//! `TOY_NOTES` names a file that tells what was computed.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
@@ -17,16 +21,24 @@ struct ToyCommand {
     rate: f64,
 }
 
+/// A number from the environment.
+fn environment(name: &str) -> u64 {
+    std::env::var(name).map_or(0, |text| text.parse().expect("a number"))
+}
+
 struct Number(f64);
 
 impl Model for Number {
+    /// Behind the number come `TOY_BYTES` spaces.
     fn save(&self, path: &Path) -> Result<()> {
-        fs::write(path, self.0.to_string()).map_err(|error| Error::file(path, error))
+        let spaces = " ".repeat(environment("TOY_BYTES") as usize);
+        fs::write(path, format!("{}{spaces}", self.0)).map_err(|error| Error::file(path, error))
     }
 
     fn load(path: &Path, _: &Lab) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
-        text.parse()
+        text.trim_end()
+            .parse()
             .map(Number)
             .map_err(|error| Error::file(path, error))
     }
@@ -40,12 +52,42 @@ impl Model for Number {
     }
 }
 
+/// Adds a line to the file `TOY_NOTES`, by which tests count what is computed in all processes.
+fn note(line: &str) -> Result<()> {
+    let Ok(path) = std::env::var("TOY_NOTES") else {
+        return Ok(());
+    };
+    let mut file = fs::File::options().append(true).create(true).open(&path);
+    let written = file
+        .as_mut()
+        .map(|file| file.write_all(format!("{line}\n").as_bytes()));
+    written.map(drop).map_err(|error| Error::file(&path, error))
+}
+
 impl Run for ToyCommand {
     type Model = Number;
 
     fn fit(&self, lab: &Lab) -> Result<Fitted<Number>> {
         if self.delay == 13 {
             return Err(Error::invalid("thirteen"));
+        }
+        // One stage for every two milliseconds of delay; each leaves a line behind when it is computed.
+        lab.stage("toy", &(self.delay / 2), |folder| {
+            sleep(Duration::from_millis(environment("TOY_STAGE")));
+            let path = folder.join("stage");
+            fs::write(&path, "computed").map_err(|error| Error::file(&path, error))?;
+            note("stage")
+        })?;
+        note("fit")?;
+        // A file counts the failures that are left over all processes.
+        if let Ok(path) = std::env::var("TOY_FAILURES") {
+            let left: u64 =
+                fs::read_to_string(&path).map_or(0, |text| text.trim().parse().unwrap_or(0));
+            if left > 0 {
+                fs::write(&path, (left - 1).to_string())
+                    .map_err(|error| Error::file(&path, error))?;
+                return Err(Error::invalid("a failure that passes"));
+            }
         }
         let progress = lab.progress(10, "waiting");
         for _ in 0..10 {
@@ -64,6 +106,8 @@ impl Run for ToyCommand {
     }
 
     fn test(&self, fitted: &Fitted<Number>, lab: &Lab) -> Result<Scores> {
+        note("test")?;
+        sleep(Duration::from_millis(self.delay));
         let score = |&image: &u32| Score {
             image,
             class: image as u8,

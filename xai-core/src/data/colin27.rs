@@ -4,12 +4,14 @@ use std::sync::LazyLock;
 
 use super::Volume;
 
+/// The file of the brain, by whose content results that depend on it are told apart.
+pub const COLIN27: &[u8] = include_bytes!("../../assets/colin27_t1_brain_1mm.nii.gz");
+
 /// The Colin27 T1 brain: one healthy adult, 27 scans averaged, brain-extracted, 1 mm, 181 x 217 x 181
 /// voxels, 0 outside the brain (Holmes et al. 1998). Copyright and terms: `assets/colin27_t1_brain_1mm.txt`.
 pub fn colin27() -> &'static Volume {
     static BRAIN: LazyLock<Volume> = LazyLock::new(|| {
-        Volume::from_bytes(include_bytes!("../../assets/colin27_t1_brain_1mm.nii.gz"))
-            .expect("the embedded brain is a NIfTI image; the tests read it")
+        Volume::from_bytes(COLIN27).expect("the embedded brain is a NIfTI image; the tests read it")
     });
     &BRAIN
 }

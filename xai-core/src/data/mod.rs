@@ -13,7 +13,7 @@ mod task;
 mod volume;
 
 pub use cohort::{Cohort, SLICE_SHAPE, Sex, Subject, heights};
-pub use colin27::colin27;
+pub use colin27::{COLIN27, colin27};
 pub use filter::gaussian;
 pub use resize::resize;
 pub use shapes::{SHAPES, shapes_task};

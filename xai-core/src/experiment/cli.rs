@@ -1,45 +1,95 @@
 //! The command line that every experiment has.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
+use serde_json::{Value as Json, json};
 
-use super::progress::catch_interrupt;
+use super::lock::Lock;
+use super::progress::{Reporter, catch_interrupt};
+use super::restrict::{Choice, Restriction, seeds};
 use super::results::SweepResult;
 use super::run::Run;
-use super::spec::{Scale, Spec};
+use super::spec::{Role, Scale, Spec};
 use super::sweep::{Outcome, SweepOptions, cores, sweep};
+use super::why::why;
 use super::{Plan, Value};
-use crate::device::DeviceChoice;
+use crate::device::{DeviceChoice, Devices};
 use crate::error::{Error, Result};
+use crate::score::Scores;
 
 /// Options; the name and the description are the experiment's.
 #[derive(Parser)]
 struct Arguments {
     /// How large a run: seconds, minutes, or the published sizes
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        help_heading = "How large and where"
+    )]
     scale: Scale,
-    /// Where to compute: flex (this machine's CPU), cuda or cuda:N (an NVIDIA GPU)
-    #[arg(long, default_value_t)]
-    device: DeviceChoice,
-    /// Cells computed at a time [default: one a core on a CPU, one on a GPU]
-    #[arg(long, value_name = "N")]
+    /// Where to compute: flex (this machine's CPU), cuda or cuda:1 (an NVIDIA GPU); cuda:0,1 divides the cells
+    #[arg(long, default_value_t, help_heading = "How large and where")]
+    device: Devices,
+    /// Cells computed at a time [default: one a core on a CPU, one a GPU]
+    #[arg(long, value_name = "N", help_heading = "How large and where")]
     jobs: Option<NonZeroUsize>,
     /// The folder of all runs
-    #[arg(long, value_name = "DIR", default_value = "runs")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "runs",
+        help_heading = "How large and where"
+    )]
     out: PathBuf,
-    /// Compute every cell again (shared stages are kept)
-    #[arg(long)]
+
+    /// Run only the cells with these values. They are selected and compared among themselves, and
+    /// their scores, table and figure go to a folder of their own
+    #[arg(long = "where", value_name = "NAME=VALUE,..", num_args = 1.., help_heading = "What to run")]
+    only: Vec<Choice>,
+    /// Give a parameter other values than the experiment does; goes to a folder of its own as well
+    #[arg(long, value_name = "NAME=VALUE,..", num_args = 1.., help_heading = "What to run")]
+    set: Vec<Choice>,
+    /// Replicates: how many, or a list such as 0,7
+    #[arg(long, value_name = "N", help_heading = "What to run")]
+    seeds: Option<String>,
+    /// Compute again what is finished, shared stages as well
+    #[arg(long, help_heading = "What to run")]
     fresh: bool,
-    /// Print the plan and stop
-    #[arg(long)]
+
+    /// After a failure finish the other cells of the phase (the default)
+    #[arg(long, conflicts_with = "fail_fast", help_heading = "When a cell fails")]
+    keep_going: bool,
+    /// After a failure begin no other cell
+    #[arg(long, help_heading = "When a cell fails")]
+    fail_fast: bool,
+    /// Try a cell that fails again, so many times
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        help_heading = "When a cell fails"
+    )]
+    retry: usize,
+
+    /// Print the plan, what is there of it and what the rest will cost, and stop
+    #[arg(long, help_heading = "What to print")]
     plan: bool,
+    /// Say why a cell is computed again, and stop. A cell is called by its values (corpus=mri depth=all)
+    /// or by the beginning of its key
+    #[arg(long, value_name = "CELL", num_args = 1.., conflicts_with = "plan", help_heading = "What to print")]
+    why: Vec<String>,
     /// Print nothing but warnings and errors
-    #[arg(long)]
+    #[arg(long, help_heading = "What to print")]
     quiet: bool,
+    /// Print a line of JSON an event (plan, cell, result, error) to stdout, and nothing else there
+    #[arg(long, help_heading = "What to print")]
+    json: bool,
 }
 
 /// The result as a table for the terminal.
@@ -64,34 +114,66 @@ pub fn main<R: Run>(table: Table, report: Report) -> ExitCode {
         Err(error) => error.exit(),
     };
     catch_interrupt();
-    let options = SweepOptions {
-        scale: arguments.scale,
-        device: arguments.device,
-        jobs: arguments
-            .jobs
-            .map_or(default_jobs(arguments.device), usize::from),
-        out: arguments.out,
-        fresh: arguments.fresh,
-        plan_only: arguments.plan,
-        quiet: arguments.quiet,
-    };
-    match sweep::<R>(&options).and_then(|outcome| conclude(&outcome, &options, table, report)) {
+    let reporter = Reporter::new(arguments.quiet, arguments.json);
+    match run::<R>(arguments, &spec, table, report) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(if matches!(error, Error::Interrupted) {
-                130
-            } else {
-                1
+            let hint = match error.is_disk_full() {
+                true => "; what is finished is kept: make room and run the same command again",
+                false => "",
+            };
+            eprintln!("error: {error}{hint}");
+            reporter.event(|| json!({ "event": "error", "message": error.to_string() }));
+            ExitCode::from(match error {
+                Error::Interrupted => 130,
+                _ => 1,
             })
         }
     }
 }
 
-fn default_jobs(device: DeviceChoice) -> usize {
-    match device {
-        DeviceChoice::Flex => cores(),
-        DeviceChoice::Cuda(_) => 1,
+fn run<R: Run>(
+    arguments: Arguments,
+    spec: &Spec,
+    table: Table,
+    report: Report,
+) -> Result<ExitCode> {
+    let mut restriction = Restriction {
+        only: arguments.only,
+        set: arguments.set,
+    };
+    if let Some(text) = &arguments.seeds {
+        restriction.set.push(seeds(spec, text)?);
+    }
+    let jobs = arguments.jobs.map(usize::from);
+    let options = SweepOptions {
+        scale: arguments.scale,
+        jobs: jobs.unwrap_or_else(|| default_jobs(&arguments.device)),
+        devices: arguments.device,
+        out: arguments.out,
+        restriction,
+        fresh: arguments.fresh,
+        retry: arguments.retry,
+        fail_fast: arguments.fail_fast,
+        plan_only: arguments.plan,
+        quiet: arguments.quiet,
+        json: arguments.json,
+    };
+    if !arguments.why.is_empty() {
+        let reason = why::<R>(&options, &arguments.why)?;
+        match options.json {
+            true => println!("{}", json!({ "event": "why", "reason": reason })),
+            false => print!("{reason}"),
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    conclude(&sweep::<R>(&options)?, &options, table, report)
+}
+
+fn default_jobs(devices: &Devices) -> usize {
+    match devices.all() {
+        [DeviceChoice::Flex, ..] => cores().max(devices.all().len()),
+        gpus => gpus.len(),
     }
 }
 
@@ -104,26 +186,68 @@ fn conclude(
 ) -> Result<ExitCode> {
     if !outcome.failures.is_empty() {
         let count = outcome.failures.len();
-        eprintln!(
-            "error: {count} failed (see above); what is finished is kept, run the same command again to go on"
-        );
-        return Ok(ExitCode::FAILURE);
+        return Err(Error::invalid(format!(
+            "{count} failed (see above); what is finished is kept, run the same command again to go on"
+        )));
     }
     let Some(result) = &outcome.result else {
         return Ok(ExitCode::SUCCESS); // only the plan was asked for
     };
+    let lock = Lock::of_reports(&outcome.folder)?;
     let files = report(result, &outcome.folder)?;
-    if !options.quiet {
-        println!("{}", table(result));
-        println!("results in {}", outcome.folder.display());
-        for file in files {
-            println!("  {}", file.display());
-        }
+    drop(lock);
+    let reporter = Reporter::new(options.quiet, options.json);
+    let mut text = format!(
+        "{}\nresults in {}\n",
+        table(result),
+        outcome.folder.display()
+    );
+    for file in &files {
+        let _ = writeln!(text, "  {}", file.display());
     }
+    reporter.print(&text);
+    reporter.event(|| event(result, &outcome.folder, &files));
     Ok(ExitCode::SUCCESS)
 }
 
-/// The experiment's own parameters, for `--help`.
+/// The result for programs: means over images, by method and metric.
+fn event(result: &SweepResult, folder: &Path, files: &[PathBuf]) -> Json {
+    let means = |scores: &Scores| {
+        let mut values: BTreeMap<&str, BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
+        for score in scores {
+            let method = values.entry(&score.method).or_default();
+            method.entry(&score.metric).or_default().push(score.value);
+        }
+        let mean = |values: &Vec<f64>| json!(crate::statistics::mean(values));
+        let method = |(name, metrics): (&&str, &BTreeMap<&str, Vec<f64>>)| {
+            let metrics = metrics
+                .iter()
+                .map(|(name, values)| (name.to_string(), mean(values)));
+            (name.to_string(), metrics.collect::<Json>())
+        };
+        values.iter().map(method).collect::<Json>()
+    };
+    let cells = result.cells.iter().map(|cell| {
+        json!({
+            "values": cell.values.iter().cloned().collect::<BTreeMap<_, _>>(),
+            "validation_accuracy": cell.validation_accuracy,
+            "test_accuracy": cell.test_accuracy,
+            "scores": means(&cell.scores),
+        })
+    });
+    let baselines = result.baselines.iter();
+    let baselines = baselines.map(|one| json!({ "name": one.name, "scores": means(&one.scores) }));
+    json!({
+        "event": "result",
+        "experiment": result.name,
+        "folder": folder,
+        "files": files,
+        "cells": cells.collect::<Json>(),
+        "baselines": baselines.collect::<Json>(),
+    })
+}
+
+/// The experiment's own parameters and examples of their use, for `--help`.
 fn parameters(spec: &Spec) -> String {
     let plan = match Plan::new(spec, Scale::default()) {
         Ok(plan) => plan,
@@ -146,5 +270,27 @@ fn parameters(spec: &Spec) -> String {
             levels.join(", ")
         );
     }
+    text.push_str("\nFor example:\n");
+    let quoted = |value: &Value| {
+        let text = value.to_string();
+        match text.contains(' ') {
+            true => format!("\"{text}\""),
+            false => text,
+        }
+    };
+    for factor in &plan.factors {
+        let (option, values) = match factor.role {
+            Role::Axis => ("--where", &factor.levels[..factor.levels.len().min(2)]),
+            Role::Tune => ("--set", &factor.levels[..1]),
+            Role::Seed => continue,
+        };
+        let values: Vec<_> = values.iter().map(quoted).collect();
+        let _ = writeln!(text, "  {option} {}={}", factor.name, values.join(","));
+    }
+    let first = plan.cells[0].values().iter();
+    let first: Vec<_> = first
+        .map(|(name, value)| format!("{name}={}", quoted(value)))
+        .collect();
+    let _ = writeln!(text, "  --why {}", first.join(" "));
     text.trim_end().to_owned()
 }

@@ -4,16 +4,18 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use super::key::Key;
+use super::log::Log;
 use super::progress::{Progress, Reporter};
 use super::settings::Settings;
 use super::spec::Scale;
 use super::store::Store;
-use crate::device::{Device, DeviceChoice};
+use crate::device::{Device, DeviceChoice, Devices};
 use crate::error::{Error, Result};
 use crate::random;
 
@@ -23,8 +25,18 @@ use crate::random;
 #[derive(Clone)]
 pub struct Lab {
     shared: Arc<Shared>,
+    bench: Arc<Bench>,
     seed: u64,
     agreed: Option<Arc<[u32]>>,
+    cell: Option<OfCell>,
+}
+
+/// What belongs to the cell that a laboratory was lent to.
+#[derive(Clone)]
+struct OfCell {
+    log: Arc<Log>,
+    /// Seconds that went to stages, which other cells then need not compute.
+    in_stages: Arc<Mutex<f64>>,
 }
 
 /// Where the one value of a type is, or will be.
@@ -33,10 +45,15 @@ type Place = Arc<Mutex<Option<Arc<dyn Any + Send + Sync>>>>;
 struct Shared {
     scale: Scale,
     settings: Settings,
-    device_choice: DeviceChoice,
-    device: Device,
+    benches: Vec<Arc<Bench>>,
     store: Store,
     reporter: Reporter,
+}
+
+/// A device and the data that lie on it.
+struct Bench {
+    choice: DeviceChoice,
+    device: Device,
     memory: Mutex<HashMap<TypeId, Place>>,
 }
 
@@ -46,38 +63,76 @@ impl Lab {
     /// # Errors
     /// If the device is not there.
     pub fn open(scale: Scale, device: DeviceChoice, out: &Path) -> Result<Self> {
-        Self::of_sweep(scale, device, Store::new(out, "lab"), Reporter::new(true))
+        let reporter = Reporter::new(true, false);
+        Self::of_sweep(scale, &device.into(), Store::new(out, "lab"), reporter)
     }
 
     /// The laboratory of a sweep.
     pub(super) fn of_sweep(
         scale: Scale,
-        device: DeviceChoice,
+        devices: &Devices,
         store: Store,
         reporter: Reporter,
     ) -> Result<Self> {
-        let shared = Shared {
-            scale,
-            settings: Settings::at(scale),
-            device_choice: device,
-            device: device.open()?,
-            store,
-            reporter,
-            memory: Mutex::default(),
+        let bench = |choice: &DeviceChoice| {
+            Ok(Arc::new(Bench {
+                choice: *choice,
+                device: choice.open()?,
+                memory: Mutex::default(),
+            }))
         };
+        let benches = devices
+            .all()
+            .iter()
+            .map(bench)
+            .collect::<Result<Vec<_>>>()?;
         Ok(Self {
-            shared: Arc::new(shared),
+            bench: benches[0].clone(),
+            shared: Arc::new(Shared {
+                scale,
+                settings: Settings::at(scale),
+                benches,
+                store,
+                reporter,
+            }),
             seed: 0,
             agreed: None,
+            cell: None,
         })
     }
 
-    /// The laboratory of a cell: its random streams are its own.
-    pub(super) fn for_cell(&self, experiment: &str, values: &impl Serialize) -> Result<Self> {
+    /// The laboratory of a job: the devices take turns.
+    pub(super) fn for_job(&self, job: usize) -> Self {
+        let benches = &self.shared.benches;
+        Self {
+            bench: benches[job % benches.len()].clone(),
+            ..self.clone()
+        }
+    }
+
+    /// The laboratory of a cell: its random streams and its log are its own.
+    pub(super) fn for_cell(
+        &self,
+        experiment: &str,
+        values: &impl Serialize,
+        log: Option<Arc<Log>>,
+    ) -> Result<Self> {
         let seed = Key::of(&(experiment, values))?.seed();
+        let in_stages = Arc::default();
         Ok(Self {
             seed,
+            cell: log.map(|log| OfCell { log, in_stages }),
             ..self.clone()
+        })
+    }
+
+    /// The seconds that this cell has spent on stages.
+    pub(super) fn seconds_in_stages(&self) -> f64 {
+        self.cell.as_ref().map_or(0.0, |cell| {
+            *cell
+                .in_stages
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
         })
     }
 
@@ -101,12 +156,12 @@ impl Lab {
 
     /// Where tensors live.
     pub fn device(&self) -> &Device {
-        &self.shared.device
+        &self.bench.device
     }
 
     /// The device as `--device` takes it.
     pub fn device_choice(&self) -> DeviceChoice {
-        self.shared.device_choice
+        self.bench.choice
     }
 
     /// The store of the run.
@@ -138,10 +193,20 @@ impl Lab {
         inputs: &impl Serialize,
         compute: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
-        self.shared.store.stage(name, inputs, compute)
+        let (start, before) = (Instant::now(), self.seconds_in_stages());
+        let folder = self.shared.store.stage(name, inputs, compute)?;
+        if let Some(cell) = &self.cell {
+            let mut seconds = cell
+                .in_stages
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            // Stages within this one are in its own time.
+            *seconds = before + start.elapsed().as_secs_f64();
+        }
+        Ok(folder)
     }
 
-    /// The one `T` of this process, made by `make` at the first call: data that every cell reads.
+    /// The one `T` of this process (of each device, if there are several), made by `make` at the first call: data that every cell reads.
     ///
     /// # Errors
     /// What `make` gives.
@@ -150,7 +215,7 @@ impl Lab {
         make: impl FnOnce() -> Result<T>,
     ) -> Result<Arc<T>> {
         let mut memory = self
-            .shared
+            .bench
             .memory
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
@@ -169,7 +234,8 @@ impl Lab {
 
     /// A bar of `len` steps under that of the sweep, until it is dropped.
     pub fn progress(&self, len: usize, label: &str) -> Progress {
-        self.shared.reporter.bar(len, label)
+        let log = self.cell.as_ref().map(|cell| cell.log.clone());
+        self.shared.reporter.bar(len, label, log)
     }
 
     /// The test images that every winner classifies correctly, by index and in order.

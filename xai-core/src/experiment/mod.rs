@@ -6,10 +6,15 @@
 
 mod bench;
 pub(crate) mod cli;
+mod estimate;
 mod key;
 mod lab;
+mod lock;
+mod log;
 mod plan;
 mod progress;
+mod provenance;
+mod restrict;
 pub mod results;
 mod run;
 mod scores;
@@ -19,6 +24,8 @@ mod spec;
 pub mod store;
 mod sweep;
 mod value;
+mod whole;
+mod why;
 
 pub use crate::training::{Epoch, Validation};
 pub use bench::{Corpus, TestSet};
@@ -26,9 +33,11 @@ pub use key::Key;
 pub use lab::Lab;
 pub use plan::{Factor, Plan, Skipped};
 pub use progress::Progress;
+pub use restrict::{Choice, Restricted, Restriction};
 pub use run::{Fitted, Model, Run};
 pub use scores::{Predictions, read_scores, write_scores};
 pub use settings::Settings;
 pub use spec::{Experiment, Parameter, Point, Role, Scale, Select, Skip, Spec};
-pub use sweep::{Outcome, SweepOptions, sweep};
+pub use sweep::{Failure, Outcome, SweepOptions, sweep};
 pub use value::{Domain, IntoDomain, Level, ParameterValue, Value, domain, levels};
+pub use why::why;

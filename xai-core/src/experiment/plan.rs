@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::restrict::{Choice, Restricted, Restriction, factor, label, value};
 use super::spec::{Parameter, Point, Role, Scale, Spec};
 use super::value::Value;
 use crate::error::{Error, Result};
@@ -43,6 +44,8 @@ pub struct Plan {
     pub cells: Vec<Point>,
     /// What is left out.
     pub skipped: Vec<Skipped>,
+    /// Whether this is less, or something else, than the whole design.
+    pub restricted: Option<Restricted>,
 }
 
 impl Plan {
@@ -52,25 +55,7 @@ impl Plan {
     /// If a domain is empty, repeats a value or holds one that is not finite, if zipped parameters
     /// differ in length, or if every cell is skipped.
     pub fn new(spec: &Spec, scale: Scale) -> Result<Self> {
-        let mut points = vec![Point::origin(scale)];
-        for parameter in &spec.parameters {
-            let zip = spec.zips.iter().find(|zip| zip.contains(&parameter.name));
-            points = match zip {
-                None => cross(&points, &[parameter])?,
-                Some(zip) => {
-                    // The whole group goes in where its first member stands.
-                    let group: Vec<_> = spec
-                        .parameters
-                        .iter()
-                        .filter(|other| zip.contains(&other.name))
-                        .collect();
-                    if group[0].name != parameter.name {
-                        continue;
-                    }
-                    cross(&points, &group)?
-                }
-            };
-        }
+        let points = lay_out(spec, scale, &[])?;
         let factors = factors(spec, &points);
         let (cells, skipped) = skip(spec, points);
         if cells.is_empty() {
@@ -85,17 +70,103 @@ impl Plan {
             factors,
             cells,
             skipped,
+            restricted: None,
+        })
+    }
+
+    /// Lays a part of a design out.
+    ///
+    /// # Errors
+    /// As [`Plan::new`]; names and values that the design does not have; if no cell is left.
+    pub fn restricted(spec: &Spec, scale: Scale, by: &Restriction) -> Result<Self> {
+        let whole = Self::new(spec, scale)?;
+        let choices = |choices: &[Choice], among: &[Factor], closed| {
+            let values = |choice: &Choice| {
+                let factor = factor(among, &choice.name)?;
+                let values = choice.values.iter();
+                let values = values.map(|text| value(factor, text, closed));
+                Ok((factor.name, values.collect::<Result<Vec<_>>>()?))
+            };
+            choices.iter().map(values).collect::<Result<Vec<_>>>()
+        };
+        let set = choices(&by.set, &whole.factors, false)?;
+        let points = lay_out(spec, scale, &set)?;
+        let only = choices(&by.only, &factors(spec, &points), true)?;
+        let asked_for = |point: &Point| {
+            (only.iter()).all(|(name, values)| {
+                point
+                    .value(name)
+                    .is_some_and(|value| values.contains(value))
+            })
+        };
+        let points: Vec<_> = points.into_iter().filter(asked_for).collect();
+        let factors = factors(spec, &points);
+        let (cells, skipped) = skip(spec, points);
+        let Some(_) = cells.first() else {
+            let why = skipped
+                .first()
+                .map_or("it has no such combination".to_owned(), |skipped| {
+                    format!("{} is skipped: {}", skipped.at, skipped.reason)
+                });
+            return Err(Error::invalid(format!(
+                "nothing of `{}` is left to run: {why}",
+                spec.name
+            )));
+        };
+        if cells == whole.cells {
+            return Ok(whole);
+        }
+        let named = |factor: &&Factor| {
+            let mut choices = by.only.iter().chain(&by.set);
+            choices.any(|choice| choice.name == factor.name)
+        };
+        let label = label(factors.iter().filter(named))?;
+        Ok(Self {
+            restricted: Some(Restricted {
+                label,
+                of: whole.cells.len(),
+                by: by.clone(),
+            }),
+            name: spec.name,
+            scale,
+            factors,
+            cells,
+            skipped,
         })
     }
 }
 
+/// The points of a design, with other values for the parameters in `set`.
+fn lay_out(spec: &Spec, scale: Scale, set: &[(&str, Vec<Value>)]) -> Result<Vec<Point>> {
+    let mut points = vec![Point::origin(scale)];
+    for parameter in &spec.parameters {
+        let zip = spec.zips.iter().find(|zip| zip.contains(&parameter.name));
+        points = match zip {
+            None => cross(&points, &[parameter], set)?,
+            Some(zip) => {
+                // The whole group goes in where its first member stands.
+                let group: Vec<_> = spec
+                    .parameters
+                    .iter()
+                    .filter(|other| zip.contains(&other.name))
+                    .collect();
+                if group[0].name != parameter.name {
+                    continue;
+                }
+                cross(&points, &group, set)?
+            }
+        };
+    }
+    Ok(points)
+}
+
 /// Extends every point by every value of the group, whose members step together.
-fn cross(points: &[Point], group: &[&Parameter]) -> Result<Vec<Point>> {
+fn cross(points: &[Point], group: &[&Parameter], set: &[(&str, Vec<Value>)]) -> Result<Vec<Point>> {
     let mut extended = Vec::new();
     for point in points {
         let columns = group
             .iter()
-            .map(|parameter| values(parameter, point))
+            .map(|parameter| values(parameter, point, set))
             .collect::<Result<Vec<_>>>()?;
         for (parameter, column) in group.iter().zip(&columns).skip(1) {
             if column.len() != columns[0].len() {
@@ -123,8 +194,11 @@ fn cross(points: &[Point], group: &[&Parameter]) -> Result<Vec<Point>> {
 }
 
 /// The values of a parameter at a point, checked.
-fn values(parameter: &Parameter, point: &Point) -> Result<Vec<Value>> {
-    let values = (parameter.domain)(point).0;
+fn values(parameter: &Parameter, point: &Point, set: &[(&str, Vec<Value>)]) -> Result<Vec<Value>> {
+    let values = match set.iter().find(|(name, _)| *name == parameter.name) {
+        Some((_, values)) => values.clone(),
+        None => (parameter.domain)(point).0,
+    };
     let at = if parameter.depends_on.is_empty() {
         String::new()
     } else {
@@ -206,13 +280,18 @@ fn skip(spec: &Spec, points: Vec<Point>) -> (Vec<Point>, Vec<Skipped>) {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
+        write!(
             f,
-            "{} at scale {}: {} cells",
+            "{} at scale {}: {} cell{}",
             self.name,
             self.scale,
-            self.cells.len()
+            self.cells.len(),
+            if self.cells.len() == 1 { "" } else { "s" }
         )?;
+        match &self.restricted {
+            None => writeln!(f)?,
+            Some(part) => writeln!(f, ", a part or a variant of {}", part.of)?,
+        }
         let width = self
             .factors
             .iter()

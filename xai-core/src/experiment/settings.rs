@@ -41,6 +41,15 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What of the settings a model depends on.
+    pub fn of_fit(&self) -> serde_json::Value {
+        let mut settings = serde_json::json!(self);
+        if let Some(settings) = settings.as_object_mut() {
+            settings.shift_remove("explained");
+        }
+        settings
+    }
+
     /// The settings of a scale.
     ///
     /// `paper` has the published sizes (2,500 training and validation images, 8,539 test images).

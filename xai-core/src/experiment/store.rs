@@ -2,19 +2,22 @@
 //!
 //! Everything is written aside and then renamed: what has its final name is complete. A cell is
 //! what its manifest says; the manifest lists each file with its size and hash, and a file that does
-//! not match (a full disk, a power cut) counts as not there.
+//! not match (a full disk, a power cut) counts as not there. Whoever writes a cell or a stage holds its lock.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use super::key::Key;
-use super::progress::check_interrupt;
+use super::lock::Lock;
+use super::whole::{make_folder, whole_file, whole_folder};
 use super::{Epoch, Validation};
 use crate::error::{Error, Result};
+
+pub(super) use super::whole::write_json;
 
 /// The model's folder entry in a cell.
 pub const MODEL: &str = "model.safetensors";
@@ -24,6 +27,7 @@ pub const PREDICTIONS: &str = "predictions.parquet";
 pub const SCORES: &str = "scores.parquet";
 
 const MANIFEST: &str = "manifest.json";
+const CELLS: &str = "cells";
 
 /// How far a cell has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,24 +50,37 @@ pub struct Manifest {
     pub status: Status,
     /// The parameters' values, for people; they are among the inputs too.
     pub cell: String,
-    /// Everything that determines the result.
+    /// Everything that determines the model.
     pub inputs: serde_json::Value,
     /// The version of xai-core that computed it.
     pub version: String,
     /// The device it was computed on.
     pub device: String,
+    /// Which fit this is of: no two have the same name.
+    pub fit: String,
     /// The result by which cells are selected.
     pub validation: Validation,
     /// How the training went.
     pub history: Vec<Epoch>,
-    /// Seconds that each phase took.
+    /// Seconds that each phase took; `stages` are those of the fit that went to what cells share.
     pub seconds: BTreeMap<String, f64>,
     /// The share of the test set that the model classifies correctly.
     pub test_accuracy: Option<f64>,
-    /// The hash of what the scores were made from: the images that every winner classifies correctly, and the code.
-    pub scored: Option<Key>,
+    /// What the scores were made from, beside the model.
+    pub scored: Option<Scored>,
     /// The cell's files by name.
     pub files: BTreeMap<String, FileRecord>,
+}
+
+/// What determines the scores of a model's explanations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// The hash of the numbers of the images that every winner classifies correctly.
+    pub images: Key,
+    /// How many of them are explained at most.
+    pub explained: usize,
+    /// The versions of the code: ours, and that of the experiment's `test`.
+    pub code: [u32; 2],
 }
 
 /// What a file must look like.
@@ -78,48 +95,113 @@ pub struct FileRecord {
 /// The folder of an experiment's runs, and that of the stages beside it.
 #[derive(Clone, Debug)]
 pub struct Store {
+    /// Of scores, plan and reports.
     folder: PathBuf,
+    /// Of models, predictions and logs: the same, unless the run is restricted.
+    models: PathBuf,
     stages: PathBuf,
+    /// In a run that computes everything again: the stages that it has computed.
+    renewed: Option<Arc<Mutex<BTreeSet<Key>>>>,
 }
 
 impl Store {
     /// The store in `<out>/<experiment>`; folders are made when something is kept.
     pub fn new(out: &Path, experiment: &str) -> Self {
+        Self::at(out.join(experiment), out.join(".stages"))
+    }
+
+    /// The store in a folder, with its stages in another.
+    pub(super) fn at(folder: PathBuf, stages: PathBuf) -> Self {
         Self {
-            folder: out.join(experiment),
-            stages: out.join(".stages"),
+            models: folder.clone(),
+            folder,
+            stages,
+            renewed: None,
         }
     }
 
-    /// `<out>/<experiment>`: where the sweep's own files go.
+    /// The store of a restricted run, whose scores and reports have a folder of their own: they are
+    /// made on other images than those of the whole experiment. Models are shared.
+    pub fn restricted(self, label: &str) -> Self {
+        Self {
+            folder: self.models.join("partial").join(label),
+            ..self
+        }
+    }
+
+    /// The store of a run that does not believe in stages computed before it.
+    pub fn without_old_stages(self) -> Self {
+        Self {
+            renewed: Some(Arc::default()),
+            ..self
+        }
+    }
+
+    /// Where the sweep's own files go: `<out>/<experiment>`, or the folder of a restricted run in it.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The folder of a cell.
+    /// The folder of the stages.
+    pub(super) fn stages(&self) -> &Path {
+        &self.stages
+    }
+
+    /// The folder of a cell's model and predictions.
     pub fn cell(&self, key: &Key) -> PathBuf {
-        self.folder.join("cells").join(key.as_str())
+        self.models.join(CELLS).join(key.as_str())
+    }
+
+    /// Where a cell's file is.
+    pub fn file(&self, key: &Key, name: &str) -> PathBuf {
+        self.place(key, name).join(name)
+    }
+
+    /// The folder of a cell's file: scores lie with the run that they belong to.
+    fn place(&self, key: &Key, name: &str) -> PathBuf {
+        match name {
+            SCORES => self.folder.join(CELLS).join(key.as_str()),
+            _ => self.cell(key),
+        }
+    }
+
+    /// Where the messages about a cell go, of a failed one too.
+    pub fn log(&self, key: &Key) -> PathBuf {
+        self.models.join("logs").join(format!("{key}.log"))
+    }
+
+    /// Writes a file of the sweep itself.
+    pub(super) fn keep(&self, name: &str, content: &impl Serialize) -> Result<()> {
+        let _lock = Lock::of_reports(&self.folder)?;
+        write_json(&self.folder.join(name), content)
+    }
+
+    /// The right to write a cell; `None` while somebody else has it.
+    pub(super) fn try_lock(&self, key: &Key) -> Result<Option<Lock>> {
+        Lock::attempt(&self.models.join(".locks").join(key.as_str()))
     }
 
     /// What is known about a cell; `None` if it must be fitted.
     ///
     /// Whatever is damaged is reported through `warn` and left out, so that it is computed again.
     pub fn find(&self, key: &Key, warn: impl Fn(String)) -> Option<Manifest> {
-        let folder = self.cell(key);
-        let path = folder.join(MANIFEST);
-        let text = fs::read(&path).ok()?;
-        let mut manifest: Manifest = match serde_json::from_slice(&text) {
-            Ok(manifest) => manifest,
-            Err(error) => {
-                warn(format!(
-                    "{} is damaged ({error}); the cell is computed again",
-                    path.display()
-                ));
-                return None;
+        let mut manifest = read(&self.cell(key), &warn)?;
+        if self.folder != self.models {
+            manifest.files.remove(SCORES);
+            manifest.scored = None;
+            let folder = self.place(key, SCORES);
+            // Scores of another fit of this cell, before a --fresh, are not this one's.
+            let own = read(&folder, &warn).filter(|own| own.fit == manifest.fit);
+            if let Some((own, record)) = own.and_then(|mut own| {
+                let record = own.files.remove(SCORES)?;
+                Some((own, record))
+            }) {
+                manifest.files.insert(SCORES.to_owned(), record);
+                manifest.scored = own.scored;
             }
-        };
+        }
         manifest.files.retain(|name, record| {
-            let path = folder.join(name);
+            let path = self.file(key, name);
             // A model may be large: its size is checked here, and its content when it is loaded.
             let sound = match name.as_str() {
                 MODEL => fs::metadata(&path).is_ok_and(|file| file.len() == record.bytes),
@@ -136,7 +218,31 @@ impl Store {
         manifest.files.contains_key(MODEL).then_some(manifest)
     }
 
-    /// Keeps a new cell, whose model `save` writes to the path it is given.
+    /// The manifests of all cells that were ever fitted here and that this version can read.
+    pub(super) fn all(&self) -> Vec<Manifest> {
+        let folders = fs::read_dir(self.models.join(CELLS));
+        let folders = folders.into_iter().flatten().flatten();
+        folders
+            .filter_map(|folder| read(&folder.path(), &|_| ()))
+            .collect()
+    }
+
+    /// The path of a cell's model, whose content is what was kept.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn model(&self, manifest: &Manifest) -> Result<PathBuf> {
+        let path = self.cell(&manifest.key).join(MODEL);
+        match manifest.files.get(MODEL) == Some(&FileRecord::of(&path)?) {
+            true => Ok(path),
+            false => Err(Error::file(
+                &path,
+                "is damaged; delete its folder and run again",
+            )),
+        }
+    }
+
+    /// Keeps a new cell, whose model `save` writes to the path it is given. The caller holds its lock.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -145,21 +251,17 @@ impl Store {
         mut manifest: Manifest,
         save: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<Manifest> {
-        let folder = self.cell(&manifest.key);
-        let aside = aside(&folder);
-        clear(&aside)?;
-        make_folder(&aside)?;
-        save(&aside.join(MODEL))?;
-        manifest
-            .files
-            .insert(MODEL.to_owned(), FileRecord::of(&aside.join(MODEL))?);
-        write_json(&aside.join(MANIFEST), &manifest)?;
-        clear(&folder)?;
-        rename(&aside, &folder)?;
+        whole_folder(&self.cell(&manifest.key), |aside| {
+            save(&aside.join(MODEL))?;
+            manifest
+                .files
+                .insert(MODEL.to_owned(), FileRecord::of(&aside.join(MODEL))?);
+            write_json(&aside.join(MANIFEST), &manifest)
+        })?;
         Ok(manifest)
     }
 
-    /// Adds a file to a cell, then says so in its manifest.
+    /// Adds a file to a cell, then says so in its manifest. The caller holds its lock.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -169,19 +271,30 @@ impl Store {
         name: &str,
         write: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<()> {
-        let path = self.cell(&manifest.key).join(name);
-        let aside = aside(&path);
-        write(&aside)?;
-        manifest
-            .files
-            .insert(name.to_owned(), FileRecord::of(&aside)?);
-        manifest.status = match () {
-            () if manifest.files.contains_key(SCORES) => Status::Tested,
-            () if manifest.files.contains_key(PREDICTIONS) => Status::Predicted,
+        let folder = self.place(&manifest.key, name);
+        make_folder(&folder)?;
+        let record = whole_file(&folder.join(name), |aside| {
+            write(aside)?;
+            FileRecord::of(aside)
+        })?;
+        manifest.files.insert(name.to_owned(), record);
+        let mut kept = manifest.clone();
+        if name != SCORES && self.folder != self.models {
+            // A restricted run knows its own scores; those of the whole experiment stay as they are.
+            let own = read(&folder, &|_| ());
+            let record = own.as_ref().and_then(|own| own.files.get(SCORES).cloned());
+            kept.files.remove(SCORES);
+            kept.files
+                .extend(record.map(|record| (SCORES.to_owned(), record)));
+            kept.scored = own.and_then(|own| own.scored);
+        }
+        kept.status = match () {
+            () if kept.files.contains_key(SCORES) => Status::Tested,
+            () if kept.files.contains_key(PREDICTIONS) => Status::Predicted,
             () => Status::Fitted,
         };
-        rename(&aside, &path)?;
-        write_json(&self.cell(&manifest.key).join(MANIFEST), manifest)
+        manifest.status = kept.status;
+        write_json(&folder.join(MANIFEST), &kept)
     }
 
     /// The folder of a stage, computed by `compute` unless it is there already.
@@ -198,34 +311,47 @@ impl Store {
         compute: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
         let inputs = serde_json::json!({ "stage": name, "inputs": inputs });
-        let folder = self.stages.join(Key::of(&inputs)?.as_str());
-        if folder.exists() {
+        let key = Key::of(&inputs)?;
+        let folder = self.stages.join(key.as_str());
+        if self.has_stage(&key, &folder) {
             return Ok(folder);
         }
-        make_folder(&self.stages)?;
-        let path = folder.with_extension("lock");
-        let lock = File::create(&path).map_err(|error| Error::file(&path, error))?;
-        loop {
-            match lock.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) => {
-                    check_interrupt()?;
-                    std::thread::sleep(Duration::from_millis(100));
-                }
-                Err(TryLockError::Error(error)) => return Err(Error::file(&path, error)),
-            }
-        }
+        let _lock = Lock::wait(&folder.with_extension("lock"))?;
         // Another process may have finished it while this one waited.
-        if !folder.exists() {
-            let aside = aside(&folder);
-            clear(&aside)?;
-            make_folder(&aside)?;
-            compute(&aside)?;
-            write_json(&aside.join("stage.json"), &inputs)?;
-            rename(&aside, &folder)?;
+        if !self.has_stage(&key, &folder) {
+            whole_folder(&folder, |aside| {
+                compute(aside)?;
+                write_json(&aside.join("stage.json"), &inputs)
+            })?;
+            if let Some(renewed) = &self.renewed {
+                let mut renewed = renewed.lock().unwrap_or_else(PoisonError::into_inner);
+                renewed.insert(key);
+            }
         }
         Ok(folder)
     }
+
+    fn has_stage(&self, key: &Key, folder: &Path) -> bool {
+        let believed = self.renewed.as_ref().is_none_or(|renewed| {
+            let renewed = renewed.lock().unwrap_or_else(PoisonError::into_inner);
+            renewed.contains(key)
+        });
+        believed && folder.exists()
+    }
+}
+
+/// The manifest in a cell's folder.
+fn read(folder: &Path, warn: &impl Fn(String)) -> Option<Manifest> {
+    let path = folder.join(MANIFEST);
+    let text = fs::read(&path).ok()?;
+    serde_json::from_slice(&text)
+        .map_err(|error| {
+            warn(format!(
+                "{} is damaged or of another version ({error}); the cell is computed again",
+                path.display()
+            ));
+        })
+        .ok()
 }
 
 impl FileRecord {
@@ -239,35 +365,4 @@ impl FileRecord {
             blake3: hash.finalize().to_hex().to_string(),
         })
     }
-}
-
-/// Writes JSON for people to read, aside and then renamed.
-pub(super) fn write_json(path: &Path, content: &impl Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(content).map_err(|error| Error::file(path, error))?;
-    let aside = aside(path);
-    fs::write(&aside, text + "\n").map_err(|error| Error::file(&aside, error))?;
-    rename(&aside, path)
-}
-
-/// Where to write before renaming: on the same disk, hidden, and this process's own.
-fn aside(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}", std::process::id()))
-}
-
-fn make_folder(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).map_err(|error| Error::file(path, error))
-}
-
-fn clear(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::file(folder, error))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).map_err(|error| Error::file(to, error))
 }

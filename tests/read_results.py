@@ -1,0 +1,82 @@
+"""Reads the results of a run with DuckDB, pandas, pyarrow and Polars, and holds them against its table.csv.
+
+    python read_results.py runs/fig4_best
+
+Every library must find the same mean precision of each combination of levels and method. Needs duckdb, pandas,
+pyarrow and polars from PyPI. `cargo test --release -p tests --test reading -- --ignored` runs it.
+"""
+
+import csv
+import json
+import pathlib
+import sys
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow.dataset as ds
+
+run = pathlib.Path(sys.argv[1])
+plan = json.loads((run / "plan.json").read_text())
+axes = [factor["name"] for factor in plan["factors"] if factor["role"] == "axis"]
+winners = {cell["key"]: cell["values"] for cell in plan["cells"] if cell["winner"]}
+files = [run / "cells" / key / "scores.parquet" for key in winners]
+
+
+def by_levels(rows):
+    """{(levels.., method): mean} with all levels as text."""
+    return {tuple(map(str, row[:-1])): row[-1] for row in rows}
+
+
+def expected():
+    with open(run / "table.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if not row["baseline"]]
+    return by_levels([*(row[axis] for axis in axes), row["method"], float(row["precision_mean"])] for row in rows)
+
+
+def with_duckdb():
+    levels = ", ".join(f'cell."values"."{axis}" as "{axis}"' for axis in axes)
+    return by_levels(duckdb.sql(f"""
+        select {levels}, method, avg(value)
+        from read_parquet('{run}/cells/*/scores.parquet', filename = true)
+        join (select unnest(cells) as cell from '{run}/plan.json') on contains(filename, cell.key) and cell.winner
+        where metric = 'precision'
+        group by all""").fetchall())
+
+
+def with_pandas():
+    scores = pd.concat(pd.read_parquet(file).assign(**winners[file.parent.name]) for file in files)
+    scores = scores[scores.metric == "precision"]
+    return by_levels((*index, mean) for index, mean in scores.groupby([*axes, "method"]).value.mean().items())
+
+
+def with_pyarrow():
+    rows = []
+    for file in files:
+        levels = [winners[file.parent.name][axis] for axis in axes]
+        table = ds.dataset(file).to_table(filter=ds.field("metric") == "precision").to_pylist()
+        rows += [(*levels, row["method"], row["value"]) for row in table]
+    groups = {}
+    for row in rows:
+        groups.setdefault(row[:-1], []).append(row[-1])
+    return by_levels((*key, sum(values) / len(values)) for key, values in groups.items())
+
+
+def with_polars():
+    parts = [
+        pl.read_parquet(file).with_columns(pl.lit(winners[file.parent.name][axis]).alias(axis) for axis in axes)
+        for file in files
+    ]
+    scores = pl.concat(parts).filter(pl.col("metric") == "precision")
+    return by_levels(scores.group_by([*axes, "method"]).agg(pl.col("value").mean()).rows())
+
+
+want = expected()
+assert want, "table.csv has no rows"
+for read in [with_duckdb, with_pandas, with_pyarrow, with_polars]:
+    got = read()
+    assert got.keys() == want.keys(), (read.__name__, got.keys() ^ want.keys())
+    for key, mean in want.items():
+        # The table has six decimals.
+        assert abs(got[key] - mean) <= 1e-6, (read.__name__, key, got[key], mean)
+    print(f"{read.__name__}: {len(got)} means agree with table.csv")
