@@ -40,6 +40,14 @@ pub(super) fn read(file: &mut impl Read) -> Result<NiftiHeader> {
         }
         _ => return Err(not_nifti()),
     };
+    // The crate counts bytes by `bitpix`, which says again what `datatype` says.
+    let kind = header.data_type().map_err(|_| {
+        let code = header.datatype;
+        Error::invalid(format!(
+            "voxels of an unknown kind ({code}); convert them to float32"
+        ))
+    })?;
+    header.bitpix = 8 * kind.size_of() as i16;
     // A slope of NaN means "not scaled", as 0 does.
     if header.scl_slope == 0.0 || !(header.scl_slope + header.scl_inter).is_finite() {
         (header.scl_slope, header.scl_inter) = (0.0, 0.0);
@@ -87,7 +95,6 @@ fn version_2(bytes: &[u8], little: bool) -> Result<NiftiHeader> {
             Endianness::Big
         },
         datatype: short(12),
-        bitpix: short(14),
         dim,
         pixdim: std::array::from_fn(|k| real(104 + 8 * k)),
         vox_offset: long(168) as f32,

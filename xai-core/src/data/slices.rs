@@ -25,17 +25,20 @@ pub struct Slices {
 }
 
 impl Slices {
-    /// `count` of the slices, evenly chosen: the one in the middle of each of `count` equal parts.
+    /// `count` of the slices with their heights (mm), evenly chosen: the one in the middle of each of
+    /// `count` equal parts.
     ///
     /// # Panics
     /// If there are fewer than `count`.
-    pub fn pick(&self, count: usize) -> Vec<Array2<f32>> {
+    pub fn pick(&self, count: usize) -> Vec<(f32, Array2<f32>)> {
         let all = self.images.len_of(Axis(0));
         assert!(count <= all, "{count} of {all} slices");
         let chosen = (0..count).map(|part| (2 * part + 1) * all / (2 * count));
-        chosen
-            .map(|k| self.images.index_axis(Axis(0), k).to_owned())
-            .collect()
+        let slice = |k: usize| {
+            let height = self.first_mm + k as f64 * self.step_mm;
+            (height as f32, self.images.index_axis(Axis(0), k).to_owned())
+        };
+        chosen.map(slice).collect()
     }
 
     /// Keeps the slices as a NIfTI volume of 16-bit numbers (`.nii.gz`), which every viewer shows.

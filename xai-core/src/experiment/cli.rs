@@ -31,6 +31,12 @@ struct Arguments {
     /// The folder of all runs
     #[arg(long, value_name = "DIR", default_value = "runs")]
     out: PathBuf,
+    /// A folder of real scans in place of synthetic subjects: BIDS, HCP, or a CSV with file and sex
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Leave out scans that cannot be used, and list them, instead of stopping
+    #[arg(long, requires = "data")]
+    skip_bad: bool,
     /// Compute every cell again (shared stages are kept)
     #[arg(long)]
     fresh: bool,
@@ -71,6 +77,8 @@ pub fn main<R: Run>(table: Table, report: Report) -> ExitCode {
             .jobs
             .map_or(default_jobs(arguments.device), usize::from),
         out: arguments.out,
+        data: arguments.data,
+        skip_bad: arguments.skip_bad,
         fresh: arguments.fresh,
         plan_only: arguments.plan,
         quiet: arguments.quiet,

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
+use super::data::Data;
 use super::key::Key;
 use super::progress::{Progress, Reporter};
 use super::settings::Settings;
@@ -25,6 +26,7 @@ pub struct Lab {
     shared: Arc<Shared>,
     seed: u64,
     agreed: Option<Arc<[u32]>>,
+    data: Option<Arc<Data>>,
 }
 
 /// Where the one value of a type is, or will be.
@@ -69,6 +71,7 @@ impl Lab {
             shared: Arc::new(shared),
             seed: 0,
             agreed: None,
+            data: None,
         })
     }
 
@@ -87,6 +90,19 @@ impl Lab {
             agreed: Some(images),
             ..self.clone()
         }
+    }
+
+    /// The laboratory of a run on real scans.
+    pub(super) fn with_data(self, data: Option<Data>) -> Self {
+        Self {
+            data: data.map(Arc::new),
+            ..self
+        }
+    }
+
+    /// The scans that the run was given; `None` for synthetic subjects.
+    pub(super) fn data(&self) -> Option<&Data> {
+        self.data.as_deref()
     }
 
     /// The scale of the run.

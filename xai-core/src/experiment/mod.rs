@@ -6,6 +6,7 @@
 
 mod bench;
 pub(crate) mod cli;
+mod data;
 mod key;
 mod lab;
 mod plan;
@@ -17,6 +18,7 @@ mod select;
 mod settings;
 mod spec;
 pub mod store;
+mod subjects;
 mod sweep;
 mod value;
 

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::data::{Data, with_data};
 use super::key::Key;
 use super::lab::Lab;
 use super::plan::Plan;
@@ -35,6 +36,10 @@ pub struct SweepOptions {
     pub jobs: usize,
     /// The folder of all runs.
     pub out: PathBuf,
+    /// A folder of real scans, in place of synthetic subjects.
+    pub data: Option<PathBuf>,
+    /// Leaves out scans that cannot be used instead of failing.
+    pub skip_bad: bool,
     /// Computes every cell again.
     pub fresh: bool,
     /// Prints the plan and stops.
@@ -50,6 +55,8 @@ impl Default for SweepOptions {
             device: DeviceChoice::default(),
             jobs: 1,
             out: PathBuf::from("runs"),
+            data: None,
+            skip_bad: false,
             fresh: false,
             plan_only: false,
             quiet: false,
@@ -80,9 +87,17 @@ pub fn sweep<R: Run>(options: &SweepOptions) -> Result<Outcome> {
     let plan = Plan::new(&spec, options.scale)?;
     let store = Store::new(&options.out, spec.name);
     let reporter = Reporter::new(options.quiet);
-    let cells = cells::<R>(&plan, options, &store, &reporter)?;
+    let data = options
+        .data
+        .as_ref()
+        .map(|folder| Data::open(folder, options.skip_bad))
+        .transpose()?;
+    let cells = cells::<R>(&plan, options, data.as_ref(), &store, &reporter)?;
 
     reporter.print(&plan.to_string());
+    if let Some(data) = &data {
+        reporter.print(&format!("  data      {data}\n"));
+    }
     reporter.print(&format!("{}\n", finished(&cells)));
     if options.plan_only {
         return Ok(Outcome {
@@ -92,7 +107,9 @@ pub fn sweep<R: Run>(options: &SweepOptions) -> Result<Outcome> {
         });
     }
 
-    let lab = Lab::of_sweep(options.scale, options.device, store, reporter)?;
+    let lab = Lab::of_sweep(options.scale, options.device, store, reporter)?.with_data(data);
+    // Bad scans show now, not in every cell.
+    lab.subjects()?;
     let mut sweep = Sweep::<R> {
         spec,
         plan,
@@ -138,6 +155,7 @@ impl Cell {
 fn cells<R: Run>(
     plan: &Plan,
     options: &SweepOptions,
+    data: Option<&Data>,
     store: &Store,
     reporter: &Reporter,
 ) -> Result<Vec<Cell>> {
@@ -151,6 +169,7 @@ fn cells<R: Run>(
             "device": options.device.kind(),
             "code": [FIT_CODE, R::FIT_VERSION],
         });
+        let inputs = with_data(inputs, data);
         let key = Key::of(&inputs)?;
         let manifest = if options.fresh {
             None
@@ -502,6 +521,7 @@ impl<R: Run> Sweep<R> {
             "scored": scored,
             "code": [FIT_CODE, R::FIT_VERSION],
         });
+        let inputs = with_data(inputs, lab.data());
         let folder = lab.stage("baselines", &inputs, |folder| {
             let baselines = R::baselines(&lab)?;
             for (index, baseline) in baselines.iter().enumerate() {
@@ -586,6 +606,7 @@ impl<R: Run> Sweep<R> {
             "cells": cells,
             "skipped": self.plan.skipped,
         });
+        let plan = with_data(plan, self.lab.data());
         write_json(&folder.join("plan.json"), &plan)
     }
 }
