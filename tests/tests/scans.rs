@@ -293,6 +293,11 @@ fn folders_are_recognised() {
         ("100408", Sex::Male)
     );
 
+    // The second slice of three is the second subject's.
+    let pictures = folder.slices(3).unwrap();
+    let slices = folder.scans[1].slices(3).unwrap();
+    assert_eq!(pictures[1], slices.images.index_axis(Axis(0), 1));
+
     let plain = root.path().join("plain");
     put(&plain, "b.nii.gz");
     put(&plain, "deep/a.nii.gz");

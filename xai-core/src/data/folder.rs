@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use ndarray::{Array2, Axis};
+use rayon::prelude::*;
+
 use super::Sex;
 use super::scan::Scan;
 use super::table::Table;
@@ -156,6 +159,25 @@ impl Folder {
         folder.without_scan = sexes.len();
         folder
     }
+
+    /// `count` slices to look at, each of another subject while there are enough of them, and each higher
+    /// in the head than the one before.
+    ///
+    /// # Errors
+    /// If there is no scan, or one that is needed cannot be used.
+    pub fn slices(&self, count: usize) -> Result<Vec<Array2<f32>>> {
+        if self.scans.is_empty() {
+            return Err(Error::file(
+                &self.table,
+                format!("no subject can be used: {}", self.problems.join("; ")),
+            ));
+        }
+        let slice = |k| {
+            let slices = self.scans[k % self.scans.len()].slices(count)?;
+            Ok(slices.images.index_axis(Axis(0), k).to_owned())
+        };
+        (0..count).into_par_iter().map(slice).collect()
+    }
 }
 
 impl fmt::Display for Folder {
@@ -177,10 +199,17 @@ impl fmt::Display for Folder {
             self.scans.len() - women,
             self.table.display()
         )?;
-        match self.without_scan {
-            0 => Ok(()),
-            rows => write!(f, "; {rows} subjects of the table have no scan here"),
+        if self.without_scan > 0 {
+            write!(
+                f,
+                "; {} subjects of the table have no scan here",
+                self.without_scan
+            )?;
         }
+        if !self.problems.is_empty() {
+            write!(f, "; {} subjects cannot be used", self.problems.len())?;
+        }
+        Ok(())
     }
 }
 

@@ -3,12 +3,26 @@
 use std::fmt::Display;
 use std::io::{self, Read};
 
-use nifti::{Endianness, NiftiHeader};
+use nifti::{Endianness, NiftiHeader, NiftiType};
 
 use crate::error::{Error, Result};
 
 /// Sizes of the two headers in bytes; a file begins with its own.
 const SIZES: [i32; 2] = [348, 540];
+
+/// The kinds of voxels that are one real number.
+const GREY: [NiftiType; 10] = [
+    NiftiType::Uint8,
+    NiftiType::Int8,
+    NiftiType::Uint16,
+    NiftiType::Int16,
+    NiftiType::Uint32,
+    NiftiType::Int32,
+    NiftiType::Uint64,
+    NiftiType::Int64,
+    NiftiType::Float32,
+    NiftiType::Float64,
+];
 
 /// Reads a header and leaves `file` at the first voxel.
 ///
@@ -40,13 +54,14 @@ pub(super) fn read(file: &mut impl Read) -> Result<NiftiHeader> {
         }
         _ => return Err(not_nifti()),
     };
-    // The crate counts bytes by `bitpix`, which says again what `datatype` says.
-    let kind = header.data_type().map_err(|_| {
+    let kind = header.data_type().ok().filter(|kind| GREY.contains(kind));
+    let Some(kind) = kind else {
         let code = header.datatype;
-        Error::invalid(format!(
-            "voxels of an unknown kind ({code}); convert them to float32"
-        ))
-    })?;
+        return Err(Error::invalid(format!(
+            "voxels of kind {code} are not grey values; convert them to float32"
+        )));
+    };
+    // The crate counts bytes by `bitpix`, which says again what `datatype` says.
     header.bitpix = 8 * kind.size_of() as i16;
     // A slope of NaN means "not scaled", as 0 does.
     if header.scl_slope == 0.0 || !(header.scl_slope + header.scl_inter).is_finite() {

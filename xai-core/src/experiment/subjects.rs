@@ -1,5 +1,6 @@
 //! Whose slices an experiment uses, and for what.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -45,7 +46,10 @@ impl Lab {
             match self.data() {
                 None => Ok(Subjects::synthetic(&wanted)),
                 Some(data) => {
-                    Subjects::scanned(&wanted, data.subjects(self, wanted.total() as usize)?)
+                    let people = data.subjects(self, wanted.total() as usize)?;
+                    let subjects = Subjects::scanned(&wanted, people)?;
+                    self.reporter().print(&format!("  subjects  {subjects}\n"));
+                    Ok(subjects)
                 }
             }
         })
@@ -142,6 +146,24 @@ impl Subjects {
             pretraining: Box::new(source.clone()),
             benchmark: Box::new(source),
         })
+    }
+}
+
+impl fmt::Display for Subjects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [learn, check] = &self.pretraining_parts;
+        let [train, validate, test] = &self.benchmark_parts;
+        write!(
+            f,
+            "{learn} to pre-train, {check} to check it, {train} to train, {validate} to validate, {test} to test"
+        )
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let subjects = self.subjects.end - self.subjects.start;
+        write!(f, "{subjects} (x {} slices)", self.slices)
     }
 }
 
