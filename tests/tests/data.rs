@@ -1,50 +1,8 @@
-//! Volumes agree with nibabel (`fixtures/volumes/make.py`); subjects, tasks and benchmark images are sound.
+//! Synthetic subjects, tasks and benchmark images are sound.
 
-use std::path::Path;
-
-use ndarray::{Array3, Axis};
-use serde::Deserialize;
+use ndarray::Axis;
 use xai_core::benchmark::Protocol;
-use xai_core::data::{Cohort, SHAPES, SLICE_SHAPE, Sex, Volume, sex_task, shapes_task};
-
-#[derive(Deserialize)]
-struct Reference {
-    name: String,
-    voxels: Vec<Vec<Vec<f32>>>,
-    spacing_mm: [f64; 3],
-}
-
-fn volumes() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/volumes")
-}
-
-#[test]
-fn volumes_are_turned_and_scaled_as_nibabel_does() {
-    let references: Vec<Reference> =
-        serde_json::from_str(include_str!("../fixtures/volumes/volumes.json")).unwrap();
-    for theirs in references {
-        let ours = Volume::open(volumes().join(&theirs.name)).unwrap();
-        let (x, y) = (theirs.voxels.len(), theirs.voxels[0].len());
-        let flat: Vec<f32> = theirs.voxels.concat().concat();
-        let voxels = Array3::from_shape_vec((x, y, flat.len() / x / y), flat).unwrap();
-        assert_eq!(ours.voxels, voxels, "{}", theirs.name);
-        for (ours, theirs) in ours.spacing_mm.iter().zip(theirs.spacing_mm) {
-            assert!((ours - theirs).abs() < 1e-6);
-        }
-    }
-}
-
-#[test]
-fn unusable_volumes_are_errors_that_name_the_file() {
-    let problem = |path: &Path| Volume::open(path).unwrap_err().to_string();
-    let unknown = problem(&volumes().join("no_orientation.nii"));
-    assert!(unknown.contains("no_orientation.nii") && unknown.contains("orientation (sform"));
-    assert!(problem(&volumes().join("make.py")).contains("not a readable NIfTI-1 image"));
-    assert!(problem(&volumes().join("missing.nii")).contains("missing.nii"));
-    // Cut off in the middle of the voxels.
-    let whole = std::fs::read(volumes().join("ras_sform.nii")).unwrap();
-    assert!(Volume::from_bytes(&whole[..whole.len() - 5]).is_err());
-}
+use xai_core::data::{Cohort, SHAPES, SLICE_SHAPE, Sex, sex_task, shapes_task};
 
 #[test]
 fn slices_are_clean_brains_that_do_not_depend_on_what_else_is_asked_for() {

@@ -7,7 +7,7 @@ use rand::Rng;
 use rand::seq::{SliceRandom, index};
 use rayon::prelude::*;
 
-use crate::data::{Cohort, heights, resize};
+use crate::data::{Source, resize};
 use crate::error::{Error, Result};
 use crate::lesion::{Class, Lesion, placement, published};
 use crate::random::stream;
@@ -90,7 +90,7 @@ impl Protocol {
     /// Errors name the subject and height of a slice that is too small for its lesions.
     pub fn samples(
         &self,
-        cohort: &Cohort,
+        source: &dyn Source,
         subjects: Range<u64>,
         slices_per_subject: usize,
         size: usize,
@@ -120,13 +120,14 @@ impl Protocol {
             .try_for_each(|(i, ((mut images, mut truth), class))| {
                 let subject = subjects.start + i as u64;
                 let rng = &mut stream(seed, &format!("benchmark/heights/{subject}"));
-                let heights = heights(self.heights_mm.clone(), slices_per_subject, rng);
-                let slices = cohort.subject(subject).slices(&heights);
-                for (k, slice) in slices.iter().enumerate() {
+                let slices =
+                    source.slices(subject, slices_per_subject, self.heights_mm.clone(), rng)?;
+                for (k, (height_mm, slice)) in slices.iter().enumerate() {
                     let place = Place {
                         seed,
                         subject,
-                        height_mm: heights[k],
+                        name: source.name(subject),
+                        height_mm: *height_mm,
                         slice: k,
                     };
                     let (image, mask) = self.sample(slice, class[k], &place)?;
@@ -185,6 +186,7 @@ impl Protocol {
 struct Place {
     seed: u64,
     subject: u64,
+    name: String,
     height_mm: f32,
     /// The slice's number among its subject's.
     slice: usize,
@@ -200,8 +202,8 @@ impl Place {
 
     fn error(&self, problem: &str) -> Error {
         Error::invalid(format!(
-            "the slice of subject {} at {:.1} mm {problem}; choose other heights or leave the subject out",
-            self.subject, self.height_mm
+            "the slice of {} at {:.1} mm {problem}; choose other heights or leave the subject out",
+            self.name, self.height_mm
         ))
     }
 }
@@ -228,6 +230,7 @@ fn balanced(count: usize, seed: u64, subjects: &Range<u64>) -> Vec<Class> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Cohort;
 
     #[test]
     fn images_do_not_depend_on_the_number_of_threads() {

@@ -34,16 +34,17 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::bspline::SmoothField;
 use super::colin27;
+use super::resample::sample;
 use crate::random::stream;
 
 /// Rows and columns of a slice: Colin27's 217 x 181 mm at 0.7 mm.
 pub const SLICE_SHAPE: [usize; 2] = [310, 258];
 
 /// Side of a slice's pixels in millimetres.
-const PIXEL_MM: f32 = 0.7;
+pub(super) const PIXEL_MM: f32 = 0.7;
 
 /// Grey values of a slice end here, which leaves room for brighter lesions.
-const BRIGHTEST: f32 = 0.7;
+pub(super) const BRIGHTEST: f32 = 0.7;
 
 /// About the middle of the brain, and of its lateral ventricles (mm in Colin27).
 const BRAIN_CENTRE: [f32; 3] = [90.0, 109.0, 80.0];
@@ -231,44 +232,4 @@ fn atlas() -> &'static Array3<f32> {
             .mapv(|v| v / brightest)
     });
     &ATLAS
-}
-
-/// Trilinear interpolation of the atlas at `[x, y, z]` (voxels), over brain only: `None` where
-/// less than half of the neighbouring voxels, by weight, are brain (> 0).
-fn sample(atlas: &Array3<f32>, p: [f32; 3]) -> Option<f32> {
-    let (nz, ny, nx) = atlas.dim();
-    let inside = |v: f32, n: usize| v >= 0.0 && v < n as f32 - 1.0;
-    if !(inside(p[0], nx) && inside(p[1], ny) && inside(p[2], nz)) {
-        return None;
-    }
-    let [x, y, z] = p.map(|v| v as usize);
-    let voxels = atlas.as_slice().expect("the atlas is in standard layout");
-    let line = |z: usize, y: usize| -> [f32; 2] {
-        let start = (z * ny + y) * nx + x;
-        [voxels[start], voxels[start + 1]]
-    };
-    let lines = [
-        line(z, y),
-        line(z, y + 1),
-        line(z + 1, y),
-        line(z + 1, y + 1),
-    ];
-    if lines == [[0.0; 2]; 4] {
-        return None;
-    }
-    let [fx, fy, fz] = [p[0] - x as f32, p[1] - y as f32, p[2] - z as f32];
-    let shares = [
-        (1.0 - fz) * (1.0 - fy),
-        (1.0 - fz) * fy,
-        fz * (1.0 - fy),
-        fz * fy,
-    ];
-    let (mut grey, mut brain) = (0.0, 0.0);
-    for (line, share) in lines.iter().zip(shares) {
-        for (value, weight) in line.iter().zip([share * (1.0 - fx), share * fx]) {
-            grey += weight * value;
-            brain += if *value > 0.0 { weight } else { 0.0 };
-        }
-    }
-    (brain >= 0.5).then(|| grey / brain)
 }

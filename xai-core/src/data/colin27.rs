@@ -11,7 +11,7 @@ pub const COLIN27: &[u8] = include_bytes!("../../assets/colin27_t1_brain_1mm.nii
 /// voxels, 0 outside the brain (Holmes et al. 1998). Copyright and terms: `assets/colin27_t1_brain_1mm.txt`.
 pub fn colin27() -> &'static Volume {
     static BRAIN: LazyLock<Volume> = LazyLock::new(|| {
-        Volume::from_bytes(COLIN27).expect("the embedded brain is a NIfTI image; the tests read it")
+        Volume::read(COLIN27).expect("the embedded brain is a NIfTI image; the tests read it")
     });
     &BRAIN
 }
@@ -25,7 +25,7 @@ mod tests {
     fn the_embedded_brain_is_what_nibabel_reads() {
         let brain = colin27();
         assert_eq!(brain.voxels.dim(), (181, 217, 181));
-        assert_eq!(brain.spacing_mm, [1.0; 3]);
+        assert_eq!(brain.spacing_mm(), [1.0; 3]);
         assert_eq!(brain.voxels.iter().filter(|&&v| v > 0.0).count(), 1_737_193);
     }
 }

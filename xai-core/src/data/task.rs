@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::{Array2, Array3, Axis};
 use rayon::prelude::*;
 
-use super::{Cohort, Sex, heights, resize};
+use super::{Sex, Source, resize};
 use crate::error::{Error, Result};
 use crate::random::stream;
 
@@ -20,13 +20,13 @@ pub struct Task {
     pub classes: usize,
 }
 
-/// The within-domain task: tell the [`Sex`] of synthetic subjects from single axial slices.
+/// The within-domain task: tell the [`Sex`] of subjects from single axial slices.
 ///
-/// Each subject gives `slices_per_subject` slices, one at a random height in each of as many equal
-/// parts of 60..=130 mm; they follow each other. Class 0 is female, 1 male; a range that begins and
-/// ends at even numbers is balanced.
+/// Each subject gives `slices_per_subject` slices, which follow each other; a synthetic subject gives one
+/// at a random height in each of as many equal parts of 60..=130 mm. Class 0 is female, 1 male; of a
+/// cohort, a range that begins and ends at even numbers is balanced.
 pub fn sex_task(
-    cohort: &Cohort,
+    source: &dyn Source,
     subjects: Range<u64>,
     slices_per_subject: usize,
     size: usize,
@@ -45,16 +45,16 @@ pub fn sex_task(
         .into_par_iter()
         .zip(&mut sexes)
         .enumerate()
-        .for_each(|(i, (mut images, sex))| {
+        .try_for_each(|(i, (mut images, sex))| -> Result<()> {
             let index = subjects.start + i as u64;
-            let subject = cohort.subject(index);
-            let rng = &mut stream(cohort.seed(), &format!("task/heights/{index}"));
-            let slices = subject.slices(&heights(60.0..=130.0, slices_per_subject, rng));
-            for (mut image, slice) in images.outer_iter_mut().zip(slices) {
+            let rng = &mut stream(source.seed(), &format!("task/heights/{index}"));
+            let slices = source.slices(index, slices_per_subject, 60.0..=130.0, rng)?;
+            for (mut image, (_, slice)) in images.outer_iter_mut().zip(slices) {
                 image.assign(&shrunk(&slice, size));
             }
-            *sex = subject.sex;
-        });
+            *sex = source.sex(index);
+            Ok(())
+        })?;
     let class = sexes
         .iter()
         .flat_map(|&sex| std::iter::repeat_n(sex as u8, slices_per_subject));

@@ -1,19 +1,20 @@
 //! The paper's benchmark in the laboratory: its corpora, its data, its network and its test set.
 
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
 
+use super::data::with_data;
 use super::lab::Lab;
 use super::run::{Fitted, Model};
-use super::settings::{FIT_CODE, Settings};
+use super::settings::FIT_CODE;
 use super::store::write_json;
+use super::subjects::Part;
 use super::value::Level;
 use crate::attribution::Images;
 use crate::benchmark::{Protocol, Samples};
-use crate::data::{Cohort, Task, sex_task, shapes_task};
+use crate::data::{Task, sex_task, shapes_task};
 use crate::error::Result;
 use crate::network::{Network, VggConfig};
 use crate::training::{Depth, Examples, Optimizer, Schedule, argmax, calibrate, fit};
@@ -24,7 +25,7 @@ pub enum Corpus {
     /// Out of domain: which of eight shapes is drawn on a noise texture. Needs no download, and
     /// stands where the paper has ImageNet without being it.
     Shapes,
-    /// Within the domain: the sex of synthetic subjects from their MR slices, together with the
+    /// Within the domain: the sex of subjects from their MR slices, together with the
     /// quarter of the head that a slice is from. Two classes alone would leave a network this narrow
     /// with features that all say one thing ("neural collapse", Papyan et al. 2020), from which no
     /// fine-tuning of the last blocks recovers in the time that the desk scale has.
@@ -51,15 +52,10 @@ impl Level for Depth {
     }
 }
 
-/// The cohort of the benchmark, and another one for pre-training: no subject is in both.
-const BENCHMARK_COHORT: u64 = 0;
-const PRETRAINING_COHORT: u64 = 1;
-/// Slices of one subject in the pre-training on sex.
-const SEX_SLICES: usize = 10;
 /// Images by which the statistics of a pre-trained network are set to the benchmark's.
 const CALIBRATION_IMAGES: usize = 256;
 
-/// The three splits, made once a process. Subjects are numbered through, so that they are disjoint.
+/// The three splits, made once a process. They share no subject.
 struct Splits {
     train: Examples,
     validation: Examples,
@@ -71,14 +67,12 @@ impl Splits {
     fn make(lab: &Lab) -> Result<Self> {
         let settings = lab.settings();
         let bar = lab.progress(3, "making images");
-        let mut first = 0;
-        let mut split = |subjects: u64, seed: u64| {
-            let range: Range<u64> = first..first + subjects;
-            first = range.end;
+        let subjects = lab.subjects()?;
+        let split = |part: &Part, seed: u64| {
             let samples = Protocol::corrected().samples(
-                &Cohort::new(BENCHMARK_COHORT),
-                range,
-                settings.slices,
+                &*subjects.benchmark,
+                part.subjects.clone(),
+                part.slices,
                 settings.image_size,
                 seed,
             )?;
@@ -88,9 +82,10 @@ impl Splits {
         let examples = |samples: &Samples| {
             Examples::of_images(samples.images.view(), &samples.class, lab.device())
         };
-        let train = split(settings.training_subjects, 0)?;
-        let validation = split(settings.validation_subjects, 1)?;
-        let test = split(settings.test_subjects, 2)?;
+        let [train, validation, test] = &subjects.benchmark_parts;
+        let train = split(train, 0)?;
+        let validation = split(validation, 1)?;
+        let test = split(test, 2)?;
         Ok(Self {
             train: examples(&train),
             validation: examples(&validation),
@@ -126,6 +121,7 @@ impl Lab {
             "device": self.device_choice().kind(),
             "code": FIT_CODE,
         });
+        let inputs = with_data(inputs, self.data());
         let name = format!("pretraining-{}", corpus.name());
         let folder = self.stage(&name, &inputs, |folder| self.pretrain(corpus, folder))?;
         Network::load(&folder.join(NETWORK), self.device())
@@ -133,7 +129,7 @@ impl Lab {
 
     fn pretrain(&self, corpus: Corpus, folder: &Path) -> Result<()> {
         let settings = self.settings();
-        let [train, held_out] = tasks(corpus, settings)?;
+        let [train, held_out] = self.tasks(corpus)?;
         let examples =
             |task: &Task| Examples::of_images(task.images.view(), &task.class, self.device());
         let config = VggConfig {
@@ -164,6 +160,32 @@ impl Lab {
         calibrate(&mut network, self.splits()?.train.first(CALIBRATION_IMAGES));
         network.save(&folder.join(NETWORK))?;
         write_json(&folder.join("history.json"), &fitted.history)
+    }
+
+    /// What a pre-training is trained on, and what it is checked on: other subjects, other drawings.
+    fn tasks(&self, corpus: Corpus) -> Result<[Task; 2]> {
+        let settings = self.settings();
+        let (images, size) = (settings.pretraining_images, settings.pretraining_size);
+        match corpus {
+            Corpus::Shapes => Ok([
+                shapes_task(images, size, 0)?,
+                shapes_task(images / 8, size, 1)?,
+            ]),
+            Corpus::Mri => {
+                let subjects = self.subjects()?;
+                let task = |part: &Part| {
+                    let task = sex_task(
+                        &*subjects.pretraining,
+                        part.subjects.clone(),
+                        part.slices,
+                        size,
+                    )?;
+                    Ok(by_quarter(task, part.slices))
+                };
+                let [train, held_out] = &subjects.pretraining_parts;
+                Ok([task(train)?, task(held_out)?])
+            }
+        }
     }
 
     /// Trains `start` from `depth` on to tell regular from irregular lesions, with a new last layer.
@@ -224,39 +246,12 @@ impl Lab {
 /// The file of a network within its stage.
 const NETWORK: &str = "network.safetensors";
 
-/// What a pre-training is trained on, and what it is checked on: other subjects, other drawings.
-fn tasks(corpus: Corpus, settings: &Settings) -> Result<[Task; 2]> {
-    let (images, size) = (settings.pretraining_images, settings.pretraining_size);
-    let held_out = images / 8;
-    match corpus {
-        Corpus::Shapes => Ok([
-            shapes_task(images, size, 0)?,
-            shapes_task(held_out, size, 1)?,
-        ]),
-        Corpus::Mri => {
-            let cohort = Cohort::new(PRETRAINING_COHORT);
-            // Even numbers of subjects, so that the sexes are balanced.
-            let subjects = (images / SEX_SLICES).next_multiple_of(2) as u64;
-            let others = (held_out / SEX_SLICES).max(1).next_multiple_of(2) as u64;
-            Ok([
-                by_quarter(sex_task(&cohort, 0..subjects, SEX_SLICES, size)?),
-                by_quarter(sex_task(
-                    &cohort,
-                    subjects..subjects + others,
-                    SEX_SLICES,
-                    size,
-                )?),
-            ])
-        }
-    }
-}
-
 /// Splits each class by the quarter of the head that a slice is from; the slices of a subject are
-/// in order of height, one from each of [`SEX_SLICES`] equal parts.
-fn by_quarter(mut task: Task) -> Task {
+/// in order of height, one from each of as many equal parts.
+fn by_quarter(mut task: Task, slices: usize) -> Task {
     const QUARTERS: usize = 4;
     for (slice, class) in task.class.iter_mut().enumerate() {
-        let quarter = slice % SEX_SLICES * QUARTERS / SEX_SLICES;
+        let quarter = slice % slices * QUARTERS / slices;
         *class = *class * QUARTERS as u8 + quarter as u8;
     }
     task.classes *= QUARTERS;

@@ -47,6 +47,12 @@ struct Arguments {
         help_heading = "How large and where"
     )]
     out: PathBuf,
+    /// A folder of real scans in place of synthetic subjects: BIDS, HCP, or a CSV with file and sex
+    #[arg(long, value_name = "DIR", help_heading = "How large and where")]
+    data: Option<PathBuf>,
+    /// Leave out scans that cannot be used, and list them, instead of stopping
+    #[arg(long, requires = "data", help_heading = "How large and where")]
+    skip_bad: bool,
 
     /// Run only the cells with these values. They are selected and compared among themselves, and
     /// their scores, table and figure go to a folder of their own
@@ -151,6 +157,8 @@ fn run<R: Run>(
         jobs: jobs.unwrap_or_else(|| default_jobs(&arguments.device)),
         devices: arguments.device,
         out: arguments.out,
+        data: arguments.data,
+        skip_bad: arguments.skip_bad,
         restriction,
         fresh: arguments.fresh,
         retry: arguments.retry,

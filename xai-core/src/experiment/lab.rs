@@ -9,6 +9,7 @@ use std::time::Instant;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
+use super::data::Data;
 use super::key::Key;
 use super::log::Log;
 use super::progress::{Progress, Reporter};
@@ -28,6 +29,7 @@ pub struct Lab {
     bench: Arc<Bench>,
     seed: u64,
     agreed: Option<Arc<[u32]>>,
+    data: Option<Arc<Data>>,
     cell: Option<OfCell>,
 }
 
@@ -97,6 +99,7 @@ impl Lab {
             }),
             seed: 0,
             agreed: None,
+            data: None,
             cell: None,
         })
     }
@@ -142,6 +145,16 @@ impl Lab {
             agreed: Some(images),
             ..self.clone()
         }
+    }
+
+    /// The laboratory of a run on real scans.
+    pub(super) fn with_data(self, data: Option<Arc<Data>>) -> Self {
+        Self { data, ..self }
+    }
+
+    /// The scans that the run was given; `None` for synthetic subjects.
+    pub(super) fn data(&self) -> Option<&Data> {
+        self.data.as_deref()
     }
 
     /// The scale of the run.

@@ -6,6 +6,7 @@
 
 mod bench;
 pub(crate) mod cli;
+mod data;
 mod estimate;
 mod key;
 mod lab;
@@ -22,6 +23,7 @@ mod select;
 mod settings;
 mod spec;
 pub mod store;
+mod subjects;
 mod sweep;
 mod value;
 mod whole;

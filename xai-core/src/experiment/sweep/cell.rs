@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::super::data::Data;
 use super::super::key::Key;
 use super::super::plan::Plan;
 use super::super::run::Run;
@@ -49,10 +50,11 @@ impl Cell {
 pub(in super::super) fn cells<R: Run>(
     plan: &Plan,
     options: &SweepOptions,
+    data: Option<&Data>,
     store: &Store,
     warn: impl Fn(String),
 ) -> Result<Vec<Cell>> {
-    let common = Inputs::of::<R>(plan, options);
+    let common = Inputs::of::<R>(plan, options, data);
     let cell = |point: &Point| {
         let inputs = common.at(point);
         let mut cell = Cell {
@@ -84,12 +86,15 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn of<R: Run>(plan: &Plan, options: &SweepOptions) -> Self {
+    fn of<R: Run>(plan: &Plan, options: &SweepOptions, data: Option<&Data>) -> Self {
         Self {
             experiment: plan.name,
             scale: json!(options.scale),
             settings: Settings::at(options.scale),
-            data: format!("colin27 {}", blake3::hash(COLIN27).to_hex()),
+            data: match data {
+                Some(data) => format!("scans {}", data.fingerprint()),
+                None => format!("colin27 {}", blake3::hash(COLIN27).to_hex()),
+            },
             protocol: format!("{:?}", Protocol::corrected()),
             device: options.devices.kind(),
             code: FIT_CODE,

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
+use super::data::Data;
 use super::estimate::Remaining;
 use super::lab::Lab;
 use super::plan::Plan;
@@ -44,6 +45,10 @@ pub struct SweepOptions {
     pub jobs: usize,
     /// The folder of all runs.
     pub out: PathBuf,
+    /// A folder of real scans, in place of synthetic subjects.
+    pub data: Option<PathBuf>,
+    /// Leaves out scans that cannot be used instead of failing.
+    pub skip_bad: bool,
     /// What of the design to run.
     pub restriction: Restriction,
     /// Computes every cell and every stage again.
@@ -67,6 +72,8 @@ impl Default for SweepOptions {
             devices: Devices::default(),
             jobs: 1,
             out: PathBuf::from("runs"),
+            data: None,
+            skip_bad: false,
             restriction: Restriction::default(),
             fresh: false,
             retry: 0,
@@ -98,6 +105,7 @@ pub(super) struct Layout {
     pub plan: Plan,
     pub store: Store,
     pub cells: Vec<Cell>,
+    pub data: Option<Arc<Data>>,
 }
 
 impl Layout {
@@ -122,12 +130,17 @@ impl Layout {
         if options.fresh {
             store = store.without_old_stages();
         }
-        let cells = cells::<R>(&plan, options, &store, warn)?;
+        let data = match &options.data {
+            Some(folder) => Some(Arc::new(Data::open(folder, options.skip_bad)?)),
+            None => None,
+        };
+        let cells = cells::<R>(&plan, options, data.as_deref(), &store, warn)?;
         Ok(Self {
             spec,
             plan,
             store,
             cells,
+            data,
         })
     }
 
@@ -164,6 +177,9 @@ pub fn sweep<R: Run>(options: &SweepOptions) -> Result<Outcome> {
         reporter.print(&remaining.cells(&layout));
     }
     reporter.print(&format!("{}{remaining}", layout.plan));
+    if let Some(data) = &layout.data {
+        reporter.print(&format!("  data      {data}\n"));
+    }
     if let Some(part) = &layout.plan.restricted {
         reporter.print(&format!(
             "  only      {}: selected and compared among themselves, on images of their own;\n            \
@@ -179,7 +195,10 @@ pub fn sweep<R: Run>(options: &SweepOptions) -> Result<Outcome> {
             &options.devices,
             layout.store.clone(),
             reporter,
-        )?;
+        )?
+        .with_data(layout.data.clone());
+        // Bad scans show now, not in every cell.
+        lab.subjects()?;
         return Sweep::<R> {
             record: plan_json(&layout, options),
             layout,
@@ -352,6 +371,7 @@ fn plan_json(layout: &Layout, options: &SweepOptions) -> Json {
         "device": options.devices.to_string(),
         "scale": plan.scale,
         "settings": Settings::at(options.scale),
+        "data": options.data,
         "restricted": plan.restricted,
         "finished": false,
         "factors": plan.factors,

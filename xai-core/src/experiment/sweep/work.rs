@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use serde_json::json;
 
+use super::super::data::with_data;
 use super::super::lab::Lab;
 use super::super::results::Baseline;
 use super::super::run::{Fitted, Model, Run};
@@ -161,6 +162,7 @@ pub(super) fn baselines<R: Run>(
         "scored": scored,
         "code": [FIT_CODE, R::FIT_VERSION],
     });
+    let inputs = with_data(inputs, lab.data());
     let folder = lab.stage("baselines", &inputs, |folder| {
         let baselines = R::baselines(&lab)?;
         for (index, baseline) in baselines.iter().enumerate() {

@@ -1,0 +1,114 @@
+//! How near the synthetic data come to the paper's, where its network has not been trained yet: the size of the
+//! truth, the brain's share of the image, and the precision of the eight methods on an untrained VGG-16.
+//!
+//!     cargo run --release --example untrained_vgg16 -- --images 16
+//!
+//! The network has full width and takes 224 x 224 pixels: give it some seconds an image.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use xai_core::attribution::{Images, Panel};
+use xai_core::benchmark::Protocol;
+use xai_core::data::Cohort;
+use xai_core::device::DeviceChoice;
+use xai_core::network::VggConfig;
+use xai_core::prelude::*;
+use xai_core::statistics::{BoxSummary, mean};
+
+/// Truth, brain and untrained precision at 224 x 224.
+#[derive(Parser)]
+struct Options {
+    /// Subjects whose images are explained, one image each.
+    #[arg(long, default_value_t = 16)]
+    images: u64,
+    /// Images on which truth and brain are measured; they take no time.
+    #[arg(long, default_value_t = 600)]
+    measured: u64,
+    /// `flex` (CPU), `cuda` or `cuda:1`.
+    #[arg(long, default_value = "flex")]
+    device: DeviceChoice,
+    /// Seed of the network.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+fn main() -> ExitCode {
+    match compare(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare(options: &Options) -> Result<()> {
+    let protocol = Protocol::corrected();
+    let cohort = Cohort::new(0);
+    let subjects = options.measured.div_ceil(12);
+    let samples = protocol.samples(&cohort, 0..subjects, 12, 224, 0)?;
+    let count = |array: &ndarray::Array3<f32>| -> Vec<f64> {
+        let pixels = array
+            .outer_iter()
+            .map(|image| image.iter().filter(|&&v| v > 0.0).count());
+        pixels.map(|pixels| pixels as f64).collect()
+    };
+    println!("{} images: mean, least and greatest", samples.len());
+    show_mean("truth, pixels of 50,176", count(&samples.truth));
+    let brain = count(&samples.images).into_iter();
+    show_mean(
+        "brain, share of pixels",
+        brain.map(|n| n / 50_176.0).collect(),
+    );
+
+    let samples = protocol.samples(&cohort, subjects..subjects + options.images, 1, 224, 0)?;
+    let truth = samples.truth.mapv(|truth| truth > 0.0);
+    let images = Images::grey(samples.images, samples.class).with_truth(truth);
+    let vgg = VggConfig {
+        width_divisor: 1,
+        pooled: 7,
+        dropout: 0.5,
+        classes: 2,
+    };
+    let network = vgg.init(false, options.seed, &options.device.open()?);
+    let panel = Panel::new()
+        // Without biases the gradient is the same all the way from black to the image, whatever the steps.
+        .with(IntegratedGradients { steps: 2 })
+        .with(GradientShap::default())
+        .with(DeepLift)
+        .with(Saliency)
+        .with(InputXGradient)
+        .with(GuidedBackprop)
+        .with(Deconvolution)
+        .with(Lrp::epsilon(1e-9));
+    let scores = panel.score(&network, &images, &Precision)?;
+    println!(
+        "{} images: median, lower and upper quartile of the precision",
+        options.images
+    );
+    for of_method in scores.chunk_by(|a, b| a.method == b.method) {
+        let values: Vec<f64> = of_method.iter().map(|score| score.value).collect();
+        if let Some(summary) = BoxSummary::of(&values) {
+            let BoxSummary {
+                median,
+                lower_quartile,
+                upper_quartile,
+                ..
+            } = summary;
+            println!(
+                "  {:24} {median:8.3} {lower_quartile:8.3} {upper_quartile:8.3}",
+                of_method[0].method
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Prints the mean and the range.
+fn show_mean(what: &str, values: Vec<f64>) {
+    let mean = mean(&values).unwrap_or(f64::NAN);
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(0.0, f64::max);
+    println!("  {what:24} {mean:8.3} {low:8.3} {high:8.3}");
+}
