@@ -15,7 +15,7 @@ mod volume;
 pub use cohort::{Cohort, SLICE_SHAPE, Sex, Subject, heights};
 pub use colin27::colin27;
 pub use filter::gaussian;
-pub use resize::resize;
+pub use resize::{Resizer, extremes, resize};
 pub use shapes::{SHAPES, shapes_task};
 pub use task::{Task, sex_task};
 pub use volume::Volume;
