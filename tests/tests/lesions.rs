@@ -6,7 +6,7 @@ use ndarray::Array2;
 use serde::Deserialize;
 use serde_json::Value;
 use xai_core::data::{gaussian, resize};
-use xai_core::lesion::{Lesion, Library, morphology, noise, otsu, shape};
+use xai_core::lesion::{Lesion, Library, Recipe, morphology, noise, otsu, shape};
 
 static FIXTURE: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../fixtures/lesions/lesions.json")).expect("a JSON file")
@@ -161,7 +161,11 @@ struct Reference {
 
 #[test]
 fn the_published_lesions_come_out() {
-    let library = Library::search(50, 70).unwrap();
+    let recipe = Recipe {
+        count: 50,
+        ..Recipe::published()
+    };
+    let library = Library::search(&recipe).unwrap();
     assert_eq!((library.regular.len(), library.irregular.len()), (51, 207));
 
     let twice = library.enlarged(30, 2.0);
@@ -186,6 +190,11 @@ fn the_published_lesions_come_out() {
 
 #[test]
 fn an_area_that_never_occurs_is_an_error_not_an_endless_search() {
-    let problem = Library::search(0, 5_000).unwrap_err().to_string();
+    let recipe = Recipe {
+        count: 1,
+        area: 5_000,
+        ..Recipe::published()
+    };
+    let problem = Library::search(&recipe).unwrap_err().to_string();
     assert!(problem.contains("lesions of 5000 pixels"), "{problem}");
 }

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use ndarray::{Array2, Array3, array};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use xai_core::score::{Metric, Precision, combine, filters};
+use xai_core::benchmark::{Defect, Defects};
+use xai_core::score::{Metric, Precision, PrecisionAsPublished, combine, filters};
 use xai_core::statistics::{BoxSummary, bootstrap_mean, mean, quantile};
 
 #[derive(Deserialize)]
@@ -22,6 +23,7 @@ struct PrecisionCase {
     map: Vec<Vec<f32>>,
     truth: Vec<Vec<bool>>,
     precision: Option<f64>,
+    as_published: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -29,6 +31,8 @@ struct FilterCase {
     image: Vec<Vec<f32>>,
     sobel: Vec<Vec<f32>>,
     laplace: Vec<Vec<f32>>,
+    sobel_as_published: Vec<Vec<f32>>,
+    laplace_as_published: Vec<Vec<f32>>,
 }
 
 #[derive(Deserialize)]
@@ -77,6 +81,10 @@ fn precision_is_numpys_with_a_stable_sort() {
             .score(grid(&case.map).view(), grid(&case.truth).view())
             .unwrap();
         assert_eq!(score, case.precision, "{}", case.name);
+        let score = PrecisionAsPublished
+            .score(grid(&case.map).view(), grid(&case.truth).view())
+            .unwrap();
+        assert_eq!(score, case.as_published, "{} as published", case.name);
     }
 }
 
@@ -144,6 +152,39 @@ fn filters_are_scipys() {
     assert_close(&filters::laplace(image.view()), &grid(&case.laplace), 1e-6);
     assert_eq!(filters::intensity(image.view()), image);
     assert_eq!(filters::sobel(Array2::zeros((0, 3)).view()).dim(), (0, 3));
+}
+
+#[test]
+fn the_published_baselines_are_scipys_on_three_equal_channels() {
+    let case = &FIXTURE.filters;
+    let image = grid(&case.image);
+    let (sobel, laplace) = (
+        // Smoothing over the three channels multiplies by 4.
+        grid(&case.sobel_as_published) / 4.0,
+        grid(&case.laplace_as_published),
+    );
+    let maps = |set: Defects| -> Vec<(&str, Array2<f32>)> {
+        let baselines = filters::baselines(set).into_iter();
+        baselines
+            .map(|(name, filter)| (name, filter(image.view())))
+            .collect()
+    };
+    let d5 = maps(Defects::NONE.with(Defect::D5));
+    assert_eq!(
+        d5.iter().map(|map| map.0).collect::<Vec<_>>(),
+        ["sobel", "laplace", "intensity"]
+    );
+    assert_close(&d5[0].1, &sobel, 1e-6);
+    assert_close(&d5[1].1, &laplace, 1e-6);
+    let all = maps(Defects::ALL);
+    assert_eq!(
+        all.iter().map(|map| map.0).collect::<Vec<_>>(),
+        ["sobel", "laplace"]
+    );
+    assert_eq!(all[0].1, all[1].1);
+    let none = maps(Defects::NONE);
+    assert_eq!(none[0].1, filters::sobel(image.view()));
+    assert_eq!(none[1].1, filters::laplace(image.view()));
 }
 
 fn assert_close(ours: &Array2<f32>, theirs: &Array2<f32>, tolerance: f32) {

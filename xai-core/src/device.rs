@@ -165,9 +165,9 @@ impl fmt::Display for Devices {
     }
 }
 
-/// Tells glibc to keep the memory of large tensors for the next ones, instead of returning it to
+/// Tells glibc to keep the memory of large tensors and images for the next ones, instead of returning it to
 /// the system and taking it back page by page: a convolution of a large image costs half the time.
-fn keep_freed_memory() {
+pub fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: `mallopt` sets two numbers; both are valid thresholds.
     unsafe {

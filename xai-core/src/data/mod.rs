@@ -27,7 +27,7 @@ pub use cohort::{Cohort, SLICE_SHAPE, Sex, Subject, heights};
 pub use colin27::{COLIN27, colin27};
 pub use filter::gaussian;
 pub use folder::{Folder, Layout};
-pub use resize::resize;
+pub use resize::{Resizer, extremes, resize};
 pub use scan::{Scan, Stamp};
 pub use shapes::{SHAPES, shapes_task};
 pub use slices::Slices;

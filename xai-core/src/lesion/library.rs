@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use ndarray::{Array2, s};
+use serde::Serialize;
 
 use super::{morphology, noise, otsu, shape};
 use crate::data::{gaussian, resize};
@@ -23,30 +24,71 @@ const MOST_SEEDS: u32 = 500;
 /// What the classifier is to tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// Round: compactness above 0.8. Class 0.
+    /// Round. Class 0.
     Regular,
-    /// Ragged: compactness below 0.4. Class 1.
+    /// Ragged. Class 1.
     Irregular,
 }
 
 impl Class {
-    /// The class that a compactness stands for; between 0.4 and 0.8 neither.
-    pub fn of(compactness: f64) -> Option<Self> {
-        if compactness > 0.8 {
-            Some(Self::Regular)
-        } else if compactness < 0.4 {
-            Some(Self::Irregular)
-        } else {
-            None
-        }
-    }
-
     /// Below this a patch is cut to 0.
     fn cut(self) -> f64 {
         match self {
             Self::Regular => 0.2,
             Self::Irregular => 0.15,
         }
+    }
+}
+
+/// What lesions a library holds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recipe {
+    /// How many of each class.
+    pub count: usize,
+    /// Pixels of a lesion as it is found. Areas of about 50 to 100 are found in good time.
+    pub area: usize,
+    /// Regular is what is more compact than this; see [`shape::compactness`].
+    pub regular_above: f64,
+    /// Irregular is what is less compact than this.
+    pub irregular_below: f64,
+    /// How much larger than found lesions are shown, along each side (bilinear).
+    pub factor: f64,
+}
+
+impl Recipe {
+    /// The published libraries: 30 lesions of each class, 70 pixels, compactness above 0.8 or below
+    /// 0.4, enlarged twice.
+    pub fn published() -> Self {
+        Self {
+            count: 30,
+            area: 70,
+            regular_above: 0.8,
+            irregular_below: 0.4,
+            factor: 2.0,
+        }
+    }
+
+    /// The class that a compactness stands for; between the two thresholds neither.
+    pub fn class(&self, compactness: f64) -> Option<Class> {
+        if compactness > self.regular_above {
+            Some(Class::Regular)
+        } else if compactness < self.irregular_below {
+            Some(Class::Irregular)
+        } else {
+            None
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let thresholds = self.irregular_below <= self.regular_above;
+        let factor = self.factor > 0.0 && self.factor.is_finite();
+        if self.count > 0 && self.area > 0 && thresholds && factor {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "no lesions can be made by {self:?}: count, area and factor must be above 0, and \
+             irregular_below must not exceed regular_above"
+        )))
     }
 }
 
@@ -69,17 +111,31 @@ pub struct Library {
 }
 
 impl Library {
-    /// Searches the noise of the seeds 0, 1, 2, … until both classes hold more than `count`
-    /// lesions of `area` pixels, and returns all that were found, in their original size.
+    /// The lesions of a recipe: `count` of each class, enlarged.
     ///
-    /// `search(50, 70)` takes the seeds 0 to 886 and finds 51 regular and 207 irregular lesions.
-    /// An error says so if an area is too rare to be found.
-    pub fn search(count: usize, area: usize) -> Result<Self> {
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub fn make(recipe: &Recipe) -> Result<Self> {
+        Ok(Self::search(recipe)?.enlarged(recipe.count, recipe.factor))
+    }
+
+    /// Searches the noise of the seeds 0, 1, 2, … until both classes hold more lesions than the
+    /// recipe wants, and returns all that were found, in their original size.
+    ///
+    /// For 50 lesions of 70 pixels it takes the seeds 0 to 886 and finds 51 regular and 207
+    /// irregular ones.
+    ///
+    /// # Errors
+    /// A recipe that makes no sense; lesions too rare to be found.
+    pub fn search(recipe: &Recipe) -> Result<Self> {
+        recipe.check()?;
+        let Recipe { count, area, .. } = *recipe;
         let mut library = Self::default();
-        let seeds = MOST_SEEDS.saturating_mul(count as u32 + 1);
+        let most = u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1);
+        let seeds = MOST_SEEDS.saturating_mul(most);
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
         for start in (0..seeds).step_by((BATCH * threads) as usize) {
-            let found = search_batches(start, threads, area);
+            let found = search_batches(start, threads, recipe);
             // The search ends at a seed, not at a batch.
             for lesions in found {
                 for (class, lesion) in lesions {
@@ -92,7 +148,8 @@ impl Library {
         }
         Err(Error::invalid(format!(
             "{seeds} noise images hold only {} regular and {} irregular lesions of {area} pixels, \
-             {count} of each are wanted; ask for fewer or for an area nearer to 70",
+             more than {count} of each are wanted; ask for fewer, for an area nearer to 70, or for \
+             thresholds of compactness nearer to each other",
             library.regular.len(),
             library.irregular.len(),
         )))
@@ -142,13 +199,11 @@ impl Lesion {
     }
 }
 
-/// The published libraries: the first 30 lesions of 70 pixels of each class, enlarged twice.
-/// Built on first use (about a second), then shared.
+/// The lesions of [`Recipe::published`]. Built on first use (about a second), then shared.
 pub fn published() -> &'static Library {
     static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
-        Library::search(30, 70)
+        Library::make(&Recipe::published())
             .expect("the first thousand noise images hold them; a test counts them")
-            .enlarged(30, 2.0)
     });
     &LIBRARY
 }
@@ -157,11 +212,11 @@ pub fn published() -> &'static Library {
 ///
 /// Threads of its own, not rayon's: [`published`] may be first called within a rayon task, and a rayon
 /// thread that waits takes up other tasks, which would wait for this very library for ever.
-fn search_batches(start: u32, threads: u32, area: usize) -> Vec<Vec<(Class, Lesion)>> {
+fn search_batches(start: u32, threads: u32, recipe: &Recipe) -> Vec<Vec<(Class, Lesion)>> {
     let batch = |k: u32| {
         let first = start + k * BATCH;
         (first..first + BATCH)
-            .map(|seed| candidates(seed, area))
+            .map(|seed| candidates(seed, recipe))
             .collect::<Vec<_>>()
     };
     std::thread::scope(|scope| {
@@ -175,24 +230,52 @@ fn search_batches(start: u32, threads: u32, area: usize) -> Vec<Vec<(Class, Lesi
     })
 }
 
+/// The way from noise to lesions. All images are 256 x 256.
+pub struct Steps {
+    /// Uniform noise.
+    pub noise: Array2<f64>,
+    /// The noise, blurred.
+    pub blurred: Array2<f64>,
+    /// What is above Otsu's threshold.
+    pub bright: Array2<bool>,
+    /// That, eroded and opened. Its components are candidates.
+    pub opened: Array2<bool>,
+    /// That, eroded once more. Its components are candidates as well.
+    pub eroded: Array2<bool>,
+}
+
+impl Steps {
+    /// The steps of a seed.
+    pub fn of(seed: u32) -> Self {
+        let noise = noise::uniform(seed, NOISE_SIZE, NOISE_SIZE);
+        let blurred = gaussian(noise.view(), NOISE_SIGMA);
+        let threshold = otsu::threshold(&blurred);
+        let bright = blurred.mapv(|v| v > threshold);
+        let opened = morphology::open(&morphology::erode(&bright));
+        let eroded = morphology::erode(&opened);
+        Self {
+            noise,
+            blurred,
+            bright,
+            opened,
+            eroded,
+        }
+    }
+}
+
 /// All lesions in the noise of one seed.
-fn candidates(seed: u32, area: usize) -> Vec<(Class, Lesion)> {
-    let noise = noise::uniform(seed, NOISE_SIZE, NOISE_SIZE);
-    let blurred = gaussian(noise.view(), NOISE_SIGMA);
-    let threshold = otsu::threshold(&blurred);
-    let bright = blurred.mapv(|v| v > threshold);
-    let opened = morphology::open(&morphology::erode(&bright));
-    let eroded = morphology::erode(&opened);
+fn candidates(seed: u32, recipe: &Recipe) -> Vec<(Class, Lesion)> {
+    let Steps { opened, eroded, .. } = Steps::of(seed);
     [opened, eroded]
         .iter()
         .flat_map(morphology::components)
-        .filter(|component| component.len() == area)
-        .filter_map(|component| lesion(&component))
+        .filter(|component| component.len() == recipe.area)
+        .filter_map(|component| lesion(&component, recipe))
         .collect()
 }
 
 /// Cuts a component out, softens its edge and keeps it if its shape and weight fit a class.
-fn lesion(component: &[[usize; 2]]) -> Option<(Class, Lesion)> {
+fn lesion(component: &[[usize; 2]], recipe: &Recipe) -> Option<(Class, Lesion)> {
     let [top, left] = [0, 1].map(|k| component.iter().map(|p| p[k]).min().unwrap_or(0));
     let [bottom, right] = [0, 1].map(|k| component.iter().map(|p| p[k]).max().unwrap_or(0));
     let mut mask = Array2::from_elem((bottom - top + 1, right - left + 1), false);
@@ -200,7 +283,7 @@ fn lesion(component: &[[usize; 2]]) -> Option<(Class, Lesion)> {
         mask[(r - top, c - left)] = true;
     }
     let compactness = shape::compactness(component.len(), shape::perimeter(mask.view()));
-    let class = Class::of(compactness)?;
+    let class = recipe.class(compactness)?;
 
     let (rows, columns) = mask.dim();
     let mut sharp = Array2::zeros((rows + 2 * MARGIN, columns + 2 * MARGIN));

@@ -12,4 +12,4 @@ pub mod otsu;
 pub mod placement;
 pub mod shape;
 
-pub use library::{Class, Lesion, Library, published};
+pub use library::{Class, Lesion, Library, Recipe, Steps, published};

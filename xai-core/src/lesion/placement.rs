@@ -1,24 +1,31 @@
 //! Putting lesions into a slice: where they lie, what they look like, what is the truth.
 
-use ndarray::{Array2, ArrayView2, s};
-use rand::Rng;
+use ndarray::{Array2, ArrayView2, Zip, s};
 
 use super::Lesion;
+use crate::data::extremes;
 
-/// Draws of a position before a lesion counts as one that does not fit.
-const MOST_TRIES: usize = 2_000;
+/// What of a lesion shows in an image: its patch stretched so that its weakest pixel becomes `weakest`
+/// and its strongest `strongest`, both in [0, 1].
+pub fn stretched(lesion: &Lesion, weakest: f64, strongest: f64) -> Array2<f64> {
+    let (low, high) = extremes(lesion.patch.view());
+    (lesion.patch).mapv(|v| (v - low) / (high - low) * (strongest - weakest) + weakest)
+}
 
-/// Draws the upper left corner `[row, column]` of each lesion's box, one after the other, uniformly
-/// from the brain's pixels, until the box lies in the brain and holds no pixel of an earlier lesion.
+/// Draws the upper left corner `[row, column]` of each patch's box, one after the other, from the
+/// brain's pixels, until the box lies in the brain and covers nothing of an earlier patch (what is
+/// above 0). `draw(n)` says which of the brain's n pixels, counted row by row, is tried next.
 ///
-/// `None` if a lesion finds no place in 2,000 draws: the slice is too small for these lesions.
+/// `None` if a patch finds no place in `most_tries` draws.
 pub fn positions(
     brain: ArrayView2<bool>,
-    lesions: &[&Lesion],
-    rng: &mut impl Rng,
+    patches: &[Array2<f64>],
+    most_tries: usize,
+    mut draw: impl FnMut(usize) -> usize,
 ) -> Option<Vec<[usize; 2]>> {
-    let pixels: Vec<(usize, usize)> = brain
-        .indexed_iter()
+    let pixels: Vec<usize> = brain
+        .iter()
+        .enumerate()
         .filter(|&(_, &inside)| inside)
         .map(|(at, _)| at)
         .collect();
@@ -26,9 +33,9 @@ pub fn positions(
         return None;
     }
     let mut free = brain.to_owned();
-    let mut corners = Vec::with_capacity(lesions.len());
-    for lesion in lesions {
-        let (rows, columns) = lesion.patch.dim();
+    let mut corners = Vec::with_capacity(patches.len());
+    for patch in patches {
+        let (rows, columns) = patch.dim();
         let fits = |&(r, c): &(usize, usize)| {
             r + rows <= free.nrows()
                 && c + columns <= free.ncols()
@@ -37,48 +44,40 @@ pub fn positions(
                     .iter()
                     .all(|&free| free)
         };
-        let (r, c) = (0..MOST_TRIES)
-            .map(|_| pixels[rng.random_range(0..pixels.len())])
+        let (r, c) = (0..most_tries)
+            .map(|_| pixels[draw(pixels.len())])
+            .map(|at| (at / free.ncols(), at % free.ncols()))
             .find(fits)?;
         free.slice_mut(s![r..r + rows, c..c + columns])
-            .zip_mut_with(&lesion.patch, |free, &v| *free &= v == 0.0);
+            .zip_mut_with(patch, |free, &v| *free &= v == 0.0);
         corners.push([r, c]);
     }
     Some(corners)
 }
 
-/// The slice with its lesions, and the truth.
-///
-/// Each patch is stretched to [0, `strongest`]; a pixel b of the brain becomes 1 - (1 - b)(1 - patch),
-/// so that lesions are bright; outside the brain all is 0. The truth is the sum of the patches as they
-/// are (not stretched); a pixel belongs to a lesion where it is above 0.
-pub fn blend(
-    background: ArrayView2<f64>,
-    lesions: &[&Lesion],
+/// The patches at their corners on a page of zeros; where they overlap, their sum.
+pub fn on_a_page<'a>(
+    shape: [usize; 2],
+    patches: impl IntoIterator<Item = ArrayView2<'a, f64>>,
     corners: &[[usize; 2]],
-    strongest: f64,
-) -> (Array2<f64>, Array2<f64>) {
-    let mut image = background.to_owned();
-    let mut truth = Array2::zeros(background.raw_dim());
-    for (lesion, &[r, c]) in lesions.iter().zip(corners) {
-        let (rows, columns) = lesion.patch.dim();
-        let place = s![r..r + rows, c..c + columns];
-        let low = lesion.patch.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = lesion
-            .patch
-            .iter()
-            .copied()
-            .fold(f64::NEG_INFINITY, f64::max);
-        image
-            .slice_mut(place)
-            .zip_mut_with(&lesion.patch, |pixel, &value| {
-                if *pixel > 0.0 {
-                    let stretched = (value - low) / (high - low) * strongest;
-                    *pixel = 1.0 - (1.0 - *pixel) * (1.0 - stretched);
-                }
-            });
-        let mut truth = truth.slice_mut(place);
-        truth += &lesion.patch;
+) -> Array2<f64> {
+    let mut page = Array2::zeros(shape);
+    for (patch, &[r, c]) in patches.into_iter().zip(corners) {
+        let (rows, columns) = patch.dim();
+        let mut place = page.slice_mut(s![r..r + rows, c..c + columns]);
+        place += &patch;
     }
-    (image, truth)
+    page
+}
+
+/// The slice under a mask of lesions: a brain pixel b (above 0) becomes 1 - (1 - b)(1 - mask), so that
+/// lesions are bright; what is not brain stays 0.
+pub fn blend(background: ArrayView2<f64>, mask: ArrayView2<f64>) -> Array2<f64> {
+    Zip::from(background).and(mask).map_collect(|&b, &mask| {
+        if b > 0.0 {
+            1.0 - (1.0 - b) * (1.0 - mask)
+        } else {
+            0.0
+        }
+    })
 }

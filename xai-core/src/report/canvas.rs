@@ -1,5 +1,6 @@
 //! A thin layer over plotters: coordinates in pixels of the finished figure, one font, one error.
 
+use ndarray::Array2;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::FontTransform;
@@ -94,6 +95,24 @@ impl<DB: DrawingBackend> Canvas<DB> {
     pub fn circle(&self, (x, y): (f64, f64), radius: f64, color: RGBColor) -> Result<()> {
         let circle = Circle::new(self.pixel(x, y), self.scaled(radius), color.filled());
         self.area.draw(&circle).map_err(failed)
+    }
+
+    /// A grey picture (0 black, 1 white), whose pixels become squares of `side`.
+    pub fn picture(&self, (x, y): (f64, f64), grey: &Array2<f32>, side: f64) -> Result<()> {
+        let each = self.scaled(side).max(1) as usize;
+        let (width, height) = (each * grey.ncols(), each * grey.nrows());
+        let mut pixels = Vec::with_capacity(3 * width * height);
+        for row in 0..height {
+            for column in 0..width {
+                let value = grey[(row / each, column / each)].clamp(0.0, 1.0);
+                pixels.extend([(value * 255.0).round() as u8; 3]);
+            }
+        }
+        let size = (width as u32, height as u32);
+        let failure = || Error::invalid("a picture of more pixels than were drawn");
+        let element =
+            BitMapElement::with_owned_buffer(self.pixel(x, y), size, pixels).ok_or_else(failure)?;
+        self.area.draw(&element).map_err(failed)
     }
 
     /// A black text; `size` is the font size (em).

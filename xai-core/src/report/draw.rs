@@ -1,15 +1,13 @@
-//! Draws the figure, in the same way to SVG and to PNG.
-
-use std::fs;
-use std::path::Path;
+//! Draws the figure.
 
 use plotters::prelude::*;
 
-use super::canvas::{Align, Canvas, Letters, Turn};
+use super::canvas::{Align, Canvas, Turn};
 use super::figure::{Figure, Panel, Scale};
 use super::layout::{EDGE, Layout, TICK, baseline_places};
 use super::legend;
-use crate::error::{Error, Result};
+use super::page::Page;
+use crate::error::Result;
 use crate::statistics::BoxSummary;
 
 // Lengths in pixels of the PNG, as in `layout`.
@@ -20,64 +18,33 @@ const INK: RGBColor = RGBColor(40, 40, 40);
 const GRID: RGBColor = RGBColor(222, 222, 222);
 const FRAME: RGBColor = RGBColor(130, 130, 130);
 
-/// The PNG is drawn finer by this factor and averaged, for smooth edges.
-const FINER: u32 = 2;
-
-/// Writes the figure as SVG. It is drawn at the PNG's resolution and shown at half of it.
-pub(super) fn svg(figure: &Figure, path: &Path) -> Result<()> {
-    let layout = Layout::of(figure);
-    let (width, height) = layout.size;
-    let mut text = String::new();
-    let backend = SVGBackend::with_string(&mut text, layout.size);
-    draw(figure, &layout, Canvas::new(backend, 1, Letters::Viewer)?)?;
-    let drawn = format!("width=\"{width}\" height=\"{height}\"");
-    let shown = format!("width=\"{}\" height=\"{}\"", width / 2, height / 2);
-    fs::write(path, text.replacen(&drawn, &shown, 1)).map_err(|e| Error::file(path, e))
+/// Box plots in their places.
+pub(super) struct BoxPlots<'a> {
+    figure: &'a Figure,
+    layout: Layout,
 }
 
-/// Writes the figure as PNG.
-pub(super) fn png(figure: &Figure, path: &Path) -> Result<()> {
-    let layout = Layout::of(figure);
-    let (width, height) = layout.size;
-    let size = (FINER * width, FINER * height);
-    let mut fine = vec![0; 3 * (size.0 * size.1) as usize];
-    let backend = BitMapBackend::with_buffer(&mut fine, size);
-    draw(
-        figure,
-        &layout,
-        Canvas::new(backend, FINER, Letters::Pixels)?,
-    )?;
-
-    let pixels = averaged(&fine, width as usize, height as usize);
-    let mut file = BitMapBackend::new(path, layout.size);
-    file.blit_bitmap((0, 0), layout.size, &pixels)
-        .and_then(|()| file.present())
-        .map_err(|e| Error::file(path, e))
-}
-
-/// RGB pixels of an image of the given size, from those of one [`FINER`] times as fine.
-fn averaged(fine: &[u8], width: usize, height: usize) -> Vec<u8> {
-    let finer = FINER as usize;
-    let mut pixels = Vec::with_capacity(3 * width * height);
-    for y in 0..height {
-        for x in 0..width {
-            for channel in 0..3 {
-                let mut sum = 0;
-                for (dy, dx) in (0..finer).flat_map(|dy| (0..finer).map(move |dx| (dy, dx))) {
-                    let place = (finer * y + dy) * finer * width + finer * x + dx;
-                    sum += usize::from(fine[3 * place + channel]);
-                }
-                pixels.push((sum / (finer * finer)) as u8);
-            }
+impl<'a> BoxPlots<'a> {
+    pub fn of(figure: &'a Figure) -> Self {
+        Self {
+            figure,
+            layout: Layout::of(figure),
         }
     }
-    pixels
 }
 
-fn draw<DB: DrawingBackend>(figure: &Figure, layout: &Layout, canvas: Canvas<DB>) -> Result<()> {
-    layout
-        .legend
-        .draw(&canvas, EDGE, f64::from(layout.size.0))?;
+impl Page for BoxPlots<'_> {
+    fn size(&self) -> (u32, u32) {
+        self.layout.size
+    }
+
+    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
+        draw(self.figure, &self.layout, canvas)
+    }
+}
+
+fn draw<DB: DrawingBackend>(figure: &Figure, layout: &Layout, canvas: &Canvas<DB>) -> Result<()> {
+    layout.legend.draw(canvas, EDGE, f64::from(layout.size.0))?;
     for (index, panel) in figure.panels.iter().enumerate() {
         let count = figure.panels.len();
         let frame = Frame {
@@ -85,35 +52,28 @@ fn draw<DB: DrawingBackend>(figure: &Figure, layout: &Layout, canvas: Canvas<DB>
             layout,
             corner: layout.corner(index),
         };
-        frame.draw_grid(&canvas)?;
-        frame.draw_panel(&canvas, panel)?;
-        frame.draw_outline(&canvas)?;
+        frame.draw_grid(canvas)?;
+        frame.draw_panel(canvas, panel)?;
+        frame.draw_outline(canvas)?;
         if index % layout.columns == 0 {
-            frame.draw_scale(&canvas, &figure.left, -14.0, Align::Right)?;
+            frame.draw_scale(canvas, &figure.left, -14.0, Align::Right)?;
         }
         if index % layout.columns == layout.columns - 1 || index + 1 == count {
-            frame.draw_scale(&canvas, &figure.right, layout.panel.0 + 14.0, Align::Left)?;
+            frame.draw_scale(canvas, &figure.right, layout.panel.0 + 14.0, Align::Left)?;
         }
         if index + layout.columns >= count {
-            frame.draw_ticks(&canvas)?;
+            frame.draw_ticks(canvas)?;
         }
     }
     draw_side(
-        &canvas,
+        canvas,
         layout,
         "Explanation performance (precision)",
         46.0,
         Turn::Up,
     )?;
     let right = f64::from(layout.size.0) - 46.0;
-    draw_side(
-        &canvas,
-        layout,
-        "Classification accuracy",
-        right,
-        Turn::Down,
-    )?;
-    canvas.finish()
+    draw_side(canvas, layout, "Classification accuracy", right, Turn::Down)
 }
 
 /// A scale's name along the side of the figure.

@@ -19,11 +19,11 @@ const NEUTRAL: RGBColor = RGBColor(70, 70, 70);
 
 // Okabe and Ito's colours, which people with any colour vision can tell apart.
 const YELLOW: RGBColor = RGBColor(240, 228, 66);
-const ORANGE: RGBColor = RGBColor(230, 159, 0);
+pub(super) const ORANGE: RGBColor = RGBColor(230, 159, 0);
 const GREEN: RGBColor = RGBColor(0, 158, 115);
 const VERMILLION: RGBColor = RGBColor(213, 94, 0);
 const PURPLE: RGBColor = RGBColor(204, 121, 167);
-const SKY: RGBColor = RGBColor(86, 180, 233);
+pub(super) const SKY: RGBColor = RGBColor(86, 180, 233);
 const BLUE: RGBColor = RGBColor(0, 114, 178);
 const GREY: RGBColor = RGBColor(150, 150, 150);
 

@@ -11,6 +11,8 @@ mod font;
 mod layout;
 mod legend;
 mod names;
+mod page;
+mod plate;
 mod summary;
 mod table;
 
@@ -20,6 +22,9 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::experiment::results::SweepResult;
 
+pub use plate::{Picture, Plate, Row};
+
+use draw::BoxPlots;
 use figure::Figure;
 use summary::Summary;
 
@@ -39,13 +44,27 @@ use summary::Summary;
 pub fn write(result: &SweepResult, dir: &Path) -> Result<Vec<PathBuf>> {
     let summary = Summary::of(result)?;
     let figure = Figure::of(&summary);
+    let plots = BoxPlots::of(&figure);
     fs::create_dir_all(dir).map_err(|e| Error::file(dir, e))?;
     Ok(vec![
         aside(dir, "table.csv", |path| {
             fs::write(path, table::csv(&summary)).map_err(|e| Error::file(path, e))
         })?,
-        aside(dir, "figure.svg", |path| draw::svg(&figure, path))?,
-        aside(dir, "figure.png", |path| draw::png(&figure, path))?,
+        aside(dir, "figure.svg", |path| page::svg(&plots, path))?,
+        aside(dir, "figure.png", |path| page::png(&plots, path))?,
+    ])
+}
+
+/// Writes a plate as `figure.svg` and `figure.png` to the folder `dir`, which is made if it is missing,
+/// and gives their paths.
+///
+/// # Errors
+/// Files that cannot be written.
+pub fn write_plate(plate: &Plate, dir: &Path) -> Result<Vec<PathBuf>> {
+    fs::create_dir_all(dir).map_err(|e| Error::file(dir, e))?;
+    Ok(vec![
+        aside(dir, "figure.svg", |path| page::svg(plate, path))?,
+        aside(dir, "figure.png", |path| page::png(plate, path))?,
     ])
 }
 

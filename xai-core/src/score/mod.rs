@@ -4,6 +4,7 @@
 //! the map with the set of pixels that truly determine the class. The edge filters that every
 //! explanation should beat are in [`filters`].
 
+mod as_published;
 mod combine;
 pub mod filters;
 mod precision;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+pub use as_published::PrecisionAsPublished;
 pub use combine::combine;
 pub use precision::Precision;
 

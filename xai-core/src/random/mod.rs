@@ -1,5 +1,8 @@
-//! Named random streams: every draw belongs to a (seed, purpose) of its own, so that no
-//! result depends on the order in which things are computed or on how many threads do it.
+//! Where randomness comes from. Named random streams: every draw belongs to a (seed, purpose) of its
+//! own, so that no result depends on the order in which things are computed or on how many threads
+//! do it. The published lesions and images alone need another generator: [`numpy`]'s.
+
+pub mod numpy;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;

@@ -1,0 +1,87 @@
+//! Makes the benchmark's lesions, in the order in which the search finds them.
+//!
+//!     cargo run --release --example lesions -- --count 50 --size 70 --factor 2 --out DIR
+//!
+//! `DIR/regular.npz` and `DIR/irregular.npz` hold a float64 patch each lesion, `000`, `001`, …, and
+//! their `compactness` (float64) before they were enlarged.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use npyz::WriterBuilder;
+use npyz::npz::NpzWriter;
+use xai_core::lesion::{Lesion, Library, Recipe};
+use xai_core::{Error, Result};
+
+/// Makes the benchmark's lesions, in the order in which the search finds them.
+#[derive(Parser)]
+struct Options {
+    /// Lesions of each class.
+    #[arg(long, default_value_t = 50)]
+    count: usize,
+    /// Pixels of a lesion before it is enlarged.
+    #[arg(long, default_value_t = 70)]
+    size: usize,
+    /// How much each side is enlarged.
+    #[arg(long, default_value_t = 2.0)]
+    factor: f64,
+    /// Where to write the two files; made if need be.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match make(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn make(options: &Options) -> Result<()> {
+    let library = Library::make(&Recipe {
+        count: options.count,
+        area: options.size,
+        factor: options.factor,
+        ..Recipe::published()
+    })?;
+    fs::create_dir_all(&options.out).map_err(|problem| Error::file(&options.out, problem))?;
+    for (name, lesions) in [
+        ("regular.npz", &library.regular),
+        ("irregular.npz", &library.irregular),
+    ] {
+        let path = options.out.join(name);
+        write(&path, lesions).map_err(|problem| Error::file(&path, problem))?;
+        println!("{}", path.display());
+    }
+    Ok(())
+}
+
+fn write(path: &Path, lesions: &[Lesion]) -> std::io::Result<()> {
+    let mut npz = NpzWriter::create(path)?;
+    let mut array = |name: &str, shape: &[u64], values: Vec<f64>| {
+        let mut array = npz
+            .array(name, Default::default())?
+            .default_dtype()
+            .shape(shape)
+            .begin_nd()?;
+        array.extend(values)?;
+        array.finish()
+    };
+    for (number, Lesion { patch, .. }) in lesions.iter().enumerate() {
+        let shape = [patch.nrows() as u64, patch.ncols() as u64];
+        array(
+            &format!("{number:03}"),
+            &shape,
+            patch.iter().copied().collect(),
+        )?;
+    }
+    let compactness: Vec<f64> = lesions.iter().map(|lesion| lesion.compactness).collect();
+    array("compactness", &[compactness.len() as u64], compactness)?;
+    npz.zip_writer().finish()?.into_inner()?;
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! NumPy's legacy generator, bit for bit: what `numpy.random.seed` and the functions beside it draw.
+//!
+//! NumPy promises never to change these numbers. New code here uses [`stream`](super::stream)s.
+
+use std::ops::Range;
+
+const N: usize = 624;
+const M: usize = 397;
+
+/// `numpy.random.RandomState`: the Mersenne Twister MT19937 (Matsumoto and Nishimura, ACM TOMACS 8,
+/// 1998) and the draws that are made from it.
+#[derive(Clone)]
+pub struct RandomState {
+    state: [u32; N],
+    next: usize,
+}
+
+impl RandomState {
+    /// Seeded by the authors' `init_genrand`, as `numpy.random.seed(int)` does.
+    pub fn new(seed: u32) -> Self {
+        let mut state = [seed; N];
+        for i in 1..N {
+            let last = state[i - 1];
+            state[i] = (last ^ (last >> 30))
+                .wrapping_mul(1_812_433_253)
+                .wrapping_add(i as u32);
+        }
+        Self { state, next: N }
+    }
+
+    /// A double in [0, 1) with 53 random bits: `random_sample()`.
+    pub fn random_sample(&mut self) -> f64 {
+        let high = f64::from(self.next_u32() >> 5);
+        let low = f64::from(self.next_u32() >> 6);
+        (high * 67_108_864.0 + low) / 9_007_199_254_740_992.0
+    }
+
+    /// An integer of the range: `randint(range.start, range.end)`.
+    ///
+    /// # Panics
+    /// If the range is empty.
+    pub fn randint(&mut self, range: Range<i64>) -> i64 {
+        assert!(!range.is_empty(), "no integer lies in {range:?}");
+        let most = range.end.wrapping_sub(range.start) as u64 - 1;
+        range.start.wrapping_add(self.interval(most) as i64)
+    }
+
+    /// The place of one of `count` things: `choice(numpy.arange(count))`.
+    ///
+    /// # Panics
+    /// If `count` is 0.
+    pub fn choice(&mut self, count: usize) -> usize {
+        self.randint(0..count as i64) as usize
+    }
+
+    /// Reorders a list in place: `shuffle(list)`.
+    pub fn shuffle<T>(&mut self, list: &mut [T]) {
+        for i in (1..list.len()).rev() {
+            list.swap(i, self.interval(i as u64) as usize);
+        }
+    }
+
+    /// An integer from 0 to `most`. NumPy cuts the random bits to as many as `most` has and draws anew
+    /// while the number is too large; where only one number is possible, it draws nothing.
+    fn interval(&mut self, most: u64) -> u64 {
+        if most == 0 {
+            return 0;
+        }
+        let mask = u64::MAX >> most.leading_zeros();
+        loop {
+            let bits = match u32::try_from(most) {
+                Ok(_) => u64::from(self.next_u32()),
+                Err(_) => u64::from(self.next_u32()) << 32 | u64::from(self.next_u32()),
+            };
+            if bits & mask <= most {
+                return bits & mask;
+            }
+        }
+    }
+
+    /// 32 random bits.
+    fn next_u32(&mut self) -> u32 {
+        if self.next == N {
+            self.refill();
+        }
+        let mut y = self.state[self.next];
+        self.next += 1;
+        y ^= y >> 11;
+        y ^= (y << 7) & 0x9d2c_5680;
+        y ^= (y << 15) & 0xefc6_0000;
+        y ^ (y >> 18)
+    }
+
+    fn refill(&mut self) {
+        for i in 0..N {
+            let y = (self.state[i] & 0x8000_0000) | (self.state[(i + 1) % N] & 0x7fff_ffff);
+            let odd = if y & 1 == 1 { 0x9908_b0df } else { 0 };
+            self.state[i] = self.state[(i + M) % N] ^ (y >> 1) ^ odd;
+        }
+        self.next = 0;
+    }
+}

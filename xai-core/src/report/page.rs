@@ -1,0 +1,73 @@
+//! Writes what is drawn to files, in the same way to SVG and to PNG.
+
+use std::fs;
+use std::path::Path;
+
+use plotters::prelude::*;
+
+use super::canvas::{Canvas, Letters};
+use crate::error::{Error, Result};
+
+/// The PNG is drawn finer by this factor and averaged, for smooth edges.
+const FINER: u32 = 2;
+
+/// Something to draw.
+pub(super) trait Page {
+    /// Width and height in pixels of the PNG.
+    fn size(&self) -> (u32, u32);
+
+    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()>;
+}
+
+/// Writes a page as SVG. It is drawn at the PNG's resolution and shown at half of it.
+pub(super) fn svg(page: &impl Page, path: &Path) -> Result<()> {
+    let (width, height) = page.size();
+    let mut text = String::new();
+    let backend = SVGBackend::with_string(&mut text, page.size());
+    let canvas = Canvas::new(backend, 1, Letters::Viewer)?;
+    page.draw(&canvas)?;
+    canvas.finish()?;
+    let drawn = format!("width=\"{width}\" height=\"{height}\"");
+    let shown = format!("width=\"{}\" height=\"{}\"", width / 2, height / 2);
+    // Plotters gives pictures a media type that is none.
+    let text = text
+        .replacen(&drawn, &shown, 1)
+        .replace("\"data:png;", "\"data:image/png;");
+    fs::write(path, text).map_err(|e| Error::file(path, e))
+}
+
+/// Writes a page as PNG.
+pub(super) fn png(page: &impl Page, path: &Path) -> Result<()> {
+    let (width, height) = page.size();
+    let size = (FINER * width, FINER * height);
+    let mut fine = vec![0; 3 * (size.0 * size.1) as usize];
+    let backend = BitMapBackend::with_buffer(&mut fine, size);
+    let canvas = Canvas::new(backend, FINER, Letters::Pixels)?;
+    page.draw(&canvas)?;
+    canvas.finish()?;
+
+    let pixels = averaged(&fine, width as usize, height as usize);
+    let mut file = BitMapBackend::new(path, page.size());
+    file.blit_bitmap((0, 0), page.size(), &pixels)
+        .and_then(|()| file.present())
+        .map_err(|e| Error::file(path, e))
+}
+
+/// RGB pixels of an image of the given size, from those of one [`FINER`] times as fine.
+fn averaged(fine: &[u8], width: usize, height: usize) -> Vec<u8> {
+    let finer = FINER as usize;
+    let mut pixels = Vec::with_capacity(3 * width * height);
+    for y in 0..height {
+        for x in 0..width {
+            for channel in 0..3 {
+                let mut sum = 0;
+                for (dy, dx) in (0..finer).flat_map(|dy| (0..finer).map(move |dx| (dy, dx))) {
+                    let place = (finer * y + dy) * finer * width + finer * x + dx;
+                    sum += usize::from(fine[3 * place + channel]);
+                }
+                pixels.push((sum / (finer * finer)) as u8);
+            }
+        }
+    }
+    pixels
+}

@@ -1,0 +1,244 @@
+//! A plate of pictures with outlined lesions, such as Figures 1 and 2 of the paper.
+
+use ndarray::Array2;
+use plotters::prelude::*;
+
+use super::canvas::{Align, Canvas, Turn};
+use super::font::text_width;
+use super::legend::{ORANGE, SKY};
+use super::page::Page;
+use crate::error::Result;
+use crate::lesion::Class;
+
+// Lengths in pixels of the PNG.
+const TEXT: f64 = 30.0;
+const EDGE: f64 = 24.0;
+const GAP: f64 = 16.0;
+/// The room for a row's label, a picture's title, and the legend.
+const LABEL: f64 = 56.0;
+const TITLE: f64 = 52.0;
+const LEGEND: f64 = 64.0;
+/// The side of a picture's pixel, and the width of an outline.
+const PIXEL: f64 = 2.0;
+const OUTLINE: f64 = 3.0;
+
+/// Pictures in rows.
+pub struct Plate {
+    /// From top to bottom.
+    pub rows: Vec<Row>,
+}
+
+/// Pictures side by side.
+pub struct Row {
+    /// What the row shows, at its left.
+    pub label: String,
+    /// From left to right; all of one height.
+    pub pictures: Vec<Picture>,
+}
+
+/// A grey image with outlines.
+pub struct Picture {
+    /// What stands over it; may be empty.
+    pub title: String,
+    /// 0 is black, 1 is white.
+    pub grey: Array2<f32>,
+    /// What is outlined, in the colour of its class. Of the picture's shape.
+    pub outlines: Vec<(Class, Array2<bool>)>,
+}
+
+impl Picture {
+    /// A picture without outlines.
+    pub fn new(title: impl Into<String>, grey: Array2<f32>) -> Self {
+        Self {
+            title: title.into(),
+            grey,
+            outlines: Vec::new(),
+        }
+    }
+
+    /// With one more outline.
+    #[must_use]
+    pub fn outlined(mut self, class: Class, mask: Array2<bool>) -> Self {
+        self.outlines.push((class, mask));
+        self
+    }
+
+    fn width(&self) -> f64 {
+        PIXEL * self.grey.ncols() as f64
+    }
+}
+
+impl Row {
+    fn width(&self) -> f64 {
+        let pictures: f64 = self
+            .pictures
+            .iter()
+            .map(|picture| GAP + picture.width())
+            .sum();
+        pictures - GAP
+    }
+
+    /// The room over the pictures, and that with them.
+    fn heights(&self) -> (f64, f64) {
+        let titled = self
+            .pictures
+            .iter()
+            .any(|picture| !picture.title.is_empty());
+        let title = if titled { TITLE } else { 0.0 };
+        let rows = self.pictures.iter().map(|picture| picture.grey.nrows());
+        (title, title + PIXEL * rows.max().unwrap_or(0) as f64)
+    }
+}
+
+impl Plate {
+    /// The classes that are outlined somewhere.
+    fn classes(&self) -> Vec<Class> {
+        let pictures = self.rows.iter().flat_map(|row| &row.pictures);
+        let outlined: Vec<Class> = pictures
+            .flat_map(|picture| picture.outlines.iter().map(|&(class, _)| class))
+            .collect();
+        [Class::Regular, Class::Irregular]
+            .into_iter()
+            .filter(|class| outlined.contains(class))
+            .collect()
+    }
+
+    fn draw_legend<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, y: f64) -> Result<()> {
+        let key = 44.0;
+        let entries: Vec<(Class, &str, f64)> = self
+            .classes()
+            .into_iter()
+            .map(|class| {
+                let name = match class {
+                    Class::Regular => "regular lesions",
+                    Class::Irregular => "irregular lesions",
+                };
+                (class, name, key + 14.0 + text_width(name, TEXT))
+            })
+            .collect();
+        let apart = 56.0;
+        let all: f64 = entries.iter().map(|entry| entry.2 + apart).sum::<f64>() - apart;
+        let mut x = (f64::from(self.size().0) - all) / 2.0;
+        for (class, name, width) in entries {
+            canvas.rectangle((x, y - 3.0), (x + key, y + 3.0), color(class))?;
+            canvas.text(name, (x + key + 14.0, y), TEXT, Align::Left, Turn::None)?;
+            x += width + apart;
+        }
+        Ok(())
+    }
+}
+
+impl Page for Plate {
+    fn size(&self) -> (u32, u32) {
+        let widest = self.rows.iter().map(Row::width).fold(0.0, f64::max);
+        let rows: f64 = self.rows.iter().map(|row| GAP + row.heights().1).sum();
+        let legend = if self.classes().is_empty() {
+            0.0
+        } else {
+            LEGEND
+        };
+        let (width, height) = (LABEL + widest + EDGE, EDGE + rows - GAP + legend + EDGE);
+        (width.round() as u32, height.round() as u32)
+    }
+
+    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
+        let mut y = EDGE;
+        for row in &self.rows {
+            let (title, height) = row.heights();
+            let middle = y + (title + height) / 2.0;
+            canvas.text(&row.label, (EDGE, middle), TEXT, Align::Center, Turn::Up)?;
+            let mut x = LABEL;
+            for picture in &row.pictures {
+                let over = (x + picture.width() / 2.0, y + title / 2.0);
+                canvas.text(&picture.title, over, TEXT, Align::Center, Turn::None)?;
+                let corner = (x, y + title);
+                canvas.picture(corner, &picture.grey, PIXEL)?;
+                for (class, mask) in &picture.outlines {
+                    for side in sides(mask) {
+                        draw_side(canvas, corner, side, color(*class))?;
+                    }
+                }
+                x += picture.width() + GAP;
+            }
+            y += height + GAP;
+        }
+        self.draw_legend(canvas, y - GAP + LEGEND / 2.0 + 6.0)
+    }
+}
+
+/// Okabe and Ito's, which stand out from grey and from each other for any colour vision.
+fn color(class: Class) -> RGBColor {
+    match class {
+        Class::Regular => SKY,
+        Class::Irregular => ORANGE,
+    }
+}
+
+/// A line along the pixels' borders, from one `(column, row)` to another.
+type Side = [(usize, usize); 2];
+
+/// Where a mask's pixels border on others. Straight runs are one side.
+fn sides(mask: &Array2<bool>) -> Vec<Side> {
+    let mut sides = Vec::new();
+    for (turned, mask) in [(false, mask.view()), (true, mask.t())] {
+        let at = |r: usize, c: usize| mask.get((r, c)).is_some_and(|&set| set);
+        for r in 0..=mask.nrows() {
+            let border = |c| at(r, c) != at(r.wrapping_sub(1), c);
+            let mut c = 0;
+            while c < mask.ncols() {
+                let start = c;
+                while c < mask.ncols() && border(c) {
+                    c += 1;
+                }
+                if c > start {
+                    sides.push(match turned {
+                        false => [(start, r), (c, r)],
+                        true => [(r, start), (r, c)],
+                    });
+                }
+                c += 1;
+            }
+        }
+    }
+    sides
+}
+
+fn draw_side<DB: DrawingBackend>(
+    canvas: &Canvas<DB>,
+    (x, y): (f64, f64),
+    [from, to]: Side,
+    color: RGBColor,
+) -> Result<()> {
+    // A rectangle, not a line: it fills the corners where sides meet.
+    let half = OUTLINE / 2.0;
+    let place = |(column, row): (usize, usize), off: f64| {
+        (
+            x + PIXEL * column as f64 + off,
+            y + PIXEL * row as f64 + off,
+        )
+    };
+    canvas.rectangle(place(from, -half), place(to, half), color)
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::sides;
+
+    #[test]
+    fn an_outline_runs_round_a_mask_and_its_hole() {
+        let mut one = sides(&array![[false, true], [false, true]]);
+        one.sort();
+        let around = [
+            [(1, 0), (1, 2)],
+            [(1, 0), (2, 0)],
+            [(1, 2), (2, 2)],
+            [(2, 0), (2, 2)],
+        ];
+        assert_eq!(one, around);
+        let ring = array![[true, true, true], [true, false, true], [true, true, true]];
+        assert_eq!(sides(&ring).len(), 8);
+        assert!(sides(&array![[false, false]]).is_empty());
+    }
+}
