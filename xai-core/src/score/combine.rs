@@ -18,7 +18,7 @@ pub struct Combine {
 }
 
 /// What a negative attribution counts as.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Sign {
     /// As its absolute value: evidence against the class is relevant, too (the paper, EXACT).
     #[default]
@@ -30,7 +30,7 @@ pub enum Sign {
 }
 
 /// How channels become one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Channels {
     /// The sum with the paper's weights 0.2989, 0.5870 and 0.1140. Needs three channels; one stays as it is.
     #[default]
