@@ -6,7 +6,9 @@ use std::path::Path;
 
 use xai_core::experiment::results::{Baseline, CellResult, SweepResult};
 use xai_core::report;
-use xai_core::score::{CHANCE, Score};
+use xai_core::score::Score;
+
+const CHANCE: &str = "precision_chance";
 
 const METHODS: [&str; 8] = [
     "integrated_gradients",

@@ -12,7 +12,7 @@ use super::model::{Explain, Explainable};
 use super::shapes::{input_channels, shapes};
 use crate::device::{DeviceChoice, Tensor};
 use crate::error::{Error, Result};
-use crate::score::{Metric, Score, Scores, combine};
+use crate::score::{Combine, Metrics, Score, Scores};
 
 /// What one method says about all images.
 #[derive(Clone, Debug)]
@@ -40,6 +40,7 @@ pub struct Map {
 pub struct Panel<M> {
     methods: Vec<Box<dyn Explain<M>>>,
     memory: usize,
+    combine: Combine,
 }
 
 impl<M> Default for Panel<M> {
@@ -47,6 +48,7 @@ impl<M> Default for Panel<M> {
         Self {
             methods: Vec::new(),
             memory: 1 << 30,
+            combine: Combine::default(),
         }
     }
 }
@@ -69,6 +71,11 @@ impl<M> Panel<M> {
             memory: bytes,
             ..self
         }
+    }
+
+    /// With another way to make heat maps of attributions before they are scored (the paper's otherwise).
+    pub fn combine(self, combine: Combine) -> Self {
+        Self { combine, ..self }
     }
 }
 
@@ -101,13 +108,14 @@ impl<M: Explainable> Panel<M> {
     }
 
     /// Explains the images' true classes and scores every explanation against the truth: one row a
-    /// method and image, in that order. Maps are scored batch by batch and not kept.
+    /// method, image and metric, in that order. Maps are scored batch by batch and not kept.
     ///
-    /// Where the metric is undefined for an image's truth, the image has no row.
+    /// Where a metric is undefined for an image's truth, the image has no row of it.
     ///
     /// # Errors
-    /// As [`explain`](Self::explain); images without truth; maps that the metric refuses.
-    pub fn score(&self, model: &M, images: &Images, metric: &dyn Metric) -> Result<Scores> {
+    /// As [`explain`](Self::explain); images without truth; maps that a metric refuses.
+    pub fn score(&self, model: &M, images: &Images, metrics: &impl Metrics) -> Result<Scores> {
+        let (metrics, combine) = (metrics.list(), self.combine);
         let truth = images.truth.as_ref().ok_or_else(|| {
             Error::invalid("these images have no truth to score against; add it by `with_truth`")
         })?;
@@ -118,23 +126,27 @@ impl<M: Explainable> Panel<M> {
             &Targets::TrueClass,
             |method, range, values| {
                 let name = self.methods[method].name();
-                let rows: Vec<Option<Score>> = range
+                let rows: Vec<Scores> = range
                     .into_par_iter()
                     .zip(values.axis_iter(Axis(0)).into_par_iter())
                     .map(|(image, attribution)| {
-                        let heat = combine(attribution)?;
-                        let value = metric.score(heat.view(), truth.index_axis(Axis(0), image));
-                        let value = value.map_err(|problem| {
-                            let index = images.index[image];
-                            Error::invalid(format!("{name} of image {index}: {problem}"))
-                        })?;
-                        Ok(value.map(|value| Score {
-                            image: images.index[image],
-                            class: images.class[image],
-                            method: name.into(),
-                            metric: metric.name().into(),
-                            value,
-                        }))
+                        let heat = combine.heat(attribution)?;
+                        let truth = truth.index_axis(Axis(0), image);
+                        let mut rows = Scores::new();
+                        for metric in &metrics {
+                            let value = metric.score(heat.view(), truth).map_err(|problem| {
+                                let index = images.index[image];
+                                Error::invalid(format!("{name} of image {index}: {problem}"))
+                            })?;
+                            rows.extend(value.map(|value| Score {
+                                image: images.index[image],
+                                class: images.class[image],
+                                method: name.into(),
+                                metric: metric.name().into(),
+                                value,
+                            }));
+                        }
+                        Ok(rows)
                     })
                     .collect::<Result<_>>()?;
                 scores[method].extend(rows.into_iter().flatten());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
 use crate::experiment::results::{CellResult, SweepResult};
-use crate::score::{CHANCE, Metric, Precision, Score};
+use crate::score::{Metric, Precision, Score, chance_name};
 use crate::statistics::mean;
 
 /// A sweep's result by combination of levels.
@@ -72,8 +72,9 @@ impl<'a> Summary<'a> {
                 Precision.name()
             )));
         }
+        let chance = chance_name(Precision.name());
         let chances: Vec<f64> = all()
-            .filter(|s| s.metric == CHANCE)
+            .filter(|s| s.metric == chance)
             .map(|s| s.value)
             .collect();
         let parameters = result.cells.iter().flat_map(|cell| &cell.values);

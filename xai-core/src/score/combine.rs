@@ -7,29 +7,85 @@ use crate::error::{Error, Result};
 /// The weights of red, green and blue in the paper: the luma of ITU-R BT.601.
 const LUMA: [f32; 3] = [0.2989, 0.5870, 0.1140];
 
-/// Makes a heat map `[h, w]` of a signed attribution `[c, h, w]`, as in the paper: absolute value
-/// first, then the sum of the three channels with the weights 0.2989, 0.5870 and 0.1140.
-/// Of a single channel the absolute value is the map.
+/// How an attribution `[c, h, w]` becomes a heat map `[h, w]`: first the [`Sign`] policy, in every
+/// channel, then the [`Channels`] policy. The default is the paper's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Combine {
+    /// What a negative attribution counts as.
+    pub sign: Sign,
+    /// How channels become one.
+    pub channels: Channels,
+}
+
+/// What a negative attribution counts as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Sign {
+    /// As its absolute value: evidence against the class is relevant, too (the paper, EXACT).
+    #[default]
+    Absolute,
+    /// As 0: only evidence for the class is relevant.
+    Positive,
+    /// As itself: in a ranking it comes after 0. Metrics of mass take absolute values of the map in the end.
+    Signed,
+}
+
+/// How channels become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Channels {
+    /// The sum with the paper's weights 0.2989, 0.5870 and 0.1140. Needs three channels; one stays as it is.
+    #[default]
+    Luma,
+    /// The plain sum. With [`Sign::Signed`] it keeps what methods such as LRP conserve.
+    Sum,
+    /// The value that is farthest from 0; of equally far ones the first.
+    MaxAbs,
+}
+
+impl Combine {
+    /// The heat map of an attribution.
+    ///
+    /// # Errors
+    /// [`Channels::Luma`] of any number of channels but 1 and 3.
+    pub fn heat(self, attribution: ArrayView3<f32>) -> Result<Array2<f32>> {
+        let (channels, height, width) = attribution.dim();
+        let weights: &[f32] = match (self.channels, channels) {
+            (Channels::Luma, 3) => &LUMA,
+            (Channels::Luma, 1) | (Channels::Sum | Channels::MaxAbs, _) => &vec![1.0; channels],
+            (Channels::Luma, _) => {
+                return Err(Error::invalid(format!(
+                    "the paper's weights are for 3 channels or 1; an attribution of {channels} channels \
+                     becomes a heat map by `Channels::Sum` or `Channels::MaxAbs`"
+                )));
+            }
+        };
+        let mut map = Array2::zeros((height, width));
+        for (channel, &weight) in attribution.axis_iter(Axis(0)).zip(weights) {
+            Zip::from(&mut map)
+                .and(channel)
+                .for_each(|heat: &mut f32, &value| {
+                    let value = match self.sign {
+                        Sign::Absolute => value.abs(),
+                        Sign::Positive if value < 0.0 => 0.0,
+                        Sign::Positive | Sign::Signed => value,
+                    };
+                    match self.channels {
+                        Channels::Luma | Channels::Sum => *heat += weight * value,
+                        // A NaN must not be skipped: the metrics refuse it.
+                        Channels::MaxAbs if value.abs() > heat.abs() || value.is_nan() => {
+                            *heat = value
+                        }
+                        Channels::MaxAbs => {}
+                    }
+                });
+        }
+        Ok(map)
+    }
+}
+
+/// The heat map of an attribution as in the paper: [`Combine::heat`] with the default policies.
 ///
 /// # Errors
 /// Any number of channels but 1 and 3.
 pub fn combine(attribution: ArrayView3<f32>) -> Result<Array2<f32>> {
-    let (channels, height, width) = attribution.dim();
-    let weights: &[f32] = match channels {
-        1 => &[1.0],
-        3 => &LUMA,
-        _ => {
-            return Err(Error::invalid(format!(
-                "an attribution of {channels} channels has no agreed way to become one heat map; \
-                 1 and 3 channels do"
-            )));
-        }
-    };
-    let mut map = Array2::zeros((height, width));
-    for (channel, &weight) in attribution.axis_iter(Axis(0)).zip(weights) {
-        Zip::from(&mut map)
-            .and(channel)
-            .for_each(|sum, &value| *sum += weight * value.abs());
-    }
-    Ok(map)
+    Combine::default().heat(attribution)
 }

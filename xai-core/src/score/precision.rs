@@ -1,9 +1,8 @@
-//! Precision: do the most relevant pixels lie in the truth?
-
-use std::cmp::Ordering;
+//! Precision and its kin: do the most relevant pixels lie in the truth?
 
 use ndarray::ArrayView2;
 
+use super::ranking::{hits, size};
 use super::{Metric, check};
 use crate::error::Result;
 
@@ -12,7 +11,7 @@ use crate::error::Result;
 ///
 /// Exactly k pixels are taken: of equal values the one that comes first in row-major order (top left
 /// first) wins, as with a stable sort. The paper's code takes fewer where values are equal (its
-/// defect D10). An empty truth has no precision (`None`).
+/// defect D10). An empty truth has no precision (`None`); of a truth of all pixels it is 1.
 ///
 /// Chance level: |truth| / pixels, the expected share when any k pixels are equally likely.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,21 +25,7 @@ impl Metric for Precision {
     fn score(&self, map: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Option<f64>> {
         check(&map, &truth)?;
         let k = size(&truth);
-        if k == 0 {
-            return Ok(None);
-        }
-        let mut pixels: Vec<(f32, usize, bool)> = map
-            .iter()
-            .zip(&truth)
-            .enumerate()
-            .map(|(place, (&value, &inside))| (value, place, inside))
-            .collect();
-        if k < pixels.len() {
-            // Only the set of the first k matters, not their order: linear time, no sort.
-            pixels.select_nth_unstable_by(k - 1, |a, b| descending(a.0, b.0).then(a.1.cmp(&b.1)));
-        }
-        let hits = pixels[..k].iter().filter(|(_, _, inside)| *inside).count();
-        Ok(Some(hits as f64 / k as f64))
+        Ok((k > 0).then(|| hits(map, truth, k) as f64 / k as f64))
     }
 
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
@@ -49,11 +34,77 @@ impl Metric for Precision {
     }
 }
 
-/// Not `total_cmp`, which would put -0 below 0. The values are finite, so they always compare.
-fn descending(a: f32, b: f32) -> Ordering {
-    b.partial_cmp(&a).unwrap_or(Ordering::Equal)
+/// [`Precision`] by the name that it has in Arras et al. (2022, "CLEVR-XAI") and in Quantus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RelevanceRankAccuracy;
+
+impl Metric for RelevanceRankAccuracy {
+    fn name(&self) -> &'static str {
+        "relevance_rank_accuracy"
+    }
+
+    fn score(&self, map: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Option<f64>> {
+        Precision.score(map, truth)
+    }
+
+    fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
+        Precision.chance(truth)
+    }
 }
 
-fn size(truth: &ArrayView2<bool>) -> usize {
-    truth.iter().filter(|&&inside| inside).count()
+/// The share of the k highest-valued pixels that lie in the truth, for a k that does not depend on the
+/// truth (Theiner et al. 2022). Quantus's default of 1,000 is ours as well.
+///
+/// At most |truth| / k where the truth is smaller than k. Of a map with fewer than k pixels all are
+/// taken. Ties, the empty truth and chance are as in [`Precision`]; for k = 0 there is no score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopKIntersection {
+    /// How many pixels are taken.
+    pub k: usize,
+}
+
+impl Default for TopKIntersection {
+    fn default() -> Self {
+        Self { k: 1000 }
+    }
+}
+
+impl Metric for TopKIntersection {
+    fn name(&self) -> &'static str {
+        "top_k_intersection"
+    }
+
+    fn score(&self, map: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Option<f64>> {
+        check(&map, &truth)?;
+        let k = self.k.min(map.len());
+        let defined = k > 0 && size(&truth) > 0;
+        Ok(defined.then(|| hits(map, truth, k) as f64 / k as f64))
+    }
+
+    fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
+        Precision.chance(truth).filter(|_| self.k > 0)
+    }
+}
+
+/// Whether the one highest-valued pixel lies in the truth: 1 or 0 (Zhang et al. 2018, without their
+/// tolerance of 15 pixels).
+///
+/// Of equal values the first in row-major order is the highest; in Quantus any of them may hit, so that
+/// a constant map always does. An empty truth has no score (`None`). Chance level: |truth| / pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PointingGame;
+
+impl Metric for PointingGame {
+    fn name(&self) -> &'static str {
+        "pointing_game"
+    }
+
+    fn score(&self, map: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Option<f64>> {
+        check(&map, &truth)?;
+        Ok((size(&truth) > 0).then(|| hits(map, truth, 1) as f64))
+    }
+
+    fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
+        Precision.chance(truth)
+    }
 }

@@ -1,0 +1,238 @@
+//! Scores heat maps that any program made against the truth.
+//!
+//!     cargo run --release --example score_maps -- --maps saliency.npy --truth truth.npy \
+//!         --metrics precision,auroc --out scores.parquet
+//!
+//! `explain_image` writes such maps, `make_dataset` such a truth. The metrics are in the documentation of
+//! `xai_core::score` and in the book.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use ndarray::parallel::prelude::*;
+use ndarray::{Array4, ArrayD, Axis, Ix3, Ix4};
+use npyz::{DType, Deserialize, NpyFile, Order, TypeChar};
+use xai_core::experiment::write_scores;
+use xai_core::score::{self, Channels, Combine, Metric, Score, Scores, Sign, chance_name};
+use xai_core::{Error, Result};
+
+/// Scores heat maps against the truth: one row an image and metric, as Parquet.
+///
+/// A channel axis is combined into one heat map first. Of the truth, what is above 0 counts. A metric that is
+/// undefined for an image (no pixel of truth) gives no row; the number of such images is printed.
+#[derive(Parser)]
+#[command(after_help = format!("Metrics: {}", score::NAMES.join(", ")))]
+struct Options {
+    /// Maps, .npy of numbers [n, h, w] or [n, c, h, w]; larger is more relevant.
+    #[arg(long)]
+    maps: PathBuf,
+    /// The truth, .npy of numbers or booleans [n, h, w].
+    #[arg(long)]
+    truth: PathBuf,
+    /// Names of metrics, separated by commas, or `all`.
+    #[arg(long, value_delimiter = ',', default_value = "precision")]
+    metrics: Vec<String>,
+    /// The Parquet file to write: columns image, class, method, metric, value.
+    #[arg(long)]
+    out: PathBuf,
+    /// The method to name in the rows [default: the name of the maps' file].
+    #[arg(long)]
+    method: Option<String>,
+    /// The classes to name in the rows, .npy of integers [n] [default: all 0].
+    #[arg(long)]
+    class: Option<PathBuf>,
+    /// Rows with the chance level of each metric for each truth as well, as `<metric>_chance`.
+    #[arg(long)]
+    chance: bool,
+    /// What a negative value counts as.
+    #[arg(long, value_enum, default_value = "absolute")]
+    sign: Sign,
+    /// How channels become one map; `luma` is the paper's weighted sum of 3.
+    #[arg(long, value_enum, default_value = "luma")]
+    channels: Channels,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<()> {
+    let metrics: Vec<Box<dyn Metric>> = match options.metrics.as_slice() {
+        [all] if all == "all" => score::NAMES
+            .into_iter()
+            .map(score::named)
+            .collect::<Result<_>>()?,
+        names => names
+            .iter()
+            .map(|name| score::named(name))
+            .collect::<Result<_>>()?,
+    };
+    let maps = maps(&options.maps)?;
+    let truth = truth(&options.truth)?;
+    let (n, _, h, w) = maps.dim();
+    if truth.shape() != [n, h, w] {
+        return Err(Error::file(
+            &options.truth,
+            format!(
+                "is {:?}, while the maps of {} need a truth of [{n}, {h}, {w}]",
+                truth.shape(),
+                options.maps.display()
+            ),
+        ));
+    }
+    let class = match &options.class {
+        Some(path) => classes(path, n)?,
+        None => vec![0; n],
+    };
+    let stem = options
+        .maps
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy();
+    let method = options.method.clone().unwrap_or_else(|| stem.into_owned());
+    let combine = Combine {
+        sign: options.sign,
+        channels: options.channels,
+    };
+    let rows: Vec<Scores> = (0..n)
+        .into_par_iter()
+        .map(|image| {
+            let wrong = |problem| Error::file(&options.maps, format!("image {image}: {problem}"));
+            let heat = combine
+                .heat(maps.index_axis(Axis(0), image))
+                .map_err(wrong)?;
+            let truth = truth.index_axis(Axis(0), image);
+            let row = |metric: String, value| Score {
+                image: image as u32,
+                class: class[image],
+                method: method.clone(),
+                metric,
+                value,
+            };
+            let mut rows = Scores::new();
+            for metric in &metrics {
+                let value = metric.score(heat.view(), truth).map_err(wrong)?;
+                rows.extend(value.map(|value| row(metric.name().into(), value)));
+                let chance = metric.chance(truth).filter(|_| options.chance);
+                rows.extend(chance.map(|value| row(chance_name(metric.name()), value)));
+            }
+            Ok(rows)
+        })
+        .collect::<Result<_>>()?;
+    let rows = rows.concat();
+    for metric in &metrics {
+        let scored = rows
+            .iter()
+            .filter(|row| row.metric == metric.name())
+            .count();
+        if scored < n {
+            let name = metric.name();
+            eprintln!(
+                "{name}: {} of {n} images have none, as their truth is empty or full",
+                n - scored
+            );
+        }
+    }
+    write_scores(&options.out, &rows)?;
+    println!("{}: {} rows", options.out.display(), rows.len());
+    Ok(())
+}
+
+/// The maps as `[n, c, h, w]`.
+fn maps(path: &Path) -> Result<Array4<f32>> {
+    let maps = read(path)?.mapv(|value| value as f32);
+    let shape = maps.shape().to_vec();
+    let with_channels = match shape.len() {
+        3 => maps.insert_axis(Axis(1)),
+        _ => maps,
+    };
+    with_channels.into_dimensionality::<Ix4>().map_err(|_| {
+        Error::file(
+            path,
+            format!("is {shape:?}; should be [n, h, w] or [n, c, h, w]"),
+        )
+    })
+}
+
+fn truth(path: &Path) -> Result<ndarray::Array3<bool>> {
+    let truth = read(path)?;
+    if truth.iter().any(|value| value.is_nan()) {
+        return Err(Error::file(
+            path,
+            "holds NaN, which is neither truth nor not",
+        ));
+    }
+    let shape = truth.shape().to_vec();
+    let truth = truth.mapv(|value| value > 0.0).into_dimensionality::<Ix3>();
+    truth.map_err(|_| Error::file(path, format!("is {shape:?}; should be [n, h, w]")))
+}
+
+fn classes(path: &Path, n: usize) -> Result<Vec<u8>> {
+    let class = read(path)?;
+    if class.shape() != [n] {
+        return Err(Error::file(
+            path,
+            format!("is {:?}; should be [{n}]", class.shape()),
+        ));
+    }
+    let small = |&value: &f64| match value {
+        0.0..=255.0 if value.fract() == 0.0 => Ok(value as u8),
+        _ => Err(Error::file(
+            path,
+            format!("holds {value}; a class is 0, 1, .. 255"),
+        )),
+    };
+    class.iter().map(small).collect()
+}
+
+/// Any array of numbers.
+fn read(path: &Path) -> Result<ArrayD<f64>> {
+    let wrong = |problem: String| Error::file(path, problem);
+    let file = File::open(path).map_err(|problem| wrong(problem.to_string()))?;
+    let npy = NpyFile::new(BufReader::new(file))
+        .map_err(|problem| wrong(format!("not a .npy file ({problem})")))?;
+    let shape: Vec<usize> = npy.shape().iter().map(|&size| size as usize).collect();
+    let order = npy.order();
+    let kind = match npy.dtype() {
+        DType::Plain(kind) => Some((kind.type_char(), kind.size_field())),
+        _ => None,
+    };
+    let values = match kind {
+        Some((TypeChar::Float, 4)) => numbers::<f32>(npy, f64::from),
+        Some((TypeChar::Float, 8)) => numbers::<f64>(npy, |value| value),
+        Some((TypeChar::Bool, 1)) => numbers::<bool>(npy, |value| f64::from(u8::from(value))),
+        Some((TypeChar::Uint, 1)) => numbers::<u8>(npy, f64::from),
+        Some((TypeChar::Int, 4)) => numbers::<i32>(npy, f64::from),
+        Some((TypeChar::Int, 8)) => numbers::<i64>(npy, |value| value as f64),
+        _ => {
+            return Err(wrong(
+                "should hold float32, float64, bool, uint8, int32 or int64".into(),
+            ));
+        }
+    };
+    let values = values.map_err(|problem| wrong(problem.to_string()))?;
+    let array = match order {
+        Order::C => ArrayD::from_shape_vec(shape, values),
+        Order::Fortran => {
+            let reversed: Vec<usize> = shape.into_iter().rev().collect();
+            ArrayD::from_shape_vec(reversed, values).map(ArrayD::reversed_axes)
+        }
+    };
+    array.map_err(|problem| wrong(problem.to_string()))
+}
+
+fn numbers<T: Deserialize>(
+    npy: NpyFile<impl Read>,
+    number: fn(T) -> f64,
+) -> std::io::Result<Vec<f64>> {
+    Ok(npy.into_vec::<T>()?.into_iter().map(number).collect())
+}

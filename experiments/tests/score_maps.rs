@@ -1,0 +1,202 @@
+//! The interop command `score_maps`, run as a program.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use npyz::{AutoSerialize, WriterBuilder};
+use tempfile::TempDir;
+use xai_core::experiment::read_scores;
+use xai_core::score::{NAMES, Score};
+
+/// `cargo test` builds the examples of a package as well, unless it is told which test to run.
+fn score_maps(arguments: &[&str], folder: &Path) -> Output {
+    let tests: PathBuf = std::env::current_exe().unwrap();
+    let program = tests
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .join("examples/score_maps");
+    assert!(
+        program.exists(),
+        "build it first: cargo build --release -p experiments --examples"
+    );
+    Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn npy<T: AutoSerialize + Copy>(folder: &TempDir, name: &str, shape: &[u64], values: &[T]) {
+    let file = std::fs::File::create(folder.path().join(name)).unwrap();
+    let mut npy = npyz::WriteOptions::new()
+        .default_dtype()
+        .shape(shape)
+        .writer(file)
+        .begin_nd()
+        .unwrap();
+    npy.extend(values.iter().copied()).unwrap();
+    npy.finish().unwrap();
+}
+
+/// Two images of 2 x 3 pixels: of the first, the two top pixels are the truth; the second has no truth.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let maps = [
+        0.9_f32, -0.8, 0.1, 0.2, 0.3, 0.4, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0,
+    ];
+    npy(&folder, "saliency.npy", &[2, 2, 3], &maps);
+    npy(&folder, "channels.npy", &[2, 1, 2, 3], &maps.map(f64::from));
+    let truth = [
+        1.0_f32, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
+    ];
+    npy(&folder, "truth.npy", &[2, 2, 3], &truth);
+    npy(&folder, "class.npy", &[2], &[0_i64, 1]);
+    folder
+}
+
+const GOOD: [&str; 6] = [
+    "--maps",
+    "saliency.npy",
+    "--truth",
+    "truth.npy",
+    "--out",
+    "scores.parquet",
+];
+
+fn scores(arguments: &[&str]) -> (Vec<Score>, String) {
+    let folder = folder();
+    let output = score_maps(arguments, folder.path());
+    let messages = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{messages}");
+    (
+        read_scores(&folder.path().join("scores.parquet")).unwrap(),
+        messages,
+    )
+}
+
+#[test]
+fn rows_are_those_of_the_metrics() {
+    let (rows, messages) =
+        scores(&[&GOOD[..], &["--metrics", "precision,true_positives,auroc"]].concat());
+    let row = |image, metric: &str, value| Score {
+        image,
+        class: 0,
+        method: "saliency".into(),
+        metric: metric.into(),
+        value,
+    };
+    let expected = [
+        row(0, "precision", 1.0),
+        row(0, "true_positives", 2.0),
+        row(0, "auroc", 1.0),
+        row(1, "true_positives", 0.0),
+    ];
+    assert_eq!(rows, expected);
+    assert!(messages.contains("precision: 1 of 2 images"), "{messages}");
+    assert!(!messages.contains("true_positives:"), "{messages}");
+}
+
+#[test]
+fn all_metrics_with_chance_and_classes_of_maps_with_channels() {
+    let (rows, _) = scores(&[
+        "--maps",
+        "channels.npy",
+        "--truth",
+        "truth.npy",
+        "--out",
+        "scores.parquet",
+        "--metrics",
+        "all",
+        "--chance",
+        "--class",
+        "class.npy",
+        "--method",
+        "mine",
+        "--sign",
+        "signed",
+    ]);
+    // All metrics of the first image and the four counts of the second, each with its chance.
+    assert_eq!(rows.len(), 2 * (NAMES.len() + 4));
+    assert!(
+        rows.iter()
+            .all(|row| row.method == "mine" && u32::from(row.class) == row.image)
+    );
+    let value = |metric: &str| rows.iter().find(|row| row.metric == metric).unwrap().value;
+    // Signed, -0.8 is the lowest value.
+    assert_eq!(
+        (value("precision"), value("precision_chance")),
+        (0.5, 1.0 / 3.0)
+    );
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let folder = folder();
+    npy(&folder, "nan.npy", &[1, 1, 2], &[0.0_f32, f32::NAN]);
+    npy(&folder, "small.npy", &[1, 1, 2], &[1_u8, 0]);
+    npy(&folder, "flat.npy", &[4], &[0.0_f32; 4]);
+    npy(&folder, "two.npy", &[1, 2, 1, 2], &[0.0_f32; 4]);
+    std::fs::write(folder.path().join("text.npy"), "not numbers").unwrap();
+    for (maps, truth, more, expected) in [
+        ("none.npy", "truth.npy", vec![], "none.npy: No such file"),
+        ("text.npy", "truth.npy", vec![], "text.npy: not a .npy file"),
+        (
+            "flat.npy",
+            "truth.npy",
+            vec![],
+            "flat.npy: is [4]; should be [n, h, w] or [n, c, h, w]",
+        ),
+        (
+            "saliency.npy",
+            "small.npy",
+            vec![],
+            "small.npy: is [1, 1, 2], while the maps of saliency.npy need",
+        ),
+        (
+            "saliency.npy",
+            "flat.npy",
+            vec![],
+            "flat.npy: is [4]; should be [n, h, w]",
+        ),
+        ("small.npy", "nan.npy", vec![], "nan.npy: holds NaN"),
+        (
+            "nan.npy",
+            "small.npy",
+            vec![],
+            "nan.npy: image 0: the heat map holds NaN at row 0, column 1",
+        ),
+        ("two.npy", "small.npy", vec![], "2 channels"),
+        (
+            "saliency.npy",
+            "truth.npy",
+            vec!["--metrics", "presicion"],
+            "did you mean `precision`?",
+        ),
+        (
+            "saliency.npy",
+            "truth.npy",
+            vec!["--class", "flat.npy"],
+            "flat.npy: is [4]; should be [2]",
+        ),
+        (
+            "saliency.npy",
+            "truth.npy",
+            vec!["--sign", "plus"],
+            "possible values: absolute, positive, signed",
+        ),
+    ] {
+        let arguments = [
+            &["--maps", maps, "--truth", truth, "--out", "o.parquet"],
+            &more[..],
+        ]
+        .concat();
+        let output = score_maps(&arguments, folder.path());
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            !output.status.success() && message.contains(expected),
+            "{expected}: {message}"
+        );
+        assert!(!folder.path().join("o.parquet").exists(), "{expected}");
+    }
+}

@@ -1,0 +1,356 @@
+//! Every metric against scikit-learn, POT, Quantus and NumPy (`fixtures/score/metrics.py`), and what holds
+//! for all of them by definition: their best is the truth itself, chance is the mean over random maps.
+
+use std::collections::HashMap;
+
+use ndarray::{Array2, Array3, Array4, Axis, array, stack};
+use serde::Deserialize;
+use xai_core::attribution::{Images, InputXGradient, Panel};
+use xai_core::device::{DeviceChoice, Tensor};
+use xai_core::network::{Layer, Linear, Network};
+use xai_core::score::{
+    Auprc, Auroc, Channels, Combine, Count, Emd, EmdTopK, Metric, NAMES, Precision, Sign,
+    TopKIntersection, named,
+};
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    map: Vec<Vec<f32>>,
+    truth: Vec<Vec<u8>>,
+    scores: HashMap<String, f64>,
+}
+
+fn cases() -> Vec<Case> {
+    serde_json::from_str(include_str!("../fixtures/score/metrics.json")).unwrap()
+}
+
+fn grid<T: Clone>(rows: &[Vec<T>]) -> Array2<T> {
+    Array2::from_shape_vec((rows.len(), rows[0].len()), rows.concat()).unwrap()
+}
+
+/// The metrics by name, with a k that suits small maps.
+fn metric(name: &str) -> Box<dyn Metric> {
+    match name {
+        "top_k_intersection" => Box::new(TopKIntersection { k: 10 }),
+        _ => named(name).unwrap(),
+    }
+}
+
+fn score(name: &str, map: &Array2<f32>, truth: &Array2<bool>) -> Option<f64> {
+    metric(name).score(map.view(), truth.view()).unwrap()
+}
+
+#[test]
+fn metrics_are_those_of_scikit_learn_pot_and_quantus() {
+    let mut compared: HashMap<&str, usize> = HashMap::new();
+    for case in cases() {
+        let (map, truth) = (grid(&case.map), grid(&case.truth).mapv(|value| value > 0));
+        for name in NAMES {
+            let Some(expected) = case.scores.get(name) else {
+                continue;
+            };
+            let found = score(name, &map, &truth).unwrap();
+            assert!(
+                (found - expected).abs() < 1e-9,
+                "{name}, {}: {found}, not {expected}",
+                case.name
+            );
+            *compared.entry(name).or_default() += 1;
+        }
+    }
+    // Of 19 cases one has no truth, one has no other pixels.
+    assert_eq!(compared["true_positives"], 19);
+    assert_eq!(
+        (
+            compared["precision"],
+            compared["emd_top_k"],
+            compared["auprc"]
+        ),
+        (18, 18, 18)
+    );
+    assert_eq!((compared["auroc"], compared["emd"]), (16, 16));
+    assert_eq!(compared["relevance_mass_accuracy"], 16);
+    for name in [
+        "relevance_rank_accuracy",
+        "pointing_game",
+        "top_k_intersection",
+    ] {
+        assert!(compared[name] >= 6, "{name}: {}", compared[name]);
+    }
+}
+
+/// A truth of two blocks, 40 of 192 pixels.
+fn blocks() -> Array2<bool> {
+    Array2::from_shape_fn((12, 16), |(y, x)| (2..7).contains(&y) && (x < 4 || x > 11))
+}
+
+/// Values without ties, by Vigna's splitmix64.
+fn noise(seed: u64) -> Array2<f32> {
+    let mut state = seed << 32;
+    Array2::from_shape_simple_fn((12, 16), || {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 40) as f32 / (1 << 24) as f32
+    })
+}
+
+#[test]
+fn the_truth_itself_is_the_best_map() {
+    let truth = blocks();
+    let itself = truth.mapv(|inside| f32::from(u8::from(inside)));
+    for name in NAMES {
+        let best = match name {
+            "true_positives" => 40.0,
+            "true_negatives" => 152.0,
+            "false_positives" | "false_negatives" => 0.0,
+            _ => 1.0,
+        };
+        let found = score(name, &itself, &truth).unwrap();
+        assert!((found - best).abs() < 1e-12, "{name}: {found}");
+        let worse = score(name, &noise(0), &truth).unwrap();
+        assert!((worse - best).abs() > 0.01, "{name}: noise is as good");
+    }
+}
+
+#[test]
+fn chance_is_the_mean_over_random_maps() {
+    const MAPS: u64 = 2000;
+    let truth = blocks();
+    let maps: Vec<Array2<f32>> = (0..MAPS).map(noise).collect();
+    for name in NAMES {
+        let scores: Vec<f64> = maps
+            .iter()
+            .map(|map| score(name, map, &truth).unwrap())
+            .collect();
+        let mean = scores.iter().sum::<f64>() / MAPS as f64;
+        let variance = scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / MAPS as f64;
+        let chance = metric(name).chance(truth.view()).unwrap();
+        match name {
+            // The score of a uniform map, which random maps cannot reach on average.
+            "emd" => assert!(mean < chance && chance < mean + 0.1, "{mean} {chance}"),
+            // Itself a mean, of 16 draws.
+            "emd_top_k" => assert!((mean - chance).abs() < 4.0 * (variance / 16.0).sqrt()),
+            _ => {
+                let error = (variance / MAPS as f64).sqrt();
+                assert!(
+                    (mean - chance).abs() < 4.0 * error,
+                    "{name}: {mean}, {chance}, {error}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn chance_levels_by_hand() {
+    let truth = array![[true, false, false], [true, false, false]];
+    let chance = |metric: &dyn Metric| metric.chance(truth.view()).unwrap();
+    assert_eq!(chance(&Precision), 1.0 / 3.0);
+    assert_eq!(chance(&Count::TruePositives), 4.0 / 6.0);
+    assert_eq!(chance(&Count::TrueNegatives), 2.0 + 4.0 / 6.0);
+    assert_eq!(chance(&Auroc), 0.5);
+    // Ranks (1, 2) .. (5, 6) of the two pixels, equally likely: the mean of (1/a + 2/b) / 2.
+    let pairs = (1..=6).flat_map(|b| (1..b).map(move |a| (f64::from(a), f64::from(b))));
+    let sum: f64 = pairs.map(|(a, b)| (1.0 / a + 2.0 / b) / 2.0).sum();
+    assert!((chance(&Auprc) - sum / 15.0).abs() < 1e-12);
+    // A uniform map takes 1/6 of everything from each other pixel to its row's first: ways of 1 and 2, twice.
+    assert!((chance(&Emd) - (1.0 - 1.0 / 5f64.sqrt())).abs() < 1e-12);
+}
+
+/// Ranks alone count, except for metrics of mass; a scale changes nothing at all.
+#[test]
+fn monotone_maps_of_values_do_not_matter_where_ranks_count() {
+    let truth = blocks();
+    let map = noise(1);
+    let scaled = map.mapv(|value| value / 1024.0);
+    let bent = map.mapv(|value| (4.0 * value).powi(3) + 2.0);
+    for name in NAMES {
+        let [plain, scaled, bent] =
+            [&map, &scaled, &bent].map(|map| score(name, map, &truth).unwrap());
+        assert!((plain - scaled).abs() < 1e-12, "{name}");
+        let of_mass = ["emd", "relevance_mass_accuracy"].contains(&name);
+        assert_eq!(plain == bent, !of_mass, "{name}");
+    }
+}
+
+#[test]
+fn undefined_scores_are_none_and_bad_maps_are_errors() {
+    let (none, all) = (
+        Array2::from_elem((3, 4), false),
+        Array2::from_elem((3, 4), true),
+    );
+    let map = Array2::from_shape_fn((3, 4), |(y, x)| (4 * y + x) as f32);
+    for name in NAMES {
+        let count = name.ends_with("tives");
+        assert_eq!(score(name, &map, &none).is_some(), count, "{name}");
+        assert_eq!(metric(name).chance(none.view()).is_some(), count, "{name}");
+        assert_eq!(score(name, &map, &all).is_some(), name != "auroc", "{name}");
+        assert_eq!(
+            metric(name).chance(all.view()).is_some(),
+            name != "auroc",
+            "{name}"
+        );
+        let bad = array![[0.0, f32::NAN]];
+        let truth = array![[true, false]];
+        assert!(
+            metric(name).score(bad.view(), truth.view()).is_err(),
+            "{name}"
+        );
+        let other_shape = metric(name).score(map.view(), truth.view());
+        assert!(
+            other_shape.unwrap_err().to_string().contains("(3, 4)"),
+            "{name}"
+        );
+        // Zeros find nothing; that is a score, so that the image is not left out.
+        let zeros = score(name, &Array2::zeros((1, 2)), &truth).unwrap();
+        if ["emd", "relevance_mass_accuracy"].contains(&name) {
+            assert_eq!(zeros, 0.0, "{name}");
+        }
+    }
+    let error = named("presicion").err().unwrap().to_string();
+    assert!(error.contains("did you mean `precision`"), "{error}");
+    assert!(named("q").err().unwrap().to_string().contains("emd_top_k"));
+}
+
+/// By duality: among maps of one pixel, the distance to one pixel is the way between them.
+#[test]
+fn one_pixel_goes_the_straight_way() {
+    let only = |place: [usize; 2]| {
+        let mut map = Array2::zeros((40, 30));
+        map[place] = 3.0_f32;
+        map
+    };
+    let truth = only([3, 4]).mapv(|value| value > 0.0);
+    let longest = 39f64.hypot(29.0);
+    for (place, way) in [
+        ([3, 4], 0.0),
+        ([33, 4], 30.0),
+        ([6, 8], 5.0),
+        ([35, 28], 40.0),
+    ] {
+        for metric in [&Emd as &dyn Metric, &EmdTopK] {
+            let found = metric
+                .score(only(place).view(), truth.view())
+                .unwrap()
+                .unwrap();
+            assert!(
+                (found - (1.0 - way / longest)).abs() < 1e-12,
+                "{place:?}: {found}"
+            );
+        }
+    }
+}
+
+/// A shift of a set by (3, 4) costs 5 a pixel (its potential is the way along the shift), however many pixels
+/// there are, and whatever they have in common.
+#[test]
+fn a_shifted_set_goes_as_far_as_the_shift() {
+    let set = |dy: usize, dx: usize| {
+        Array2::from_shape_fn((64, 64), |(y, x)| {
+            (10 + dy..30 + dy).contains(&y) && (12 + dx..40 + dx).contains(&x)
+        })
+    };
+    let map = set(3, 4).mapv(|inside| f32::from(u8::from(inside)));
+    let score = |metric: &dyn Metric| metric.score(map.view(), set(0, 0).view()).unwrap().unwrap();
+    let expected = 1.0 - 5.0 / 63f64.hypot(63.0);
+    assert!((score(&EmdTopK) - expected).abs() < 1e-9);
+    assert!((score(&Emd) - expected).abs() < 1e-9);
+}
+
+#[test]
+fn policies_of_sign_and_channels() {
+    let attribution =
+        Array3::from_shape_vec((3, 1, 2), vec![1.0, -2.0, -3.0, 0.0, 1.0, 10.0]).unwrap();
+    let heat = |sign, channels| Combine { sign, channels }.heat(attribution.view()).unwrap();
+    for (sign, channels, expected) in [
+        (
+            Sign::Absolute,
+            Channels::Luma,
+            [0.2989 + 3.0 * 0.587 + 0.114, 2.0 * 0.2989 + 1.14],
+        ),
+        (Sign::Positive, Channels::Luma, [0.2989 + 0.114, 1.14]),
+        (
+            Sign::Signed,
+            Channels::Luma,
+            [0.2989 - 3.0 * 0.587 + 0.114, 1.14 - 2.0 * 0.2989],
+        ),
+        (Sign::Absolute, Channels::Sum, [5.0, 12.0]),
+        (Sign::Positive, Channels::Sum, [2.0, 10.0]),
+        (Sign::Signed, Channels::Sum, [-1.0, 8.0]),
+        (Sign::Absolute, Channels::MaxAbs, [3.0, 10.0]),
+        (Sign::Positive, Channels::MaxAbs, [1.0, 10.0]),
+        (Sign::Signed, Channels::MaxAbs, [-3.0, 10.0]),
+    ] {
+        for (found, expected) in heat(sign, channels).iter().zip(expected) {
+            assert!(
+                (found - expected).abs() < 1e-5_f32,
+                "{sign:?} {channels:?}: {found}"
+            );
+        }
+    }
+    let five = Array3::from_elem((5, 1, 1), f32::NAN);
+    assert!(Combine::default().heat(five.view()).is_err());
+    for channels in [Channels::Sum, Channels::MaxAbs] {
+        let heat = Combine {
+            channels,
+            ..Combine::default()
+        }
+        .heat(five.view())
+        .unwrap();
+        assert!(heat[[0, 0]].is_nan(), "{channels:?} hides a NaN");
+    }
+}
+
+/// A panel gives one row a method, image and metric, and combines as it is told.
+#[test]
+fn panels_take_several_metrics_and_policies() {
+    let truth = blocks();
+    let device = DeviceChoice::Flex.open().unwrap();
+    let linear = Linear {
+        weight: Tensor::ones([1, 3 * 192], &device),
+        bias: None,
+    };
+    let network = Network {
+        layers: vec![Layer::Flatten, Layer::Linear(linear)],
+    };
+    let pixels = Array4::from_shape_fn((2, 3, 12, 16), |(image, channel, y, x)| {
+        noise((3 * image + channel) as u64)[[y, x]] - 0.5
+    });
+    let images = Images::new(pixels.clone(), vec![0, 0])
+        .with_truth(stack(Axis(0), &[truth.view(), truth.view()]).unwrap());
+
+    // With weights of 1 the attribution is the input.
+    let panel = || Panel::new().with(InputXGradient);
+    let rows = panel()
+        .score(&network, &images, &(Precision, Auroc, Emd))
+        .unwrap();
+    let names: Vec<(u32, &str)> = rows
+        .iter()
+        .map(|row| (row.image, row.metric.as_str()))
+        .collect();
+    let metrics = ["precision", "auroc", "emd"];
+    assert_eq!(
+        names,
+        [0, 1]
+            .map(|image| metrics.map(|metric| (image, metric)))
+            .concat()
+    );
+
+    let signed = Combine {
+        sign: Sign::Signed,
+        channels: Channels::Sum,
+    };
+    for policy in [Combine::default(), signed] {
+        let rows = panel()
+            .combine(policy)
+            .score(&network, &images, &Auroc)
+            .unwrap();
+        for (row, attribution) in rows.iter().zip(pixels.outer_iter()) {
+            let heat = policy.heat(attribution).unwrap();
+            let expected = Auroc.score(heat.view(), truth.view()).unwrap();
+            assert_eq!(Some(row.value), expected, "{policy:?}");
+        }
+    }
+}
