@@ -23,7 +23,8 @@
 //!
 //! Weights are called as torch calls those of a `Sequential`: `0.weight`, `0.bias`,
 //! `1.running_mean`, …, where the number is the layer's place in the list, from 0; in a residual
-//! block `7.branch.0.weight`. [`load_weights`](super::load_weights) tells which files there may be.
+//! block `7.branch.0.weight`. Where a file has other names, a layer can say what they begin with:
+//! `{"conv2d": {"name": "encoder.conv1", "in": 1, "out": 8, "kernel": 3}}`. [`load_weights`](super::load_weights) tells which files there may be.
 //!
 //! Instead of a list there may be a name: `vgg16`, `vgg16_bn` or `resnet18`, torchvision's networks.
 
@@ -65,6 +66,8 @@ enum Entry {
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Conv2dEntry {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     #[serde(rename = "in")]
     inputs: usize,
     out: usize,
@@ -80,6 +83,8 @@ struct Conv2dEntry {
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct LinearEntry {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     #[serde(rename = "in")]
     inputs: usize,
     out: usize,
@@ -90,6 +95,8 @@ struct LinearEntry {
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct BatchNorm2dEntry {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     features: usize,
     #[serde(default = "batch_norm_epsilon")]
     eps: f64,
@@ -162,19 +169,23 @@ fn batch_norm_epsilon() -> f64 {
 /// Files that cannot be read, JSON that is no list of layers, weights that do not fit: all of them
 /// are named at once.
 pub fn read(description: &str, classes: usize, weights: &Path, device: &Device) -> Result<Network> {
-    let mut network = match description {
-        "vgg16" => vgg::torchvision(classes, false, device),
-        "vgg16_bn" => vgg::torchvision(classes, true, device),
-        "resnet18" => resnet::torchvision(classes, device),
-        _ => {
-            let json = fs::read_to_string(description).map_err(|problem| {
-                let names = "`vgg16`, `vgg16_bn` or `resnet18`";
-                Error::file(description, format!("{problem}; give a file or {names}"))
-            })?;
-            untrained(&json, device).map_err(|problem| Error::file(description, problem))?
-        }
+    let known = match description {
+        "vgg16" => Some(vgg::torchvision(classes, false, device)),
+        "vgg16_bn" => Some(vgg::torchvision(classes, true, device)),
+        "resnet18" => Some(resnet::torchvision(classes, device)),
+        _ => None,
     };
-    weights::load_weights(&mut network, weights)?;
+    if let Some(mut network) = known {
+        weights::load_weights(&mut network, weights)?;
+        return Ok(network);
+    }
+    let json = fs::read_to_string(description).map_err(|problem| {
+        let names = "`vgg16`, `vgg16_bn` or `resnet18`";
+        Error::file(description, format!("{problem}; give a file or {names}"))
+    })?;
+    let wrong = |problem| Error::file(description, problem);
+    let (mut network, names) = untrained(&json, device).map_err(wrong)?;
+    weights::load_named(&mut network, &names, weights)?;
     Ok(network)
 }
 
@@ -185,17 +196,19 @@ pub fn read(description: &str, classes: usize, weights: &Path, device: &Device) 
 /// JSON that is no such list; weights that are missing, no floats or of another shape: all of them
 /// are named at once.
 pub fn network(json: &str, file: &SafeTensors<'_>, device: &Device) -> Result<Network> {
-    let mut network = untrained(json, device)?;
-    weights::take_from(&mut network, file)?;
+    let (mut network, names) = untrained(json, device)?;
+    weights::take_from(&mut network, &names, file)?;
     Ok(network)
 }
 
-/// The network that `json` describes, with weights of zero.
-fn untrained(json: &str, device: &Device) -> Result<Network> {
+/// The network that `json` describes, with weights of zero, and what the names of the weights begin
+/// with, for each layer that has any.
+fn untrained(json: &str, device: &Device) -> Result<(Network, Vec<String>)> {
     let entries: Vec<Entry> = serde_json::from_str(json)
         .map_err(|problem| Error::invalid(format!("this is no list of layers: {problem}")))?;
-    let layers = layers(entries, "", device)?;
-    Ok(Network { layers })
+    let mut names = Vec::new();
+    let layers = layers(entries, "", device, &mut names)?;
+    Ok((Network { layers }, names))
 }
 
 /// The list of layers that [`network`] reads, for a network that is there.
@@ -209,6 +222,7 @@ fn entry(layer: &Layer) -> Entry {
         Layer::Conv2d(conv) => {
             let [out, inputs, kh, kw] = conv.weight.dims();
             Entry::Conv2d(Conv2dEntry {
+                name: None,
                 inputs,
                 out,
                 kernel: Pair::Each([kh, kw]),
@@ -220,12 +234,14 @@ fn entry(layer: &Layer) -> Entry {
         Layer::Linear(linear) => {
             let [out, inputs] = linear.weight.dims();
             Entry::Linear(LinearEntry {
+                name: None,
                 inputs,
                 out,
                 bias: linear.bias.is_some(),
             })
         }
         Layer::BatchNorm2d(norm) => Entry::BatchNorm2d(BatchNorm2dEntry {
+            name: None,
             features: norm.weight.dims()[0],
             eps: norm.epsilon,
         }),
@@ -259,18 +275,26 @@ fn entry(layer: &Layer) -> Entry {
     }
 }
 
-/// The layers, with weights of zero. `within` is what their names begin with, for errors.
-fn layers(entries: Vec<Entry>, within: &str, device: &Device) -> Result<Vec<Layer>> {
+/// The layers, with weights of zero, whose places are called `within` and a number. `names` gets what
+/// the names of their weights begin with.
+fn layers(
+    entries: Vec<Entry>,
+    within: &str,
+    device: &Device,
+    names: &mut Vec<String>,
+) -> Result<Vec<Layer>> {
     let numbered = entries.into_iter().enumerate();
     numbered
-        .map(|(at, entry)| layer(&format!("{within}{at}"), entry, device))
+        .map(|(at, entry)| layer(&format!("{within}{at}"), entry, device, names))
         .collect()
 }
 
-fn layer(at: &str, entry: Entry, device: &Device) -> Result<Layer> {
+fn layer(at: &str, entry: Entry, device: &Device, names: &mut Vec<String>) -> Result<Layer> {
+    let mut named = |name: Option<String>| names.push(name.unwrap_or_else(|| at.to_owned()));
     let zeros = |size: usize| Tensor::<1>::zeros([size], device);
     Ok(match entry {
         Entry::Conv2d(conv) => {
+            named(conv.name);
             let kernel @ [kh, kw] = conv.kernel.get();
             let window = window(at, kernel, conv.stride.get(), conv.padding.get())?;
             Layer::Conv2d(Conv2d {
@@ -280,14 +304,20 @@ fn layer(at: &str, entry: Entry, device: &Device) -> Result<Layer> {
                 padding: window.padding,
             })
         }
-        Entry::Linear(linear) => Layer::Linear(Linear {
-            weight: Tensor::zeros([linear.out, linear.inputs], device),
-            bias: linear.bias.then(|| zeros(linear.out)),
-        }),
-        Entry::BatchNorm2d(norm) => Layer::BatchNorm2d(BatchNorm2d {
-            epsilon: norm.eps,
-            ..BatchNorm2d::identity(norm.features, device)
-        }),
+        Entry::Linear(linear) => {
+            named(linear.name);
+            Layer::Linear(Linear {
+                weight: Tensor::zeros([linear.out, linear.inputs], device),
+                bias: linear.bias.then(|| zeros(linear.out)),
+            })
+        }
+        Entry::BatchNorm2d(norm) => {
+            named(norm.name);
+            Layer::BatchNorm2d(BatchNorm2d {
+                epsilon: norm.eps,
+                ..BatchNorm2d::identity(norm.features, device)
+            })
+        }
         Entry::Relu => Layer::Relu,
         Entry::LeakyRelu(slope) => Layer::Activation(Activation::LeakyRelu(slope)),
         Entry::Elu(alpha) => Layer::Activation(Activation::Elu(alpha)),
@@ -316,8 +346,8 @@ fn layer(at: &str, entry: Entry, device: &Device) -> Result<Layer> {
         }
         Entry::Dropout(rate) => Layer::Dropout(rate),
         Entry::Residual(block) => Layer::Residual(Residual {
-            branch: layers(block.branch, &format!("{at}.branch."), device)?,
-            shortcut: layers(block.shortcut, &format!("{at}.shortcut."), device)?,
+            branch: layers(block.branch, &format!("{at}.branch."), device, names)?,
+            shortcut: layers(block.shortcut, &format!("{at}.shortcut."), device, names)?,
         }),
     })
 }

@@ -7,16 +7,16 @@ use super::{Stored, Tensors, names};
 use crate::device::Tensor;
 use crate::network::{Layer, Network};
 
-/// Every tensor must be the network's and every parameter must have one.
-pub fn whole(network: &mut Network, tensors: Tensors) -> Result<(), String> {
-    let tensors = names::without_shared_beginning(tensors, network);
-    let names = names::best(network, &tensors);
+/// Every tensor must be the network's and every parameter must have one. `names` are what the
+/// names of its parameters begin with, if they are not torchvision's.
+pub fn whole(network: &mut Network, names: &[String], tensors: Tensors) -> Result<(), String> {
+    let (names, tensors) = names::matching(network, names, tensors);
     fill(network, &names, tensors, true)
 }
 
 /// Every parameter must have a tensor; there may be others.
-pub fn part(network: &mut Network, tensors: Tensors) -> Result<(), String> {
-    fill(network, &names::numbered(network), tensors, false)
+pub fn part(network: &mut Network, names: &[String], tensors: Tensors) -> Result<(), String> {
+    fill(network, names, tensors, false)
 }
 
 /// The layers with parameters get the graph's operations with parameters, one after the other.

@@ -92,12 +92,19 @@ type Tensors = BTreeMap<String, Stored>;
 /// A file that cannot be read or is of no such kind. Tensors that are missing, that the network does
 /// not have, or that have another shape: all of them in one error, and the network stays as it was.
 pub fn load_weights(network: &mut Network, path: &Path) -> Result<()> {
+    let names = names::numbered(network);
+    load_named(network, &names, path)
+}
+
+/// [`load_weights`] from a file whose tensors may also have names that begin with `names`, one for each
+/// layer with weights.
+pub(super) fn load_named(network: &mut Network, names: &[String], path: &Path) -> Result<()> {
     let bytes = fs::read(path).map_err(|problem| Error::file(path, problem))?;
     let loaded = match Format::of(&bytes) {
-        Format::Safetensors => safetensors(&bytes).and_then(|t| fill::whole(network, t)),
-        Format::Zip => pytorch::zipped(&bytes).and_then(|t| fill::whole(network, t)),
-        Format::Pickle => pytorch::legacy(&bytes).and_then(|t| fill::whole(network, t)),
-        Format::Burnpack => burnpack::read(bytes).and_then(|t| fill::whole(network, t)),
+        Format::Safetensors => safetensors(&bytes).and_then(|t| fill::whole(network, names, t)),
+        Format::Zip => pytorch::zipped(&bytes).and_then(|t| fill::whole(network, names, t)),
+        Format::Pickle => pytorch::legacy(&bytes).and_then(|t| fill::whole(network, names, t)),
+        Format::Burnpack => burnpack::read(bytes).and_then(|t| fill::whole(network, names, t)),
         Format::Onnx => onnx::read(&bytes).and_then(|o| fill::in_order(network, o)),
         Format::Hdf5 => Err(
             "is HDF5, as Keras writes it; convert it to ONNX with tf2onnx and give that".into(),
@@ -110,12 +117,17 @@ pub fn load_weights(network: &mut Network, path: &Path) -> Result<()> {
     loaded.map_err(|problem| Error::file(path, problem))
 }
 
-/// Puts those tensors of `file` into `network` that it has; others may be there as well.
+/// Puts those tensors of `file` into `network` whose names begin with `names`, one for each layer with
+/// weights; others may be there as well.
 ///
 /// # Errors
 /// Tensors that are missing or do not fit: all of them in one error.
-pub(super) fn take_from(network: &mut Network, file: &SafeTensors<'_>) -> Result<()> {
-    let tensors = named(file).and_then(|tensors| fill::part(network, tensors));
+pub(super) fn take_from(
+    network: &mut Network,
+    names: &[String],
+    file: &SafeTensors<'_>,
+) -> Result<()> {
+    let tensors = named(file).and_then(|tensors| fill::part(network, names, tensors));
     tensors.map_err(Error::invalid)
 }
 
