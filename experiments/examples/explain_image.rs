@@ -31,7 +31,7 @@ struct Options {
     /// The network's weights: safetensors, PyTorch .pth, ONNX or burnpack.
     #[arg(long)]
     weights: PathBuf,
-    /// Multiply batch normalisations into the layers before them first. The scores stay the same, but not LRP.
+    /// First multiply batch normalisations into the layers before them, as LRP's rules are often used.
     #[arg(long)]
     merge_batch_norm: bool,
     /// The images, .npy of float32 or float64 [n, c, h, w].

@@ -415,3 +415,18 @@ fn training_a_residual_block_is_an_error_and_a_frozen_one_is_not() {
     );
     fit(network.layers.len() - 1).unwrap();
 }
+
+/// The network that the book shows.
+#[test]
+fn the_books_network_can_be_read() {
+    let error = read("small_resnet.json", "zip.pth")
+        .unwrap_err()
+        .to_string();
+    for part in [
+        "stem.weight: missing, should be [16, 3, 5, 5]",
+        "4.branch.2.bias: missing, should be [32]",
+        "4.shortcut.0.weight: missing, should be [32, 16, 1, 1]",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+}
