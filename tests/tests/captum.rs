@@ -463,6 +463,10 @@ fn weights_that_do_not_fit_are_all_named() {
             "half of its kernel",
         ),
         (r#"[{"dropout": 2}]"#, "no probability"),
+        (
+            r#"[{"linear": {"in": 0, "out": 2}}]"#,
+            "0 channels or features",
+        ),
     ] {
         let found = error(description);
         assert!(found.contains(words), "{found}");

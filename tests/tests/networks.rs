@@ -1,5 +1,5 @@
 //! Networks and their weights: files as PyTorch, ONNX and Burn write them (`fixtures/networks/make.py`),
-//! what is said when they do not fit, and torchvision's ResNet-18 held to Captum.
+//! what is said when they do not fit, and torchvision's ResNet-18 held to Captum and zennit.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,8 +13,8 @@ use ndarray::Array4;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize_to_file};
 use xai_core::attribution::{
-    Deconvolution, DeepLift, GradientShap, GuidedBackprop, Images, InputXGradient,
-    IntegratedGradients, Lrp, Panel, Saliency,
+    Deconvolution, DeepLift, GradCam, GradientShap, GuidedBackprop, Images, InputXGradient,
+    IntegratedGradients, Lrp, LrpComposite, Panel, Saliency,
 };
 use xai_core::device::{Backend, Device, DeviceChoice, Tensor};
 use xai_core::network::{Network, json, load_weights};
@@ -256,7 +256,7 @@ fn resnet18(folder: &Path) -> (Network, Array4<f32>) {
 }
 
 #[test]
-fn resnet_18_is_explained_as_by_captum() {
+fn resnet_18_is_explained_as_by_captum_and_zennit() {
     let folder = tempfile::tempdir().unwrap();
     let (network, image) = resnet18(folder.path());
     let values: Vec<f32> = image.iter().copied().collect();
@@ -274,7 +274,11 @@ fn resnet_18_is_explained_as_by_captum() {
         .with(InputXGradient)
         .with(GuidedBackprop)
         .with(Deconvolution)
-        .with(Lrp::default());
+        .with(Lrp::default())
+        .with(GradCam::default())
+        .with(LrpComposite::epsilon_plus())
+        .with(LrpComposite::epsilon_alpha2_beta1())
+        .with(LrpComposite::epsilon_gamma_box(0.0, 1.0));
     for map in panel
         .explain(&network, &Images::new(image, vec![0]), 1)
         .unwrap()

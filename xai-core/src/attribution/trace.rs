@@ -176,6 +176,31 @@ fn count(layers: &[Layer]) -> usize {
     layers.iter().map(indices).sum()
 }
 
+/// The [`Step::index`] of the first layer that `is` so, in the order of a forward pass.
+pub(super) fn index_of_first(
+    layers: &[Layer],
+    is: impl Fn(&Layer) -> bool + Copy,
+) -> Option<usize> {
+    let mut index = 0;
+    for layer in layers {
+        let found = match layer {
+            Layer::Residual(block) => {
+                let within = |layers: &[Layer], first: usize| {
+                    index_of_first(layers, is).map(|found| index + first + found)
+                };
+                let branch = within(&block.branch, 1);
+                branch.or_else(|| within(&block.shortcut, 2 + count(&block.branch)))
+            }
+            layer => is(layer).then_some(index),
+        };
+        if found.is_some() {
+            return found;
+        }
+        index += count(std::slice::from_ref(layer));
+    }
+    None
+}
+
 /// The passage of a batch through one layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
@@ -191,7 +216,7 @@ pub struct Step<'a> {
     /// Where a maximum pooling found its maxima.
     pub maxima: Option<&'a IntTensor>,
     /// The ways through the branch and the shortcut of a residual block.
-    parts: Option<&'a [Trace<'a>; 2]>,
+    pub(super) parts: Option<&'a [Trace<'a>; 2]>,
 }
 
 impl<'a> Step<'a> {

@@ -292,6 +292,17 @@ fn layers(
 fn layer(at: &str, entry: Entry, device: &Device, names: &mut Vec<String>) -> Result<Layer> {
     let mut named = |name: Option<String>| names.push(name.unwrap_or_else(|| at.to_owned()));
     let zeros = |size: usize| Tensor::<1>::zeros([size], device);
+    let sizes = match &entry {
+        Entry::Conv2d(conv) => [conv.inputs, conv.out],
+        Entry::Linear(linear) => [linear.inputs, linear.out],
+        Entry::BatchNorm2d(norm) => [norm.features; 2],
+        _ => [1, 1],
+    };
+    if sizes.contains(&0) {
+        return Err(Error::invalid(format!(
+            "layer {at}: no layer has 0 channels or features"
+        )));
+    }
     Ok(match entry {
         Entry::Conv2d(conv) => {
             named(conv.name);

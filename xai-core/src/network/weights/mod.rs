@@ -7,6 +7,7 @@ mod burnpack;
 mod fill;
 mod names;
 mod onnx;
+mod onnx_format;
 mod pickle;
 mod pytorch;
 

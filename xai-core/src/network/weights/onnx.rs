@@ -1,7 +1,4 @@
 //! The weights in an ONNX graph: which operation has which, in the order of the forward pass.
-//!
-//! Only what is needed of ONNX's format is declared here (see `onnx.proto3` of the ONNX project); other
-//! fields are skipped.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,64 +7,7 @@ use burn::tensor::DType;
 use prost::Message;
 
 use super::Stored;
-
-#[derive(Message)]
-struct Model {
-    #[prost(message, optional, tag = "7")]
-    graph: Option<Graph>,
-}
-
-#[derive(Message)]
-struct Graph {
-    #[prost(message, repeated, tag = "1")]
-    node: Vec<Node>,
-    #[prost(message, repeated, tag = "5")]
-    initializer: Vec<TensorProto>,
-}
-
-#[derive(Message)]
-struct Node {
-    #[prost(string, repeated, tag = "1")]
-    input: Vec<String>,
-    #[prost(string, repeated, tag = "2")]
-    output: Vec<String>,
-    #[prost(string, tag = "4")]
-    op_type: String,
-    #[prost(message, repeated, tag = "5")]
-    attribute: Vec<Attribute>,
-}
-
-#[derive(Message)]
-struct Attribute {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(float, tag = "2")]
-    f: f32,
-    #[prost(int64, tag = "3")]
-    i: i64,
-    #[prost(int64, repeated, tag = "8")]
-    ints: Vec<i64>,
-    #[prost(message, optional, tag = "5")]
-    t: Option<TensorProto>,
-}
-
-#[derive(Message)]
-struct TensorProto {
-    #[prost(int64, repeated, tag = "1")]
-    dims: Vec<i64>,
-    #[prost(int32, tag = "2")]
-    data_type: i32,
-    #[prost(float, repeated, tag = "4")]
-    float_data: Vec<f32>,
-    #[prost(string, tag = "8")]
-    name: String,
-    #[prost(bytes = "vec", tag = "9")]
-    raw_data: Vec<u8>,
-    #[prost(double, repeated, tag = "10")]
-    double_data: Vec<f64>,
-    #[prost(int32, tag = "14")]
-    data_location: i32,
-}
+use super::onnx_format::{Model, Node, TensorProto};
 
 /// What an operation with weights does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
