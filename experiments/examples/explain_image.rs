@@ -22,15 +22,18 @@ use xai_core::{Error, Result};
 /// Explains images with a given network: one array of attributions a method.
 #[derive(Parser)]
 struct Options {
-    /// A JSON list of layers, or `vgg16`.
+    /// A JSON list of layers, or `vgg16`, `vgg16_bn`, `resnet18` (torchvision's).
     #[arg(long)]
     network: String,
-    /// The classes of `vgg16`.
+    /// The classes of a network given by its name.
     #[arg(long, default_value_t = 1000)]
     classes: usize,
-    /// The network's weights, a safetensors file.
+    /// The network's weights: safetensors, PyTorch .pth, ONNX or burnpack.
     #[arg(long)]
     weights: PathBuf,
+    /// First multiply batch normalisations into the layers before them, as LRP's rules are often used.
+    #[arg(long)]
+    merge_batch_norm: bool,
     /// The images, .npy of float32 or float64 [n, c, h, w].
     #[arg(long)]
     input: PathBuf,
@@ -74,7 +77,10 @@ fn explain(options: &Options) -> Result<()> {
         panel = panel.with(methods::named(name, options.seed)?);
     }
     let device = options.device.open()?;
-    let network = json::read(&options.network, options.classes, &options.weights, &device)?;
+    let mut network = json::read(&options.network, options.classes, &options.weights, &device)?;
+    if options.merge_batch_norm {
+        network = network.fold_batch_norm();
+    }
     let input = read(&options.input)?;
     let images = input.dim().0;
     let maps = panel.explain(

@@ -16,7 +16,7 @@ use xai_core::device::{Device, DeviceChoice};
 use xai_core::network::{Network, json};
 use xai_core::score::{Metric, Precision, combine};
 
-const NETWORKS: [&str; 9] = [
+const NETWORKS: [&str; 13] = [
     "plain",
     "strided",
     "overlapping_pools",
@@ -26,6 +26,10 @@ const NETWORKS: [&str; 9] = [
     "batch_norm",
     "ties",
     "vgg",
+    "average_pools",
+    "smooth",
+    "residual",
+    "nested",
 ];
 
 /// A network, images, and what Captum says about them.
@@ -178,8 +182,8 @@ fn every_method_gives_captums_values() {
             }
         }
     }
-    // 25 classes and 8 methods; where sums tie, the 2 methods on a path have no expected values.
-    assert_eq!(compared, 25 * 8 - 3 * 2);
+    // 33 classes and 8 methods; where sums tie, the 2 methods on a path have no expected values.
+    assert_eq!(compared, 33 * 8 - 3 * 2);
 }
 
 /// Captum's own DeepLIFT, defect included; it differs from the published rule by the named share.
@@ -192,6 +196,8 @@ fn captums_deep_lift_is_there_to_compare() {
         "batch_norm",
         "ties",
         "vgg",
+        "smooth",
+        "residual",
     ] {
         let fixture = Fixture::read(name);
         for class in 0..fixture.classes {
@@ -446,7 +452,7 @@ fn weights_that_do_not_fit_are_all_named() {
         "{found}"
     );
     for (description, words) in [
-        (r#"["tanh"]"#, "unknown variant `tanh`"),
+        (r#"["softplus"]"#, "unknown variant `softplus`"),
         (
             r#"[{"conv2d": {"in": 1, "out": 1, "kernel": 3, "dilation": 2}}]"#,
             "unknown field `dilation`",
@@ -457,6 +463,10 @@ fn weights_that_do_not_fit_are_all_named() {
             "half of its kernel",
         ),
         (r#"[{"dropout": 2}]"#, "no probability"),
+        (
+            r#"[{"linear": {"in": 0, "out": 2}}]"#,
+            "0 channels or features",
+        ),
     ] {
         let found = error(description);
         assert!(found.contains(words), "{found}");

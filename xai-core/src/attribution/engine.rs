@@ -18,10 +18,18 @@ pub fn propagate<'a>(
         Layer::Conv2d(_)
         | Layer::Linear(_)
         | Layer::BatchNorm2d(_)
+        | Layer::AvgPool2d(_)
         | Layer::AdaptiveAvgPool2d(_) => rule.affine(&step, flow),
         Layer::Relu => rule.relu(&step, flow),
+        Layer::Activation(_) => rule.activation(&step, flow),
         Layer::MaxPool2d(_) => rule.max_pool(&step, flow),
         // They only move values.
         Layer::Flatten | Layer::Dropout(_) => step.pull_back(flow),
+        Layer::Residual(_) => {
+            let flows = rule.sum(&step, flow);
+            let [branch, shortcut] = [0, 1].map(|part| step.parts()[part].steps());
+            let [to_branch, to_shortcut] = flows;
+            propagate(branch, rule, to_branch) + propagate(shortcut, rule, to_shortcut)
+        }
     })
 }

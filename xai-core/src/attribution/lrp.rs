@@ -6,7 +6,7 @@
 //! `z` is what the variants give together, and an input gets `x * d/dx of (R / z) z`.
 
 use super::rules::Rule;
-use super::trace::Step;
+use super::trace::{Step, index_of_first};
 use crate::device::Tensor;
 use crate::network::{Conv2d, Layer, Linear};
 
@@ -299,7 +299,7 @@ impl Variant {
 /// Which rule each affine layer gets.
 ///
 /// As in zennit's composites an activation passes relevance on as it is, a maximum gives all to its
-/// winner, and an average shares it in proportion.
+/// winner, and an average or the sum of a residual block shares it in proportion.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Composite {
     /// For the first convolution or fully connected layer, if it gets a rule of its own.
@@ -325,7 +325,7 @@ impl Composite {
         let affine = |layer: &Layer| matches!(layer, Layer::Conv2d(_) | Layer::Linear(_));
         CompositeRule {
             composite: self,
-            first: layers.iter().position(affine),
+            first: index_of_first(layers, affine),
         }
     }
 }
@@ -357,5 +357,15 @@ impl Rule for CompositeRule<'_> {
 
     fn relu(&self, _: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         flow
+    }
+
+    fn activation(&self, _: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        flow
+    }
+
+    fn sum(&self, step: &Step<'_>, flow: Tensor<4>) -> [Tensor<4>; 2] {
+        let shares = flow / stabilised(step.output.clone(), STABILIZER);
+        let parts = step.parts();
+        [0, 1].map(|part| parts[part].output().clone() * shares.clone())
     }
 }

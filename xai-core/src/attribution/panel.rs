@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::batch::Batch;
 use super::images::{Images, Targets};
 use super::model::{Explain, Explainable};
-use super::shapes::{input_channels, shapes};
+use super::shapes::{input_channels, shapes, traced_values};
 use crate::device::{DeviceChoice, Tensor};
 use crate::error::{Error, Result};
 use crate::score::{Combine, Metrics, Score, Scores};
@@ -176,7 +176,7 @@ impl<M: Explainable> Panel<M> {
             }
             let shapes = shapes(network, [channels, h, w])?;
             classes = shapes.last().map(|scores| scores[0]);
-            rows = rows_within(self.memory, &shapes);
+            rows = rows_within(self.memory, traced_values(network, [channels, h, w])?);
             device = network.device();
         }
         let device = device.map_or_else(|| DeviceChoice::Flex.open(), Ok)?;
@@ -220,9 +220,8 @@ impl<M: Explainable> Panel<M> {
 /// How many images fit in one pass, at least one. There are two traces at a time, the images' and
 /// one of points on a path; each keeps every activation (4 bytes) and an index for every maximum,
 /// and what flows back comes on top.
-fn rows_within(memory: usize, shapes: &[[usize; 3]]) -> usize {
+fn rows_within(memory: usize, values: usize) -> usize {
     const MOST: usize = 256;
-    let values: usize = shapes.iter().map(|[c, h, w]| c * h * w).sum();
     (memory / (16 * values).max(1)).clamp(1, MOST)
 }
 

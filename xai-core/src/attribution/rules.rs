@@ -6,11 +6,11 @@ use std::cell::RefCell;
 
 use super::trace::{Step, Trace};
 use crate::device::Tensor;
-use crate::network::{Layer, ops};
+use crate::network::{Activation, Layer, ops};
 
 /// One entry a kind of layer: from what arrives at the layer's output to what leaves at its input.
 pub trait Rule {
-    /// Convolution, fully connected layer, batch normalisation, average pooling.
+    /// Convolution, fully connected layer, batch normalisation, average poolings.
     fn affine(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         step.pull_back(flow)
     }
@@ -18,6 +18,16 @@ pub trait Rule {
     /// max(x, 0).
     fn relu(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         step.pull_back(flow)
+    }
+
+    /// A function of each value by itself other than the ReLU.
+    fn activation(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        step.pull_back(flow)
+    }
+
+    /// The sum at the end of a residual block: what its branch and its shortcut get.
+    fn sum(&self, _: &Step<'_>, flow: Tensor<4>) -> [Tensor<4>; 2] {
+        [flow.clone(), flow]
     }
 
     /// The maximum of each window; among equals the first in row-major order counts.
@@ -58,7 +68,9 @@ impl Rule for Deconvolve {
 ///
 /// Relevance R of an output z goes to the inputs a in proportion to their contributions:
 /// `a * d/da of (R / (z + epsilon sign(z))) z`, with sign(0) = 1. z includes the bias, whose share
-/// is lost. A maximum gives all to its winner, a ReLU passes relevance on as it is.
+/// is lost. A maximum gives all to its winner, a ReLU or another activation passes relevance on as it
+/// is, and at the end of a residual block both addends get their share by the same rule (a sum is a
+/// linear layer with weights of 1).
 #[derive(Clone, Copy, Debug)]
 pub struct LrpEpsilon {
     /// Keeps the division away from 0.
@@ -67,11 +79,14 @@ pub struct LrpEpsilon {
 
 impl LrpEpsilon {
     fn redistribute(&self, step: &Step<'_>, relevance: Tensor<4>) -> Tensor<4> {
-        let z = step.output.clone();
+        step.input.clone() * step.pull_back(relevance / self.away(step.output))
+    }
+
+    /// `z + epsilon sign(z)`.
+    fn away(&self, z: &Tensor<4>) -> Tensor<4> {
         let below = z.clone().lower_elem(0.0);
         let away = z.clone().add_scalar(self.epsilon);
-        let away = away.mask_where(below, z.sub_scalar(self.epsilon));
-        step.input.clone() * step.pull_back(relevance / away)
+        away.mask_where(below, z.clone().sub_scalar(self.epsilon))
     }
 }
 
@@ -82,6 +97,16 @@ impl Rule for LrpEpsilon {
 
     fn relu(&self, _: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         flow
+    }
+
+    fn activation(&self, _: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        flow
+    }
+
+    fn sum(&self, step: &Step<'_>, flow: Tensor<4>) -> [Tensor<4>; 2] {
+        let shares = flow / self.away(step.output);
+        let parts = step.parts();
+        [0, 1].map(|part| parts[part].output().clone() * shares.clone())
     }
 
     fn max_pool(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
@@ -112,17 +137,21 @@ impl Rescale<'_> {
 
 impl Rule for Rescale<'_> {
     fn relu(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
-        let reference = self.reference.step(step.index);
+        let reference = self.reference.same(step);
         let din = difference(step.input, reference.input);
         let dout = difference(step.output, reference.output);
         Self::slope(flow.clone() * dout, din, step.pull_back(flow))
+    }
+
+    fn activation(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        self.relu(step, flow)
     }
 
     /// The difference of the outputs is split at M = max(output, reference output): M - reference
     /// output is owed to the pixel that won in the input, output - M to the one that won in the
     /// reference.
     fn max_pool(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
-        let reference = self.reference.step(step.index);
+        let reference = self.reference.same(step);
         let (Layer::MaxPool2d(window), Some(place)) = (step.layer, reference.maxima) else {
             unreachable!("the reference went through the same poolings");
         };
@@ -146,10 +175,11 @@ fn difference(values: &Tensor<4>, reference: &Tensor<4>) -> Tensor<4> {
 
 /// The rescale rule as Captum 0.6 to 0.9 applies it, which is not complete.
 ///
-/// Of two neighbours out of {ReLU, MaxPool} the first one does not see what the second one's rule
+/// Of two neighbours out of {ReLU, another activation, MaxPool} the first one does not see what the second one's rule
 /// made of the flow, but what the second one's gradient would have made of it. Every block of a VGG
 /// ends in such a pair. As the gradients of image and reference differ there, both flow: the rule
-/// wants a [`Trace::beside`] whose first half are the images, the second their references.
+/// wants a [`Trace::beside`] whose first half are the images, the second their references. Captum
+/// knows no rule for GELU and takes its gradient.
 #[derive(Debug, Default)]
 pub struct RescaleCaptum {
     /// The ReLU or pooling that was passed last, and what its gradient made of the flow.
@@ -176,6 +206,13 @@ impl Rule for RescaleCaptum {
             twice(image - reference)
         });
         Rescale::slope(flow * dout, din, gradient)
+    }
+
+    fn activation(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        match step.layer {
+            Layer::Activation(Activation::Gelu | Activation::GeluTanh) => step.pull_back(flow),
+            _ => self.relu(step, flow),
+        }
     }
 
     fn max_pool(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {

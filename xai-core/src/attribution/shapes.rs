@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::network::ops::Window;
-use crate::network::{Layer, Network};
+use crate::network::{AvgPool2d, Layer, Network};
 
 /// The shapes `[channels, height, width]` of an image on its way through the network: entry i
 /// goes into layer i, the last is the class scores `[classes, 1, 1]`.
@@ -11,29 +11,82 @@ use crate::network::{Layer, Network};
 /// # Errors
 /// The first layer that cannot take what it would get, or a network that does not end in class scores.
 pub fn shapes(network: &Network, input: [usize; 3]) -> Result<Vec<[usize; 3]>> {
-    let mut shapes = vec![input];
-    let mut shape = input;
-    for (index, layer) in network.layers.iter().enumerate() {
-        shape = output(layer, shape).map_err(|needs| {
-            Error::invalid(format!(
-                "layer {index} of the network {needs}, but an image of {input:?} (channels, height, \
-                 width) arrives there as {shape:?}; give images of the size that the network was made for"
-            ))
-        })?;
-        shapes.push(shape);
-    }
-    match shape {
-        [_, 1, 1] => Ok(shapes),
-        _ => Err(Error::invalid(format!(
-            "the network ends in {shape:?} (channels, height, width) and not in one score a class; \
-             it lacks its last layers"
+    let shapes = Walk { input, values: 0 }.through(&network.layers, "", input)?;
+    match shapes.last() {
+        Some([_, 1, 1]) => Ok(shapes),
+        shape => Err(Error::invalid(format!(
+            "the network ends in {:?} (channels, height, width) and not in one score a class; \
+             it lacks its last layers",
+            shape.unwrap_or(&input)
         ))),
+    }
+}
+
+/// How many numbers a trace of one image keeps, those within residual blocks included.
+///
+/// # Errors
+/// As [`shapes`].
+pub fn traced_values(network: &Network, input: [usize; 3]) -> Result<usize> {
+    let mut walk = Walk { input, values: 0 };
+    walk.through(&network.layers, "", input)?;
+    Ok(walk.values)
+}
+
+/// A walk through a network that computes nothing but shapes.
+struct Walk {
+    /// The image's shape.
+    input: [usize; 3],
+    /// How many numbers all activations so far have.
+    values: usize,
+}
+
+impl Walk {
+    /// The shape of what goes into each of `layers`, and last of what comes out. `within` is what the
+    /// layers' names begin with.
+    fn through(
+        &mut self,
+        layers: &[Layer],
+        within: &str,
+        mut shape: [usize; 3],
+    ) -> Result<Vec<[usize; 3]>> {
+        let mut shapes = vec![shape];
+        for (at, layer) in layers.iter().enumerate() {
+            self.values += shape.iter().product::<usize>();
+            shape = match layer {
+                Layer::Residual(block) => {
+                    let mut end = |part: &str, layers: &[Layer]| {
+                        let shapes = self.through(layers, &format!("{within}{at}.{part}."), shape)?;
+                        Ok(shapes[layers.len()])
+                    };
+                    let branch = end("branch", &block.branch)?;
+                    let shortcut = end("shortcut", &block.shortcut)?;
+                    if branch != shortcut {
+                        return Err(Error::invalid(format!(
+                            "layer {within}{at} of the network cannot add what its branch gives, \
+                             {branch:?} (channels, height, width), to what its shortcut gives, {shortcut:?}"
+                        )));
+                    }
+                    branch
+                }
+                layer => output(layer, shape).map_err(|needs| {
+                    Error::invalid(format!(
+                        "layer {within}{at} of the network {needs}, but an image of {:?} (channels, \
+                         height, width) arrives there as {shape:?}; give images of the size that the \
+                         network was made for",
+                        self.input
+                    ))
+                })?,
+            };
+            shapes.push(shape);
+        }
+        self.values += shape.iter().product::<usize>();
+        Ok(shapes)
     }
 }
 
 /// How many channels the network wants its images to have, if its first layers tell.
 pub fn input_channels(network: &Network) -> Option<usize> {
-    network.layers.iter().find_map(|layer| match layer {
+    (network.named_layers().iter()).find_map(|(_, layer)| match layer {
         Layer::Conv2d(conv) => Some(conv.weight.dims()[1]),
         Layer::BatchNorm2d(norm) => Some(norm.weight.dims()[0]),
         _ => None,
@@ -64,13 +117,14 @@ fn output(layer: &Layer, [c, h, w]: [usize; 3]) -> Result<[usize; 3], String> {
             }
         }
         Layer::BatchNorm2d(norm) => channels(norm.weight.dims()[0]).map(|()| [c, h, w]),
-        Layer::MaxPool2d(window) => {
+        Layer::MaxPool2d(window) | Layer::AvgPool2d(AvgPool2d { window, .. }) => {
             let [h, w] = windows(window, [h, w])?;
             Ok([c, h, w])
         }
         Layer::AdaptiveAvgPool2d([h, w]) => Ok([c, *h, *w]),
         Layer::Flatten => Ok([c * h * w, 1, 1]),
-        Layer::Relu | Layer::Dropout(_) => Ok([c, h, w]),
+        Layer::Relu | Layer::Activation(_) | Layer::Dropout(_) => Ok([c, h, w]),
+        Layer::Residual(_) => unreachable!("a walk goes through it"),
     }
 }
 

@@ -23,36 +23,68 @@ pub struct Trace<'a> {
     layers: &'a [Layer],
     /// One more than layers: entry i is the input of layer i, the last is the output.
     activations: Vec<Tensor<4>>,
-    /// Where the maxima of layer i were, if it is a pooling.
-    maxima: Vec<Option<IntTensor>>,
+    /// What else happened in layer i.
+    inside: Vec<Inside<'a>>,
+    /// The [`Step::index`] of the first layer.
+    first: usize,
+}
+
+/// What happened in a layer, beside its input and output.
+#[derive(Clone, Debug)]
+enum Inside<'a> {
+    /// Nothing else.
+    Nothing,
+    /// Where a pooling found its maxima.
+    Maxima(IntTensor),
+    /// The branch and the shortcut of a residual block.
+    Parts(Box<[Trace<'a>; 2]>),
 }
 
 impl<'a> Trace<'a> {
     /// Runs `x` `[n, c, h, w]` through `layers`, which may be a part of a network.
     pub fn new(layers: &'a [Layer], x: Tensor<4>) -> Self {
+        Self::numbered(layers, x, 0)
+    }
+
+    /// A trace whose first step has the index `first`.
+    fn numbered(layers: &'a [Layer], x: Tensor<4>, first: usize) -> Self {
         let [images, ..] = x.dims();
         EVALUATIONS.set(EVALUATIONS.get() + images * layers.len());
         let mut activations = Vec::with_capacity(layers.len() + 1);
-        let mut maxima = Vec::with_capacity(layers.len());
+        let mut inside = Vec::with_capacity(layers.len());
         let mut value = x;
         for layer in layers {
             activations.push(value.clone());
-            let place;
-            (value, place) = match layer {
+            let happened;
+            (value, happened) = match layer {
                 Layer::MaxPool2d(window) => {
                     let (value, place) = ops::max_pool2d(value, window);
-                    (value, Some(place))
+                    (value, Inside::Maxima(place))
                 }
-                _ => (layer.forward(value), None),
+                Layer::Residual(block) => {
+                    let index = Self::index(layers, first, inside.len());
+                    let branch = Self::numbered(&block.branch, value.clone(), index + 1);
+                    let shortcut = index + count(&block.branch) + 2;
+                    let shortcut = Self::numbered(&block.shortcut, value, shortcut);
+                    let sum = branch.output().clone() + shortcut.output().clone();
+                    (sum, Inside::Parts(Box::new([branch, shortcut])))
+                }
+                _ => (layer.forward(value), Inside::Nothing),
             };
-            maxima.push(place);
+            inside.push(happened);
         }
         activations.push(value);
         Self {
             layers,
             activations,
-            maxima,
+            inside,
+            first,
         }
+    }
+
+    /// The [`Step::index`] of layer `at`.
+    fn index(layers: &[Layer], first: usize, at: usize) -> usize {
+        first + count(&layers[..at])
     }
 
     /// This pass of n images and that of one reference as one pass of 2 n: the images, then the
@@ -62,15 +94,22 @@ impl<'a> Trace<'a> {
         let activations = self.activations.iter().zip(&reference.activations);
         let activations = activations
             .map(|(a, b)| Tensor::cat(vec![a.clone(), b.clone().repeat_dim(0, images)], 0));
-        let maxima = self.maxima.iter().zip(&reference.maxima);
-        let maxima = maxima.map(|(a, b)| {
-            let (a, b) = (a.clone()?, b.clone()?.repeat_dim(0, images));
-            Some(IntTensor::cat(vec![a, b], 0))
+        let inside = self.inside.iter().zip(&reference.inside);
+        let inside = inside.map(|happened| match happened {
+            (Inside::Maxima(a), Inside::Maxima(b)) => {
+                let b = b.clone().repeat_dim(0, images);
+                Inside::Maxima(IntTensor::cat(vec![a.clone(), b], 0))
+            }
+            (Inside::Parts(a), Inside::Parts(b)) => {
+                Inside::Parts(Box::new([0, 1].map(|part| a[part].beside(&b[part]))))
+            }
+            _ => Inside::Nothing,
         });
         Self {
             layers: self.layers,
             activations: activations.collect(),
-            maxima: maxima.collect(),
+            inside: inside.collect(),
+            first: self.first,
         }
     }
 
@@ -89,27 +128,84 @@ impl<'a> Trace<'a> {
         &self.activations[index]
     }
 
-    /// The passage through layer `index`.
-    pub fn step(&self, index: usize) -> Step<'_> {
+    /// The passage through the layer at this place of the sequence.
+    pub fn step(&self, at: usize) -> Step<'_> {
+        let (maxima, parts) = match &self.inside[at] {
+            Inside::Nothing => (None, None),
+            Inside::Maxima(place) => (Some(place), None),
+            Inside::Parts(parts) => (None, Some(&**parts)),
+        };
         Step {
-            index,
-            layer: &self.layers[index],
-            input: &self.activations[index],
-            output: &self.activations[index + 1],
-            maxima: self.maxima[index].as_ref(),
+            index: Self::index(self.layers, self.first, at),
+            layer: &self.layers[at],
+            input: &self.activations[at],
+            output: &self.activations[at + 1],
+            maxima,
+            parts,
+        }
+    }
+
+    /// The passage of another batch through the layer of `step`, which may lie within a residual block.
+    pub fn same(&self, step: &Step<'_>) -> Step<'_> {
+        let found = self.steps().rfind(|own| own.index <= step.index);
+        let own = found.expect("a trace through the same layers");
+        if own.index == step.index {
+            return own;
+        }
+        let [branch, shortcut] = own.parts();
+        if step.index < shortcut.first {
+            branch.same(step)
+        } else {
+            shortcut.same(step)
         }
     }
 
     /// The passages in order.
     pub fn steps(&self) -> impl DoubleEndedIterator<Item = Step<'_>> + ExactSizeIterator {
-        (0..self.layers.len()).map(|index| self.step(index))
+        (0..self.layers.len()).map(|at| self.step(at))
     }
+}
+
+/// How many indices these layers take: one each, and of a residual block one more for the end of each
+/// sequence, so that only neighbours in the same sequence have neighbouring indices.
+fn count(layers: &[Layer]) -> usize {
+    let indices = |layer: &Layer| match layer {
+        Layer::Residual(block) => 3 + count(&block.branch) + count(&block.shortcut),
+        _ => 1,
+    };
+    layers.iter().map(indices).sum()
+}
+
+/// The [`Step::index`] of the first layer that `is` so, in the order of a forward pass.
+pub(super) fn index_of_first(
+    layers: &[Layer],
+    is: impl Fn(&Layer) -> bool + Copy,
+) -> Option<usize> {
+    let mut index = 0;
+    for layer in layers {
+        let found = match layer {
+            Layer::Residual(block) => {
+                let within = |layers: &[Layer], first: usize| {
+                    index_of_first(layers, is).map(|found| index + first + found)
+                };
+                let branch = within(&block.branch, 1);
+                branch.or_else(|| within(&block.shortcut, 2 + count(&block.branch)))
+            }
+            layer => is(layer).then_some(index),
+        };
+        if found.is_some() {
+            return found;
+        }
+        index += count(std::slice::from_ref(layer));
+    }
+    None
 }
 
 /// The passage of a batch through one layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
-    /// Which layer of the trace it is.
+    /// Which layer of the network it is, counted through residual blocks. In a plain sequence: its
+    /// place. Two layers with neighbouring indices follow one another directly.
     pub index: usize,
     /// The layer.
     pub layer: &'a Layer,
@@ -117,11 +213,24 @@ pub struct Step<'a> {
     pub input: &'a Tensor<4>,
     /// What came out.
     pub output: &'a Tensor<4>,
-    /// Where a pooling found its maxima.
+    /// Where a maximum pooling found its maxima.
     pub maxima: Option<&'a IntTensor>,
+    /// The ways through the branch and the shortcut of a residual block.
+    pub(super) parts: Option<&'a [Trace<'a>; 2]>,
 }
 
-impl Step<'_> {
+impl<'a> Step<'a> {
+    /// The ways through the branch and the shortcut of a residual block.
+    ///
+    /// # Panics
+    /// If the layer is none.
+    pub fn parts(&self) -> &'a [Trace<'a>; 2] {
+        match self.parts {
+            Some(parts) => parts,
+            None => unreachable!("a trace records the parts of every residual block"),
+        }
+    }
+
     /// The gradient for the layer's input from the gradient `g` for its output.
     ///
     /// It is the transpose of the linear map that the layer is at this input, and as such what
@@ -139,6 +248,10 @@ impl Step<'_> {
                 ops::channel_affine(g, scale, no_shift)
             }
             Layer::Relu => ops::gate(g, self.input.clone()),
+            Layer::Activation(function) => g * function.derivative(self.input.clone()),
+            Layer::AvgPool2d(pool) => {
+                ops::avg_pool2d_input_grad(input, g, &pool.window, pool.count_include_pad)
+            }
             Layer::MaxPool2d(window) => match self.maxima {
                 Some(place) => ops::max_unpool2d(input, g, place.clone(), window),
                 None => unreachable!("a trace records the maxima of every pooling"),
@@ -146,6 +259,12 @@ impl Step<'_> {
             Layer::AdaptiveAvgPool2d(_) => ops::adaptive_avg_pool2d_input_grad(input, g),
             Layer::Flatten => g.reshape(input),
             Layer::Dropout(_) => g,
+            Layer::Residual(_) => {
+                let [branch, shortcut] = self.parts();
+                let through =
+                    |part: &Trace<'_>, g| part.steps().rev().fold(g, |g, s| s.pull_back(g));
+                through(branch, g.clone()) + through(shortcut, g)
+            }
         }
     }
 }

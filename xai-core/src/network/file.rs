@@ -56,7 +56,7 @@ impl Network {
     /// Name, shape and little-endian bytes of every parameter.
     fn weights(&self) -> Vec<(String, Vec<usize>, Vec<u8>)> {
         let mut weights = Vec::new();
-        for (at, layer) in self.layers.iter().enumerate() {
+        for (at, layer) in self.named_layers() {
             let mut keep = |name: &str, (shape, bytes)| {
                 weights.push((format!("{at}.{name}"), shape, bytes));
             };

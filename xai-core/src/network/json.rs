@@ -1,4 +1,4 @@
-//! Networks written down as JSON, with their weights in a safetensors file.
+//! Networks written down as JSON, with their weights in a file beside.
 //!
 //! A network is a list of layers, in torch's terms:
 //!
@@ -10,21 +10,35 @@
 //! ```
 //!
 //! A kernel, stride or padding is a number or `[rows, columns]`. What can be left out is what torch
-//! lets one leave out. Weights are called as torch calls those of a `Sequential`: `0.weight`,
-//! `0.bias`, `1.running_mean`, …, where the number is the layer's place in the list, from 0.
+//! lets one leave out. There are also
 //!
-//! Instead of a list there may be a name: `vgg16`, with torchvision's names for its weights.
+//! ```json
+//! [{"avg_pool2d": {"kernel": 3, "stride": 2, "padding": 1, "count_include_pad": false}},
+//!  {"leaky_relu": 0.01}, {"elu": 1.0}, "gelu", "gelu_tanh", "sigmoid", "tanh",
+//!  {"residual": {"branch": [{"conv2d": {"in": 8, "out": 8, "kernel": 3, "padding": 1}}], "shortcut": []}}]
+//! ```
+//!
+//! where a residual block adds up the outputs of two lists of layers. An empty list hands its
+//! input on, as in most shortcuts.
+//!
+//! Weights are called as torch calls those of a `Sequential`: `0.weight`, `0.bias`,
+//! `1.running_mean`, …, where the number is the layer's place in the list, from 0; in a residual
+//! block `7.branch.0.weight`. Where a file has other names, a layer can say what they begin with:
+//! `{"conv2d": {"name": "encoder.conv1", "in": 1, "out": 8, "kernel": 3}}`. [`load_weights`](super::load_weights) tells which files there may be.
+//!
+//! Instead of a list there may be a name: `vgg16`, `vgg16_bn` or `resnet18`, torchvision's networks.
 
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::TensorData;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
 use super::ops::Window;
-use super::vgg::BLOCKS;
-use super::{BatchNorm2d, Conv2d, Layer, Linear, Network};
+use super::{
+    Activation, AvgPool2d, BatchNorm2d, Conv2d, Layer, Linear, Network, Residual, resnet, vgg,
+    weights,
+};
 use crate::device::{Device, Tensor};
 use crate::error::{Error, Result};
 
@@ -35,15 +49,25 @@ enum Entry {
     Linear(LinearEntry),
     BatchNorm2d(BatchNorm2dEntry),
     Relu,
+    LeakyRelu(f64),
+    Elu(f64),
+    Gelu,
+    GeluTanh,
+    Sigmoid,
+    Tanh,
     MaxPool2d(MaxPool2dEntry),
+    AvgPool2d(AvgPool2dEntry),
     AdaptiveAvgPool2d(Pair),
     Flatten,
     Dropout(f64),
+    Residual(ResidualEntry),
 }
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Conv2dEntry {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     #[serde(rename = "in")]
     inputs: usize,
     out: usize,
@@ -59,6 +83,8 @@ struct Conv2dEntry {
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct LinearEntry {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     #[serde(rename = "in")]
     inputs: usize,
     out: usize,
@@ -69,6 +95,8 @@ struct LinearEntry {
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct BatchNorm2dEntry {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     features: usize,
     #[serde(default = "batch_norm_epsilon")]
     eps: f64,
@@ -81,6 +109,24 @@ struct MaxPool2dEntry {
     stride: Option<Pair>,
     #[serde(default = "zero")]
     padding: Pair,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct AvgPool2dEntry {
+    kernel: Pair,
+    stride: Option<Pair>,
+    #[serde(default = "zero")]
+    padding: Pair,
+    #[serde(default = "yes")]
+    count_include_pad: bool,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct ResidualEntry {
+    branch: Vec<Entry>,
+    shortcut: Vec<Entry>,
 }
 
 /// A number for both axes, or rows and columns.
@@ -116,43 +162,67 @@ fn batch_norm_epsilon() -> f64 {
     1e-5
 }
 
-/// Reads a network: `description` is a JSON file, or `vgg16` (torchvision's, for images of 3 x 224 x
-/// 224, with `classes` classes); `weights` is a safetensors file.
+/// Reads a network: `description` is a JSON file or the name of one of torchvision's networks (then with
+/// `classes` classes); `weights` is a file that [`load_weights`](super::load_weights) takes.
 ///
 /// # Errors
-/// Files that cannot be read, and as for [`network`].
+/// Files that cannot be read, JSON that is no list of layers, weights that do not fit: all of them
+/// are named at once.
 pub fn read(description: &str, classes: usize, weights: &Path, device: &Device) -> Result<Network> {
-    let bytes = fs::read(weights).map_err(|problem| Error::file(weights, problem))?;
-    let file = SafeTensors::deserialize(&bytes)
-        .map_err(|problem| Error::file(weights, format!("is no safetensors file ({problem})")))?;
-    if description == "vgg16" {
-        return build(vgg16(classes), &file, device);
+    let known = match description {
+        "vgg16" => Some(vgg::torchvision(classes, false, device)),
+        "vgg16_bn" => Some(vgg::torchvision(classes, true, device)),
+        "resnet18" => Some(resnet::torchvision(classes, device)),
+        _ => None,
+    };
+    if let Some(mut network) = known {
+        weights::load_weights(&mut network, weights)?;
+        return Ok(network);
     }
     let json = fs::read_to_string(description).map_err(|problem| {
-        Error::file(description, format!("{problem}; give a file or `vgg16`"))
+        let names = "`vgg16`, `vgg16_bn` or `resnet18`";
+        Error::file(description, format!("{problem}; give a file or {names}"))
     })?;
-    network(&json, &file, device).map_err(|problem| Error::file(description, problem))
+    let wrong = |problem| Error::file(description, problem);
+    let (mut network, names) = untrained(&json, device).map_err(wrong)?;
+    weights::load_named(&mut network, &names, weights)?;
+    Ok(network)
 }
 
-/// The network that `json` describes, with the weights that `file` holds, on `device`.
+/// The network that `json` describes, with its weights from among the tensors that `file` holds, on
+/// `device`.
 ///
 /// # Errors
-/// JSON that is no such list; weights that are missing, not float32 or of another shape: all of them
+/// JSON that is no such list; weights that are missing, no floats or of another shape: all of them
 /// are named at once.
 pub fn network(json: &str, file: &SafeTensors<'_>, device: &Device) -> Result<Network> {
+    let (mut network, names) = untrained(json, device)?;
+    weights::take_from(&mut network, &names, file)?;
+    Ok(network)
+}
+
+/// The network that `json` describes, with weights of zero, and what the names of the weights begin
+/// with, for each layer that has any.
+fn untrained(json: &str, device: &Device) -> Result<(Network, Vec<String>)> {
     let entries: Vec<Entry> = serde_json::from_str(json)
         .map_err(|problem| Error::invalid(format!("this is no list of layers: {problem}")))?;
-    let numbered = entries.into_iter().enumerate();
-    let named = numbered.map(|(index, entry)| (index.to_string(), entry));
-    build(named.collect(), file, device)
+    let mut names = Vec::new();
+    let layers = layers(entries, "", device, &mut names)?;
+    Ok((Network { layers }, names))
 }
 
 /// The list of layers that [`network`] reads, for a network that is there.
 pub fn describe(network: &Network) -> String {
-    let entry = |layer: &Layer| match layer {
+    let entries: Vec<Entry> = network.layers.iter().map(entry).collect();
+    serde_json::to_string(&entries).expect("numbers and names are always JSON")
+}
+
+fn entry(layer: &Layer) -> Entry {
+    match layer {
         Layer::Conv2d(conv) => {
             let [out, inputs, kh, kw] = conv.weight.dims();
             Entry::Conv2d(Conv2dEntry {
+                name: None,
                 inputs,
                 out,
                 kernel: Pair::Each([kh, kw]),
@@ -164,98 +234,115 @@ pub fn describe(network: &Network) -> String {
         Layer::Linear(linear) => {
             let [out, inputs] = linear.weight.dims();
             Entry::Linear(LinearEntry {
+                name: None,
                 inputs,
                 out,
                 bias: linear.bias.is_some(),
             })
         }
         Layer::BatchNorm2d(norm) => Entry::BatchNorm2d(BatchNorm2dEntry {
+            name: None,
             features: norm.weight.dims()[0],
             eps: norm.epsilon,
         }),
         Layer::Relu => Entry::Relu,
+        Layer::Activation(function) => match *function {
+            Activation::LeakyRelu(slope) => Entry::LeakyRelu(slope),
+            Activation::Elu(alpha) => Entry::Elu(alpha),
+            Activation::Gelu => Entry::Gelu,
+            Activation::GeluTanh => Entry::GeluTanh,
+            Activation::Sigmoid => Entry::Sigmoid,
+            Activation::Tanh => Entry::Tanh,
+        },
         Layer::MaxPool2d(window) => Entry::MaxPool2d(MaxPool2dEntry {
             kernel: Pair::Each(window.kernel),
             stride: Some(Pair::Each(window.stride)),
             padding: Pair::Each(window.padding),
         }),
+        Layer::AvgPool2d(pool) => Entry::AvgPool2d(AvgPool2dEntry {
+            kernel: Pair::Each(pool.window.kernel),
+            stride: Some(Pair::Each(pool.window.stride)),
+            padding: Pair::Each(pool.window.padding),
+            count_include_pad: pool.count_include_pad,
+        }),
         Layer::AdaptiveAvgPool2d(output) => Entry::AdaptiveAvgPool2d(Pair::Each(*output)),
         Layer::Flatten => Entry::Flatten,
         Layer::Dropout(rate) => Entry::Dropout(*rate),
-    };
-    let entries: Vec<Entry> = network.layers.iter().map(entry).collect();
-    serde_json::to_string(&entries).expect("numbers and names are always JSON")
-}
-
-/// Builds the layers, each under the name that its weights begin with.
-fn build(
-    entries: Vec<(String, Entry)>,
-    file: &SafeTensors<'_>,
-    device: &Device,
-) -> Result<Network> {
-    let mut weights = Weights {
-        file,
-        device,
-        problems: Vec::new(),
-    };
-    let layers = entries
-        .into_iter()
-        .map(|(name, entry)| layer(&name, entry, &mut weights))
-        .collect::<Result<_>>()?;
-    match weights.problems.as_slice() {
-        [] => Ok(Network { layers }),
-        problems => {
-            let mut names = file.names();
-            names.sort_unstable();
-            Err(Error::invalid(format!(
-                "the weights do not fit the network:\n  {}\nthe file holds: {}",
-                problems.join("\n  "),
-                names.join(", ")
-            )))
-        }
+        Layer::Residual(block) => Entry::Residual(ResidualEntry {
+            branch: block.branch.iter().map(entry).collect(),
+            shortcut: block.shortcut.iter().map(entry).collect(),
+        }),
     }
 }
 
-fn layer(at: &str, entry: Entry, weights: &mut Weights<'_>) -> Result<Layer> {
-    let named = |name: &str| format!("{at}.{name}");
+/// The layers, with weights of zero, whose places are called `within` and a number. `names` gets what
+/// the names of their weights begin with.
+fn layers(
+    entries: Vec<Entry>,
+    within: &str,
+    device: &Device,
+    names: &mut Vec<String>,
+) -> Result<Vec<Layer>> {
+    let numbered = entries.into_iter().enumerate();
+    numbered
+        .map(|(at, entry)| layer(&format!("{within}{at}"), entry, device, names))
+        .collect()
+}
+
+fn layer(at: &str, entry: Entry, device: &Device, names: &mut Vec<String>) -> Result<Layer> {
+    let mut named = |name: Option<String>| names.push(name.unwrap_or_else(|| at.to_owned()));
+    let zeros = |size: usize| Tensor::<1>::zeros([size], device);
+    let sizes = match &entry {
+        Entry::Conv2d(conv) => [conv.inputs, conv.out],
+        Entry::Linear(linear) => [linear.inputs, linear.out],
+        Entry::BatchNorm2d(norm) => [norm.features; 2],
+        _ => [1, 1],
+    };
+    if sizes.contains(&0) {
+        return Err(Error::invalid(format!(
+            "layer {at}: no layer has 0 channels or features"
+        )));
+    }
     Ok(match entry {
         Entry::Conv2d(conv) => {
-            let kernel = conv.kernel.get();
+            named(conv.name);
+            let kernel @ [kh, kw] = conv.kernel.get();
             let window = window(at, kernel, conv.stride.get(), conv.padding.get())?;
-            let shape = [conv.out, conv.inputs, kernel[0], kernel[1]];
             Layer::Conv2d(Conv2d {
-                weight: weights.take(&named("weight"), shape),
-                bias: conv.bias.then(|| weights.take(&named("bias"), [conv.out])),
+                weight: Tensor::zeros([conv.out, conv.inputs, kh, kw], device),
+                bias: conv.bias.then(|| zeros(conv.out)),
                 stride: window.stride,
                 padding: window.padding,
             })
         }
-        Entry::Linear(linear) => Layer::Linear(Linear {
-            weight: weights.take(&named("weight"), [linear.out, linear.inputs]),
-            bias: (linear.bias).then(|| weights.take(&named("bias"), [linear.out])),
-        }),
+        Entry::Linear(linear) => {
+            named(linear.name);
+            Layer::Linear(Linear {
+                weight: Tensor::zeros([linear.out, linear.inputs], device),
+                bias: linear.bias.then(|| zeros(linear.out)),
+            })
+        }
         Entry::BatchNorm2d(norm) => {
-            let mut channels = |name| weights.take(&named(name), [norm.features]);
+            named(norm.name);
             Layer::BatchNorm2d(BatchNorm2d {
-                weight: channels("weight"),
-                bias: channels("bias"),
-                mean: channels("running_mean"),
-                variance: channels("running_var"),
                 epsilon: norm.eps,
+                ..BatchNorm2d::identity(norm.features, device)
             })
         }
         Entry::Relu => Layer::Relu,
+        Entry::LeakyRelu(slope) => Layer::Activation(Activation::LeakyRelu(slope)),
+        Entry::Elu(alpha) => Layer::Activation(Activation::Elu(alpha)),
+        Entry::Gelu => Layer::Activation(Activation::Gelu),
+        Entry::GeluTanh => Layer::Activation(Activation::GeluTanh),
+        Entry::Sigmoid => Layer::Activation(Activation::Sigmoid),
+        Entry::Tanh => Layer::Activation(Activation::Tanh),
         Entry::MaxPool2d(pool) => {
-            let stride = pool.stride.unwrap_or(pool.kernel);
-            let window = window(at, pool.kernel.get(), stride.get(), pool.padding.get())?;
-            // As torch demands: otherwise a window could lie in the padding alone.
-            if (0..2).any(|axis| 2 * window.padding[axis] > window.kernel[axis]) {
-                return Err(Error::invalid(format!(
-                    "layer {at}: the padding of a pooling is at most half of its kernel"
-                )));
-            }
-            Layer::MaxPool2d(window)
+            Layer::MaxPool2d(pooling(at, pool.kernel, pool.stride, pool.padding)?)
         }
+        Entry::AvgPool2d(pool) => Layer::AvgPool2d(AvgPool2d {
+            window: pooling(at, pool.kernel, pool.stride, pool.padding)?,
+            count_include_pad: pool.count_include_pad,
+        }),
         Entry::AdaptiveAvgPool2d(output) if output.get().contains(&0) => {
             return Err(Error::invalid(format!(
                 "layer {at}: an output of no pixels"
@@ -269,57 +356,23 @@ fn layer(at: &str, entry: Entry, weights: &mut Weights<'_>) -> Result<Layer> {
             )));
         }
         Entry::Dropout(rate) => Layer::Dropout(rate),
+        Entry::Residual(block) => Layer::Residual(Residual {
+            branch: layers(block.branch, &format!("{at}.branch."), device, names)?,
+            shortcut: layers(block.shortcut, &format!("{at}.shortcut."), device, names)?,
+        }),
     })
 }
 
-/// VGG-16 as torchvision builds and names it.
-fn vgg16(classes: usize) -> Vec<(String, Entry)> {
-    let mut features = Vec::new();
-    let mut inputs = 3;
-    for block in BLOCKS {
-        for &out in block {
-            features.push(Entry::Conv2d(Conv2dEntry {
-                inputs,
-                out,
-                kernel: Pair::Same(3),
-                stride: one(),
-                padding: Pair::Same(1),
-                bias: true,
-            }));
-            features.push(Entry::Relu);
-            inputs = out;
-        }
-        features.push(Entry::MaxPool2d(MaxPool2dEntry {
-            kernel: Pair::Same(2),
-            stride: None,
-            padding: zero(),
-        }));
+fn pooling(at: &str, kernel: Pair, stride: Option<Pair>, padding: Pair) -> Result<Window> {
+    let stride = stride.unwrap_or(kernel);
+    let window = window(at, kernel.get(), stride.get(), padding.get())?;
+    // As torch demands: otherwise a window could lie in the padding alone.
+    if (0..2).any(|axis| 2 * window.padding[axis] > window.kernel[axis]) {
+        return Err(Error::invalid(format!(
+            "layer {at}: the padding of a pooling is at most half of its kernel"
+        )));
     }
-    let linear = |inputs, out| {
-        Entry::Linear(LinearEntry {
-            inputs,
-            out,
-            bias: true,
-        })
-    };
-    let classifier = [
-        linear(512 * 49, 4096),
-        Entry::Relu,
-        Entry::Dropout(0.5),
-        linear(4096, 4096),
-        Entry::Relu,
-        Entry::Dropout(0.5),
-        linear(4096, classes),
-    ];
-    let between = [Entry::AdaptiveAvgPool2d(Pair::Same(7)), Entry::Flatten];
-    let part = |name: &'static str, entries: Vec<Entry>| {
-        let numbered = entries.into_iter().enumerate();
-        numbered.map(move |(index, entry)| (format!("{name}.{index}"), entry))
-    };
-    part("features", features)
-        .chain(part("avgpool", between.into()))
-        .chain(part("classifier", classifier.into()))
-        .collect()
+    Ok(window)
 }
 
 fn window(at: &str, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Result<Window> {
@@ -333,38 +386,4 @@ fn window(at: &str, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2])
         stride,
         padding,
     })
-}
-
-/// The file of weights, and what was found wrong with it so far.
-struct Weights<'a> {
-    file: &'a SafeTensors<'a>,
-    device: &'a Device,
-    problems: Vec<String>,
-}
-
-impl Weights<'_> {
-    /// The tensor called `name`; if it is not there as it should be, zeros and a note.
-    fn take<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Tensor<D> {
-        match self.find(name, &shape) {
-            Ok(values) => Tensor::from_data(TensorData::new(values, shape), self.device),
-            Err(problem) => {
-                self.problems.push(format!("{name}: {problem}"));
-                Tensor::zeros(shape, self.device)
-            }
-        }
-    }
-
-    fn find(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
-        let Ok(tensor) = self.file.tensor(name) else {
-            return Err(format!("missing, should be {shape:?}"));
-        };
-        if tensor.shape() != shape {
-            return Err(format!("is {:?}, should be {shape:?}", tensor.shape()));
-        }
-        if tensor.dtype() != Dtype::F32 {
-            return Err(format!("is {:?}, should be F32", tensor.dtype()));
-        }
-        let values = tensor.data().as_chunks::<4>().0.iter();
-        Ok(values.map(|bytes| f32::from_le_bytes(*bytes)).collect())
-    }
 }

@@ -1,5 +1,6 @@
 //! Layers and the networks made of them: sequences whose every step can be traced and explained.
 
+use super::activation::Activation;
 use super::ops::{self, Window};
 use crate::device::{Device, Tensor};
 
@@ -19,14 +20,20 @@ pub enum Layer {
     BatchNorm2d(BatchNorm2d),
     /// max(x, 0).
     Relu,
+    /// Another function of each value by itself.
+    Activation(Activation),
     /// The maximum of each window.
     MaxPool2d(Window),
+    /// The average of each window.
+    AvgPool2d(AvgPool2d),
     /// Averages over windows chosen so that the output has this height and width.
     AdaptiveAvgPool2d([usize; 2]),
     /// All features of an image in one row, in the order channel, row, column.
     Flatten,
     /// Sets values to 0 with this probability while training; nothing in evaluation.
     Dropout(f64),
+    /// Two sequences of layers beside each other, whose outputs are added.
+    Residual(Residual),
 }
 
 /// A 2-D convolution (cross-correlation, as everywhere in this field).
@@ -98,7 +105,42 @@ impl BatchNorm2d {
     }
 }
 
+/// The average of each window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AvgPool2d {
+    /// The windows.
+    pub window: Window,
+    /// Whether zeros of the padding count as values of the average, as they do in torch if nothing
+    /// else is said.
+    pub count_include_pad: bool,
+}
+
+/// A residual block (He et al. 2016): what `branch` makes of the input plus what `shortcut` makes
+/// of it. An activation after the sum is a layer of its own, after the block.
+#[derive(Clone, Debug)]
+pub struct Residual {
+    /// The layers in order.
+    pub branch: Vec<Layer>,
+    /// The layers in order; none where the input itself is added.
+    pub shortcut: Vec<Layer>,
+}
+
 impl Layer {
+    /// Whether the layer is the same affine map (a matrix and a shift) for every input, so that its
+    /// gradient is the same everywhere.
+    pub fn is_affine(&self) -> bool {
+        match self {
+            Self::Conv2d(_) | Self::Linear(_) | Self::BatchNorm2d(_) => true,
+            Self::AvgPool2d(_) | Self::AdaptiveAvgPool2d(_) => true,
+            Self::Flatten | Self::Dropout(_) => true,
+            Self::Relu | Self::Activation(_) | Self::MaxPool2d(_) => false,
+            Self::Residual(block) => {
+                let mut layers = block.branch.iter().chain(&block.shortcut);
+                layers.all(Self::is_affine)
+            }
+        }
+    }
+
     /// The layer's output in evaluation mode (no dropout, running statistics).
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
@@ -111,15 +153,23 @@ impl Layer {
                 ops::channel_affine(x, scale, shift)
             }
             Self::Relu => ops::relu(x),
+            Self::Activation(function) => function.forward(x),
             Self::MaxPool2d(window) => ops::max_pool2d(x, window).0,
+            Self::AvgPool2d(pool) => ops::avg_pool2d(x, &pool.window, pool.count_include_pad),
             Self::AdaptiveAvgPool2d(output) => ops::adaptive_avg_pool2d(x, *output),
             Self::Flatten => {
                 let [n, c, h, w] = x.dims();
                 x.reshape([n, c * h * w, 1, 1])
             }
             Self::Dropout(_) => x,
+            Self::Residual(block) => run(&block.branch, x.clone()) + run(&block.shortcut, x),
         }
     }
+}
+
+/// What comes out of `layers`, one after the other, in evaluation mode.
+fn run(layers: &[Layer], x: Tensor<4>) -> Tensor<4> {
+    layers.iter().fold(x, |x, layer| layer.forward(x))
 }
 
 /// A sequence of layers from an image to class scores.
@@ -132,7 +182,45 @@ pub struct Network {
 impl Network {
     /// Class scores (logits) `[n, classes, 1, 1]` of images `[n, channels, h, w]`, in evaluation mode.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.layers.iter().fold(x, |x, layer| layer.forward(x))
+        run(&self.layers, x)
+    }
+
+    /// Every layer but the residual blocks, whose own layers stand in their place, in the order of a
+    /// forward pass (a block's branch, then its shortcut). The names are those that torch's
+    /// `Sequential` would give: `0`, `1`, and within a block `2.branch.0`, `2.shortcut.0`.
+    pub fn named_layers(&self) -> Vec<(String, &Layer)> {
+        fn walk<'a>(layers: &'a [Layer], within: &str, found: &mut Vec<(String, &'a Layer)>) {
+            for (at, layer) in layers.iter().enumerate() {
+                match layer {
+                    Layer::Residual(block) => {
+                        walk(&block.branch, &format!("{within}{at}.branch."), found);
+                        walk(&block.shortcut, &format!("{within}{at}.shortcut."), found);
+                    }
+                    layer => found.push((format!("{within}{at}"), layer)),
+                }
+            }
+        }
+        let mut found = Vec::new();
+        walk(&self.layers, "", &mut found);
+        found
+    }
+
+    /// The layers of [`named_layers`](Self::named_layers), to be changed.
+    pub fn layers_mut(&mut self) -> Vec<&mut Layer> {
+        fn walk<'a>(layers: &'a mut [Layer], found: &mut Vec<&'a mut Layer>) {
+            for layer in layers {
+                match layer {
+                    Layer::Residual(block) => {
+                        walk(&mut block.branch, found);
+                        walk(&mut block.shortcut, found);
+                    }
+                    layer => found.push(layer),
+                }
+            }
+        }
+        let mut found = Vec::new();
+        walk(&mut self.layers, &mut found);
+        found
     }
 
     /// The same function (in evaluation mode) without batch norm: each normalisation that follows a
@@ -140,30 +228,20 @@ impl Network {
     ///
     /// A normalisation elsewhere stays as it is.
     pub fn fold_batch_norm(self) -> Self {
-        let mut layers: Vec<Layer> = Vec::with_capacity(self.layers.len());
-        for layer in self.layers {
-            match (layers.last_mut(), layer) {
-                (Some(Layer::Conv2d(conv)), Layer::BatchNorm2d(norm)) => {
-                    fold(&mut conv.weight, &mut conv.bias, &norm);
-                }
-                (Some(Layer::Linear(linear)), Layer::BatchNorm2d(norm)) => {
-                    fold(&mut linear.weight, &mut linear.bias, &norm);
-                }
-                (_, layer) => layers.push(layer),
-            }
+        Self {
+            layers: fold_all(self.layers),
         }
-        Self { layers }
     }
 
     /// Whether any layer is a batch normalisation.
     pub fn has_batch_norm(&self) -> bool {
-        let norm = |layer: &Layer| matches!(layer, Layer::BatchNorm2d(_));
-        self.layers.iter().any(norm)
+        let layers = self.named_layers();
+        (layers.iter()).any(|(_, layer)| matches!(layer, Layer::BatchNorm2d(_)))
     }
 
     /// Changes the rate of every dropout.
     pub fn set_dropout(&mut self, rate: f64) {
-        for layer in &mut self.layers {
+        for layer in self.layers_mut() {
             if let Layer::Dropout(now) = layer {
                 *now = rate;
             }
@@ -172,13 +250,34 @@ impl Network {
 
     /// Where the parameters live. A network without parameters computes anywhere; then `None`.
     pub fn device(&self) -> Option<Device> {
-        self.layers.iter().find_map(|layer| match layer {
+        (self.named_layers().iter()).find_map(|(_, layer)| match layer {
             Layer::Conv2d(conv) => Some(conv.weight.device()),
             Layer::Linear(linear) => Some(linear.weight.device()),
             Layer::BatchNorm2d(norm) => Some(norm.weight.device()),
             _ => None,
         })
     }
+}
+
+/// [`Network::fold_batch_norm`] of a sequence, residual blocks included.
+fn fold_all(layers: Vec<Layer>) -> Vec<Layer> {
+    let mut folded: Vec<Layer> = Vec::with_capacity(layers.len());
+    for layer in layers {
+        match (folded.last_mut(), layer) {
+            (Some(Layer::Conv2d(conv)), Layer::BatchNorm2d(norm)) => {
+                fold(&mut conv.weight, &mut conv.bias, &norm);
+            }
+            (Some(Layer::Linear(linear)), Layer::BatchNorm2d(norm)) => {
+                fold(&mut linear.weight, &mut linear.bias, &norm);
+            }
+            (_, Layer::Residual(block)) => folded.push(Layer::Residual(Residual {
+                branch: fold_all(block.branch),
+                shortcut: fold_all(block.shortcut),
+            })),
+            (_, layer) => folded.push(layer),
+        }
+    }
+    folded
 }
 
 /// Multiplies a normalisation into the layer before it, whose weight is `[out, ..]`.

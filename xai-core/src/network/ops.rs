@@ -266,6 +266,36 @@ pub fn max_unpool2d(
     tensor(back.x_grad)
 }
 
+/// The average of each window; zeros of the padding count as values if `count_include_pad`.
+pub fn avg_pool2d(x: Tensor<4>, window: &Window, count_include_pad: bool) -> Tensor<4> {
+    let Window {
+        kernel,
+        stride,
+        padding,
+    } = *window;
+    module::avg_pool2d(x, kernel, stride, padding, count_include_pad, false)
+}
+
+/// The gradient of [`avg_pool2d`] for its input of shape `input`.
+pub fn avg_pool2d_input_grad(
+    input: [usize; 4],
+    g: Tensor<4>,
+    window: &Window,
+    count_include_pad: bool,
+) -> Tensor<4> {
+    // Burn reads nothing but the shape of `x`.
+    let x = Tensor::<4>::zeros(input, &g.device());
+    tensor(<Backend as ModuleOps<Backend>>::avg_pool2d_backward(
+        primitive(x),
+        primitive(g),
+        window.kernel,
+        window.stride,
+        window.padding,
+        count_include_pad,
+        false,
+    ))
+}
+
 /// Averages over `output` windows that tile the plane as torch's `AdaptiveAvgPool2d` does;
 /// an output larger than the input repeats values.
 pub fn adaptive_avg_pool2d(x: Tensor<4>, output: [usize; 2]) -> Tensor<4> {

@@ -2,17 +2,16 @@
 //! paper, at any width. Its average pooling
 //! makes it take images of any size from 32 pixels on.
 
-use rand_distr::{Distribution as _, Normal};
 use serde::{Deserialize, Serialize};
 
+use super::init::{normal, zeros};
 use super::layers::{BatchNorm2d, Conv2d, Layer, Linear, Network};
 use super::ops::Window;
 use crate::device::{Device, Tensor};
-use crate::random;
 use burn::tensor::TensorData;
 
 /// Output channels of the convolutions of each of the five blocks at full width.
-pub(super) const BLOCKS: [&[usize]; 5] = [
+const BLOCKS: [&[usize]; 5] = [
     &[64, 64],
     &[128, 128],
     &[256, 256, 256],
@@ -43,13 +42,17 @@ impl VggConfig {
     /// With `batch_norm`, a normalisation follows each layer but the last, for a training that
     /// ends with [`Network::fold_batch_norm`].
     pub fn init(&self, batch_norm: bool, seed: u64, device: &Device) -> Network {
-        let mut rng = random::stream(seed, "network/weights");
-        let mut normal = |shape: &[usize], deviation: f64| {
-            let draw = Normal::new(0.0, deviation).expect("a finite deviation");
-            let count = shape.iter().product();
-            let numbers: Vec<f32> = (0..count).map(|_| draw.sample(&mut rng) as f32).collect();
-            TensorData::new(numbers, shape.to_vec())
-        };
+        self.build([batch_norm; 2], normal(seed), device)
+    }
+
+    /// The layers, with weights as `weight` gives them for a shape and a standard deviation.
+    /// `batch_norm` tells whether normalisations follow the convolutions and the linear layers.
+    fn build(
+        &self,
+        batch_norm: [bool; 2],
+        mut weight: impl FnMut(&[usize], f64) -> TensorData,
+        device: &Device,
+    ) -> Network {
         let mut layers = Vec::new();
         let mut inputs = 3;
         for block in BLOCKS {
@@ -57,12 +60,12 @@ impl VggConfig {
                 let outputs = outputs / self.width_divisor;
                 let deviation = (2.0 / (outputs * 9) as f64).sqrt();
                 layers.push(Layer::Conv2d(Conv2d {
-                    weight: Tensor::from_data(normal(&[outputs, inputs, 3, 3], deviation), device),
+                    weight: Tensor::from_data(weight(&[outputs, inputs, 3, 3], deviation), device),
                     bias: Some(Tensor::zeros([outputs], device)),
                     stride: [1, 1],
                     padding: [1, 1],
                 }));
-                if batch_norm {
+                if batch_norm[0] {
                     layers.push(Layer::BatchNorm2d(BatchNorm2d::identity(outputs, device)));
                 }
                 layers.push(Layer::Relu);
@@ -81,7 +84,7 @@ impl VggConfig {
         let mut linear = |inputs: usize, outputs: usize| {
             Layer::Linear(Linear {
                 weight: Tensor::from_data(
-                    normal(&[outputs, inputs], (2.0 / inputs as f64).sqrt()),
+                    weight(&[outputs, inputs], (2.0 / inputs as f64).sqrt()),
                     device,
                 ),
                 bias: Some(Tensor::zeros([outputs], device)),
@@ -89,7 +92,7 @@ impl VggConfig {
         };
         for inputs in [inputs * side * side, hidden] {
             layers.push(linear(inputs, hidden));
-            if batch_norm {
+            if batch_norm[1] {
                 layers.push(Layer::BatchNorm2d(BatchNorm2d::identity(hidden, device)));
             }
             layers.extend([Layer::Relu, Layer::Dropout(self.dropout)]);
@@ -97,4 +100,15 @@ impl VggConfig {
         layers.push(linear(hidden, self.classes));
         Network { layers }
     }
+}
+
+/// torchvision's `vgg16`, or its `vgg16_bn`, with weights of zero: to be loaded.
+pub(super) fn torchvision(classes: usize, batch_norm: bool, device: &Device) -> Network {
+    let config = VggConfig {
+        width_divisor: 1,
+        pooled: 7,
+        dropout: 0.5,
+        classes,
+    };
+    config.build([batch_norm, false], zeros, device)
 }

@@ -104,7 +104,8 @@ fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut impl Rng) -> (Tensor<4>, S
             let (y, index) = ops::max_pool2d(x, window);
             (y, Saved::Pool(index, shape))
         }
-        Layer::AdaptiveAvgPool2d(_) | Layer::Flatten => {
+        Layer::Activation(_) => (layer.forward(x.clone()), Saved::Input(x)),
+        Layer::AvgPool2d(_) | Layer::AdaptiveAvgPool2d(_) | Layer::Flatten => {
             let shape = x.dims();
             (layer.forward(x), Saved::Shape(shape))
         }
@@ -126,6 +127,7 @@ fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut impl Rng) -> (Tensor<4>, S
             (x * kept.clone(), Saved::Mask(kept))
         }
         Layer::BatchNorm2d(norm) => normalise(norm, x),
+        Layer::Residual(_) => unreachable!("`fit` refuses to train residual blocks"),
     }
 }
 
@@ -159,12 +161,23 @@ fn normalise(norm: &mut BatchNorm2d, x: Tensor<4>) -> (Tensor<4>, Saved) {
 /// changes no weight: so that a network made for one kind of image keeps its activations in range
 /// on another (Li et al. 2016, "Revisiting batch normalization for practical domain adaptation").
 pub fn calibrate(network: &mut Network, x: Tensor<4>) {
-    network.layers.iter_mut().fold(x, |x, layer| {
-        if let Layer::BatchNorm2d(norm) = layer {
-            [norm.mean, norm.variance] = moments(&x);
+    calibrate_all(&mut network.layers, x);
+}
+
+/// [`calibrate`] for a sequence of layers; gives what comes out of it.
+fn calibrate_all(layers: &mut [Layer], x: Tensor<4>) -> Tensor<4> {
+    layers.iter_mut().fold(x, |x, layer| match layer {
+        Layer::Residual(block) => {
+            let branch = calibrate_all(&mut block.branch, x.clone());
+            branch + calibrate_all(&mut block.shortcut, x)
         }
-        layer.forward(x)
-    });
+        layer => {
+            if let Layer::BatchNorm2d(norm) = layer {
+                [norm.mean, norm.variance] = moments(&x);
+            }
+            layer.forward(x)
+        }
+    })
 }
 
 /// What flows to the layer's input (only if `further`) and the gradients of its parameters.
@@ -180,6 +193,11 @@ fn backward(
         (Layer::Relu, Saved::Input(y)) => (ops::gate(g, y), None),
         (Layer::MaxPool2d(window), Saved::Pool(index, shape)) => {
             (ops::max_unpool2d(shape, g, index, window), None)
+        }
+        (Layer::Activation(function), Saved::Input(x)) => (g * function.derivative(x), None),
+        (Layer::AvgPool2d(pool), Saved::Shape(shape)) => {
+            let g = ops::avg_pool2d_input_grad(shape, g, &pool.window, pool.count_include_pad);
+            (g, None)
         }
         (Layer::AdaptiveAvgPool2d(_), Saved::Shape(shape)) => {
             (ops::adaptive_avg_pool2d_input_grad(shape, g), None)

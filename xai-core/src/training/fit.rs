@@ -9,7 +9,7 @@ use super::backward;
 use super::sgd::{Optimizer, State};
 use crate::device::{Backend, Device, Tensor};
 use crate::error::{Error, Result};
-use crate::network::Network;
+use crate::network::{Layer, Network};
 use crate::random;
 
 /// Images computed together where no gradient is asked for.
@@ -231,7 +231,8 @@ pub struct Fit {
 /// section 2.4). `each_epoch` is told what happened and may stop the training by an error.
 ///
 /// # Errors
-/// What `each_epoch` returns; a loss that is not a number, with the epoch and the rate.
+/// What `each_epoch` returns; a loss that is not a number, with the epoch and the rate; a residual
+/// block that is not frozen.
 pub fn fit(
     network: &Network,
     first: usize,
@@ -241,6 +242,14 @@ pub fn fit(
     seed: u64,
     mut each_epoch: impl FnMut(&Epoch) -> Result<()>,
 ) -> Result<Fit> {
+    let mut trained = network.layers.iter().skip(first);
+    if trained.any(|layer| matches!(layer, Layer::Residual(_))) {
+        return Err(Error::invalid(format!(
+            "residual blocks cannot be trained here, only explained; train this network elsewhere and \
+             load its weights, or freeze its layers up to the last block (layer {first} is the first one \
+             to be trained now)"
+        )));
+    }
     let train = train.through(network, first);
     let validation = validation.through(network, first);
     let mut end = Network {

@@ -16,7 +16,7 @@ use crate::network::Layer;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GradCam {
     /// The layer whose output is looked at, counted from 0 in the network's list; `None` is the last
-    /// convolution, or rather the ReLU behind it.
+    /// convolution (or residual block with one), or rather the activation behind it.
     pub layer: Option<usize>,
     /// Cuts negative values off.
     pub relu: bool,
@@ -86,13 +86,22 @@ fn known(layer: usize, layers: &[Layer]) -> Result<usize> {
 }
 
 fn last_convolution(layers: &[Layer]) -> Result<usize> {
-    let is_convolution = |layer: &Layer| matches!(layer, Layer::Conv2d(_));
-    let last = layers.iter().rposition(is_convolution).ok_or_else(|| {
+    fn convolves(layer: &Layer) -> bool {
+        match layer {
+            Layer::Conv2d(_) => true,
+            Layer::Residual(block) => block.branch.iter().chain(&block.shortcut).any(convolves),
+            _ => false,
+        }
+    }
+    let last = layers.iter().rposition(convolves).ok_or_else(|| {
         Error::invalid("the network has no convolution, and so no maps of features for Grad-CAM")
     })?;
-    let behind = layers[last + 1..]
-        .iter()
-        .take_while(|layer| matches!(layer, Layer::BatchNorm2d(_) | Layer::Relu));
+    let behind = layers[last + 1..].iter().take_while(|layer| {
+        matches!(
+            layer,
+            Layer::BatchNorm2d(_) | Layer::Relu | Layer::Activation(_)
+        )
+    });
     Ok(last + behind.count())
 }
 

@@ -9,7 +9,6 @@ use crate::attribution::rules::Gradient;
 use crate::attribution::{Batch, Explain, Layered, Method, Trace, propagate};
 use crate::device::Tensor;
 use crate::error::{Error, Result};
-use crate::network::Layer;
 use crate::random;
 
 /// Integrated gradients (Sundararajan et al. 2017) from a baseline of zeros, by Gauss-Legendre
@@ -127,13 +126,13 @@ impl Point {
 
 /// `(x - b) * sum over points of weight * gradient at b + alpha (x - b)`.
 ///
-/// Up to the first ReLU or pooling a network is affine, so that activations there lie on a straight
+/// Up to the first ReLU or maximum a network is affine, so that activations there lie on a straight
 /// line as well, between those of the two traces that are known already; and the gradients of that
 /// beginning are all the same. Only the rest of the network is run for each point. The sum is
 /// taken point by point, so that it does not depend on how many points fit in one pass.
 fn difference_times_gradients<M: Layered>(batch: &Batch<'_, M>, points: &[Point]) -> Tensor<4> {
     let layers = &batch.model().network().layers;
-    let bend = layers.iter().take_while(|layer| is_affine(layer)).count();
+    let bend = layers.iter().take_while(|layer| layer.is_affine()).count();
     let trace = batch.trace();
     let (start, way) = (batch.baseline_activation(bend), batch.difference(bend));
     let images = batch.targets().len();
@@ -151,10 +150,6 @@ fn difference_times_gradients<M: Layered>(batch: &Batch<'_, M>, points: &[Point]
     }
     let gradient = propagate(trace.steps().take(bend), &Gradient, gradient);
     batch.difference(0) * gradient
-}
-
-fn is_affine(layer: &Layer) -> bool {
-    !matches!(layer, Layer::Relu | Layer::MaxPool2d(_))
 }
 
 /// Nodes and weights of Gauss-Legendre quadrature with `n` points on [0, 1], nodes ascending.

@@ -1,0 +1,80 @@
+//! Smooth and leaky relatives of the ReLU: functions of each value by itself.
+
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
+
+use burn::tensor::activation;
+
+use crate::device::Tensor;
+
+/// A function of each value by itself other than the ReLU, which is
+/// [`Layer::Relu`](super::Layer::Relu) as methods treat it differently.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Activation {
+    /// x above 0, else this slope times x.
+    LeakyRelu(f64),
+    /// x above 0, else this alpha times (exp(x) - 1).
+    Elu(f64),
+    /// x times the normal distribution function of x (Hendrycks and Gimpel 2016).
+    Gelu,
+    /// GELU by its approximation with a tanh.
+    GeluTanh,
+    /// 1 / (1 + exp(-x)).
+    Sigmoid,
+    /// The hyperbolic tangent.
+    Tanh,
+}
+
+/// The coefficient of x^3 in the approximation of GELU.
+const CUBIC: f64 = 0.044715;
+
+/// The argument of the tanh in the approximation of GELU.
+fn gelu_tanh_argument(x: &Tensor<4>) -> Tensor<4> {
+    (x.clone() + x.clone().powi_scalar(3) * CUBIC) * (2.0 / PI).sqrt()
+}
+
+impl Activation {
+    /// The function's values at `x`.
+    pub fn forward(self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::LeakyRelu(slope) => activation::leaky_relu(x, slope),
+            Self::Elu(alpha) => {
+                let below = (x.clone().clamp_max(0.0).exp() - 1.0) * alpha;
+                x.clamp_min(0.0) + below
+            }
+            Self::Gelu => activation::gelu(x),
+            Self::GeluTanh => {
+                let tanh = gelu_tanh_argument(&x).tanh();
+                x * (tanh + 1.0) * 0.5
+            }
+            Self::Sigmoid => activation::sigmoid(x),
+            Self::Tanh => x.tanh(),
+        }
+    }
+
+    /// The function's derivative at `x`; at 0 of the leaky ReLU and the ELU the one from below, as in torch.
+    pub fn derivative(self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::LeakyRelu(slope) => x.ones_like().mask_fill(x.lower_equal_elem(0.0), slope),
+            Self::Elu(alpha) => {
+                let below = x.clone().clamp_max(0.0).exp() * alpha;
+                below.mask_fill(x.greater_elem(0.0), 1.0)
+            }
+            Self::Gelu => {
+                let distribution = ((x.clone() * FRAC_1_SQRT_2).erf() + 1.0) * 0.5;
+                let density = (x.clone().square() * -0.5).exp() / (2.0 * PI).sqrt();
+                distribution + x * density
+            }
+            Self::GeluTanh => {
+                let tanh = gelu_tanh_argument(&x).tanh();
+                let inner = (x.clone().square() * (3.0 * CUBIC) + 1.0) * (2.0 / PI).sqrt();
+                let slope = (-tanh.clone().square() + 1.0) * inner;
+                (tanh + 1.0 + x * slope) * 0.5
+            }
+            Self::Sigmoid => {
+                let y = activation::sigmoid(x);
+                y.clone() * (-y + 1.0)
+            }
+            Self::Tanh => -x.tanh().square() + 1.0,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Puts tensors into a network, or says all that does not fit.
+
+use burn::tensor::TensorData;
+
+use super::onnx::{Kind, Operation};
+use super::{Stored, Tensors, names};
+use crate::device::Tensor;
+use crate::network::{Layer, Network};
+
+/// Every tensor must be the network's and every parameter must have one. `names` are what the
+/// names of its parameters begin with, if they are not torchvision's.
+pub fn whole(network: &mut Network, names: &[String], tensors: Tensors) -> Result<(), String> {
+    let (names, tensors) = names::matching(network, names, tensors);
+    fill(network, &names, tensors, true)
+}
+
+/// Every parameter must have a tensor; there may be others.
+pub fn part(network: &mut Network, names: &[String], tensors: Tensors) -> Result<(), String> {
+    fill(network, names, tensors, false)
+}
+
+/// The layers with parameters get the graph's operations with parameters, one after the other.
+pub fn in_order(network: &mut Network, operations: Vec<Operation>) -> Result<(), String> {
+    let names = names::numbered(network);
+    let layers = network.named_layers().into_iter();
+    let layers: Vec<&Layer> = (layers.map(|(_, layer)| layer))
+        .filter(|layer| kind(layer).is_some())
+        .collect();
+    let mut misfits = Vec::new();
+    for at in 0..layers.len().max(operations.len()) {
+        let wanted = layers.get(at).and_then(|&layer| kind(layer));
+        let found = operations
+            .get(at)
+            .map(|operation| (operation.kind, operation.shape()));
+        if wanted != found {
+            let wanted = wanted
+                .zip(names.get(at))
+                .map_or("nothing".into(), |((kind, shape), name)| {
+                    format!("layer {name}, {kind} {shape:?}")
+                });
+            let found = operations.get(at).map_or("nothing".into(), |operation| {
+                format!(
+                    "`{}`, {} {:?}",
+                    operation.name,
+                    operation.kind,
+                    operation.shape()
+                )
+            });
+            misfits.push(format!("\n  network: {wanted}; file: {found}"));
+        }
+    }
+    if !misfits.is_empty() {
+        return Err(format!(
+            "the layers with weights do not fit, in their order:{}",
+            misfits.concat()
+        ));
+    }
+    let mut tensors = Tensors::new();
+    for ((name, layer), operation) in names.iter().zip(&layers).zip(operations) {
+        let epsilon = match layer {
+            Layer::BatchNorm2d(norm) => norm.epsilon,
+            _ => 0.0,
+        };
+        for (parameter, stored) in operation.parameters(epsilon) {
+            tensors.insert(format!("{name}.{parameter}"), stored);
+        }
+        let bias = match layer {
+            Layer::Conv2d(conv) => &conv.bias,
+            Layer::Linear(linear) => &linear.bias,
+            _ => &None,
+        };
+        // No bias in the graph is a bias of 0.
+        if let Some(bias) = bias {
+            let zeros = || Stored {
+                shape: bias.dims().to_vec(),
+                numbers: Some(vec![0.0; bias.dims()[0]]),
+            };
+            tensors.entry(format!("{name}.bias")).or_insert_with(zeros);
+        }
+    }
+    fill(network, &names, tensors, true)
+}
+
+/// What a layer with parameters is, and the shape of its weight.
+fn kind(layer: &Layer) -> Option<(Kind, Vec<usize>)> {
+    match layer {
+        Layer::Conv2d(conv) => Some((Kind::Convolution, conv.weight.dims().to_vec())),
+        Layer::Linear(linear) => Some((Kind::Linear, linear.weight.dims().to_vec())),
+        Layer::BatchNorm2d(norm) => Some((Kind::Normalisation, norm.weight.dims().to_vec())),
+        _ => None,
+    }
+}
+
+/// `names` are the beginnings of the names, one for each layer with parameters.
+fn fill(
+    network: &mut Network,
+    names: &[String],
+    tensors: Tensors,
+    whole: bool,
+) -> Result<(), String> {
+    let mut filled = network.clone();
+    let mut filling = Filling {
+        tensors,
+        missing: Vec::new(),
+        problems: Vec::new(),
+    };
+    let layers = filled.layers_mut().into_iter();
+    for (layer, at) in layers.filter(|layer| kind(layer).is_some()).zip(names) {
+        let named = |parameter: &str| format!("{at}.{parameter}");
+        match layer {
+            Layer::Conv2d(conv) => {
+                filling.put(&mut conv.weight, named("weight"));
+                filling.put_if_any(&mut conv.bias, named("bias"));
+            }
+            Layer::Linear(linear) => {
+                filling.put(&mut linear.weight, named("weight"));
+                filling.put_if_any(&mut linear.bias, named("bias"));
+            }
+            Layer::BatchNorm2d(norm) => {
+                filling.put(&mut norm.weight, named("weight"));
+                filling.put(&mut norm.bias, named("bias"));
+                filling.put(&mut norm.mean, named("running_mean"));
+                filling.put(&mut norm.variance, named("running_var"));
+            }
+            _ => {}
+        }
+    }
+    filling.end(whole)?;
+    *network = filled;
+    Ok(())
+}
+
+struct Filling {
+    /// What has not been used so far.
+    tensors: Tensors,
+    /// Name and shape of what was not found.
+    missing: Vec<(String, Vec<usize>)>,
+    problems: Vec<String>,
+}
+
+impl Filling {
+    fn put<const D: usize>(&mut self, parameter: &mut Tensor<D>, name: String) {
+        let shape = parameter.dims();
+        match self.tensors.remove(&name) {
+            None => self.missing.push((name, shape.to_vec())),
+            Some(stored) if stored.shape != shape => {
+                let found = stored.shape;
+                (self.problems).push(format!("{name}: is {found:?}, should be {shape:?}"));
+            }
+            Some(Stored { numbers: None, .. }) => {
+                (self.problems).push(format!("{name}: holds integers, should hold floats"));
+            }
+            Some(Stored {
+                numbers: Some(numbers),
+                ..
+            }) => {
+                let data = TensorData::new(numbers, shape);
+                *parameter = Tensor::from_data(data, &parameter.device());
+            }
+        }
+    }
+
+    fn put_if_any(&mut self, parameter: &mut Option<Tensor<1>>, name: String) {
+        if let Some(parameter) = parameter {
+            self.put(parameter, name);
+        }
+    }
+
+    /// All problems in one message. If `whole`, tensors that were not used are problems.
+    fn end(mut self, whole: bool) -> Result<(), String> {
+        // How many batches a normalisation has seen: of no use after the training.
+        (self.tensors).retain(|name, _| !name.ends_with("num_batches_tracked"));
+        for (name, shape) in &self.missing {
+            let alike = |(other, stored): (&String, &Stored)| {
+                let likeness = strsim::jaro_winkler(name, other);
+                (stored.shape == *shape && likeness > 0.7).then(|| (likeness, other.clone()))
+            };
+            let alike = self.tensors.iter().filter_map(alike);
+            let nearest = alike.max_by(|a, b| a.0.total_cmp(&b.0));
+            let hint = nearest.map_or(String::new(), |(_, other)| format!("; is it `{other}`?"));
+            (self.problems).push(format!("{name}: missing, should be {shape:?}{hint}"));
+        }
+        if whole {
+            for (name, stored) in &self.tensors {
+                let shape = &stored.shape;
+                (self.problems).push(format!(
+                    "{name}: is {shape:?}, but the network has none such"
+                ));
+            }
+        }
+        match self.problems.as_slice() {
+            [] => Ok(()),
+            problems => Err(format!(
+                "the weights do not fit the network:\n  {}",
+                problems.join("\n  ")
+            )),
+        }
+    }
+}
