@@ -5,24 +5,33 @@
 //! baseline, the gradient. Going back through a trace is one engine ([`propagate`]) whose
 //! [`rules`] say what each kind of layer does to what flows back; there is no autodiff tape.
 
+mod baseline;
 mod batch;
 mod engine;
 mod images;
+mod memory;
 pub mod methods;
 mod model;
 mod panel;
 pub mod rules;
+mod segments;
 mod shapes;
 mod trace;
+mod wrappers;
 
+pub use baseline::Baseline;
 pub use batch::Batch;
 pub use engine::propagate;
 pub use images::{Images, Targets};
+pub use memory::Memory;
 pub use methods::{
-    Deconvolution, DeepLift, GradientShap, GuidedBackprop, InputXGradient, IntegratedGradients,
-    Intensity, Laplace, Lrp, Saliency, Sobel,
+    Deconvolution, DeepLift, ExpectedGradients, FeatureAblation, GradientShap, GuidedBackprop,
+    InputXGradient, IntegratedGradients, Intensity, KernelShap, Laplace, Lime, Lrp, Occlusion,
+    Rise, Saliency, ShapleyValueSampling, SmoothGrad, Sobel,
 };
-pub use model::{Explain, Explainable, Layered, Method, NoModel};
+pub use model::{Differentiable, Explain, Explainable, Layered, Method, NoModel, Predict};
 pub use panel::{Map, Panel};
 pub use rules::Rule;
+pub use segments::{Parts, Segments};
 pub use trace::{Step, Trace, layer_evaluations};
+pub use wrappers::{BurnModel, Closure};

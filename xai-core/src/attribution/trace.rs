@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use super::batch::for_each;
 use crate::device::Tensor;
 use crate::network::Layer;
 use crate::network::ops::{self, IntTensor};
@@ -10,10 +11,15 @@ thread_local! {
     static EVALUATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// How many layers this thread has evaluated in traces so far, counted once an image:
+/// How many layers this thread has evaluated for methods so far, counted once an image:
 /// tests hold the cost of a panel to it.
 pub fn layer_evaluations() -> usize {
     EVALUATIONS.get()
+}
+
+/// Counts a pass of `layers` layers, summed over images, that keeps no trace.
+pub(super) fn count(layers: usize) {
+    EVALUATIONS.set(EVALUATIONS.get() + layers);
 }
 
 /// A forward pass in evaluation mode that keeps the input and output of each layer and where
@@ -31,7 +37,7 @@ impl<'a> Trace<'a> {
     /// Runs `x` `[n, c, h, w]` through `layers`, which may be a part of a network.
     pub fn new(layers: &'a [Layer], x: Tensor<4>) -> Self {
         let [images, ..] = x.dims();
-        EVALUATIONS.set(EVALUATIONS.get() + images * layers.len());
+        count(images * layers.len());
         let mut activations = Vec::with_capacity(layers.len() + 1);
         let mut maxima = Vec::with_capacity(layers.len());
         let mut value = x;
@@ -55,16 +61,17 @@ impl<'a> Trace<'a> {
         }
     }
 
-    /// This pass of n images and that of one reference as one pass of 2 n: the images, then the
-    /// reference n times. Nothing is computed again.
+    /// This pass of n images and that of their references as one pass of 2 n: the images, then the
+    /// references (one for all is repeated n times). Nothing is computed again.
     pub fn beside(&self, reference: &Self) -> Self {
         let images = self.input().dims()[0];
         let activations = self.activations.iter().zip(&reference.activations);
-        let activations = activations
-            .map(|(a, b)| Tensor::cat(vec![a.clone(), b.clone().repeat_dim(0, images)], 0));
+        let activations =
+            activations.map(|(a, b)| Tensor::cat(vec![a.clone(), for_each(b, images)], 0));
         let maxima = self.maxima.iter().zip(&reference.maxima);
         let maxima = maxima.map(|(a, b)| {
-            let (a, b) = (a.clone()?, b.clone()?.repeat_dim(0, images));
+            let (a, b) = (a.clone()?, b.clone()?);
+            let b = b.clone().repeat_dim(0, images / b.dims()[0]);
             Some(IntTensor::cat(vec![a, b], 0))
         });
         Self {
