@@ -16,6 +16,7 @@ use xai_core::attribution::{
 };
 use xai_core::device::{Device, DeviceChoice};
 use xai_core::network::{Network, json};
+use xai_core::prelude::explain;
 
 /// The class that the fixtures explain.
 const TARGET: usize = 1;
@@ -961,4 +962,38 @@ fn methods_are_found_by_their_names() {
         "{notes:?}"
     );
     assert!(methods::notes(&["saliency", "lrp"]).is_empty());
+}
+
+/// The listings of the book's page on methods; and all kinds of models in `explain!`.
+#[test]
+fn the_books_listings() -> xai_core::Result<()> {
+    let (network, images) = network("plain", &cpu());
+    let my_service = |images: Array4<f32>| Ok(Array2::from_elem((images.dim().0, 2), 0.5));
+    let labels = Array2::from_shape_fn((8, 8), |(y, _)| y / 2);
+    // ANCHOR: closure
+    let model = Closure(|images: Array4<f32>| my_service(images));
+    let maps = explain! {
+        model = model, input = images, target = 0,
+        methods = [
+            KernelShap { segments: Segments::grid(4, 4), samples: 500, seed: 0 },
+            FeatureAblation { segments: Segments::map(labels) }, // the pixels of a label are a part
+        ]
+    }?;
+    // ANCHOR_END: closure
+    assert_eq!(largest(&maps.kernel_shap.values), 0.0);
+    assert_eq!(largest(&maps.feature_ablation.values), 0.0);
+    // ANCHOR: baseline
+    let maps = explain! {
+        model = network, input = images, target = 1, baseline = Baseline::Blurred(2.0),
+        methods = [IntegratedGradients { steps: 50 }, Occlusion::default()]
+    }?;
+    // ANCHOR_END: baseline
+    let panel = Panel::new()
+        .baseline(Baseline::Blurred(2.0))
+        .with(Occlusion::default());
+    let expected = one(panel.explain(&network, &images, TARGET)?);
+    assert_eq!(maps.occlusion.values, expected);
+    assert_ne!(explain(Occlusion::default(), &network, &images), expected);
+    assert_eq!(maps.integrated_gradients.values.dim(), expected.dim());
+    Ok(())
 }

@@ -96,6 +96,7 @@ pub trait Explainable {
     message = "`{Self}` does not predict, and this method compares scores of changed images",
     label = "`Predict` is not implemented for `{Self}`",
     note = "wrap what gives the scores: `Closure(|images| scores)`, from images `[n, c, h, w]` to scores `[n, classes]`",
+    note = "or implement `Layered`, which is enough for every method",
     note = "without a model (`NoModel`) only the filters `Sobel`, `Laplace` and `Intensity` work"
 )]
 pub trait Predict: Explainable {
@@ -114,6 +115,7 @@ pub trait Predict: Explainable {
     message = "`{Self}` has no gradient, and this method needs one",
     label = "`Differentiable` is not implemented for `{Self}`",
     note = "for a module of Burn wrap its forward pass: `BurnModel::new(|images| module.forward(images), device)?`, on a device with autodiff",
+    note = "or implement `Layered`, which is enough for every method",
     note = "a model that only predicts (`Closure`) is explained by perturbation: `Occlusion`, `Rise`, `Lime`, `KernelShap`, ...",
     note = "without a model (`NoModel`) only the filters `Sobel`, `Laplace` and `Intensity` work"
 )]
@@ -170,6 +172,7 @@ impl<M: Layered> Explainable for M {
     }
 }
 
+#[diagnostic::do_not_recommend] // what lacks a gradient or scores need not show layers
 impl<M: Layered> Predict for M {
     fn scores(&self, images: Tensor<4>) -> Result<Tensor<2>> {
         let network = self.network();
@@ -180,6 +183,7 @@ impl<M: Layered> Predict for M {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Layered> Differentiable for M {
     fn gradient(&self, images: Tensor<4>, targets: &[usize]) -> Result<Tensor<4>> {
         let trace = Trace::new(&self.network().layers, images);

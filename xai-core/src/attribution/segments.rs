@@ -1,5 +1,7 @@
 //! The parts of an image that perturbation methods switch on and off together.
 
+use std::str::FromStr;
+
 use ndarray::{Array2, Array3, ArrayView3};
 
 use crate::error::{Error, Result};
@@ -72,6 +74,24 @@ impl Segments {
     }
 }
 
+/// As on a command line: `8x8` is a grid, `values` every value by itself.
+impl FromStr for Segments {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let grid = text.split_once('x').and_then(|(rows, columns)| {
+            Some(Self::grid(rows.parse().ok()?, columns.parse().ok()?))
+        });
+        match grid {
+            Some(grid) => Ok(grid),
+            None if text == "values" => Ok(Self::Values),
+            None => Err(Error::invalid(format!(
+                "`{text}` does not say how an image falls into parts; write rows and columns, `8x8`, or `values`"
+            ))),
+        }
+    }
+}
+
 /// Which part each value of an image belongs to.
 #[derive(Clone, Debug)]
 pub struct Parts {
@@ -93,5 +113,38 @@ impl Parts {
     /// An array `[c, h, w]` with each part's value where the part is.
     pub fn spread(&self, values: &[f64]) -> Array3<f32> {
         self.labels.mapv(|part| values[part] as f32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_falls_into_parts() {
+        let parts = |text: &str, image| text.parse::<Segments>().unwrap().of(image).unwrap();
+        assert_eq!(parts("values", [2, 3, 4]).count(), 24);
+        let grid = parts("2x3", [2, 5, 4]);
+        assert_eq!(grid.count(), 6);
+        // Sizes differ by one at most: rows 3 and 2, columns 2, 1 and 1. All channels are alike.
+        let of = |part| grid.labels().iter().filter(|&&label| label == part).count();
+        assert_eq!([0, 1, 2, 3, 4, 5].map(of), [12, 6, 6, 8, 4, 4]);
+        assert_eq!(grid.labels()[[1, 3, 3]], 5);
+        let labels = Array2::from_shape_vec((1, 4), vec![9, 2, 9, 500]).unwrap();
+        let map = Segments::map(labels).of([1, 1, 4]).unwrap();
+        assert_eq!(
+            map.labels().iter().copied().collect::<Vec<_>>(),
+            [1, 0, 1, 2]
+        );
+        assert_eq!(map.spread(&[0.5, 1.0, 2.0]).iter().sum::<f32>(), 4.5);
+        for wrong in ["8", "8x", "ax3", ""] {
+            assert!(
+                wrong
+                    .parse::<Segments>()
+                    .unwrap_err()
+                    .to_string()
+                    .contains("`8x8`")
+            );
+        }
     }
 }

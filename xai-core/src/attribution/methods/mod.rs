@@ -1,6 +1,6 @@
 //! The methods. Each is a value that holds its options; defaults are Captum's.
 
-use super::{Explain, Layered};
+use super::{Explain, Layered, Segments};
 use crate::error::{Error, Result};
 
 mod expected;
@@ -112,12 +112,31 @@ pub fn notes(names: &[impl AsRef<str>]) -> Vec<String> {
         .collect()
 }
 
+/// What [`named`] may be told beside a name; a seed alone will do.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Seed of the methods that draw samples.
+    pub seed: u64,
+    /// The parts of an image that perturbation methods know.
+    pub segments: Segments,
+}
+
+impl From<u64> for Settings {
+    fn from(seed: u64) -> Self {
+        Self {
+            seed,
+            ..Self::default()
+        }
+    }
+}
+
 /// The method of this name with its default options, for a [`Panel`](super::Panel) that is put
-/// together at run time. `seed` drives those that draw samples.
+/// together at run time: `named("lime", 7)` with a seed for those that draw samples.
 ///
 /// # Errors
 /// A name that no method has; the message says which names there are.
-pub fn named<M: Layered>(name: &str, seed: u64) -> Result<Box<dyn Explain<M>>> {
+pub fn named<M: Layered>(name: &str, settings: impl Into<Settings>) -> Result<Box<dyn Explain<M>>> {
+    let Settings { seed, segments } = settings.into();
     Ok(match name {
         "integrated_gradients" => Box::new(IntegratedGradients::default()),
         "gradient_shap" => Box::new(GradientShap {
@@ -138,16 +157,19 @@ pub fn named<M: Layered>(name: &str, seed: u64) -> Result<Box<dyn Explain<M>>> {
         "smooth_grad_squared" => Box::new(SmoothGrad::of(Saliency).squared().seed(seed)),
         "var_grad" => Box::new(SmoothGrad::of(Saliency).variance().seed(seed)),
         "occlusion" => Box::new(Occlusion::default()),
-        "feature_ablation" => Box::new(FeatureAblation::default()),
+        "feature_ablation" => Box::new(FeatureAblation { segments }),
         "shapley_value_sampling" => Box::new(ShapleyValueSampling {
+            segments,
             seed,
             ..Default::default()
         }),
         "lime" => Box::new(Lime {
+            segments,
             seed,
             ..Default::default()
         }),
         "kernel_shap" => Box::new(KernelShap {
+            segments,
             seed,
             ..Default::default()
         }),

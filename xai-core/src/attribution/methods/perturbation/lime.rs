@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 /// `exp(-d^2 / (2 width^2))`, where d is 1 less the cosine between the sample's pixels and the image's.
 /// A pass a sample.
 ///
-/// The Lasso is solved to the end, whereas scikit-learn, and so Captum, stops at a tolerance of 1e-4.
+/// The Lasso is solved to the end and in float64, whereas Captum's scikit-learn stops at a tolerance of 1e-4
+/// and computes in float32.
 #[derive(Clone, Debug)]
 pub struct Lime {
     /// The parts.

@@ -133,3 +133,40 @@ impl<M: Predict> Explain<M> for Rise {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use safetensors::SafeTensors;
+
+    use super::*;
+
+    /// scikit-image's enlargement of the same grid, and pieces of it.
+    #[test]
+    fn a_grid_is_enlarged_as_scikit_image_does() {
+        let path = "../tests/fixtures/perturbation/perturbation.safetensors";
+        let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let array = |name| {
+            let tensor = file.tensor(name).unwrap();
+            let values = tensor.data().as_chunks::<4>().0.iter();
+            let values = values.map(|bytes| f32::from_le_bytes(*bytes)).collect();
+            Array2::from_shape_vec((tensor.shape()[0], tensor.shape()[1]), values).unwrap()
+        };
+        let (cells, expected) = (array("cells"), array("enlarged"));
+        // 4 cells become 5 times 4 rows of 5 times 3 columns.
+        for (from, size) in [([0, 0], [20, 15]), ([3, 2], [16, 12])] {
+            let found = enlarged(&cells, [4, 3], from, size);
+            for ((y, x), value) in found.indexed_iter() {
+                let expected = expected[[from[0] + y, from[1] + x]];
+                assert!(
+                    (value - expected).abs() < 1e-6,
+                    "{y} {x}: {value} {expected}"
+                );
+            }
+        }
+        let one = enlarged(&Array2::ones((1, 1)), [6, 6], [5, 0], [6, 6]);
+        assert!(one.iter().all(|&value| value == 1.0));
+    }
+}
