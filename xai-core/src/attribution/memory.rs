@@ -54,7 +54,7 @@ impl FromStr for Memory {
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole = |&&(name, bytes): &&(&str, f64)| {
-            name.contains('i') && self.0 > 0 && self.0 % bytes as usize == 0
+            name.contains('i') && self.0 > 0 && self.0.is_multiple_of(bytes as usize)
         };
         match UNITS.iter().find(whole) {
             Some((name, bytes)) => write!(f, "{}{name}", self.0 / *bytes as usize),

@@ -9,6 +9,8 @@ mod baseline;
 mod batch;
 mod engine;
 mod images;
+mod layer;
+pub mod lrp;
 mod memory;
 pub mod methods;
 mod model;
@@ -23,11 +25,13 @@ pub use baseline::Baseline;
 pub use batch::Batch;
 pub use engine::propagate;
 pub use images::{Images, Targets};
+pub use layer::{layer_activation, layer_conductance};
 pub use memory::Memory;
 pub use methods::{
-    Deconvolution, DeepLift, ExpectedGradients, FeatureAblation, GradientShap, GuidedBackprop,
-    InputXGradient, IntegratedGradients, Intensity, KernelShap, Laplace, Lime, Lrp, Occlusion,
-    Rise, Saliency, ShapleyValueSampling, SmoothGrad, Sobel,
+    Deconvolution, DeepLift, DeepLiftShap, ExpectedGradients, FeatureAblation, GradCam,
+    GradientShap, GuidedBackprop, GuidedGradCam, InputXGradient, IntegratedGradients, Intensity,
+    KernelShap, Laplace, Lime, Lrp, LrpComposite, Occlusion, Rise, Saliency, ShapleyValueSampling,
+    SmoothGrad, Sobel,
 };
 pub use model::{Differentiable, Explain, Explainable, Layered, Method, NoModel, Predict};
 pub use panel::{Map, Panel};

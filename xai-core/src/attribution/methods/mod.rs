@@ -3,6 +3,8 @@
 use super::{Explain, Layered, Segments};
 use crate::error::{Error, Result};
 
+mod cam;
+mod composite;
 mod expected;
 mod filters;
 mod gradient;
@@ -11,12 +13,15 @@ mod perturbation;
 mod relevance;
 mod smooth;
 
+pub use cam::{GradCam, GuidedGradCam};
+pub use composite::LrpComposite;
 pub use expected::ExpectedGradients;
 pub use filters::{Intensity, Laplace, Sobel};
 pub use gradient::{Deconvolution, GuidedBackprop, InputXGradient, Saliency};
+pub(super) use path::gauss_legendre;
 pub use path::{GradientShap, IntegratedGradients};
 pub use perturbation::{FeatureAblation, KernelShap, Lime, Occlusion, Rise, ShapleyValueSampling};
-pub use relevance::{DeepLift, DeepLiftCaptum, Lrp};
+pub use relevance::{DeepLift, DeepLiftCaptum, DeepLiftShap, Lrp};
 pub use smooth::SmoothGrad;
 
 /// What a method asks of a model; each kind of model is also those before it.
@@ -78,6 +83,11 @@ pub const METHODS: &[Entry] = &[
     in_all("sobel", Needs::Nothing, "no pass"),
     in_all("laplace", Needs::Nothing, "no pass"),
     in_all("intensity", Needs::Nothing, "no pass"),
+    entry("lrp_epsilon_plus", Needs::Layers, "zennit's EpsilonPlus: one pass back"),
+    entry("lrp_epsilon_gamma_box", Needs::Layers, "zennit's EpsilonGammaBox, pixels from 0 to 1: one pass back"),
+    entry("lrp_epsilon_alpha2_beta1", Needs::Layers, "zennit's EpsilonAlpha2Beta1: one pass back"),
+    entry("grad_cam", Needs::Layers, "one pass back to the last convolution"),
+    entry("guided_grad_cam", Needs::Layers, "two passes back"),
     entry("smooth_grad", Needs::Gradient, "saliency, 5 samples, noise 1: 5 passes forward and back"),
     entry("smooth_grad_squared", Needs::Gradient, "as smooth_grad"),
     entry("var_grad", Needs::Gradient, "as smooth_grad"),
@@ -150,6 +160,11 @@ pub fn named<M: Layered>(name: &str, settings: impl Into<Settings>) -> Result<Bo
         "guided_backprop" => Box::new(GuidedBackprop),
         "deconvolution" => Box::new(Deconvolution),
         "lrp" => Box::new(Lrp::default()),
+        "lrp_epsilon_plus" => Box::new(LrpComposite::epsilon_plus()),
+        "lrp_epsilon_gamma_box" => Box::new(LrpComposite::epsilon_gamma_box(0.0, 1.0)),
+        "lrp_epsilon_alpha2_beta1" => Box::new(LrpComposite::epsilon_alpha2_beta1()),
+        "grad_cam" => Box::new(GradCam::default()),
+        "guided_grad_cam" => Box::new(GuidedGradCam::default()),
         "sobel" => Box::new(Sobel),
         "laplace" => Box::new(Laplace),
         "intensity" => Box::new(Intensity),
