@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use ndarray::Array4;
 use npyz::{DType, NpyFile, Order, WriterBuilder};
-use xai_core::attribution::{Images, Panel, methods};
+use xai_core::attribution::{Images, Memory, Panel, Segments, methods};
 use xai_core::device::DeviceChoice;
 use xai_core::network::json;
 use xai_core::{Error, Result};
@@ -40,7 +40,7 @@ struct Options {
     /// The class to explain, counted from 0.
     #[arg(long)]
     target: usize,
-    /// Names of methods, separated by commas, or `all`.
+    /// Names of methods, separated by commas, or `all`: the paper's eight, `deep_lift_captum` and the filters. See `--list`.
     #[arg(long, value_delimiter = ',', default_value = "all")]
     methods: Vec<String>,
     /// `flex` (CPU), `cuda` or `cuda:1`.
@@ -49,12 +49,26 @@ struct Options {
     /// Seed of the methods that draw samples.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Memory for passes through the network, such as `2GiB`; results do not depend on it.
+    #[arg(long, default_value = "1GiB")]
+    memory: Memory,
+    /// The parts that perturbation methods know: a grid such as `8x8`, or `values` (each value of each channel).
+    #[arg(long, default_value = "values")]
+    segments: Segments,
+    /// Lists the methods, what they need and their defaults, and stops.
+    #[arg(long, exclusive = true)]
+    list: bool,
     /// Where to write `<method>.npy`; made if need be.
     #[arg(long)]
     out: PathBuf,
 }
 
 fn main() -> ExitCode {
+    // `--list` needs nothing else; asked before the rest is required.
+    if std::env::args().skip(1).eq(["--list"]) {
+        list();
+        return ExitCode::SUCCESS;
+    }
     match explain(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
@@ -65,16 +79,21 @@ fn main() -> ExitCode {
 }
 
 fn explain(options: &Options) -> Result<()> {
-    let mut panel = Panel::new();
-    let all = options.methods == ["all"];
-    let chosen = methods::NAMES.iter().map(|name| name.to_string());
-    let chosen = if all {
-        chosen.collect()
-    } else {
-        options.methods.clone()
+    let all = methods::METHODS.iter().filter(|method| method.in_all);
+    let chosen: Vec<&str> = match options.methods.as_slice() {
+        [name] if name == "all" => all.map(|method| method.name).collect(),
+        names => names.iter().map(String::as_str).collect(),
     };
+    let mut panel = Panel::new().memory(options.memory.bytes());
     for name in &chosen {
-        panel = panel.with(methods::named(name, options.seed)?);
+        let settings = methods::Settings {
+            seed: options.seed,
+            segments: options.segments.clone(),
+        };
+        panel = panel.with(methods::named(name, settings)?);
+    }
+    for note in methods::notes(&chosen) {
+        eprintln!("note: {note}");
     }
     let device = options.device.open()?;
     let mut network = json::read(&options.network, options.classes, &options.weights, &device)?;
@@ -95,6 +114,14 @@ fn explain(options: &Options) -> Result<()> {
         println!("{}", path.display());
     }
     Ok(())
+}
+
+fn list() {
+    println!("{:<24}{:<10}defaults and cost", "method", "needs");
+    for method in methods::METHODS {
+        let needs = format!("{:?}", method.needs).to_lowercase();
+        println!("{:<24}{needs:<10}{}", method.name, method.defaults);
+    }
 }
 
 /// Reads an array `[n, c, h, w]`.

@@ -49,8 +49,10 @@ pub mod prelude {
     pub use xai_macros::{Level, experiment, explain};
 
     pub use crate::attribution::{
-        Deconvolution, DeepLift, GradientShap, GuidedBackprop, Images, InputXGradient,
-        IntegratedGradients, Intensity, Laplace, Lrp, NoModel, Panel, Saliency, Sobel,
+        BurnModel, Closure, Deconvolution, DeepLift, ExpectedGradients, FeatureAblation,
+        GradientShap, GuidedBackprop, Images, InputXGradient, IntegratedGradients, Intensity,
+        KernelShap, Laplace, Lime, Lrp, NoModel, Occlusion, Panel, Rise, Saliency, Segments,
+        ShapleyValueSampling, SmoothGrad, Sobel,
     };
     pub use crate::error::{Error, Result};
     pub use crate::experiment::results::Baseline;

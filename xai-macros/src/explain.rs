@@ -9,7 +9,7 @@ use syn::{Expr, Token};
 use crate::errors::Errors;
 use crate::names::{snake_case, suggestion};
 
-const ARGUMENTS: [&str; 5] = ["model", "input", "target", "methods", "score"];
+const ARGUMENTS: [&str; 6] = ["model", "input", "target", "baseline", "methods", "score"];
 
 pub fn explain(input: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
@@ -27,6 +27,7 @@ struct Call {
     model: Option<Expr>,
     input: Option<Expr>,
     target: Option<Expr>,
+    baseline: Option<Expr>,
     methods: Vec<Expr>,
     score: Option<Expr>,
 }
@@ -62,6 +63,7 @@ fn parse(input: TokenStream, errors: &mut Errors) -> Call {
             "model" => call.model = Some(value),
             "input" => call.input = Some(value),
             "target" => call.target = Some(value),
+            "baseline" => call.baseline = Some(value),
             "score" => call.score = Some(value),
             "methods" => match value {
                 Expr::Array(array) if array.elems.is_empty() => {
@@ -142,7 +144,9 @@ fn expand(call: &Call, fields: &[Ident]) -> TokenStream {
         Some(target) => quote!(&#target),
         None => quote!(&#images.class),
     };
-    let panel = quote!(::xai_core::attribution::Panel::new() #(.with(#methods))*);
+    let baseline = call.baseline.iter();
+    let panel =
+        quote!(::xai_core::attribution::Panel::new() #(.baseline(#baseline))* #(.with(#methods))*);
     if let Some(metric) = &call.score {
         return quote!(#panel.score(&#model, &#input, &#metric));
     }

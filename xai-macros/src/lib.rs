@@ -40,7 +40,7 @@ pub fn experiment(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// `explain!(model = .., input = .., methods = [..])` gives a `Result` of a struct with a field a method, called by
 /// the method's type in snake case. With `score = Metric` it gives the scores instead and keeps no maps.
-/// `target` defaults to the input's classes; `model` may be left out if no method needs one.
+/// `target` defaults to the input's classes, `baseline` to zeros; `model` may be left out if no method needs one.
 #[proc_macro]
 pub fn explain(input: TokenStream) -> TokenStream {
     explain::explain(input.into()).into()

@@ -124,6 +124,18 @@ impl From<usize> for Targets {
     }
 }
 
+impl From<&usize> for Targets {
+    fn from(class: &usize) -> Self {
+        Self::All(*class)
+    }
+}
+
+impl From<&Vec<usize>> for Targets {
+    fn from(classes: &Vec<usize>) -> Self {
+        Self::Each(classes.clone())
+    }
+}
+
 impl From<Vec<usize>> for Targets {
     fn from(classes: Vec<usize>) -> Self {
         Self::Each(classes)

@@ -5,27 +5,37 @@
 //! baseline, the gradient. Going back through a trace is one engine ([`propagate`]) whose
 //! [`rules`] say what each kind of layer does to what flows back; there is no autodiff tape.
 
+mod baseline;
 mod batch;
 mod engine;
 mod images;
 mod layer;
 pub mod lrp;
+mod memory;
 pub mod methods;
 mod model;
 mod panel;
 pub mod rules;
+mod segments;
 mod shapes;
 mod trace;
+mod wrappers;
 
+pub use baseline::Baseline;
 pub use batch::Batch;
 pub use engine::propagate;
 pub use images::{Images, Targets};
 pub use layer::{layer_activation, layer_conductance};
+pub use memory::Memory;
 pub use methods::{
-    Deconvolution, DeepLift, DeepLiftShap, GradCam, GradientShap, GuidedBackprop, GuidedGradCam,
-    InputXGradient, IntegratedGradients, Intensity, Laplace, Lrp, LrpComposite, Saliency, Sobel,
+    Deconvolution, DeepLift, DeepLiftShap, ExpectedGradients, FeatureAblation, GradCam,
+    GradientShap, GuidedBackprop, GuidedGradCam, InputXGradient, IntegratedGradients, Intensity,
+    KernelShap, Laplace, Lime, Lrp, LrpComposite, Occlusion, Rise, Saliency, ShapleyValueSampling,
+    SmoothGrad, Sobel,
 };
-pub use model::{Explain, Explainable, Layered, Method, NoModel};
+pub use model::{Differentiable, Explain, Explainable, Layered, Method, NoModel, Predict};
 pub use panel::{Map, Panel};
 pub use rules::Rule;
+pub use segments::{Parts, Segments};
 pub use trace::{Step, Trace, layer_evaluations};
+pub use wrappers::{BurnModel, Closure};

@@ -1,15 +1,14 @@
 //! Several methods on the same images.
 
-use std::cell::OnceCell;
 use std::ops::Range;
 
-use ndarray::{Array4, ArrayView4, Axis, s};
+use ndarray::{Array4, ArrayView3, ArrayView4, Axis, s};
 use rayon::prelude::*;
 
-use super::batch::Batch;
+use super::baseline::Baseline;
+use super::batch::{Batch, Passes, Reference};
 use super::images::{Images, Targets};
 use super::model::{Explain, Explainable};
-use super::shapes::{input_channels, shapes, traced_values};
 use crate::device::{DeviceChoice, Tensor};
 use crate::error::{Error, Result};
 use crate::score::{Combine, Metrics, Score, Scores};
@@ -41,6 +40,7 @@ pub struct Panel<M> {
     methods: Vec<Box<dyn Explain<M>>>,
     memory: usize,
     combine: Combine,
+    baseline: Baseline,
 }
 
 impl<M> Default for Panel<M> {
@@ -49,6 +49,7 @@ impl<M> Default for Panel<M> {
             methods: Vec::new(),
             memory: 1 << 30,
             combine: Combine::default(),
+            baseline: Baseline::Zero,
         }
     }
 }
@@ -76,6 +77,11 @@ impl<M> Panel<M> {
     /// With another way to make heat maps of attributions before they are scored (the paper's otherwise).
     pub fn combine(self, combine: Combine) -> Self {
         Self { combine, ..self }
+    }
+
+    /// With this baseline for all methods that have one (zeros otherwise).
+    pub fn baseline(self, baseline: Baseline) -> Self {
+        Self { baseline, ..self }
     }
 }
 
@@ -168,36 +174,43 @@ impl<M: Explainable> Panel<M> {
         self.check_names()?;
         images.check()?;
         let (n, given, h, w) = images.pixels.dim();
-        let mut channels = given;
-        let (mut classes, mut rows, mut device) = (None, n.max(1), None);
-        if let Some(network) = model.layers() {
-            if given == 1 {
-                channels = input_channels(network).unwrap_or(1);
-            }
-            let shapes = shapes(network, [channels, h, w])?;
-            classes = shapes.last().map(|scores| scores[0]);
-            rows = rows_within(self.memory, traced_values(network, [channels, h, w])?);
-            device = network.device();
-        }
-        let device = device.map_or_else(|| DeviceChoice::Flex.open(), Ok)?;
+        let channels = match given {
+            1 => model.channels().unwrap_or(1),
+            _ => given,
+        };
+        self.baseline.check([given, h, w])?;
+        let classes = model.classes([channels, h, w])?;
+        let rows = rows_within(self.memory, model.bytes([channels, h, w]));
+        let device = model
+            .device()
+            .map_or_else(|| DeviceChoice::Flex.open(), Ok)?;
         let targets = targets.of(images, classes)?;
-        let baseline = OnceCell::new();
+        let mut baseline = Reference::new(&self.baseline);
         for first in (0..n).step_by(rows) {
             let range = first..n.min(first + rows);
+            baseline = baseline.next();
             let batch = Batch {
                 model,
                 device: &device,
-                pixels: images.pixels.slice(s![range.clone(), .., .., ..]),
+                pixels: images.pixels.slice(s![range.clone(), .., .., ..]).into(),
                 index: &images.index[range.clone()],
                 targets: &targets[range.clone()],
                 channels,
                 rows,
-                trace: OnceCell::new(),
-                gradient: OnceCell::new(),
-                baseline: &baseline,
+                repeat: String::new(),
+                passes: Passes::default(),
+                baseline: baseline.clone(),
             };
             for (number, method) in self.methods.iter().enumerate() {
-                take(number, range.clone(), download(method.attribute(&batch)?)?)?;
+                let values = method.attribute(&batch).map_err(|problem| match problem {
+                    Error::Invalid(problem) if !problem.contains(method.name()) => {
+                        Error::invalid(format!("{}: {problem}", method.name()))
+                    }
+                    problem => problem,
+                })?;
+                let values = download(values)?;
+                check_finite(method.name(), batch.index(), &values)?;
+                take(number, range.clone(), values)?;
             }
         }
         Ok(())
@@ -217,12 +230,25 @@ impl<M: Explainable> Panel<M> {
     }
 }
 
-/// How many images fit in one pass, at least one. There are two traces at a time, the images' and
-/// one of points on a path; each keeps every activation (4 bytes) and an index for every maximum,
-/// and what flows back comes on top.
-fn rows_within(memory: usize, values: usize) -> usize {
+/// How many images fit in one pass, at least one.
+fn rows_within(memory: usize, bytes: usize) -> usize {
     const MOST: usize = 256;
-    (memory / (16 * values).max(1)).clamp(1, MOST)
+    (memory / bytes.max(1)).clamp(1, MOST)
+}
+
+/// Errors if any image's attribution is not a number everywhere: it comes from a model whose scores
+/// or gradients are none.
+fn check_finite(method: &str, index: &[u32], values: &Array4<f32>) -> Result<()> {
+    let broken = |image: &ArrayView3<f32>| image.iter().find(|value| !value.is_finite()).copied();
+    for (image, &index) in values.outer_iter().zip(index) {
+        if let Some(value) = broken(&image) {
+            return Err(Error::invalid(format!(
+                "{method} of image {index}: the attribution holds {value}, so the model's scores or \
+                 gradients are not finite; check its weights, and that the image and the baseline hold no NaN"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn download(tensor: Tensor<4>) -> Result<Array4<f32>> {

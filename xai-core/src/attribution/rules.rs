@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 
+use super::batch::for_each;
 use super::trace::{Step, Trace};
 use crate::device::Tensor;
 use crate::network::{Activation, Layer, ops};
@@ -120,7 +121,7 @@ impl Rule for LrpEpsilon {
 /// Where an input hardly differs from the reference's, the gradient takes the slope's place.
 #[derive(Clone, Copy, Debug)]
 pub struct Rescale<'a> {
-    /// The pass of the reference, through the same layers, of one image.
+    /// The pass of the reference through the same layers: of one for all images, or of one each.
     pub reference: &'a Trace<'a>,
 }
 
@@ -156,8 +157,8 @@ impl Rule for Rescale<'_> {
             unreachable!("the reference went through the same poolings");
         };
         let images = step.input.dims()[0];
-        let place = place.clone().repeat_dim(0, images);
-        let reference_out = reference.output.clone().repeat_dim(0, images);
+        let place = place.clone().repeat_dim(0, images / place.dims()[0]);
+        let reference_out = for_each(reference.output, images);
         let out = step.output.clone();
         let most = out.clone().max_pair(reference_out.clone());
         let won = step.pull_back(flow.clone() * (most.clone() - reference_out));
@@ -168,9 +169,9 @@ impl Rule for Rescale<'_> {
     }
 }
 
-/// `values` `[n, …]` less the one `reference` `[1, …]`.
+/// `values` `[n, …]` less the `reference`, `[n, …]` or `[1, …]`.
 fn difference(values: &Tensor<4>, reference: &Tensor<4>) -> Tensor<4> {
-    values.clone() - reference.clone().repeat_dim(0, values.dims()[0])
+    values.clone() - for_each(reference, values.dims()[0])
 }
 
 /// The rescale rule as Captum 0.6 to 0.9 applies it, which is not complete.

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use super::batch::for_each;
 use crate::device::Tensor;
 use crate::network::Layer;
 use crate::network::ops::{self, IntTensor};
@@ -10,10 +11,15 @@ thread_local! {
     static EVALUATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// How many layers this thread has evaluated in traces so far, counted once an image:
+/// How many layers this thread has evaluated for methods so far, counted once an image:
 /// tests hold the cost of a panel to it.
 pub fn layer_evaluations() -> usize {
     EVALUATIONS.get()
+}
+
+/// Counts a pass of `layers` layers, summed over images, that keeps no trace.
+pub(super) fn count(layers: usize) {
+    EVALUATIONS.set(EVALUATIONS.get() + layers);
 }
 
 /// A forward pass in evaluation mode that keeps the input and output of each layer and where
@@ -49,7 +55,7 @@ impl<'a> Trace<'a> {
     /// A trace whose first step has the index `first`.
     fn numbered(layers: &'a [Layer], x: Tensor<4>, first: usize) -> Self {
         let [images, ..] = x.dims();
-        EVALUATIONS.set(EVALUATIONS.get() + images * layers.len());
+        count(images * layers.len());
         let mut activations = Vec::with_capacity(layers.len() + 1);
         let mut inside = Vec::with_capacity(layers.len());
         let mut value = x;
@@ -64,7 +70,7 @@ impl<'a> Trace<'a> {
                 Layer::Residual(block) => {
                     let index = Self::index(layers, first, inside.len());
                     let branch = Self::numbered(&block.branch, value.clone(), index + 1);
-                    let shortcut = index + count(&block.branch) + 2;
+                    let shortcut = index + indices(&block.branch) + 2;
                     let shortcut = Self::numbered(&block.shortcut, value, shortcut);
                     let sum = branch.output().clone() + shortcut.output().clone();
                     (sum, Inside::Parts(Box::new([branch, shortcut])))
@@ -84,20 +90,20 @@ impl<'a> Trace<'a> {
 
     /// The [`Step::index`] of layer `at`.
     fn index(layers: &[Layer], first: usize, at: usize) -> usize {
-        first + count(&layers[..at])
+        first + indices(&layers[..at])
     }
 
-    /// This pass of n images and that of one reference as one pass of 2 n: the images, then the
-    /// reference n times. Nothing is computed again.
+    /// This pass of n images and that of their references as one pass of 2 n: the images, then the
+    /// references (one for all is repeated n times). Nothing is computed again.
     pub fn beside(&self, reference: &Self) -> Self {
         let images = self.input().dims()[0];
         let activations = self.activations.iter().zip(&reference.activations);
-        let activations = activations
-            .map(|(a, b)| Tensor::cat(vec![a.clone(), b.clone().repeat_dim(0, images)], 0));
+        let activations =
+            activations.map(|(a, b)| Tensor::cat(vec![a.clone(), for_each(b, images)], 0));
         let inside = self.inside.iter().zip(&reference.inside);
         let inside = inside.map(|happened| match happened {
             (Inside::Maxima(a), Inside::Maxima(b)) => {
-                let b = b.clone().repeat_dim(0, images);
+                let b = b.clone().repeat_dim(0, images / b.dims()[0]);
                 Inside::Maxima(IntTensor::cat(vec![a.clone(), b], 0))
             }
             (Inside::Parts(a), Inside::Parts(b)) => {
@@ -168,12 +174,12 @@ impl<'a> Trace<'a> {
 
 /// How many indices these layers take: one each, and of a residual block one more for the end of each
 /// sequence, so that only neighbours in the same sequence have neighbouring indices.
-fn count(layers: &[Layer]) -> usize {
-    let indices = |layer: &Layer| match layer {
-        Layer::Residual(block) => 3 + count(&block.branch) + count(&block.shortcut),
+fn indices(layers: &[Layer]) -> usize {
+    let of_one = |layer: &Layer| match layer {
+        Layer::Residual(block) => 3 + indices(&block.branch) + indices(&block.shortcut),
         _ => 1,
     };
-    layers.iter().map(indices).sum()
+    layers.iter().map(of_one).sum()
 }
 
 /// The [`Step::index`] of the first layer that `is` so, in the order of a forward pass.
@@ -189,14 +195,14 @@ pub(super) fn index_of_first(
                     index_of_first(layers, is).map(|found| index + first + found)
                 };
                 let branch = within(&block.branch, 1);
-                branch.or_else(|| within(&block.shortcut, 2 + count(&block.branch)))
+                branch.or_else(|| within(&block.shortcut, 2 + indices(&block.branch)))
             }
             layer => is(layer).then_some(index),
         };
         if found.is_some() {
             return found;
         }
-        index += count(std::slice::from_ref(layer));
+        index += indices(std::slice::from_ref(layer));
     }
     None
 }

@@ -2,7 +2,7 @@
 
 use crate::attribution::batch::one_hot;
 use crate::attribution::rules::{Deconvolve, Guided, Rule};
-use crate::attribution::{Batch, Explain, Layered, Method, propagate};
+use crate::attribution::{Batch, Differentiable, Explain, Layered, Method, propagate};
 use crate::device::Tensor;
 use crate::error::Result;
 
@@ -16,13 +16,14 @@ impl Method for Saliency {
     }
 }
 
-impl<M: Layered> Explain<M> for Saliency {
+impl<M: Differentiable> Explain<M> for Saliency {
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
-        Ok(batch.gradient().clone().abs())
+        Ok(batch.gradient()?.clone().abs())
     }
 }
 
-/// The gradient times the input (Shrikumar et al. 2016).
+/// The gradient times the input (Shrikumar et al. 2016). In a ReLU network without biases the same as
+/// [`Lrp`](super::Lrp) with the epsilon rule, and almost the same with biases.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InputXGradient;
 
@@ -32,9 +33,9 @@ impl Method for InputXGradient {
     }
 }
 
-impl<M: Layered> Explain<M> for InputXGradient {
+impl<M: Differentiable> Explain<M> for InputXGradient {
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
-        Ok(batch.trace().input().clone() * batch.gradient().clone())
+        Ok(batch.input() * batch.gradient()?.clone())
     }
 }
 

@@ -4,14 +4,14 @@ use std::f64::consts::PI;
 
 use rand::Rng;
 
-use crate::attribution::batch::one_hot;
+use crate::attribution::batch::{for_each, one_hot};
 use crate::attribution::rules::Gradient;
-use crate::attribution::{Batch, Explain, Layered, Method, Trace, propagate};
+use crate::attribution::{Batch, Differentiable, Explain, Layered, Method, Trace, propagate};
 use crate::device::Tensor;
 use crate::error::{Error, Result};
 use crate::random;
 
-/// Integrated gradients (Sundararajan et al. 2017) from a baseline of zeros, by Gauss-Legendre
+/// Integrated gradients (Sundararajan et al. 2017) from the panel's baseline, by Gauss-Legendre
 /// quadrature. Complete up to the quadrature's error.
 #[derive(Clone, Copy, Debug)]
 pub struct IntegratedGradients {
@@ -31,7 +31,7 @@ impl Method for IntegratedGradients {
     }
 }
 
-impl<M: Layered> Explain<M> for IntegratedGradients {
+impl<M: Differentiable> Explain<M> for IntegratedGradients {
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
         at_least_one("integrated_gradients", "step", self.steps)?;
         let (nodes, weights) = gauss_legendre(self.steps);
@@ -43,11 +43,11 @@ impl<M: Layered> Explain<M> for IntegratedGradients {
                 weight: weight as f32,
             })
             .collect();
-        Ok(difference_times_gradients(batch, &points))
+        along_path(batch, &points)
     }
 }
 
-/// Expected gradients in the form of Captum's GradientShap without noise, from a baseline of zeros:
+/// Expected gradients in the form of Captum's GradientShap without noise, from the panel's baseline:
 /// gradients at uniformly drawn points of the path.
 ///
 /// An image's points are drawn from a stream of its own, named by its index.
@@ -82,7 +82,7 @@ impl Method for GradientShap {
     }
 }
 
-impl<M: Layered> Explain<M> for GradientShap {
+impl<M: Differentiable> Explain<M> for GradientShap {
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
         at_least_one("gradient_shap", "sample", self.samples)?;
         let drawn: Vec<_> = batch.index().iter().map(|&i| self.alphas(i)).collect();
@@ -92,7 +92,7 @@ impl<M: Layered> Explain<M> for GradientShap {
                 weight: 1.0 / self.samples as f32,
             })
             .collect();
-        Ok(difference_times_gradients(batch, &points))
+        along_path(batch, &points)
     }
 }
 
@@ -125,6 +125,28 @@ impl Point {
 }
 
 /// `(x - b) * sum over points of weight * gradient at b + alpha (x - b)`.
+fn along_path<M: Differentiable>(batch: &Batch<'_, M>, points: &[Point]) -> Result<Tensor<4>> {
+    if let Some(layered) = batch.layered() {
+        return Ok(difference_times_gradients(&layered, points));
+    }
+    let images = batch.targets().len();
+    let start = for_each(&batch.upload(batch.baseline_pixels()), images);
+    let way = batch.input() - start.clone();
+    let mut gradient = way.zeros_like();
+    for points in points.chunks((batch.rows() / images).max(1)) {
+        let places = points.iter().map(|point| point.along(&way) + start.clone());
+        let places = Tensor::cat(places.collect(), 0);
+        let targets = batch.targets().repeat(points.len());
+        let flow = batch.gradient_at(places, &targets)?;
+        for (row, point) in points.iter().enumerate() {
+            let part = flow.clone().narrow(0, row * images, images);
+            gradient = gradient + part.mul_scalar(point.weight);
+        }
+    }
+    Ok(way * gradient)
+}
+
+/// [`along_path`] for a model that shows its layers.
 ///
 /// Up to the first ReLU or maximum a network is affine, so that activations there lie on a straight
 /// line as well, between those of the two traces that are known already; and the gradients of that

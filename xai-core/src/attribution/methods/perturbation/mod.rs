@@ -1,0 +1,108 @@
+//! Methods that change the image and look what happens to the score: all that they ask of a model is
+//! to [`Predict`].
+//!
+//! What is taken away is replaced by the panel's [baseline](crate::attribution::Panel::baseline).
+//! Scores are the model's own, for a network the logits.
+
+mod ablation;
+mod coalition;
+mod kernel_shap;
+mod lime;
+mod linear;
+mod occlusion;
+mod rise;
+mod shapley;
+
+use burn::tensor::TensorData;
+use ndarray::{Array3, Array4, ArrayView3, ArrayViewMut3, Axis};
+
+use crate::attribution::{Batch, Predict};
+use crate::device::Tensor;
+use crate::error::Result;
+
+pub use ablation::FeatureAblation;
+pub use kernel_shap::KernelShap;
+pub use lime::Lime;
+pub use occlusion::Occlusion;
+pub use rise::Rise;
+pub use shapley::ShapleyValueSampling;
+
+/// One image of a batch, and what became of it.
+struct Subject<'b, 'a, M> {
+    batch: &'b Batch<'a, M>,
+    /// Its number in the batch.
+    number: usize,
+    /// `[c, h, w]`.
+    pixels: ArrayView3<'b, f32>,
+    /// `[c, h, w]`.
+    baseline: ArrayView3<'b, f32>,
+    /// The target's score.
+    score: f64,
+    /// The target's score of the baseline; asked for by some.
+    baseline_score: Option<f64>,
+}
+
+impl<M: Predict> Subject<'_, '_, M> {
+    /// The scores of `count` variants. `paint` makes a copy of the image into the variant of a number.
+    ///
+    /// As many go through the model at a time as memory allows; each is made when it is needed.
+    fn scores(
+        &self,
+        count: usize,
+        mut paint: impl FnMut(usize, ArrayViewMut3<f32>),
+    ) -> Result<Vec<f64>> {
+        let (c, h, w) = self.pixels.dim();
+        let mut scores = Vec::with_capacity(count);
+        while scores.len() < count {
+            let first = scores.len();
+            let rows = self.batch.rows().min(count - first);
+            let mut variants = Array4::zeros((rows, c, h, w));
+            for (row, mut variant) in variants.outer_iter_mut().enumerate() {
+                variant.assign(&self.pixels);
+                paint(first + row, variant);
+            }
+            let found = self.batch.scores_of(self.number, variants.view())?;
+            scores.extend(found.into_iter().map(f64::from));
+        }
+        Ok(scores)
+    }
+}
+
+/// Which passes of the baseline a method wants.
+#[derive(Clone, Copy, PartialEq)]
+enum Wants {
+    Image,
+    ImageAndBaseline,
+}
+
+/// Explains each image of a batch by itself.
+fn each_image<M: Predict>(
+    batch: &Batch<'_, M>,
+    wants: Wants,
+    explain: impl Fn(Subject<'_, '_, M>) -> Result<Array3<f32>>,
+) -> Result<Tensor<4>> {
+    let (n, c, h, w) = batch.pixels().dim();
+    let (pixels, baselines) = (batch.pixels(), batch.baseline_pixels());
+    let scores = batch.scores()?;
+    let baseline_scores = match wants {
+        Wants::Image => None,
+        Wants::ImageAndBaseline => Some(batch.baseline_scores()?),
+    };
+    let mut values = Vec::with_capacity(n * c * h * w);
+    for number in 0..n {
+        let own_baseline = number % baselines.dim().0; // or the one of all
+        let map = explain(Subject {
+            batch,
+            number,
+            pixels: pixels.index_axis(Axis(0), number),
+            baseline: baselines.index_axis(Axis(0), own_baseline),
+            score: scores[number].into(),
+            baseline_score: baseline_scores.as_ref().map(|scores| scores[number].into()),
+        })?;
+        values.extend(map);
+    }
+    Ok(Tensor::from_data(
+        TensorData::new(values, [n, c, h, w]),
+        batch.device(),
+    ))
+}

@@ -1,0 +1,73 @@
+//! Shapley values by sampled orders.
+
+use rand::seq::SliceRandom;
+
+use super::{Wants, each_image};
+use crate::attribution::{Batch, Explain, Method, Predict, Segments};
+use crate::device::Tensor;
+use crate::error::{Error, Result};
+
+/// Shapley values of the parts, estimated by adding them to the baseline in random orders (Castro et al.
+/// 2009, as in Captum): the mean of what each adds to the score. Complete: they sum to the score less the
+/// baseline's. About a pass a part and order.
+#[derive(Clone, Debug)]
+pub struct ShapleyValueSampling {
+    /// The parts.
+    pub segments: Segments,
+    /// Orders an image (Captum: 25).
+    pub permutations: usize,
+    /// The seed of the draws.
+    pub seed: u64,
+}
+
+impl Default for ShapleyValueSampling {
+    fn default() -> Self {
+        Self {
+            segments: Segments::default(),
+            permutations: 25,
+            seed: 0,
+        }
+    }
+}
+
+impl Method for ShapleyValueSampling {
+    fn name(&self) -> &'static str {
+        "shapley_value_sampling"
+    }
+}
+
+impl<M: Predict> Explain<M> for ShapleyValueSampling {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        if self.permutations == 0 {
+            return Err(Error::invalid(
+                "shapley_value_sampling needs at least one permutation",
+            ));
+        }
+        let (_, c, h, w) = batch.pixels().dim();
+        let parts = self.segments.of([c, h, w])?;
+        let count = parts.count();
+        each_image(batch, Wants::ImageAndBaseline, |subject| {
+            let before = subject.baseline_score.unwrap_or_default();
+            let mut values = vec![0.0; count];
+            for sample in 0..self.permutations {
+                let mut order: Vec<usize> = (0..count).collect();
+                let mut rng = batch.stream(self.seed, self.name(), subject.number, sample);
+                order.shuffle(&mut rng);
+                let mut place = vec![0; count];
+                for (at, &part) in order.iter().enumerate() {
+                    place[part] = at;
+                }
+                // None and all are the baseline and the image, whose scores are known.
+                let between = subject.scores(count - 1, |last, variant| {
+                    subject.hide(&parts, |part| place[part] <= last, variant);
+                })?;
+                let mut score = before;
+                for (&part, next) in order.iter().zip(between.into_iter().chain([subject.score])) {
+                    values[part] += (next - score) / self.permutations as f64;
+                    score = next;
+                }
+            }
+            Ok(parts.spread(&values))
+        })
+    }
+}

@@ -1,0 +1,155 @@
+//! Means over noisy copies of an image, for any method.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::{Array1, Array4, Axis};
+use rand::Rng;
+use rand_distr::StandardNormal;
+
+use crate::attribution::{Batch, Explain, Method, Saliency};
+use crate::device::Tensor;
+use crate::error::{Error, Result};
+
+/// A method applied to noisy copies of an image, and a statistic of the results, pixel by pixel. Captum's
+/// NoiseTunnel. The baseline stays that of the image without noise.
+///
+/// ```
+/// use xai_core::attribution::{IntegratedGradients, Method, Saliency, SmoothGrad};
+///
+/// assert_eq!(SmoothGrad::of(Saliency).name(), "smooth_grad");
+/// let method = SmoothGrad::of(IntegratedGradients { steps: 20 }).squared().noise(0.1);
+/// assert_eq!(method.name(), "smooth_grad_squared_integrated_gradients");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct SmoothGrad<T> {
+    /// The method.
+    pub method: T,
+    /// Noisy copies an image (Captum: 5).
+    pub samples: usize,
+    /// The standard deviation of the noise, in the units of the pixels (Captum: 1).
+    pub stdev: f64,
+    /// The seed of the noise.
+    pub seed: u64,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Mean,
+    Squares,
+    Variance,
+}
+
+impl<T: Method> SmoothGrad<T> {
+    /// The mean of the attributions (Smilkov et al. 2017).
+    pub fn of(method: T) -> Self {
+        Self {
+            method,
+            samples: 5,
+            stdev: 1.0,
+            seed: 0,
+            kind: Kind::Mean,
+        }
+    }
+
+    /// The mean of the attributions' squares (Hooker et al. 2019).
+    pub fn squared(self) -> Self {
+        let kind = Kind::Squares;
+        Self { kind, ..self }
+    }
+
+    /// The variance of the attributions (Adebayo et al. 2018), divided by the number of samples.
+    pub fn variance(self) -> Self {
+        let kind = Kind::Variance;
+        Self { kind, ..self }
+    }
+
+    /// With noise of this standard deviation, in the units of the pixels.
+    pub fn noise(self, stdev: f64) -> Self {
+        Self { stdev, ..self }
+    }
+
+    /// With this many noisy copies.
+    pub fn samples(self, samples: usize) -> Self {
+        Self { samples, ..self }
+    }
+
+    /// With this seed of the noise.
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+}
+
+impl<T: Method> Method for SmoothGrad<T> {
+    /// `smooth_grad`, `smooth_grad_squared` or `var_grad`, and behind it the method's name if it is not [`Saliency`].
+    fn name(&self) -> &'static str {
+        let kind = match self.kind {
+            Kind::Mean => "smooth_grad",
+            Kind::Squares => "smooth_grad_squared",
+            Kind::Variance => "var_grad",
+        };
+        match self.method.name() {
+            name if name == Saliency.name() => kind,
+            name => interned(format!("{kind}_{name}")),
+        }
+    }
+}
+
+/// A name made at run time that lives as long as the program: once each, as there are few.
+fn interned(name: String) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(name) = names.get(name.as_str()) {
+        return name;
+    }
+    let name: &'static str = name.leak();
+    names.insert(name);
+    name
+}
+
+impl<M, T: Explain<M>> Explain<M> for SmoothGrad<T> {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        if self.samples == 0 || !(self.stdev.is_finite() && self.stdev >= 0.0) {
+            return Err(Error::invalid(format!(
+                "{} with {} samples and noise of {}: give at least one sample, and a deviation of 0 or more",
+                self.name(),
+                self.samples,
+                self.stdev
+            )));
+        }
+        let (mut sum, mut squares): (Option<Tensor<4>>, Option<Tensor<4>>) = (None, None);
+        for sample in 0..self.samples {
+            let noisy = self.noisy(batch, sample);
+            let noisy = batch.altered(noisy, format!("/{}/{sample}", self.name()));
+            let values = self.method.attribute(&noisy)?;
+            let square = values.clone().square();
+            sum = Some(sum.map_or(values.clone(), |sum| sum + values));
+            squares = Some(squares.map_or(square.clone(), |sum| sum + square));
+        }
+        let mean = |sum: Option<Tensor<4>>| sum.expect("a sample") / self.samples as f32;
+        Ok(match self.kind {
+            Kind::Mean => mean(sum),
+            Kind::Squares => mean(squares),
+            Kind::Variance => mean(squares) - mean(sum).square(),
+        })
+    }
+}
+
+impl<T: Method> SmoothGrad<T> {
+    /// The images with noise, each from its own stream.
+    fn noisy<M>(&self, batch: &Batch<'_, M>, sample: usize) -> Array4<f32> {
+        let mut noisy = batch.pixels().to_owned();
+        let shape = noisy.index_axis(Axis(0), 0).raw_dim();
+        for (image, mut pixels) in noisy.outer_iter_mut().enumerate() {
+            let mut rng = batch.stream(self.seed, "smooth_grad", image, sample);
+            let noise = (0..pixels.len()).map(|_| {
+                let drawn: f64 = rng.sample(StandardNormal);
+                (drawn * self.stdev) as f32
+            });
+            let noise = Array1::from_iter(noise).into_shape_with_order(shape);
+            pixels += &noise.expect("as many values as the image has");
+        }
+        noisy
+    }
+}

@@ -1,0 +1,150 @@
+//! The parts of an image that perturbation methods switch on and off together.
+
+use std::str::FromStr;
+
+use ndarray::{Array2, Array3, ArrayView3};
+
+use crate::error::{Error, Result};
+
+/// How an image falls into parts ("superpixels", or features in Captum's words).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Segments {
+    /// Every value of every channel is a part of its own. Captum's default, and dear: an image of
+    /// 3 x 224 x 224 has 150,528 parts.
+    #[default]
+    Values,
+    /// Rectangles, all channels together: see [`Segments::grid`].
+    Grid {
+        /// Rectangles from top to bottom.
+        rows: usize,
+        /// Rectangles from left to right.
+        columns: usize,
+    },
+    /// Pixels `[h, w]` with the same label, all channels together.
+    Map(Array2<usize>),
+}
+
+impl Segments {
+    /// `rows` x `columns` rectangles whose sizes differ by a pixel at most.
+    pub fn grid(rows: usize, columns: usize) -> Self {
+        Self::Grid { rows, columns }
+    }
+
+    /// The pixels of a label form a part; labels are any numbers. `[h, w]`.
+    pub fn map(labels: Array2<usize>) -> Self {
+        Self::Map(labels)
+    }
+
+    /// The parts of images `[c, h, w]`.
+    ///
+    /// # Errors
+    /// A grid finer than the pixels, labels of another size.
+    pub fn of(&self, image: [usize; 3]) -> Result<Parts> {
+        let [c, h, w] = image;
+        let labels = match self {
+            Self::Values => Array3::from_shape_fn(image, |(i, y, x)| (i * h + y) * w + x),
+            Self::Grid { rows, columns } => {
+                let (rows, columns) = (*rows, *columns);
+                if !(1..=h).contains(&rows) || !(1..=w).contains(&columns) {
+                    return Err(Error::invalid(format!(
+                        "an image of {h} x {w} pixels does not fall into {rows} x {columns} rectangles; \
+                         there is at least one, and at most one a pixel"
+                    )));
+                }
+                Array3::from_shape_fn(image, |(_, y, x)| y * rows / h * columns + x * columns / w)
+            }
+            Self::Map(labels) => {
+                if labels.dim() != (h, w) {
+                    return Err(Error::invalid(format!(
+                        "the labels of the segments are {:?} (height, width), the images {:?}; make them equal",
+                        labels.dim(),
+                        (h, w)
+                    )));
+                }
+                let mut known: Vec<usize> = labels.iter().copied().collect();
+                known.sort_unstable();
+                known.dedup();
+                let rank = |label| known.partition_point(|&other| other < label);
+                let labels = labels.mapv(rank);
+                Array3::from_shape_fn((c, h, w), |(_, y, x)| labels[[y, x]])
+            }
+        };
+        let count = labels.iter().max().map_or(0, |most| most + 1);
+        Ok(Parts { labels, count })
+    }
+}
+
+/// As on a command line: `8x8` is a grid, `values` every value by itself.
+impl FromStr for Segments {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let grid = text.split_once('x').and_then(|(rows, columns)| {
+            Some(Self::grid(rows.parse().ok()?, columns.parse().ok()?))
+        });
+        match grid {
+            Some(grid) => Ok(grid),
+            None if text == "values" => Ok(Self::Values),
+            None => Err(Error::invalid(format!(
+                "`{text}` does not say how an image falls into parts; write rows and columns, `8x8`, or `values`"
+            ))),
+        }
+    }
+}
+
+/// Which part each value of an image belongs to.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    labels: Array3<usize>,
+    count: usize,
+}
+
+impl Parts {
+    /// How many parts there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The number of the part, below [`count`](Self::count), of each value `[c, h, w]`.
+    pub fn labels(&self) -> ArrayView3<'_, usize> {
+        self.labels.view()
+    }
+
+    /// An array `[c, h, w]` with each part's value where the part is.
+    pub fn spread(&self, values: &[f64]) -> Array3<f32> {
+        self.labels.mapv(|part| values[part] as f32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_falls_into_parts() {
+        let parts = |text: &str, image| text.parse::<Segments>().unwrap().of(image).unwrap();
+        assert_eq!(parts("values", [2, 3, 4]).count(), 24);
+        let grid = parts("2x3", [2, 5, 4]);
+        assert_eq!(grid.count(), 6);
+        // Sizes differ by one at most: rows 3 and 2, columns 2, 1 and 1. All channels are alike.
+        let of = |part| grid.labels().iter().filter(|&&label| label == part).count();
+        assert_eq!([0, 1, 2, 3, 4, 5].map(of), [12, 6, 6, 8, 4, 4]);
+        assert_eq!(grid.labels()[[1, 3, 3]], 5);
+        let labels = Array2::from_shape_vec((1, 4), vec![9, 2, 9, 500]).unwrap();
+        let map = Segments::map(labels).of([1, 1, 4]).unwrap();
+        assert_eq!(
+            map.labels().iter().copied().collect::<Vec<_>>(),
+            [1, 0, 1, 2]
+        );
+        assert_eq!(map.spread(&[0.5, 1.0, 2.0]).iter().sum::<f32>(), 4.5);
+        for wrong in ["8", "8x", "ax3", ""] {
+            assert!(
+                wrong
+                    .parse::<Segments>()
+                    .unwrap_err()
+                    .to_string()
+                    .contains("`8x8`")
+            );
+        }
+    }
+}

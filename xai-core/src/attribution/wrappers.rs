@@ -1,0 +1,126 @@
+//! Models that do not show layers, as methods take them.
+
+use burn::tensor::TensorData;
+use ndarray::{Array2, Array4};
+
+use super::model::{Differentiable, Explainable, Predict};
+use crate::device::{Device, Tensor};
+use crate::error::{Error, Result};
+
+/// A model that only predicts, on the host: a function from images `[n, c, h, w]` to class scores
+/// `[n, classes]`, whatever computes them.
+///
+/// ```
+/// use ndarray::{Array3, Array4, Axis};
+/// use xai_core::attribution::{Closure, FeatureAblation, Images, Panel, Segments};
+///
+/// // Class 0 is the sum of all pixels, class 1 its negative.
+/// let model = Closure(|images: Array4<f32>| {
+///     let sum = images.sum_axis(Axis(3)).sum_axis(Axis(2)).sum_axis(Axis(1));
+///     Ok(ndarray::stack(Axis(1), &[sum.view(), (-&sum).view()]).unwrap())
+/// });
+/// let images = Images::grey(Array3::ones((1, 8, 8)), vec![0]);
+/// let quarters = FeatureAblation { segments: Segments::grid(2, 2) };
+/// let maps = Panel::new().with(quarters).explain(&model, &images, 1)?;
+/// assert_eq!(maps[0].values[[0, 0, 3, 3]], -16.0);
+/// # Ok::<(), xai_core::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Closure<F>(pub F)
+where
+    F: Fn(Array4<f32>) -> Result<Array2<f32>>;
+
+impl<F: Fn(Array4<f32>) -> Result<Array2<f32>>> Explainable for Closure<F> {}
+
+impl<F: Fn(Array4<f32>) -> Result<Array2<f32>>> Predict for Closure<F> {
+    fn scores(&self, images: Tensor<4>) -> Result<Tensor<2>> {
+        let (shape, device) = (images.dims(), images.device());
+        let values = images.into_data().into_vec::<f32>();
+        let values = values.map_err(|problem| Error::invalid(format!("{problem:?}")))?;
+        let images = Array4::from_shape_vec(shape, values).map_err(Error::invalid)?;
+        let scores = (self.0)(images)?;
+        let shape: [usize; 2] = scores.dim().into();
+        let values: Vec<f32> = scores.iter().copied().collect();
+        Ok(Tensor::from_data(TensorData::new(values, shape), &device))
+    }
+}
+
+/// A module of Burn, or any function of Burn's tensors: its gradient is autodiff's.
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use ndarray::Array3;
+/// use xai_core::attribution::{BurnModel, Images, InputXGradient, Panel};
+/// use xai_core::device::{Device, DeviceChoice};
+///
+/// let device = Device::autodiff(DeviceChoice::Flex.open()?);
+/// // For a module: load it on `device`, and `|images| module.forward(images)`.
+/// let model = BurnModel::new(|images: Tensor<_, 4>| images.square().flatten(1, 3).sum_dim(1), device)?;
+/// let images = Images::grey(Array3::ones((1, 2, 2)), vec![0]);
+/// let maps = Panel::new().with(InputXGradient).explain(&model, &images, 0)?;
+/// assert_eq!(maps[0].values[[0, 0, 1, 1]], 2.0);
+/// # Ok::<(), xai_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct BurnModel<F> {
+    forward: F,
+    device: Device,
+}
+
+impl<F: Fn(Tensor<4>) -> Tensor<2>> BurnModel<F> {
+    /// The model that computes class scores `[n, classes]` of images `[n, c, h, w]` by `forward`, whose
+    /// parameters lie on `device`.
+    ///
+    /// # Errors
+    /// A device without autodiff.
+    pub fn new(forward: F, device: Device) -> Result<Self> {
+        match device {
+            Device::Autodiff(device) => Ok(Self {
+                forward,
+                device: Device::clone(&device),
+            }),
+            _ => Err(Error::invalid(
+                "this model's device has no autodiff; make or load the module on \
+                 `Device::autodiff(device)`, or explain it as a `Closure`, which needs no gradient",
+            )),
+        }
+    }
+}
+
+impl<F: Fn(Tensor<4>) -> Tensor<2>> Explainable for BurnModel<F> {
+    fn device(&self) -> Option<Device> {
+        Some(self.device.clone())
+    }
+}
+
+impl<F: Fn(Tensor<4>) -> Tensor<2>> Predict for BurnModel<F> {
+    fn scores(&self, images: Tensor<4>) -> Result<Tensor<2>> {
+        Ok((self.forward)(Tensor::from_inner(images)).inner())
+    }
+}
+
+impl<F: Fn(Tensor<4>) -> Tensor<2>> Differentiable for BurnModel<F> {
+    fn gradient(&self, images: Tensor<4>, targets: &[usize]) -> Result<Tensor<4>> {
+        let images = Tensor::<4>::from_inner(images).require_grad();
+        let scores = (self.forward)(images.clone());
+        let [n, classes] = scores.dims();
+        if n != targets.len() || targets.iter().any(|&target| target >= classes) {
+            return Err(Error::invalid(format!(
+                "the model's scores are [{n}, {classes}] for {} images and the target classes {targets:?}; \
+                 it should give one row an image, and one score a class, counted from 0",
+                targets.len()
+            )));
+        }
+        let mut wanted = vec![0.0f32; n * classes];
+        for (row, &target) in targets.iter().enumerate() {
+            wanted[row * classes + target] = 1.0;
+        }
+        let wanted = Tensor::<2>::from_data(TensorData::new(wanted, [n, classes]), &self.device);
+        let gradients = (scores * Tensor::from_inner(wanted)).sum().backward();
+        images.grad(&gradients).ok_or_else(|| {
+            Error::invalid(
+                "the model's scores do not depend on its images, so there is no gradient",
+            )
+        })
+    }
+}
