@@ -11,6 +11,7 @@ mod font;
 mod layout;
 mod legend;
 mod names;
+mod snapshot;
 mod summary;
 mod table;
 
@@ -19,6 +20,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::experiment::results::SweepResult;
+
+pub use snapshot::snapshot;
 
 use figure::Figure;
 use summary::Summary;
