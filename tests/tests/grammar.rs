@@ -5,8 +5,21 @@
 use xai_core::experiment::{Experiment, Plan};
 use xai_core::prelude::*;
 
+/// The values of each parameter, the number of cells, and what is left out.
 fn plan<E: Experiment>(scale: Scale) -> String {
-    Plan::new(&E::spec(), scale).unwrap().to_string()
+    let plan = Plan::new(&E::spec(), scale).unwrap();
+    let mut lines = vec![format!("{} cells", plan.cells.len())];
+    for factor in &plan.factors {
+        let levels: Vec<_> = factor.levels.iter().map(ToString::to_string).collect();
+        lines.push(format!("{}: {}", factor.name, levels.join(", ")));
+    }
+    for skipped in &plan.skipped {
+        lines.push(format!(
+            "less {} at {}: {}",
+            skipped.cells, skipped.at, skipped.reason
+        ));
+    }
+    lines.join("\n")
 }
 
 // ANCHOR: roles
@@ -60,7 +73,18 @@ struct Values {
 
 #[test]
 fn values() {
-    insta::assert_snapshot!(plan::<Values>(Scale::Smoke), @"");
+    insta::assert_snapshot!(plan::<Values>(Scale::Smoke), @"
+    4320 cells
+    noise: none, rician_noise, 3T
+    depth: 1conv, all
+    flipped: false, true
+    optimizer: adam, sgd
+    blocks: 1, 2, 3
+    dropout: 0.1, 0.2, 0.3
+    decay: 0.0001, 0.000316228, 0.001, 0.00316228, 0.01
+    width: 8, 16
+    height: 16, 32
+    ");
 }
 
 // ANCHOR: seeds
@@ -79,7 +103,13 @@ struct Seeds {
 
 #[test]
 fn seeds() {
-    insta::assert_snapshot!(plan::<Seeds>(Scale::Paper), @"");
+    insta::assert_snapshot!(plan::<Seeds>(Scale::Paper), @"
+    36 cells
+    training: 0, 1, 2
+    data: 7, 11
+    order: 5, 6
+    resampling: 0, 1, 2
+    ");
 }
 
 // ANCHOR: dependent
@@ -105,8 +135,24 @@ fn each_branch_is_a_domain_of_its_own() {
         let cells: Vec<_> = plan.cells.iter().map(ToString::to_string).collect();
         cells.join("\n")
     };
-    insta::assert_snapshot!(cells(Scale::Smoke), @"");
-    insta::assert_snapshot!(cells(Scale::Desk), @"");
+    insta::assert_snapshot!(cells(Scale::Smoke), @"
+    depth=1conv width=8 rate=0.01
+    depth=1conv width=8 rate=0.03
+    depth=all width=8 rate=0.0001
+    depth=all width=8 rate=0.001
+    depth=all width=8 rate=0.01
+    ");
+    insta::assert_snapshot!(cells(Scale::Desk), @"
+    depth=1conv width=8 rate=0.01
+    depth=1conv width=8 rate=0.03
+    depth=1conv width=16 rate=0.03
+    depth=all width=8 rate=0.0001
+    depth=all width=8 rate=0.001
+    depth=all width=8 rate=0.01
+    depth=all width=16 rate=0.0001
+    depth=all width=16 rate=0.001
+    depth=all width=16 rate=0.01
+    ");
 }
 
 // ANCHOR: zip
@@ -140,8 +186,19 @@ struct Skipping {
 
 #[test]
 fn pairs_and_what_is_left_out() {
-    insta::assert_snapshot!(plan::<Zipped>(Scale::Smoke), @"");
-    insta::assert_snapshot!(plan::<Skipping>(Scale::Smoke), @"");
+    insta::assert_snapshot!(plan::<Zipped>(Scale::Smoke), @"
+    3 cells
+    size: 64, 96, 224
+    batch: 32, 16, 4
+    ");
+    insta::assert_snapshot!(plan::<Skipping>(Scale::Smoke), @"
+    5 cells
+    corpus: shapes, mri
+    noise: none, rician_noise, 3T
+    depth: 1conv, all
+    less 5 at scale=smoke depth=all: one layer is enough to see that it works
+    less 2 at corpus=shapes noise=3T: shapes have no noise of a scanner
+    ");
 }
 
 // ANCHOR: closest
@@ -233,6 +290,13 @@ mod names_of_others {
 
 #[test]
 fn names_and_paths() {
-    insta::assert_snapshot!(plan::<Elsewhere>(Scale::Smoke), @"");
-    insta::assert_snapshot!(plan::<names_of_others::Others>(Scale::Smoke), @"");
+    insta::assert_snapshot!(plan::<Elsewhere>(Scale::Smoke), @"
+    2 cells
+    side: left, right
+    ");
+    insta::assert_snapshot!(plan::<names_of_others::Others>(Scale::Smoke), @"
+    4 cells
+    string: some, ok
+    type: 0, 1
+    ");
 }

@@ -73,3 +73,14 @@ pub mod __private {
         maps.try_into().expect("a panel gives one map a method")
     }
 }
+
+/// Runs the examples in the docs of the macros, which cannot depend on this crate.
+#[cfg(doctest)]
+mod macros {
+    #[doc = include_str!("../../xai-macros/docs/experiment.md")]
+    mod experiment {}
+    #[doc = include_str!("../../xai-macros/docs/explain.md")]
+    mod explain {}
+    #[doc = include_str!("../../xai-macros/docs/level.md")]
+    mod level {}
+}
