@@ -1,14 +1,11 @@
 // ANCHOR: file
 // ANCHOR: title
 //! Does it help explanations to fine-tune the whole network? The experiment of the book's tutorial.
-
 use xai_core::prelude::*;
-
 // ANCHOR_END: title
+
 // ANCHOR: design
-/// Explanation performance when the last convolution block or all layers are fine-tuned.
-#[rustfmt::skip]
-#[experiment(select(max = |v| v.accuracy))]
+#[rustfmt::skip] #[experiment(select(max = |v| v.accuracy), snapshot = smoke)]
 struct FirstExperiment {
     // ANCHOR: axis
     #[axis([Depth::Conv1, Depth::All])] depth: Depth,
@@ -17,22 +14,18 @@ struct FirstExperiment {
     #[tune([0.001, 0.003])] rate: f64,
     // ANCHOR_END: tune
     // ANCHOR: seed
-    #[seed([0])] seed: u64,
+    #[seed(1)] seed: u64,
     // ANCHOR_END: seed
 }
 // ANCHOR_END: design
-
 impl Run for FirstExperiment {
     type Model = Network;
-
     // ANCHOR: fit
     fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {
         let start = lab.pretrained(Corpus::Shapes)?;
-        let adam = Optimizer::Adam(self.rate);
-        lab.fine_tune(start, self.depth, adam, self.seed)
+        lab.fine_tune(start, self.depth, Optimizer::Adam(self.rate), self.seed)
     }
     // ANCHOR_END: fit
-
     // ANCHOR: test
     fn test(&self, fitted: &Fitted<Network>, lab: &Lab) -> Result<Scores> {
         explain! { model = fitted.model, input = lab.test().classified_correctly_by_all()?,
@@ -41,7 +34,6 @@ impl Run for FirstExperiment {
     }
     // ANCHOR_END: test
 }
-
 // ANCHOR: main
 fn main() -> ExitCode {
     xai_core::run::<FirstExperiment>()

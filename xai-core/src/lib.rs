@@ -56,7 +56,9 @@ pub mod prelude {
     };
     pub use crate::error::{Error, Result};
     pub use crate::experiment::results::Baseline;
-    pub use crate::experiment::{Corpus, Epoch, Fitted, Lab, Level, Model, Run, Scale, Validation};
+    pub use crate::experiment::{
+        Corpus, Epoch, Fitted, Lab, Level, Model, Run, Scale, Validation, linear, log,
+    };
     pub use crate::network::Network;
     pub use crate::score::{Metric, Precision, Score, Scores};
     pub use crate::training::{Depth, Optimizer, Sgd};
@@ -65,5 +67,23 @@ pub mod prelude {
 /// What the macros expand to. Not for people: it may change at any time.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::experiment::{Experiment, Level, Point, Spec, domain, levels};
+    pub use crate::attribution::{Map, NoModel, Panel};
+    pub use crate::experiment::{Experiment, Level, Point, Scale, Spec, domain, levels, seeds};
+    pub use crate::report::snapshot;
+
+    /// The maps of a panel, one a method.
+    pub fn one_each<const N: usize>(maps: Vec<Map>) -> [Map; N] {
+        maps.try_into().expect("a panel gives one map a method")
+    }
+}
+
+/// Runs the examples in the docs of the macros, which cannot depend on this crate.
+#[cfg(doctest)]
+mod macros {
+    #[doc = include_str!("../../xai-macros/docs/experiment.md")]
+    mod experiment {}
+    #[doc = include_str!("../../xai-macros/docs/explain.md")]
+    mod explain {}
+    #[doc = include_str!("../../xai-macros/docs/level.md")]
+    mod level {}
 }

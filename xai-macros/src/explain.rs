@@ -1,15 +1,19 @@
 //! `explain!`: a panel of methods on some images.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::quote;
-use syn::parse::{Parse, ParseStream, Parser};
-use syn::punctuated::Punctuated;
-use syn::{Expr, Token};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::{Expr, Path, Token};
 
 use crate::errors::Errors;
-use crate::names::{snake_case, suggestion};
+use crate::names::{private, snake_case, suggestion};
 
-const ARGUMENTS: [&str; 6] = ["model", "input", "target", "baseline", "methods", "score"];
+const ARGUMENTS: [&str; 7] = [
+    "model", "input", "target", "baseline", "methods", "score", "crate",
+];
+
+const USAGE: &str = "explain! takes named arguments: model = .., input = .., methods = [..]";
 
 pub fn explain(input: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
@@ -30,55 +34,37 @@ struct Call {
     baseline: Option<Expr>,
     methods: Vec<Expr>,
     score: Option<Expr>,
+    core: Option<Path>,
 }
 
-struct Argument {
-    name: Ident,
-    value: Expr,
-}
-
-impl Parse for Argument {
-    fn parse(input: ParseStream) -> syn::Result<Self> {
-        let name = input.parse()?;
-        input.parse::<Token![=]>()?;
-        Ok(Self {
-            name,
-            value: input.parse()?,
-        })
-    }
-}
-
-fn parse(input: TokenStream, errors: &mut Errors) -> Call {
+/// Reads argument after argument; a mistake in one does not hide those in others.
+fn parse(tokens: TokenStream, errors: &mut Errors) -> Call {
     let mut call = Call::default();
-    let arguments = errors.keep(Punctuated::<Argument, Token![,]>::parse_terminated.parse2(input));
-    let Some(arguments) = arguments else {
-        return call;
-    };
-    let mut seen: Vec<Ident> = Vec::new();
-    for Argument { name, value } in arguments {
-        if seen.contains(&name) {
-            errors.at(&name, format!("`{name}` is there twice; keep one"));
-        }
-        match name.to_string().as_str() {
-            "model" => call.model = Some(value),
-            "input" => call.input = Some(value),
-            "target" => call.target = Some(value),
-            "baseline" => call.baseline = Some(value),
-            "score" => call.score = Some(value),
-            "methods" => match value {
-                Expr::Array(array) if array.elems.is_empty() => {
-                    errors.at(array, "name at least one method");
-                }
-                Expr::Array(array) => call.methods = array.elems.into_iter().collect(),
-                other => errors.at(other, "write the methods as a list: methods = [Saliency, DeepLift]; for methods chosen at run time use `Panel`"),
-            },
-            unknown => {
-                let near = suggestion(unknown, ARGUMENTS);
-                errors.at(&name, format!("explain! has no argument `{unknown}`{near}"));
+    let mut seen: Vec<String> = Vec::new();
+    let read = |input: ParseStream| {
+        while !input.is_empty() {
+            if !is_named(input) {
+                errors.push(input.error(USAGE));
+                seen.extend(["input", "methods"].map(String::from)); // they are there, without names
+                input.parse::<TokenStream>()?;
+                break;
             }
+            match argument(input, &mut call, &mut seen, errors) {
+                Err(error) => errors.push(error),
+                Ok(()) if !input.is_empty() && !input.peek(Token![,]) => {
+                    errors.push(input.error("expected `,` before the next argument"));
+                }
+                Ok(()) => {}
+            }
+            while !input.is_empty() && !input.peek(Token![,]) {
+                input.parse::<TokenTree>()?;
+            }
+            input.parse::<Option<Token![,]>>()?;
         }
-        seen.push(name);
-    }
+        Ok(())
+    };
+    let read = read.parse2(tokens);
+    errors.keep(read);
     for required in ["input", "methods"] {
         if !seen.iter().any(|name| name == required) {
             errors.push(syn::Error::new(
@@ -88,6 +74,50 @@ fn parse(input: TokenStream, errors: &mut Errors) -> Call {
         }
     }
     call
+}
+
+fn is_named(input: ParseStream) -> bool {
+    input.peek(Ident::peek_any) && input.peek2(Token![=]) && !input.peek2(Token![==])
+}
+
+fn argument(
+    input: ParseStream,
+    call: &mut Call,
+    seen: &mut Vec<String>,
+    errors: &mut Errors,
+) -> syn::Result<()> {
+    let name = input.call(Ident::parse_any)?;
+    input.parse::<Token![=]>()?;
+    let text = name.to_string();
+    if seen.contains(&text) {
+        errors.at(&name, format!("`{name}` is there twice; keep one"));
+    }
+    match text.as_str() {
+        "model" => call.model = Some(input.parse()?),
+        "input" => call.input = Some(input.parse()?),
+        "target" => call.target = Some(input.parse()?),
+        "baseline" => call.baseline = Some(input.parse()?),
+        "score" => call.score = Some(input.parse()?),
+        "crate" => call.core = Some(input.call(Path::parse_mod_style)?),
+        "methods" => match input.parse()? {
+            Expr::Array(array) if array.elems.is_empty() => {
+                errors.at(array, "name at least one method");
+            }
+            Expr::Array(array) => call.methods = array.elems.into_iter().collect(),
+            other => errors.at(other, "write the methods as a list: methods = [Saliency, DeepLift]; for methods chosen at run time use `Panel`"),
+        },
+        unknown => {
+            let near = suggestion(unknown, ARGUMENTS);
+            errors.at(&name, format!("explain! has no argument `{unknown}`{near}"));
+            // Under its name, so that a mistyped `methods` is not reported as missing too.
+            if let Some(near) = crate::names::near(unknown, ARGUMENTS) {
+                seen.push(near.to_owned());
+            }
+            input.parse::<Expr>()?;
+        }
+    }
+    seen.push(text);
+    Ok(())
 }
 
 /// The names of the fields, one a method.
@@ -128,38 +158,44 @@ fn type_name(method: &Expr) -> Option<&Ident> {
 }
 
 /// The last name of a path that is a type's: not `epsilon` but `Lrp`.
-fn last_type(path: &syn::Path) -> Option<&Ident> {
+fn last_type(path: &Path) -> Option<&Ident> {
     let mut names = path.segments.iter().rev().map(|segment| &segment.ident);
     names.find(|name| name.to_string().starts_with(char::is_uppercase))
 }
 
 fn expand(call: &Call, fields: &[Ident]) -> TokenStream {
     let (methods, input) = (&call.methods, &call.input);
-    let images = Ident::new("images", Span::mixed_site());
+    let private = private(call.core.as_ref());
+    let (xai, images) = (
+        Ident::new("__xai", Span::mixed_site()),
+        Ident::new("images", Span::mixed_site()),
+    );
     let model = match &call.model {
         Some(model) => quote!(#model),
-        None => quote!(::xai_core::attribution::NoModel),
+        None => quote!(#xai::NoModel),
     };
+    let baseline = call.baseline.iter();
+    let panel = quote!(#xai::Panel::new() #(.baseline(#baseline))* #(.with(#methods))*);
+    if let Some(metric) = &call.score {
+        return quote!({
+            use #private as #xai;
+            #panel.score(&#model, &#input, &#metric)
+        });
+    }
     let target = match &call.target {
         Some(target) => quote!(&#target),
         None => quote!(&#images.class),
     };
-    let baseline = call.baseline.iter();
-    let panel =
-        quote!(::xai_core::attribution::Panel::new() #(.baseline(#baseline))* #(.with(#methods))*);
-    if let Some(metric) = &call.score {
-        return quote!(#panel.score(&#model, &#input, &#metric));
-    }
-    let message = "a panel gives one map a method";
     quote!({
-        /// The maps of each method.
+        use #private as #xai;
+        /// The map of each method.
         struct Maps {
-            #(#fields: ::xai_core::attribution::Map,)*
+            #(#fields: #xai::Map,)*
         }
         let #images = &#input;
         #panel.explain(&#model, #images, #target).map(|maps| {
-            let mut maps = maps.into_iter();
-            Maps { #(#fields: maps.next().expect(#message),)* }
+            let [#(#fields),*] = #xai::one_each(maps);
+            Maps { #(#fields),* }
         })
     })
 }

@@ -2,43 +2,81 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Fields, Ident, ItemEnum, LitStr};
+use syn::{Attribute, Data, DeriveInput, Fields, Ident, LitStr, Path, Token};
 
 use crate::errors::Errors;
-use crate::names::snake_case;
+use crate::names::{private, snake_case};
 
 pub fn level(item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let item: ItemEnum = match syn::parse2(item) {
+    let item: DeriveInput = match syn::parse2(item) {
         Ok(item) => item,
-        Err(error) => {
-            return syn::Error::new(
-                error.span(),
-                "Level is for enums; its variants are the levels",
-            )
-            .into_compile_error();
-        }
+        Err(error) => return error.into_compile_error(),
     };
+    let core = core(&item.attrs, &mut errors);
     let levels = parse(&item, &mut errors);
     check(&item, &levels, &mut errors);
-    // After a mistake the impl is there all the same, so that it is not reported twice.
-    let expansion = expand(&item.ident, &levels);
+    // After a mistake the impl is there all the same, so that it is not reported twice; with generics it would
+    // need bounds.
+    let expansion = item.generics.params.is_empty();
+    let expansion = expansion.then(|| expand(&item, &levels, core.as_ref()));
     let errors = errors.into_tokens();
     quote!(#expansion #errors)
 }
 
+fn is_level(attribute: &&Attribute) -> bool {
+    attribute.path().is_ident("level")
+}
+
+/// The path of `#[level(crate = path)]` on the enum.
+fn core(attributes: &[Attribute], errors: &mut Errors) -> Option<Path> {
+    let mut core = None;
+    for attribute in attributes.iter().filter(is_level) {
+        let path = attribute.parse_args_with(|input: syn::parse::ParseStream| {
+            input.parse::<Token![crate]>()?;
+            input.parse::<Token![=]>()?;
+            input.call(Path::parse_mod_style)
+        });
+        match path {
+            Ok(path) => core = Some(path),
+            Err(_) => errors.at(
+                attribute,
+                "a name goes on a variant; on the enum, only #[level(crate = path::to::xai_core)] is known",
+            ),
+        }
+    }
+    core
+}
+
 /// The variants and their names.
-fn parse<'a>(item: &'a ItemEnum, errors: &mut Errors) -> Vec<(&'a Ident, String)> {
+fn parse<'a>(item: &'a DeriveInput, errors: &mut Errors) -> Vec<(&'a Ident, String)> {
     let mut levels = Vec::new();
-    for variant in &item.variants {
+    let Data::Enum(data) = &item.data else {
+        errors.at(
+            &item.ident,
+            "Level is for enums; its variants are the levels",
+        );
+        return levels;
+    };
+    if data.variants.is_empty() {
+        errors.at(
+            &item.ident,
+            "an enum without variants has no levels; add at least one",
+        );
+    }
+    for variant in &data.variants {
         let mut name = snake_case(&variant.ident.to_string());
-        for attribute in variant
-            .attrs
-            .iter()
-            .filter(|attribute| attribute.path().is_ident("level"))
-        {
+        for attribute in variant.attrs.iter().filter(is_level) {
             match attribute.parse_args::<LitStr>() {
-                Ok(text) => name = text.value(),
+                Ok(text) => {
+                    name = text.value();
+                    if name.is_empty() || name.contains([',', '=']) {
+                        errors.at(
+                            text,
+                            "a level's name is not empty and has no `,` or `=`, which `--where` uses",
+                        );
+                    }
+                }
                 Err(_) => errors.at(attribute, "write the level's name as #[level(\"name\")]"),
             }
         }
@@ -53,13 +91,7 @@ fn parse<'a>(item: &'a ItemEnum, errors: &mut Errors) -> Vec<(&'a Ident, String)
     levels
 }
 
-fn check(item: &ItemEnum, levels: &[(&Ident, String)], errors: &mut Errors) {
-    if item.variants.is_empty() {
-        errors.at(
-            &item.ident,
-            "an enum without variants has no levels; add at least one",
-        );
-    }
+fn check(item: &DeriveInput, levels: &[(&Ident, String)], errors: &mut Errors) {
     if !item.generics.params.is_empty() {
         errors.at(
             &item.generics,
@@ -76,19 +108,21 @@ fn check(item: &ItemEnum, levels: &[(&Ident, String)], errors: &mut Errors) {
     }
 }
 
-fn expand(item: &Ident, levels: &[(&Ident, String)]) -> TokenStream {
+fn expand(item: &DeriveInput, levels: &[(&Ident, String)], core: Option<&Path>) -> TokenStream {
     let variants: Vec<_> = levels.iter().map(|(variant, _)| variant).collect();
     let names: Vec<_> = levels.iter().map(|(_, name)| name).collect();
+    let complete = matches!(&item.data, Data::Enum(data) if data.variants.len() == levels.len());
+    let name = match complete && !levels.is_empty() {
+        true => quote!(match self { #(Self::#variants => #names),* }),
+        false => quote!(::core::unreachable!()), // an error is reported
+    };
+    let (ident, private) = (&item.ident, private(core));
     quote! {
         #[automatically_derived]
-        impl ::xai_core::__private::Level for #item {
+        impl #private::Level for #ident {
             const LEVELS: &'static [Self] = &[#(Self::#variants),*];
             fn name(&self) -> &'static str {
-                #[allow(unreachable_patterns)] // of two levels with the same name, an error says more
-                match self {
-                    #(Self::#variants => #names,)*
-                    _ => "",
-                }
+                #name
             }
         }
     }

@@ -1,5 +1,8 @@
 //! Names: snake case, and the near miss of a mistyped one.
 
+use proc_macro2::TokenStream;
+use quote::quote;
+
 /// `Fig4Best` -> `fig4_best`, `MRIScan` -> `mri_scan`.
 pub fn snake_case(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
@@ -19,20 +22,30 @@ pub fn snake_case(name: &str) -> String {
     snake
 }
 
+/// The known name that is close to a mistyped one.
+pub fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let closeness = |candidate: &&str| (strsim::jaro_winkler(name, candidate) * 1000.0) as u32;
+    let nearest = known.into_iter().max_by_key(closeness)?;
+    (closeness(&nearest) > 750).then_some(nearest)
+}
+
 /// `; did you mean `depth`?` if one of the known names is close, otherwise what there is.
 pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
-    let closeness = |candidate: &&&str| (strsim::jaro_winkler(name, candidate) * 1000.0) as u32;
-    match known.iter().max_by_key(closeness) {
-        Some(near) if closeness(&near) > 750 => format!("; did you mean `{near}`?"),
-        _ if known.is_empty() => String::new(),
-        _ => format!(
-            "; there is {}",
-            known
-                .iter()
-                .map(|name| format!("`{name}`"))
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
+    if let Some(near) = near(name, known.iter().copied()) {
+        return format!("; did you mean `{near}`?");
+    }
+    if known.is_empty() {
+        return String::new();
+    }
+    let all: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+    format!("; there is {}", all.join(", "))
+}
+
+/// The hidden module that expansions use, of xai-core or of the crate that `crate = path` names.
+pub fn private(core: Option<&syn::Path>) -> TokenStream {
+    match core {
+        Some(path) => quote!(#path::__private),
+        None => quote!(::xai_core::__private),
     }
 }

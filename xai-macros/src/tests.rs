@@ -27,11 +27,51 @@ fn an_experiment() {
                 depth: Depth,
                 #[tune(|corpus, depth| rates(corpus, depth))]
                 rate: f64,
-                #[seed(|scale| scale.pick(0..1, 0..2, 0..3))]
+                #[seed(|scale| scale.pick(1, 2, 3))]
                 seed: u64,
             }
         },
     );
+    assert_snapshot!(pretty(expansion));
+}
+
+#[test]
+fn an_experiment_with_every_other_form() {
+    let expansion = crate::experiment::experiment(
+        quote!(
+            select(closest = 0.89, by = |v| v.accuracy),
+            zip(width, divisor),
+            snapshot = smoke
+        ),
+        quote! {
+            struct SameAccuracy {
+                #[axis([64, 32])]
+                width: usize,
+                #[axis([1, 2])]
+                divisor: usize,
+                #[tune(|scale, width| match scale {
+                    Scale::Smoke => [0.01],
+                    _ if width > 32 => log(1e-4..=1e-2, 5),
+                    _ => linear(0.01..=0.03, 3),
+                })]
+                rate: f64,
+                #[seed(3)]
+                seed: u64,
+            }
+        },
+    );
+    assert_snapshot!(pretty(expansion));
+}
+
+#[test]
+fn levels() {
+    let expansion = crate::level::level(quote! {
+        enum Depth {
+            #[level("1conv")]
+            One,
+            All,
+        }
+    });
     assert_snapshot!(pretty(expansion));
 }
 
@@ -52,6 +92,61 @@ fn an_explanation_that_is_scored() {
         score = Precision
     ));
     assert_snapshot!(pretty(quote!(fn example() { let scores = #expansion; })));
+}
+
+/// `crate = path` is the only way from an expansion to xai-core.
+#[test]
+fn another_path_to_the_crate() {
+    let path = quote!(crate = crate::vendored::core);
+    let experiment = |fields| {
+        crate::experiment::experiment(
+            quote!(#path, snapshot = smoke),
+            quote!(struct E { #fields }),
+        )
+    };
+    let arguments = quote!(#path, input = images, methods = [Sobel]);
+    for expansion in [
+        experiment(quote!(#[axis] depth: Depth, #[seed(2)] seed: u64)),
+        experiment(quote!(mistake: usize)),
+        crate::level::level(quote!(
+            #[level(#path)]
+            enum Depth {
+                All,
+            }
+        )),
+        crate::explain::explain(arguments.clone()),
+        crate::explain::explain(quote!(#arguments, score = Precision)),
+    ] {
+        let text = expansion.to_string();
+        assert!(
+            text.contains("crate :: vendored :: core :: __private"),
+            "{text}"
+        );
+        assert!(!text.contains(":: xai_core"), "{text}");
+    }
+}
+
+/// After a mistake the struct is still there without our attributes, and an impl, so that editors and
+/// the rest of the file see them.
+#[test]
+fn the_struct_survives_mistakes() {
+    let expansion = crate::experiment::experiment(
+        quote!(selekt(max = |v| v.accuracy), zip(width)),
+        quote!(
+            struct Broken {
+                #[axis([])]
+                width: usize,
+                #[tune([0.1])]
+                rate: f64,
+                seed: u64,
+            }
+        ),
+    );
+    let text = pretty(expansion);
+    let structure = "struct Broken {\n    width: usize,\n    rate: f64,\n    seed: u64,\n}";
+    assert!(text.starts_with(structure), "{text}");
+    assert!(text.contains("Experiment for Broken"), "{text}");
+    assert_eq!(text.matches("compile_error!").count(), 5, "{text}");
 }
 
 #[test]

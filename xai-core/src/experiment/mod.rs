@@ -41,5 +41,7 @@ pub use scores::{Predictions, read_scores, write_scores};
 pub use settings::Settings;
 pub use spec::{Experiment, Parameter, Point, Role, Scale, Select, Skip, Spec};
 pub use sweep::{Failure, Outcome, SweepOptions, sweep};
-pub use value::{Domain, IntoDomain, Level, ParameterValue, Value, domain, levels};
+pub use value::{
+    Domain, IntoDomain, IntoSeeds, Level, ParameterValue, Value, domain, levels, linear, log, seeds,
+};
 pub use why::why;

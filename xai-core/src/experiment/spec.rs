@@ -148,6 +148,8 @@ pub enum Select {
     Max(fn(&Validation) -> f64),
     /// The smallest value wins.
     Min(fn(&Validation) -> f64),
+    /// The value closest to a target wins: cells of about the same accuracy can be compared.
+    Closest(f64, fn(&Validation) -> f64),
 }
 
 /// The design of an experiment.
@@ -260,6 +262,12 @@ impl Spec {
     /// Lets the smallest value win.
     pub fn select_min(mut self, by: fn(&Validation) -> f64) -> Self {
         self.select = Some(Select::Min(by));
+        self
+    }
+
+    /// Lets the value closest to `target` win.
+    pub fn select_closest(mut self, target: f64, by: fn(&Validation) -> f64) -> Self {
+        self.select = Some(Select::Closest(target, by));
         self
     }
 

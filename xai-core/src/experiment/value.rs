@@ -135,7 +135,7 @@ pub struct Domain(pub Vec<Value>);
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a set of values of the type `{T}`",
     label = "expected values of the type `{T}`",
-    note = "write an array [a, b, c], a Vec, a slice, or (for integers) a range such as 0..3"
+    note = "write an array [a, b, c], a Vec, a slice, a range of integers such as 0..3, or log(1e-4..=1e-2, 5) or linear(0.1..=0.3, 5) for an f64"
 )]
 pub trait IntoDomain<T> {
     /// The values in order.
@@ -145,6 +145,12 @@ pub trait IntoDomain<T> {
 impl<T, const N: usize> IntoDomain<T> for [T; N] {
     fn into_values(self) -> Vec<T> {
         self.into()
+    }
+}
+
+impl<const N: usize> IntoDomain<String> for [&str; N] {
+    fn into_values(self) -> Vec<String> {
+        self.map(str::to_owned).into()
     }
 }
 
@@ -160,6 +166,23 @@ impl<T: Clone> IntoDomain<T> for &[T] {
     }
 }
 
+/// What can be written as the values of a `#[seed]`: what any parameter takes, or how many seeds, from 0 on.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a number of seeds of the type `{T}`, and no set of them",
+    label = "expected seeds of the type `{T}`",
+    note = "write how many, such as #[seed(3)], or which, such as #[seed([1, 5])] or #[seed(0..3)]"
+)]
+pub trait IntoSeeds<T> {
+    /// The seeds in order.
+    fn into_seeds(self) -> Vec<T>;
+}
+
+impl<T, D: IntoDomain<T>> IntoSeeds<T> for D {
+    fn into_seeds(self) -> Vec<T> {
+        self.into_values()
+    }
+}
+
 macro_rules! integers {
     ($($integer:ty)*) => { $(
         impl ParameterValue for $integer {
@@ -172,6 +195,12 @@ macro_rules! integers {
                     Value::Integer(value) => Self::try_from(*value).ok(),
                     _ => None,
                 }
+            }
+        }
+
+        impl IntoSeeds<$integer> for $integer {
+            fn into_seeds(self) -> Vec<$integer> {
+                (0..self).collect()
             }
         }
 
@@ -195,7 +224,64 @@ pub fn domain<T: ParameterValue>(values: impl IntoDomain<T>) -> Domain {
     Domain(values.into_values().iter().map(T::to_value).collect())
 }
 
+/// The domain that the seeds of an experiment stand for.
+pub fn seeds<T: ParameterValue>(values: impl IntoSeeds<T>) -> Domain {
+    Domain(values.into_seeds().iter().map(T::to_value).collect())
+}
+
+/// `count` numbers with equal distances, both ends among them: `linear(0.1..=0.3, 3)` is 0.1, 0.2, 0.3.
+///
+/// Numbers between the ends are rounded to six significant digits, so that tables and command lines can name them.
+pub fn linear(range: RangeInclusive<f64>, count: usize) -> Vec<f64> {
+    let (start, end) = range.into_inner();
+    spaced(start, end, count, |part| start + (end - start) * part)
+}
+
+/// `count` numbers with equal ratios, both ends among them: `log(1e-4..=1e-2, 5)` is 0.0001, 0.000316228, 0.001,
+/// 0.00316228, 0.01.
+///
+/// Rounded as those of [`linear`]. Both ends must be above 0; otherwise the numbers are NaN, which no plan accepts.
+pub fn log(range: RangeInclusive<f64>, count: usize) -> Vec<f64> {
+    let (start, end) = range.into_inner();
+    if start <= 0.0 || end <= 0.0 {
+        return vec![f64::NAN; count];
+    }
+    spaced(start, end, count, |part| start * (end / start).powf(part))
+}
+
+fn spaced(start: f64, end: f64, count: usize, between: impl Fn(f64) -> f64) -> Vec<f64> {
+    let number = |index| match index {
+        0 => start,
+        _ if index + 1 == count => end,
+        // Decimal text is the simplest way to round to digits that count.
+        _ => format!("{:.5e}", between(index as f64 / (count - 1) as f64))
+            .parse()
+            .expect("a number that was just written"),
+    };
+    (0..count).map(number).collect()
+}
+
 /// The domain of all levels of an enum.
 pub fn levels<T: Level>() -> Domain {
     Domain(T::LEVELS.iter().map(T::to_value).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The expected numbers are those of numpy.linspace and numpy.geomspace, to six digits.
+    #[test]
+    fn numbers_between_two_ends() {
+        assert_eq!(linear(0.1..=0.3, 3), [0.1, 0.2, 0.3]);
+        assert_eq!(linear(1.0..=-1.0, 4), [1.0, 0.333333, -0.333333, -1.0]);
+        assert_eq!(
+            log(1e-4..=1e-2, 5),
+            [1e-4, 0.000316228, 1e-3, 0.00316228, 1e-2]
+        );
+        assert_eq!(log(2.0..=16.0, 4), [2.0, 4.0, 8.0, 16.0]);
+        assert_eq!(log(0.5..=0.5, 1), [0.5]);
+        assert!(linear(0.0..=1.0, 0).is_empty());
+        assert!(log(0.0..=1.0, 3).iter().all(|number| number.is_nan()));
+    }
 }

@@ -113,6 +113,15 @@ pub(super) mod x86 {
     }
 }
 
+/// The widest vectors that may be used, in bits: 512, or less if `XAI_VECTOR_BITS` says so. Tests use that to be
+/// another processor.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn widest() -> usize {
+    static WIDEST: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    let asked = || std::env::var("XAI_VECTOR_BITS").ok()?.parse().ok();
+    *WIDEST.get_or_init(|| asked().unwrap_or(512))
+}
+
 /// Defines `$name` as the generic function `$body` over [`Lanes`], compiled for each kind of
 /// processor; the best that this machine has is taken at run time.
 macro_rules! dispatch {
@@ -121,16 +130,16 @@ macro_rules! dispatch {
         fn $name($($arg: $type),*) -> $result {
             #[cfg(target_arch = "x86_64")]
             {
-                use $crate::network::lanes::x86::{Avx2, Avx512};
+                use $crate::network::lanes::{widest, x86::{Avx2, Avx512}};
                 #[target_feature(enable = "avx512f,fma")]
                 fn avx512($($arg: $type),*) -> $result { $body::<Avx512>($($arg),*) }
                 #[target_feature(enable = "avx2,fma")]
                 fn avx2($($arg: $type),*) -> $result { $body::<Avx2>($($arg),*) }
-                if is_x86_feature_detected!("avx512f") {
+                if widest() >= 512 && is_x86_feature_detected!("avx512f") {
                     // SAFETY: the processor has the features, checked just above.
                     return unsafe { avx512($($arg),*) };
                 }
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                if widest() >= 256 && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                     // SAFETY: as above.
                     return unsafe { avx2($($arg),*) };
                 }

@@ -13,6 +13,7 @@ mod legend;
 mod names;
 mod page;
 mod plate;
+mod snapshot;
 mod summary;
 mod table;
 
@@ -23,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::experiment::results::SweepResult;
 
 pub use plate::{Picture, Plate, Row};
+pub use snapshot::snapshot;
 
 use draw::BoxPlots;
 use figure::Figure;

@@ -1,35 +1,54 @@
 //! What must hold between the parts of a design.
 
-use quote::ToTokens;
-use syn::{Expr, Ident};
+use syn::Ident;
 
-use super::parse::{Design, Function, Parameter, Role, Values};
+use super::parse::{Design, Function, Parameter, Role};
+use super::values;
 use crate::errors::Errors;
 use crate::names::suggestion;
 
 /// The one dependency that is not a parameter.
 pub const SCALE: &str = "scale";
 
+/// Columns of every table and score file.
+const COLUMNS: [&str; 8] = [
+    "baseline", "method", "metric", "image", "images", "seeds", "class", "value",
+];
+
 pub fn check(design: &Design, errors: &mut Errors) {
+    let options = &design.options;
     for (index, parameter) in design.parameters.iter().enumerate() {
         let name = &parameter.name;
         if name == SCALE {
             errors.at(name, "`scale` is the scale of the run, which every closure can name; call the parameter otherwise");
         }
-        match &parameter.values {
-            Values::AllLevels => {}
-            Values::Expression(Expr::Array(array)) => literal_values(array, parameter, errors),
-            Values::Expression(_) => {}
-            Values::Function(function) => dependencies(design, index, function, errors),
+        if COLUMNS.iter().any(|column| name == column) {
+            errors.at(
+                name,
+                format!("every table has a column `{name}`; call the parameter otherwise"),
+            );
         }
-        if parameter.role == Role::Tune && design.select.is_none() {
+        values::check(parameter, errors);
+        if let Some(function) = &parameter.values {
+            dependencies(design, index, function, errors);
+        }
+        if parameter.role == Role::Tune && options.selected.is_none() {
             errors.push(syn::Error::new(
                 parameter.role_span,
                 format!("`{name}` is tuned, but nothing selects its value; add #[experiment(select(max = |v| v.accuracy))]"),
             ));
         }
     }
-    for skip in &design.skips {
+    let tuned = |parameter: &Parameter| parameter.role == Role::Tune;
+    if let Some(select) = &options.selected
+        && !design.parameters.iter().any(tuned)
+    {
+        errors.at(
+            select,
+            "nothing is tuned, so there is nothing to select; put #[tune(..)] on a field, or remove this",
+        );
+    }
+    for skip in &options.skips {
         if skip.reason.value().trim().is_empty() {
             errors.at(
                 &skip.reason,
@@ -40,8 +59,8 @@ pub fn check(design: &Design, errors: &mut Errors) {
             known(design, dependency, errors);
         }
     }
-    for (index, zip) in design.zips.iter().enumerate() {
-        zipped(design, zip, &design.zips[..index], errors);
+    for (index, zip) in options.zips.iter().enumerate() {
+        zipped(design, zip, &options.zips[..index], errors);
     }
 }
 
@@ -57,11 +76,7 @@ fn known<'a>(
         .enumerate()
         .find(|(_, parameter)| parameter.name == *name);
     if found.is_none() && name != SCALE {
-        let names: Vec<_> = design
-            .parameters
-            .iter()
-            .map(|parameter| parameter.name.to_string())
-            .collect();
+        let names: Vec<_> = design.parameters.iter().map(Parameter::text).collect();
         let near = suggestion(
             &name.to_string(),
             names.iter().map(String::as_str).chain([SCALE]),
@@ -82,6 +97,12 @@ fn dependencies(design: &Design, index: usize, function: &Function, errors: &mut
                 dependency,
                 format!("the values of `{dependency}` cannot depend on `{dependency}` itself"),
             );
+        } else if other.role > parameter.role {
+            let (own, others) = (parameter.role.name(), other.role.name());
+            errors.at(
+                dependency,
+                format!("the values of an #[{own}] cannot depend on a #[{others}]: an axis may depend on axes, a tune on axes and tunes"),
+            );
         } else if position > index {
             errors.at(
                 dependency,
@@ -89,36 +110,6 @@ fn dependencies(design: &Design, index: usize, function: &Function, errors: &mut
                     "`{dependency}` is declared after `{}`; move the field `{dependency}` above it",
                     parameter.name
                 ),
-            );
-        } else if other.role > parameter.role {
-            let (own, others) = (parameter.role.name(), other.role.name());
-            errors.at(
-                dependency,
-                format!("the values of an #[{own}] cannot depend on a #[{others}]: an axis may depend on axes, a tune on axes and tunes"),
-            );
-        }
-    }
-}
-
-/// Values that can be compared as they are written.
-fn literal_values(array: &syn::ExprArray, parameter: &Parameter, errors: &mut Errors) {
-    if array.elems.is_empty() {
-        errors.at(
-            array,
-            format!("`{}` has no values; give it at least one", parameter.name),
-        );
-    }
-    let written: Vec<String> = array
-        .elems
-        .iter()
-        .map(|value| value.to_token_stream().to_string())
-        .collect();
-    for (index, value) in array.elems.iter().enumerate() {
-        let constant = matches!(value, Expr::Lit(_) | Expr::Path(_) | Expr::Unary(_));
-        if constant && written[..index].contains(&written[index]) {
-            errors.at(
-                value,
-                format!("`{}` has this value twice; remove one", parameter.name),
             );
         }
     }
@@ -141,12 +132,8 @@ fn zipped(design: &Design, zip: &[Ident], earlier: &[Vec<Ident>], errors: &mut E
         if repeated {
             errors.at(name, format!("`{name}` is zipped twice; name it once"));
         }
-        if let Values::Function(function) = &parameter.values
-            && let Some(inner) = function
-                .dependencies
-                .iter()
-                .find(|dependency| zip.contains(dependency))
-        {
+        let mut dependencies = parameter.values.iter().flat_map(|f| &f.dependencies);
+        if let Some(inner) = dependencies.find(|dependency| zip.contains(dependency)) {
             errors.at(
                 inner,
                 format!(
@@ -166,20 +153,12 @@ fn zipped(design: &Design, zip: &[Ident], earlier: &[Vec<Ident>], errors: &mut E
                     ),
                 );
             }
-            if let (Some(one), Some(other)) = (length(first), length(parameter))
+            if let (Some(one), Some(other)) = (values::length(first), values::length(parameter))
                 && one != other
             {
                 errors.at(name, format!("zip pairs `{}` with {one} values and `{name}` with {other}; give both the same number", first.name));
             }
         }
         members.push(parameter);
-    }
-}
-
-/// How many values are written down; `None` if only the run knows.
-fn length(parameter: &Parameter) -> Option<usize> {
-    match &parameter.values {
-        Values::Expression(Expr::Array(array)) => Some(array.elems.len()),
-        _ => None,
     }
 }

@@ -2,7 +2,9 @@
 
 mod check;
 mod expand;
+mod options;
 mod parse;
+mod values;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -20,7 +22,13 @@ pub fn experiment(options: TokenStream, item: TokenStream) -> TokenStream {
         let error = error.into_compile_error();
         return quote!(#item #error);
     };
-    let design = parse::design(options, structure, &mut errors);
+    let (item, parameters) = parse::parse(structure, &mut errors);
+    let options = options::parse(options, &mut errors);
+    let design = parse::Design {
+        item,
+        parameters,
+        options,
+    };
     check::check(&design, &mut errors);
     match errors.into_tokens() {
         None => expand::expand(&design),

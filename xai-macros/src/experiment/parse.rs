@@ -1,22 +1,21 @@
-//! From tokens to a design, with nothing checked that needs to look at more than one place.
+//! From a struct to parameters, with nothing checked that needs to look at more than one place.
 
-use proc_macro2::{Group, Span, TokenStream};
-use syn::parse::{Parse, ParseStream, Parser};
+use proc_macro2::Span;
+use syn::ext::IdentExt;
+use syn::parse::Parser;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Expr, Fields, Ident, ItemStruct, LitStr, Meta, Pat, Token, Type};
+use syn::{Attribute, Expr, Fields, Ident, ItemStruct, Meta, Pat, Token, Type};
 
+use super::options::Options;
 use crate::errors::Errors;
-use crate::names::suggestion;
+use crate::names::near;
 
 /// What an `#[experiment]` says.
 pub struct Design {
     /// The struct without our attributes.
     pub item: ItemStruct,
-    pub description: String,
     pub parameters: Vec<Parameter>,
-    pub select: Option<Select>,
-    pub skips: Vec<Skip>,
-    pub zips: Vec<Vec<Ident>>,
+    pub options: Options,
 }
 
 pub struct Parameter {
@@ -25,7 +24,15 @@ pub struct Parameter {
     pub role: Role,
     /// Where the role is written.
     pub role_span: Span,
-    pub values: Values,
+    /// Its values; all levels of the type if there are none.
+    pub values: Option<Function>,
+}
+
+impl Parameter {
+    /// The name as text, `type` for `r#type`.
+    pub fn text(&self) -> String {
+        self.name.unraw().to_string()
+    }
 }
 
 /// In the order in which they may depend on each other.
@@ -50,30 +57,41 @@ impl Role {
     }
 }
 
-pub enum Values {
-    AllLevels,
-    Expression(Expr),
-    Function(Function),
-}
-
-/// A closure whose parameters are named as what it depends on.
+/// An expression, or a closure whose parameters are named as what it depends on.
 pub struct Function {
     pub dependencies: Vec<Ident>,
     pub body: Expr,
 }
 
-pub struct Select {
-    /// `max` or `min`.
-    pub direction: Ident,
-    pub by: Expr,
+impl Function {
+    pub fn of(closure: syn::ExprClosure, errors: &mut Errors) -> Self {
+        let mut dependencies: Vec<Ident> = Vec::new();
+        for input in closure.inputs {
+            match input {
+                Pat::Ident(pattern) if pattern.by_ref.is_none() && pattern.subpat.is_none() => {
+                    if dependencies.contains(&pattern.ident) {
+                        errors.at(
+                            &pattern.ident,
+                            format!("`{}` is there twice; name it once", pattern.ident),
+                        );
+                    }
+                    dependencies.push(pattern.ident);
+                }
+                other => errors.at(
+                    other,
+                    "name a parameter here, without a type: its name says what the values depend on",
+                ),
+            }
+        }
+        Self {
+            dependencies,
+            body: *closure.body,
+        }
+    }
 }
 
-pub struct Skip {
-    pub reason: LitStr,
-    pub when: Function,
-}
-
-pub fn design(options: TokenStream, mut item: ItemStruct, errors: &mut Errors) -> Design {
+/// Takes the roles off the fields.
+pub fn parse(mut item: ItemStruct, errors: &mut Errors) -> (ItemStruct, Vec<Parameter>) {
     if !item.generics.params.is_empty() {
         errors.at(&item.generics, "an experiment has no generic parameters");
     }
@@ -86,209 +104,118 @@ pub fn design(options: TokenStream, mut item: ItemStruct, errors: &mut Errors) -
         Fields::Unit => Vec::new(),
         Fields::Unnamed(fields) => {
             errors.at(&*fields, "the parameters of an experiment have names; write `struct Name { #[axis] field: Type }`");
+            // Their attributes would be reported as unknown.
+            for field in &mut fields.unnamed {
+                field
+                    .attrs
+                    .retain(|attribute| Role::of(attribute).is_none());
+            }
             Vec::new()
         }
     };
-    let description = description(&item.attrs);
-    let mut design = Design {
-        item,
-        description,
-        parameters,
-        select: None,
-        skips: Vec::new(),
-        zips: Vec::new(),
-    };
-    if let Some(options) =
-        errors.keep(Punctuated::<Opt, Token![,]>::parse_terminated.parse2(options))
-    {
-        options
-            .into_iter()
-            .for_each(|option| option.apply(&mut design, errors));
-    }
-    design
+    (item, parameters)
 }
 
-/// The text of the doc comments, trimmed line by line.
-fn description(attributes: &[Attribute]) -> String {
-    let mut lines = Vec::new();
-    for attribute in attributes {
-        if let Meta::NameValue(meta) = &attribute.meta
-            && meta.path.is_ident("doc")
-            && let Expr::Lit(syn::ExprLit {
-                lit: syn::Lit::Str(text),
-                ..
-            }) = &meta.value
-        {
-            lines.push(text.value().trim().to_owned());
-        }
-    }
-    lines.join("\n").trim().to_owned()
-}
-
-/// Takes the role off a field.
 fn parameter(field: &mut syn::Field, errors: &mut Errors) -> Parameter {
     let name = field
         .ident
         .clone()
         .expect("the field of a struct with named fields");
+    let mut parameter = Parameter {
+        role: Role::Axis,
+        role_span: name.span(),
+        values: None,
+        ty: field.ty.clone(),
+        name,
+    };
     let (roles, others): (Vec<_>, Vec<_>) = field
         .attrs
         .drain(..)
         .partition(|attribute| Role::of(attribute).is_some());
     field.attrs = others;
-    if roles.is_empty() {
-        errors.at(
-            &name,
-            format!("`{name}` has no role; put #[axis], #[tune] or #[seed] on it"),
-        );
-    }
+    let name = &parameter.name;
     for second in roles.iter().skip(1) {
         errors.at(
             second,
             format!("`{name}` has two roles; keep one of #[axis], #[tune] and #[seed]"),
         );
     }
-    let mut parameter = Parameter {
-        role: Role::Axis,
-        role_span: name.span(),
-        values: Values::AllLevels,
-        ty: field.ty.clone(),
-        name,
+    let Some(attribute) = roles.first() else {
+        no_role(name, &mut field.attrs, errors);
+        return parameter;
     };
-    if let Some(attribute) = roles.first() {
-        parameter.role = Role::of(attribute).expect("partitioned by this");
-        parameter.role_span = attribute
-            .path()
-            .get_ident()
-            .expect("partitioned by this")
-            .span();
-        parameter.values = values(attribute, errors);
-    }
+    parameter.role = Role::of(attribute).expect("partitioned by this");
+    parameter.role_span = attribute
+        .path()
+        .get_ident()
+        .expect("partitioned by this")
+        .span();
+    parameter.values = values(attribute, parameter.role, errors);
     parameter
 }
 
-fn values(attribute: &Attribute, errors: &mut Errors) -> Values {
-    let expression = match &attribute.meta {
-        Meta::Path(_) => return Values::AllLevels,
-        Meta::List(_) => errors.keep(attribute.parse_args::<Expr>()),
-        Meta::NameValue(_) => {
-            let role = attribute.path().get_ident().expect("a role is one name");
+/// Points at a mistyped role if there is one, and takes it away: the compiler does not know it either.
+fn no_role(name: &Ident, attributes: &mut Vec<Attribute>, errors: &mut Errors) {
+    let others = ["doc", "cfg", "cfg_attr", "allow", "expect", "serde"];
+    let mistyped = attributes.iter().position(|attribute| {
+        attribute.path().get_ident().is_some_and(|ident| {
+            !others.iter().any(|other| ident == other)
+                && near(&ident.to_string(), Role::NAMES).is_some()
+        })
+    });
+    let Some(mistyped) = mistyped else {
+        return errors.at(
+            name,
+            format!("`{name}` has no role; put #[axis], #[tune] or #[seed] on it"),
+        );
+    };
+    let mistyped = attributes.remove(mistyped);
+    let ident = mistyped.path().get_ident().expect("found by this");
+    let role = near(&ident.to_string(), Role::NAMES).expect("found by this");
+    errors.at(
+        ident,
+        format!("there is no role `{ident}`; did you mean #[{role}]?"),
+    );
+}
+
+fn values(attribute: &Attribute, role: Role, errors: &mut Errors) -> Option<Function> {
+    let name = role.name();
+    let list = match &attribute.meta {
+        Meta::Path(_) if role == Role::Seed => {
+            errors.at(attribute, "say how many seeds: #[seed(3)]");
+            return None;
+        }
+        Meta::Path(_) => return None,
+        Meta::List(list) if list.tokens.is_empty() => {
             errors.at(
                 attribute,
-                format!("write the values in parentheses: #[{role}(..)]"),
+                format!("there are no values in the parentheses; give them, or write #[{name}] for all levels of an enum"),
             );
-            None
+            return None;
+        }
+        Meta::List(list) => list,
+        Meta::NameValue(_) => {
+            errors.at(
+                attribute,
+                format!("write the values in parentheses: #[{name}(..)]"),
+            );
+            return None;
         }
     };
-    match expression {
-        Some(Expr::Closure(closure)) => Values::Function(function(closure, errors)),
-        Some(expression) => Values::Expression(expression),
-        None => Values::AllLevels,
+    let values = Punctuated::<Expr, Token![,]>::parse_terminated.parse2(list.tokens.clone());
+    let values = errors.keep(values)?;
+    if values.len() > 1 {
+        errors.at(
+            &values,
+            format!("write several values in brackets: #[{name}([..])]"),
+        );
+        return None;
     }
-}
-
-fn function(closure: syn::ExprClosure, errors: &mut Errors) -> Function {
-    let mut dependencies = Vec::new();
-    for input in closure.inputs {
-        match input {
-            Pat::Ident(pattern) if pattern.by_ref.is_none() && pattern.subpat.is_none() => {
-                dependencies.push(pattern.ident)
-            }
-            other => errors.at(
-                other,
-                "name a parameter here, without a type: its name says what the values depend on",
-            ),
-        }
-    }
-    Function {
-        dependencies,
-        body: *closure.body,
-    }
-}
-
-/// `name(..)`, not looked into yet, so that a mistake in one option does not hide those in others.
-struct Opt {
-    name: Ident,
-    content: Option<Group>,
-}
-
-impl Parse for Opt {
-    fn parse(input: ParseStream) -> syn::Result<Self> {
-        let name = input.parse()?;
-        let content = if input.is_empty() || input.peek(Token![,]) {
-            None
-        } else {
-            Some(input.parse()?)
-        };
-        Ok(Self { name, content })
-    }
-}
-
-const SELECT: &str = "write select(max = |v| v.accuracy) or select(min = |v| v.loss)";
-const SKIP: &str = "write skip(\"why\", |a, b| condition)";
-const ZIP: &str = "write zip(a, b) with the names of parameters";
-
-impl Opt {
-    fn apply(self, design: &mut Design, errors: &mut Errors) {
-        let name = self.name.to_string();
-        let usage = match name.as_str() {
-            "select" => SELECT,
-            "skip" => SKIP,
-            "zip" => ZIP,
-            _ => {
-                let near = suggestion(&name, ["select", "skip", "zip"]);
-                return errors.at(
-                    &self.name,
-                    format!("#[experiment] has no option `{name}`{near}"),
-                );
-            }
-        };
-        let Some(content) = self.content.filter(|content| !content.stream().is_empty()) else {
-            return errors.at(&self.name, format!("`{name}` needs arguments: {usage}"));
-        };
-        let content = content.stream();
-        match name.as_str() {
-            "select" => {
-                let select = errors.keep(select.parse2(content));
-                if design.select.is_some() {
-                    errors.at(&self.name, "`select` is there twice; keep one");
-                }
-                design.select = select.or(design.select.take());
-            }
-            "skip" => {
-                let Some((reason, closure)) = errors.keep(skip.parse2(content)) else {
-                    return;
-                };
-                let when = function(closure, errors);
-                design.skips.push(Skip { reason, when });
-            }
-            _ => {
-                let names =
-                    errors.keep(Punctuated::<Ident, Token![,]>::parse_terminated.parse2(content));
-                design
-                    .zips
-                    .extend(names.map(|names| names.into_iter().collect()));
-            }
-        }
-    }
-}
-
-fn select(input: ParseStream) -> syn::Result<Select> {
-    let direction: Ident = input.parse()?;
-    if direction != "max" && direction != "min" {
-        return Err(syn::Error::new_spanned(&direction, SELECT));
-    }
-    input.parse::<Token![=]>()?;
-    let by = input.parse()?;
-    input.parse::<Option<Token![,]>>()?;
-    Ok(Select { direction, by })
-}
-
-fn skip(input: ParseStream) -> syn::Result<(LitStr, syn::ExprClosure)> {
-    let wrong = |error: syn::Error| syn::Error::new(error.span(), SKIP);
-    let reason = input.parse().map_err(wrong)?;
-    input.parse::<Token![,]>().map_err(wrong)?;
-    let closure = input.parse().map_err(wrong)?;
-    input.parse::<Option<Token![,]>>()?;
-    Ok((reason, closure))
+    values.into_iter().next().map(|values| match values {
+        Expr::Closure(closure) => Function::of(closure, errors),
+        body => Function {
+            dependencies: Vec::new(),
+            body,
+        },
+    })
 }

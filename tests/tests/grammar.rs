@@ -1,0 +1,302 @@
+//! Every form of the grammar, as the book's page shows it, and what it comes to.
+
+#![allow(dead_code)] // designs are laid out here, not run
+
+use xai_core::experiment::{Experiment, Plan};
+use xai_core::prelude::*;
+
+/// The values of each parameter, the number of cells, and what is left out.
+fn plan<E: Experiment>(scale: Scale) -> String {
+    let plan = Plan::new(&E::spec(), scale).unwrap();
+    let mut lines = vec![format!("{} cells", plan.cells.len())];
+    for factor in &plan.factors {
+        let levels: Vec<_> = factor.levels.iter().map(ToString::to_string).collect();
+        lines.push(format!("{}: {}", factor.name, levels.join(", ")));
+    }
+    for skipped in &plan.skipped {
+        lines.push(format!(
+            "less {} at {}: {}",
+            skipped.cells, skipped.at, skipped.reason
+        ));
+    }
+    lines.join("\n")
+}
+
+// ANCHOR: roles
+/// What depends on how much is fine-tuned?
+#[experiment(select(max = |v| v.accuracy))]
+struct Roles {
+    #[axis]
+    depth: Depth,
+    #[tune([0.001, 0.003])]
+    rate: f64,
+    #[seed(3)]
+    seed: u64,
+}
+// ANCHOR_END: roles
+
+// ANCHOR: levels
+#[derive(Clone, Copy, PartialEq, Level)]
+enum Noise {
+    None,
+    RicianNoise, // called rician_noise
+    #[level("3T")]
+    Scanner,
+}
+// ANCHOR_END: levels
+
+// ANCHOR: values
+const WIDTHS: [usize; 2] = [8, 16];
+
+#[experiment]
+struct Values {
+    #[axis] // every level of the enum
+    noise: Noise,
+    #[axis([Depth::Conv1, Depth::All])]
+    depth: Depth,
+    #[axis([false, true])]
+    flipped: bool,
+    #[axis(["adam", "sgd"])]
+    optimizer: String,
+    #[axis(1..=3)]
+    blocks: usize,
+    #[axis(linear(0.1..=0.3, 3))]
+    dropout: f64,
+    #[axis(log(1e-4..=1e-2, 5))]
+    decay: f64,
+    #[axis(WIDTHS)]
+    width: usize,
+    #[axis(WIDTHS.map(|width| 2 * width))]
+    height: usize,
+}
+// ANCHOR_END: values
+
+#[test]
+fn values() {
+    insta::assert_snapshot!(plan::<Values>(Scale::Smoke), @"
+    4320 cells
+    noise: none, rician_noise, 3T
+    depth: 1conv, all
+    flipped: false, true
+    optimizer: adam, sgd
+    blocks: 1, 2, 3
+    dropout: 0.1, 0.2, 0.3
+    decay: 0.0001, 0.000316228, 0.001, 0.00316228, 0.01
+    width: 8, 16
+    height: 16, 32
+    ");
+}
+
+// ANCHOR: seeds
+#[experiment]
+struct Seeds {
+    #[seed(3)] // 0, 1, 2
+    training: u64,
+    #[seed([7, 11])]
+    data: u64,
+    #[seed(5..=6)]
+    order: u64,
+    #[seed(|scale| scale.pick(1, 1, 3))]
+    resampling: u64,
+}
+// ANCHOR_END: seeds
+
+#[test]
+fn seeds() {
+    insta::assert_snapshot!(plan::<Seeds>(Scale::Paper), @"
+    36 cells
+    training: 0, 1, 2
+    data: 7, 11
+    order: 5, 6
+    resampling: 0, 1, 2
+    ");
+}
+
+// ANCHOR: dependent
+#[experiment(select(min = |v| v.loss))]
+struct Dependent {
+    #[axis([Depth::Conv1, Depth::All])]
+    depth: Depth,
+    #[axis(|scale| if scale == Scale::Smoke { [8] } else { [8, 16] })]
+    width: usize,
+    #[tune(|depth, width| match depth {
+        Depth::All => log(1e-4..=1e-2, 3),
+        _ if width > 8 => [0.03],
+        _ => [0.01, 0.03],
+    })]
+    rate: f64,
+}
+// ANCHOR_END: dependent
+
+#[test]
+fn each_branch_is_a_domain_of_its_own() {
+    let cells = |scale| {
+        let plan = Plan::new(&Dependent::spec(), scale).unwrap();
+        let cells: Vec<_> = plan.cells.iter().map(ToString::to_string).collect();
+        cells.join("\n")
+    };
+    insta::assert_snapshot!(cells(Scale::Smoke), @"
+    depth=1conv width=8 rate=0.01
+    depth=1conv width=8 rate=0.03
+    depth=all width=8 rate=0.0001
+    depth=all width=8 rate=0.001
+    depth=all width=8 rate=0.01
+    ");
+    insta::assert_snapshot!(cells(Scale::Desk), @"
+    depth=1conv width=8 rate=0.01
+    depth=1conv width=8 rate=0.03
+    depth=1conv width=16 rate=0.03
+    depth=all width=8 rate=0.0001
+    depth=all width=8 rate=0.001
+    depth=all width=8 rate=0.01
+    depth=all width=16 rate=0.0001
+    depth=all width=16 rate=0.001
+    depth=all width=16 rate=0.01
+    ");
+}
+
+// ANCHOR: zip
+#[experiment(zip(size, batch))]
+struct Zipped {
+    #[axis([64, 96, 224])]
+    size: usize,
+    #[axis([32, 16, 4])]
+    batch: usize,
+}
+// ANCHOR_END: zip
+
+// ANCHOR: skip
+#[experiment(
+    skip("shapes have no noise of a scanner", |corpus, noise| {
+        corpus == Corpus::Shapes && noise == Noise::Scanner
+    }),
+    skip("one layer is enough to see that it works", |scale, depth| {
+        scale == Scale::Smoke && depth != Depth::Conv1
+    }),
+)]
+struct Skipping {
+    #[axis]
+    corpus: Corpus,
+    #[axis]
+    noise: Noise,
+    #[axis([Depth::Conv1, Depth::All])]
+    depth: Depth,
+}
+// ANCHOR_END: skip
+
+#[test]
+fn pairs_and_what_is_left_out() {
+    insta::assert_snapshot!(plan::<Zipped>(Scale::Smoke), @"
+    3 cells
+    size: 64, 96, 224
+    batch: 32, 16, 4
+    ");
+    insta::assert_snapshot!(plan::<Skipping>(Scale::Smoke), @"
+    5 cells
+    corpus: shapes, mri
+    noise: none, rician_noise, 3T
+    depth: 1conv, all
+    less 5 at scale=smoke depth=all: one layer is enough to see that it works
+    less 2 at corpus=shapes noise=3T: shapes have no noise of a scanner
+    ");
+}
+
+// ANCHOR: closest
+#[experiment(select(closest = 0.89, by = |v| v.accuracy))]
+struct SameAccuracy {
+    #[axis]
+    depth: Depth,
+    #[tune(log(1e-4..=1e-2, 9))]
+    rate: f64,
+}
+// ANCHOR_END: closest
+
+// ANCHOR: explain
+/// The share of a map that is positive, and the scores of two more methods.
+fn look(model: &Network, images: &Images) -> Result<(f32, Scores)> {
+    let maps = explain!(
+        model = *model,
+        input = *images,
+        target = 1,
+        methods = [DeepLift, Lrp::epsilon(1e-9)],
+    )?;
+    let map = &maps.deep_lift.values;
+    let positive = map.iter().filter(|&&value| value > 0.0).count();
+    let scores = explain!(
+        model = *model,
+        input = *images,
+        methods = [Saliency, Sobel],
+        score = Precision
+    )?;
+    Ok((positive as f32 / map.len() as f32, scores))
+}
+// ANCHOR_END: explain
+
+// ANCHOR: panel
+/// Methods that are known only at run time.
+fn look_at_more(model: &Network, images: &Images, steps: &[usize]) -> Result<usize> {
+    let methods = steps.iter().map(|&steps| IntegratedGradients { steps });
+    let panel = methods.fold(Panel::new(), Panel::with);
+    Ok(panel.explain(model, images, 1)?.len())
+}
+// ANCHOR_END: panel
+
+mod elsewhere {
+    pub use ::xai_core as bench;
+}
+
+// ANCHOR: crate
+#[derive(Clone, Level)]
+#[level(crate = crate::elsewhere::bench)]
+enum Side {
+    Left,
+    Right,
+}
+
+#[experiment(crate = crate::elsewhere::bench)]
+struct Elsewhere {
+    #[axis]
+    side: Side,
+}
+// ANCHOR_END: crate
+
+/// Expansions name nothing that a file can redefine.
+mod names_of_others {
+    use xai_core::prelude::{Level, experiment};
+
+    struct Result;
+    struct Option;
+    struct Vec;
+    struct Spec;
+    struct Point;
+    struct Experiment;
+    fn domain() {}
+    fn levels() {}
+
+    #[derive(Clone, Level)]
+    pub enum String {
+        Some,
+        Ok,
+    }
+
+    #[experiment]
+    pub struct Others {
+        #[axis]
+        string: String,
+        #[seed(2)]
+        r#type: u64,
+    }
+}
+
+#[test]
+fn names_and_paths() {
+    insta::assert_snapshot!(plan::<Elsewhere>(Scale::Smoke), @"
+    2 cells
+    side: left, right
+    ");
+    insta::assert_snapshot!(plan::<names_of_others::Others>(Scale::Smoke), @"
+    4 cells
+    string: some, ok
+    type: 0, 1
+    ");
+}

@@ -1,0 +1,11 @@
+use xai_core::prelude::*;
+
+#[experiment]
+struct BranchMissing {
+    #[axis([1, 2])]
+    width: usize,
+    #[axis(|width| if width == 1 { [0.1, 0.2] })]
+    rate: f64,
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use xai_core::prelude::*;
+
+fn scores(images: &Images) -> Result<Scores> {
+    explain!(input = *images, methods = [Saliency], score = Precision)
+}
+
+fn main() {}

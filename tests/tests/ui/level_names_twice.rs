@@ -1,0 +1,10 @@
+use xai_core::prelude::*;
+
+#[derive(Clone, Level)]
+enum Depth {
+    #[level("all")]
+    Every,
+    All,
+}
+
+fn main() {}

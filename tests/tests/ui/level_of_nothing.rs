@@ -1,0 +1,6 @@
+use xai_core::prelude::*;
+
+#[derive(Clone, Level)]
+enum Depth {}
+
+fn main() {}

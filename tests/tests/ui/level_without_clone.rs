@@ -1,0 +1,9 @@
+use xai_core::prelude::*;
+
+#[derive(Level)]
+enum Depth {
+    One,
+    All,
+}
+
+fn main() {}

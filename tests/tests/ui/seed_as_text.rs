@@ -1,0 +1,9 @@
+use xai_core::prelude::*;
+
+#[experiment]
+struct SeedAsText {
+    #[seed("three")]
+    seed: u64,
+}
+
+fn main() {}

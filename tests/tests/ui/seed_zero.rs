@@ -1,0 +1,9 @@
+use xai_core::prelude::*;
+
+#[experiment]
+struct SeedZero {
+    #[seed(0)]
+    seed: u64,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use xai_core::prelude::*;
+
+#[experiment]
+struct TupleStruct(#[axis([1, 2])] usize);
+
+fn main() {}
