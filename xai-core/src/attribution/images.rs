@@ -142,19 +142,6 @@ impl From<Vec<usize>> for Targets {
     }
 }
 
-// `explain!` borrows its arguments.
-impl From<&usize> for Targets {
-    fn from(class: &usize) -> Self {
-        Self::All(*class)
-    }
-}
-
-impl From<&Vec<usize>> for Targets {
-    fn from(classes: &Vec<usize>) -> Self {
-        Self::Each(classes.clone())
-    }
-}
-
 impl From<&[u8]> for Targets {
     fn from(classes: &[u8]) -> Self {
         Self::Each(classes.iter().map(|&class| class.into()).collect())
