@@ -23,6 +23,8 @@ pub mod score;
 
 pub mod attribution;
 
+pub mod evaluation;
+
 pub mod statistics;
 
 pub mod experiment;

@@ -27,6 +27,8 @@ pub(super) struct Tree {
     root: usize,
     at: Vec<[f64; 2]>,
     tiles: Vec<Tile>,
+    /// The tile of each sink.
+    tile_of: Vec<usize>,
     parent: Vec<usize>,
     /// The flow on the arc to the parent.
     flow: Vec<i64>,
@@ -51,7 +53,12 @@ struct Tile {
     sinks: Range<usize>,
     low: [f64; 2],
     high: [f64; 2],
+    /// No sink has a lower potential.
+    least: f64,
 }
+
+/// After so many pivots the tiles' bounds, which in between only sink, are raised to what they are.
+const PIVOTS: usize = 64;
 
 impl Tree {
     /// A tree over a forest of flows, all above 0.
@@ -61,6 +68,7 @@ impl Tree {
             sources: sources.len(),
             root,
             at: sources.iter().chain(sinks).map(|mass| mass.at).collect(),
+            tile_of: Vec::new(),
             tiles: tiles(sources.len(), sinks),
             parent: vec![NONE; root + 1],
             flow: vec![0; root + 1],
@@ -72,6 +80,9 @@ impl Tree {
             turn: 0,
             step: step(sources.len()),
         };
+        for (number, tile) in tree.tiles.iter().enumerate() {
+            tree.tile_of.extend(tile.sinks.clone().map(|_| number));
+        }
         let mut arcs = vec![Vec::new(); root];
         for flow in forest {
             let sink = sources.len() + flow.sink;
@@ -100,7 +111,13 @@ impl Tree {
 
     /// The flows of least cost.
     pub fn optimal_flows(mut self) -> Vec<Flow> {
-        while let Some((source, sink)) = self.shorter() {
+        for pivots in 0.. {
+            if pivots % PIVOTS == 0 {
+                self.tighten();
+            }
+            let Some((source, sink)) = self.shorter() else {
+                break;
+            };
             self.pivot(source, sink);
         }
         let flow = |node: usize| {
@@ -120,15 +137,10 @@ impl Tree {
 
     /// An arc whose cost is below the difference of its potentials: the best one of the first source that has any.
     fn shorter(&mut self) -> Option<(usize, usize)> {
-        let least = |tile: &Tile| {
-            let potentials = &self.potential[tile.sinks.clone()];
-            potentials.iter().copied().fold(f64::INFINITY, f64::min)
-        };
-        let least: Vec<f64> = self.tiles.iter().map(least).collect();
         for _ in 0..self.sources {
             let source = self.turn;
             self.turn = (self.turn + self.step) % self.sources;
-            if let Some(sink) = self.shortest_from(source, &least) {
+            if let Some(sink) = self.shortest_from(source) {
                 return Some((source, sink));
             }
         }
@@ -136,16 +148,16 @@ impl Tree {
     }
 
     /// The sink with the least cost plus potential, if that is below the source's potential.
-    fn shortest_from(&self, source: usize, least: &[f64]) -> Option<usize> {
+    fn shortest_from(&self, source: usize) -> Option<usize> {
         let at = self.at[source];
         let mut best = self.potential_of(source) - TOLERANCE;
         let mut found = None;
-        for (tile, least) in self.tiles.iter().zip(least) {
+        for tile in &self.tiles {
             let outside = |axis: usize| {
                 let (low, high) = (tile.low[axis] - at[axis], at[axis] - tile.high[axis]);
                 low.max(high).max(0.0)
             };
-            let (dy, dx, room) = (outside(0), outside(1), best - least);
+            let (dy, dx, room) = (outside(0), outside(1), best - tile.least);
             if room <= 0.0 || dy * dy + dx * dx >= room * room {
                 continue;
             }
@@ -274,7 +286,19 @@ impl Tree {
 
     fn update(&mut self, node: usize) {
         self.depth[node] = self.depth[self.parent[node]] + 1;
-        self.potential[node] = self.potential_of(node);
+        let potential = self.potential_of(node);
+        self.potential[node] = potential;
+        if node >= self.sources {
+            let tile = &mut self.tiles[self.tile_of[node - self.sources]];
+            tile.least = tile.least.min(potential);
+        }
+    }
+
+    fn tighten(&mut self) {
+        for tile in &mut self.tiles {
+            let potentials = self.potential[tile.sinks.clone()].iter().copied();
+            tile.least = potentials.fold(f64::INFINITY, f64::min);
+        }
     }
 
     /// A node's potential by that of its parent.
@@ -306,6 +330,7 @@ fn tiles(first: usize, sinks: &[Mass]) -> Vec<Tile> {
             sinks: range,
             low: [bound(0, f64::min), bound(1, f64::min)],
             high: [bound(0, f64::max), bound(1, f64::max)],
+            least: f64::INFINITY,
         }
     };
     let together = |a: &Mass, b: &Mass| square(a.at, TILE) == square(b.at, TILE);
