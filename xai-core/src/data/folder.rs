@@ -172,7 +172,7 @@ impl Folder {
                 format!("no subject can be used: {}", self.problems.join("; ")),
             ));
         }
-        let slice = |k| {
+        let slice = |k: usize| {
             let slices = self.scans[k % self.scans.len()].slices(count)?;
             Ok(slices.images.index_axis(Axis(0), k).to_owned())
         };

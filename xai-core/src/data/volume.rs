@@ -6,7 +6,7 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 use ndarray::{Array3, Axis, Ix3};
-use nifti::{InMemNiftiVolume, IntoNdArray};
+use nifti::{InMemNiftiVolume, IntoNdArray, NiftiError};
 
 use super::affine::Affine;
 use super::header;
@@ -61,7 +61,10 @@ impl Volume {
         }
         let shape = [shape[0], shape[1], shape[2]].map(usize::from);
         let affine = Affine::of_header(&header)?;
-        let voxels = InMemNiftiVolume::from_reader(&mut file, &header).map_err(header::damaged)?;
+        let voxels = InMemNiftiVolume::from_reader(&mut file, &header).map_err(|e| match e {
+            NiftiError::Io(e) => header::damaged(e),
+            e => header::damaged(e),
+        })?;
         // To the end, where gzip keeps its checksum.
         io::copy(&mut file, &mut io::sink()).map_err(header::damaged)?;
         let voxels = voxels
