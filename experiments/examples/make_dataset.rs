@@ -30,7 +30,7 @@ const SIZE: usize = 224;
 /// The brightest pixel of a slice, which leaves room for brighter lesions.
 const BRIGHTEST: f64 = 0.7;
 /// Slices that are in memory at a time.
-const CHUNK: usize = 64;
+const CHUNK: usize = 16;
 
 /// Puts lesions into slices: images, truth and classes for any other program.
 #[derive(Parser)]
@@ -86,7 +86,7 @@ fn make(options: &Options) -> Result<()> {
             .collect()
     };
     // Images are written while the next ones are made.
-    let (send, receive) = sync_channel(1);
+    let (send, receive) = sync_channel(0);
     thread::scope(|scope| {
         scope.spawn(move || {
             for first in (0..n).step_by(CHUNK) {
@@ -220,14 +220,15 @@ impl Slices {
 
     fn decoded(&self, bytes: &[u8]) -> Array2<f64> {
         let [_, h, w] = self.shape;
-        let width = self.width;
-        Array2::from_shape_fn((h, w), |(r, c)| {
-            let number = &bytes[(r * w + c) * width..][..width];
-            match width {
-                8 => f64::from_le_bytes(number.try_into().expect("8 bytes")),
-                _ => f64::from(f32::from_le_bytes(number.try_into().expect("4 bytes"))),
-            }
-        })
+        let values = match self.width {
+            8 => (bytes.as_chunks().0.iter())
+                .map(|&number| f64::from_le_bytes(number))
+                .collect(),
+            _ => (bytes.as_chunks().0.iter())
+                .map(|&number| f64::from(f32::from_le_bytes(number)))
+                .collect(),
+        };
+        Array2::from_shape_vec((h, w), values).expect("as many bytes as were asked for")
     }
 }
 

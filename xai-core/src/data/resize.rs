@@ -15,16 +15,16 @@ pub fn resize(image: ArrayView2<f64>, shape: [usize; 2]) -> Array2<f64> {
 /// deviation (f - 1) / 2. Blur and interpolation are both linear and act on each axis alone, so
 /// that a pixel of the result is one weighted sum a axis; only these sums are computed.
 pub struct Resizer {
-    vertical: Vec<Taps>,
-    horizontal: Vec<Taps>,
+    vertical: Sums,
+    horizontal: Sums,
 }
 
 impl Resizer {
     /// From `[rows, columns]` to `[rows, columns]`, neither with a 0.
     pub fn new(from: [usize; 2], to: [usize; 2]) -> Self {
         Self {
-            vertical: axis_weights(from[0], to[0]),
-            horizontal: axis_weights(from[1], to[1]),
+            vertical: Sums::new(from[0], to[0]),
+            horizontal: Sums::new(from[1], to[1]),
         }
     }
 
@@ -35,23 +35,80 @@ impl Resizer {
     pub fn resize(&self, image: ArrayView2<f64>) -> Array2<f64> {
         let image = image.as_standard_layout();
         let (low, high) = extremes(image.view());
-        let mut resized = Array2::zeros((self.vertical.len(), self.horizontal.len()));
+        let mut resized = Array2::zeros((self.vertical.first.len(), self.horizontal.first.len()));
         let mut line = vec![0.0; image.ncols()];
-        for (taps, mut out) in self.vertical.iter().zip(resized.rows_mut()) {
+        for (i, mut out) in resized.rows_mut().into_iter().enumerate() {
             line.fill(0.0);
-            for (k, weight) in taps.weights.iter().enumerate() {
-                let row = image.row(taps.first + k);
+            for (k, weight) in self.vertical.weights(i).iter().enumerate() {
+                let row = image.row(self.vertical.first[i] + k);
                 for (sum, value) in line.iter_mut().zip(row) {
                     *sum += weight * value;
                 }
             }
-            for (taps, out) in self.horizontal.iter().zip(&mut out) {
-                let near = &line[taps.first..][..taps.weights.len()];
-                let sum: f64 = near.iter().zip(&taps.weights).map(|(v, w)| v * w).sum();
-                *out = sum.clamp(low, high);
+            let out = out.as_slice_mut().expect("a row of a new array");
+            // Most sums are of few pixels; with their number known, the compiler unrolls them.
+            match self.horizontal.taps {
+                1 => self.horizontal.of::<1>(&line, out),
+                2 => self.horizontal.of::<2>(&line, out),
+                3 => self.horizontal.of::<3>(&line, out),
+                4 => self.horizontal.of::<4>(&line, out),
+                _ => self.horizontal.of_any(&line, out),
+            }
+            for value in out {
+                *value = value.clamp(low, high);
             }
         }
         resized
+    }
+}
+
+/// How the pixels of an axis become those of the result: weighted sums of equally many neighbours.
+struct Sums {
+    /// The first neighbour of each pixel of the result.
+    first: Vec<usize>,
+    /// How many neighbours there are.
+    taps: usize,
+    /// That many of each pixel, one after the other; some at the end may be 0.
+    weights: Vec<f64>,
+}
+
+impl Sums {
+    fn new(from: usize, to: usize) -> Self {
+        let all = axis_weights(from, to);
+        let taps = all.iter().map(|one| one.weights.len()).max().unwrap_or(0);
+        let (mut first, mut weights) = (Vec::new(), Vec::new());
+        for one in all {
+            // At the end of the axis, zeros come before the weights rather than behind them.
+            let start = one.first.min(from - taps);
+            let mut padded = vec![0.0; taps];
+            padded[one.first - start..][..one.weights.len()].copy_from_slice(&one.weights);
+            first.push(start);
+            weights.extend(padded);
+        }
+        Self {
+            first,
+            taps,
+            weights,
+        }
+    }
+
+    fn weights(&self, i: usize) -> &[f64] {
+        &self.weights[i * self.taps..][..self.taps]
+    }
+
+    fn of<const TAPS: usize>(&self, line: &[f64], out: &mut [f64]) {
+        let weights = self.weights.as_chunks::<TAPS>().0;
+        for ((out, &first), weights) in out.iter_mut().zip(&self.first).zip(weights) {
+            let near: &[f64; TAPS] = line[first..].first_chunk().expect("within the line");
+            *out = (0..TAPS).map(|k| near[k] * weights[k]).sum();
+        }
+    }
+
+    fn of_any(&self, line: &[f64], out: &mut [f64]) {
+        for (i, out) in out.iter_mut().enumerate() {
+            let near = &line[self.first[i]..];
+            *out = near.iter().zip(self.weights(i)).map(|(v, w)| v * w).sum();
+        }
     }
 }
 

@@ -23,15 +23,23 @@ pub fn positions(
     most_tries: usize,
     mut draw: impl FnMut(usize) -> usize,
 ) -> Option<Vec<[usize; 2]>> {
-    let pixels: Vec<usize> = brain
-        .iter()
-        .enumerate()
-        .filter(|&(_, &inside)| inside)
-        .map(|(at, _)| at)
-        .collect();
-    if pixels.is_empty() {
+    // How many of the brain's pixels lie above each row, and in all.
+    let mut above = vec![0];
+    for row in brain.rows() {
+        let inside: usize = row.iter().map(|&inside| usize::from(inside)).sum();
+        above.push(above[above.len() - 1] + inside);
+    }
+    let pixels = above[above.len() - 1];
+    if pixels == 0 {
         return None;
     }
+    let pixel = |n: usize| {
+        let row = above.partition_point(|&above| above <= n) - 1;
+        let inside = brain.row(row).into_iter().enumerate();
+        let mut inside = inside.filter(|&(_, &inside)| inside);
+        let column = inside.nth(n - above[row]).map(|(column, _)| column);
+        (row, column.expect("the row holds as many"))
+    };
     let mut free = brain.to_owned();
     let mut corners = Vec::with_capacity(patches.len());
     for patch in patches {
@@ -44,10 +52,7 @@ pub fn positions(
                     .iter()
                     .all(|&free| free)
         };
-        let (r, c) = (0..most_tries)
-            .map(|_| pixels[draw(pixels.len())])
-            .map(|at| (at / free.ncols(), at % free.ncols()))
-            .find(fits)?;
+        let (r, c) = (0..most_tries).map(|_| pixel(draw(pixels))).find(fits)?;
         free.slice_mut(s![r..r + rows, c..c + columns])
             .zip_mut_with(patch, |free, &v| *free &= v == 0.0);
         corners.push([r, c]);
