@@ -18,7 +18,7 @@ fn main() {
     let mut modules = String::new();
     for file in files {
         let experiment = file.extension().is_some_and(|extension| extension == "rs")
-            && fs::read_to_string(&file).is_ok_and(|text| text.contains("\n#[experiment"));
+            && fs::read_to_string(&file).is_ok_and(|text| is_experiment(&text));
         if let (true, Some(name)) = (experiment, file.file_stem()) {
             let name = name.to_string_lossy();
             writeln!(
@@ -30,4 +30,10 @@ fn main() {
     }
     let out = env::var("OUT_DIR").expect("set by cargo");
     fs::write(Path::new(&out).join("experiments.rs"), modules).expect("OUT_DIR can be written");
+}
+
+/// Whether the attribute is somewhere in the code, comments aside.
+fn is_experiment(text: &str) -> bool {
+    text.lines()
+        .any(|line| !line.trim_start().starts_with("//") && line.contains("#[experiment"))
 }

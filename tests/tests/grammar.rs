@@ -39,7 +39,7 @@ struct Roles {
 #[derive(Clone, Copy, PartialEq, Level)]
 enum Noise {
     None,
-    RicianNoise, // called rician_noise
+    SaltAndPepper, // called salt_and_pepper
     #[level("3T")]
     Scanner,
 }
@@ -75,7 +75,7 @@ struct Values {
 fn values() {
     insta::assert_snapshot!(plan::<Values>(Scale::Smoke), @"
     4320 cells
-    noise: none, rician_noise, 3T
+    noise: none, salt_and_pepper, 3T
     depth: 1conv, all
     flipped: false, true
     optimizer: adam, sgd
@@ -194,7 +194,7 @@ fn pairs_and_what_is_left_out() {
     insta::assert_snapshot!(plan::<Skipping>(Scale::Smoke), @"
     5 cells
     corpus: shapes, mri
-    noise: none, rician_noise, 3T
+    noise: none, salt_and_pepper, 3T
     depth: 1conv, all
     less 5 at scale=smoke depth=all: one layer is enough to see that it works
     less 2 at corpus=shapes noise=3T: shapes have no noise of a scanner
