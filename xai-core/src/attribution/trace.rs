@@ -18,7 +18,7 @@ pub fn layer_evaluations() -> usize {
 }
 
 /// Counts a pass of `layers` layers, summed over images, that keeps no trace.
-pub(super) fn count(layers: usize) {
+pub(super) fn add_evaluations(layers: usize) {
     EVALUATIONS.set(EVALUATIONS.get() + layers);
 }
 
@@ -37,7 +37,7 @@ impl<'a> Trace<'a> {
     /// Runs `x` `[n, c, h, w]` through `layers`, which may be a part of a network.
     pub fn new(layers: &'a [Layer], x: Tensor<4>) -> Self {
         let [images, ..] = x.dims();
-        count(images * layers.len());
+        add_evaluations(images * layers.len());
         let mut activations = Vec::with_capacity(layers.len() + 1);
         let mut maxima = Vec::with_capacity(layers.len());
         let mut value = x;
