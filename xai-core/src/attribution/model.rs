@@ -175,7 +175,7 @@ impl<M: Layered> Explainable for M {
 impl<M: Layered> Predict for M {
     fn scores(&self, images: Tensor<4>) -> Result<Tensor<2>> {
         let network = self.network();
-        trace::count(images.dims()[0] * network.layers.len());
+        trace::add_evaluations(images.dims()[0] * network.layers.len());
         let scores = network.forward(images);
         let [n, classes, ..] = scores.dims();
         Ok(scores.reshape([n, classes]))

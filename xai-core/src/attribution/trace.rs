@@ -18,7 +18,7 @@ pub fn layer_evaluations() -> usize {
 }
 
 /// Counts a pass of `layers` layers, summed over images, that keeps no trace.
-pub(super) fn count(layers: usize) {
+pub(super) fn add_evaluations(layers: usize) {
     EVALUATIONS.set(EVALUATIONS.get() + layers);
 }
 
@@ -55,7 +55,7 @@ impl<'a> Trace<'a> {
     /// A trace whose first step has the index `first`.
     fn numbered(layers: &'a [Layer], x: Tensor<4>, first: usize) -> Self {
         let [images, ..] = x.dims();
-        count(images * layers.len());
+        add_evaluations(images * layers.len());
         let mut activations = Vec::with_capacity(layers.len() + 1);
         let mut inside = Vec::with_capacity(layers.len());
         let mut value = x;
