@@ -116,7 +116,7 @@ impl Brain {
     /// `count` evenly spaced axial slices of [`SLICE_SHAPE`], 0.7 mm pixels, from the lowest to the highest.
     ///
     /// They share out the stretch of the head where the brain's area is at least half of its largest one.
-    /// Where there are planes of voxels enough, each slice lies on one. Grey values are interpolated
+    /// Where there are planes of voxels enough, each slice of an image that is not oblique lies on one. Grey values are interpolated
     /// trilinearly between brain voxels, once, straight from the file's grid, however it is turned.
     /// Each slice is exactly 0 outside of the brain and above 0 in it; its brightest pixel is 0.7.
     ///

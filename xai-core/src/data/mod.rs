@@ -1,4 +1,4 @@
-//! Where images come from: volumes, the embedded brain, synthetic subjects, pre-training tasks.
+//! Where images come from: volumes, the embedded brain, synthetic subjects, folders of scans, pre-training tasks.
 //!
 //! Everything here is a host array. Slices are axial, `[row, column]`: rows run from the front of
 //! the head to its back, columns from the subject's left to the right.
