@@ -6,8 +6,11 @@ pub mod json;
 mod kernels;
 mod lanes;
 mod layers;
+mod linear;
 pub mod ops;
+mod storage;
 mod vgg;
+mod winograd;
 
 pub use layers::{BatchNorm2d, Conv2d, Layer, Linear, Network};
 pub use vgg::VggConfig;
