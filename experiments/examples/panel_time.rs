@@ -66,7 +66,9 @@ fn answer(options: &Options) -> Result<()> {
         let start = Instant::now();
         let maps: Vec<Map> = panel.explain(&network, &images, options.target)?;
         let seconds = start.elapsed().as_secs_f64();
-        let finite = maps.iter().all(|map| map.values.iter().all(|x| x.is_finite()));
+        let finite = maps
+            .iter()
+            .all(|map| map.values.iter().all(|x| x.is_finite()));
         println!("{{\"seconds\": {seconds}, \"finite\": {finite}}}");
         std::io::stdout().flush().map_err(Error::invalid)?;
     }

@@ -30,6 +30,16 @@ pub struct Trace<'a> {
 impl<'a> Trace<'a> {
     /// Runs `x` `[n, c, h, w]` through `layers`, which may be a part of a network.
     pub fn new(layers: &'a [Layer], x: Tensor<4>) -> Self {
+        Self::run(layers, x, true)
+    }
+
+    /// The same with half the memory, good for gradients only: what went into a ReLU is forgotten,
+    /// and what came out, which has the same sign, stands in its place.
+    pub fn for_gradients(layers: &'a [Layer], x: Tensor<4>) -> Self {
+        Self::run(layers, x, false)
+    }
+
+    fn run(layers: &'a [Layer], x: Tensor<4>, relu_inputs: bool) -> Self {
         let [images, ..] = x.dims();
         EVALUATIONS.set(EVALUATIONS.get() + images * layers.len());
         let mut activations = Vec::with_capacity(layers.len() + 1);
@@ -45,6 +55,9 @@ impl<'a> Trace<'a> {
                 }
                 _ => (layer.forward(value), None),
             };
+            if let (Layer::Relu, false) = (layer, relu_inputs) {
+                *activations.last_mut().expect("its input") = value.clone();
+            }
             maxima.push(place);
         }
         activations.push(value);

@@ -130,7 +130,8 @@ pub(super) mod x86 {
             let x = x.as_ptr();
             unsafe {
                 // Of the first (a) and last (c) eight groups of four: numbers 0, then numbers 1.
-                let first = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
+                let first =
+                    _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
                 let two = _mm512_set1_epi32(2);
                 let (r0, r1) = (_mm512_loadu_ps(x), _mm512_loadu_ps(x.add(16)));
                 let (r2, r3) = (_mm512_loadu_ps(x.add(32)), _mm512_loadu_ps(x.add(48)));
@@ -244,7 +245,9 @@ pub(super) fn lanes_at(x: &[f32], at: usize) -> &[f32; LANES] {
 /// The [`LANES`] numbers from `at` on, to be written.
 #[inline(always)]
 pub(super) fn lanes_at_mut(x: &mut [f32], at: usize) -> &mut [f32; LANES] {
-    (&mut x[at..at + LANES]).try_into().expect("as many as lanes")
+    (&mut x[at..at + LANES])
+        .try_into()
+        .expect("as many as lanes")
 }
 
 /// Defines `$name` as the generic function `$body` over [`Lanes`], compiled for each kind of

@@ -4,16 +4,13 @@
 //! Each output is a chain of fused multiply-adds whose order depends on the layer alone, so that
 //! neither threads nor the other rows of a batch change a bit.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
+use super::dots::{OUT, ROWS, dot_tile, rest};
 use super::lanes::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut};
 
 /// Outputs computed by one task.
 const OUTPUTS: usize = 32;
-/// Outputs held in registers.
-const OUT: usize = 4;
 /// Inputs whose gradient is computed by one task.
 const COLUMNS: usize = 64 * LANES;
 /// Inputs multiplied before the next outputs and rows, so that they stay in the first-level cache.
@@ -46,21 +43,23 @@ pub(super) fn forward(
 
 /// Adds to `sums` `[output][row of x]` the products of all rows of `weight` and `x`, lane by lane.
 #[inline(always)]
-fn dot_products_with<V: Lanes>(x: &[f32], weight: &[f32], inputs: usize, sums: &mut [[f32; LANES]]) {
+fn dot_products_with<V: Lanes>(
+    x: &[f32],
+    weight: &[f32],
+    inputs: usize,
+    sums: &mut [[f32; LANES]],
+) {
     let (outputs, n) = (weight.len() / inputs, x.len() / inputs);
     for start in (0..inputs).step_by(CHUNK) {
         let range = start..inputs.min(start + CHUNK);
         for out in (0..outputs).step_by(OUT) {
-            let mut row = 0;
-            while row < n {
-                let (x, sums) = (&x[row * inputs..], &mut sums[out * n + row..]);
-                let weight = &weight[out * inputs..];
-                if n - row <= 2 {
-                    dot_tile::<V, 2>(x, weight, inputs, n, range.clone(), sums);
-                    row += 2;
-                } else {
-                    dot_tile::<V, 6>(x, weight, inputs, n, range.clone(), sums);
-                    row += 6;
+            for row in (0..n).step_by(ROWS) {
+                let sums = &mut sums[out * n + row..];
+                let weight = (&weight[out * inputs..], outputs - out);
+                let x = (&x[row * inputs..], n - row);
+                match n - row {
+                    1 | 2 => dot_tile::<V, 2>(weight, x, inputs, range.clone(), sums, n),
+                    _ => dot_tile::<V, ROWS>(weight, x, inputs, range.clone(), sums, n),
                 }
             }
         }
@@ -68,63 +67,9 @@ fn dot_products_with<V: Lanes>(x: &[f32], weight: &[f32], inputs: usize, sums: &
 }
 dispatch!(dot_products, dot_products_with, (x: &[f32], weight: &[f32], inputs: usize, sums: &mut [[f32; LANES]]) -> ());
 
-/// The part of [`dot_products_with`] for the first rows of `weight` and of `x`, at inputs `range`.
-/// `sums` begins at the first of these; outputs are `n` apart.
-#[inline(always)]
-fn dot_tile<V: Lanes, const ROWS: usize>(
-    x: &[f32],
-    weight: &[f32],
-    inputs: usize,
-    n: usize,
-    range: Range<usize>,
-    sums: &mut [[f32; LANES]],
-) {
-    // Where there are fewer, the last ones are computed again and not kept.
-    let (outs, rows) = (OUT.min(weight.len() / inputs), ROWS.min(x.len() / inputs));
-    let mut tile = [[V::splat(0.0); ROWS]; OUT];
-    for out in 0..outs {
-        for row in 0..rows {
-            tile[out][row] = V::load(&sums[out * n + row]);
-        }
-    }
-    let whole = range.len() - range.len() % LANES;
-    let mut x_vectors = [V::splat(0.0); ROWS];
-    for at in (range.start..range.end).step_by(LANES) {
-        let last = at == range.start + whole;
-        for row in 0..ROWS {
-            let x = &x[row.min(rows - 1) * inputs..][..range.end];
-            x_vectors[row] = if last { rest(&x[at..]) } else { V::load(lanes_at(x, at)) };
-        }
-        for out in 0..OUT {
-            let w = &weight[out.min(outs - 1) * inputs..][..range.end];
-            let w = if last { rest(&w[at..]) } else { V::load(lanes_at(w, at)) };
-            for row in 0..ROWS {
-                tile[out][row] = w.mul_add(x_vectors[row], tile[out][row]);
-            }
-        }
-    }
-    for out in 0..outs {
-        for row in 0..rows {
-            sums[out * n + row] = tile[out][row].store();
-        }
-    }
-}
-
-/// Fewer numbers than a vector has lanes; the others are 0.
-#[inline(always)]
-fn rest<V: Lanes>(x: &[f32]) -> V {
-    let mut lanes = [0.0; LANES];
-    lanes[..x.len()].copy_from_slice(x);
-    V::load(&lanes)
-}
-
 /// `g` `[n][outputs]` times `weight` `[outputs][inputs]`: `[n][inputs]`, the gradient of [`forward`]
 /// for `x`.
-pub(super) fn input_grad(
-    g: &[f32],
-    weight: &[f32],
-    [n, inputs, outputs]: [usize; 3],
-) -> Vec<f32> {
+pub(super) fn input_grad(g: &[f32], weight: &[f32], [n, inputs, outputs]: [usize; 3]) -> Vec<f32> {
     // A task computes some columns of all rows.
     let starts: Vec<usize> = (0..inputs).step_by(COLUMNS).collect();
     let parts: Vec<Vec<f32>> = starts
@@ -180,3 +125,44 @@ fn sum_rows_with<V: Lanes>(
     }
 }
 dispatch!(sum_rows, sum_rows_with, (g: &[f32], weight: &[f32], shape: [usize; 2], columns: usize, sums: &mut [f32]) -> ());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_are_exact_to_rounding_and_rows_do_not_meet() {
+        let number = |i: usize| (i * 2654435761 % 1009) as f32 / 504.5 - 1.0;
+        for [n, inputs, outputs] in [[1, 5, 3], [2, 700, 33], [9, 1045, 70]] {
+            let x: Vec<f32> = (0..n * inputs).map(number).collect();
+            let g: Vec<f32> = (7..7 + n * outputs).map(number).collect();
+            let weight: Vec<f32> = (3..3 + inputs * outputs).map(number).collect();
+            let bias: Vec<f32> = (1..1 + outputs).map(number).collect();
+            let y = forward(&x, &weight, Some(&bias), [n, inputs, outputs]);
+            let back = input_grad(&g, &weight, [n, inputs, outputs]);
+            let w = |out: usize, at: usize| f64::from(weight[out * inputs + at]);
+            for row in 0..n {
+                for out in 0..outputs {
+                    let terms = (0..inputs).map(|at| f64::from(x[row * inputs + at]) * w(out, at));
+                    let exact = f64::from(bias[out]) + terms.sum::<f64>();
+                    assert!(
+                        (f64::from(y[row * outputs + out]) - exact).abs() < 1e-5 * inputs as f64
+                    );
+                }
+                for at in 0..inputs {
+                    let terms =
+                        (0..outputs).map(|out| f64::from(g[row * outputs + out]) * w(out, at));
+                    let found = f64::from(back[row * inputs + at]);
+                    assert!((found - terms.sum::<f64>()).abs() < 1e-5);
+                }
+                let alone = forward(
+                    &x[row * inputs..][..inputs],
+                    &weight,
+                    Some(&bias),
+                    [1, inputs, outputs],
+                );
+                assert_eq!(alone, y[row * outputs..][..outputs]);
+            }
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Networks: sequences of [`Layer`]s whose forward pass is explicit, so that attribution rules
 //! and training can walk them in either direction.
 
+mod dots;
 mod file;
 pub mod json;
 mod kernels;

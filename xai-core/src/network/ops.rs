@@ -6,9 +6,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use burn::tensor::backend::BackendTypes;
 use burn::tensor::module;
 use burn::tensor::ops::{ConvOptions, ModuleOps};
-use burn::tensor::backend::BackendTypes;
 use burn::tensor::{DType, TensorData, TensorPrimitive};
 
 use super::kernels::{self, Shape};

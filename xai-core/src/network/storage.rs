@@ -9,7 +9,7 @@ use crate::device::{Backend, Device, Tensor};
 /// An integer tensor, e.g. the positions of maxima.
 pub type IntTensor = burn::tensor::Tensor<Backend, 4, Int>;
 
-pub(super) use place::{Identity, Numbers, change, identity, numbers, places};
+pub(super) use place::{Identity, change, identity, numbers, places};
 
 /// A tensor of these numbers.
 pub(super) fn from_numbers<const D: usize>(
@@ -44,7 +44,9 @@ mod place {
     impl Deref for Numbers<i32> {
         type Target = [i32];
         fn deref(&self) -> &[i32] {
-            self.0.as_slice().expect("our positions are 32-bit integers")
+            self.0
+                .as_slice()
+                .expect("our positions are 32-bit integers")
         }
     }
 
@@ -60,10 +62,7 @@ mod place {
     }
 
     /// Changes numbers in place; those of a tensor in use elsewhere are copied before.
-    pub fn change<const D: usize>(
-        tensor: Tensor<D>,
-        change: impl FnOnce(&mut [f32]),
-    ) -> Tensor<D> {
+    pub fn change<const D: usize>(tensor: Tensor<D>, change: impl FnOnce(&mut [f32])) -> Tensor<D> {
         let tensor = tensor.into_primitive().tensor();
         let mut own = tensor.to_contiguous();
         drop(tensor);
@@ -113,10 +112,7 @@ mod place {
     }
 
     /// Changes numbers.
-    pub fn change<const D: usize>(
-        tensor: Tensor<D>,
-        change: impl FnOnce(&mut [f32]),
-    ) -> Tensor<D> {
+    pub fn change<const D: usize>(tensor: Tensor<D>, change: impl FnOnce(&mut [f32])) -> Tensor<D> {
         let (shape, device) = (tensor.dims(), tensor.device());
         let Numbers(mut own) = numbers(tensor);
         change(&mut own);

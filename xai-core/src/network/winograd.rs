@@ -193,7 +193,9 @@ struct Layout {
 impl Layout {
     fn new(shape: &Shape, rows: usize) -> Self {
         let [height, width] = shape.out_plane().map(|size| size.div_ceil(TILE));
-        let pitch = (rows * width).div_ceil(LANES) | 1;
+        // The last row is written in whole vectors, too.
+        let tiles = (rows - 1) * width + width.max(LANES);
+        let pitch = tiles.div_ceil(LANES) | 1;
         // Lines are read by whole vectors of tiles, which may reach over the last tile.
         Self {
             height,
@@ -247,12 +249,18 @@ pub(super) fn conv(
     blocks.par_iter().with_max_len(1).for_each(|block| {
         SCRATCH.with_borrow_mut(|scratch| {
             let layout = Layout::new(shape, block.rows.len());
-            scratch.lines.resize(scratch.lines.len().max(POINTS * layout.line), 0.0);
-            scratch.rows.resize(scratch.rows.len().max(POINTS * layout.line), 0.0);
+            scratch
+                .lines
+                .resize(scratch.lines.len().max(POINTS * layout.line), 0.0);
+            scratch
+                .rows
+                .resize(scratch.rows.len().max(POINTS * layout.line), 0.0);
             let inputs = PRODUCTS * layout.input_step + LANES;
             scratch.inputs.resize(scratch.inputs.len().max(inputs), 0.0);
             let products = PRODUCTS * layout.product_step + LANES;
-            scratch.products.resize(scratch.products.len().max(products), 0.0);
+            scratch
+                .products
+                .resize(scratch.products.len().max(products), 0.0);
 
             transform_inputs(x, shape, block, layout, scratch);
             for first in block.outputs.clone().step_by(OUTPUTS) {
@@ -447,7 +455,12 @@ fn transform_products_with<V: Lanes>(
             tiles_of_row(&scratch.products[start..], bias, layout, &mut scratch.lines);
             let start = ((image * shape.output + out) * height + row * TILE) * width;
             let rows = TILE.min(height - row * TILE);
-            for (y, line) in scratch.lines.chunks_exact(layout.line).take(rows).enumerate() {
+            for (y, line) in scratch
+                .lines
+                .chunks_exact(layout.line)
+                .take(rows)
+                .enumerate()
+            {
                 // SAFETY: a row of this block, see `conv`; it lies within the output's capacity.
                 unsafe {
                     let to = output.0.add(start + y * width);
@@ -487,4 +500,165 @@ fn tiles_of_row<V: Lanes>(products: &[f32], bias: V, layout: Layout, lines: &mut
         }
         tile = (tile + LANES).min(layout.width - LANES);
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::kernels;
+
+    fn numbers(n: usize, seed: usize) -> Vec<f32> {
+        let number = |i: usize| ((i + seed) * 2654435761 % 1009) as f32 / 504.5 - 1.0;
+        (0..n).map(number).collect()
+    }
+
+    fn shapes() -> impl Iterator<Item = Shape> {
+        let sizes = [
+            (1, 1, 1, [1, 1], [1, 1]),
+            (2, 5, 9, [14, 15], [1, 1]),
+            (3, 17, 70, [7, 66], [0, 2]),
+            (2, 40, 23, [30, 9], [2, 1]),
+        ];
+        sizes
+            .into_iter()
+            .map(|(n, input, output, plane, padding)| Shape {
+                n,
+                input,
+                output,
+                plane,
+                kernel: [3, 3],
+                padding,
+            })
+    }
+
+    /// The definition, in 64 bits, and the largest possible value.
+    fn plain(x: &[f32], weight: &[f32], s: &Shape) -> (Vec<f64>, f64) {
+        let ([height, width], [h, w]) = (s.out_plane(), s.plane);
+        let mut y = Vec::new();
+        for (image, out) in (0..s.n).flat_map(|n| (0..s.output).map(move |out| (n, out))) {
+            for (row, column) in (0..height).flat_map(|r| (0..width).map(move |c| (r, c))) {
+                let mut sum = 0.0;
+                for (channel, tap) in (0..s.input).flat_map(|c| (0..9).map(move |t| (c, t))) {
+                    let row = (row + tap / 3).wrapping_sub(s.padding[0]);
+                    let column = (column + tap % 3).wrapping_sub(s.padding[1]);
+                    if row < h && column < w {
+                        let x = x[((image * s.input + channel) * h + row) * w + column];
+                        sum +=
+                            f64::from(x) * f64::from(weight[(out * s.input + channel) * 9 + tap]);
+                    }
+                }
+                y.push(sum);
+            }
+        }
+        let largest = y.iter().fold(0.0f64, |most, y| most.max(y.abs()));
+        (y, largest)
+    }
+
+    #[test]
+    fn both_directions_are_the_convolution() {
+        for shape in shapes() {
+            let [h, w] = shape.plane;
+            let x = numbers(shape.n * shape.input * h * w, 1);
+            let weight = numbers(shape.output * shape.input * 9, 7);
+            let (exact, largest) = plain(&x, &weight, &shape);
+            // The weights of the convolution in the other direction, turned.
+            let mut turned = vec![0.0; weight.len()];
+            for (at, weight) in weight.iter().enumerate() {
+                let (out, input, tap) = (at / 9 / shape.input, at / 9 % shape.input, at % 9);
+                turned[(input * shape.output + out) * 9 + 8 - tap] = *weight;
+            }
+            let forward = Weights::new(&weight, shape.output, shape.input);
+            let back = Weights::new(&turned, shape.input, shape.output);
+            for y in [
+                conv(&x, &forward, None, &shape, false),
+                conv(&x, &back, None, &shape, true),
+            ] {
+                assert_eq!(y.len(), exact.len());
+                for (y, exact) in y.iter().zip(&exact) {
+                    assert!((f64::from(*y) - exact).abs() < 3e-6 * largest, "{shape:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn neither_threads_nor_the_rest_of_the_batch_change_a_bit() {
+        for shape in shapes() {
+            let [h, w] = shape.plane;
+            let x = numbers(shape.n * shape.input * h * w, 3);
+            let weight = numbers(shape.output * shape.input * 9, 5);
+            let weights = Weights::new(&weight, shape.output, shape.input);
+            let packed = kernels::pack(&weight, shape.output, shape.input, 9);
+            let run = |x: &[f32], shape: &Shape| {
+                let mut y = conv(x, &weights, None, shape, false);
+                y.extend(kernels::conv(x, &packed, None, shape));
+                y
+            };
+            let all = run(&x, &shape);
+            let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+            assert_eq!(one_thread.unwrap().install(|| run(&x, &shape)), all);
+            let one = Shape { n: 1, ..shape };
+            let (len, half) = (all.len() / 2 / shape.n, all.len() / 2);
+            for image in 0..shape.n {
+                let y = run(
+                    &x[image * shape.input * h * w..][..shape.input * h * w],
+                    &one,
+                );
+                assert_eq!(y[..len], all[image * len..][..len]);
+                assert_eq!(y[len..], all[half + image * len..][..len]);
+            }
+        }
+    }
+
+    #[test]
+    fn every_processor_gives_the_same_bits() {
+        let shape = shapes().nth(2).unwrap();
+        let x = numbers(shape.n * shape.input * shape.plane[0] * shape.plane[1], 3);
+        let weight = numbers(shape.output * shape.input * 9, 5);
+        let weights = Weights::new(&weight, shape.output, shape.input);
+        let block = Block {
+            rows: 1..3,
+            outputs: 0..shape.output,
+        };
+        let layout = Layout::new(&shape, 2);
+        let scratch = || Scratch {
+            inputs: vec![0.0; PRODUCTS * layout.input_step + LANES],
+            products: vec![0.0; PRODUCTS * layout.product_step + LANES],
+            rows: vec![0.0; POINTS * layout.line],
+            lines: vec![0.0; POINTS * layout.line],
+        };
+        let (mut best, mut any) = (scratch(), scratch());
+        let outputs = 0..OUTPUTS;
+        type Any = [f32; LANES];
+        transform_inputs(&x, &shape, &block, layout, &mut best);
+        transform_inputs_with::<Any>(&x, &shape, &block, layout, &mut any);
+        assert_eq!(best.inputs, any.inputs);
+        for backward in [false, true] {
+            let weights = match backward {
+                false => &weights,
+                true => &Weights::new(&weight, shape.input, shape.output),
+            };
+            multiply(
+                weights, backward, &shape, &block, &outputs, layout, &mut best,
+            );
+            multiply_with::<Any>(
+                weights, backward, &shape, &block, &outputs, layout, &mut any,
+            );
+            assert_eq!(best.products, any.products);
+            assert!(best.products.iter().any(|x| *x != 0.0));
+        }
+        let zero = [0.0; LANES];
+        let bias = any.lines[0];
+        tiles_of_row(&any.products, Any::load(&zero), layout, &mut any.lines);
+        let plain = any.lines.clone();
+        dispatched_tiles(&any.products, layout, &mut any.lines);
+        assert_eq!(plain, any.lines);
+        assert_ne!(bias, plain[0]);
+    }
+
+    #[inline(always)]
+    fn tiles_with<V: Lanes>(products: &[f32], layout: Layout, lines: &mut [f32]) {
+        tiles_of_row(products, V::splat(0.0), layout, lines);
+    }
+    dispatch!(dispatched_tiles, tiles_with, (products: &[f32], layout: Layout, lines: &mut [f32]) -> ());
 }
