@@ -54,7 +54,10 @@ fn tensor<const D: usize>(primitive: Primitive) -> Tensor<D> {
 }
 
 /// Weights in the form that a kernel wants, kept as long as the weights are in use and unchanged.
-struct Prepared<T>(Mutex<Vec<(Identity, Arc<T>)>>);
+struct Prepared<T>(Mutex<Vec<(Key, Arc<T>)>>);
+
+/// Which numbers, and as what shape.
+type Key = (Identity, [usize; 4]);
 
 /// Of [`kernels::conv`].
 static PACKED: Prepared<Vec<f32>> = Prepared(Mutex::new(Vec::new()));
@@ -64,18 +67,21 @@ static TRANSFORMED: Prepared<winograd::Weights> = Prepared(Mutex::new(Vec::new()
 impl<T> Prepared<T> {
     /// The form of `weight` `[out, in, kh, kw]` that `prepare` gives, once for each weight.
     fn of(&self, weight: Tensor<4>, prepare: impl Fn(&[f32]) -> T) -> Arc<T> {
+        let shape = weight.dims();
         let weight = numbers(weight);
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |known: &Identity| identity(&weight).is_some_and(|id| id.ptr_eq(known));
+        let same = |known: &Key| {
+            known.1 == shape && identity(&weight).is_some_and(|id| id.ptr_eq(&known.0))
+        };
         let mut known = lock();
-        known.retain(|(identity, _)| identity.strong_count() > 0);
-        if let Some((_, found)) = known.iter().find(|(identity, _)| same(identity)) {
+        known.retain(|((identity, _), _)| identity.strong_count() > 0);
+        if let Some((_, found)) = known.iter().find(|(key, _)| same(key)) {
             return found.clone();
         }
         drop(known);
         let new = Arc::new(prepare(&weight));
         if let Some(identity) = identity(&weight) {
-            lock().push((identity, new.clone()));
+            lock().push(((identity, shape), new.clone()));
         }
         new
     }
@@ -135,7 +141,10 @@ pub fn conv2d_input_grad(
 ) -> Tensor<4> {
     let device = g.device();
     if let Some(shape) = kernel_shape(&device, input, &weight, window) {
-        let x = match winograd::pays(&shape) {
+        // Winograd rounds equal neighbourhoods differently by where they stand in a tile. That is
+        // good enough for a gradient, but not forward: in the even background of an image the maxima
+        // of a pooling are ties, and the first must win.
+        let x = match winograd::pays(&shape.backward()) {
             true => {
                 let transform =
                     |weight: &[f32]| winograd::Weights::new(weight, shape.output, shape.input);

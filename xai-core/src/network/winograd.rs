@@ -47,9 +47,12 @@ const B: f64 = 1.5;
 /// The point 1 / p of each point p, where the values of a turned kernel stand.
 const TURNED: [usize; POINTS] = [5, 3, 4, 1, 2, 0];
 
-/// Whether a convolution is faster this way: it needs channels enough to pay for the transforms.
+/// Whether a convolution is faster this way: it needs channels enough to pay for the transforms, and
+/// more than two tiles in a row.
 pub(super) fn pays(shape: &Shape) -> bool {
-    shape.kernel == [3, 3] && shape.input.min(shape.output) >= 32
+    shape.kernel == [3, 3]
+        && shape.input.min(shape.output) >= 32
+        && shape.out_plane().iter().all(|&size| size > 2 * TILE)
 }
 
 /// The weights of a convolution at the points.
