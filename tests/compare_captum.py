@@ -11,12 +11,14 @@ mode and computes integrated gradients in passes of `--captum-rows` images (all 
 would take more memory than most machines have, and are no faster).
 
 Each method is timed by itself, which for ours includes the forward pass; `panel` is all eight by one
-panel, which shares it, against the sum of Captum's. `--accuracy` compares attributions of both with
+panel, which shares it, against the sum of Captum's. On a machine that others use as well, the
+processor seconds (of all threads) are the better measure. `--accuracy` compares attributions of both with
 PyTorch's in 64 bits instead. Needs torch, torchvision, captum, safetensors, nibabel, numpy.
 """
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import tempfile
@@ -85,11 +87,17 @@ class Ours:
             env={"RAYON_NUM_THREADS": str(threads)})
 
     def seconds(self, methods):
+        """Wall-clock and processor seconds."""
+        before = self.processor()
         self.process.stdin.write(",".join(methods) + "\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
         assert answer["finite"]
-        return answer["seconds"]
+        return answer["seconds"], self.processor() - before
+
+    def processor(self):
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def peak(self):
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -100,20 +108,26 @@ def compare_time(net, x, folder, options):
     ours = Ours(folder, options.threads)
     attribute(net, "saliency", x, options.captum_rows)  # both once before the clock runs
     ours.seconds(["saliency"])
-    captum, alone, panel = {name: [] for name in METHODS}, {name: [] for name in METHODS}, []
+    names = options.methods.split(",")
+    captum, alone, panel = {name: [] for name in names}, {name: [] for name in names}, []
     for _ in range(options.rounds):
-        for name in METHODS:
+        for name in names:
             alone[name].append(ours.seconds([name]))
-            start = time.perf_counter()
+            start, processor = time.perf_counter(), time.process_time()
             attribute(net, name, x, options.captum_rows)
-            captum[name].append(time.perf_counter() - start)
-        panel.append(ours.seconds(METHODS))
-    print(f"{'seconds':24}{'ours':>9}{'Captum':>9}{'ratio':>8}")
-    row = lambda name, a, b: print(f"{name:24}{a:9.2f}{b:9.2f}{a / b:8.3f}", flush=True)
-    for name in METHODS:
-        row(name, np.median(alone[name]), np.median(captum[name]))
-    row("panel", np.median(panel), sum(np.median(captum[name]) for name in METHODS))
-    row("peak memory [GiB]", ours.peak(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+            captum[name].append((time.perf_counter() - start, time.process_time() - processor))
+        panel.append(ours.seconds(names))
+    median = lambda times: np.median(times, axis=0)
+    print(f"{'':24}{'seconds':>18}{'':8}{'processor seconds':>20}")
+    print(f"{'':24}{'ours':>9}{'Captum':>9}{'ratio':>8}{'ours':>11}{'Captum':>9}{'ratio':>8}")
+
+    def row(name, a, b):
+        print(f"{name:24}" + "".join(f"{a[i]:{w}.2f}{b[i]:9.2f}{a[i] / b[i]:8.3f}" for i, w in enumerate([9, 11][:len(a)])), flush=True)
+
+    for name in names:
+        row(name, median(alone[name]), median(captum[name]))
+    row("panel", median(panel), sum(median(captum[name]) for name in names))
+    row("peak memory [GiB]", [ours.peak()], [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20])
 
 
 def compare_accuracy(net, x, folder, options):
@@ -138,6 +152,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--captum-rows", type=int, default=10)
+    parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--accuracy", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
