@@ -50,7 +50,7 @@ struct Options {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Memory for passes through the network, such as `2GiB`; results do not depend on it.
-    #[arg(long, default_value = "1GiB")]
+    #[arg(long, default_value = "2GiB")]
     memory: Memory,
     /// The parts that perturbation methods know: a grid such as `8x8`, or `values` (each value of each channel).
     #[arg(long, default_value = "values")]

@@ -2,6 +2,8 @@
 //! them by definition: the gradient is autodiff's, integrated gradients and DeepLIFT are complete,
 //! batches do not matter, and a panel runs no forward pass twice.
 
+mod autodiff;
+
 use std::path::PathBuf;
 
 use burn::tensor::{Tensor, TensorData};
@@ -57,10 +59,6 @@ impl Fixture {
             classes: logits[1],
             bytes,
         }
-    }
-
-    fn network_on(&self, device: &Device) -> Network {
-        network(&self.bytes, device)
     }
 
     /// Captum's attributions of a class, if it has that method for this network.
@@ -227,14 +225,14 @@ fn shap_looks_where_the_fixtures_say() {
 
 #[test]
 fn the_gradient_is_autodiffs() {
-    let autodiff = Device::autodiff(cpu());
     for name in NETWORKS {
         let fixture = Fixture::read(name);
-        let network = fixture.network_on(&autodiff);
+        let parameters = autodiff::parameters(&fixture.network);
         for class in 0..fixture.classes {
-            let x = Tensor::from_data(fixture.input().into_data(), &autodiff).require_grad();
-            let scores = network.forward(x.clone()).narrow(1, class, 1).sum();
-            let gradient = x.grad(&scores.backward()).unwrap().abs().into_data();
+            let x = autodiff::watched(&fixture.input());
+            let scores = autodiff::forward(&fixture.network, &parameters, x.clone(), false);
+            let score = scores.narrow(1, class, 1).sum();
+            let gradient = x.grad(&score.backward()).unwrap().abs().into_data();
             let found = explain_by(Saliency, &fixture, class);
             let gradient = Array4::from_shape_vec(found.dim(), gradient.into_vec().unwrap());
             assert!(
@@ -245,8 +243,6 @@ fn the_gradient_is_autodiffs() {
     }
 }
 
-/// Attributions of DeepLIFT sum to F(x) - F(0) to float32's precision, those of integrated
-/// gradients up to the quadrature.
 #[test]
 fn deep_lift_and_integrated_gradients_are_complete() {
     for name in NETWORKS {

@@ -1,6 +1,8 @@
 //! Methods that change the image, noise and baselines: against Captum's (`fixtures/perturbation/make.py`), against exact
 //! Shapley values, and for models that show no layers. Nothing depends on how images are batched.
 
+mod autodiff;
+
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -14,7 +16,7 @@ use xai_core::attribution::{
     KernelShap, Lime, Lrp, Map, Memory, Method, NoModel, Occlusion, Panel, Rise, Saliency,
     Segments, ShapleyValueSampling, SmoothGrad, layer_evaluations, methods,
 };
-use xai_core::device::{Device, DeviceChoice};
+use xai_core::device::{AutodiffTensor, Device, DeviceChoice};
 use xai_core::network::{Network, json};
 use xai_core::prelude::explain;
 
@@ -559,9 +561,8 @@ fn smooth_grad_is_a_statistic_over_noise() {
 /// Of a linear score expected gradients are exact; of a quadratic one, w x^2, they tend to w (x^2 - mean of b^2).
 #[test]
 fn expected_gradients_tend_to_their_expectation() {
-    let device = Device::autodiff(cpu());
     let score = |power: i32| {
-        move |images: xai_core::device::Tensor<4>| {
+        move |images: AutodiffTensor<4>| {
             let [n, ..] = images.dims();
             let sum = images.powi_scalar(power).reshape([n, 12]).sum_dim(1);
             Tensor::cat(vec![sum.clone() * -1.0, sum], 1)
@@ -574,11 +575,11 @@ fn expected_gradients_tend_to_their_expectation() {
     let baselines =
         Array4::from_shape_fn((3, 1, 3, 4), |(n, _, y, x)| (n * n + y * x) as f32 / 5.0);
     let single = baselines.slice(s![1..2, .., .., ..]).to_owned();
-    let linear = BurnModel::new(score(1), device.clone()).unwrap();
+    let linear = BurnModel::new(score(1), cpu());
     let found = explain(ExpectedGradients::from(single.clone()), &linear, &images);
     assert!(error(&found, &(&images.pixels - &single)) < 1e-6);
 
-    let quadratic = BurnModel::new(score(2), device).unwrap();
+    let quadratic = BurnModel::new(score(2), cpu());
     let method = ExpectedGradients {
         samples: 4000,
         ..ExpectedGradients::from(baselines.clone())
@@ -597,14 +598,13 @@ fn expected_gradients_tend_to_their_expectation() {
 #[test]
 fn a_module_with_a_gradient_is_explained_like_a_network() {
     let (layered, images) = network("vgg", &cpu());
-    let device = Device::autodiff(cpu());
-    let (module, _) = network("vgg", &device);
+    let parameters = autodiff::parameters(&layered);
     let forward = |images| {
-        let scores = module.forward(images);
+        let scores = autodiff::forward(&layered, &parameters, images, false);
         let [n, classes, ..] = scores.dims();
         scores.reshape([n, classes])
     };
-    let model = BurnModel::new(forward, device).unwrap();
+    let model = BurnModel::new(forward, cpu());
     fn all<M: xai_core::attribution::Differentiable>(
         model: &M,
         images: &Images,
@@ -628,12 +628,6 @@ fn a_module_with_a_gradient_is_explained_like_a_network() {
             assert!(error < 1e-5, "{}: off by {error:e}", found.method);
         }
     }
-    let plain = BurnModel::new(
-        |images: xai_core::device::Tensor<4>| images.flatten(1, 3),
-        cpu(),
-    );
-    let problem = plain.err().unwrap().to_string();
-    assert!(problem.contains("Device::autodiff"), "{problem}");
 }
 
 /// Every method that draws, and the others.

@@ -1,5 +1,7 @@
 //! The written-out backward pass of training against Burn's autodiff on the same layers.
 
+mod autodiff;
+
 use burn::tensor::{Distribution, activation};
 use xai_core::device::{Device, DeviceChoice, Tensor};
 use xai_core::network::ops::Window;
@@ -54,48 +56,6 @@ fn network(device: &Device) -> Network {
     }
 }
 
-/// The same network on the autodiff device, every parameter watched.
-fn watched(network: &Network, device: &Device) -> Network {
-    fn watch<const D: usize>(t: &Tensor<D>, device: &Device) -> Tensor<D> {
-        Tensor::from_data(t.to_data(), device).require_grad()
-    }
-    let mut copy = network.clone();
-    for layer in &mut copy.layers {
-        match layer {
-            Layer::Conv2d(conv) => {
-                conv.weight = watch(&conv.weight, device);
-                conv.bias = conv.bias.as_ref().map(|b| watch(b, device));
-            }
-            Layer::Linear(linear) => {
-                linear.weight = watch(&linear.weight, device);
-                linear.bias = linear.bias.as_ref().map(|b| watch(b, device));
-            }
-            Layer::BatchNorm2d(norm) => {
-                norm.weight = watch(&norm.weight, device);
-                norm.bias = watch(&norm.bias, device);
-            }
-            _ => {}
-        }
-    }
-    copy
-}
-
-/// Forward in training mode with Burn's tensor operations alone.
-fn autodiff_forward(network: &Network, x: Tensor<4>) -> Tensor<4> {
-    network.layers.iter().fold(x, |x, layer| match layer {
-        Layer::BatchNorm2d(norm) => {
-            let channels = norm.weight.dims()[0];
-            let mean = |t: Tensor<4>| t.mean_dim(0).mean_dim(2).mean_dim(3);
-            let centred = x.clone() - mean(x);
-            let variance = mean(centred.clone().square());
-            let scale = norm.weight.clone().reshape([1, channels, 1, 1]);
-            let shift = norm.bias.clone().reshape([1, channels, 1, 1]);
-            centred / (variance + norm.epsilon).sqrt() * scale + shift
-        }
-        layer => layer.forward(x),
-    })
-}
-
 fn assert_close(name: &str, ours: Tensor<1>, theirs: Option<Tensor<1>>) {
     let theirs = theirs.expect("autodiff reached the parameter").into_data();
     let (ours, theirs) = (ours.into_data(), theirs);
@@ -110,13 +70,17 @@ fn assert_close(name: &str, ours: Tensor<1>, theirs: Option<Tensor<1>>) {
 #[test]
 fn every_gradient_equals_autodiff() {
     let device = DeviceChoice::Flex.open().unwrap();
-    let autodiff = Device::autodiff(device.clone());
     let mut ours = network(&device);
-    let theirs = watched(&ours, &autodiff);
+    let theirs = autodiff::parameters(&ours);
     let x = uniform([5, 3, 21, 18], &device);
     let class = [0, 1, 2, 1, 1];
 
-    let logits = autodiff_forward(&theirs, Tensor::from_data(x.to_data(), &autodiff));
+    let logits = autodiff::forward(
+        &ours,
+        &theirs,
+        autodiff::Tensor::from_inner(x.clone()),
+        true,
+    );
     let logits = activation::log_softmax(logits.reshape([5, 3]), 1);
     let picked = (0..5).map(|i| {
         let row = logits.clone().narrow(0, i, 1);
@@ -127,22 +91,13 @@ fn every_gradient_equals_autodiff() {
 
     let step = backward::step(&mut ours.layers, x, &class, &mut random::stream(0, "test"));
     let mut compared = 0;
-    for (at, (layer, gradients)) in theirs.layers.iter().zip(step.gradients).enumerate() {
-        let (weight, bias) = match layer {
-            Layer::Conv2d(conv) => (
-                conv.weight.grad(&grads).map(|g| g.flatten(0, 3)),
-                conv.bias.as_ref().and_then(|b| b.grad(&grads)),
-            ),
-            Layer::Linear(linear) => (
-                linear.weight.grad(&grads).map(|g| g.flatten(0, 1)),
-                linear.bias.as_ref().and_then(|b| b.grad(&grads)),
-            ),
-            Layer::BatchNorm2d(norm) => (norm.weight.grad(&grads), norm.bias.grad(&grads)),
-            _ => {
-                assert!(gradients.is_none());
-                continue;
-            }
+    for (at, (theirs, gradients)) in theirs.iter().zip(step.gradients).enumerate() {
+        let Some(theirs) = theirs else {
+            assert!(gradients.is_none());
+            continue;
         };
+        let weight = theirs.weight.grad(&grads);
+        let bias = theirs.bias.as_ref().and_then(|bias| bias.grad(&grads));
         let gradients = gradients.expect("a layer with parameters");
         assert_close(&format!("weight of layer {at}"), gradients.weight, weight);
         if at != 0 {

@@ -1,21 +1,43 @@
 //! The tensor alias and the choice of device.
 //!
-//! Everything computes on [`burn::Dispatch`], whose tensors live on a CPU or on a GPU by the
-//! device they were made on; no signature here carries a backend parameter.
+//! No signature here carries a backend parameter: there is one [`Backend`]. With the feature `cuda`
+//! it is [`burn::Dispatch`], whose tensors live on a CPU or on a GPU by the device they were made
+//! on. Without, it is Burn's CPU backend itself: our kernels can then read a tensor where it lies,
+//! while `Dispatch` hides it, so that each use of a shared tensor copies it three times.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// The one backend: chosen at run time by the device.
+/// The one backend: with `cuda`, CPU or GPU by the device; without, the CPU.
+#[cfg(not(feature = "cuda"))]
+pub type Backend = burn::backend::Flex;
+/// The one backend: with `cuda`, CPU or GPU by the device; without, the CPU.
+#[cfg(feature = "cuda")]
 pub type Backend = burn::Dispatch;
 
 /// A tensor of rank `D`. Activations are `[images, channels, height, width]`.
 pub type Tensor<const D: usize> = burn::tensor::Tensor<Backend, D>;
 
+/// The backend of a user's own module whose gradient is wanted.
+pub type AutodiffBackend = burn::backend::Autodiff<Backend>;
+
+/// A tensor whose gradient can be asked for.
+pub type AutodiffTensor<const D: usize> = burn::tensor::Tensor<AutodiffBackend, D>;
+
 /// Where tensors live.
-pub type Device = burn::DispatchDevice;
+pub type Device = burn::tensor::Device<Backend>;
+
+/// Whether the kernels for CPUs can compute on this device.
+pub(crate) fn on_cpu(device: &Device) -> bool {
+    #[cfg(not(feature = "cuda"))]
+    let burn::backend::flex::FlexDevice = device;
+    #[cfg(not(feature = "cuda"))]
+    return true;
+    #[cfg(feature = "cuda")]
+    return matches!(device, Device::Flex(_));
+}
 
 /// What `--device` takes: `flex` (this machine's CPU) or `cuda`, `cuda:1` (an NVIDIA GPU).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +63,10 @@ impl DeviceChoice {
         match self {
             Self::Flex => {
                 keep_freed_memory();
-                Ok(Device::Flex(Default::default()))
+                #[cfg(not(feature = "cuda"))]
+                return Ok(Device::default());
+                #[cfg(feature = "cuda")]
+                return Ok(Device::Flex(Default::default()));
             }
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => {

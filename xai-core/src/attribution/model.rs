@@ -114,7 +114,7 @@ pub trait Predict: Explainable {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no gradient, and this method needs one",
     label = "`Differentiable` is not implemented for `{Self}`",
-    note = "for a module of Burn wrap its forward pass: `BurnModel::new(|images| module.forward(images), device)?`, on a device with autodiff",
+    note = "for a module of Burn wrap its forward pass: `BurnModel::new(|images| module.forward(images), device)`, its backend `device::AutodiffBackend`",
     note = "or implement `Layered`, which is enough for every method",
     note = "a model that only predicts (`Closure`) is explained by perturbation: `Occlusion`, `Rise`, `Lime`, `KernelShap`, ...",
     note = "without a model (`NoModel`) only the filters `Sobel`, `Laplace` and `Intensity` work"

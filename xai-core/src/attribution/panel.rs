@@ -47,7 +47,7 @@ impl<M> Default for Panel<M> {
     fn default() -> Self {
         Self {
             methods: Vec::new(),
-            memory: 1 << 30,
+            memory: 2 << 30,
             combine: Combine::default(),
             baseline: Baseline::Zero,
         }
@@ -66,7 +66,7 @@ impl<M> Panel<M> {
         self
     }
 
-    /// With about this much memory for passes through the model, in bytes (1 GiB otherwise).
+    /// With about this much memory for passes through the model, in bytes (2 GiB otherwise).
     pub fn memory(self, bytes: usize) -> Self {
         Self {
             memory: bytes,

@@ -49,11 +49,17 @@ enum Inside<'a> {
 impl<'a> Trace<'a> {
     /// Runs `x` `[n, c, h, w]` through `layers`, which may be a part of a network.
     pub fn new(layers: &'a [Layer], x: Tensor<4>) -> Self {
-        Self::numbered(layers, x, 0)
+        Self::numbered(layers, x, 0, true)
+    }
+
+    /// The same with half the memory, good for gradients only: what went into a ReLU is forgotten,
+    /// and what came out, which has the same sign, stands in its place.
+    pub fn for_gradients(layers: &'a [Layer], x: Tensor<4>) -> Self {
+        Self::numbered(layers, x, 0, false)
     }
 
     /// A trace whose first step has the index `first`.
-    fn numbered(layers: &'a [Layer], x: Tensor<4>, first: usize) -> Self {
+    fn numbered(layers: &'a [Layer], x: Tensor<4>, first: usize, relu_inputs: bool) -> Self {
         let [images, ..] = x.dims();
         add_evaluations(images * layers.len());
         let mut activations = Vec::with_capacity(layers.len() + 1);
@@ -69,14 +75,17 @@ impl<'a> Trace<'a> {
                 }
                 Layer::Residual(block) => {
                     let index = Self::index(layers, first, inside.len());
-                    let branch = Self::numbered(&block.branch, value.clone(), index + 1);
+                    let branch = Self::numbered(&block.branch, value.clone(), index + 1, relu_inputs);
                     let shortcut = index + indices(&block.branch) + 2;
-                    let shortcut = Self::numbered(&block.shortcut, value, shortcut);
+                    let shortcut = Self::numbered(&block.shortcut, value, shortcut, relu_inputs);
                     let sum = branch.output().clone() + shortcut.output().clone();
                     (sum, Inside::Parts(Box::new([branch, shortcut])))
                 }
                 _ => (layer.forward(value), Inside::Nothing),
             };
+            if let (Layer::Relu, false) = (layer, relu_inputs) {
+                *activations.last_mut().expect("its input") = value.clone();
+            }
             inside.push(happened);
         }
         activations.push(value);

@@ -4,7 +4,7 @@ use burn::tensor::TensorData;
 use ndarray::{Array2, Array4};
 
 use super::model::{Differentiable, Explainable, Predict};
-use crate::device::{Device, Tensor};
+use crate::device::{AutodiffTensor, Device, Tensor};
 use crate::error::{Error, Result};
 
 /// A model that only predicts, on the host: a function from images `[n, c, h, w]` to class scores
@@ -48,14 +48,14 @@ impl<F: Fn(Array4<f32>) -> Result<Array2<f32>>> Predict for Closure<F> {
 /// A module of Burn, or any function of Burn's tensors: its gradient is autodiff's.
 ///
 /// ```
-/// use burn::tensor::Tensor;
 /// use ndarray::Array3;
 /// use xai_core::attribution::{BurnModel, Images, InputXGradient, Panel};
-/// use xai_core::device::{Device, DeviceChoice};
+/// use xai_core::device::{AutodiffTensor, DeviceChoice};
 ///
-/// let device = Device::autodiff(DeviceChoice::Flex.open()?);
-/// // For a module: load it on `device`, and `|images| module.forward(images)`.
-/// let model = BurnModel::new(|images: Tensor<_, 4>| images.square().flatten(1, 3).sum_dim(1), device)?;
+/// let device = DeviceChoice::Flex.open()?;
+/// // Of a module, loaded as one of `device::AutodiffBackend`: `|images| module.forward(images)`.
+/// let square = |images: AutodiffTensor<4>| images.square().flatten(1, 3).sum_dim(1);
+/// let model = BurnModel::new(square, device);
 /// let images = Images::grey(Array3::ones((1, 2, 2)), vec![0]);
 /// let maps = Panel::new().with(InputXGradient).explain(&model, &images, 0)?;
 /// assert_eq!(maps[0].values[[0, 0, 1, 1]], 2.0);
@@ -67,41 +67,29 @@ pub struct BurnModel<F> {
     device: Device,
 }
 
-impl<F: Fn(Tensor<4>) -> Tensor<2>> BurnModel<F> {
+impl<F: Fn(AutodiffTensor<4>) -> AutodiffTensor<2>> BurnModel<F> {
     /// The model that computes class scores `[n, classes]` of images `[n, c, h, w]` by `forward`, whose
     /// parameters lie on `device`.
-    ///
-    /// # Errors
-    /// A device without autodiff.
-    pub fn new(forward: F, device: Device) -> Result<Self> {
-        match device {
-            Device::Autodiff(device) => Ok(Self {
-                forward,
-                device: Device::clone(&device),
-            }),
-            _ => Err(Error::invalid(
-                "this model's device has no autodiff; make or load the module on \
-                 `Device::autodiff(device)`, or explain it as a `Closure`, which needs no gradient",
-            )),
-        }
+    pub fn new(forward: F, device: Device) -> Self {
+        Self { forward, device }
     }
 }
 
-impl<F: Fn(Tensor<4>) -> Tensor<2>> Explainable for BurnModel<F> {
+impl<F: Fn(AutodiffTensor<4>) -> AutodiffTensor<2>> Explainable for BurnModel<F> {
     fn device(&self) -> Option<Device> {
         Some(self.device.clone())
     }
 }
 
-impl<F: Fn(Tensor<4>) -> Tensor<2>> Predict for BurnModel<F> {
+impl<F: Fn(AutodiffTensor<4>) -> AutodiffTensor<2>> Predict for BurnModel<F> {
     fn scores(&self, images: Tensor<4>) -> Result<Tensor<2>> {
-        Ok((self.forward)(Tensor::from_inner(images)).inner())
+        Ok((self.forward)(AutodiffTensor::from_inner(images)).inner())
     }
 }
 
-impl<F: Fn(Tensor<4>) -> Tensor<2>> Differentiable for BurnModel<F> {
+impl<F: Fn(AutodiffTensor<4>) -> AutodiffTensor<2>> Differentiable for BurnModel<F> {
     fn gradient(&self, images: Tensor<4>, targets: &[usize]) -> Result<Tensor<4>> {
-        let images = Tensor::<4>::from_inner(images).require_grad();
+        let images = AutodiffTensor::from_inner(images).require_grad();
         let scores = (self.forward)(images.clone());
         let [n, classes] = scores.dims();
         if n != targets.len() || targets.iter().any(|&target| target >= classes) {
@@ -116,7 +104,7 @@ impl<F: Fn(Tensor<4>) -> Tensor<2>> Differentiable for BurnModel<F> {
             wanted[row * classes + target] = 1.0;
         }
         let wanted = Tensor::<2>::from_data(TensorData::new(wanted, [n, classes]), &self.device);
-        let gradients = (scores * Tensor::from_inner(wanted)).sum().backward();
+        let gradients = (scores * AutodiffTensor::from_inner(wanted)).sum().backward();
         images.grad(&gradients).ok_or_else(|| {
             Error::invalid(
                 "the model's scores do not depend on its images, so there is no gradient",

@@ -17,6 +17,36 @@ pub(super) trait Lanes: Copy {
     fn store(self) -> [f32; LANES];
     /// `self * b + c` in every lane, rounded once.
     fn mul_add(self, b: Self, c: Self) -> Self;
+    /// `self + b` in every lane.
+    fn add(self, b: Self) -> Self;
+    /// `self - b` in every lane.
+    fn sub(self, b: Self) -> Self;
+    /// `self * b` in every lane.
+    fn mul(self, b: Self) -> Self;
+
+    /// Deals numbers out to four vectors in turn: lane `l` of vector `j` is `x[4 * l + j]`.
+    #[inline(always)]
+    fn deal(x: &[f32; 4 * LANES]) -> [Self; 4] {
+        let mut dealt = [[0.0; LANES]; 4];
+        for lane in 0..LANES {
+            for j in 0..4 {
+                dealt[j][lane] = x[4 * lane + j];
+            }
+        }
+        let [a, b, c, d] = &dealt;
+        [Self::load(a), Self::load(b), Self::load(c), Self::load(d)]
+    }
+
+    /// The reverse of [`deal`](Self::deal).
+    #[inline(always)]
+    fn gather([a, b, c, d]: [Self; 4], to: &mut [f32; 4 * LANES]) {
+        let dealt = [a.store(), b.store(), c.store(), d.store()];
+        for lane in 0..LANES {
+            for j in 0..4 {
+                to[4 * lane + j] = dealt[j][lane];
+            }
+        }
+    }
 }
 
 /// Any processor.
@@ -36,6 +66,18 @@ impl Lanes for [f32; LANES] {
     #[inline(always)]
     fn mul_add(self, b: Self, c: Self) -> Self {
         std::array::from_fn(|lane| self[lane].mul_add(b[lane], c[lane]))
+    }
+    #[inline(always)]
+    fn add(self, b: Self) -> Self {
+        std::array::from_fn(|lane| self[lane] + b[lane])
+    }
+    #[inline(always)]
+    fn sub(self, b: Self) -> Self {
+        std::array::from_fn(|lane| self[lane] - b[lane])
+    }
+    #[inline(always)]
+    fn mul(self, b: Self) -> Self {
+        std::array::from_fn(|lane| self[lane] * b[lane])
     }
 }
 
@@ -70,6 +112,63 @@ pub(super) mod x86 {
         #[inline(always)]
         fn mul_add(self, b: Self, c: Self) -> Self {
             Self(unsafe { _mm512_fmadd_ps(self.0, b.0, c.0) })
+        }
+        #[inline(always)]
+        fn add(self, b: Self) -> Self {
+            Self(unsafe { _mm512_add_ps(self.0, b.0) })
+        }
+        #[inline(always)]
+        fn sub(self, b: Self) -> Self {
+            Self(unsafe { _mm512_sub_ps(self.0, b.0) })
+        }
+        #[inline(always)]
+        fn mul(self, b: Self) -> Self {
+            Self(unsafe { _mm512_mul_ps(self.0, b.0) })
+        }
+        #[inline(always)]
+        fn deal(x: &[f32; 4 * LANES]) -> [Self; 4] {
+            let x = x.as_ptr();
+            unsafe {
+                // Of the first (a) and last (c) eight groups of four: numbers 0, then numbers 1.
+                let first =
+                    _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
+                let two = _mm512_set1_epi32(2);
+                let (r0, r1) = (_mm512_loadu_ps(x), _mm512_loadu_ps(x.add(16)));
+                let (r2, r3) = (_mm512_loadu_ps(x.add(32)), _mm512_loadu_ps(x.add(48)));
+                let a = _mm512_permutex2var_ps(r0, first, r1);
+                let c = _mm512_permutex2var_ps(r2, first, r3);
+                // And (b, d) numbers 2, then numbers 3.
+                let second = _mm512_add_epi32(first, two);
+                let b = _mm512_permutex2var_ps(r0, second, r1);
+                let d = _mm512_permutex2var_ps(r2, second, r3);
+                [
+                    Self(_mm512_shuffle_f32x4::<0x44>(a, c)),
+                    Self(_mm512_shuffle_f32x4::<0xee>(a, c)),
+                    Self(_mm512_shuffle_f32x4::<0x44>(b, d)),
+                    Self(_mm512_shuffle_f32x4::<0xee>(b, d)),
+                ]
+            }
+        }
+        #[inline(always)]
+        fn gather([Self(a), Self(b), Self(c), Self(d)]: [Self; 4], to: &mut [f32; 4 * LANES]) {
+            let to = to.as_mut_ptr();
+            unsafe {
+                let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
+                let (ab_high, cd_high) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
+                // Group l stands in quarter l / 4 of t[l % 4]; then quarters change places.
+                let t0 = _mm512_shuffle_ps::<0x44>(ab, cd);
+                let t1 = _mm512_shuffle_ps::<0xee>(ab, cd);
+                let t2 = _mm512_shuffle_ps::<0x44>(ab_high, cd_high);
+                let t3 = _mm512_shuffle_ps::<0xee>(ab_high, cd_high);
+                let x0 = _mm512_shuffle_f32x4::<0x44>(t0, t1);
+                let x1 = _mm512_shuffle_f32x4::<0xee>(t0, t1);
+                let x2 = _mm512_shuffle_f32x4::<0x44>(t2, t3);
+                let x3 = _mm512_shuffle_f32x4::<0xee>(t2, t3);
+                _mm512_storeu_ps(to, _mm512_shuffle_f32x4::<0x88>(x0, x2));
+                _mm512_storeu_ps(to.add(16), _mm512_shuffle_f32x4::<0xdd>(x0, x2));
+                _mm512_storeu_ps(to.add(32), _mm512_shuffle_f32x4::<0x88>(x1, x3));
+                _mm512_storeu_ps(to.add(48), _mm512_shuffle_f32x4::<0xdd>(x1, x3));
+            }
         }
     }
 
@@ -110,6 +209,18 @@ pub(super) mod x86 {
                 )
             }
         }
+        #[inline(always)]
+        fn add(self, b: Self) -> Self {
+            unsafe { Self(_mm256_add_ps(self.0, b.0), _mm256_add_ps(self.1, b.1)) }
+        }
+        #[inline(always)]
+        fn sub(self, b: Self) -> Self {
+            unsafe { Self(_mm256_sub_ps(self.0, b.0), _mm256_sub_ps(self.1, b.1)) }
+        }
+        #[inline(always)]
+        fn mul(self, b: Self) -> Self {
+            unsafe { Self(_mm256_mul_ps(self.0, b.0), _mm256_mul_ps(self.1, b.1)) }
+        }
     }
 }
 
@@ -120,6 +231,32 @@ pub(super) fn widest() -> usize {
     static WIDEST: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
     let asked = || std::env::var("XAI_VECTOR_BITS").ok()?.parse().ok();
     *WIDEST.get_or_init(|| asked().unwrap_or(512))
+}
+
+/// Asks for the memory at `x`, some time before it is read. It may lie outside of any slice.
+#[inline(always)]
+pub(super) fn prefetch(x: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint; no address is wrong, and every x86-64 processor has it.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(x.cast())
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = x;
+}
+
+/// The [`LANES`] numbers from `at` on.
+#[inline(always)]
+pub(super) fn lanes_at(x: &[f32], at: usize) -> &[f32; LANES] {
+    x[at..at + LANES].try_into().expect("as many as lanes")
+}
+
+/// The [`LANES`] numbers from `at` on, to be written.
+#[inline(always)]
+pub(super) fn lanes_at_mut(x: &mut [f32], at: usize) -> &mut [f32; LANES] {
+    (&mut x[at..at + LANES])
+        .try_into()
+        .expect("as many as lanes")
 }
 
 /// Defines `$name` as the generic function `$body` over [`Lanes`], compiled for each kind of

@@ -3,16 +3,20 @@
 //! [`load_weights`].
 
 mod activation;
+mod dots;
 mod file;
 mod init;
 pub mod json;
 mod kernels;
 mod lanes;
 mod layers;
+mod linear;
 pub mod ops;
 mod resnet;
+mod storage;
 mod vgg;
 mod weights;
+mod winograd;
 
 pub use activation::Activation;
 pub use layers::{AvgPool2d, BatchNorm2d, Conv2d, Layer, Linear, Network, Residual};

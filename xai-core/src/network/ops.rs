@@ -4,12 +4,19 @@
 //! autodiff tape. On a CPU the costly ones run on the kernels of [`kernels`](super::kernels);
 //! everything else, and every other device, uses Burn's own operation.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::tensor::backend::BackendTypes;
 use burn::tensor::module;
 use burn::tensor::ops::{ConvOptions, ModuleOps};
-use burn::tensor::{DType, Int, TensorData, TensorPrimitive};
+use burn::tensor::{DType, TensorData, TensorPrimitive};
 
 use super::kernels::{self, Shape};
-use crate::device::{Backend, Device, Tensor};
+use super::storage::{Identity, change, from_numbers, identity, numbers, places};
+use super::{linear as linear_kernels, winograd};
+use crate::device::{Backend, Device, Tensor, on_cpu};
+
+pub use super::storage::IntTensor;
 
 /// Stride and zero padding of a convolution or a pooling, rows then columns, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,35 +43,48 @@ impl Window {
     }
 }
 
-/// An integer tensor, e.g. the positions of maxima.
-pub type IntTensor = burn::tensor::Tensor<Backend, 4, Int>;
+type Primitive = <Backend as BackendTypes>::FloatTensorPrimitive;
 
-fn primitive<const D: usize>(tensor: Tensor<D>) -> burn::DispatchTensor {
+fn primitive<const D: usize>(tensor: Tensor<D>) -> Primitive {
     tensor.into_primitive().tensor()
 }
 
-fn tensor<const D: usize>(primitive: burn::DispatchTensor) -> Tensor<D> {
+fn tensor<const D: usize>(primitive: Primitive) -> Tensor<D> {
     Tensor::from_primitive(TensorPrimitive::Float(primitive))
 }
 
-/// The numbers of a tensor that lives on a CPU; no copy where the tensor is used nowhere else.
-fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor
-        .into_data()
-        .into_vec()
-        .expect("our tensors hold 32-bit floats")
-}
+/// Weights in the form that a kernel wants, kept as long as the weights are in use and unchanged.
+struct Prepared<T>(Mutex<Vec<(Key, Arc<T>)>>);
 
-fn from_numbers<const D: usize>(
-    numbers: Vec<f32>,
-    shape: [usize; D],
-    device: &Device,
-) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(numbers, shape), device)
-}
+/// Which numbers, and as what shape.
+type Key = (Identity, [usize; 4]);
 
-fn on_cpu(device: &Device) -> bool {
-    matches!(device, Device::Flex(_))
+/// Of [`kernels::conv`].
+static PACKED: Prepared<Vec<f32>> = Prepared(Mutex::new(Vec::new()));
+/// Of [`winograd::conv`].
+static TRANSFORMED: Prepared<winograd::Weights> = Prepared(Mutex::new(Vec::new()));
+
+impl<T> Prepared<T> {
+    /// The form of `weight` `[out, in, kh, kw]` that `prepare` gives, once for each weight.
+    fn of(&self, weight: Tensor<4>, prepare: impl Fn(&[f32]) -> T) -> Arc<T> {
+        let shape = weight.dims();
+        let weight = numbers(weight);
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |known: &Key| {
+            known.1 == shape && identity(&weight).is_some_and(|id| id.ptr_eq(&known.0))
+        };
+        let mut known = lock();
+        known.retain(|((identity, _), _)| identity.strong_count() > 0);
+        if let Some((_, found)) = known.iter().find(|(key, _)| same(key)) {
+            return found.clone();
+        }
+        drop(known);
+        let new = Arc::new(prepare(&weight));
+        if let Some(identity) = identity(&weight) {
+            lock().push(((identity, shape), new.clone()));
+        }
+        new
+    }
 }
 
 /// The sizes of a convolution of `[n, in, h, w]` by `[out, in, kh, kw]` if [`kernels`] can do it
@@ -102,8 +122,10 @@ pub fn conv2d(
 ) -> Tensor<4> {
     let device = x.device();
     if let Some(shape) = kernel_shape(&device, x.dims(), &weight, window) {
-        let bias = bias.map(numbers);
-        let y = kernels::conv(&numbers(x), &numbers(weight), bias.as_deref(), &shape);
+        let taps = shape.kernel[0] * shape.kernel[1];
+        let pack = |weight: &[f32]| kernels::pack(weight, shape.output, shape.input, taps);
+        let (packed, bias) = (PACKED.of(weight, pack), bias.map(numbers));
+        let y = kernels::conv(&numbers(x), &packed, bias.as_deref(), &shape);
         let [h, w] = shape.out_plane();
         return from_numbers(y, [shape.n, shape.output, h, w], &device);
     }
@@ -119,7 +141,18 @@ pub fn conv2d_input_grad(
 ) -> Tensor<4> {
     let device = g.device();
     if let Some(shape) = kernel_shape(&device, input, &weight, window) {
-        let x = kernels::conv_input_grad(&numbers(g), &numbers(weight), &shape);
+        // Winograd rounds equal neighbourhoods differently by where they stand in a tile. That is
+        // good enough for a gradient, but not forward: in the even background of an image the maxima
+        // of a pooling are ties, and the first must win.
+        let x = match winograd::pays(&shape.backward()) {
+            true => {
+                let transform =
+                    |weight: &[f32]| winograd::Weights::new(weight, shape.output, shape.input);
+                let weights = TRANSFORMED.of(weight, transform);
+                winograd::conv(&numbers(g), &weights, None, &shape.backward(), true)
+            }
+            false => kernels::conv_input_grad(&numbers(g), &numbers(weight), &shape),
+        };
         return from_numbers(x, input, &device);
     }
     // Burn reads nothing but the shape of `x`.
@@ -169,9 +202,16 @@ fn matmul(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
 
 /// `x` `[n, in, 1, 1]` times `weight` `[out, in]` transposed, plus `bias` `[out]`: `[n, out, 1, 1]`.
 pub fn linear(x: Tensor<4>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<4> {
+    let device = x.device();
     let [n, ..] = x.dims();
     let [out, inputs] = weight.dims();
-    let y = matmul(x.reshape([n, inputs]), weight.transpose());
+    if on_cpu(&device) {
+        let bias = bias.map(numbers);
+        let (x, weight) = (numbers(x), numbers(weight));
+        let y = linear_kernels::forward(&x, &weight, bias.as_deref(), [n, inputs, out]);
+        return from_numbers(y, [n, out, 1, 1], &device);
+    }
+    let y = x.reshape([n, inputs]).matmul(weight.transpose());
     let y = match bias {
         Some(bias) => y + bias.reshape([1, out]),
         None => y,
@@ -181,11 +221,15 @@ pub fn linear(x: Tensor<4>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
 
 /// The gradient of [`linear`] for its input: `[n, in, 1, 1]`.
 pub fn linear_input_grad(weight: Tensor<2>, g: Tensor<4>) -> Tensor<4> {
+    let device = g.device();
     let [n, ..] = g.dims();
     let [out, inputs] = weight.dims();
-    g.reshape([n, out])
-        .matmul(weight)
-        .reshape([n, inputs, 1, 1])
+    if on_cpu(&device) {
+        let x = linear_kernels::input_grad(&numbers(g), &numbers(weight), [n, inputs, out]);
+        return from_numbers(x, [n, inputs, 1, 1], &device);
+    }
+    let x = g.reshape([n, out]).matmul(weight);
+    x.reshape([n, inputs, 1, 1])
 }
 
 /// The gradient of [`linear`] for its weight: `[out, in]`.
@@ -247,9 +291,8 @@ pub fn max_unpool2d(
     if on_cpu(&device) {
         let [_, _, h, w] = input;
         let [_, _, out_h, out_w] = g.dims();
-        let index = index.into_data();
-        let index = index.as_slice::<i32>().expect("made by `max_pool2d`");
-        let x = kernels::max_unpool(&numbers(g), index, h * w, out_h * out_w);
+        let (g, index) = (numbers(g), places(index));
+        let x = kernels::max_unpool(&g, &index, [h, w], [out_h, out_w], window);
         return from_numbers(x, input, &device);
     }
     let x = Tensor::<4>::zeros(input, &device);
@@ -319,6 +362,11 @@ pub fn adaptive_avg_pool2d_input_grad(input: [usize; 4], g: Tensor<4>) -> Tensor
 
 /// max(x, 0).
 pub fn relu(x: Tensor<4>) -> Tensor<4> {
+    let device = x.device();
+    if on_cpu(&device) {
+        let shape = x.dims();
+        return from_numbers(kernels::relu(&numbers(x)), shape, &device);
+    }
     burn::tensor::activation::relu(x)
 }
 
@@ -327,10 +375,7 @@ pub fn relu(x: Tensor<4>) -> Tensor<4> {
 pub fn gate(g: Tensor<4>, x: Tensor<4>) -> Tensor<4> {
     let device = g.device();
     if on_cpu(&device) {
-        let shape = g.dims();
-        let mut g = numbers(g);
-        kernels::gate(&mut g, &numbers(x));
-        return from_numbers(g, shape, &device);
+        return change(g, |g| kernels::gate(g, &numbers(x)));
     }
     g.mask_fill(x.lower_equal_elem(0.0), 0.0)
 }
@@ -349,12 +394,12 @@ pub fn channel_sums(x: Tensor<4>, y: Tensor<4>) -> [Tensor<1>; 2] {
 /// `a * x + shift`, each channel with a factor and a shift of its own (`[c]`).
 pub fn channel_affine(x: Tensor<4>, a: Tensor<1>, shift: Tensor<1>) -> Tensor<4> {
     let device = x.device();
-    let shape @ [_, c, h, w] = x.dims();
+    let [_, c, h, w] = x.dims();
     if on_cpu(&device) {
-        let mut x = numbers(x);
         let (a, shift) = (numbers(a), numbers(shift));
-        kernels::channel_combine(&mut x, None, [&a, &[], &shift], h * w);
-        return from_numbers(x, shape, &device);
+        return change(x, |x| {
+            kernels::channel_combine(x, None, [&a, &[], &shift], h * w);
+        });
     }
     x * a.reshape([1, c, 1, 1]) + shift.reshape([1, c, 1, 1])
 }
@@ -362,12 +407,13 @@ pub fn channel_affine(x: Tensor<4>, a: Tensor<1>, shift: Tensor<1>) -> Tensor<4>
 /// `a * x + b * y + shift`, each channel with its own numbers (`[c]`).
 pub fn channel_combine(x: Tensor<4>, y: Tensor<4>, [a, b, shift]: [Tensor<1>; 3]) -> Tensor<4> {
     let device = x.device();
-    let shape @ [_, c, h, w] = x.dims();
+    let [_, c, h, w] = x.dims();
     if on_cpu(&device) {
-        let (mut x, y) = (numbers(x), numbers(y));
+        let y = numbers(y);
         let [a, b, shift] = [a, b, shift].map(numbers);
-        kernels::channel_combine(&mut x, Some(&y), [&a, &b, &shift], h * w);
-        return from_numbers(x, shape, &device);
+        return change(x, |x| {
+            kernels::channel_combine(x, Some(&y), [&a, &b, &shift], h * w);
+        });
     }
     x * a.reshape([1, c, 1, 1]) + y * b.reshape([1, c, 1, 1]) + shift.reshape([1, c, 1, 1])
 }

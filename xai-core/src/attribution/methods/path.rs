@@ -159,10 +159,11 @@ fn difference_times_gradients<M: Layered>(batch: &Batch<'_, M>, points: &[Point]
     let (start, way) = (batch.baseline_activation(bend), batch.difference(bend));
     let images = batch.targets().len();
     let mut gradient = way.zeros_like();
-    for points in points.chunks((batch.rows() / images).max(1)) {
+    // A trace for gradients takes half the memory of one for everything.
+    for points in points.chunks((2 * batch.rows() / images).max(1)) {
         let places = points.iter().map(|point| point.along(&way) + start.clone());
         let places = Tensor::cat(places.collect(), 0);
-        let rest = Trace::new(&layers[bend..], places);
+        let rest = Trace::for_gradients(&layers[bend..], places);
         let targets = batch.targets().repeat(points.len());
         let flow = propagate(rest.steps(), &Gradient, one_hot(&rest, &targets));
         for (row, point) in points.iter().enumerate() {

@@ -1,0 +1,76 @@
+//! How long explanations take: reads lines of method names separated by commas, explains the images
+//! by a panel of these methods, and answers with one line of JSON, the seconds that this took.
+//! `tests/compare_captum.py` talks to it; so it can alternate with Captum on the same machine.
+//!
+//!     echo saliency,lrp | cargo run --release --example panel_time -- \
+//!         --weights W.safetensors --input X.npy --target 0
+
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use ndarray::Array4;
+use xai_core::attribution::{Images, Map, Panel, methods};
+use xai_core::device::DeviceChoice;
+use xai_core::network::{Network, json};
+use xai_core::{Error, Result};
+
+/// Times explanations of a VGG-16, panel by panel as asked on the standard input.
+#[derive(Parser)]
+struct Options {
+    /// Torchvision's weights of a `vgg16`, a safetensors file.
+    #[arg(long)]
+    weights: PathBuf,
+    /// Classes of the network.
+    #[arg(long, default_value_t = 1000)]
+    classes: usize,
+    /// The images, .npy of float32 [n, 3, h, w].
+    #[arg(long)]
+    input: PathBuf,
+    /// The class to explain, counted from 0.
+    #[arg(long, default_value_t = 0)]
+    target: usize,
+}
+
+fn main() -> ExitCode {
+    match answer(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn answer(options: &Options) -> Result<()> {
+    let device = DeviceChoice::Flex.open()?;
+    let network = json::read("vgg16", options.classes, &options.weights, &device)?;
+    let bytes = std::fs::read(&options.input).map_err(|e| Error::file(&options.input, e))?;
+    let wrong = |problem: String| Error::file(&options.input, problem);
+    let npy = npyz::NpyFile::new(&bytes[..]).map_err(|e| wrong(e.to_string()))?;
+    let shape: Vec<usize> = npy.shape().iter().map(|&size| size as usize).collect();
+    let &[n, c, h, w] = shape.as_slice() else {
+        return Err(wrong(format!("is {shape:?}; should be [n, 3, h, w]")));
+    };
+    let pixels = npy.into_vec::<f32>().map_err(|e| wrong(e.to_string()))?;
+    let pixels = Array4::from_shape_vec([n, c, h, w], pixels);
+    let images = Images::new(pixels.map_err(Error::invalid)?, vec![0; n]);
+    for line in std::io::stdin().lock().lines() {
+        let line = line.map_err(Error::invalid)?;
+        let mut panel: Panel<Network> = Panel::new();
+        for name in line.trim().split(',') {
+            panel = panel.with(methods::named(name, 0)?);
+        }
+        let start = Instant::now();
+        let maps: Vec<Map> = panel.explain(&network, &images, options.target)?;
+        let seconds = start.elapsed().as_secs_f64();
+        let finite = maps
+            .iter()
+            .all(|map| map.values.iter().all(|x| x.is_finite()));
+        println!("{{\"seconds\": {seconds}, \"finite\": {finite}}}");
+        std::io::stdout().flush().map_err(Error::invalid)?;
+    }
+    Ok(())
+}

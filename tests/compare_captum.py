@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Time and memory of the eight-method panel against Captum's, on one machine and in one run.
+
+    cargo build --release -p experiments --example panel_time --example explain_image
+    python tests/compare_captum.py [--size 224] [--images 2] [--threads 2] [--rounds 1] [--accuracy]
+
+The network is a VGG-16 with random weights of a fixed seed and He's scale, the images are slices of
+the brain that the benchmark is made of. Both programs get the same weights and images. They take
+turns, method by method, so that a machine that slows down slows down both. Captum runs in evaluation
+mode and computes integrated gradients in passes of `--captum-rows` images (all 50 points at once
+would take more memory than most machines have, and are no faster).
+
+Each method is timed by itself, which for ours includes the forward pass; `panel` is all eight by one
+panel, which shares it, against the sum of Captum's. On a machine that others use as well, the
+processor seconds (of all threads) are the better measure. `--accuracy` compares attributions of both with
+PyTorch's in 64 bits instead. Needs torch, torchvision, captum, safetensors, nibabel, numpy.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import torch
+import torchvision
+from captum.attr import (LRP, Deconvolution, DeepLift, GradientShap, GuidedBackprop,
+                         InputXGradient, IntegratedGradients, Saliency)
+from safetensors.torch import save_file
+
+ROOT = Path(__file__).resolve().parent.parent
+METHODS = ["integrated_gradients", "gradient_shap", "deep_lift", "saliency", "input_x_gradient",
+           "guided_backprop", "deconvolution", "lrp"]
+TARGET = 0
+
+
+def network():
+    """Torchvision's VGG-16. Not in place: Captum's hooks want to see what goes into a ReLU."""
+    torch.manual_seed(0)
+    net = torchvision.models.vgg16(weights=None, init_weights=False)
+    with torch.no_grad():
+        for layer in net.modules():
+            if isinstance(layer, torch.nn.ReLU):
+                layer.inplace = False
+            if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear)):
+                layer.weight.normal_(0, (2 / layer.weight[0].numel()) ** 0.5)
+                layer.bias.normal_(0, 0.01)
+    return net.eval()
+
+
+def slices(count, size):
+    """Axial slices of Colin27 in [0, 1], as three equal channels."""
+    volume = nibabel.load(ROOT / "xai-core/assets/colin27_t1_brain_1mm.nii.gz").get_fdata(dtype=np.float32)
+    planes = np.linspace(0.4, 0.7, count) * volume.shape[2]
+    planes = torch.tensor(np.stack([volume[:, :, int(z)] for z in planes]))[:, None]
+    planes = torch.nn.functional.interpolate(planes, (size, size), mode="bilinear")
+    return (planes / planes.amax((1, 2, 3), keepdim=True)).repeat(1, 3, 1, 1).contiguous()
+
+
+def attribute(net, name, x, rows):
+    zero = torch.zeros_like(x[:1])
+    return {
+        "integrated_gradients": lambda: IntegratedGradients(net).attribute(
+            x, target=TARGET, n_steps=50, internal_batch_size=max(rows, len(x))),
+        "gradient_shap": lambda: GradientShap(net).attribute(x, baselines=zero, target=TARGET),
+        "deep_lift": lambda: DeepLift(net).attribute(x, target=TARGET),
+        "saliency": lambda: Saliency(net).attribute(x, target=TARGET),
+        "input_x_gradient": lambda: InputXGradient(net).attribute(x, target=TARGET),
+        "guided_backprop": lambda: GuidedBackprop(net).attribute(x, target=TARGET),
+        "deconvolution": lambda: Deconvolution(net).attribute(x, target=TARGET),
+        "lrp": lambda: LRP(net).attribute(x, target=TARGET),
+    }[name]().detach()
+
+
+class Ours:
+    """The example `panel_time`, which explains what it is told line by line."""
+
+    def __init__(self, folder, threads):
+        self.process = subprocess.Popen(
+            [ROOT / "target/release/examples/panel_time", "--weights", folder / "w.safetensors", "--input", folder / "x.npy",
+             "--target", str(TARGET)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={"RAYON_NUM_THREADS": str(threads)})
+
+    def seconds(self, methods):
+        """Wall-clock and processor seconds."""
+        before = self.processor()
+        self.process.stdin.write(",".join(methods) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        assert answer["finite"]
+        return answer["seconds"], self.processor() - before
+
+    def processor(self):
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def peak(self):
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 2**20
+
+
+def compare_time(net, x, folder, options):
+    ours = Ours(folder, options.threads)
+    attribute(net, "saliency", x, options.captum_rows)  # both once before the clock runs
+    ours.seconds(["saliency"])
+    names = options.methods.split(",")
+    captum, alone, panel = {name: [] for name in names}, {name: [] for name in names}, []
+    for _ in range(options.rounds):
+        for name in names:
+            alone[name].append(ours.seconds([name]))
+            start, processor = time.perf_counter(), time.process_time()
+            attribute(net, name, x, options.captum_rows)
+            captum[name].append((time.perf_counter() - start, time.process_time() - processor))
+        panel.append(ours.seconds(names))
+    median = lambda times: np.median(times, axis=0)
+    print(f"{'':24}{'seconds':>18}{'':8}{'processor seconds':>20}")
+    print(f"{'':24}{'ours':>9}{'Captum':>9}{'ratio':>8}{'ours':>11}{'Captum':>9}{'ratio':>8}")
+
+    def row(name, a, b):
+        print(f"{name:24}" + "".join(f"{a[i]:{w}.2f}{b[i]:9.2f}{a[i] / b[i]:8.3f}" for i, w in enumerate([9, 11][:len(a)])), flush=True)
+
+    for name in names:
+        row(name, median(alone[name]), median(captum[name]))
+    row("panel", median(panel), sum(median(captum[name]) for name in names))
+    row("peak memory [GiB]", [ours.peak()], [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20])
+
+
+def compare_accuracy(net, x, folder, options):
+    """The largest error as a share of the largest attribution, against PyTorch in 64 bits."""
+    names = [name for name in METHODS if name not in ("integrated_gradients", "gradient_shap", "deep_lift")]
+    subprocess.run([ROOT / "target/release/examples/explain_image", "--network", "vgg16", "--weights", folder / "w.safetensors",
+                    "--input", folder / "x.npy", "--target", str(TARGET), "--methods", ",".join(names), "--out", folder],
+                   check=True, stdout=subprocess.DEVNULL)
+    single = {name: attribute(net, name, x, options.captum_rows).numpy() for name in names}
+    net = net.double()
+    print(f"{'error':24}{'ours':>10}{'PyTorch':>10}")
+    for name in names:
+        exact = attribute(net, name, x.double(), options.captum_rows).numpy()
+        error = lambda found: np.abs(found - exact).max() / np.abs(exact).max()
+        print(f"{name:24}{error(np.load(folder / f'{name}.npy')):10.1e}{error(single[name]):10.1e}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--images", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--captum-rows", type=int, default=10)
+    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--accuracy", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        net, x = network(), slices(options.images, options.size)
+        save_file(net.state_dict(), folder / "w.safetensors")
+        np.save(folder / "x.npy", x.numpy())
+        (compare_accuracy if options.accuracy else compare_time)(net, x, folder, options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+//! Where a tensor's numbers lie. Kernels read them there and give new tensors without copying.
+
+use std::ops::Deref;
+
+use burn::tensor::{Int, TensorData};
+
+use crate::device::{Backend, Device, Tensor};
+
+/// An integer tensor, e.g. the positions of maxima.
+pub type IntTensor = burn::tensor::Tensor<Backend, 4, Int>;
+
+pub(super) use place::{Identity, change, identity, numbers, places};
+
+/// A tensor of these numbers.
+pub(super) fn from_numbers<const D: usize>(
+    numbers: Vec<f32>,
+    shape: [usize; D],
+    device: &Device,
+) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(numbers, shape), device)
+}
+
+/// Burn's CPU backend shows where its numbers are.
+#[cfg(not(feature = "cuda"))]
+mod place {
+    use std::marker::PhantomData;
+    use std::sync::{Arc, Weak};
+
+    use burn::backend::flex::FlexTensor;
+    use burn::tensor::{Bytes, TensorPrimitive};
+
+    use super::*;
+
+    /// The numbers of a tensor in order, where they are.
+    pub struct Numbers<E>(FlexTensor, PhantomData<E>);
+
+    impl Deref for Numbers<f32> {
+        type Target = [f32];
+        fn deref(&self) -> &[f32] {
+            self.0.as_slice().expect("our tensors hold 32-bit floats")
+        }
+    }
+
+    impl Deref for Numbers<i32> {
+        type Target = [i32];
+        fn deref(&self) -> &[i32] {
+            self.0
+                .as_slice()
+                .expect("our positions are 32-bit integers")
+        }
+    }
+
+    /// The numbers of a tensor; copied only if they do not lie in order.
+    pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Numbers<f32> {
+        let tensor = tensor.into_primitive().tensor();
+        Numbers(tensor.to_contiguous(), PhantomData)
+    }
+
+    /// The same for positions.
+    pub fn places(tensor: IntTensor) -> Numbers<i32> {
+        Numbers(tensor.into_primitive().to_contiguous(), PhantomData)
+    }
+
+    /// Changes numbers in place; those of a tensor in use elsewhere are copied before.
+    pub fn change<const D: usize>(tensor: Tensor<D>, change: impl FnOnce(&mut [f32])) -> Tensor<D> {
+        let tensor = tensor.into_primitive().tensor();
+        let mut own = tensor.to_contiguous();
+        drop(tensor);
+        change(own.storage_mut());
+        Tensor::from_primitive(TensorPrimitive::Float(own))
+    }
+
+    /// What stays the same as long as nobody changes the numbers, and is gone when they are.
+    ///
+    /// (While a weak reference exists, nothing is changed in place: `Arc::get_mut` and
+    /// `Arc::make_mut` see to that.)
+    pub type Identity = Weak<Bytes>;
+
+    /// The identity of numbers that outlive this use of them.
+    pub fn identity(numbers: &Numbers<f32>) -> Option<Identity> {
+        Some(Arc::downgrade(&numbers.0.data_arc()))
+    }
+}
+
+/// `Dispatch` gives numbers away only as copies, unless a tensor is used nowhere else.
+#[cfg(feature = "cuda")]
+mod place {
+    use std::sync::Weak;
+
+    use super::*;
+
+    /// The numbers of a tensor.
+    pub struct Numbers<E>(Vec<E>);
+
+    impl<E> Deref for Numbers<E> {
+        type Target = [E];
+        fn deref(&self) -> &[E] {
+            &self.0
+        }
+    }
+
+    /// The numbers of a tensor.
+    pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Numbers<f32> {
+        let data = tensor.into_data().into_vec();
+        Numbers(data.expect("our tensors hold 32-bit floats"))
+    }
+
+    /// The same for positions.
+    pub fn places(tensor: IntTensor) -> Numbers<i32> {
+        let data = tensor.into_data().into_vec();
+        Numbers(data.expect("our positions are 32-bit integers"))
+    }
+
+    /// Changes numbers.
+    pub fn change<const D: usize>(tensor: Tensor<D>, change: impl FnOnce(&mut [f32])) -> Tensor<D> {
+        let (shape, device) = (tensor.dims(), tensor.device());
+        let Numbers(mut own) = numbers(tensor);
+        change(&mut own);
+        from_numbers(own, shape, &device)
+    }
+
+    /// Copies have none.
+    pub type Identity = Weak<()>;
+
+    /// None.
+    pub fn identity(_: &Numbers<f32>) -> Option<Identity> {
+        None
+    }
+}
