@@ -8,6 +8,8 @@
 mod batch;
 mod engine;
 mod images;
+mod layer;
+pub mod lrp;
 pub mod methods;
 mod model;
 mod panel;
@@ -18,9 +20,10 @@ mod trace;
 pub use batch::Batch;
 pub use engine::propagate;
 pub use images::{Images, Targets};
+pub use layer::{layer_activation, layer_conductance};
 pub use methods::{
-    Deconvolution, DeepLift, GradientShap, GuidedBackprop, InputXGradient, IntegratedGradients,
-    Intensity, Laplace, Lrp, Saliency, Sobel,
+    Deconvolution, DeepLift, DeepLiftShap, GradCam, GradientShap, GuidedBackprop, GuidedGradCam,
+    InputXGradient, IntegratedGradients, Intensity, Laplace, Lrp, LrpComposite, Saliency, Sobel,
 };
 pub use model::{Explain, Explainable, Layered, Method, NoModel};
 pub use panel::{Map, Panel};

@@ -3,18 +3,23 @@
 use super::{Explain, Layered};
 use crate::error::{Error, Result};
 
+mod cam;
+mod composite;
 mod filters;
 mod gradient;
 mod path;
 mod relevance;
 
+pub use cam::{GradCam, GuidedGradCam};
+pub use composite::LrpComposite;
 pub use filters::{Intensity, Laplace, Sobel};
 pub use gradient::{Deconvolution, GuidedBackprop, InputXGradient, Saliency};
+pub(super) use path::gauss_legendre;
 pub use path::{GradientShap, IntegratedGradients};
-pub use relevance::{DeepLift, DeepLiftCaptum, Lrp};
+pub use relevance::{DeepLift, DeepLiftCaptum, DeepLiftShap, Lrp};
 
 /// The names of all methods, as [`named`] takes them.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 17] = [
     "integrated_gradients",
     "gradient_shap",
     "deep_lift",
@@ -24,6 +29,11 @@ pub const NAMES: [&str; 12] = [
     "guided_backprop",
     "deconvolution",
     "lrp",
+    "lrp_epsilon_plus",
+    "lrp_epsilon_gamma_box",
+    "lrp_epsilon_alpha2_beta1",
+    "grad_cam",
+    "guided_grad_cam",
     "sobel",
     "laplace",
     "intensity",
@@ -48,6 +58,11 @@ pub fn named<M: Layered>(name: &str, seed: u64) -> Result<Box<dyn Explain<M>>> {
         "guided_backprop" => Box::new(GuidedBackprop),
         "deconvolution" => Box::new(Deconvolution),
         "lrp" => Box::new(Lrp::default()),
+        "lrp_epsilon_plus" => Box::new(LrpComposite::epsilon_plus()),
+        "lrp_epsilon_gamma_box" => Box::new(LrpComposite::epsilon_gamma_box(0.0, 1.0)),
+        "lrp_epsilon_alpha2_beta1" => Box::new(LrpComposite::epsilon_alpha2_beta1()),
+        "grad_cam" => Box::new(GradCam::default()),
+        "guided_grad_cam" => Box::new(GuidedGradCam::default()),
         "sobel" => Box::new(Sobel),
         "laplace" => Box::new(Laplace),
         "intensity" => Box::new(Intensity),

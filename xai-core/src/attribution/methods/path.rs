@@ -162,7 +162,7 @@ fn is_affine(layer: &Layer) -> bool {
 ///
 /// The nodes are the roots of the Legendre polynomial, found by Newton's method from the usual
 /// first guess (Abramowitz and Stegun, 22.16.6).
-fn gauss_legendre(n: usize) -> (Vec<f64>, Vec<f64>) {
+pub(in crate::attribution) fn gauss_legendre(n: usize) -> (Vec<f64>, Vec<f64>) {
     (0..n)
         .map(|i| {
             let mut x = -(PI * (i as f64 + 0.75) / (n as f64 + 0.5)).cos();

@@ -1,10 +1,13 @@
 //! Methods that hand the target's score back to the pixels, layer by layer.
 
+use burn::tensor::TensorData;
+use ndarray::{Array4, Axis};
+
 use crate::attribution::batch::one_hot;
 use crate::attribution::rules::{LrpEpsilon, Rescale, RescaleCaptum};
-use crate::attribution::{Batch, Explain, Layered, Method, propagate};
+use crate::attribution::{Batch, Explain, Layered, Method, Trace, propagate};
 use crate::device::Tensor;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Layer-wise relevance propagation; the relevance that starts is the target's score.
 ///
@@ -94,5 +97,50 @@ impl<M: Layered> Explain<M> for DeepLiftCaptum {
         let multipliers = propagate(both.steps(), &RescaleCaptum::default(), start);
         let multipliers = multipliers.narrow(0, 0, batch.targets().len());
         Ok(batch.difference(0) * multipliers)
+    }
+}
+
+/// DeepLIFT averaged over several baselines (Lundberg and Lee 2017, as Captum's `DeepLiftShap`), by the
+/// [rescale rule](Rescale) as published. Attributions sum to the target's score minus its mean over
+/// the baselines.
+#[derive(Clone, Debug)]
+pub struct DeepLiftShap {
+    /// Images to compare with, `[m, c, h, w]`, of the images' own shape.
+    pub baselines: Array4<f32>,
+}
+
+impl Method for DeepLiftShap {
+    fn name(&self) -> &'static str {
+        "deep_lift_shap"
+    }
+}
+
+impl<M: Layered> Explain<M> for DeepLiftShap {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        let trace = batch.trace();
+        let x = trace.input();
+        let [images, shape @ ..] = x.dims();
+        let [c, h, w] = shape;
+        let (baselines, bc, bh, bw) = self.baselines.dim();
+        if baselines == 0 || [bc, bh, bw] != shape {
+            return Err(Error::invalid(format!(
+                "deep_lift_shap has {baselines} baselines of {:?} for images of {shape:?} (channels, \
+                 height, width); give at least one, of the images' shape",
+                [bc, bh, bw]
+            )));
+        }
+        let start = one_hot(trace, batch.targets());
+        let mut sum = x.zeros_like();
+        for baseline in self.baselines.axis_iter(Axis(0)) {
+            let values = baseline.iter().copied().collect();
+            let baseline = Tensor::from_data(
+                TensorData::new::<f32, _>(values, [1, c, h, w]),
+                batch.device(),
+            );
+            let way = x.clone() - baseline.clone().repeat_dim(0, images);
+            let reference = &Trace::new(&batch.model().network().layers, baseline);
+            sum = sum + way * propagate(trace.steps(), &Rescale { reference }, start.clone());
+        }
+        Ok(sum / baselines as f32)
     }
 }

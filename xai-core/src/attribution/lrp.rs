@@ -1,0 +1,361 @@
+//! The rules of layer-wise relevance propagation for affine layers, as tables, and composites that
+//! say which layer gets which (Montavon et al. 2019). Equal to zennit's.
+//!
+//! Every rule shares an output's relevance R among the inputs by their part in some variant of the
+//! layer: one with positive weights only, say. A rule is a list of [`Variants`]; of each,
+//! `z` is what the variants give together, and an input gets `x * d/dx of (R / z) z`.
+
+use super::rules::Rule;
+use super::trace::Step;
+use crate::device::Tensor;
+use crate::network::{Conv2d, Layer, Linear};
+
+/// Keeps divisions away from 0, as zennit's stabilizer does.
+const STABILIZER: f64 = 1e-6;
+
+/// How an affine layer shares the relevance of its outputs among its inputs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LrpRule {
+    /// By contribution, `z + epsilon sign(z)` in the denominator (Bach et al. 2015, equation 58).
+    Epsilon(f64),
+    /// By positive contribution (z+; Montavon et al. 2017), bias included.
+    ZPlus,
+    /// By contribution, those of the output's sign strengthened by gamma (Montavon et al. 2019).
+    Gamma(f64),
+    /// alpha times by positive less beta times by negative contribution (Bach et al. 2015, equation 60);
+    /// alpha - beta = 1 conserves relevance.
+    AlphaBeta {
+        /// Weight of the positive contributions.
+        alpha: f64,
+        /// Weight of the negative ones.
+        beta: f64,
+    },
+    /// For pixels between `low` and `high` (zB; Montavon et al. 2017): by `x w - low w+ - high w-`.
+    ZBox {
+        /// The least value that a pixel can have.
+        low: f64,
+        /// The largest.
+        high: f64,
+    },
+    /// By squared weight, whatever the input (w2; Montavon et al. 2017).
+    WSquare,
+    /// To all inputs of a window alike (Lapuschkin et al. 2019).
+    Flat,
+}
+
+impl LrpRule {
+    /// The rule as a table. This is all that is to be said about it.
+    fn table(self) -> Vec<Variants> {
+        use {Input as X, Outputs as O, Weight as W};
+        let all = |parts| vec![Variants::new(1.0, O::All, parts)];
+        // Negative inputs take part with weights of the opposite sign, and without the bias.
+        let signed = |factor, outputs, with: W, against: W| {
+            let parts = vec![
+                Part::new(X::Positive, with),
+                Part::new(X::Negative, against).without_bias(),
+            ];
+            Variants::new(factor, outputs, parts)
+        };
+        match self {
+            Self::Epsilon(_) => all(vec![Part::new(X::Same, W::Same)]),
+            Self::ZPlus => vec![signed(1.0, O::All, W::Positive, W::Negative)],
+            Self::Gamma(gamma) => {
+                let (plus, minus) = (W::Favour { gamma }, W::Favour { gamma: -gamma });
+                vec![
+                    signed(1.0, O::Positive, plus, minus),
+                    signed(1.0, O::Negative, minus, plus),
+                ]
+            }
+            Self::AlphaBeta { alpha, beta } => vec![
+                signed(alpha, O::All, W::Positive, W::Negative),
+                signed(-beta, O::All, W::Negative, W::Positive),
+            ],
+            Self::ZBox { low, high } => all(vec![
+                Part::new(X::Same, W::Same),
+                Part::new(X::Constant(low), W::Positive).subtracted(),
+                Part::new(X::Constant(high), W::Negative).subtracted(),
+            ]),
+            Self::WSquare => all(vec![Part::new(X::Constant(1.0), W::Squared)]),
+            Self::Flat => all(vec![Part::new(X::Constant(1.0), W::One).without_bias()]),
+        }
+    }
+
+    fn stabilizer(self) -> f64 {
+        match self {
+            Self::Epsilon(epsilon) => epsilon,
+            _ => STABILIZER,
+        }
+    }
+
+    /// The relevance of the layer's inputs from that of its outputs.
+    fn redistribute(self, step: &Step<'_>, relevance: &Tensor<4>) -> Tensor<4> {
+        let shares = self.table().into_iter().filter(|part| part.factor != 0.0);
+        let shares = shares.map(|variants| {
+            let parts: Vec<_> = variants.parts.iter().map(|part| part.of(step)).collect();
+            let z = parts.iter().map(|part| part.output(step)).reduce(add);
+            let z = z.expect("every rule has a part");
+            let away = stabilised(z, self.stabilizer());
+            let flow = variants.outputs.of(step, relevance.clone() / away);
+            let inputs = parts.iter().map(|part| part.pull_back(step, flow.clone()));
+            let inputs = inputs.reduce(add).expect("every rule has a part");
+            match variants.factor {
+                1.0 => inputs,
+                factor => inputs * factor,
+            }
+        });
+        shares.reduce(add).expect("every rule has variants")
+    }
+}
+
+fn add(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
+    a + b
+}
+
+/// `z + epsilon sign(z)`, with sign(0) = 1.
+fn stabilised(z: Tensor<4>, epsilon: f64) -> Tensor<4> {
+    let below = z.clone().lower_elem(0.0);
+    let away = z.clone().add_scalar(epsilon);
+    away.mask_where(below, z.sub_scalar(epsilon))
+}
+
+/// Variants of a layer that share relevance together.
+struct Variants {
+    /// What the relevance is multiplied by.
+    factor: f64,
+    outputs: Outputs,
+    parts: Vec<Part>,
+}
+
+impl Variants {
+    fn new(factor: f64, outputs: Outputs, parts: Vec<Part>) -> Self {
+        Self {
+            factor,
+            outputs,
+            parts,
+        }
+    }
+}
+
+/// Which outputs of the layer hand out their relevance.
+#[derive(Clone, Copy)]
+enum Outputs {
+    All,
+    Positive,
+    Negative,
+}
+
+impl Outputs {
+    fn of(self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        let z = step.output.clone();
+        match self {
+            Self::All => flow,
+            Self::Positive => flow.mask_fill(z.lower_equal_elem(0.0), 0.0),
+            Self::Negative => flow.mask_fill(z.greater_equal_elem(0.0), 0.0),
+        }
+    }
+}
+
+/// What a variant takes in place of the layer's input.
+#[derive(Clone, Copy, PartialEq)]
+enum Input {
+    Same,
+    Positive,
+    Negative,
+    Constant(f64),
+}
+
+impl Input {
+    fn of(self, x: &Tensor<4>) -> Tensor<4> {
+        let x = x.clone();
+        match self {
+            Self::Same => x,
+            Self::Positive => x.clamp_min(0.0),
+            Self::Negative => x.clamp_max(0.0),
+            Self::Constant(value) => x.full_like(value),
+        }
+    }
+}
+
+/// What a variant takes in place of the layer's weight and bias.
+#[derive(Clone, Copy, PartialEq)]
+enum Weight {
+    Same,
+    Positive,
+    Negative,
+    /// `w + gamma max(w, 0)`, or with a negative gamma `w - gamma min(w, 0)`.
+    Favour {
+        gamma: f64,
+    },
+    Squared,
+    One,
+}
+
+impl Weight {
+    fn of<const D: usize>(self, w: &Tensor<D>) -> Tensor<D> {
+        let w = w.clone();
+        match self {
+            Self::Same => w,
+            Self::Positive => w.clamp_min(0.0),
+            Self::Negative => w.clamp_max(0.0),
+            Self::Favour { gamma } if gamma >= 0.0 => w.clone() + w.clamp_min(0.0) * gamma,
+            Self::Favour { gamma } => w.clone() + w.clamp_max(0.0) * -gamma,
+            Self::Squared => w.clone() * w,
+            Self::One => w.ones_like(),
+        }
+    }
+}
+
+/// One variant of a layer: other input, other parameters.
+#[derive(Clone, Copy)]
+struct Part {
+    input: Input,
+    weight: Weight,
+    bias: bool,
+    sign: f64,
+}
+
+impl Part {
+    fn new(input: Input, weight: Weight) -> Self {
+        Self {
+            input,
+            weight,
+            bias: true,
+            sign: 1.0,
+        }
+    }
+
+    fn without_bias(self) -> Self {
+        Self {
+            bias: false,
+            ..self
+        }
+    }
+
+    fn subtracted(self) -> Self {
+        Self { sign: -1.0, ..self }
+    }
+
+    /// The variant of the layer that a step went through.
+    fn of(self, step: &Step<'_>) -> Variant {
+        let bias = |bias: &Option<Tensor<1>>| {
+            let bias = bias.as_ref().filter(|_| self.bias);
+            bias.map(|bias| self.weight.of(bias))
+        };
+        let layer = match step.layer {
+            Layer::Conv2d(conv) => Layer::Conv2d(Conv2d {
+                weight: self.weight.of(&conv.weight),
+                bias: bias(&conv.bias),
+                ..conv.clone()
+            }),
+            Layer::Linear(linear) => Layer::Linear(Linear {
+                weight: self.weight.of(&linear.weight),
+                bias: bias(&linear.bias),
+            }),
+            // Without parameters there is nothing to vary.
+            other => other.clone(),
+        };
+        Variant {
+            part: self,
+            input: self.input.of(step.input),
+            layer,
+        }
+    }
+}
+
+/// A [`Part`] of a certain layer at a certain input.
+struct Variant {
+    part: Part,
+    input: Tensor<4>,
+    layer: Layer,
+}
+
+impl Variant {
+    /// Its part in z.
+    fn output(&self, step: &Step<'_>) -> Tensor<4> {
+        if (self.part.input, self.part.weight) == (Input::Same, Weight::Same) {
+            return step.output.clone();
+        }
+        self.signed(self.layer.forward(self.input.clone()))
+    }
+
+    /// What its inputs get of `flow`, relevance over z.
+    fn pull_back(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        let variant = Step {
+            layer: &self.layer,
+            input: &self.input,
+            ..*step
+        };
+        self.signed(self.input.clone() * variant.pull_back(flow))
+    }
+
+    fn signed(&self, values: Tensor<4>) -> Tensor<4> {
+        match self.part.sign {
+            1.0 => values,
+            sign => values * sign,
+        }
+    }
+}
+
+/// Which rule each affine layer gets.
+///
+/// As in zennit's composites an activation passes relevance on as it is, a maximum gives all to its
+/// winner, and an average shares it in proportion.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Composite {
+    /// For the first convolution or fully connected layer, if it gets a rule of its own.
+    pub first: Option<LrpRule>,
+    /// For convolutions.
+    pub convolution: LrpRule,
+    /// For fully connected layers.
+    pub linear: LrpRule,
+}
+
+impl Composite {
+    /// One rule for all layers.
+    pub fn all(rule: LrpRule) -> Self {
+        Self {
+            first: None,
+            convolution: rule,
+            linear: rule,
+        }
+    }
+
+    /// The composite as a rule for the network of `layers`, which should have no batch normalisation.
+    pub fn over<'a>(&'a self, layers: &[Layer]) -> CompositeRule<'a> {
+        let affine = |layer: &Layer| matches!(layer, Layer::Conv2d(_) | Layer::Linear(_));
+        CompositeRule {
+            composite: self,
+            first: layers.iter().position(affine),
+        }
+    }
+}
+
+/// A [`Composite`] that knows which layer is the first.
+#[derive(Clone, Copy, Debug)]
+pub struct CompositeRule<'a> {
+    composite: &'a Composite,
+    first: Option<usize>,
+}
+
+impl Rule for CompositeRule<'_> {
+    fn affine(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        let Composite {
+            first,
+            convolution,
+            linear,
+        } = *self.composite;
+        let first = first.filter(|_| self.first == Some(step.index));
+        let rule = match step.layer {
+            Layer::Conv2d(_) => first.unwrap_or(convolution),
+            Layer::Linear(_) => first.unwrap_or(linear),
+            // What could not be merged is passed like an activation.
+            Layer::BatchNorm2d(_) => return flow,
+            _ => LrpRule::Epsilon(STABILIZER),
+        };
+        rule.redistribute(step, &flow)
+    }
+
+    fn relu(&self, _: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        flow
+    }
+}

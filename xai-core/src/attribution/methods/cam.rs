@@ -1,0 +1,112 @@
+//! Class activation maps: what the last feature maps say about where the class is.
+
+use burn::tensor::{Int, TensorData};
+
+use crate::attribution::batch::one_hot;
+use crate::attribution::rules::{Gradient, Guided};
+use crate::attribution::{Batch, Explain, Layered, Method, propagate};
+use crate::device::{Backend, Tensor};
+use crate::error::{Error, Result};
+use crate::network::Layer;
+
+/// Grad-CAM (Selvaraju et al. 2017): a layer's feature maps, each weighted by the mean of the score's
+/// gradient for it, summed, and enlarged to the image by nearest neighbours. One channel.
+///
+/// As in Captum negative values stay unless `relu` is set; the paper cuts them off.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GradCam {
+    /// The layer whose output is looked at, counted from 0 in the network's list; `None` is the last
+    /// convolution, or rather the ReLU behind it.
+    pub layer: Option<usize>,
+    /// Cuts negative values off.
+    pub relu: bool,
+}
+
+impl Method for GradCam {
+    fn name(&self) -> &'static str {
+        "grad_cam"
+    }
+}
+
+impl<M: Layered> Explain<M> for GradCam {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        let trace = batch.trace();
+        let layer = match self.layer {
+            Some(layer) => known(layer, &batch.model().network().layers)?,
+            None => last_convolution(&batch.model().network().layers)?,
+        };
+        let start = one_hot(trace, batch.targets());
+        let gradient = propagate(trace.steps().skip(layer + 1), &Gradient, start);
+        let features = trace.activation(layer + 1).clone();
+        let [_, _, h, w] = features.dims();
+        let weights = gradient.mean_dim(2).mean_dim(3);
+        let weights = weights.repeat_dim(2, h).repeat_dim(3, w);
+        let map = (weights * features).sum_dim(1);
+        let map = if self.relu { map.clamp_min(0.0) } else { map };
+        let [_, _, height, width] = trace.input().dims();
+        Ok(nearest(map, [height, width]))
+    }
+}
+
+/// Guided Grad-CAM (Selvaraju et al. 2017): [guided backpropagation](Guided) times [`GradCam`] with
+/// its negative values cut off.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GuidedGradCam {
+    /// As in [`GradCam`].
+    pub layer: Option<usize>,
+}
+
+impl Method for GuidedGradCam {
+    fn name(&self) -> &'static str {
+        "guided_grad_cam"
+    }
+}
+
+impl<M: Layered> Explain<M> for GuidedGradCam {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        let cam = GradCam {
+            layer: self.layer,
+            relu: true,
+        };
+        let trace = batch.trace();
+        let guided = propagate(trace.steps(), &Guided, one_hot(trace, batch.targets()));
+        let channels = guided.dims()[1];
+        Ok(guided * cam.attribute(batch)?.repeat_dim(1, channels))
+    }
+}
+
+fn known(layer: usize, layers: &[Layer]) -> Result<usize> {
+    if layer < layers.len() {
+        return Ok(layer);
+    }
+    Err(Error::invalid(format!(
+        "there is no layer {layer}: the network has {} layers, counted from 0",
+        layers.len()
+    )))
+}
+
+fn last_convolution(layers: &[Layer]) -> Result<usize> {
+    let is_convolution = |layer: &Layer| matches!(layer, Layer::Conv2d(_));
+    let last = layers.iter().rposition(is_convolution).ok_or_else(|| {
+        Error::invalid("the network has no convolution, and so no maps of features for Grad-CAM")
+    })?;
+    let behind = layers[last + 1..]
+        .iter()
+        .take_while(|layer| matches!(layer, Layer::BatchNorm2d(_) | Layer::Relu));
+    Ok(last + behind.count())
+}
+
+/// Enlarges or shrinks each plane as torch's `interpolate(mode="nearest")`: pixel i of n comes from
+/// pixel floor(i m / n) of m.
+fn nearest(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+    let [_, _, h, w] = x.dims();
+    let from = |m: usize, n: usize| {
+        let source: Vec<i32> = (0..n).map(|i| (i * m / n) as i32).collect();
+        burn::tensor::Tensor::<Backend, 1, Int>::from_data(
+            TensorData::new(source, [n]),
+            &x.device(),
+        )
+    };
+    let (rows, columns) = (from(h, size[0]), from(w, size[1]));
+    x.select(2, rows).select(3, columns)
+}

@@ -1,0 +1,76 @@
+//! Layer-wise relevance propagation with different rules in different layers.
+
+use crate::attribution::lrp::{Composite, LrpRule};
+use crate::attribution::{Batch, Explain, Layered, Method, Trace, propagate};
+use crate::device::Tensor;
+use crate::error::Result;
+
+/// Layer-wise relevance propagation by a [`Composite`]; the relevance that starts is the target's
+/// score. The rules and constants of the named ones are zennit's.
+///
+/// Batch normalisations are merged into the layers before them first.
+#[derive(Clone, Copy, Debug)]
+pub struct LrpComposite {
+    name: &'static str,
+    composite: Composite,
+}
+
+impl LrpComposite {
+    /// A composite of your own, under a name of your own.
+    pub fn new(name: &'static str, composite: Composite) -> Self {
+        Self { name, composite }
+    }
+
+    /// z+ in convolutions, epsilon (1e-6) in fully connected layers.
+    pub fn epsilon_plus() -> Self {
+        Self::new("lrp_epsilon_plus", over_epsilon(None, LrpRule::ZPlus))
+    }
+
+    /// Gamma (0.25) in convolutions, epsilon (1e-6) in fully connected layers, and in the first layer zB for
+    /// pixels between `low` and `high`: 0 and 1 in this benchmark.
+    pub fn epsilon_gamma_box(low: f64, high: f64) -> Self {
+        let first = LrpRule::ZBox { low, high };
+        let composite = over_epsilon(Some(first), LrpRule::Gamma(0.25));
+        Self::new("lrp_epsilon_gamma_box", composite)
+    }
+
+    /// alpha-beta with 2 and 1 in convolutions, epsilon (1e-6) in fully connected layers.
+    pub fn epsilon_alpha2_beta1() -> Self {
+        let rule = LrpRule::AlphaBeta {
+            alpha: 2.0,
+            beta: 1.0,
+        };
+        Self::new("lrp_epsilon_alpha2_beta1", over_epsilon(None, rule))
+    }
+}
+
+fn over_epsilon(first: Option<LrpRule>, convolution: LrpRule) -> Composite {
+    Composite {
+        first,
+        convolution,
+        linear: LrpRule::Epsilon(1e-6),
+    }
+}
+
+impl Method for LrpComposite {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl<M: Layered> Explain<M> for LrpComposite {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        let network = batch.model().network();
+        let back = |trace: &Trace<'_>, layers| {
+            let rule = self.composite.over(layers);
+            propagate(trace.steps(), &rule, batch.target_scores())
+        };
+        if !network.has_batch_norm() {
+            return Ok(back(batch.trace(), &network.layers));
+        }
+        // The merged network is another one, so its pass cannot be the panel's.
+        let merged = network.clone().fold_batch_norm();
+        let trace = Trace::new(&merged.layers, batch.trace().input().clone());
+        Ok(back(&trace, &merged.layers))
+    }
+}
