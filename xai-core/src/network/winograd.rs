@@ -17,6 +17,11 @@
 //! chain of fused multiply-adds over the input channels between fixed transforms, so that neither
 //! threads, nor other images of the batch, nor the processor change a bit.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "iterators with closures are not always inlined, and then vectors go through memory"
+)]
+
 use std::cell::RefCell;
 use std::ops::Range;
 
@@ -204,8 +209,8 @@ impl Layout {
             height,
             width,
             pitch: pitch * LANES,
-            input_step: (shape.input * pitch | 1) * LANES,
-            product_step: (OUTPUTS * pitch | 1) * LANES,
+            input_step: ((shape.input * pitch) | 1) * LANES,
+            product_step: ((OUTPUTS * pitch) | 1) * LANES,
             line: TILE * (width + LANES) + 2 * LANES,
         }
     }
