@@ -5,7 +5,7 @@ use burn::backend::autodiff::Autodiff;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{activation, module};
 use xai_core::device::{self, Backend};
-use xai_core::network::{Layer, Network};
+use xai_core::network::{Activation, AvgPool2d, Layer, Network};
 
 /// A tensor whose gradient can be asked for.
 pub type Tensor<const D: usize> = burn::tensor::Tensor<Autodiff<Backend>, D>;
@@ -94,8 +94,34 @@ pub fn forward(
             Layer::AdaptiveAvgPool2d(output) => module::adaptive_avg_pool2d(x, *output),
             Layer::Flatten => x.reshape([n, c * h * w, 1, 1]),
             Layer::Dropout(_) => x,
-            Layer::Activation(_) | Layer::AvgPool2d(_) | Layer::Residual(_) => {
-                unreachable!("no test has such a layer here")
+            Layer::Activation(function) => match *function {
+                Activation::LeakyRelu(slope) => activation::leaky_relu(x, slope),
+                Activation::Elu(alpha) => activation::elu(x, alpha),
+                Activation::Gelu => activation::gelu(x),
+                Activation::GeluTanh => activation::gelu_approximate(x),
+                Activation::Sigmoid => activation::sigmoid(x),
+                Activation::Tanh => activation::tanh(x),
+            },
+            Layer::AvgPool2d(AvgPool2d {
+                window,
+                count_include_pad,
+            }) => module::avg_pool2d(
+                x,
+                window.kernel,
+                window.stride,
+                window.padding,
+                *count_include_pad,
+                false,
+            ),
+            // The gradients of parameters within a block are nobody's concern here.
+            Layer::Residual(block) => {
+                let through = |layers: &[Layer], x| {
+                    let part = Network {
+                        layers: layers.to_vec(),
+                    };
+                    forward(&part, &self::parameters(&part), x, training)
+                };
+                through(&block.branch, x.clone()) + through(&block.shortcut, x)
             }
         }
     })

@@ -78,7 +78,8 @@ impl<'a> Trace<'a> {
                 }
                 Layer::Residual(block) => {
                     let index = Self::index(layers, first, inside.len());
-                    let branch = Self::numbered(&block.branch, value.clone(), index + 1, relu_inputs);
+                    let branch =
+                        Self::numbered(&block.branch, value.clone(), index + 1, relu_inputs);
                     let shortcut = index + indices(&block.branch) + 2;
                     let shortcut = Self::numbered(&block.shortcut, value, shortcut, relu_inputs);
                     let sum = branch.output().clone() + shortcut.output().clone();

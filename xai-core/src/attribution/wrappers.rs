@@ -104,7 +104,9 @@ impl<F: Fn(AutodiffTensor<4>) -> AutodiffTensor<2>> Differentiable for BurnModel
             wanted[row * classes + target] = 1.0;
         }
         let wanted = Tensor::<2>::from_data(TensorData::new(wanted, [n, classes]), &self.device);
-        let gradients = (scores * AutodiffTensor::from_inner(wanted)).sum().backward();
+        let gradients = (scores * AutodiffTensor::from_inner(wanted))
+            .sum()
+            .backward();
         images.grad(&gradients).ok_or_else(|| {
             Error::invalid(
                 "the model's scores do not depend on its images, so there is no gradient",

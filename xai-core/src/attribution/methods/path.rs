@@ -2,13 +2,15 @@
 
 use std::f64::consts::PI;
 
+use ndarray::Axis;
 use rand::Rng;
 
 use crate::attribution::batch::{for_each, one_hot};
 use crate::attribution::rules::Gradient;
 use crate::attribution::{Batch, Differentiable, Explain, Layered, Method, Trace, propagate};
-use crate::device::Tensor;
+use crate::device::{Tensor, on_cpu};
 use crate::error::{Error, Result};
+use crate::network::Layer;
 use crate::random;
 
 /// Integrated gradients (Sundararajan et al. 2017) from the panel's baseline, by Gauss-Legendre
@@ -113,14 +115,14 @@ struct Point {
 }
 
 impl Point {
-    /// alpha (x - b), from `way` x - b `[n, c, h, w]`.
-    fn along(&self, way: &Tensor<4>) -> Tensor<4> {
-        let images = way.clone().chunk(self.alphas.len(), 0);
-        let scaled = images.into_iter().zip(&self.alphas);
-        Tensor::cat(
-            scaled.map(|(way, &alpha)| way.mul_scalar(alpha)).collect(),
-            0,
-        )
+    /// alpha (x - b), from `way` x - b `[n, c, h, w]` of these images of the batch.
+    fn along(&self, way: &Tensor<4>, images: &[usize]) -> Tensor<4> {
+        if let [alpha] = self.alphas[..] {
+            return way.clone().mul_scalar(alpha);
+        }
+        let ways = way.clone().chunk(images.len(), 0).into_iter().zip(images);
+        let scaled = ways.map(|(way, &image)| way.mul_scalar(self.alphas[image]));
+        Tensor::cat(scaled.collect(), 0)
     }
 }
 
@@ -130,11 +132,14 @@ fn along_path<M: Differentiable>(batch: &Batch<'_, M>, points: &[Point]) -> Resu
         return Ok(difference_times_gradients(&layered, points));
     }
     let images = batch.targets().len();
+    let all: Vec<usize> = (0..images).collect();
     let start = for_each(&batch.upload(batch.baseline_pixels()), images);
     let way = batch.input() - start.clone();
     let mut gradient = way.zeros_like();
     for points in points.chunks((batch.rows() / images).max(1)) {
-        let places = points.iter().map(|point| point.along(&way) + start.clone());
+        let places = points
+            .iter()
+            .map(|point| point.along(&way, &all) + start.clone());
         let places = Tensor::cat(places.collect(), 0);
         let targets = batch.targets().repeat(points.len());
         let flow = batch.gradient_at(places, &targets)?;
@@ -157,22 +162,128 @@ fn difference_times_gradients<M: Layered>(batch: &Batch<'_, M>, points: &[Point]
     let bend = layers.iter().take_while(|layer| layer.is_affine()).count();
     let trace = batch.trace();
     let (start, way) = (batch.baseline_activation(bend), batch.difference(bend));
-    let images = batch.targets().len();
-    let mut gradient = way.zeros_like();
-    // A trace for gradients takes half the memory of one for everything.
-    for points in points.chunks((2 * batch.rows() / images).max(1)) {
-        let places = points.iter().map(|point| point.along(&way) + start.clone());
-        let places = Tensor::cat(places.collect(), 0);
-        let rest = Trace::for_gradients(&layers[bend..], places);
-        let targets = batch.targets().repeat(points.len());
-        let flow = propagate(rest.steps(), &Gradient, one_hot(&rest, &targets));
-        for (row, point) in points.iter().enumerate() {
-            let part = flow.clone().narrow(0, row * images, images);
-            gradient = gradient + part.mul_scalar(point.weight);
-        }
-    }
+    // Two groups of images, those whose ties must go to the first pixel and the others; mostly one of them is empty.
+    let even: Vec<bool> = match on_cpu(batch.device()) {
+        true => has_even_parts(batch),
+        false => vec![true; batch.targets().len()],
+    };
+    let group = |wanted| {
+        (0..even.len())
+            .filter(|&image| even[image] == wanted)
+            .collect()
+    };
+    let groups: [Vec<usize>; 2] = [true, false].map(group);
+    let gradients = groups
+        .iter()
+        .zip([true, false])
+        .filter(|(group, _)| !group.is_empty());
+    let gradients = gradients.map(|(group, even)| {
+        let group = Group {
+            way: rows(&way, group),
+            start: rows(&start, group),
+            targets: group.iter().map(|&image| batch.targets()[image]).collect(),
+            images: group,
+            even,
+        };
+        group.gradient(&layers[bend..], points, batch.rows())
+    });
+    let gradient = Tensor::cat(gradients.collect(), 0);
+    // Back into the images' order.
+    let order = groups.concat();
+    let places: Vec<usize> = (0..order.len())
+        .map(|image| {
+            order
+                .iter()
+                .position(|&other| other == image)
+                .expect("in one group")
+        })
+        .collect();
+    let gradient = rows(&gradient, &places);
     let gradient = propagate(trace.steps().take(bend), &Gradient, gradient);
     batch.difference(0) * gradient
+}
+
+/// These rows of `x`.
+fn rows(x: &Tensor<4>, which: &[usize]) -> Tensor<4> {
+    if which.iter().copied().eq(0..x.dims()[0]) {
+        return x.clone();
+    }
+    let parts = which.iter().map(|&row| x.clone().narrow(0, row, 1));
+    Tensor::cat(parts.collect(), 0)
+}
+
+/// Images of a batch that go along their paths together.
+struct Group<'a> {
+    images: &'a [usize],
+    targets: Vec<usize>,
+    start: Tensor<4>,
+    way: Tensor<4>,
+    /// Whether ties matter; see [`has_even_parts`].
+    even: bool,
+}
+
+impl Group<'_> {
+    /// The sum over points of weight * gradient there, for the input of `layers`. It is taken point by point.
+    fn gradient(&self, layers: &[Layer], points: &[Point], rows: usize) -> Tensor<4> {
+        let images = self.images.len();
+        // A trace for gradients takes half the memory of one for everything.
+        let rows = if self.even { rows } else { 2 * rows };
+        let mut gradient = self.way.zeros_like();
+        for points in points.chunks((rows / images).max(1)) {
+            let places = points.iter();
+            let places =
+                places.map(|point| point.along(&self.way, self.images) + self.start.clone());
+            let places = Tensor::cat(places.collect(), 0);
+            let trace = match self.even {
+                true => Trace::new(layers, places),
+                false => Trace::for_gradients(layers, places),
+            };
+            let targets = self.targets.repeat(points.len());
+            let flow = propagate(trace.steps(), &Gradient, one_hot(&trace, &targets));
+            for (row, point) in points.iter().enumerate() {
+                let part = flow.clone().narrow(0, row * images, images);
+                gradient = gradient + part.mul_scalar(point.weight);
+            }
+        }
+        gradient
+    }
+}
+
+/// Which images have a part that repeats itself one pixel further and is not the baseline's: there the
+/// windows of a pooling tie, and the gradient is to go to the first, as in torch. Where image and baseline
+/// are equal, as in the benchmark's background, it is multiplied by 0.
+///
+/// A layer sees at least 3 x 3 pixels at a time.
+fn has_even_parts<M: Layered>(batch: &Batch<'_, M>) -> Vec<bool> {
+    let pixels = batch.pixels();
+    let (_, channels, h, w) = pixels.dim();
+    let baseline = batch.baseline_pixels();
+    let images = pixels.outer_iter().enumerate();
+    let found = images.map(|(image, x)| {
+        let b = baseline.index_axis(Axis(0), image.min(baseline.dim().0 - 1));
+        let differs = |y, column| (0..channels).any(|c| x[[c, y, column]] != b[[c, y, column]]);
+        let same = |y: usize, column: usize, down: usize, right: isize| {
+            let further = column.saturating_add_signed(right);
+            (0..channels).all(|c| x[[c, y, column]] == x[[c, y + down, further]])
+        };
+        [(0, 1), (1, 0), (1, 1), (1, -1)]
+            .iter()
+            .any(|&(down, right)| {
+                let mut run = vec![0_usize; w]; // rows up to here in which three pixels side by side repeat
+                (0..h.saturating_sub(down)).any(|y| {
+                    let columns = usize::from(right < 0)..w.saturating_sub(usize::from(right > 0));
+                    let repeats: Vec<bool> = (0..w)
+                        .map(|x| columns.contains(&x) && same(y, x, down, right))
+                        .collect();
+                    (2..w).any(|x| {
+                        let three = repeats[x - 2] && repeats[x - 1] && repeats[x];
+                        run[x] = if three { run[x] + 1 } else { 0 };
+                        run[x] >= 3 && differs(y - 1, x - 1)
+                    })
+                })
+            })
+    });
+    found.collect()
 }
 
 /// Nodes and weights of Gauss-Legendre quadrature with `n` points on [0, 1], nodes ascending.
