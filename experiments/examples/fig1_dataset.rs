@@ -2,13 +2,13 @@
 //!
 //!     cargo run --release --example fig1_dataset -- --out runs/fig1_dataset
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use ndarray::Array2;
 use xai_core::benchmark::{Defects, Protocol};
-use xai_core::data::{Cohort, Resizer, SLICE_SHAPE};
+use xai_core::data::{Cohort, Folder, Resizer, SLICE_SHAPE};
 use xai_core::lesion::Class;
 use xai_core::report::{Picture, Plate, Row, write_plate};
 use xai_core::{Error, Result};
@@ -27,6 +27,9 @@ struct Options {
     /// Seed of the lesions.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// A folder of real scans in place of synthetic subjects: BIDS, HCP, or a CSV with file and sex.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Where to write figure.svg and figure.png; made if need be.
     #[arg(long, default_value = "runs/fig1_dataset")]
     out: PathBuf,
@@ -43,7 +46,13 @@ fn main() -> ExitCode {
 }
 
 /// The slices to paint in, each of another subject.
-fn slices(count: usize) -> Result<Vec<Array2<f64>>> {
+fn slices(count: usize, data: Option<&Path>) -> Result<Vec<Array2<f64>>> {
+    if let Some(data) = data {
+        let folder = Folder::open(data)?;
+        println!("{folder}");
+        let slices = folder.slices(count)?;
+        return Ok(slices.iter().map(|slice| slice.mapv(f64::from)).collect());
+    }
     let cohort = Cohort::new(0);
     let slice = |i: usize| {
         let height_mm = 70.0 + 45.0 * i as f32 / count as f32;
@@ -59,7 +68,7 @@ fn draw(options: &Options) -> Result<()> {
         ..Protocol::corrected()
     };
     // Some more than are shown, because chance decides which class a slice gets.
-    let slices = slices(8 * EACH)?;
+    let slices = slices(8 * EACH, options.data.as_deref())?;
     let painter = protocol.painter(slices.len(), options.seed)?;
     let resizer = Resizer::new(SLICE_SHAPE, [SIZE; 2]);
     let mut rows = ["Image", "Image and truth"].map(|label| Row {

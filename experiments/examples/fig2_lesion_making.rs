@@ -2,13 +2,13 @@
 //!
 //!     cargo run --release --example fig2_lesion_making -- --out runs/fig2_lesion_making
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use ndarray::{Array2, ArrayView2, s};
 use xai_core::benchmark::{Defects, Protocol};
-use xai_core::data::{Cohort, Resizer, SLICE_SHAPE, extremes};
+use xai_core::data::{Cohort, Folder, Resizer, SLICE_SHAPE, extremes};
 use xai_core::lesion::{Class, Recipe, Steps, morphology, shape};
 use xai_core::report::{Picture, Plate, Row, write_plate};
 use xai_core::{Error, Result};
@@ -27,6 +27,9 @@ struct Options {
     /// Seed of the lesions in the slice.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// A folder of real scans in place of synthetic subjects: BIDS, HCP, or a CSV with file and sex.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Where to write figure.svg and figure.png; made if need be.
     #[arg(long, default_value = "runs/fig2_lesion_making")]
     out: PathBuf,
@@ -43,7 +46,12 @@ fn main() -> ExitCode {
 }
 
 /// The slice to paint in.
-fn slice() -> Result<Array2<f64>> {
+fn slice(data: Option<&Path>) -> Result<Array2<f64>> {
+    if let Some(data) = data {
+        let folder = Folder::open(data)?;
+        println!("{folder}");
+        return Ok(folder.slices(1)?[0].mapv(f64::from));
+    }
     let slices = Cohort::new(0).subject(0).slices(&[90.0]);
     Ok(slices[0].mapv(f64::from))
 }
@@ -53,7 +61,7 @@ fn draw(options: &Options) -> Result<()> {
         defects: options.defects,
         ..Protocol::corrected()
     };
-    let slice = slice()?;
+    let slice = slice(options.data.as_deref())?;
     let painted = protocol
         .painter(1, options.seed)?
         .paint(0, "0", slice.view())

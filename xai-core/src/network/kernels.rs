@@ -676,6 +676,36 @@ pub(super) fn gate(g: &mut [f32], x: &[f32]) {
         });
 }
 
+/// `start + alpha * way` of each of `alphas`; those are of the images in turn, each `len` numbers.
+pub(super) fn along(start: &[f32], way: &[f32], alphas: &[f32], len: usize) -> Vec<f32> {
+    let images = way.len() / len;
+    let mut y = vec![0.0; alphas.len() * len];
+    y.par_chunks_mut(len)
+        .zip(alphas)
+        .enumerate()
+        .for_each(|(row, (y, &alpha))| {
+            let image = row % images * len..(row % images + 1) * len;
+            for ((y, start), way) in y.iter_mut().zip(&start[image.clone()]).zip(&way[image]) {
+                *y = start + alpha * way;
+            }
+        });
+    y
+}
+
+/// Adds to `sum` the parts, each as long as it, by their weights and in their order.
+pub(super) fn add_weighted(sum: &mut [f32], parts: &[f32], weights: &[f32]) {
+    let len = sum.len();
+    sum.par_chunks_mut(CHUNK)
+        .enumerate()
+        .for_each(|(chunk, sum)| {
+            for (part, &weight) in parts.chunks_exact(len).zip(weights) {
+                for (sum, part) in sum.iter_mut().zip(&part[chunk * CHUNK..]) {
+                    *sum += weight * part;
+                }
+            }
+        });
+}
+
 /// For each channel of `x` and `y` `[n][channels][len]`: the sum of `x` and of `x * y`. Summed in
 /// 64 bits over planes in order, so that no number of threads changes it.
 pub(super) fn channel_sums(x: &[f32], y: &[f32], channels: usize, len: usize) -> [Vec<f32>; 2] {

@@ -406,6 +406,31 @@ pub fn gate(g: Tensor<4>, x: Tensor<4>) -> Tensor<4> {
     g.mask_fill(x.lower_equal_elem(0.0), 0.0)
 }
 
+/// Points `start + alpha * way` on straight lines, `[rows, c, h, w]`, from `start` and `way` `[n, c, h, w]`:
+/// a row for each of `alphas`, which are of the n images in turn.
+pub fn along(start: Tensor<4>, way: Tensor<4>, alphas: &[f32]) -> Tensor<4> {
+    let device = way.device();
+    let [n, c, h, w] = way.dims();
+    let rows = alphas.len();
+    if on_cpu(&device) {
+        let points = kernels::along(&numbers(start), &numbers(way), alphas, c * h * w);
+        return from_numbers(points, [rows, c, h, w], &device);
+    }
+    let alphas = Tensor::<4>::from_data(TensorData::new(alphas.to_vec(), [rows, 1, 1, 1]), &device);
+    start.repeat_dim(0, rows / n) + way.repeat_dim(0, rows / n) * alphas
+}
+
+/// `sum` `[n, c, h, w]` plus the parts `[parts * n, c, h, w]`, each times its weight, added one by one.
+pub fn add_weighted(sum: Tensor<4>, parts: Tensor<4>, weights: &[f32]) -> Tensor<4> {
+    if on_cpu(&sum.device()) {
+        return change(sum, |sum| {
+            kernels::add_weighted(sum, &numbers(parts), weights)
+        });
+    }
+    let parts = parts.chunk(weights.len(), 0).into_iter().zip(weights);
+    parts.fold(sum, |sum, (part, &weight)| sum + part.mul_scalar(weight))
+}
+
 /// For each channel of `x` and `y` `[n, c, h, w]`: the sum of `x` and the sum of `x * y`, each `[c]`.
 pub fn channel_sums(x: Tensor<4>, y: Tensor<4>) -> [Tensor<1>; 2] {
     let device = x.device();

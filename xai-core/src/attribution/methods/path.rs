@@ -10,7 +10,7 @@ use crate::attribution::rules::Gradient;
 use crate::attribution::{Batch, Differentiable, Explain, Layered, Method, Trace, propagate};
 use crate::device::{Tensor, on_cpu};
 use crate::error::{Error, Result};
-use crate::network::Layer;
+use crate::network::{Layer, ops};
 use crate::random;
 
 /// Integrated gradients (Sundararajan et al. 2017) from the panel's baseline, by Gauss-Legendre
@@ -115,39 +115,46 @@ struct Point {
 }
 
 impl Point {
-    /// alpha (x - b), from `way` x - b `[n, c, h, w]` of these images of the batch.
-    fn along(&self, way: &Tensor<4>, images: &[usize]) -> Tensor<4> {
-        if let [alpha] = self.alphas[..] {
-            return way.clone().mul_scalar(alpha);
-        }
-        let ways = way.clone().chunk(images.len(), 0).into_iter().zip(images);
-        let scaled = ways.map(|(way, &image)| way.mul_scalar(self.alphas[image]));
-        Tensor::cat(scaled.collect(), 0)
+    /// The alpha of each of these images.
+    fn alphas(&self, images: &[usize]) -> impl Iterator<Item = f32> {
+        let of = |&image: &usize| self.alphas[image.min(self.alphas.len() - 1)];
+        images.iter().map(of)
     }
+}
+
+/// The sum of weight * gradient at b + alpha (x - b) over `points`, which `gradient` is told some at a time:
+/// the places, row by row all images at a point, and how many points. Added point by point.
+fn sum_over_points(
+    [start, way]: [&Tensor<4>; 2],
+    images: &[usize],
+    points: &[Point],
+    rows: usize,
+    mut gradient: impl FnMut(Tensor<4>, usize) -> Result<Tensor<4>>,
+) -> Result<Tensor<4>> {
+    let mut sum = way.zeros_like();
+    for points in points.chunks((rows / images.len()).max(1)) {
+        let alphas: Vec<f32> = points
+            .iter()
+            .flat_map(|point| point.alphas(images))
+            .collect();
+        let places = ops::along(start.clone(), way.clone(), &alphas);
+        let weights: Vec<f32> = points.iter().map(|point| point.weight).collect();
+        sum = ops::add_weighted(sum, gradient(places, points.len())?, &weights);
+    }
+    Ok(sum)
 }
 
 /// `(x - b) * sum over points of weight * gradient at b + alpha (x - b)`.
 fn along_path<M: Differentiable>(batch: &Batch<'_, M>, points: &[Point]) -> Result<Tensor<4>> {
     if let Some(layered) = batch.layered() {
-        return Ok(difference_times_gradients(&layered, points));
+        return difference_times_gradients(&layered, points);
     }
     let images = batch.targets().len();
     let all: Vec<usize> = (0..images).collect();
     let start = for_each(&batch.upload(batch.baseline_pixels()), images);
     let way = batch.input() - start.clone();
-    let mut gradient = way.zeros_like();
-    for points in points.chunks((batch.rows() / images).max(1)) {
-        let places = points
-            .iter()
-            .map(|point| point.along(&way, &all) + start.clone());
-        let places = Tensor::cat(places.collect(), 0);
-        let targets = batch.targets().repeat(points.len());
-        let flow = batch.gradient_at(places, &targets)?;
-        for (row, point) in points.iter().enumerate() {
-            let part = flow.clone().narrow(0, row * images, images);
-            gradient = gradient + part.mul_scalar(point.weight);
-        }
-    }
+    let gradient = |places, points| batch.gradient_at(places, &batch.targets().repeat(points));
+    let gradient = sum_over_points([&start, &way], &all, points, batch.rows(), gradient)?;
     Ok(way * gradient)
 }
 
@@ -157,7 +164,10 @@ fn along_path<M: Differentiable>(batch: &Batch<'_, M>, points: &[Point]) -> Resu
 /// line as well, between those of the two traces that are known already; and the gradients of that
 /// beginning are all the same. Only the rest of the network is run for each point. The sum is
 /// taken point by point, so that it does not depend on how many points fit in one pass.
-fn difference_times_gradients<M: Layered>(batch: &Batch<'_, M>, points: &[Point]) -> Tensor<4> {
+fn difference_times_gradients<M: Layered>(
+    batch: &Batch<'_, M>,
+    points: &[Point],
+) -> Result<Tensor<4>> {
     let layers = &batch.model().network().layers;
     let bend = layers.iter().take_while(|layer| layer.is_affine()).count();
     let trace = batch.trace();
@@ -187,7 +197,7 @@ fn difference_times_gradients<M: Layered>(batch: &Batch<'_, M>, points: &[Point]
         };
         group.gradient(&layers[bend..], points, batch.rows())
     });
-    let gradient = Tensor::cat(gradients.collect(), 0);
+    let gradient = Tensor::cat(gradients.collect::<Result<_>>()?, 0);
     // Back into the images' order.
     let order = groups.concat();
     let places: Vec<usize> = (0..order.len())
@@ -200,7 +210,7 @@ fn difference_times_gradients<M: Layered>(batch: &Batch<'_, M>, points: &[Point]
         .collect();
     let gradient = rows(&gradient, &places);
     let gradient = propagate(trace.steps().take(bend), &Gradient, gradient);
-    batch.difference(0) * gradient
+    Ok(batch.difference(0) * gradient)
 }
 
 /// These rows of `x`.
@@ -223,29 +233,19 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
-    /// The sum over points of weight * gradient there, for the input of `layers`. It is taken point by point.
-    fn gradient(&self, layers: &[Layer], points: &[Point], rows: usize) -> Tensor<4> {
-        let images = self.images.len();
+    /// The sum over points of weight * gradient there, for the input of `layers`.
+    fn gradient(&self, layers: &[Layer], points: &[Point], rows: usize) -> Result<Tensor<4>> {
         // A trace for gradients takes half the memory of one for everything.
         let rows = if self.even { rows } else { 2 * rows };
-        let mut gradient = self.way.zeros_like();
-        for points in points.chunks((rows / images).max(1)) {
-            let places = points.iter();
-            let places =
-                places.map(|point| point.along(&self.way, self.images) + self.start.clone());
-            let places = Tensor::cat(places.collect(), 0);
+        let line = [&self.start, &self.way];
+        sum_over_points(line, self.images, points, rows, |places, points| {
             let trace = match self.even {
                 true => Trace::new(layers, places),
                 false => Trace::for_gradients(layers, places),
             };
-            let targets = self.targets.repeat(points.len());
-            let flow = propagate(trace.steps(), &Gradient, one_hot(&trace, &targets));
-            for (row, point) in points.iter().enumerate() {
-                let part = flow.clone().narrow(0, row * images, images);
-                gradient = gradient + part.mul_scalar(point.weight);
-            }
-        }
-        gradient
+            let start = one_hot(&trace, &self.targets.repeat(points));
+            Ok(propagate(trace.steps(), &Gradient, start))
+        })
     }
 }
 
