@@ -76,6 +76,7 @@ impl<F: Fn(AutodiffTensor<4>) -> AutodiffTensor<2>> BurnModel<F> {
 }
 
 impl<F: Fn(AutodiffTensor<4>) -> AutodiffTensor<2>> Explainable for BurnModel<F> {
+    #[allow(clippy::clone_on_copy, reason = "no Copy with the feature `cuda`")]
     fn device(&self) -> Option<Device> {
         Some(self.device.clone())
     }
