@@ -117,10 +117,10 @@ fn explain(options: &Options) -> Result<()> {
 }
 
 fn list() {
-    println!("{:<24}{:<10}defaults and cost", "method", "needs");
+    println!("{:<26}{:<10}defaults and cost", "method", "needs");
     for method in methods::METHODS {
         let needs = format!("{:?}", method.needs).to_lowercase();
-        println!("{:<24}{needs:<10}{}", method.name, method.defaults);
+        println!("{:<26}{needs:<10}{}", method.name, method.defaults);
     }
 }
 
