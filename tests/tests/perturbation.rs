@@ -630,6 +630,45 @@ fn a_module_with_a_gradient_is_explained_like_a_network() {
     }
 }
 
+/// In an even part of an image the maxima of a pooling tie and the first wins, as in Burn's own operations, also
+/// in layers wide enough for the faster kernels and beside an image that has no such part.
+#[test]
+fn ties_on_a_path_go_to_the_first() {
+    let config = xai_core::network::VggConfig {
+        width_divisor: 2,
+        pooled: 1,
+        dropout: 0.0,
+        classes: 2,
+    };
+    let network = config.init(false, 0, &cpu());
+    let pixels = Array4::from_shape_fn((3, 3, 32, 32), |(n, c, y, x)| match n {
+        1 => ((c * 1024 + y * 32 + x) as f32 * 12.9898).sin().abs(),
+        _ if (6..24).contains(&y) && (6 + n..24).contains(&x) => 0.75,
+        _ => 0.0,
+    });
+    let images = Images::new(pixels, vec![0; 3]);
+    let parameters = autodiff::parameters(&network);
+    let forward = |images| {
+        let scores = autodiff::forward(&network, &parameters, images, false);
+        let [n, classes, ..] = scores.dims();
+        scores.reshape([n, classes])
+    };
+    let model = BurnModel::new(forward, cpu());
+    let method = IntegratedGradients { steps: 5 };
+    let found = explain(method, &network, &images);
+    let expected = explain(method, &model, &images);
+    for (image, (found, expected)) in found.outer_iter().zip(expected.outer_iter()).enumerate() {
+        let largest = expected.iter().fold(0.0_f32, |most, v| most.max(v.abs()));
+        let apart = (&found - &expected)
+            .iter()
+            .fold(0.0_f32, |most, v| most.max(v.abs()));
+        assert!(
+            apart < 1e-3 * largest,
+            "image {image}: {apart:e} of {largest:e}"
+        );
+    }
+}
+
 /// Every method that draws, and the others.
 fn everything<M: xai_core::attribution::Layered>(seed: u64) -> Panel<M> {
     Panel::new()

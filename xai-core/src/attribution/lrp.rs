@@ -5,7 +5,7 @@
 //! layer: one with positive weights only, say. A rule is a list of [`Variants`]; of each,
 //! `z` is what the variants give together, and an input gets `x * d/dx of (R / z) z`.
 
-use super::rules::Rule;
+use super::rules::{Rule, stabilised};
 use super::trace::{Step, index_of_first};
 use crate::device::Tensor;
 use crate::network::{Conv2d, Layer, Linear};
@@ -109,13 +109,6 @@ impl LrpRule {
 
 fn add(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
     a + b
-}
-
-/// `z + epsilon sign(z)`, with sign(0) = 1.
-fn stabilised(z: Tensor<4>, epsilon: f64) -> Tensor<4> {
-    let below = z.clone().lower_elem(0.0);
-    let away = z.clone().add_scalar(epsilon);
-    away.mask_where(below, z.sub_scalar(epsilon))
 }
 
 /// Variants of a layer that share relevance together.

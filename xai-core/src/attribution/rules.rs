@@ -80,15 +80,16 @@ pub struct LrpEpsilon {
 
 impl LrpEpsilon {
     fn redistribute(&self, step: &Step<'_>, relevance: Tensor<4>) -> Tensor<4> {
-        step.input.clone() * step.pull_back(relevance / self.away(step.output))
+        step.input.clone()
+            * step.pull_back(relevance / stabilised(step.output.clone(), self.epsilon))
     }
+}
 
-    /// `z + epsilon sign(z)`.
-    fn away(&self, z: &Tensor<4>) -> Tensor<4> {
-        let below = z.clone().lower_elem(0.0);
-        let away = z.clone().add_scalar(self.epsilon);
-        away.mask_where(below, z.clone().sub_scalar(self.epsilon))
-    }
+/// `z + epsilon sign(z)`, with sign(0) = 1: what relevance is divided by.
+pub(super) fn stabilised(z: Tensor<4>, epsilon: f64) -> Tensor<4> {
+    let below = z.clone().lower_elem(0.0);
+    let away = z.clone().add_scalar(epsilon);
+    away.mask_where(below, z.sub_scalar(epsilon))
 }
 
 impl Rule for LrpEpsilon {
@@ -105,7 +106,7 @@ impl Rule for LrpEpsilon {
     }
 
     fn sum(&self, step: &Step<'_>, flow: Tensor<4>) -> [Tensor<4>; 2] {
-        let shares = flow / self.away(step.output);
+        let shares = flow / stabilised(step.output.clone(), self.epsilon);
         let parts = step.parts();
         [0, 1].map(|part| parts[part].output().clone() * shares.clone())
     }
