@@ -1,6 +1,6 @@
 //! Networks: sequences of [`Layer`]s whose forward pass is explicit, so that attribution rules
 //! and training can walk them in either direction. Weights come from files of other programs by
-//! [`load_weights`].
+//! [`load_weights`], or for another task by [`load_for_fine_tuning`].
 
 mod activation;
 mod dots;
@@ -21,4 +21,4 @@ mod winograd;
 pub use activation::Activation;
 pub use layers::{AvgPool2d, BatchNorm2d, Conv2d, Layer, Linear, Network, Residual};
 pub use vgg::VggConfig;
-pub use weights::load_weights;
+pub use weights::{Kept, load_for_fine_tuning, load_weights};

@@ -11,7 +11,12 @@ use crate::network::{Layer, Network};
 /// names of its parameters begin with, if they are not torchvision's.
 pub fn whole(network: &mut Network, names: &[String], tensors: Tensors) -> Result<(), String> {
     let (names, tensors) = names::matching(network, names, tensors);
+    let last = names
+        .last()
+        .and_then(|last| tensors.get(&format!("{last}.weight")));
+    let classes = last.map(|weight| weight.shape.clone());
     fill(network, &names, tensors, true)
+        .map_err(|problem| problem + &other_classes(network, classes.as_deref()))
 }
 
 /// Every parameter must have a tensor; there may be others.
@@ -22,10 +27,18 @@ pub fn part(network: &mut Network, names: &[String], tensors: Tensors) -> Result
 /// The layers with parameters get the graph's operations with parameters, one after the other.
 pub fn in_order(network: &mut Network, operations: Vec<Operation>) -> Result<(), String> {
     let names = names::numbered(network);
-    let layers = network.named_layers().into_iter();
-    let layers: Vec<&Layer> = (layers.map(|(_, layer)| layer))
-        .filter(|layer| kind(layer).is_some())
-        .collect();
+    let classes = operations.last().map(Operation::shape);
+    let tensors = align(&names, &weighted(network), operations)
+        .map_err(|problem| problem + &other_classes(network, classes.as_deref()))?;
+    fill(network, &names, tensors, true)
+}
+
+/// The tensors of `operations` under the names of the layers that they belong to.
+pub(super) fn align(
+    names: &[String],
+    layers: &[&Layer],
+    operations: Vec<Operation>,
+) -> Result<Tensors, String> {
     let mut misfits = Vec::new();
     for at in 0..layers.len().max(operations.len()) {
         let wanted = layers.get(at).and_then(|&layer| kind(layer));
@@ -56,7 +69,7 @@ pub fn in_order(network: &mut Network, operations: Vec<Operation>) -> Result<(),
         ));
     }
     let mut tensors = Tensors::new();
-    for ((name, layer), operation) in names.iter().zip(&layers).zip(operations) {
+    for ((name, layer), operation) in names.iter().zip(layers).zip(operations) {
         let epsilon = match layer {
             Layer::BatchNorm2d(norm) => norm.epsilon,
             _ => 0.0,
@@ -78,11 +91,32 @@ pub fn in_order(network: &mut Network, operations: Vec<Operation>) -> Result<(),
             tensors.entry(format!("{name}.bias")).or_insert_with(zeros);
         }
     }
-    fill(network, &names, tensors, true)
+    Ok(tensors)
+}
+
+/// The layers with parameters, in the order of a forward pass.
+pub(super) fn weighted(network: &Network) -> Vec<&Layer> {
+    let layers = network.named_layers().into_iter().map(|(_, layer)| layer);
+    layers.filter(|layer| kind(layer).is_some()).collect()
+}
+
+/// What to do where all that does not fit may be the number of classes: the last layer's weight is `found`.
+fn other_classes(network: &Network, found: Option<&[usize]>) -> String {
+    match (weighted(network).last(), found) {
+        (Some(Layer::Linear(last)), Some(&[classes, inputs])) => match last.weight.dims() {
+            [own, own_inputs] if own != classes && own_inputs == inputs => format!(
+                "\nthe file is of a network with {classes} classes: explain that one (`--classes {classes}`, or \
+                 `\"out\": {classes}` in a list of layers), or fine-tune it for {own} \
+                 (`network::load_for_fine_tuning` gives it a last layer of its own)"
+            ),
+            _ => String::new(),
+        },
+        _ => String::new(),
+    }
 }
 
 /// What a layer with parameters is, and the shape of its weight.
-fn kind(layer: &Layer) -> Option<(Kind, Vec<usize>)> {
+pub(super) fn kind(layer: &Layer) -> Option<(Kind, Vec<usize>)> {
     match layer {
         Layer::Conv2d(conv) => Some((Kind::Convolution, conv.weight.dims().to_vec())),
         Layer::Linear(linear) => Some((Kind::Linear, linear.weight.dims().to_vec())),
@@ -91,8 +125,9 @@ fn kind(layer: &Layer) -> Option<(Kind, Vec<usize>)> {
     }
 }
 
-/// `names` are the beginnings of the names, one for each layer with parameters.
-fn fill(
+/// `names` are the beginnings of the names, one for each layer with parameters; if they are fewer, the last
+/// layers stay as they are.
+pub(super) fn fill(
     network: &mut Network,
     names: &[String],
     tensors: Tensors,

@@ -5,6 +5,7 @@
 
 mod burnpack;
 mod fill;
+mod fine_tuning;
 mod names;
 mod onnx;
 mod onnx_format;
@@ -20,6 +21,8 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::Network;
 use crate::error::{Error, Result};
+
+pub use fine_tuning::Kept;
 
 /// A tensor from a file.
 #[derive(Clone, Debug)]
@@ -100,13 +103,60 @@ pub fn load_weights(network: &mut Network, path: &Path) -> Result<()> {
 /// [`load_weights`] from a file whose tensors may also have names that begin with `names`, one for each
 /// layer with weights.
 pub(super) fn load_named(network: &mut Network, names: &[String], path: &Path) -> Result<()> {
+    let loaded = read(path)?.and_then(|content| match content {
+        Content::Named(tensors) => fill::whole(network, names, tensors),
+        Content::InOrder(operations) => fill::in_order(network, operations),
+    });
+    loaded.map_err(|problem| Error::file(path, problem))
+}
+
+/// Puts weights of another task into a `network` that is to be fine-tuned, such as those of torchvision's
+/// `vgg16` with its 1000 classes into one for 2. The file may be any that [`load_weights`] takes.
+///
+/// The last fully connected layer is the network's own and stays as it was, whatever the file has there:
+/// it is the one to be trained anew. The others are taken from the file if all of them are there and fit.
+/// If not (the file has convolutions only, or was made for another size of images), they stay as they were
+/// too, and only what comes before them is loaded. The answer says which it was.
+///
+/// ```no_run
+/// use xai_core::device::DeviceChoice;
+/// use xai_core::network::{Kept, VggConfig, load_for_fine_tuning};
+///
+/// let vgg = VggConfig { width_divisor: 1, pooled: 7, dropout: 0.5, classes: 2 };
+/// let mut network = vgg.init(false, 0, &DeviceChoice::Flex.open()?);
+/// let kept = load_for_fine_tuning(&mut network, "vgg16-397923af.pth".as_ref())?;
+/// assert_eq!(kept, Kept::AllButLast);
+/// # Ok::<(), xai_core::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`load_weights`], about the layers before the fully connected ones; a network that does not end in
+/// a fully connected layer.
+pub fn load_for_fine_tuning(network: &mut Network, path: &Path) -> Result<Kept> {
+    let loaded = read(path)?.and_then(|content| match content {
+        Content::Named(tensors) => fine_tuning::named(network, tensors),
+        Content::InOrder(operations) => fine_tuning::in_order(network, operations),
+    });
+    loaded.map_err(|problem| Error::file(path, problem))
+}
+
+/// What a file of weights holds.
+enum Content {
+    /// Tensors under names.
+    Named(Tensors),
+    /// Operations with weights, in the order of a forward pass; their names say nothing.
+    InOrder(Vec<onnx::Operation>),
+}
+
+/// The content of a file, or what is wrong with it.
+fn read(path: &Path) -> Result<Result<Content, String>> {
     let bytes = fs::read(path).map_err(|problem| Error::file(path, problem))?;
-    let loaded = match Format::of(&bytes) {
-        Format::Safetensors => safetensors(&bytes).and_then(|t| fill::whole(network, names, t)),
-        Format::Zip => pytorch::zipped(&bytes).and_then(|t| fill::whole(network, names, t)),
-        Format::Pickle => pytorch::legacy(&bytes).and_then(|t| fill::whole(network, names, t)),
-        Format::Burnpack => burnpack::read(bytes).and_then(|t| fill::whole(network, names, t)),
-        Format::Onnx => onnx::read(&bytes).and_then(|o| fill::in_order(network, o)),
+    Ok(match Format::of(&bytes) {
+        Format::Safetensors => safetensors(&bytes).map(Content::Named),
+        Format::Zip => pytorch::zipped(&bytes).map(Content::Named),
+        Format::Pickle => pytorch::legacy(&bytes).map(Content::Named),
+        Format::Burnpack => burnpack::read(bytes).map(Content::Named),
+        Format::Onnx => onnx::read(&bytes).map(Content::InOrder),
         Format::Hdf5 => Err(
             "is HDF5, as Keras writes it; convert it to ONNX with tf2onnx and give that".into(),
         ),
@@ -114,8 +164,7 @@ pub(super) fn load_named(network: &mut Network, names: &[String], path: &Path) -
             "is none of the kinds of file that hold weights: safetensors, PyTorch .pth, ONNX, burnpack"
                 .into(),
         ),
-    };
-    loaded.map_err(|problem| Error::file(path, problem))
+    })
 }
 
 /// Puts those tensors of `file` into `network` whose names begin with `names`, one for each layer with

@@ -1,0 +1,128 @@
+//! Weights of another task for a network that is to be fine-tuned.
+
+use super::fill::{align, fill, weighted};
+use super::onnx::{Kind, Operation};
+use super::{Tensors, names};
+use crate::network::{Layer, Network};
+
+/// What a network that is to be fine-tuned got from a file; the rest stays as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Everything but the last fully connected layer.
+    AllButLast,
+    /// What stands before the fully connected layers.
+    Convolutions,
+}
+
+/// The layers with parameters of a network that is to be fine-tuned.
+struct Parts {
+    /// How many stand before the first fully connected one.
+    convolutions: usize,
+    /// How many stand before the last one, which is fully connected.
+    all_but_last: usize,
+}
+
+impl Parts {
+    fn of(layers: &[&Layer]) -> Result<Self, String> {
+        let linear = |layer: &&Layer| matches!(layer, Layer::Linear(_));
+        match (layers.iter().position(linear), layers.last()) {
+            (Some(convolutions), Some(Layer::Linear(_))) => Ok(Self {
+                convolutions,
+                all_but_last: layers.len() - 1,
+            }),
+            _ => Err(
+                "the network to be fine-tuned does not end in a fully connected layer, so there is none \
+                 to be trained anew"
+                    .into(),
+            ),
+        }
+    }
+
+    /// How many layers get weights.
+    fn count(&self, kept: Kept) -> usize {
+        match kept {
+            Kept::AllButLast => self.all_but_last,
+            Kept::Convolutions => self.convolutions,
+        }
+    }
+}
+
+/// From tensors under names.
+pub fn named(network: &mut Network, tensors: Tensors) -> Result<Kept, String> {
+    let (names, tensors) = names::matching(network, &names::numbered(network), tensors);
+    let layers = weighted(network);
+    let parts = Parts::of(&layers)?;
+    let between = || (parts.convolutions..parts.all_but_last).map(|at| (&names[at], layers[at]));
+    let fits = |(name, layer): (&String, &Layer)| {
+        let has = |parameter: &str, shape: &[usize]| {
+            let found = tensors.get(&format!("{name}.{parameter}"));
+            found.is_some_and(|found| found.shape == shape)
+        };
+        match layer {
+            Layer::Linear(linear) => {
+                let bias = linear.bias.as_ref();
+                has("weight", &linear.weight.dims())
+                    && bias.is_none_or(|bias| has("bias", &bias.dims()))
+            }
+            Layer::BatchNorm2d(norm) => ["weight", "bias", "running_mean", "running_var"]
+                .iter()
+                .all(|parameter| has(parameter, &norm.weight.dims())),
+            _ => false,
+        }
+    };
+    let kept = match between().all(fits) {
+        true => Kept::AllButLast,
+        false => Kept::Convolutions,
+    };
+    let names = names[..parts.count(kept)].to_vec();
+    // What the file has of a classifier that is not kept is left aside; any other tensor that is not the
+    // network's is an error.
+    let connected: Vec<String> = (tensors.iter())
+        .filter(|(_, stored)| stored.shape.len() == 2)
+        .filter_map(|(name, _)| name.strip_suffix(".weight"))
+        .map(str::to_owned)
+        .collect();
+    let own = |name: &str| {
+        let layer = name.rsplit_once('.').map_or(name, |(layer, _)| layer);
+        names.iter().any(|own| own == layer) || !connected.iter().any(|c| is_or_follows(layer, c))
+    };
+    let tensors = tensors.into_iter().filter(|(name, _)| own(name)).collect();
+    fill(network, &names, tensors, true)?;
+    Ok(kept)
+}
+
+/// Whether `layer` is the `connected` one or, as a normalisation can, comes after it in the same `Sequential`.
+fn is_or_follows(layer: &str, connected: &str) -> bool {
+    let split = |name: &str| -> Option<(String, usize)> {
+        let (within, number) = name.rsplit_once('.').unwrap_or(("", name));
+        Some((within.to_owned(), number.parse().ok()?))
+    };
+    layer == connected
+        || split(layer)
+            .zip(split(connected))
+            .is_some_and(|((within, number), (same, first))| within == same && number > first)
+}
+
+/// From operations in the order of a forward pass.
+pub fn in_order(network: &mut Network, mut operations: Vec<Operation>) -> Result<Kept, String> {
+    let names = names::numbered(network);
+    let layers = weighted(network);
+    let parts = Parts::of(&layers)?;
+    let linear = |operation: &Operation| operation.kind == Kind::Linear;
+    let first = operations.iter().position(linear);
+    let mut connected = operations.split_off(first.unwrap_or(operations.len()));
+    connected.pop(); // the file's last layer
+    let range = parts.convolutions..parts.all_but_last;
+    let further = align(&names[range.clone()], &layers[range], connected);
+    let range = ..parts.convolutions;
+    let mut tensors = align(&names[range], &layers[range], operations)?;
+    let kept = match further {
+        Ok(further) => {
+            tensors.extend(further);
+            Kept::AllButLast
+        }
+        Err(_) => Kept::Convolutions,
+    };
+    fill(network, &names[..parts.count(kept)], tensors, true)?;
+    Ok(kept)
+}
