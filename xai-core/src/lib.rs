@@ -41,7 +41,7 @@ extern crate self as xai_core;
 ///
 /// Ends with 0, with 1 after a failure (finished cells are kept), with 2 on a wrong option, with 130 after Ctrl-C.
 pub fn run<R: experiment::Run>() -> std::process::ExitCode {
-    experiment::cli::main::<R>(report::table_text, report::write)
+    experiment::cli::main::<R>(report::text_of_all, report::write_all)
 }
 
 /// What an experiment file needs: `use xai_core::prelude::*;`.
@@ -57,7 +57,10 @@ pub mod prelude {
         ShapleyValueSampling, SmoothGrad, Sobel,
     };
     pub use crate::error::{Error, Result};
-    pub use crate::experiment::results::Baseline;
+    pub use crate::experiment::analysis::{
+        Analysis, Curve, Curves, Entry, Estimate, Forest, Table,
+    };
+    pub use crate::experiment::results::{Baseline, Results};
     pub use crate::experiment::{
         Corpus, Epoch, Fitted, Lab, Level, Model, Run, Scale, Validation, linear, log,
     };

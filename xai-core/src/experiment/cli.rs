@@ -9,10 +9,11 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use serde_json::{Value as Json, json};
 
+use super::analysis::Analysis;
 use super::lock::Lock;
 use super::progress::{Reporter, catch_interrupt};
 use super::restrict::{Choice, Restriction, seeds};
-use super::results::SweepResult;
+use super::results::{SweepResult, results_in};
 use super::run::Run;
 use super::spec::{Role, Scale, Spec};
 use super::sweep::{Outcome, SweepOptions, cores, sweep};
@@ -98,11 +99,11 @@ struct Arguments {
     json: bool,
 }
 
-/// The result as a table for the terminal.
-pub type Table = fn(&SweepResult) -> String;
+/// The result and the experiment's own analysis as tables for the terminal.
+pub type Table = fn(&SweepResult, &Analysis) -> String;
 
 /// Writes tables and figures into a folder and says which files.
-pub type Report = fn(&SweepResult, &Path) -> Result<Vec<PathBuf>>;
+pub type Report = fn(&SweepResult, &Analysis, &Path) -> Result<Vec<PathBuf>>;
 
 /// Runs an experiment from the command line: the whole of its `main`.
 pub fn main<R: Run>(table: Table, report: Report) -> ExitCode {
@@ -175,7 +176,7 @@ fn run<R: Run>(
         }
         return Ok(ExitCode::SUCCESS);
     }
-    conclude(&sweep::<R>(&options)?, &options, table, report)
+    conclude::<R>(&sweep::<R>(&options)?, &options, table, report)
 }
 
 fn default_jobs(devices: &Devices) -> usize {
@@ -186,7 +187,7 @@ fn default_jobs(devices: &Devices) -> usize {
 }
 
 /// Prints the table, writes the report, and lists the paths.
-fn conclude(
+fn conclude<R: Run>(
     outcome: &Outcome,
     options: &SweepOptions,
     table: Table,
@@ -201,13 +202,18 @@ fn conclude(
     let Some(result) = &outcome.result else {
         return Ok(ExitCode::SUCCESS); // only the plan was asked for
     };
+    let mut analysis = Analysis::default();
+    let analysed =
+        results_in::<R>(&outcome.folder).and_then(|results| R::analysis(&results, &mut analysis));
     let lock = Lock::of_reports(&outcome.folder)?;
-    let files = report(result, &outcome.folder)?;
+    let files = report(result, &analysis, &outcome.folder)?;
     drop(lock);
+    // An analysis that fails costs itself alone: the table and the figure are there.
+    analysed?;
     let reporter = Reporter::new(options.quiet, options.json);
     let mut text = format!(
         "{}\nresults in {}\n",
-        table(result),
+        table(result, &analysis),
         outcome.folder.display()
     );
     for file in &files {

@@ -4,6 +4,7 @@
 //! does the rest: it lays out the cells ([`Plan`]), fits each, selects by validation, predicts the test set
 //! with the winners, explains only then, and keeps everything in a [`store`] that a crash cannot hurt.
 
+pub mod analysis;
 mod bench;
 pub(crate) mod cli;
 mod data;

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use super::key::Key;
 use super::plan::Plan;
 use super::restrict::Restriction;
-use super::scores::read_scores;
+use super::scores::{Predictions, read_scores};
 use super::spec::{Experiment, Scale};
-use super::store::{MODEL, Manifest, SCORES, Store};
+use super::store::{MODEL, Manifest, PREDICTIONS, SCORES, Store};
 use super::sweep::{PLAN, read_baselines};
 use super::{Epoch, Validation};
 use crate::error::{Error, Result};
@@ -74,6 +74,8 @@ pub struct Results<E> {
     pub unfinished: Vec<E>,
     /// The references; none before the run is finished.
     pub baselines: Vec<Baseline>,
+    /// How large the run was.
+    pub scale: Scale,
 }
 
 impl<E> Results<E> {
@@ -104,6 +106,8 @@ pub struct Cell<E> {
 pub struct Tested {
     /// The share of the test images that it classifies correctly.
     pub accuracy: f64,
+    /// What it says about each test image.
+    pub predictions: Predictions,
     /// The scores of its explanations, a row an image, method and metric.
     pub scores: Scores,
 }
@@ -182,6 +186,7 @@ pub fn results_in<E: Experiment>(folder: impl AsRef<Path>) -> Result<Results<E>>
         cells: Vec::new(),
         unfinished: Vec::new(),
         baselines: Vec::new(),
+        scale: kept.scale,
     };
     for (point, kept) in plan.cells.iter().zip(&kept.cells) {
         let parameters = E::at(point);
@@ -202,6 +207,7 @@ fn cell<E>(parameters: E, manifest: &Manifest, winner: bool, store: &Store) -> R
     let tested = match (winner, manifest.test_accuracy) {
         (true, Some(accuracy)) => Some(Tested {
             accuracy,
+            predictions: Predictions::read(&store.file(&manifest.key, PREDICTIONS))?,
             scores: read_scores(&store.file(&manifest.key, SCORES))?,
         }),
         _ => None,

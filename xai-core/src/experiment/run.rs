@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use super::analysis::Analysis;
 use super::lab::Lab;
-use super::results::Baseline;
+use super::results::{Baseline, Results};
 use super::spec::Experiment;
 use crate::error::Result;
 use crate::score::Scores;
@@ -30,6 +31,15 @@ pub trait Run: Experiment {
     fn baselines(lab: &Lab) -> Result<Vec<Baseline>> {
         let _ = lab;
         Ok(Vec::new())
+    }
+
+    /// Adds tables and charts of the experiment's own to the report of a finished run. None unless this is written.
+    ///
+    /// It is called at the end of every run, after the experiment's table and figure are made, and
+    /// sees what [`results`](crate::results) gives. What was added before an error is kept.
+    fn analysis(results: &Results<Self>, analysis: &mut Analysis) -> Result<()> {
+        let _ = (results, analysis);
+        Ok(())
     }
 }
 

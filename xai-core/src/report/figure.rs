@@ -188,7 +188,10 @@ impl Scale {
 
     /// A tick's label, with as many decimals as the step needs.
     pub fn label(&self, value: f64) -> String {
-        let decimals = if self.step < 0.1 { 2 } else { 1 };
+        // A step is a round number, of which the first digit tells: 0.02 has two decimals.
+        let decimals = (-self.step.log10() - 1e-9).ceil().max(0.0) as usize;
+        // Sums of steps are a little off: no minus before a zero.
+        let value = (value / self.step).round() * self.step + 0.0;
         format!("{value:.decimals$}")
     }
 

@@ -3,6 +3,7 @@
 use plotters::prelude::*;
 
 use super::canvas::{Align, Canvas, Turn};
+use super::chart::draw_mark;
 use super::figure::Figure;
 use super::font::text_width;
 use crate::error::Result;
@@ -61,8 +62,11 @@ pub(super) fn draw_accuracy<DB: DrawingBackend>(
         .try_for_each(|&point| canvas.circle(point, 9.0, color))
 }
 
-enum Key {
+/// What stands before a name.
+pub(super) enum Key {
     Box(RGBColor),
+    /// The mark of a series in a chart.
+    Mark(usize),
     Accuracy,
     Chance,
 }
@@ -89,6 +93,17 @@ impl Legend {
                     .map(|_| (Key::Chance, "Chance level".to_owned())),
             );
 
+        Self::new(entries.collect(), width)
+    }
+
+    /// A legend of these entries, no wider than `width` pixels.
+    pub fn new(entries: Vec<(Key, String)>, width: f64) -> Self {
+        if entries.is_empty() {
+            return Self {
+                rows: Vec::new(),
+                height: 0.0,
+            };
+        }
         let mut rows: Vec<Vec<(Key, String)>> = vec![Vec::new()];
         for entry in entries {
             let used: f64 = rows.last().map_or(0.0, |row| row_width(row));
@@ -114,6 +129,7 @@ impl Legend {
                     Key::Box(color) => {
                         canvas.rectangle((x, y - 16.0), (x + KEY, y + 16.0), *color)?
                     }
+                    Key::Mark(series) => draw_mark(canvas, (x + KEY / 2.0, y), *series)?,
                     Key::Accuracy => {
                         draw_accuracy(canvas, &[(x + 9.0, y), (x + KEY - 9.0, y)], NEUTRAL)?
                     }

@@ -4,10 +4,14 @@
 //! [precision](crate::score::Precision): one table row, one box, is one combination of the axes'
 //! levels and one method, over all images and training seeds.
 
+mod analysis;
 mod canvas;
+mod chart;
+mod curves;
 mod draw;
 mod figure;
 mod font;
+mod forest;
 mod layout;
 mod legend;
 mod names;
@@ -21,6 +25,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::experiment::analysis::Analysis;
 use crate::experiment::results::SweepResult;
 
 pub use plate::{Picture, Plate, Row};
@@ -75,6 +80,36 @@ pub fn write_plate(plate: &Plate, dir: &Path) -> Result<Vec<PathBuf>> {
 /// reason stands in the table's place.
 pub fn table_text(result: &SweepResult) -> String {
     Summary::of(result).map_or_else(|reason| reason.to_string(), |summary| table::text(&summary))
+}
+
+/// Everything that a finished run leaves in its folder: what [`write`] makes, then the experiment's own
+/// tables and charts with `analysis.json`, a list of them (name, title, caption, and the files `csv`,
+/// `svg` and `png`). An experiment without any score, whose analysis is all there is, has no table and figure.
+///
+/// # Errors
+/// Those of [`write`]; parts of the analysis without a name of their own or without anything to show.
+pub fn write_all(result: &SweepResult, analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
+    fs::create_dir_all(dir).map_err(|e| Error::file(dir, e))?;
+    let mut paths = match only_analysed(result, analysis) {
+        true => Vec::new(),
+        false => write(result, dir)?,
+    };
+    paths.extend(analysis::write(analysis, dir)?);
+    Ok(paths)
+}
+
+/// What the terminal shows of the same: [`table_text`], then the tables of the analysis.
+pub fn text_of_all(result: &SweepResult, analysis: &Analysis) -> String {
+    let table = match only_analysed(result, analysis) {
+        true => String::new(),
+        false => table_text(result),
+    };
+    table + &analysis::text(analysis)
+}
+
+fn only_analysed(result: &SweepResult, analysis: &Analysis) -> bool {
+    let unscored = result.cells.iter().all(|cell| cell.scores.is_empty());
+    unscored && !analysis.parts.is_empty()
 }
 
 /// Writes a file under another name and renames it, so that nobody ever finds half of one.

@@ -2,8 +2,11 @@
 
 use std::fs;
 
-use super::{Summary, table};
-use crate::experiment::{Run, Scale, SweepOptions, sweep};
+use super::{Summary, analysis, table};
+use crate::error::{Error, Result};
+use crate::experiment::analysis::{Analysis, Part};
+use crate::experiment::results::results_in;
+use crate::experiment::{Outcome, Run, Scale, SweepOptions, sweep};
 
 /// Runs an experiment in a folder of its own and gives its table, with measured numbers rounded to two decimals.
 ///
@@ -22,13 +25,40 @@ pub fn snapshot<R: Run>(scale: Scale) -> String {
         quiet: true,
         ..SweepOptions::default()
     });
+    let table = outcome.and_then(tables::<R>);
     let _ = fs::remove_dir_all(&out);
-    let outcome = outcome.unwrap_or_else(|error| panic!("{error}"));
-    let result = outcome
-        .result
-        .unwrap_or_else(|| panic!("failed: {:?}", outcome.failures));
-    let summary = Summary::of(&result).unwrap_or_else(|error| panic!("{error}"));
-    rounded(&table::csv(&summary))
+    table.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The table, then those of the analysis.
+fn tables<R: Run>(outcome: Outcome) -> Result<String> {
+    let failed = || Error::invalid(format!("failed: {:?}", outcome.failures));
+    let result = outcome.result.as_ref().ok_or_else(failed)?;
+    let mut analysis = Analysis::default();
+    R::analysis(&results_in(&outcome.folder)?, &mut analysis)?;
+    let mut text = match super::only_analysed(result, &analysis) {
+        true => String::new(),
+        false => rounded(&table::csv(&Summary::of(result)?)),
+    };
+    for part in &analysis.parts {
+        if let Part::Table(table) = part {
+            let title = &table.heading.title;
+            text += &format!("\n\n{title}\n{}", coarse(&analysis::csv(part)?));
+        }
+    }
+    Ok(text)
+}
+
+/// A table of the analysis with two decimals in all numbers that have more.
+fn coarse(table: &str) -> String {
+    let field = |field: &str| match field.parse::<f64>() {
+        Ok(number) if field.contains('.') => {
+            format!("{:.2}", (number * 100.0).round() / 100.0 + 0.0)
+        }
+        _ => field.to_owned(),
+    };
+    let line = |line: &str| line.split(',').map(field).collect::<Vec<_>>().join(",");
+    table.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// A table with two decimals in the columns behind `method`; those before it are values of the design.

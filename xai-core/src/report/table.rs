@@ -113,7 +113,7 @@ fn decimals(number: f64) -> String {
 }
 
 /// A field as RFC 4180 has it.
-fn quoted(field: &str) -> String {
+pub(super) fn quoted(field: &str) -> String {
     if field.contains([',', '"', '\n', '\r']) {
         return format!("\"{}\"", field.replace('"', "\"\""));
     }
@@ -203,7 +203,7 @@ pub(super) fn text(summary: &Summary) -> String {
 }
 
 /// Levels to the left, numbers to the right.
-fn push_row<'a>(
+pub(super) fn push_row<'a>(
     out: &mut String,
     row: impl Iterator<Item = &'a str>,
     widths: &[usize],
@@ -227,7 +227,7 @@ fn mean_text(values: &[(u32, f64)]) -> String {
 }
 
 /// Breaks a title at spaces into lines of at most ten letters where words allow.
-fn wrapped(title: &str) -> Vec<String> {
+pub(super) fn wrapped(title: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in title.split(' ') {
         match lines.last_mut() {

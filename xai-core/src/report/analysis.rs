@@ -1,0 +1,253 @@
+//! The files and the text of an experiment's own analysis.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value as Json, json};
+
+use super::curves::CurvesPage;
+use super::forest::ForestPage;
+use super::table::{push_row, quoted, wrapped};
+use super::{aside, page};
+use crate::error::{Error, Result};
+use crate::experiment::analysis::{Analysis, Curves, Entry, Forest, Heading, Part, Table};
+
+/// The file that lists what the analysis made.
+const LIST: &str = "analysis.json";
+
+/// Writes the parts, and `analysis.json`, which lists them; gives their paths.
+///
+/// Of a table `<name>.csv`, of a chart also `<name>.svg` and `<name>.png`, and its CSV holds what is drawn.
+/// Of no parts nothing is written, and a list of an earlier run is removed.
+pub(super) fn write(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
+    let list = dir.join(LIST);
+    if analysis.parts.is_empty() {
+        return match fs::remove_file(&list) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::file(&list, error))
+            }
+            _ => Ok(Vec::new()),
+        };
+    }
+    let mut paths = Vec::new();
+    let mut entries = Vec::new();
+    for part in &analysis.parts {
+        let heading = heading(part);
+        check_name(&heading.name, &analysis.parts)?;
+        let file = |ending: &str| format!("{}.{ending}", heading.name);
+        paths.push(text_file(dir, &file("csv"), &csv(part)?)?);
+        let drawn = match part {
+            Part::Table(_) => false,
+            Part::Curves(curves) => {
+                paths.extend(picture(&CurvesPage::of(curves)?, dir, &heading.name)?);
+                true
+            }
+            Part::Forest(forest) => {
+                paths.extend(picture(&ForestPage::of(forest)?, dir, &heading.name)?);
+                true
+            }
+        };
+        let picture = |ending: &str| drawn.then(|| file(ending));
+        entries.push(json!({
+            "name": heading.name,
+            "title": heading.title,
+            "caption": heading.caption,
+            "csv": file("csv"),
+            "svg": picture("svg"),
+            "png": picture("png"),
+        }));
+    }
+    let text = serde_json::to_string_pretty(&Json::Array(entries)).map_err(Error::invalid)?;
+    paths.push(text_file(dir, LIST, &(text + "\n"))?);
+    Ok(paths)
+}
+
+/// The tables as aligned text, each under its title.
+pub(super) fn text(analysis: &Analysis) -> String {
+    let mut out = String::new();
+    for part in &analysis.parts {
+        if let Part::Table(table) = part {
+            let _ = writeln!(out, "\n{}\n", table.heading.title);
+            push_table(&mut out, table);
+        }
+    }
+    out
+}
+
+fn heading(part: &Part) -> &Heading {
+    match part {
+        Part::Table(table) => &table.heading,
+        Part::Curves(curves) => &curves.heading,
+        Part::Forest(forest) => &forest.heading,
+    }
+}
+
+/// A name is that of files, no two parts have the same, and none that of the experiment's own table and figure.
+fn check_name(name: &str, parts: &[Part]) -> Result<()> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let times = parts.iter().filter(|part| heading(part).name == name);
+    let problem = if name.is_empty() || !name.chars().all(plain) {
+        "is not in snake case"
+    } else if ["table", "figure"].contains(&name) {
+        "is taken by the experiment's own"
+    } else if times.count() > 1 {
+        "is there twice"
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid(format!(
+        "the name `{name}` of a table or chart {problem}; give it another one"
+    )))
+}
+
+fn text_file(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
+    aside(dir, name, |path| {
+        fs::write(path, text).map_err(|error| Error::file(path, error))
+    })
+}
+
+fn picture(page: &impl page::Page, dir: &Path, name: &str) -> Result<[PathBuf; 2]> {
+    Ok([
+        aside(dir, &format!("{name}.svg"), |path| page::svg(page, path))?,
+        aside(dir, &format!("{name}.png"), |path| page::png(page, path))?,
+    ])
+}
+
+/// The CSV of a part: a table's rows, or what a chart shows.
+pub(super) fn csv(part: &Part) -> Result<String> {
+    let rows = match part {
+        Part::Table(table) => {
+            let width = table.columns.len();
+            if let Some(row) = table.rows.iter().find(|row| row.len() != width) {
+                return Err(Error::invalid(format!(
+                    "a row of the table `{}` has {} entries for {width} columns",
+                    table.heading.name,
+                    row.len()
+                )));
+            }
+            let numbers = table.rows.iter().map(|row| row.iter().map(exact).collect());
+            std::iter::once(table.columns.clone())
+                .chain(numbers)
+                .collect()
+        }
+        Part::Curves(curves) => points(curves),
+        Part::Forest(forest) => estimates(forest),
+    };
+    Ok(rows.iter().fold(String::new(), |mut text, row| {
+        let fields: Vec<String> = row.iter().map(|field| quoted(field)).collect();
+        text.push_str(&fields.join(","));
+        text.push('\n');
+        text
+    }))
+}
+
+/// A row a point; `curve` numbers the curves of a panel, of which several may have one name.
+fn points(curves: &Curves) -> Vec<Vec<String>> {
+    let [x, y] = &curves.axes;
+    let mut rows = vec![
+        ["panel", "curve", "series", x, y]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    for panel in &curves.panels {
+        for (number, curve) in panel.curves.iter().enumerate() {
+            for [x, y] in &curve.points {
+                let number = number.to_string();
+                rows.push(vec![
+                    panel.title.clone(),
+                    number,
+                    curve.series.clone(),
+                    decimals(*x),
+                    decimals(*y),
+                ]);
+            }
+        }
+    }
+    rows
+}
+
+fn estimates(forest: &Forest) -> Vec<Vec<String>> {
+    let header = ["panel", "row", "series", forest.x.as_str(), "low", "high"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for panel in &forest.panels {
+        for one in &panel.estimates {
+            let end = |which: usize| one.interval.map_or(String::new(), |i| decimals(i[which]));
+            rows.push(vec![
+                panel.title.clone(),
+                forest.rows.get(one.row).cloned().unwrap_or_default(),
+                one.series.clone(),
+                decimals(one.value),
+                end(0),
+                end(1),
+            ]);
+        }
+    }
+    rows
+}
+
+fn decimals(number: f64) -> String {
+    format!("{number:.6}")
+}
+
+/// An entry in the file; a number that is not finite is no number.
+fn exact(entry: &Entry) -> String {
+    match entry {
+        Entry::Text(text) => text.clone(),
+        Entry::Count(count) => count.to_string(),
+        Entry::Number(number) if number.is_finite() => decimals(*number),
+        Entry::Number(_) | Entry::Missing => String::new(),
+    }
+}
+
+/// An entry in the terminal. Small numbers, such as p values, keep their size.
+fn short(entry: &Entry) -> String {
+    match entry {
+        Entry::Number(number) if number.is_finite() => {
+            match *number != 0.0 && number.abs() < 0.0005 {
+                true => format!("{number:.0e}"),
+                false => format!("{number:.3}"),
+            }
+        }
+        Entry::Number(_) | Entry::Missing => "-".to_owned(),
+        other => exact(other),
+    }
+}
+
+fn push_table(out: &mut String, table: &Table) {
+    let rows: Vec<Vec<String>> = table
+        .rows
+        .iter()
+        .map(|row| row.iter().map(short).collect())
+        .collect();
+    let header: Vec<Vec<String>> = table
+        .columns
+        .iter()
+        .map(|name| wrapped(&name.replace('_', " ")))
+        .collect();
+    let widths: Vec<usize> = (0..header.len())
+        .map(|column| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            let texts = cells.chain(&header[column]);
+            texts.map(|text| text.chars().count()).max().unwrap_or(0)
+        })
+        .collect();
+    // Words to the left as far as all rows begin with them.
+    let words = |row: &Vec<Entry>| {
+        row.iter()
+            .take_while(|entry| matches!(entry, Entry::Text(_)))
+            .count()
+    };
+    let left = table.rows.iter().map(words).min().unwrap_or(0);
+    let height = header.iter().map(Vec::len).max().unwrap_or(0);
+    for line in 0..height {
+        let titles = header.iter().map(|title| {
+            let from = height - title.len();
+            line.checked_sub(from).map_or("", |at| title[at].as_str())
+        });
+        push_row(out, titles, &widths, left);
+    }
+    for row in &rows {
+        push_row(out, row.iter().map(String::as_str), &widths, left);
+    }
+}

@@ -1,0 +1,228 @@
+//! What charts of panels have in common: a grid of panels, round scales, colours and marks of series.
+
+use plotters::prelude::*;
+
+use super::canvas::{Align, Canvas, Turn};
+use super::figure::Scale;
+use super::font::text_width;
+use super::layout::{EDGE, TICK};
+use super::legend::{Key, Legend, series_color};
+use crate::error::Result;
+
+// Lengths in pixels of the PNG, as in `layout`.
+const WIDTH: f64 = 2600.0;
+pub(super) const TITLE: f64 = 36.0;
+pub(super) const LABEL: f64 = 36.0;
+pub(super) const GRID: RGBColor = RGBColor(222, 222, 222);
+pub(super) const FRAME: RGBColor = RGBColor(130, 130, 130);
+const GAP: f64 = 48.0;
+const TITLE_ROOM: f64 = 78.0;
+
+/// Panels in rows, with a legend above and the names of the scales at the left and below.
+pub(super) struct Grid {
+    pub size: (u32, u32),
+    pub columns: usize,
+    count: usize,
+    /// Width and height of a panel.
+    pub panel: (f64, f64),
+    left: f64,
+    top: f64,
+    below: f64,
+    legend: Legend,
+}
+
+impl Grid {
+    /// `left` is the room for what stands left of the panels, `below` for the labels under each.
+    /// At most `most` panels stand side by side.
+    pub fn of(
+        count: usize,
+        most: usize,
+        left: f64,
+        below: f64,
+        height: f64,
+        series: &[String],
+    ) -> Self {
+        let count = count.max(1);
+        // Full rows first: five panels are three and two, not four and one.
+        let rows = count.div_ceil(most);
+        let columns = count.div_ceil(rows);
+        let gaps = (columns - 1) as f64 * GAP;
+        let right = 60.0;
+        let width = ((WIDTH - left - right - gaps) / columns as f64).min(1300.0);
+        let page = left + gaps + columns as f64 * width + right;
+        // One series needs no legend.
+        let named = if series.len() > 1 { series } else { &[] };
+        let keys = named.iter().enumerate();
+        let keys = keys.map(|(i, name)| (Key::Mark(i), name.clone()));
+        let legend = Legend::new(keys.collect(), page - 2.0 * EDGE);
+        let top = EDGE + legend.height + TITLE_ROOM;
+        let each = height + below + TITLE_ROOM;
+        let bottom = top + rows as f64 * each - TITLE_ROOM;
+        Self {
+            size: (page.round() as u32, (bottom + 64.0 + EDGE).round() as u32),
+            columns,
+            count,
+            panel: (width, height),
+            left,
+            top,
+            below,
+            legend,
+        }
+    }
+
+    /// The top left corner of a panel.
+    pub fn corner(&self, index: usize) -> (f64, f64) {
+        let (column, row) = ((index % self.columns) as f64, (index / self.columns) as f64);
+        (
+            self.left + column * (self.panel.0 + GAP),
+            self.top + row * (self.panel.1 + self.below + TITLE_ROOM),
+        )
+    }
+
+    /// The legend, the name of what runs along x, and that of what runs along y.
+    pub fn draw_names<DB: DrawingBackend>(
+        &self,
+        canvas: &Canvas<DB>,
+        x: &str,
+        y: &str,
+    ) -> Result<()> {
+        let (page, bottom) = (f64::from(self.size.0), f64::from(self.size.1));
+        self.legend.draw(canvas, EDGE, page)?;
+        let last = self.corner(self.count - 1).1 + self.panel.1;
+        let middle = (self.left + page - 60.0) / 2.0;
+        let under = (middle, bottom - EDGE - 24.0);
+        canvas.text(x, under, LABEL, Align::Center, Turn::None)?;
+        let beside = (46.0, (self.top + last) / 2.0);
+        canvas.text(y, beside, LABEL, Align::Center, Turn::Up)
+    }
+
+    /// The outline of a panel and its title.
+    pub fn draw_frame<DB: DrawingBackend>(
+        &self,
+        canvas: &Canvas<DB>,
+        index: usize,
+        title: &str,
+    ) -> Result<()> {
+        let ((x0, y0), (width, height)) = (self.corner(index), self.panel);
+        let (x1, y1) = (x0 + width, y0 + height);
+        let corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)];
+        for side in corners.windows(2) {
+            canvas.line(side, FRAME, 2.0)?;
+        }
+        let over = (x0 + width / 2.0, y0 - 36.0);
+        canvas.text(title, over, TITLE, Align::Center, Turn::None)
+    }
+
+    /// The x of a value in a panel; what lies outside the scale is put on its end.
+    pub fn x(&self, index: usize, scale: &Scale, value: f64) -> f64 {
+        self.corner(index).0 + self.panel.0 * scale.place(value).clamp(0.0, 1.0)
+    }
+
+    /// Grid lines at the ticks of the scale along x, and their labels.
+    pub fn draw_x<DB: DrawingBackend>(
+        &self,
+        canvas: &Canvas<DB>,
+        index: usize,
+        scale: &Scale,
+    ) -> Result<()> {
+        let (_, y0) = self.corner(index);
+        let y1 = y0 + self.panel.1;
+        for tick in scale.ticks() {
+            let x = self.x(index, scale, tick);
+            canvas.line(&[(x, y0), (x, y1)], GRID, 2.0)?;
+            let label = scale.label(tick);
+            canvas.text(&label, (x, y1 + 34.0), TICK, Align::Center, Turn::None)?;
+        }
+        Ok(())
+    }
+}
+
+/// The mark of a series: colour and shape both tell it from others.
+pub(super) fn draw_mark<DB: DrawingBackend>(
+    canvas: &Canvas<DB>,
+    (x, y): (f64, f64),
+    series: usize,
+) -> Result<()> {
+    let color = series_color(series);
+    match series % 2 {
+        0 => {
+            canvas.circle((x, y), 12.0, WHITE)?;
+            canvas.circle((x, y), 10.0, color)
+        }
+        _ => {
+            let square = |half: f64, color| {
+                canvas.rectangle((x - half, y - half), (x + half, y + half), color)
+            };
+            square(11.0, WHITE)?;
+            square(9.0, color)
+        }
+    }
+}
+
+/// The names in order of first appearance.
+pub(super) fn distinct<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut seen: Vec<String> = Vec::new();
+    for name in names {
+        if !seen.contains(name) {
+            seen.push(name.clone());
+        }
+    }
+    seen
+}
+
+/// A scale with round steps that holds all values and has at most `most` steps.
+///
+/// What holds nothing, or one value, is given some room.
+pub(super) fn round_scale(values: impl Iterator<Item = f64>, most: usize) -> Scale {
+    let finite = values.filter(|value| value.is_finite());
+    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (low.min(value), high.max(value))
+    });
+    let (low, high) = match low <= high {
+        true => (low, high.max(low + 0.02)),
+        false => (0.0, 1.0),
+    };
+    let rough = (high - low) / most as f64;
+    let ten = 10f64.powf(rough.log10().floor());
+    let steps = [1.0, 2.0, 5.0, 10.0, 20.0]
+        .into_iter()
+        .map(|part| part * ten);
+    let ends = |step: f64| {
+        // A little tolerance, so that 0.3 is on the step 0.1.
+        let low = (low / step + 1e-9).floor() * step;
+        let high = (high / step - 1e-9).ceil() * step;
+        (low, high)
+    };
+    let fits = |step: &f64| {
+        let (low, high) = ends(*step);
+        ((high - low) / step).round() as usize <= most
+    };
+    let step = steps.clone().find(fits).unwrap_or(20.0 * ten);
+    let (low, high) = ends(step);
+    Scale { low, high, step }
+}
+
+/// The widest of the texts, in pixels.
+pub(super) fn widest<'a>(texts: impl Iterator<Item = &'a String>, size: f64) -> f64 {
+    texts.map(|text| text_width(text, size)).fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scales_hold_their_values_in_round_steps() {
+        let ends = |values: &[f64], most| {
+            let scale = round_scale(values.iter().copied(), most);
+            let ticks: Vec<String> = scale.ticks().map(|tick| scale.label(tick)).collect();
+            ticks.join(" ")
+        };
+        assert_eq!(ends(&[0.51, 0.97], 5), "0.5 0.6 0.7 0.8 0.9 1.0");
+        assert_eq!(ends(&[-0.07, 0.31], 5), "-0.1 0.0 0.1 0.2 0.3 0.4");
+        assert_eq!(ends(&[0.004, 0.012], 5), "0.000 0.005 0.010 0.015");
+        assert_eq!(ends(&[0.3, 0.3], 5), "0.300 0.305 0.310 0.315 0.320");
+        assert_eq!(ends(&[], 5), "0.0 0.2 0.4 0.6 0.8 1.0");
+        assert_eq!(ends(&[f64::NAN, 3.0, 41.0], 5), "0 10 20 30 40 50");
+    }
+}

@@ -1,0 +1,99 @@
+//! A chart of points and lines.
+
+use plotters::prelude::*;
+
+use super::canvas::{Align, Canvas, Turn};
+use super::chart::{GRID, Grid, distinct, draw_mark, round_scale, widest};
+use super::figure::Scale;
+use super::layout::TICK;
+use super::legend::series_color;
+use super::page::Page;
+use crate::error::{Error, Result};
+use crate::experiment::analysis::Curves;
+
+/// Curves in their places.
+pub(super) struct CurvesPage<'a> {
+    chart: &'a Curves,
+    series: Vec<String>,
+    scales: [Scale; 2],
+    grid: Grid,
+}
+
+impl<'a> CurvesPage<'a> {
+    /// Lays out a chart.
+    ///
+    /// # Errors
+    /// If there is no point to draw.
+    pub fn of(chart: &'a Curves) -> Result<Self> {
+        let curves = || chart.panels.iter().flat_map(|panel| &panel.curves);
+        let points = || curves().flat_map(|curve| finite(&curve.points));
+        if points().next().is_none() {
+            return Err(Error::invalid(format!(
+                "the chart `{}` has no point",
+                chart.heading.name
+            )));
+        }
+        let series = distinct(curves().map(|curve| &curve.series));
+        let scales = [
+            round_scale(points().map(|point| point[0]), 5),
+            round_scale(points().map(|point| point[1]), 5),
+        ];
+        let labels: Vec<String> = scales[1]
+            .ticks()
+            .map(|tick| scales[1].label(tick))
+            .collect();
+        let left = 96.0 + widest(labels.iter(), TICK);
+        let grid = Grid::of(chart.panels.len(), 4, left, 60.0, 520.0, &series);
+        Ok(Self {
+            chart,
+            series,
+            scales,
+            grid,
+        })
+    }
+}
+
+fn finite(points: &[[f64; 2]]) -> impl Iterator<Item = [f64; 2]> {
+    let points = points.iter().copied();
+    points.filter(|point| point.iter().all(|number| number.is_finite()))
+}
+
+impl Page for CurvesPage<'_> {
+    fn size(&self) -> (u32, u32) {
+        self.grid.size
+    }
+
+    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
+        let [x_scale, y_scale] = &self.scales;
+        let (width, height) = self.grid.panel;
+        for (index, panel) in self.chart.panels.iter().enumerate() {
+            let (x0, y0) = self.grid.corner(index);
+            let y = |value: f64| y0 + height * (1.0 - y_scale.place(value));
+            self.grid.draw_x(canvas, index, x_scale)?;
+            for tick in y_scale.ticks() {
+                canvas.line(&[(x0, y(tick)), (x0 + width, y(tick))], GRID, 2.0)?;
+                if index % self.grid.columns == 0 {
+                    let place = (x0 - 14.0, y(tick));
+                    let label = y_scale.label(tick);
+                    canvas.text(&label, place, TICK, Align::Right, Turn::None)?;
+                }
+            }
+            for curve in &panel.curves {
+                let series = self.series.iter().position(|name| *name == curve.series);
+                let series = series.unwrap_or(0);
+                let points: Vec<(f64, f64)> = finite(&curve.points)
+                    .map(|[a, b]| (self.grid.x(index, x_scale, a), y(b)))
+                    .collect();
+                if curve.joined {
+                    canvas.line(&points, series_color(series), 4.0)?;
+                }
+                points
+                    .iter()
+                    .try_for_each(|&point| draw_mark(canvas, point, series))?;
+            }
+            self.grid.draw_frame(canvas, index, &panel.title)?;
+        }
+        let [x, y] = &self.chart.axes;
+        self.grid.draw_names(canvas, x, y)
+    }
+}
