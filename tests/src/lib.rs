@@ -1,7 +1,11 @@
 //! Tests of the whole system; each file in `tests/` is one subject. Fixtures and the scripts that made them are in `fixtures/`.
 
+mod fixture;
+
 use std::path::Path;
 use std::process::{Command, Output};
+
+pub use fixture::{Fixture, cpu, download, error, fixture, largest, upload};
 
 /// The command of the toy experiment: `program` is `env!("CARGO_BIN_EXE_toy")`, which only tests know.
 pub fn toy(program: &str, out: &Path, delays: &str, arguments: &[&str]) -> Command {

@@ -1,72 +1,27 @@
 //! Methods beyond the paper's eight, against zennit and Captum (`fixtures/beyond/make.py`), and what
 //! their rules promise: relevance is conserved where the rule says so.
 
-use std::path::PathBuf;
-
 use ndarray::{Array4, Axis};
-use safetensors::SafeTensors;
+use tests::{Fixture, error};
 use xai_core::attribution::lrp::{Composite, LrpRule};
 use xai_core::attribution::{
-    DeepLiftShap, Explain, GradCam, GuidedGradCam, Images, LrpComposite, Panel, layer_activation,
-    layer_conductance,
+    DeepLiftShap, GradCam, GuidedGradCam, LrpComposite, Panel, layer_activation, layer_conductance,
 };
-use xai_core::device::DeviceChoice;
-use xai_core::network::{Layer, Network, json};
+use xai_core::network::Layer;
+
+use crate::common::{TARGET, explain, network};
 
 /// Of the fixtures' largest value; they were computed in double precision.
 const TOLERANCE: f32 = 1e-5;
-const TARGET: usize = 1;
 
-fn bytes(path: &str) -> Vec<u8> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-    std::fs::read(folder.join(path)).unwrap()
-}
-
-fn array(file: &SafeTensors, name: &str) -> Array4<f32> {
-    let tensor = file.tensor(name).unwrap_or_else(|e| panic!("{name}: {e}"));
-    let numbers = tensor.data().as_chunks::<4>().0.iter();
-    let numbers = numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    let [n, c, h, w] = tensor.shape().try_into().unwrap();
-    Array4::from_shape_vec((n, c, h, w), numbers).unwrap()
-}
-
-/// A network of Captum's fixtures and its images.
-fn fixture(name: &str) -> (Network, Images) {
-    let bytes = bytes(&format!("captum/{name}.safetensors"));
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
-    let description = &metadata.metadata().as_ref().unwrap()["network"];
-    let file = SafeTensors::deserialize(&bytes).unwrap();
-    let device = DeviceChoice::Flex.open().unwrap();
-    let network = json::network(description, &file, &device).unwrap();
-    let pixels = array(&file, "input");
-    let class = vec![0; pixels.dim().0];
-    (network, Images::new(pixels, class))
+fn beyond() -> Fixture {
+    Fixture::read("beyond/beyond.safetensors")
 }
 
 #[track_caller]
 fn assert_close(found: &Array4<f32>, wanted: &Array4<f32>, what: &str) {
-    assert_eq!(found.dim(), wanted.dim(), "{what}");
-    let largest = wanted.iter().fold(0.0f32, |most, v| most.max(v.abs()));
-    let error = (found - wanted)
-        .iter()
-        .fold(0.0f32, |most, v| most.max(v.abs()));
-    assert!(
-        error <= TOLERANCE * largest,
-        "{what}: off by {error:e} of {largest:e}"
-    );
-}
-
-fn explain(
-    method: impl Explain<Network> + 'static,
-    network: &Network,
-    images: &Images,
-) -> Array4<f32> {
-    let panel = Panel::new().with(method);
-    panel
-        .explain(network, images, TARGET)
-        .unwrap()
-        .remove(0)
-        .values
+    let error = error(found, wanted);
+    assert!(error <= TOLERANCE, "{what}: off by {error:e}");
 }
 
 /// Each rule in all layers, and each named composite.
@@ -102,12 +57,11 @@ fn composites() -> Vec<(&'static str, LrpComposite)> {
 
 #[test]
 fn rules_and_composites_are_zennits() {
-    let beyond = bytes("beyond/beyond.safetensors");
-    let beyond = SafeTensors::deserialize(&beyond).unwrap();
+    let beyond = beyond();
     for name in ["plain", "relu_before_pool", "vgg", "batch_norm"] {
-        let (network, images) = fixture(name);
+        let (network, images) = network(name);
         for (rule, method) in composites() {
-            let wanted = array(&beyond, &format!("{name}/{rule}"));
+            let wanted = beyond.array(&format!("{name}/{rule}"));
             let found = explain(method, &network, &images);
             assert_close(&found, &wanted, &format!("{rule} of {name}"));
         }
@@ -116,9 +70,8 @@ fn rules_and_composites_are_zennits() {
 
 #[test]
 fn class_activation_maps_are_captums() {
-    let beyond = bytes("beyond/beyond.safetensors");
-    let beyond = SafeTensors::deserialize(&beyond).unwrap();
-    let wanted = |network: &str, method: &str| array(&beyond, &format!("{network}/{method}"));
+    let beyond = beyond();
+    let wanted = |network: &str, method: &str| beyond.array(&format!("{network}/{method}"));
     // The default layer is the ReLU behind the last convolution: in `plain` and `batch_norm`.
     for (name, layer) in [
         ("plain", None),
@@ -127,7 +80,7 @@ fn class_activation_maps_are_captums() {
         ("vgg", None),
         ("vgg", Some(8)),
     ] {
-        let (network, images) = fixture(name);
+        let (network, images) = network(name);
         let found = explain(GradCam { layer, relu: false }, &network, &images);
         assert_close(&found, &wanted(name, "grad_cam"), name);
         let found = explain(GuidedGradCam { layer }, &network, &images);
@@ -137,11 +90,10 @@ fn class_activation_maps_are_captums() {
 
 #[test]
 fn layers_and_several_baselines_are_captums() {
-    let beyond = bytes("beyond/beyond.safetensors");
-    let beyond = SafeTensors::deserialize(&beyond).unwrap();
+    let beyond = beyond();
     for (name, layer) in [("plain", 1), ("relu_before_pool", 1), ("vgg", 4)] {
-        let (network, images) = fixture(name);
-        let wanted = array(&beyond, &format!("{name}/conductance"));
+        let (network, images) = network(name);
+        let wanted = beyond.array(&format!("{name}/conductance"));
         let found = layer_conductance(&network, &images, TARGET, layer, 20).unwrap();
         assert_close(&found, &wanted, name);
         let activation = layer_activation(&network, &images, layer).unwrap();
@@ -149,10 +101,10 @@ fn layers_and_several_baselines_are_captums() {
         let scores = layer_activation(&network, &images, network.layers.len() - 1).unwrap();
         assert_eq!(scores.dim().0, images.pixels.dim().0);
     }
-    let (network, images) = fixture("plain");
-    let baselines = array(&beyond, "baselines");
+    let (network, images) = network("plain");
+    let baselines = beyond.array("baselines");
     let found = explain(DeepLiftShap { baselines }, &network, &images);
-    let wanted = array(&beyond, "plain/deep_lift_shap");
+    let wanted = beyond.array("plain/deep_lift_shap");
     assert_close(&found, &wanted, "deep_lift_shap");
 }
 
@@ -160,7 +112,7 @@ fn layers_and_several_baselines_are_captums() {
 /// average pooling, which cannot share what zB, w2 or flat gave to neurons that are silent.)
 #[test]
 fn relevance_is_conserved_without_biases() {
-    let (mut network, images) = fixture("plain");
+    let (mut network, images) = network("plain");
     for layer in &mut network.layers {
         match layer {
             Layer::Conv2d(conv) => conv.bias = None,
@@ -183,7 +135,7 @@ fn relevance_is_conserved_without_biases() {
 
 #[test]
 fn a_layer_that_is_not_there_is_an_error() {
-    let (network, images) = fixture("plain");
+    let (network, images) = network("plain");
     let panel = Panel::new().with(GradCam {
         layer: Some(99),
         relu: false,

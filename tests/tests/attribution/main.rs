@@ -1,0 +1,13 @@
+//! Attribution methods against independent programs and closed forms, and what a panel of them does.
+
+#[path = "../autodiff/mod.rs"]
+mod autodiff;
+mod beyond;
+mod captum;
+mod common;
+mod errors;
+mod exact;
+mod independence;
+mod models;
+mod panel;
+mod sampling;

@@ -1,0 +1,34 @@
+//! Networks and their weights: files as PyTorch, ONNX and Burn write them (`fixtures/networks/make.py`),
+//! what is said when they do not fit, and torchvision's ResNet-18 held to Captum and zennit.
+
+mod files;
+mod fine_tuning;
+mod residual;
+
+use ndarray::{Array2, Array4};
+use tests::{Fixture, cpu, download, fixture, upload};
+use xai_core::network::{Network, json};
+
+/// A file among the fixtures of networks.
+fn file(name: &str) -> std::path::PathBuf {
+    fixture("networks").join(name)
+}
+
+/// A network's description among the fixtures, with weights from a file there.
+fn read(layers: &str, weights: &str) -> xai_core::Result<Network> {
+    json::read(file(layers).to_str().unwrap(), 0, &file(weights), &cpu())
+}
+
+/// What other programs gave.
+fn expected(name: &str) -> Array2<f32> {
+    Fixture::read("networks/expected.safetensors").array(name)
+}
+
+fn input() -> Array4<f32> {
+    Fixture::read("networks/expected.safetensors").array("input")
+}
+
+/// The scores of [`input`].
+fn outputs(network: &Network) -> Array2<f32> {
+    download(network.forward(upload(&input())))
+}
