@@ -4,6 +4,7 @@
 
 use xai_core::experiment::{Experiment, Plan};
 use xai_core::prelude::*;
+use xai_core::score::Auroc;
 
 /// The values of each parameter, the number of cells, and what is left out.
 fn plan<E: Experiment>(scale: Scale) -> String {
@@ -231,6 +232,53 @@ fn look(model: &Network, images: &Images) -> Result<(f32, Scores)> {
     Ok((positive as f32 / map.len() as f32, scores))
 }
 // ANCHOR_END: explain
+
+// ANCHOR: combine
+/// Evidence for the class alone, summed over channels.
+fn evidence(model: &Network, images: &Images) -> Result<Scores> {
+    let positive_sum = Combine {
+        sign: Sign::Positive,
+        channels: Channels::Sum,
+    };
+    explain!(
+        model = *model,
+        input = *images,
+        methods = [InputXGradient, Lrp::epsilon(1e-9)],
+        combine = positive_sum,
+        score = (Precision, Auroc)
+    )
+}
+// ANCHOR_END: combine
+
+/// The map of raw intensity is the image, so that each policy's brightest pixel is known by hand.
+#[test]
+fn combined_as_the_argument_says() {
+    // Red, green and blue of two pixels; the truth is the second.
+    let precision = |first: [f32; 3], second: [f32; 3], combine: Combine| {
+        let pixels =
+            ndarray::Array4::from_shape_fn((1, 3, 1, 2), |(_, c, _, x)| [first, second][x][c]);
+        let images = Images::new(pixels, vec![0]).with_truth(ndarray::array![[[false, true]]]);
+        let scores = explain!(
+            input = images,
+            methods = [Intensity],
+            combine = combine,
+            score = Precision
+        );
+        let scores = scores.unwrap();
+        assert_eq!(scores[1].method, "chance");
+        assert_eq!(scores[1].metric, "precision_chance");
+        assert_eq!(scores[1].value, 0.5);
+        assert_eq!(scores.len(), 2);
+        scores[0].value
+    };
+    // Luma weighs green five times as much as blue.
+    let (green, blue) = ([0.0, 0.5, 0.0], [0.0, 0.0, 0.9]);
+    assert_eq!(precision(green, blue, Combine::default()), 0.0);
+    assert_eq!(precision(green, blue, Channels::Sum.into()), 1.0);
+    let (even, odd) = ([0.4, 0.4, 0.4], [0.0, 0.0, 0.9]);
+    assert_eq!(precision(even, odd, Channels::Sum.into()), 0.0);
+    assert_eq!(precision(even, odd, Channels::MaxAbs.into()), 1.0);
+}
 
 // ANCHOR: panel
 /// Methods that are known only at run time.

@@ -65,7 +65,7 @@ pub mod prelude {
         Corpus, Epoch, Fitted, Lab, Level, Model, Run, Scale, Validation, linear, log,
     };
     pub use crate::network::Network;
-    pub use crate::score::{Metric, Precision, Score, Scores};
+    pub use crate::score::{Channels, Combine, Metric, Precision, Score, Scores, Sign};
     pub use crate::training::{Depth, Optimizer, Sgd};
 }
 

@@ -9,8 +9,8 @@ use syn::{Expr, Path, Token};
 use crate::errors::Errors;
 use crate::names::{private, snake_case, suggestion};
 
-const ARGUMENTS: [&str; 7] = [
-    "model", "input", "target", "baseline", "methods", "score", "crate",
+const ARGUMENTS: [&str; 8] = [
+    "model", "input", "target", "baseline", "methods", "combine", "score", "crate",
 ];
 
 const USAGE: &str = "explain! takes named arguments: model = .., input = .., methods = [..]";
@@ -33,6 +33,7 @@ struct Call {
     target: Option<Expr>,
     baseline: Option<Expr>,
     methods: Vec<Expr>,
+    combine: Option<Expr>,
     score: Option<Expr>,
     core: Option<Path>,
 }
@@ -97,6 +98,7 @@ fn argument(
         "input" => call.input = Some(input.parse()?),
         "target" => call.target = Some(input.parse()?),
         "baseline" => call.baseline = Some(input.parse()?),
+        "combine" => call.combine = Some(input.parse()?),
         "score" => call.score = Some(input.parse()?),
         "crate" => call.core = Some(input.call(Path::parse_mod_style)?),
         "methods" => match input.parse()? {
@@ -126,6 +128,12 @@ fn check(call: &Call, errors: &mut Errors) -> Vec<Ident> {
         errors.at(
             target,
             "`score = ..` is of the images' true classes; leave `target` out",
+        );
+    }
+    if let (Some(combine), None) = (&call.combine, &call.score) {
+        errors.at(
+            combine,
+            "`combine` makes heat maps for `score = ..`; without it the maps keep their signs and channels",
         );
     }
     let mut fields: Vec<Ident> = Vec::new();
@@ -174,8 +182,8 @@ fn expand(call: &Call, fields: &[Ident]) -> TokenStream {
         Some(model) => quote!(#model),
         None => quote!(#xai::NoModel),
     };
-    let baseline = call.baseline.iter();
-    let panel = quote!(#xai::Panel::new() #(.baseline(#baseline))* #(.with(#methods))*);
+    let (baseline, combine) = (call.baseline.iter(), call.combine.iter());
+    let panel = quote!(#xai::Panel::new() #(.baseline(#baseline))* #(.combine(#combine))* #(.with(#methods))*);
     if let Some(metric) = &call.score {
         return quote!({
             use #private as #xai;

@@ -94,6 +94,22 @@ fn an_explanation_that_is_scored() {
     assert_snapshot!(pretty(quote!(fn example() { let scores = #expansion; })));
 }
 
+#[test]
+fn an_explanation_with_all_arguments_of_a_score() {
+    let expansion = crate::explain::explain(quote!(
+        model = model,
+        input = images,
+        baseline = Baseline::Mean,
+        methods = [Lrp::epsilon(1e-9)],
+        combine = Combine {
+            sign: Sign::Signed,
+            channels: Channels::Sum
+        },
+        score = Precision
+    ));
+    assert_snapshot!(pretty(quote!(fn example() { let scores = #expansion; })));
+}
+
 /// `crate = path` is the only way from an expansion to xai-core.
 #[test]
 fn another_path_to_the_crate() {

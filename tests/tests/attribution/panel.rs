@@ -77,7 +77,15 @@ fn scores_belong_to_their_images_and_methods() {
     let maps = panel()
         .explain(&network, &images, Targets::TrueClass)
         .unwrap();
-    assert_eq!(scores.len(), 9);
+    assert_eq!(scores.len(), 12);
+    let (chances, scores) = (&scores[9..], &scores[..9]);
+    for (score, truth) in chances.iter().zip(truth.outer_iter()) {
+        assert_eq!(
+            (&*score.method, &*score.metric),
+            ("chance", "precision_chance")
+        );
+        assert_eq!(Some(score.value), Precision.chance(truth));
+    }
     for (row, score) in scores.iter().enumerate() {
         let (map, image) = (&maps[row / 3], row % 3);
         assert_eq!(score.method, map.method);
@@ -93,7 +101,11 @@ fn scores_belong_to_their_images_and_methods() {
     let without_model = Panel::new().with(Intensity).with(Sobel);
     let without_model = without_model.score(&NoModel, &images, &Precision).unwrap();
     assert_eq!(
-        [&without_model[..3], &without_model[3..]],
-        [&scores[..3], &scores[6..]]
+        [
+            &without_model[..3],
+            &without_model[3..6],
+            &without_model[6..]
+        ],
+        [&scores[..3], &scores[6..], chances]
     );
 }

@@ -11,7 +11,7 @@ use super::images::{Images, Targets};
 use super::model::{Explain, Explainable};
 use crate::device::{DeviceChoice, Tensor};
 use crate::error::{Error, Result};
-use crate::score::{Combine, Metrics, Score, Scores};
+use crate::score::{CHANCE, Combine, Metrics, Score, Scores, chance_name};
 
 /// What one method says about all images.
 #[derive(Clone, Debug)]
@@ -74,9 +74,13 @@ impl<M> Panel<M> {
         }
     }
 
-    /// With another way to make heat maps of attributions before they are scored (the paper's otherwise).
-    pub fn combine(self, combine: Combine) -> Self {
-        Self { combine, ..self }
+    /// With another way to make heat maps of attributions before they are scored (the paper's otherwise): a
+    /// [`Combine`], or only its [`Sign`](crate::score::Sign) or [`Channels`](crate::score::Channels).
+    pub fn combine(self, combine: impl Into<Combine>) -> Self {
+        Self {
+            combine: combine.into(),
+            ..self
+        }
     }
 
     /// With this baseline for all methods that have one (zeros otherwise).
@@ -116,7 +120,8 @@ impl<M: Explainable> Panel<M> {
     /// Explains the images' true classes and scores every explanation against the truth: one row a
     /// method, image and metric, in that order. Maps are scored batch by batch and not kept.
     ///
-    /// Where a metric is undefined for an image's truth, the image has no row of it.
+    /// Then come the chance levels, one row an image and metric: of the method [`CHANCE`], under the
+    /// metric's [`chance_name`]. Where a metric is undefined for an image's truth, the image has no row of it.
     ///
     /// # Errors
     /// As [`explain`](Self::explain); images without truth; maps that a metric refuses.
@@ -159,6 +164,18 @@ impl<M: Explainable> Panel<M> {
                 Ok(())
             },
         )?;
+        let chances = (0..images.len()).into_par_iter().flat_map_iter(|image| {
+            metrics.iter().filter_map(move |metric| {
+                Some(Score {
+                    image: images.index[image],
+                    class: images.class[image],
+                    method: CHANCE.into(),
+                    metric: chance_name(metric.name()),
+                    value: metric.chance(truth.index_axis(Axis(0), image))?,
+                })
+            })
+        });
+        scores.push(chances.collect());
         Ok(scores.concat())
     }
 

@@ -1,6 +1,6 @@
 //! A sweep's result, grouped as tables and figures show it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
 use crate::experiment::results::{CellResult, SweepResult};
@@ -73,10 +73,12 @@ impl<'a> Summary<'a> {
             )));
         }
         let chance = chance_name(Precision.name());
-        let chances: Vec<f64> = all()
+        // Each image counts once, however many cells were scored on it.
+        let chances: BTreeMap<u32, f64> = all()
             .filter(|s| s.metric == chance)
-            .map(|s| s.value)
+            .map(|s| (s.image, s.value))
             .collect();
+        let chances: Vec<f64> = chances.into_values().collect();
         let parameters = result.cells.iter().flat_map(|cell| &cell.values);
         Ok(Self {
             name: &result.name,

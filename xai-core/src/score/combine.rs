@@ -41,6 +41,24 @@ pub enum Channels {
     MaxAbs,
 }
 
+impl From<Sign> for Combine {
+    fn from(sign: Sign) -> Self {
+        Self {
+            sign,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Channels> for Combine {
+    fn from(channels: Channels) -> Self {
+        Self {
+            channels,
+            ..Self::default()
+        }
+    }
+}
+
 impl Combine {
     /// The heat map of an attribution.
     ///

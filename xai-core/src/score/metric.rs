@@ -23,6 +23,9 @@ pub struct Score {
 /// The rows of `scores.parquet`, one an image, method and metric.
 pub type Scores = Vec<Score>;
 
+/// What stands in the place of a method in rows of chance levels: chance depends on an image's truth, and on no method.
+pub const CHANCE: &str = "chance";
+
 /// The name under which the chance level of a metric is stored beside its scores, e.g. `precision_chance`;
 /// see [`Metric::chance`].
 pub fn chance_name(metric: &str) -> String {

@@ -23,7 +23,7 @@ pub use count::Count;
 pub use curves::{Auprc, Auroc};
 pub use emd::{Emd, EmdTopK};
 pub use mass::RelevanceMassAccuracy;
-pub use metric::{Metric, Metrics, Score, Scores, chance_name};
+pub use metric::{CHANCE, Metric, Metrics, Score, Scores, chance_name};
 pub use names::{NAMES, named};
 pub use precision::{PointingGame, Precision, RelevanceRankAccuracy, TopKIntersection};
 
