@@ -312,9 +312,7 @@ fn panels_take_several_metrics_and_policies() {
         weight: Tensor::ones([1, 3 * 192], &device),
         bias: None,
     };
-    let network = Network {
-        layers: vec![Layer::Flatten, Layer::Linear(linear)],
-    };
+    let network = Network::new(vec![Layer::Flatten, Layer::Linear(linear)]);
     let pixels = Array4::from_shape_fn((2, 3, 12, 16), |(image, channel, y, x)| {
         noise((3 * image + channel) as u64)[[y, x]] - 0.5
     });

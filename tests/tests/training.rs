@@ -37,23 +37,21 @@ fn network(device: &Device) -> Network {
             padding: [padding, padding],
         })
     };
-    Network {
-        layers: vec![
-            conv(3, 10, 1, 1),
-            Layer::BatchNorm2d(BatchNorm2d::identity(10, device)),
-            Layer::Relu,
-            pool(2, 2, 0),
-            conv(10, 5, 2, 1),
-            Layer::Relu,
-            conv(5, 9, 1, 0),
-            pool(3, 1, 1),
-            Layer::AdaptiveAvgPool2d([7, 7]),
-            Layer::Flatten,
-            linear(9 * 49, 6),
-            Layer::Relu,
-            linear(6, 3),
-        ],
-    }
+    Network::new(vec![
+        conv(3, 10, 1, 1),
+        Layer::BatchNorm2d(BatchNorm2d::identity(10, device)),
+        Layer::Relu,
+        pool(2, 2, 0),
+        conv(10, 5, 2, 1),
+        Layer::Relu,
+        conv(5, 9, 1, 0),
+        pool(3, 1, 1),
+        Layer::AdaptiveAvgPool2d([7, 7]),
+        Layer::Flatten,
+        linear(9 * 49, 6),
+        Layer::Relu,
+        linear(6, 3),
+    ])
 }
 
 fn assert_close(name: &str, ours: Tensor<1>, theirs: Option<Tensor<1>>) {

@@ -116,9 +116,7 @@ pub fn forward(
             // The gradients of parameters within a block are nobody's concern here.
             Layer::Residual(block) => {
                 let through = |layers: &[Layer], x| {
-                    let part = Network {
-                        layers: layers.to_vec(),
-                    };
+                    let part = Network::new(layers.to_vec());
                     forward(&part, &self::parameters(&part), x, training)
                 };
                 through(&block.branch, x.clone()) + through(&block.shortcut, x)

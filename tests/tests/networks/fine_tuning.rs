@@ -34,9 +34,7 @@ fn for_another_task(layers: &str, weights: &str) -> Network {
 
 /// The first `count` layers of a network.
 fn beginning(network: &Network, count: usize) -> Array2<f32> {
-    outputs(&Network {
-        layers: network.layers[..count].to_vec(),
-    })
+    outputs(&Network::new(network.layers[..count].to_vec()))
 }
 
 #[test]
@@ -77,9 +75,7 @@ fn a_network_for_another_task_may_get_its_convolutions_only() {
     let whole = read("dense.json", "keras.onnx").unwrap();
     let (named, alone) = (folder.path().join("named"), folder.path().join("alone"));
     whole.save(&named).unwrap();
-    let convolutions = Network {
-        layers: whole.layers[..3].to_vec(),
-    };
+    let convolutions = Network::new(whole.layers[..3].to_vec());
     convolutions.save(&alone).unwrap();
     for weights in [&file("keras.onnx"), &named, &alone] {
         let mut network = network.clone();

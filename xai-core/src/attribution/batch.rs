@@ -11,10 +11,10 @@ use super::baseline::Baseline;
 use super::engine::propagate;
 use super::model::{Differentiable, Explainable, Layered, Predict};
 use super::rules::Gradient;
-use super::trace::Trace;
+use super::trace::{Trace, add_evaluations};
 use crate::device::{Device, Tensor};
 use crate::error::{Error, Result};
-use crate::network::Network;
+use crate::network::{Masks, Network};
 use crate::random;
 
 /// A batch of images, and what is known about the model's way with them.
@@ -63,11 +63,12 @@ impl<'a> Reference<'a> {
         }
     }
 
-    /// For the next batch of the panel: what does not depend on the images is kept.
-    pub(super) fn next(&self) -> Self {
+    /// For the next batch of the panel: what does not depend on the images is kept, unless `active` dropout
+    /// makes every row another one.
+    pub(super) fn next(&self, active: bool) -> Self {
         match self.kind {
-            Baseline::Zero | Baseline::Image(_) => self.clone(),
-            Baseline::Mean | Baseline::Blurred(_) => Self::new(self.kind),
+            Baseline::Zero | Baseline::Image(_) if !active => self.clone(),
+            _ => Self::new(self.kind),
         }
     }
 }
@@ -208,13 +209,28 @@ impl<'a, M: Predict> Batch<'a, M> {
     }
 
     /// The scores, for the target class of image `image` of the batch, of `variants` of it `[v, c, h, w]`,
-    /// at most [`rows`](Self::rows) of them.
+    /// at most [`rows`](Self::rows) of them, the first of which is its variant number `first`.
     ///
     /// # Errors
     /// As [`scores`](Self::scores).
-    pub fn scores_of(&self, image: usize, variants: ArrayView4<f32>) -> Result<Vec<f32>> {
-        let scores = self.model.scores(self.upload(variants))?;
-        self.of_targets(&scores, std::iter::repeat_n(image, variants.dim().0))
+    pub fn scores_of(
+        &self,
+        image: usize,
+        first: usize,
+        variants: ArrayView4<f32>,
+    ) -> Result<Vec<f32>> {
+        let count = variants.dim().0;
+        let x = self.upload(variants);
+        let scores = match self.layered() {
+            Some(layered) => {
+                add_evaluations(count * layered.model.layers.len());
+                let numbers = (first..).take(count);
+                let masks = layered.masks("variant", numbers.map(|number| (image, number)));
+                rows(&layered.model.forward_with(x, masks))
+            }
+            None => self.model.scores(x)?,
+        };
+        self.of_targets(&scores, std::iter::repeat_n(image, count))
     }
 
     /// Of the class scores of each of `images` the target's.
@@ -280,6 +296,26 @@ impl<M: Differentiable> Batch<'_, M> {
         Ok(self.passes.gradient.get_or_init(|| gradient))
     }
 
+    /// The gradient of the targets' scores for one place `[n, c, h, w]` an image, which is sample number `sample`
+    /// of `method`.
+    ///
+    /// # Errors
+    /// As [`gradient`](Self::gradient).
+    pub fn gradient_of_sample(
+        &self,
+        places: Tensor<4>,
+        method: &str,
+        sample: usize,
+    ) -> Result<Tensor<4>> {
+        let Some(layered) = self.layered() else {
+            return self.gradient_at(places, self.targets);
+        };
+        let rows = (0..self.targets.len()).map(|image| (image, sample));
+        let trace = Trace::new(&layered.model.layers, places, layered.masks(method, rows));
+        let start = one_hot(&trace, self.targets);
+        Ok(propagate(trace.steps(), &Gradient, start))
+    }
+
     /// The gradient of each target's score for any images `[n, c, h, w]` as the model takes them.
     ///
     /// # Errors
@@ -300,15 +336,46 @@ impl<M: Differentiable> Batch<'_, M> {
 impl<'a, M: Layered> Batch<'a, M> {
     /// The model's forward pass of the images.
     pub fn trace(&self) -> &Trace<'a> {
-        let layers = &self.model.network().layers;
-        (self.passes.trace).get_or_init(|| Trace::new(layers, self.upload(self.pixels())))
+        (self.passes.trace).get_or_init(|| self.trace_of(self.model.network()))
     }
 
-    /// The model's forward pass of the baseline: of the one that all images have, or of each image's own.
+    /// The forward pass of the images through another `network`, with the masks of [`trace`](Self::trace).
+    pub(super) fn trace_of<'b>(&self, network: &'b Network) -> Trace<'b> {
+        let masks = self.masks("image", (0..self.targets.len()).map(|image| (image, 0)));
+        Trace::new(&network.layers, self.upload(self.pixels()), masks)
+    }
+
+    /// The model's forward pass of the baseline: of the one that all images have, or of each image's own, as it
+    /// is where dropout is active.
     pub fn baseline(&self) -> &Trace<'a> {
-        let layers = &self.model.network().layers;
-        let upload = || self.upload(self.baseline_pixels());
-        (self.baseline.trace).get_or_init(|| Trace::new(layers, upload()))
+        (self.baseline.trace).get_or_init(|| {
+            let images = self.targets.len();
+            let masks = self.masks("baseline", (0..images).map(|image| (image, 0)));
+            let x = self.upload(self.baseline_pixels());
+            let x = if masks.is_some() {
+                for_each(&x, images)
+            } else {
+                x
+            };
+            Trace::new(&self.model.network().layers, x, masks)
+        })
+    }
+
+    /// The masks of a pass that is called `pass`, if the network's dropout is
+    /// [active](Network::with_active_dropout). Of each row it says which image of the batch it is of, and which
+    /// of this image's rows in such passes.
+    pub(super) fn masks(
+        &self,
+        pass: &str,
+        rows: impl Iterator<Item = (usize, usize)>,
+    ) -> Option<Masks> {
+        let network = self.model.network();
+        network.active_dropout()?;
+        let rows: Vec<_> = rows.collect();
+        network.masks(rows.len(), |row| {
+            let (image, number) = rows[row];
+            format!("{pass}/{}/{number}{}", self.index[image], self.repeat)
+        })
     }
 
     /// What goes into layer `index`, the images' less the baseline's: `[n, c, h, w]`. For index 0

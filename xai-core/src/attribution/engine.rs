@@ -23,8 +23,9 @@ pub fn propagate<'a>(
         Layer::Relu => rule.relu(&step, flow),
         Layer::Activation(_) => rule.activation(&step, flow),
         Layer::MaxPool2d(_) => rule.max_pool(&step, flow),
-        // They only move values.
-        Layer::Flatten | Layer::Dropout(_) => step.pull_back(flow),
+        Layer::Dropout(_) => rule.dropout(&step, flow),
+        // It only moves values.
+        Layer::Flatten => step.pull_back(flow),
         Layer::Residual(_) => {
             let flows = rule.sum(&step, flow);
             let [branch, shortcut] = [0, 1].map(|part| step.parts()[part].steps());

@@ -23,7 +23,11 @@ const POINTS: usize = 16;
 /// No such layer; images that do not fit the network.
 pub fn layer_activation(network: &Network, images: &Images, layer: usize) -> Result<Array4<f32>> {
     let part = Part::new(network, images, layer)?;
-    part.each_image(|x, _| Trace::new(&network.layers[..=layer], x).output().clone())
+    part.each_image(|x, image| {
+        let masks = network.masks(1, |_| format!("layer_activation/{}", images.index[image]));
+        let trace = Trace::new(&network.layers[..=layer], x, masks);
+        trace.output().clone()
+    })
 }
 
 /// Conductance (Dhamdhere et al. 2019): how much of the score's change between a baseline of zeros and
@@ -54,7 +58,10 @@ pub fn layer_conductance(
             let alphas = &alphas[first..=steps.min(first + POINTS)];
             let points = alphas.iter().map(|&alpha| x.clone() * alpha as f32);
             let points = Tensor::cat(points.collect(), 0);
-            let trace = Trace::new(&network.layers, points);
+            let index = images.index[image];
+            let name = |row| format!("layer_conductance/{index}/{}", first + row);
+            let masks = network.masks(alphas.len(), name);
+            let trace = Trace::new(&network.layers, points, masks);
             let start = one_hot(&trace, &vec![targets[image]; alphas.len()]);
             let gradient = propagate(trace.steps().skip(layer + 1), &Gradient, start);
             let output = trace.activation(layer + 1).clone();

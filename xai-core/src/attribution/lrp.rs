@@ -356,6 +356,11 @@ impl Rule for CompositeRule<'_> {
         flow
     }
 
+    /// As with the epsilon rule alone; zennit, which leaves dropout to the gradient, would not conserve relevance.
+    fn dropout(&self, _: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        flow
+    }
+
     fn sum(&self, step: &Step<'_>, flow: Tensor<4>) -> [Tensor<4>; 2] {
         let shares = flow / stabilised(step.output.clone(), STABILIZER);
         let parts = step.parts();

@@ -4,6 +4,12 @@
 //! once a batch: the forward pass with everything that happened in it ([`Trace`]), the pass of the
 //! baseline, the gradient. Going back through a trace is one engine ([`propagate`]) whose
 //! [`rules`] say what each kind of layer does to what flows back; there is no autodiff tape.
+//!
+//! Where the network's dropout is [active](crate::network::Network::with_active_dropout), each pass of an image
+//! has masks of its own, drawn by the image's index: one the pass that is shared (so methods that start from it
+//! see the same masks, where Captum, which repeats the pass for each, sees others), one the baseline, one each
+//! point of a path, sample or changed image. A mask multiplies forward and belongs to the gradient; relevance
+//! passes through unchanged.
 
 mod baseline;
 mod batch;

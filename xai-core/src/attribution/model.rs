@@ -185,7 +185,9 @@ impl<M: Layered> Predict for M {
 #[diagnostic::do_not_recommend]
 impl<M: Layered> Differentiable for M {
     fn gradient(&self, images: Tensor<4>, targets: &[usize]) -> Result<Tensor<4>> {
-        let trace = Trace::new(&self.network().layers, images);
+        let network = self.network();
+        let masks = network.masks(images.dims()[0], |row| format!("forward/{row}"));
+        let trace = Trace::new(&network.layers, images, masks);
         let start = one_hot(&trace, targets);
         Ok(propagate(trace.steps(), &Gradient, start))
     }

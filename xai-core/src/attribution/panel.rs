@@ -203,9 +203,11 @@ impl<M: Explainable> Panel<M> {
             .map_or_else(|| DeviceChoice::Flex.open(), Ok)?;
         let targets = targets.of(images, classes)?;
         let mut baseline = Reference::new(&self.baseline);
+        let layers = model.layers();
+        let active = layers.is_some_and(|network| network.active_dropout().is_some());
         for first in (0..n).step_by(rows) {
             let range = first..n.min(first + rows);
-            baseline = baseline.next();
+            baseline = baseline.next(active);
             let batch = Batch {
                 model,
                 device: &device,

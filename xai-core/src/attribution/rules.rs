@@ -26,6 +26,11 @@ pub trait Rule {
         step.pull_back(flow)
     }
 
+    /// A dropout, which does something only if it is active.
+    fn dropout(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        step.pull_back(flow)
+    }
+
     /// The sum at the end of a residual block: what its branch and its shortcut get.
     fn sum(&self, _: &Step<'_>, flow: Tensor<4>) -> [Tensor<4>; 2] {
         [flow.clone(), flow]
@@ -102,6 +107,11 @@ impl Rule for LrpEpsilon {
     }
 
     fn activation(&self, _: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        flow
+    }
+
+    /// Each output has one input, which gets all of its relevance; what is silenced has none.
+    fn dropout(&self, _: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         flow
     }
 

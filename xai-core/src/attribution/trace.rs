@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use super::batch::for_each;
 use crate::device::Tensor;
-use crate::network::Layer;
 use crate::network::ops::{self, IntTensor};
+use crate::network::{Layer, Masks};
 
 thread_local! {
     static EVALUATIONS: Cell<usize> = const { Cell::new(0) };
@@ -22,8 +22,8 @@ pub(super) fn add_evaluations(layers: usize) {
     EVALUATIONS.set(EVALUATIONS.get() + layers);
 }
 
-/// A forward pass in evaluation mode that keeps the input and output of each layer and where
-/// each pooling found its maxima: all that a [`Rule`](super::Rule) can ask for on the way back.
+/// A forward pass that keeps the input and output of each layer, where each pooling found its maxima and
+/// what active dropout silenced: all that a [`Rule`](super::Rule) can ask for on the way back.
 #[derive(Clone, Debug)]
 pub struct Trace<'a> {
     layers: &'a [Layer],
@@ -42,14 +42,17 @@ enum Inside<'a> {
     Nothing,
     /// Where a pooling found its maxima.
     Maxima(IntTensor),
+    /// What an active dropout multiplied by.
+    Mask(Tensor<4>),
     /// The branch and the shortcut of a residual block.
     Parts(Box<[Trace<'a>; 2]>),
 }
 
 impl<'a> Trace<'a> {
-    /// Runs `x` `[n, c, h, w]` through `layers`, which may be a part of a network.
-    pub fn new(layers: &'a [Layer], x: Tensor<4>) -> Self {
-        Self::numbered(layers, x, 0, true)
+    /// Runs `x` `[n, c, h, w]` through `layers`, which may be a part of a network, in evaluation mode or
+    /// with these [masks](crate::network::Network::masks).
+    pub fn new(layers: &'a [Layer], x: Tensor<4>, mut masks: Option<Masks>) -> Self {
+        Self::numbered(layers, x, 0, true, &mut masks)
     }
 
     /// The same with half the memory and, on a CPU, in half the time, good for gradients that are
@@ -57,12 +60,18 @@ impl<'a> Trace<'a> {
     /// what came out, which has the same sign, stands in its place. Ties of a pooling may go to another
     /// pixel than the first: they occur where the image is even, as its background is, and there such a
     /// difference is 0.
-    pub fn for_gradients(layers: &'a [Layer], x: Tensor<4>) -> Self {
-        Self::numbered(layers, x, 0, false)
+    pub fn for_gradients(layers: &'a [Layer], x: Tensor<4>, mut masks: Option<Masks>) -> Self {
+        Self::numbered(layers, x, 0, false, &mut masks)
     }
 
     /// A trace whose first step has the index `first`.
-    fn numbered(layers: &'a [Layer], x: Tensor<4>, first: usize, relu_inputs: bool) -> Self {
+    fn numbered(
+        layers: &'a [Layer],
+        x: Tensor<4>,
+        first: usize,
+        relu_inputs: bool,
+        masks: &mut Option<Masks>,
+    ) -> Self {
         let [images, ..] = x.dims();
         add_evaluations(images * layers.len());
         let mut activations = Vec::with_capacity(layers.len() + 1);
@@ -78,12 +87,18 @@ impl<'a> Trace<'a> {
                 }
                 Layer::Residual(block) => {
                     let index = Self::index(layers, first, inside.len());
-                    let branch =
-                        Self::numbered(&block.branch, value.clone(), index + 1, relu_inputs);
+                    let mut part = |layers, x, first| {
+                        Self::numbered(layers, x, first, relu_inputs, &mut *masks)
+                    };
+                    let branch = part(&block.branch, value.clone(), index + 1);
                     let shortcut = index + indices(&block.branch) + 2;
-                    let shortcut = Self::numbered(&block.shortcut, value, shortcut, relu_inputs);
+                    let shortcut = part(&block.shortcut, value, shortcut);
                     let sum = branch.output().clone() + shortcut.output().clone();
                     (sum, Inside::Parts(Box::new([branch, shortcut])))
+                }
+                Layer::Dropout(rate) if let Some(masks) = masks => {
+                    let mask = masks.next(*rate, value.dims(), &value.device());
+                    (value * mask.clone(), Inside::Mask(mask))
                 }
                 Layer::Conv2d(conv) if !relu_inputs => {
                     let (weight, bias) = (conv.weight.clone(), conv.bias.clone());
@@ -124,6 +139,9 @@ impl<'a> Trace<'a> {
                 let b = b.clone().repeat_dim(0, images / b.dims()[0]);
                 Inside::Maxima(IntTensor::cat(vec![a.clone(), b], 0))
             }
+            (Inside::Mask(a), Inside::Mask(b)) => {
+                Inside::Mask(Tensor::cat(vec![a.clone(), for_each(b, images)], 0))
+            }
             (Inside::Parts(a), Inside::Parts(b)) => {
                 Inside::Parts(Box::new([0, 1].map(|part| a[part].beside(&b[part]))))
             }
@@ -154,19 +172,22 @@ impl<'a> Trace<'a> {
 
     /// The passage through the layer at this place of the sequence.
     pub fn step(&self, at: usize) -> Step<'_> {
-        let (maxima, parts) = match &self.inside[at] {
-            Inside::Nothing => (None, None),
-            Inside::Maxima(place) => (Some(place), None),
-            Inside::Parts(parts) => (None, Some(&**parts)),
-        };
-        Step {
+        let mut step = Step {
             index: Self::index(self.layers, self.first, at),
             layer: &self.layers[at],
             input: &self.activations[at],
             output: &self.activations[at + 1],
-            maxima,
-            parts,
+            maxima: None,
+            mask: None,
+            parts: None,
+        };
+        match &self.inside[at] {
+            Inside::Nothing => {}
+            Inside::Maxima(place) => step.maxima = Some(place),
+            Inside::Mask(mask) => step.mask = Some(mask),
+            Inside::Parts(parts) => step.parts = Some(parts),
         }
+        step
     }
 
     /// The passage of another batch through the layer of `step`, which may lie within a residual block.
@@ -239,6 +260,8 @@ pub struct Step<'a> {
     pub output: &'a Tensor<4>,
     /// Where a maximum pooling found its maxima.
     pub maxima: Option<&'a IntTensor>,
+    /// What a dropout multiplied by, if it is active.
+    pub mask: Option<&'a Tensor<4>>,
     /// The ways through the branch and the shortcut of a residual block.
     pub(super) parts: Option<&'a [Trace<'a>; 2]>,
 }
@@ -282,7 +305,10 @@ impl<'a> Step<'a> {
             },
             Layer::AdaptiveAvgPool2d(_) => ops::adaptive_avg_pool2d_input_grad(input, g),
             Layer::Flatten => g.reshape(input),
-            Layer::Dropout(_) => g,
+            Layer::Dropout(_) => match self.mask {
+                Some(mask) => g * mask.clone(),
+                None => g,
+            },
             Layer::Residual(_) => {
                 let [branch, shortcut] = self.parts();
                 let through =

@@ -295,7 +295,7 @@ impl Model for Network {
     }
 
     fn predict(&self, lab: &Lab) -> Result<Vec<u8>> {
-        let logits = lab.splits()?.test_examples.logits(self);
+        let logits = lab.splits()?.test_examples.logits(self, "test");
         Ok(logits.iter().map(|logits| argmax(logits)).collect())
     }
 

@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 
 /// Where in the metadata the list of layers stands.
 const LAYERS: &str = "layers";
+/// Where the seed of active dropout stands, if it is.
+const ACTIVE_DROPOUT: &str = "active_dropout";
 
 impl Network {
     /// Writes layers and weights to one file.
@@ -28,7 +30,9 @@ impl Network {
                 (name.as_str(), view.expect("shape and bytes of one tensor"))
             })
             .collect();
-        let metadata = HashMap::from([(LAYERS.to_owned(), json::describe(self))]);
+        let mut metadata = HashMap::from([(LAYERS.to_owned(), json::describe(self))]);
+        let seed = self.active_dropout.map(|seed| seed.to_string());
+        metadata.extend(seed.map(|seed| (ACTIVE_DROPOUT.to_owned(), seed)));
         safetensors::serialize_to_file(views, Some(metadata), path)
             .map_err(|problem| Error::file(path, problem))
     }
@@ -43,14 +47,27 @@ impl Network {
             |problem| Error::file(path, format!("is no whole safetensors file ({problem})"));
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
         let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
-        let layers = header.metadata().as_ref().and_then(|m| m.get(LAYERS));
+        let entry = |name| header.metadata().as_ref().and_then(|all| all.get(name));
+        let layers = entry(LAYERS);
         let layers = layers.ok_or_else(|| {
             Error::file(
                 path,
                 "holds weights but no list of layers; use `network::json::read` with a description",
             )
         })?;
-        json::network(layers, &file, device).map_err(|problem| Error::file(path, problem))
+        let seed = entry(ACTIVE_DROPOUT).map(|seed| seed.parse()).transpose();
+        let seed = seed.map_err(|problem| {
+            Error::file(
+                path,
+                format!("{ACTIVE_DROPOUT} should be a seed ({problem})"),
+            )
+        })?;
+        let network = json::network(layers, &file, device);
+        let network = network.map_err(|problem| Error::file(path, problem))?;
+        Ok(Self {
+            active_dropout: seed,
+            ..network
+        })
     }
 
     /// Name, shape and little-endian bytes of every parameter.

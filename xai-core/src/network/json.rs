@@ -208,7 +208,7 @@ fn untrained(json: &str, device: &Device) -> Result<(Network, Vec<String>)> {
         .map_err(|problem| Error::invalid(format!("this is no list of layers: {problem}")))?;
     let mut names = Vec::new();
     let layers = layers(entries, "", device, &mut names)?;
-    Ok((Network { layers }, names))
+    Ok((Network::new(layers), names))
 }
 
 /// The list of layers that [`network`] reads, for a network that is there.

@@ -1,6 +1,7 @@
 //! Layers and the networks made of them: sequences whose every step can be traced and explained.
 
 use super::activation::Activation;
+use super::dropout::Masks;
 use super::ops::{self, Window};
 use crate::device::{Device, Tensor};
 
@@ -30,7 +31,8 @@ pub enum Layer {
     AdaptiveAvgPool2d([usize; 2]),
     /// All features of an image in one row, in the order channel, row, column.
     Flatten,
-    /// Sets values to 0 with this probability while training; nothing in evaluation.
+    /// Sets values to 0 with this probability while training; nothing in evaluation, unless the network's
+    /// dropout is [active](Network::with_active_dropout).
     Dropout(f64),
     /// Two sequences of layers beside each other, whose outputs are added.
     Residual(Residual),
@@ -162,14 +164,28 @@ impl Layer {
                 x.reshape([n, c * h * w, 1, 1])
             }
             Self::Dropout(_) => x,
-            Self::Residual(block) => run(&block.branch, x.clone()) + run(&block.shortcut, x),
+            Self::Residual(block) => {
+                run(&block.branch, x.clone(), &mut None) + run(&block.shortcut, x, &mut None)
+            }
         }
     }
 }
 
-/// What comes out of `layers`, one after the other, in evaluation mode.
-fn run(layers: &[Layer], x: Tensor<4>) -> Tensor<4> {
-    layers.iter().fold(x, |x, layer| layer.forward(x))
+/// What comes out of `layers`, one after the other; in evaluation mode if there are no masks.
+fn run(layers: &[Layer], x: Tensor<4>, masks: &mut Option<Masks>) -> Tensor<4> {
+    layers
+        .iter()
+        .fold(x, |x, layer| match (layer, &mut *masks) {
+            (Layer::Dropout(rate), Some(masks)) => {
+                let mask = masks.next(*rate, x.dims(), &x.device());
+                x * mask
+            }
+            (Layer::Residual(block), masks @ Some(_)) => {
+                let branch = run(&block.branch, x.clone(), masks);
+                branch + run(&block.shortcut, x, masks)
+            }
+            _ => layer.forward(x),
+        })
 }
 
 /// A sequence of layers from an image to class scores.
@@ -177,12 +193,37 @@ fn run(layers: &[Layer], x: Tensor<4>) -> Tensor<4> {
 pub struct Network {
     /// The layers in order.
     pub layers: Vec<Layer>,
+    /// The seed of dropout that stays on after training.
+    pub(super) active_dropout: Option<u64>,
 }
 
 impl Network {
-    /// Class scores (logits) `[n, classes, 1, 1]` of images `[n, channels, h, w]`, in evaluation mode.
+    /// These layers in evaluation mode.
+    pub fn new(layers: Vec<Layer>) -> Self {
+        Self {
+            layers,
+            active_dropout: None,
+        }
+    }
+
+    /// Class scores (logits) `[n, classes, 1, 1]` of images `[n, channels, h, w]`: in evaluation mode, or
+    /// with [active dropout](Self::with_active_dropout), whose masks are then those of the rows 0 to n - 1.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        run(&self.layers, x)
+        let masks = self.masks(x.dims()[0], |row| format!("forward/{row}"));
+        self.forward_with(x, masks)
+    }
+
+    /// [`forward`](Self::forward) with these [masks](Self::masks).
+    pub fn forward_with(&self, x: Tensor<4>, mut masks: Option<Masks>) -> Tensor<4> {
+        run(&self.layers, x, &mut masks)
+    }
+
+    /// The network without the layers before number `first`.
+    pub fn end(&self, first: usize) -> Self {
+        Self {
+            layers: self.layers[first..].to_vec(),
+            active_dropout: self.active_dropout,
+        }
     }
 
     /// Every layer but the residual blocks, whose own layers stand in their place, in the order of a
@@ -230,6 +271,7 @@ impl Network {
     pub fn fold_batch_norm(self) -> Self {
         Self {
             layers: fold_all(self.layers),
+            ..self
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod activation;
 mod dots;
+mod dropout;
 mod file;
 mod init;
 pub mod json;
@@ -19,6 +20,8 @@ mod weights;
 mod winograd;
 
 pub use activation::Activation;
+pub use dropout::Masks;
+pub(crate) use dropout::mask as dropout_mask;
 pub use layers::{AvgPool2d, BatchNorm2d, Conv2d, Layer, Linear, Network, Residual};
 pub use vgg::VggConfig;
 pub use weights::{Kept, load_for_fine_tuning, load_weights};

@@ -74,5 +74,5 @@ fn build(
         weight: Tensor::from_data(weight(&[classes, inputs], deviation), device),
         bias: Some(Tensor::zeros([classes], device)),
     }));
-    Network { layers }
+    Network::new(layers)
 }

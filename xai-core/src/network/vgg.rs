@@ -98,7 +98,7 @@ impl VggConfig {
             layers.extend([Layer::Relu, Layer::Dropout(self.dropout)]);
         }
         layers.push(linear(hidden, self.classes));
-        Network { layers }
+        Network::new(layers)
     }
 }
 

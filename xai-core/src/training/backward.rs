@@ -9,7 +9,7 @@ use rand::Rng;
 
 use crate::device::Tensor;
 use crate::network::ops::{self, IntTensor};
-use crate::network::{BatchNorm2d, Conv2d, Layer, Linear, Network};
+use crate::network::{BatchNorm2d, Conv2d, Layer, Linear, Network, dropout_mask};
 
 /// Weight of the newest batch in the running statistics of a batch normalisation, as in torch.
 const NORM_MOMENTUM: f64 = 0.1;
@@ -110,19 +110,11 @@ fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut impl Rng) -> (Tensor<4>, S
             (layer.forward(x), Saved::Shape(shape))
         }
         Layer::Dropout(probability) => {
-            let keep = 1.0 - *probability;
-            if keep == 1.0 {
+            if *probability == 0.0 {
                 return (x, Saved::Nothing);
             }
             let shape = x.dims();
-            let mut draw = || {
-                if rng.random_bool(keep) {
-                    1.0 / keep as f32
-                } else {
-                    0.0
-                }
-            };
-            let kept: Vec<f32> = (0..shape.iter().product()).map(|_| draw()).collect();
+            let kept = dropout_mask(*probability, shape.iter().product(), rng);
             let kept = Tensor::from_data(TensorData::new(kept, shape), &x.device());
             (x * kept.clone(), Saved::Mask(kept))
         }

@@ -54,7 +54,7 @@ impl Schedule {
 /// A result on the validation set: the only thing that a selection may look at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
-    /// The share of correctly classified images, in evaluation mode.
+    /// The share of correctly classified images.
     #[serde(deserialize_with = "null_is_nan")]
     pub accuracy: f64,
     /// The mean cross-entropy.
@@ -114,9 +114,7 @@ impl Examples {
         if layers == 0 {
             return self.clone();
         }
-        let frozen = Network {
-            layers: network.layers[..layers].to_vec(),
-        };
+        let frozen = Network::new(network.layers[..layers].to_vec());
         let outputs = self.batches(|x, _| frozen.forward(x));
         Self {
             inputs: Tensor::cat(outputs, 0),
@@ -124,13 +122,14 @@ impl Examples {
         }
     }
 
-    fn batches<T>(&self, mut f: impl FnMut(Tensor<4>, &[u8]) -> T) -> Vec<T> {
+    /// `f` of each batch and of the number of its first example.
+    fn batches<T>(&self, mut f: impl FnMut(Tensor<4>, usize) -> T) -> Vec<T> {
         let starts = (0..self.len()).step_by(EVALUATION_BATCH);
         starts
             .map(|start| {
                 let end = (start + EVALUATION_BATCH).min(self.len());
                 let x = self.inputs.clone().narrow(0, start, end - start);
-                f(three_channels(x), &self.class[start..end])
+                f(three_channels(x), start)
             })
             .collect()
     }
@@ -150,10 +149,13 @@ impl Examples {
         (three_channels(self.inputs.clone().select(0, index)), class)
     }
 
-    /// The logits `[n, classes]` of these inputs, on the host, row by row.
-    pub fn logits(&self, network: &Network) -> Vec<Vec<f32>> {
-        let rows = self.batches(|x, _| {
-            let logits = network.forward(x);
+    /// The logits `[n, classes]` of these inputs, on the host, row by row. Where the network's dropout is
+    /// [active](Network::with_active_dropout), `pass` names the pass: another one draws other masks.
+    pub fn logits(&self, network: &Network, pass: &str) -> Vec<Vec<f32>> {
+        let rows = self.batches(|x, first| {
+            let name = |row| format!("{pass}/{}", first + row);
+            let masks = network.masks(x.dims()[0], name);
+            let logits = network.forward_with(x, masks);
             let [_, classes, ..] = logits.dims();
             let numbers = to_vec(logits);
             numbers
@@ -164,9 +166,9 @@ impl Examples {
         rows.concat()
     }
 
-    /// Accuracy and mean cross-entropy of a network on these inputs, in evaluation mode.
-    pub fn evaluate(&self, network: &Network) -> Validation {
-        let logits = self.logits(network);
+    /// Accuracy and mean cross-entropy of the network's [logits](Self::logits).
+    pub fn evaluate(&self, network: &Network, pass: &str) -> Validation {
+        let logits = self.logits(network, pass);
         let correct = logits
             .iter()
             .zip(&self.class)
@@ -252,9 +254,7 @@ pub fn fit(
     }
     let train = train.through(network, first);
     let validation = validation.through(network, first);
-    let mut end = Network {
-        layers: network.layers[first..].to_vec(),
-    };
+    let mut end = network.end(first);
     let mut state = State::default();
     let mut history: Vec<Epoch> = Vec::new();
     let mut kept: Option<(bool, Epoch, usize, Network)> = None;
@@ -275,7 +275,7 @@ pub fn fit(
         let now = Epoch {
             accuracy,
             loss,
-            validation: validation.evaluate(&end),
+            validation: validation.evaluate(&end, &format!("validation/{epoch}")),
         };
         let fair = (accuracy - now.validation.accuracy).abs() <= schedule.largest_gap;
         let rank = |fair: bool, e: &Epoch| (fair, e.validation.accuracy, -e.validation.loss);

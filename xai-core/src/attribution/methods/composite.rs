@@ -70,7 +70,7 @@ impl<M: Layered> Explain<M> for LrpComposite {
         }
         // The merged network is another one, so its pass cannot be the panel's.
         let merged = network.clone().fold_batch_norm();
-        let trace = Trace::new(&merged.layers, batch.trace().input().clone());
+        let trace = batch.trace_of(&merged);
         Ok(back(&trace, &merged.layers))
     }
 }

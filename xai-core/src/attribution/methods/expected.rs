@@ -74,7 +74,7 @@ impl<M: Differentiable> Explain<M> for ExpectedGradients {
             let parts = way.clone().chunk(images, 0).into_iter().zip(&ways);
             let parts = parts.map(|(way, &alpha)| way.mul_scalar(alpha)).collect();
             let place = Tensor::cat(parts, 0) + start;
-            sum = sum + way * batch.gradient_at(place, batch.targets())?;
+            sum = sum + way * batch.gradient_of_sample(place, self.name(), sample)?;
         }
         Ok(sum / self.samples as f32)
     }

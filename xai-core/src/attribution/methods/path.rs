@@ -1,6 +1,7 @@
 //! Methods that gather gradients along the straight line from a baseline to the image.
 
 use std::f64::consts::PI;
+use std::ops::Range;
 
 use ndarray::Axis;
 use rand::Rng;
@@ -10,7 +11,7 @@ use crate::attribution::rules::Gradient;
 use crate::attribution::{Batch, Differentiable, Explain, Layered, Method, Trace, propagate};
 use crate::device::{Tensor, on_cpu};
 use crate::error::{Error, Result};
-use crate::network::{Layer, ops};
+use crate::network::{Layer, Masks, ops};
 use crate::random;
 
 /// Integrated gradients (Sundararajan et al. 2017) from the panel's baseline, by Gauss-Legendre
@@ -45,7 +46,7 @@ impl<M: Differentiable> Explain<M> for IntegratedGradients {
                 weight: weight as f32,
             })
             .collect();
-        along_path(batch, &points)
+        along_path(batch, self.name(), &points)
     }
 }
 
@@ -94,7 +95,7 @@ impl<M: Differentiable> Explain<M> for GradientShap {
                 weight: 1.0 / self.samples as f32,
             })
             .collect();
-        along_path(batch, &points)
+        along_path(batch, self.name(), &points)
     }
 }
 
@@ -123,37 +124,46 @@ impl Point {
 }
 
 /// The sum of weight * gradient at b + alpha (x - b) over `points`, which `gradient` is told some at a time:
-/// the places, row by row all images at a point, and how many points. Added point by point.
+/// the places, row by row all images at a point, and which points. Added point by point.
 fn sum_over_points(
     [start, way]: [&Tensor<4>; 2],
     images: &[usize],
     points: &[Point],
     rows: usize,
-    mut gradient: impl FnMut(Tensor<4>, usize) -> Result<Tensor<4>>,
+    mut gradient: impl FnMut(Tensor<4>, Range<usize>) -> Result<Tensor<4>>,
 ) -> Result<Tensor<4>> {
     let mut sum = way.zeros_like();
-    for points in points.chunks((rows / images.len()).max(1)) {
+    let together = (rows / images.len()).max(1);
+    for first in (0..points.len()).step_by(together) {
+        let range = first..points.len().min(first + together);
+        let points = &points[range.clone()];
         let alphas: Vec<f32> = points
             .iter()
             .flat_map(|point| point.alphas(images))
             .collect();
         let places = ops::along(start.clone(), way.clone(), &alphas);
         let weights: Vec<f32> = points.iter().map(|point| point.weight).collect();
-        sum = ops::add_weighted(sum, gradient(places, points.len())?, &weights);
+        sum = ops::add_weighted(sum, gradient(places, range)?, &weights);
     }
     Ok(sum)
 }
 
-/// `(x - b) * sum over points of weight * gradient at b + alpha (x - b)`.
-fn along_path<M: Differentiable>(batch: &Batch<'_, M>, points: &[Point]) -> Result<Tensor<4>> {
+/// `(x - b) * sum over points of weight * gradient at b + alpha (x - b)`, for the method of this name.
+fn along_path<M: Differentiable>(
+    batch: &Batch<'_, M>,
+    method: &str,
+    points: &[Point],
+) -> Result<Tensor<4>> {
     if let Some(layered) = batch.layered() {
-        return difference_times_gradients(&layered, points);
+        return difference_times_gradients(&layered, method, points);
     }
     let images = batch.targets().len();
     let all: Vec<usize> = (0..images).collect();
     let start = for_each(&batch.upload(batch.baseline_pixels()), images);
     let way = batch.input() - start.clone();
-    let gradient = |places, points| batch.gradient_at(places, &batch.targets().repeat(points));
+    let gradient = |places, points: Range<usize>| {
+        batch.gradient_at(places, &batch.targets().repeat(points.len()))
+    };
     let gradient = sum_over_points([&start, &way], &all, points, batch.rows(), gradient)?;
     Ok(way * gradient)
 }
@@ -162,14 +172,16 @@ fn along_path<M: Differentiable>(batch: &Batch<'_, M>, points: &[Point]) -> Resu
 ///
 /// Up to the first ReLU or maximum a network is affine, so that activations there lie on a straight
 /// line as well, between those of the two traces that are known already; and the gradients of that
-/// beginning are all the same. Only the rest of the network is run for each point. The sum is
-/// taken point by point, so that it does not depend on how many points fit in one pass.
+/// beginning are all the same. Only the rest of the network is run for each point, there with masks of its
+/// own if dropout is active. The sum is taken point by point, so that it does not depend on how many
+/// points fit in one pass.
 fn difference_times_gradients<M: Layered>(
     batch: &Batch<'_, M>,
+    method: &str,
     points: &[Point],
 ) -> Result<Tensor<4>> {
-    let layers = &batch.model().network().layers;
-    let bend = layers.iter().take_while(|layer| layer.is_affine()).count();
+    let network = batch.model().network();
+    let (layers, bend) = (&network.layers, network.affine_beginning());
     let trace = batch.trace();
     let (start, way) = (batch.baseline_activation(bend), batch.difference(bend));
     // Two groups of images, those whose ties must go to the first pixel and the others; mostly one of them is empty.
@@ -195,7 +207,11 @@ fn difference_times_gradients<M: Layered>(
             images: group,
             even,
         };
-        group.gradient(&layers[bend..], points, batch.rows())
+        let masks = |points: Range<usize>| {
+            let of_point = |point| group.images.iter().map(move |&image| (image, point));
+            batch.masks(method, points.flat_map(of_point))
+        };
+        group.gradient(&layers[bend..], points, batch.rows(), masks)
     });
     let gradient = Tensor::cat(gradients.collect::<Result<_>>()?, 0);
     // Back into the images' order.
@@ -234,16 +250,24 @@ struct Group<'a> {
 
 impl Group<'_> {
     /// The sum over points of weight * gradient there, for the input of `layers`.
-    fn gradient(&self, layers: &[Layer], points: &[Point], rows: usize) -> Result<Tensor<4>> {
+    /// `masks` are those of the passes through these points.
+    fn gradient(
+        &self,
+        layers: &[Layer],
+        points: &[Point],
+        rows: usize,
+        masks: impl Fn(Range<usize>) -> Option<Masks>,
+    ) -> Result<Tensor<4>> {
         // A trace for gradients takes half the memory of one for everything.
         let rows = if self.even { rows } else { 2 * rows };
         let line = [&self.start, &self.way];
         sum_over_points(line, self.images, points, rows, |places, points| {
+            let count = points.len();
             let trace = match self.even {
-                true => Trace::new(layers, places),
-                false => Trace::for_gradients(layers, places),
+                true => Trace::new(layers, places, masks(points)),
+                false => Trace::for_gradients(layers, places, masks(points)),
             };
-            let start = one_hot(&trace, &self.targets.repeat(points));
+            let start = one_hot(&trace, &self.targets.repeat(count));
             Ok(propagate(trace.steps(), &Gradient, start))
         })
     }

@@ -130,15 +130,20 @@ impl<M: Layered> Explain<M> for DeepLiftShap {
             )));
         }
         let start = one_hot(trace, batch.targets());
+        let network = batch.model().network();
         let mut sum = x.zeros_like();
-        for baseline in self.baselines.axis_iter(Axis(0)) {
+        for (number, baseline) in self.baselines.axis_iter(Axis(0)).enumerate() {
             let values = baseline.iter().copied().collect();
             let baseline = Tensor::from_data(
                 TensorData::new::<f32, _>(values, [1, c, h, w]),
                 batch.device(),
             );
-            let way = x.clone() - baseline.clone().repeat_dim(0, images);
-            let reference = &Trace::new(&batch.model().network().layers, baseline);
+            let each = baseline.clone().repeat_dim(0, images);
+            let way = x.clone() - each.clone();
+            let masks = batch.masks(self.name(), (0..images).map(|image| (image, number)));
+            // With masks of its own, each image has a reference of its own.
+            let baseline = if masks.is_some() { each } else { baseline };
+            let reference = &Trace::new(&network.layers, baseline, masks);
             sum = sum + way * propagate(trace.steps(), &Rescale { reference }, start.clone());
         }
         Ok(sum / baselines as f32)

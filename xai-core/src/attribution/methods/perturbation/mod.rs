@@ -13,6 +13,8 @@ mod occlusion;
 mod rise;
 mod shapley;
 
+use std::cell::Cell;
+
 use burn::tensor::TensorData;
 use ndarray::{Array3, Array4, ArrayView3, ArrayViewMut3, Axis};
 
@@ -40,6 +42,8 @@ struct Subject<'b, 'a, M> {
     score: f64,
     /// The target's score of the baseline; asked for by some.
     baseline_score: Option<f64>,
+    /// How many variants the model has seen.
+    seen: Cell<usize>,
 }
 
 impl<M: Predict> Subject<'_, '_, M> {
@@ -61,7 +65,8 @@ impl<M: Predict> Subject<'_, '_, M> {
                 variant.assign(&self.pixels);
                 paint(first + row, variant);
             }
-            let found = self.batch.scores_of(self.number, variants.view())?;
+            let number = self.seen.replace(self.seen.get() + rows);
+            let found = (self.batch).scores_of(self.number, number, variants.view())?;
             scores.extend(found.into_iter().map(f64::from));
         }
         Ok(scores)
@@ -98,6 +103,7 @@ fn each_image<M: Predict>(
             baseline: baselines.index_axis(Axis(0), own_baseline),
             score: scores[number].into(),
             baseline_score: baseline_scores.as_ref().map(|scores| scores[number].into()),
+            seen: Cell::new(0),
         })?;
         values.extend(map);
     }

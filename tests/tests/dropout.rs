@@ -1,0 +1,265 @@
+//! Explanations of a network whose dropout stays on (defect D3): Captum's values where it is given the same masks
+//! (`fixtures/captum/dropout.py`), and masks that belong to an image and not to its batch.
+
+use std::path::PathBuf;
+
+use burn::tensor::TensorData;
+use ndarray::{Array4, Array5, Axis};
+use safetensors::SafeTensors;
+use xai_core::attribution::{
+    Baseline, Deconvolution, DeepLift, DeepLiftShap, ExpectedGradients, FeatureAblation,
+    GradientShap, GuidedBackprop, Images, InputXGradient, IntegratedGradients, KernelShap, Lime,
+    Lrp, LrpComposite, Map, Occlusion, Panel, Saliency, Segments, ShapleyValueSampling, SmoothGrad,
+    layer_activation, layer_conductance,
+};
+use xai_core::device::{DeviceChoice, Tensor};
+use xai_core::network::{Layer, Network, json};
+
+/// A network with active dropout, images, and what Captum says about them.
+struct Fixture {
+    bytes: Vec<u8>,
+    network: Network,
+    images: Images,
+}
+
+impl Fixture {
+    fn read(name: &str) -> Self {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/captum");
+        let bytes = std::fs::read(folder.join(format!("{name}.safetensors"))).unwrap();
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+        let metadata = metadata.metadata().as_ref().unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let device = DeviceChoice::Flex.open().unwrap();
+        let network = json::network(&metadata["network"], &file, &device).unwrap();
+        let (shape, values) = numbers(&file, "input");
+        let shape: [usize; 4] = shape.try_into().unwrap();
+        let pixels = Array4::from_shape_vec(shape, values).unwrap();
+        let images = Images::new(pixels, vec![0; shape[0]]);
+        let network = network.with_active_dropout(metadata["seed"].parse().unwrap());
+        Self {
+            bytes,
+            network,
+            images,
+        }
+    }
+
+    /// A tensor of the file.
+    fn expected(&self, name: &str) -> (Vec<usize>, Vec<f32>) {
+        numbers(&SafeTensors::deserialize(&self.bytes).unwrap(), name)
+    }
+
+    fn input(&self) -> Tensor<4> {
+        let (n, c, h, w) = self.images.pixels.dim();
+        let values = self.images.pixels.iter().copied().collect();
+        let device = self.network.device().unwrap();
+        Tensor::from_data(TensorData::new(values, [n, c, h, w]), &device)
+    }
+
+    fn logits(&self) -> Vec<f32> {
+        let logits = self.network.forward(self.input()).into_data();
+        logits.into_vec().unwrap()
+    }
+
+    fn explain(&self, class: usize) -> Vec<Map> {
+        let panel = the_eight().with(DeepLift::captum());
+        panel.explain(&self.network, &self.images, class).unwrap()
+    }
+}
+
+fn numbers(file: &SafeTensors, name: &str) -> (Vec<usize>, Vec<f32>) {
+    let tensor = file.tensor(name).unwrap();
+    let values = tensor.data().as_chunks::<4>().0.iter();
+    let values = values.map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    (tensor.shape().to_vec(), values)
+}
+
+fn the_eight() -> Panel<Network> {
+    Panel::new()
+        .with(IntegratedGradients::default())
+        .with(GradientShap::default())
+        .with(DeepLift)
+        .with(Saliency)
+        .with(InputXGradient)
+        .with(GuidedBackprop)
+        .with(Deconvolution)
+        .with(Lrp::epsilon(1e-9))
+}
+
+fn largest<'a>(values: impl IntoIterator<Item = &'a f32>) -> f32 {
+    let absolute = values.into_iter().map(|value| value.abs());
+    absolute.fold(0.0, f32::max)
+}
+
+const FIXTURES: [&str; 2] = ["dropout_vgg", "dropout_everywhere"];
+
+#[test]
+fn every_method_gives_captums_values_with_the_same_masks() {
+    for name in FIXTURES {
+        let fixture = Fixture::read(name);
+        let (shape, expected) = fixture.expected("logits");
+        for (found, expected) in fixture.logits().iter().zip(&expected) {
+            assert!(
+                (found - expected).abs() < 1e-5 * expected.abs().max(1.0),
+                "{name}"
+            );
+        }
+        for class in 0..shape[1] {
+            for map in fixture.explain(class) {
+                let (s, values) = fixture.expected(map.method);
+                let all = Array5::from_shape_vec([s[0], s[1], s[2], s[3], s[4]], values).unwrap();
+                let expected = all.index_axis_move(Axis(0), class);
+                let error = largest(&(&map.values - &expected)) / largest(&expected);
+                assert!(
+                    error < 1e-5,
+                    "{name}, class {class}, {}: off by {error:e}",
+                    map.method
+                );
+            }
+        }
+    }
+}
+
+/// Everything that asks for passes of its own.
+fn others(images: &Images) -> Panel<Network> {
+    let quarters = || Segments::grid(2, 2);
+    Panel::new()
+        .with(SmoothGrad::of(Saliency))
+        .with(SmoothGrad::of(IntegratedGradients { steps: 3 }))
+        .with(ExpectedGradients::from(images.pixels.clone()))
+        .with(DeepLiftShap {
+            baselines: images.pixels.clone(),
+        })
+        .with(LrpComposite::epsilon_plus())
+        .with(Occlusion {
+            window: [4, 4],
+            strides: [4, 4],
+        })
+        .with(FeatureAblation {
+            segments: quarters(),
+        })
+        .with(Lime {
+            segments: quarters(),
+            ..Lime::default()
+        })
+        .with(KernelShap {
+            segments: quarters(),
+            samples: 7,
+            ..KernelShap::default()
+        })
+        .with(ShapleyValueSampling {
+            segments: quarters(),
+            ..ShapleyValueSampling::default()
+        })
+}
+
+/// An image's masks are those of its index: alone, in company, in another order, and with memory for one row a
+/// pass, its explanations are the same bits. And they are not those of evaluation mode or another seed.
+#[test]
+fn masks_belong_to_images_and_not_to_batches() {
+    for name in FIXTURES {
+        let fixture = Fixture::read(name);
+        let images = &fixture.images;
+        let panels = || {
+            let pixels = images.pixels.clone();
+            [
+                the_eight(),
+                others(images),
+                the_eight().baseline(Baseline::Image(pixels.index_axis_move(Axis(0), 1))),
+            ]
+        };
+        let backwards = Images::new(
+            images.pixels.select(Axis(0), &[2, 1, 0]),
+            vec![0; images.len()],
+        );
+        let backwards = backwards.with_index(vec![2, 1, 0]);
+        let (_, c, h, w) = images.pixels.dim();
+        for (panel, sparing) in panels().into_iter().zip(panels()) {
+            let together = panel.explain(&fixture.network, images, 1).unwrap();
+            let turned = panel.explain(&fixture.network, &backwards, 1).unwrap();
+            let sparing = sparing.memory(0);
+            let sparing = sparing.explain(&fixture.network, images, 1).unwrap();
+            let evaluated = fixture.network.clone().without_active_dropout();
+            let evaluated = panel.explain(&evaluated, images, 1).unwrap();
+            let reseeded = fixture.network.clone().with_active_dropout(12);
+            let reseeded = panel.explain(&reseeded, images, 1).unwrap();
+            for (number, map) in together.iter().enumerate() {
+                let values = &map.values;
+                assert_eq!(values.dim(), (3, c, h, w));
+                assert_eq!(values, &sparing[number].values, "{name}, {}", map.method);
+                let turned = turned[number].values.select(Axis(0), &[2, 1, 0]);
+                assert_eq!(values, turned, "{name}, {}", map.method);
+                for other in [&evaluated, &reseeded] {
+                    let difference = largest(&(values - &other[number].values));
+                    assert!(
+                        difference > 0.01 * largest(values),
+                        "{name}, {}",
+                        map.method
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Layers inside: what comes out of a dropout is 0 or scaled, and conductance depends on no batch.
+#[test]
+fn inner_layers_see_the_masks() {
+    let fixture = Fixture::read("dropout_vgg");
+    let layers = &fixture.network.layers;
+    let dropout = layers
+        .iter()
+        .position(|layer| matches!(layer, Layer::Dropout(_)))
+        .unwrap();
+    let [before, after] = [dropout - 1, dropout]
+        .map(|layer| layer_activation(&fixture.network, &fixture.images, layer).unwrap());
+    assert!(
+        after
+            .iter()
+            .zip(&before)
+            .all(|(&a, &b)| a == 0.0 || a == 2.0 * b)
+    );
+    let silenced = after
+        .iter()
+        .zip(&before)
+        .filter(|&(&a, &b)| a == 0.0 && b > 0.0)
+        .count();
+    let alive = before.iter().filter(|&&b| b > 0.0).count();
+    assert!((1..alive).contains(&silenced), "{silenced} of {alive}");
+    // 20 steps are two blocks of points, the second of which begins with the last point of the first.
+    let of = |images: &Images| layer_conductance(&fixture.network, images, 1, dropout, 20).unwrap();
+    let last =
+        Images::new(fixture.images.pixels.select(Axis(0), &[2]), vec![0]).with_index(vec![2]);
+    assert_eq!(of(&fixture.images).select(Axis(0), &[2]), of(&last));
+}
+
+/// A saved network predicts what it predicted; without dropout the flag changes nothing.
+#[test]
+fn the_flag_goes_with_the_network() {
+    let fixture = Fixture::read("dropout_everywhere");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    fixture.network.save(&path).unwrap();
+    let device = fixture.network.device().unwrap();
+    let again = Network::load(&path, &device).unwrap();
+    assert_eq!(again.active_dropout(), fixture.network.active_dropout());
+    let logits = |network: &Network| -> Vec<f32> {
+        network
+            .forward(fixture.input())
+            .into_data()
+            .into_vec()
+            .unwrap()
+    };
+    assert_eq!(logits(&again), logits(&fixture.network));
+    let evaluated = again.without_active_dropout();
+    evaluated.save(&path).unwrap();
+    assert_eq!(
+        Network::load(&path, &device).unwrap().active_dropout(),
+        None
+    );
+    // The first layer scales with its mask, so two rows of the same image differ in training mode only.
+    let mut rateless = evaluated.clone();
+    rateless.set_dropout(0.0);
+    let active = rateless.clone().with_active_dropout(5);
+    assert_eq!(logits(&active), logits(&evaluated));
+    assert_ne!(logits(&evaluated), logits(&fixture.network));
+}
