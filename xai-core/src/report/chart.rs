@@ -15,7 +15,8 @@ pub(super) const TITLE: f64 = 36.0;
 pub(super) const LABEL: f64 = 36.0;
 pub(super) const GRID: RGBColor = RGBColor(222, 222, 222);
 pub(super) const FRAME: RGBColor = RGBColor(130, 130, 130);
-const GAP: f64 = 48.0;
+/// Room for half a label at the border of each of two neighbours.
+const GAP: f64 = 92.0;
 const TITLE_ROOM: f64 = 78.0;
 
 /// Panels in rows, with a legend above and the names of the scales at the left and below.

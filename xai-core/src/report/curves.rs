@@ -78,6 +78,7 @@ impl Page for CurvesPage<'_> {
                     canvas.text(&label, place, TICK, Align::Right, Turn::None)?;
                 }
             }
+            self.grid.draw_frame(canvas, index, &panel.title)?;
             for curve in &panel.curves {
                 let series = self.series.iter().position(|name| *name == curve.series);
                 let series = series.unwrap_or(0);
@@ -91,7 +92,6 @@ impl Page for CurvesPage<'_> {
                     .iter()
                     .try_for_each(|&point| draw_mark(canvas, point, series))?;
             }
-            self.grid.draw_frame(canvas, index, &panel.title)?;
         }
         let [x, y] = &self.chart.axes;
         self.grid.draw_names(canvas, x, y)

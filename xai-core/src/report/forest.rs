@@ -114,11 +114,11 @@ impl Page for ForestPage<'_> {
             self.grid.draw_x(canvas, index, &self.scale)?;
             let zero = self.grid.x(index, &self.scale, self.chart.reference);
             canvas.line(&[(zero, y0), (zero, y0 + height)], FRAME, 4.0)?;
+            self.grid.draw_frame(canvas, index, &panel.title)?;
             panel
                 .estimates
                 .iter()
                 .try_for_each(|one| self.draw_estimate(canvas, index, one))?;
-            self.grid.draw_frame(canvas, index, &panel.title)?;
         }
         self.grid.draw_names(canvas, &self.chart.x, "")
     }

@@ -1,0 +1,299 @@
+//! Statistics against SciPy, statsmodels and scikit-learn (`fixtures/statistics/make.py`), and intervals against
+//! how often they should hold the truth.
+
+use std::sync::LazyLock;
+
+use rand::Rng;
+use serde::Deserialize;
+use xai_core::random::stream;
+use xai_core::statistics::{
+    Confusion, Correlation, Interval, LeastSquares, Observation, Share, Test, areas,
+    bootstrap_clusters, effects, holm, mean, paired_t, pearson, ranks, spearman, wilcoxon,
+};
+
+#[derive(Deserialize)]
+struct Fixture {
+    correlations: Vec<CorrelationCase>,
+    paired: Vec<PairedCase>,
+    holm: HolmCase,
+    ancova: AncovaCase,
+    least_squares: LeastSquaresCase,
+    classification: ClassificationCase,
+    wilson: Vec<(usize, usize, f64, f64)>,
+}
+
+#[derive(Deserialize)]
+struct CorrelationCase {
+    name: String,
+    pairs: Vec<(f64, f64)>,
+    ranks: Vec<f64>,
+    pearson: (f64, f64),
+    spearman: (f64, f64),
+    pearson_interval: Option<(f64, f64)>,
+    spearman_interval: Option<(f64, f64)>,
+}
+
+#[derive(Deserialize)]
+struct PairedCase {
+    name: String,
+    differences: Vec<f64>,
+    t: (f64, f64),
+    wilcoxon: (f64, f64),
+}
+
+#[derive(Deserialize)]
+struct HolmCase {
+    p: Vec<f64>,
+    corrected: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct AncovaCase {
+    observations: Vec<(f64, f64, f64, f64)>,
+    adjusted: Vec<f64>,
+    intervals: Vec<(f64, f64)>,
+    adjusted_r_squared: f64,
+    plain: Vec<f64>,
+    plain_r_squared: f64,
+}
+
+#[derive(Deserialize)]
+struct LeastSquaresCase {
+    x: Vec<Vec<f64>>,
+    y: Vec<f64>,
+    coefficients: Vec<f64>,
+    errors: Vec<f64>,
+    p: Vec<f64>,
+    r_squared: f64,
+}
+
+#[derive(Deserialize)]
+struct ClassificationCase {
+    class: Vec<u8>,
+    probability: Vec<f32>,
+    predicted: Vec<u8>,
+    confusion: [usize; 4],
+    auroc: f64,
+    auprc: f64,
+}
+
+static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../fixtures/statistics/statistics.json")).unwrap()
+});
+
+#[track_caller]
+fn close(ours: f64, theirs: f64, what: &str) {
+    let off = (ours - theirs).abs();
+    assert!(
+        off < 1e-9 * theirs.abs().max(1e-3),
+        "{what}: {ours}, {theirs}"
+    );
+}
+
+#[test]
+fn correlations_are_scipys() {
+    for case in &FIXTURE.correlations {
+        let check = |ours: Correlation, (r, p): (f64, f64), interval: Option<(f64, f64)>| {
+            close(ours.coefficient, r, &case.name);
+            close(ours.p_value, p, &case.name);
+            assert_eq!(ours.n, case.pairs.len());
+            match (ours.interval, interval) {
+                (Some(Interval { low, high }), Some(theirs)) => {
+                    close(low, theirs.0, &case.name);
+                    close(high, theirs.1, &case.name);
+                }
+                (None, None) => {}
+                other => panic!("{}: {other:?}", case.name),
+            }
+        };
+        check(
+            pearson(&case.pairs, 0.95).unwrap(),
+            case.pearson,
+            case.pearson_interval,
+        );
+        check(
+            spearman(&case.pairs, 0.95).unwrap(),
+            case.spearman,
+            case.spearman_interval,
+        );
+        let x: Vec<f64> = case.pairs.iter().map(|pair| pair.0).collect();
+        assert_eq!(ranks(&x), case.ranks, "{}", case.name);
+    }
+}
+
+#[test]
+fn a_correlation_needs_three_pairs_that_vary() {
+    assert_eq!(pearson(&[(0.0, 1.0), (1.0, 2.0)], 0.95), None);
+    assert_eq!(pearson(&[(0.0, 1.0), (1.0, 1.0), (2.0, 1.0)], 0.95), None);
+    let line: Vec<(f64, f64)> = (0..5).map(|i| (f64::from(i), 2.0 * f64::from(i))).collect();
+    let perfect = pearson(&line, 0.95).unwrap();
+    assert_eq!((perfect.coefficient, perfect.p_value), (1.0, 0.0));
+    assert_eq!(
+        perfect.interval,
+        Some(Interval {
+            low: 1.0,
+            high: 1.0
+        })
+    );
+}
+
+#[test]
+fn paired_tests_are_scipys() {
+    for case in &FIXTURE.paired {
+        let check = |ours: Test, (statistic, p): (f64, f64)| {
+            close(ours.statistic, statistic, &case.name);
+            close(ours.p_value, p, &case.name);
+        };
+        check(paired_t(&case.differences).unwrap(), case.t);
+        check(wilcoxon(&case.differences).unwrap(), case.wilcoxon);
+    }
+    // The least that six differences can say.
+    assert_eq!(
+        wilcoxon(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap().p_value,
+        2.0 / 64.0
+    );
+    assert_eq!(wilcoxon(&[0.0, 0.0]), None);
+    assert_eq!(paired_t(&[0.5]), None);
+    assert_eq!(paired_t(&[0.5, 0.5]), None);
+    let ours = holm(&FIXTURE.holm.p);
+    for (ours, theirs) in ours.iter().zip(&FIXTURE.holm.corrected) {
+        close(*ours, *theirs, "holm");
+    }
+}
+
+#[test]
+fn linear_models_are_statsmodels() {
+    let case = &FIXTURE.least_squares;
+    let fit = LeastSquares::fit(&case.x, &case.y).unwrap();
+    for column in 0..case.coefficients.len() {
+        close(
+            fit.coefficients[column],
+            case.coefficients[column],
+            "coefficient",
+        );
+        close(
+            fit.standard_errors[column],
+            case.errors[column],
+            "standard error",
+        );
+        close(fit.p_value(column), case.p[column], "p value");
+    }
+    close(fit.r_squared, case.r_squared, "R squared");
+    // A column that is twice another one has no coefficient of its own.
+    let twice = |row: &Vec<f64>| [&row[..], &[2.0 * row[1]]].concat();
+    let dependent: Vec<Vec<f64>> = case.x.iter().map(twice).collect();
+    assert_eq!(LeastSquares::fit(&dependent, &case.y), None);
+    assert_eq!(LeastSquares::fit(&case.x[..4], &case.y[..4]), None);
+}
+
+#[test]
+fn effects_with_and_without_the_covariate_are_statsmodels() {
+    let case = &FIXTURE.ancova;
+    let observations: Vec<Observation> = case
+        .observations
+        .iter()
+        .enumerate()
+        .map(
+            |(cluster, &(value, covariate, corpus, depth))| Observation {
+                value,
+                covariate,
+                levels: vec![corpus as usize, depth as usize],
+                cluster,
+            },
+        )
+        .collect();
+    let adjusted = effects(&observations, &[2, 3], true, 0.95, 0).unwrap();
+    let all: Vec<f64> = adjusted
+        .slope
+        .iter()
+        .chain(adjusted.factors.iter().flatten())
+        .map(|effect| effect.estimate)
+        .collect();
+    assert_eq!(all.len(), 4);
+    for (ours, theirs) in all.iter().zip(&case.adjusted) {
+        close(*ours, *theirs, "adjusted");
+    }
+    close(adjusted.r_squared, case.adjusted_r_squared, "R squared");
+    // Intervals by resampling are about those of theory; its errors are normal and of one variance here.
+    let effects_of = adjusted
+        .slope
+        .iter()
+        .chain(adjusted.factors.iter().flatten());
+    for (effect, &(low, high)) in effects_of.zip(&case.intervals) {
+        let ours = effect.interval.unwrap();
+        let off = (ours.low - low).abs().max((ours.high - high).abs());
+        assert!(off < 0.2 * (high - low), "{ours:?}, {low} to {high}");
+    }
+    let plain = effects(&observations, &[2, 3], false, 0.95, 0).unwrap();
+    assert_eq!(plain.slope, None);
+    for (ours, theirs) in plain.factors.iter().flatten().zip(&case.plain) {
+        close(ours.estimate, *theirs, "plain");
+    }
+    close(plain.r_squared, case.plain_r_squared, "R squared");
+    // A level that is not there has no effect.
+    assert_eq!(effects(&observations, &[2, 4], true, 0.95, 0), None);
+}
+
+#[test]
+fn classifications_are_scikit_learns() {
+    let case = &FIXTURE.classification;
+    let counts = Confusion::of(&case.class, &case.predicted).unwrap();
+    let [tp, fn_, tn, fp] = case.confusion;
+    let expected = Confusion {
+        true_positive: tp,
+        false_negative: fn_,
+        true_negative: tn,
+        false_positive: fp,
+    };
+    assert_eq!(counts, expected);
+    assert_eq!(counts.sensitivity(), Share::of(tp, tp + fn_));
+    assert_eq!(counts.specificity(), Share::of(tn, tn + fp));
+    assert_eq!(counts.accuracy(), Share::of(tp + tn, case.class.len()));
+    let [auroc, auprc] = areas(&case.class, &case.probability).unwrap().unwrap();
+    close(auroc, case.auroc, "AUROC");
+    close(auprc, case.auprc, "AUPRC");
+    assert_eq!(areas(&[1, 1], &[0.2, 0.3]).unwrap(), None);
+    assert!(areas(&[1, 0], &[0.2]).is_err());
+    assert!(areas(&[1, 0], &[0.2, f32::NAN]).is_err());
+    assert!(Confusion::of(&[0, 2], &[0, 0]).is_err());
+    assert_eq!(Confusion::of(&[0, 0], &[0, 1]).unwrap().sensitivity(), None);
+    for &(part, whole, low, high) in &FIXTURE.wilson {
+        let ours = Share::of(part, whole).unwrap().interval(0.95);
+        close(ours.low, low, "Wilson");
+        close(ours.high, high, "Wilson");
+    }
+}
+
+/// Means of clusters whose truth is known: a 95 % interval holds it in about 95 % of the cases, also
+/// with few clusters, and whether or not a cluster has several alike observations.
+#[test]
+fn clustered_intervals_hold_the_truth_as_often_as_they_say() {
+    let mut random = stream(0, "coverage");
+    let mut normal = || (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
+    for (clusters, least, most) in [(5, 0.90, 0.99), (10, 0.92, 0.98), (30, 0.925, 0.975)] {
+        let cases = 400;
+        let held = (0..cases)
+            .filter(|&case| {
+                let values: Vec<[f64; 3]> = (0..clusters)
+                    .map(|_| {
+                        let cluster = normal();
+                        [0; 3].map(|_| cluster + 0.1 * normal())
+                    })
+                    .collect();
+                let intervals = bootstrap_clusters(clusters, 0.95, case, |drawn| {
+                    let all: Vec<f64> = drawn.iter().flat_map(|&c| values[c]).collect();
+                    Some(vec![mean(&all)?])
+                });
+                let Interval { low, high } = intervals.unwrap()[0];
+                low <= 0.0 && 0.0 <= high
+            })
+            .count();
+        let share = held as f64 / cases as f64;
+        assert!(
+            (least..=most).contains(&share),
+            "{clusters} clusters: {share}"
+        );
+    }
+    assert_eq!(bootstrap_clusters(1, 0.95, 0, |_| Some(vec![1.0])), None);
+    assert_eq!(bootstrap_clusters(9, 0.95, 0, |_| None), None);
+}
