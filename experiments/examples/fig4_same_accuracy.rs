@@ -1,0 +1,40 @@
+//! The second Figure 4 of the paper: how well explanations find the lesions when networks are equally good. Better networks
+//! have better explanations; here, learning rates are chosen so that accuracies match, and what is left is due
+//! to the pre-training and the depth.
+
+use experiments::{baselines, explain, fine_tune, matching_rates};
+use xai_core::prelude::*;
+
+/// Explanation performance by pre-training corpus and degree of fine-tuning, at learning rates whose validation
+/// accuracy is closest to 0.89 (Oliveira et al. 2024, Figure 4, "same accuracy").
+#[experiment(select(closest = 0.89, by = |v| v.accuracy))]
+struct Fig4SameAccuracy {
+    #[axis]
+    corpus: Corpus,
+    #[axis]
+    depth: Depth,
+    #[tune(|scale, corpus, depth| matching_rates(scale, corpus, depth))]
+    rate: f64,
+    #[seed(|scale| scale.pick(1, 1, 3))]
+    seed: u64,
+}
+
+impl Run for Fig4SameAccuracy {
+    type Model = Network;
+
+    fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {
+        fine_tune(lab, self.corpus, self.depth, self.rate, self.seed)
+    }
+
+    fn test(&self, fitted: &Fitted<Network>, lab: &Lab) -> Result<Scores> {
+        explain(&fitted.model, lab.test().classified_correctly_by_all()?)
+    }
+
+    fn baselines(lab: &Lab) -> Result<Vec<Baseline>> {
+        baselines(lab)
+    }
+}
+
+fn main() -> ExitCode {
+    xai_core::run::<Fig4SameAccuracy>()
+}

@@ -1,0 +1,34 @@
+//! Mean scores: what a network comes to under one method.
+
+use xai_core::score::{Metric, Precision, Score};
+use xai_core::statistics::mean;
+
+/// The methods whose precision is among the scores, in the order in which they first appear.
+pub fn methods(scores: &[Score]) -> Vec<String> {
+    let mut methods: Vec<String> = Vec::new();
+    for score in scores
+        .iter()
+        .filter(|score| score.metric == Precision.name())
+    {
+        if !methods.contains(&score.method) {
+            methods.push(score.method.clone());
+        }
+    }
+    methods
+}
+
+/// The mean of a metric over the images, under a method; `None` if there is no such score.
+pub fn mean_of(scores: &[Score], method: &str, metric: &str) -> Option<f64> {
+    let wanted = |score: &&Score| score.method == method && score.metric == metric;
+    let values: Vec<f64> = scores
+        .iter()
+        .filter(wanted)
+        .map(|score| score.value)
+        .collect();
+    mean(&values)
+}
+
+/// The mean precision under a method.
+pub fn precision(scores: &[Score], method: &str) -> Option<f64> {
+    mean_of(scores, method, Precision.name())
+}
