@@ -82,11 +82,15 @@ impl Model for Numbers {
         ))
     }
 
-    fn predict(&self, _: &Lab) -> Result<Vec<u8>> {
+    fn predict(&self, _: &Lab) -> Result<Vec<Vec<f64>>> {
         let mut predicted = CLASSES.to_vec();
         predicted[4] ^= u8::from(self.0 != 0.2);
         predicted[5] ^= u8::from(self.1 != 0);
-        Ok(predicted)
+        let certain = |class| match class {
+            0 => vec![1.0, 0.0],
+            _ => vec![0.0, 1.0],
+        };
+        Ok(predicted.into_iter().map(certain).collect())
     }
 
     fn classes(_: &Lab) -> Result<Vec<u8>> {

@@ -62,7 +62,7 @@ pub mod prelude {
     };
     pub use crate::experiment::results::{Baseline, Results};
     pub use crate::experiment::{
-        Corpus, Epoch, Fitted, Lab, Level, Model, Run, Scale, Validation, linear, log,
+        Checkpoint, Corpus, Epoch, Fitted, Lab, Level, Model, Run, Scale, Validation, linear, log,
     };
     pub use crate::network::Network;
     pub use crate::score::{Channels, Combine, Metric, Precision, Score, Scores, Sign};

@@ -43,8 +43,12 @@ impl Model for Number {
             .map_err(|error| Error::file(path, error))
     }
 
-    fn predict(&self, lab: &Lab) -> Result<Vec<u8>> {
-        Self::classes(lab)
+    fn predict(&self, _: &Lab) -> Result<Vec<Vec<f64>>> {
+        Ok(vec![
+            vec![1.0, 0.0, 0.0],
+            vec![0.0, 1.0, 0.0],
+            vec![0.0, 0.0, 1.0],
+        ])
     }
 
     fn classes(_: &Lab) -> Result<Vec<u8>> {

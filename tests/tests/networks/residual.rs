@@ -171,7 +171,11 @@ fn training_a_residual_block_is_an_error_and_a_frozen_one_is_not() {
         epochs: 1,
         ..Schedule::paper(Optimizer::Adam(1e-3))
     };
-    let fit = |first| training::fit(&network, first, &images, &images, &schedule, 0, |_| Ok(()));
+    let fit = |first| {
+        training::fit(&network, first, &images, &images, &schedule, 0, |_, _| {
+            Ok(())
+        })
+    };
     let error = fit(0).err().unwrap().to_string();
     assert!(
         error.contains("residual blocks cannot be trained"),

@@ -10,7 +10,7 @@ impl Model for Net {
     fn load(_: &Path, _: &Lab) -> Result<Self> {
         Ok(Net)
     }
-    fn predict(&self, _: &Lab) -> Result<Vec<u8>> {
+    fn predict(&self, _: &Lab) -> Result<Vec<Vec<f64>>> {
         Ok(Vec::new())
     }
     fn classes(_: &Lab) -> Result<Vec<u8>> {

@@ -103,6 +103,22 @@ impl Defects {
     /// The benchmark as published.
     pub const ALL: Self = Self((1 << Defect::ALL.len()) - 1);
 
+    /// Those of them that change the images of any split.
+    pub fn of_images(self) -> Self {
+        self.only(&[Defect::D1, Defect::D2, Defect::D6, Defect::D7])
+    }
+
+    /// Those of them that change the images of training and validation: [D7](Defect::D7) is of the test alone.
+    pub fn of_training_images(self) -> Self {
+        self.of_images().without(Defect::D7)
+    }
+
+    fn only(self, some: &[Defect]) -> Self {
+        let mut both = some.iter().filter(|&&defect| self.has(defect));
+        both.by_ref()
+            .fold(Self::NONE, |set, &defect| set.with(defect))
+    }
+
     /// Whether a defect is in the set.
     pub fn has(self, defect: Defect) -> bool {
         self.0 & (1 << defect as u16) != 0

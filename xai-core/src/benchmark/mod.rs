@@ -73,21 +73,34 @@ impl Protocol {
     /// subject; under D7 the test has the validation's subjects (as many as it wants, from the first).
     /// Under D6 seeds are so far apart as the public code has them, since each image takes one.
     pub fn splits(&self, [training, validation, test]: [u64; 3]) -> [Split; 3] {
-        let seeds = match self.defects.has(Defect::D6) {
-            true => [0, 30_000, 50_000],
-            false => [0, 1, 2],
-        };
         let chosen = training + validation;
         let tested = match self.defects.has(Defect::D7) {
             true => training,
             false => chosen,
         };
         let subjects = [0..training, training..chosen, tested..tested + test];
-        let mut parts = subjects.into_iter().zip(seeds);
+        let mut parts = subjects.into_iter().zip(self.seeds());
         std::array::from_fn(|_| {
             let (subjects, seed) = parts.next().expect("three of each");
             Split { subjects, seed }
         })
+    }
+
+    /// The seeds of the lesions for training, validation and test.
+    fn seeds(&self) -> [u64; 3] {
+        match self.defects.has(Defect::D6) {
+            true => [0, 30_000, 50_000],
+            false => [0, 1, 2],
+        }
+    }
+
+    /// The seed of the slices' heights. Under D7 the test has the slices of the validation.
+    fn slices_seed(&self, seed: u64) -> u64 {
+        let [_, validation, test] = self.seeds();
+        match self.defects.has(Defect::D7) && seed == test {
+            true => validation,
+            false => seed,
+        }
     }
 
     /// What paints `count` images, numbered from 0.
@@ -106,7 +119,8 @@ impl Protocol {
     /// fringe from the resizing; about 150 are above 0.5.
     ///
     /// Classes are balanced over the whole call (but under D6). `seed` stands for the lesions; the
-    /// same subjects under another seed have other lesions in other slices (under D7, in the same).
+    /// same subjects under another seed have other lesions in other slices (under D7, those of the test in the
+    /// slices of the validation).
     ///
     /// Errors name the subject and height of a slice that is too small for its lesions.
     pub fn samples(
@@ -132,10 +146,7 @@ impl Protocol {
         let split = format!("{}/{}", subjects.start, subjects.end);
         let painter = Painter::new(self, count, seed, &split)?;
         let resizer = Resizer::new(SLICE_SHAPE, [size, size]);
-        let slices_seed = match self.defects.has(Defect::D7) {
-            true => 0,
-            false => seed,
-        };
+        let slices_seed = self.slices_seed(seed);
         let mut images = Array3::zeros((count, size, size));
         let mut truth = Array3::zeros((count, size, size));
         let mut class = vec![0; count];

@@ -1,4 +1,4 @@
-//! The paper's benchmark in the laboratory: its corpora, its data, its network and its test set.
+//! The paper's benchmark in the laboratory: its images and its pre-trained networks.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,17 +7,15 @@ use serde_json::json;
 
 use super::data::with_data;
 use super::lab::Lab;
-use super::run::{Fitted, Model};
 use super::settings::FIT_CODE;
 use super::store::write_json;
 use super::subjects::Part;
 use super::value::Level;
-use crate::attribution::Images;
-use crate::benchmark::{Protocol, Samples};
+use crate::benchmark::{Defect, Defects, Protocol, Samples, Split};
 use crate::data::{Task, sex_task, shapes_task};
 use crate::error::Result;
 use crate::network::{Network, VggConfig};
-use crate::training::{Depth, Examples, Optimizer, Schedule, argmax, calibrate, fit};
+use crate::training::{Depth, Examples, Optimizer, Schedule, calibrate, fit};
 
 /// What a network is pre-trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, xai_macros::Level)]
@@ -55,12 +53,12 @@ impl Level for Depth {
 /// Images by which the statistics of a pre-trained network are set to the benchmark's.
 const CALIBRATION_IMAGES: usize = 256;
 
-/// The three splits, made once a process. They share no subject.
-struct Splits {
-    train: Examples,
-    validation: Examples,
-    test: Samples,
-    test_examples: Examples,
+/// The three splits. They share no subject (but under D7).
+pub(super) struct Splits {
+    pub train: Examples,
+    pub validation: Examples,
+    pub test: Samples,
+    pub test_examples: Examples,
 }
 
 impl Splits {
@@ -68,13 +66,18 @@ impl Splits {
         let settings = lab.settings();
         let bar = lab.progress(3, "making images");
         let subjects = lab.subjects()?;
-        let split = |part: &Part, seed: u64| {
-            let samples = Protocol::corrected().samples(
+        let protocol = lab.protocol();
+        let [train, validation, test] = &subjects.benchmark_parts;
+        let counts = [train, validation, test].map(|part| part.subjects.end - part.subjects.start);
+        let [train_split, validation_split, test_split] = protocol.splits(counts);
+        let split = |split: Split, slices: usize| {
+            let first = train.subjects.start;
+            let samples = protocol.samples(
                 &*subjects.benchmark,
-                part.subjects.clone(),
-                part.slices,
+                first + split.subjects.start..first + split.subjects.end,
+                slices,
                 settings.image_size,
-                seed,
+                split.seed,
             )?;
             bar.tick()?;
             Ok(samples)
@@ -82,10 +85,14 @@ impl Splits {
         let examples = |samples: &Samples| {
             Examples::of_images(samples.images.view(), &samples.class, lab.device())
         };
-        let [train, validation, test] = &subjects.benchmark_parts;
-        let train = split(train, 0)?;
-        let validation = split(validation, 1)?;
-        let test = split(test, 2)?;
+        // Under D7 the test has the slices of the validation.
+        let test_slices = match protocol.defects.has(Defect::D7) {
+            true => validation.slices,
+            false => test.slices,
+        };
+        let test = split(test_split, test_slices)?;
+        let train = split(train_split, train.slices)?;
+        let validation = split(validation_split, validation.slices)?;
         Ok(Self {
             train: examples(&train),
             validation: examples(&validation),
@@ -96,8 +103,18 @@ impl Splits {
 }
 
 impl Lab {
-    fn splits(&self) -> Result<Arc<Splits>> {
-        self.once(|| Splits::make(self))
+    /// The images, made once a process and set of defects that change them.
+    pub(super) fn splits(&self) -> Result<Arc<Splits>> {
+        let defects = self.defects().of_images();
+        self.once_called(&defects.to_string(), || Splits::make(self))
+    }
+
+    /// How images are made.
+    pub(super) fn protocol(&self) -> Protocol {
+        Protocol {
+            defects: self.defects().of_images(),
+            ..Protocol::corrected()
+        }
     }
 
     /// The network after its pre-training on `corpus`; computed once, then read from its stage.
@@ -121,7 +138,11 @@ impl Lab {
             "device": self.device_choice().kind(),
             "code": FIT_CODE,
         });
-        let inputs = with_data(inputs, self.data());
+        let mut inputs = with_data(inputs, self.data());
+        let defects = self.defects().of_training_images();
+        if defects != Defects::NONE {
+            inputs["defects"] = json!(defects);
+        }
         let name = format!("pretraining-{}", corpus.name());
         let folder = self.stage(&name, &inputs, |folder| self.pretrain(corpus, folder))?;
         Network::load(&folder.join(NETWORK), self.device())
@@ -154,7 +175,7 @@ impl Lab {
             &examples(&held_out),
             &schedule,
             0,
-            |_| bar.tick(),
+            |_, _| bar.tick(),
         )?;
         let mut network = fitted.network;
         calibrate(&mut network, self.splits()?.train.first(CALIBRATION_IMAGES));
@@ -188,63 +209,26 @@ impl Lab {
         }
     }
 
-    /// Trains `start` from `depth` on to tell regular from irregular lesions, with a new last layer.
-    ///
-    /// Schedule and checkpoints are the paper's; the batch norm of the layers that are
-    /// trained is folded into them at the end, so that the result is the paper's plain VGG.
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`](crate::Error::Interrupted); a loss that is not finite.
-    pub fn fine_tune(
-        &self,
-        start: Network,
-        depth: Depth,
-        optimizer: impl Into<Optimizer>,
-        seed: u64,
-    ) -> Result<Fitted<Network>> {
-        let settings = self.settings();
-        let mut network = start;
-        let fresh = settings.network.init(false, seed, self.device());
-        if let (Some(last), Some(fresh)) = (network.layers.last_mut(), fresh.layers.last()) {
-            *last = fresh.clone();
-        }
-        network.set_dropout(settings.network.dropout);
-        let schedule = Schedule {
-            epochs: settings.epochs,
-            batch: settings.batch,
-            ..Schedule::paper(optimizer)
-        };
-        let splits = self.splits()?;
-        let bar = self.progress(schedule.epochs, &format!("fine-tuning {}", depth.name()));
-        let fitted = fit(
-            &network,
-            depth.first_layer(&network),
-            &splits.train,
-            &splits.validation,
-            &schedule,
-            seed,
-            |_| bar.tick(),
-        )?;
-        Ok(Fitted {
-            model: fitted.network.fold_batch_norm(),
-            validation: fitted.history[fitted.best].validation,
-            history: fitted.history,
-        })
-    }
-
     /// A network as it is before any training.
     pub fn untrained(&self, seed: u64) -> Network {
-        self.settings().network.init(false, seed, self.device())
+        self.evaluated(
+            self.settings().network.init(false, seed, self.device()),
+            seed,
+        )
     }
 
-    /// The images that no training and no selection has seen.
-    pub fn test(&self) -> TestSet<'_> {
-        TestSet { lab: self }
+    /// A network as this laboratory evaluates it: under D3 its dropout stays on.
+    pub(super) fn evaluated(&self, network: Network, seed: u64) -> Network {
+        let silences = self.settings().network.dropout > 0.0;
+        match self.defects().has(Defect::D3) && silences {
+            true => network.with_active_dropout(seed),
+            false => network,
+        }
     }
 }
 
 /// The file of a network within its stage.
-const NETWORK: &str = "network.safetensors";
+pub(super) const NETWORK: &str = "network.safetensors";
 
 /// Splits each class by the quarter of the head that a slice is from; the slices of a subject are
 /// in order of height, one from each of as many equal parts.
@@ -256,50 +240,4 @@ fn by_quarter(mut task: Task, slices: usize) -> Task {
     }
     task.classes *= QUARTERS;
     task
-}
-
-/// The test images, which become known as the sweep goes on.
-pub struct TestSet<'a> {
-    lab: &'a Lab,
-}
-
-impl TestSet<'_> {
-    /// The images that every winner of the selection classifies correctly, with their truth: the
-    /// only ones on which explanations can be compared. At scales that explain fewer images than
-    /// these, evenly spaced ones.
-    ///
-    /// # Errors
-    /// In [`Run::fit`](super::Run::fit), where the winners are not known yet.
-    pub fn classified_correctly_by_all(&self) -> Result<Images> {
-        let agreed = self.lab.agreed()?;
-        let count = agreed.len().min(self.lab.settings().explained);
-        let index: Vec<u32> = (0..count)
-            .map(|at| agreed[at * agreed.len() / count])
-            .collect();
-        let which: Vec<usize> = index.iter().map(|&at| at as usize).collect();
-        let samples = self.lab.splits()?.test.subset(&which);
-        let truth = samples.truth.mapv(|truth| truth > 0.0);
-        Ok(Images::grey(samples.images, samples.class)
-            .with_truth(truth)
-            .with_index(index))
-    }
-}
-
-impl Model for Network {
-    fn save(&self, path: &Path) -> Result<()> {
-        self.save(path)
-    }
-
-    fn load(path: &Path, lab: &Lab) -> Result<Self> {
-        Network::load(path, lab.device())
-    }
-
-    fn predict(&self, lab: &Lab) -> Result<Vec<u8>> {
-        let logits = lab.splits()?.test_examples.logits(self, "test");
-        Ok(logits.iter().map(|logits| argmax(logits)).collect())
-    }
-
-    fn classes(lab: &Lab) -> Result<Vec<u8>> {
-        Ok(lab.splits()?.test.class.clone())
-    }
 }

@@ -157,7 +157,7 @@ fn cost(layout: &Layout, options: &SweepOptions, to_fit: &[&Cell], to_test: usiz
     let axes: Vec<_> = layout.spec.names(Role::Axis).collect();
     let fit = |past: &Manifest| {
         let of = |phase| past.seconds.get(phase).copied().unwrap_or(0.0);
-        (of("fit") - of("stages")).max(0.0)
+        (of("fit") - of("stages") + of("spared")).max(0.0)
     };
     // Cells at the same levels of the axes cost about the same; for others take all.
     let fits = to_fit.iter().map(|cell| {

@@ -16,6 +16,8 @@ use super::progress::{Progress, Reporter};
 use super::settings::Settings;
 use super::spec::Scale;
 use super::store::Store;
+use super::sweep::Agreement;
+use crate::benchmark::Defects;
 use crate::device::{Device, DeviceChoice, Devices};
 use crate::error::{Error, Result};
 use crate::random;
@@ -27,8 +29,10 @@ use crate::random;
 pub struct Lab {
     shared: Arc<Shared>,
     bench: Arc<Bench>,
+    settings: Arc<Settings>,
+    defects: Defects,
     seed: u64,
-    agreed: Option<Arc<[u32]>>,
+    agreement: Option<Arc<Agreement>>,
     data: Option<Arc<Data>>,
     cell: Option<OfCell>,
 }
@@ -37,16 +41,23 @@ pub struct Lab {
 #[derive(Clone)]
 struct OfCell {
     log: Arc<Log>,
-    /// Seconds that went to stages, which other cells then need not compute.
-    in_stages: Arc<Mutex<f64>>,
+    seconds: Arc<Mutex<Seconds>>,
 }
 
-/// Where the one value of a type is, or will be.
+/// Where the time of a cell's fit went, beside the fit's own.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seconds {
+    /// To stages, which other cells then need not compute.
+    pub in_stages: f64,
+    /// What a training would have taken that was there already.
+    pub spared: f64,
+}
+
+/// Where the one value of a type and name is, or will be.
 type Place = Arc<Mutex<Option<Arc<dyn Any + Send + Sync>>>>;
 
 struct Shared {
     scale: Scale,
-    settings: Settings,
     benches: Vec<Arc<Bench>>,
     store: Store,
     reporter: Reporter,
@@ -56,7 +67,7 @@ struct Shared {
 struct Bench {
     choice: DeviceChoice,
     device: Device,
-    memory: Mutex<HashMap<TypeId, Place>>,
+    memory: Mutex<HashMap<(TypeId, String), Place>>,
 }
 
 impl Lab {
@@ -92,13 +103,14 @@ impl Lab {
             bench: benches[0].clone(),
             shared: Arc::new(Shared {
                 scale,
-                settings: Settings::at(scale),
                 benches,
                 store,
                 reporter,
             }),
+            settings: Arc::new(Settings::at(scale)),
+            defects: Defects::NONE,
             seed: 0,
-            agreed: None,
+            agreement: None,
             data: None,
             cell: None,
         })
@@ -121,28 +133,66 @@ impl Lab {
         log: Option<Arc<Log>>,
     ) -> Result<Self> {
         let seed = Key::of(&(experiment, values))?.seed();
-        let in_stages = Arc::default();
+        let seconds = Arc::default();
         Ok(Self {
             seed,
-            cell: log.map(|log| OfCell { log, in_stages }),
+            cell: log.map(|log| OfCell { log, seconds }),
             ..self.clone()
         })
     }
 
-    /// The seconds that this cell has spent on stages.
-    pub(super) fn seconds_in_stages(&self) -> f64 {
-        self.cell.as_ref().map_or(0.0, |cell| {
-            *cell
-                .in_stages
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        })
+    /// The seconds that this cell did not spend on itself.
+    pub(super) fn seconds(&self) -> Seconds {
+        let seconds = self
+            .cell
+            .as_ref()
+            .map(|cell| *cell.seconds.lock().unwrap_or_else(PoisonError::into_inner));
+        seconds.unwrap_or_default()
     }
 
-    /// The laboratory after the barrier, where the images to score are known.
-    pub(super) fn with_agreed(&self, images: Arc<[u32]>) -> Self {
+    /// Changes [`seconds`](Self::seconds).
+    pub(super) fn account(&self, change: impl FnOnce(&mut Seconds)) {
+        if let Some(cell) = &self.cell {
+            change(&mut cell.seconds.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// The laboratory after the barrier, where it is known which winners are right about which image.
+    pub(super) fn with_agreement(&self, agreement: Arc<Agreement>) -> Self {
         Self {
-            agreed: Some(images),
+            agreement: Some(agreement),
+            ..self.clone()
+        }
+    }
+
+    /// The same laboratory under some of the public code's defects.
+    ///
+    /// D1, D2, D6 and D7 change the images, D3 leaves dropout on after training and D8 moves the first layer that is
+    /// fine-tuned. The others are of baselines and scores and change nothing here. What is computed under a
+    /// defect is shared by all who ask for the same, as everything else is.
+    ///
+    /// An experiment whose cells differ in their defects gives each its own by [`Run::lab`](super::Run::lab).
+    #[must_use]
+    pub fn with_defects(&self, defects: Defects) -> Self {
+        Self {
+            defects,
+            ..self.clone()
+        }
+    }
+
+    /// The defects of the public code that this laboratory repeats.
+    pub fn defects(&self) -> Defects {
+        self.defects
+    }
+
+    /// The same laboratory with another share of features that dropout silences in fine-tuning. (Below the paper's
+    /// scale networks are so narrow that they have none.)
+    #[must_use]
+    pub fn with_dropout(&self, rate: f64) -> Self {
+        let mut settings = Settings::clone(&self.settings);
+        settings.network.dropout = rate;
+        Self {
+            settings: Arc::new(settings),
             ..self.clone()
         }
     }
@@ -164,7 +214,7 @@ impl Lab {
 
     /// What the scale means in numbers.
     pub fn settings(&self) -> &Settings {
-        &self.shared.settings
+        &self.settings
     }
 
     /// Where tensors live.
@@ -206,16 +256,10 @@ impl Lab {
         inputs: &impl Serialize,
         compute: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
-        let (start, before) = (Instant::now(), self.seconds_in_stages());
+        let (start, before) = (Instant::now(), self.seconds().in_stages);
         let folder = self.shared.store.stage(name, inputs, compute)?;
-        if let Some(cell) = &self.cell {
-            let mut seconds = cell
-                .in_stages
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            // Stages within this one are in its own time.
-            *seconds = before + start.elapsed().as_secs_f64();
-        }
+        // Stages within this one are in its own time.
+        self.account(|seconds| seconds.in_stages = before + start.elapsed().as_secs_f64());
         Ok(folder)
     }
 
@@ -227,14 +271,24 @@ impl Lab {
         &self,
         make: impl FnOnce() -> Result<T>,
     ) -> Result<Arc<T>> {
+        self.once_called("", make)
+    }
+
+    /// [`once`](Self::once) for each `name`.
+    pub(super) fn once_called<T: Send + Sync + 'static>(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Result<T>,
+    ) -> Result<Arc<T>> {
         let mut memory = self
             .bench
             .memory
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let place = memory.entry(TypeId::of::<T>()).or_default().clone();
+        let place = memory.entry((TypeId::of::<T>(), name.to_owned()));
+        let place = place.or_default().clone();
         drop(memory);
-        // Only this type is locked, because `make` may want others.
+        // Only this value is locked, because `make` may want others.
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
         let value = match &*place {
             Some(value) => value.clone(),
@@ -251,16 +305,24 @@ impl Lab {
         self.shared.reporter.bar(len, label, log)
     }
 
-    /// The test images that every winner classifies correctly, by index and in order.
+    /// How many winners are right about each test image.
     ///
     /// # Errors
     /// In [`Run::fit`](super::Run::fit), where the winners are not known yet.
-    pub fn agreed(&self) -> Result<&[u32]> {
-        self.agreed.as_deref().ok_or_else(|| {
+    pub(super) fn agreement(&self) -> Result<&Agreement> {
+        self.agreement.as_deref().ok_or_else(|| {
             Error::invalid(
                 "the images that every winner classifies correctly are known only after the selection: \
                  ask for them in `test` or `baselines`, not in `fit`",
             )
         })
+    }
+
+    /// The test images that every winner classifies correctly, by index and in order.
+    ///
+    /// # Errors
+    /// In [`Run::fit`](super::Run::fit), where the winners are not known yet; if there is no such image.
+    pub fn agreed(&self) -> Result<Vec<u32>> {
+        self.agreement()?.agreed()
     }
 }

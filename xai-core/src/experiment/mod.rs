@@ -9,6 +9,7 @@ mod bench;
 pub(crate) mod cli;
 mod data;
 mod estimate;
+mod fine_tuning;
 mod key;
 mod lab;
 mod lock;
@@ -26,12 +27,14 @@ mod spec;
 pub mod store;
 mod subjects;
 mod sweep;
+mod test_set;
 mod value;
 mod whole;
 mod why;
 
 pub use crate::training::{Epoch, Validation};
-pub use bench::{Corpus, TestSet};
+pub use bench::Corpus;
+pub use fine_tuning::Checkpoint;
 pub use key::Key;
 pub use lab::Lab;
 pub use plan::{Factor, Plan, Skipped};
@@ -42,6 +45,7 @@ pub use scores::{Predictions, read_scores, write_scores};
 pub use settings::Settings;
 pub use spec::{Experiment, Parameter, Point, Role, Scale, Select, Skip, Spec};
 pub use sweep::{Failure, Outcome, SweepOptions, sweep};
+pub use test_set::TestSet;
 pub use value::{
     Domain, IntoDomain, IntoSeeds, Level, ParameterValue, Value, domain, levels, linear, log, seeds,
 };

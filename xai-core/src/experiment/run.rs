@@ -21,10 +21,16 @@ pub trait Run: Experiment {
     /// Raise this when a change to [`Run::test`] or [`Run::baselines`] changes its result: models are kept.
     const TEST_VERSION: u32 = 1;
 
+    /// The laboratory of this cell: the sweep's own unless this is written, such as one
+    /// [with defects](Lab::with_defects) that are an axis. Fitting, predicting and testing get it.
+    fn lab(&self, lab: &Lab) -> Lab {
+        lab.clone()
+    }
+
     /// Fits the model of this cell.
     fn fit(&self, lab: &Lab) -> Result<Fitted<Self::Model>>;
 
-    /// Explains and scores [`Lab::agreed`], the test images that every winner classifies correctly.
+    /// Explains and scores images of [`Lab::test`], such as those that every winner classifies correctly.
     fn test(&self, fitted: &Fitted<Self::Model>, lab: &Lab) -> Result<Scores>;
 
     /// References on the same images, once a sweep. None unless this is written.
@@ -51,8 +57,8 @@ pub trait Model: Sized {
     /// Reads what [`Model::save`] wrote, onto the device of the laboratory.
     fn load(path: &Path, lab: &Lab) -> Result<Self>;
 
-    /// The predicted class of every test image.
-    fn predict(&self, lab: &Lab) -> Result<Vec<u8>>;
+    /// The probability of each class, a row a test image; the largest is the class predicted.
+    fn predict(&self, lab: &Lab) -> Result<Vec<Vec<f64>>>;
 
     /// The true class of every test image, in the same order.
     fn classes(lab: &Lab) -> Result<Vec<u8>>;

@@ -14,6 +14,7 @@ use parquet::schema::parser::parse_message_type;
 
 use crate::error::{Error, Result};
 use crate::score::{Score, Scores};
+use crate::training::argmax;
 
 const SCORES: &str = "message scores {
     REQUIRED INT32 image;
@@ -27,6 +28,7 @@ const PREDICTIONS: &str = "message predictions {
     REQUIRED INT32 image;
     REQUIRED INT32 class;
     REQUIRED INT32 predicted;
+    REQUIRED DOUBLE probability;
 }";
 
 /// Writes one row a score, in the given order.
@@ -97,9 +99,35 @@ pub struct Predictions {
     pub class: Vec<u8>,
     /// The predicted ones.
     pub predicted: Vec<u8>,
+    /// The probability of class 1 (in the benchmark: irregular lesions).
+    pub probability: Vec<f64>,
 }
 
 impl Predictions {
+    /// From the true classes and the probabilities of all classes, a row an image.
+    ///
+    /// # Errors
+    /// If there is no image, or another number of rows, or fewer than two classes.
+    pub fn new(class: Vec<u8>, probabilities: &[Vec<f64>]) -> Result<Self> {
+        if class.is_empty() || class.len() != probabilities.len() {
+            return Err(Error::invalid(format!(
+                "the model predicts {} classes for {} test images",
+                probabilities.len(),
+                class.len()
+            )));
+        }
+        let second = |row: &Vec<f64>| row.get(1).copied();
+        let probability = probabilities.iter().map(second).collect::<Option<_>>();
+        let probability = probability.ok_or_else(|| {
+            Error::invalid("the model predicts probabilities of fewer than two classes")
+        })?;
+        Ok(Self {
+            predicted: probabilities.iter().map(|row| argmax(row)).collect(),
+            class,
+            probability,
+        })
+    }
+
     /// Whether each image is classified correctly.
     pub fn correct(&self) -> impl Iterator<Item = bool> {
         self.class
@@ -127,7 +155,8 @@ impl Predictions {
         write(path, PREDICTIONS, |group| {
             column::<Int32Type>(group, &(0..self.class.len() as i32).collect::<Vec<_>>())?;
             column::<Int32Type>(group, &wide(&self.class))?;
-            column::<Int32Type>(group, &wide(&self.predicted))
+            column::<Int32Type>(group, &wide(&self.predicted))?;
+            column::<DoubleType>(group, &self.probability)
         })
     }
 
@@ -139,6 +168,7 @@ impl Predictions {
         let mut predictions = Self {
             class: Vec::new(),
             predicted: Vec::new(),
+            probability: Vec::new(),
         };
         read(path, PREDICTIONS, |group, rows| {
             let narrow = |column: Vec<i32>| column.into_iter().map(|class| class as u8);
@@ -148,6 +178,8 @@ impl Predictions {
             predictions
                 .predicted
                 .extend(narrow(values::<Int32Type>(group, 2, rows)?));
+            let probability = values::<DoubleType>(group, 3, rows)?;
+            predictions.probability.extend(probability);
             Ok(())
         })?;
         Ok(predictions)
@@ -288,12 +320,12 @@ mod tests {
             message.contains("scores.parquet") && message.contains("damaged"),
             "{message}"
         );
-        Predictions {
-            class: vec![0, 1],
-            predicted: vec![0, 0],
-        }
-        .write(&path)
-        .unwrap();
+        let rows = [vec![0.5, 0.5], vec![0.25, 0.75]];
+        let predictions = Predictions::new(vec![0, 0], &rows).unwrap();
+        predictions.write(&path).unwrap();
+        assert_eq!(Predictions::read(&path).unwrap(), predictions);
+        assert_eq!(predictions.predicted, [0, 1]); // the first of equals
+        assert_eq!(predictions.probability, [0.5, 0.75]);
         assert!(
             read_scores(&path)
                 .unwrap_err()

@@ -21,12 +21,14 @@ pub(super) use super::whole::write_json;
 
 /// The model's folder entry in a cell.
 pub const MODEL: &str = "model.safetensors";
-/// The model's classes on the test set.
+/// What the model says about the test set.
 pub const PREDICTIONS: &str = "predictions.parquet";
 /// The scores of the model's explanations.
 pub const SCORES: &str = "scores.parquet";
 
 const MANIFEST: &str = "manifest.json";
+/// What a stage was made from, and its files.
+const STAGE: &str = "stage.json";
 const CELLS: &str = "cells";
 
 /// How far a cell has come.
@@ -62,7 +64,8 @@ pub struct Manifest {
     pub validation: Validation,
     /// How the training went.
     pub history: Vec<Epoch>,
-    /// Seconds that each phase took; `stages` are those of the fit that went to what cells share.
+    /// Seconds that each phase took; `stages` are those of the fit that went to what cells share, `spared` those that
+    /// a training would have taken that was there already.
     pub seconds: BTreeMap<String, f64>,
     /// The share of the test set that the model classifies correctly.
     pub test_accuracy: Option<f64>,
@@ -75,7 +78,7 @@ pub struct Manifest {
 /// What determines the scores of a model's explanations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
-    /// The hash of the numbers of the images that every winner classifies correctly.
+    /// The hash of how many winners classify each test image correctly.
     pub images: Key,
     /// How many of them are explained at most.
     pub explained: usize,
@@ -321,7 +324,9 @@ impl Store {
         if !self.has_stage(&key, &folder) {
             whole_folder(&folder, |aside| {
                 compute(aside)?;
-                write_json(&aside.join("stage.json"), &inputs)
+                let mut record = inputs;
+                record["bytes"] = serde_json::json!(sizes(aside)?);
+                write_json(&aside.join(STAGE), &record)
             })?;
             if let Some(renewed) = &self.renewed {
                 let mut renewed = renewed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -336,8 +341,42 @@ impl Store {
             let renewed = renewed.lock().unwrap_or_else(PoisonError::into_inner);
             renewed.contains(key)
         });
-        believed && folder.exists()
+        believed && is_whole(folder)
     }
+}
+
+/// The bytes of each file in a folder.
+fn sizes(folder: &Path) -> Result<BTreeMap<String, u64>> {
+    let problem = |error| Error::file(folder, error);
+    let entries = fs::read_dir(folder).map_err(problem)?;
+    let mut sizes = BTreeMap::new();
+    for entry in entries {
+        let entry = entry.map_err(problem)?;
+        let found = entry.metadata().map_err(problem)?;
+        if found.is_file() {
+            sizes.insert(
+                entry.file_name().to_string_lossy().into_owned(),
+                found.len(),
+            );
+        }
+    }
+    Ok(sizes)
+}
+
+/// Whether a stage's folder has all that was put into it. One that has not, after a full disk or an unlucky
+/// hand, counts as not there.
+fn is_whole(folder: &Path) -> bool {
+    #[derive(Deserialize)]
+    struct Record {
+        bytes: BTreeMap<String, u64>,
+    }
+    let text = fs::read(folder.join(STAGE)).ok();
+    let record = text.and_then(|text| serde_json::from_slice::<Record>(&text).ok());
+    record.is_some_and(|record| {
+        record.bytes.iter().all(|(name, bytes)| {
+            fs::metadata(folder.join(name)).is_ok_and(|file| file.len() == *bytes)
+        })
+    })
 }
 
 /// The manifest in a cell's folder.

@@ -9,7 +9,7 @@ use super::progress::Reporter;
 use super::restrict::{Choice, factor, value};
 use super::run::Run;
 use super::store::{Manifest, PREDICTIONS, SCORES, Scored};
-use super::sweep::{Cell, Layout, SweepOptions, agree, scored};
+use super::sweep::{Agreement, Cell, Layout, SweepOptions, scored};
 use crate::error::{Error, Result};
 
 /// Answers `--why`: what is there of the cells that `which` names, and what is missing for which reason.
@@ -175,8 +175,8 @@ impl Tests {
         };
         let cells: Vec<_> = winners.iter().map(|&at| &layout.cells[at]).collect();
         let seen = cells.iter().all(|cell| cell.has(PREDICTIONS));
-        let agreed = agree(&layout.store, &cells).ok().filter(|_| seen);
-        match agreed.and_then(|agreed| scored::<R>(options, &agreed).ok()) {
+        let agreement = Agreement::of(&layout.store, &cells).ok().filter(|_| seen);
+        match agreement.and_then(|agreement| scored::<R>(options, &agreement).ok()) {
             Some(scored) => Self::Known(winners, scored),
             None => Self::NoImages(winners),
         }
@@ -202,7 +202,7 @@ impl Tests {
         };
         let mut changed = Vec::new();
         if known.images != now.images {
-            changed.push("the images that every winner classifies correctly are others".to_owned());
+            changed.push("the winners are right about other images".to_owned());
         }
         if known.explained != now.explained {
             let (now, was) = (now.explained, known.explained);

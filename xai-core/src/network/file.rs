@@ -70,6 +70,18 @@ impl Network {
         })
     }
 
+    /// A hash (BLAKE3, in hexadecimal) of layers and weights: two networks that have the same are the same function.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = blake3::Hasher::new();
+        let seed = self.active_dropout;
+        hash.update(format!("{seed:?} {}", json::describe(self)).as_bytes());
+        for (name, shape, bytes) in self.weights() {
+            hash.update(format!("{name} {shape:?}").as_bytes());
+            hash.update(&bytes);
+        }
+        hash.finalize().to_hex().to_string()
+    }
+
     /// Name, shape and little-endian bytes of every parameter.
     fn weights(&self) -> Vec<(String, Vec<usize>, Vec<u8>)> {
         let mut weights = Vec::new();

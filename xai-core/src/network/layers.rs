@@ -226,6 +226,16 @@ impl Network {
         }
     }
 
+    /// The network with the layers of `end` in place of those from number `first` on.
+    #[must_use]
+    pub fn with_end(&self, first: usize, end: &Self) -> Self {
+        let beginning = self.layers[..first].iter();
+        Self {
+            layers: beginning.chain(&end.layers).cloned().collect(),
+            active_dropout: self.active_dropout,
+        }
+    }
+
     /// Every layer but the residual blocks, whose own layers stand in their place, in the order of a
     /// forward pass (a block's branch, then its shortcut). The names are those that torch's
     /// `Sequential` would give: `0`, `1`, and within a block `2.branch.0`, `2.shortcut.0`.

@@ -5,8 +5,8 @@ use crate::network::{Layer, Network};
 /// How much of a network is trained: the last convolution blocks, always with the fully
 /// connected layers. What is not trained keeps the weights of the pre-training.
 ///
-/// A block begins after the pooling of the one before. (The public code begins one ReLU later and
-/// so leaves each block's first convolution frozen: defect D8.)
+/// A block begins after the pooling of the one before. The public code begins at the first ReLU after that and so
+/// leaves each block's first convolution frozen: [D8](crate::benchmark::Defect::D8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Depth {
     /// The last convolution block.
@@ -22,6 +22,17 @@ pub enum Depth {
 }
 
 impl Depth {
+    /// The first layer that is trained by the public code, whose degrees but [`Depth::All`] begin after a block's
+    /// first convolution.
+    pub fn first_layer_as_published(self, network: &Network) -> usize {
+        let first = self.first_layer(network);
+        let relu = |layer: &Layer| matches!(layer, Layer::Relu);
+        match self {
+            Self::All => first,
+            _ => first + network.layers[first..].iter().position(relu).unwrap_or(0),
+        }
+    }
+
     /// The first layer that is trained.
     pub fn first_layer(self, network: &Network) -> usize {
         let blocks = match self {

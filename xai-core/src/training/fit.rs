@@ -197,15 +197,24 @@ fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().into_vec().expect("32-bit floats")
 }
 
-/// The class with the largest logit; the first of equals.
-pub fn argmax(logits: &[f32]) -> u8 {
+/// The class with the largest logit (or probability); the first of equals.
+pub fn argmax<T: PartialOrd>(logits: &[T]) -> u8 {
     let mut best = 0;
-    for (class, &logit) in logits.iter().enumerate() {
-        if logit > logits[best] {
+    for (class, logit) in logits.iter().enumerate() {
+        if *logit > logits[best] {
             best = class;
         }
     }
     best as u8
+}
+
+/// The probability of each class, from its logits.
+pub fn softmax(logits: &[f32]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers = logits.iter().map(|&logit| f64::from(logit - largest).exp());
+    let powers: Vec<f64> = powers.collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
 }
 
 fn cross_entropy(logits: &[f32], class: u8) -> f64 {
@@ -230,7 +239,8 @@ pub struct Fit {
 /// differs from training accuracy by at most `largest_gap`; where no epoch meets the second
 /// condition, the best by validation alone is kept. Training stops early once three successive
 /// validation accuracies change by less than 0.005 while training accuracy is above them (paper,
-/// section 2.4). `each_epoch` is told what happened and may stop the training by an error.
+/// section 2.4). `each_epoch` is told what happened and gets the trained end of the network as it is now; it may stop
+/// the training by an error.
 ///
 /// # Errors
 /// What `each_epoch` returns; a loss that is not a number, with the epoch and the rate; a residual
@@ -242,7 +252,7 @@ pub fn fit(
     validation: &Examples,
     schedule: &Schedule,
     seed: u64,
-    mut each_epoch: impl FnMut(&Epoch) -> Result<()>,
+    mut each_epoch: impl FnMut(&Epoch, &Network) -> Result<()>,
 ) -> Result<Fit> {
     let mut trained = network.layers.iter().skip(first);
     if trained.any(|layer| matches!(layer, Layer::Residual(_))) {
@@ -286,16 +296,14 @@ pub fn fit(
             kept = Some((fair, now, epoch, end.clone()));
         }
         history.push(now);
-        each_epoch(&now)?;
+        each_epoch(&now, &end)?;
         if has_settled(&history) {
             break;
         }
     }
     let (_, _, best, end) = kept.ok_or_else(|| Error::invalid("a training of no epochs"))?;
-    let mut network = network.clone();
-    network.layers.splice(first.., end.layers);
     Ok(Fit {
-        network,
+        network: network.with_end(first, &end),
         history,
         best,
     })

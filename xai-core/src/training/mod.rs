@@ -7,5 +7,5 @@ mod sgd;
 
 pub use backward::calibrate;
 pub use depth::Depth;
-pub use fit::{Epoch, Examples, Fit, Schedule, Validation, argmax, fit};
+pub use fit::{Epoch, Examples, Fit, Schedule, Validation, argmax, fit, softmax};
 pub use sgd::{Optimizer, Sgd};

@@ -10,6 +10,7 @@ use super::super::settings::{FIT_CODE, Settings, TEST_CODE};
 use super::super::spec::Point;
 use super::super::store::{Manifest, SCORES, Scored, Store};
 use super::SweepOptions;
+use super::agreement::Agreement;
 use crate::benchmark::Protocol;
 use crate::data::COLIN27;
 use crate::error::Result;
@@ -118,9 +119,12 @@ impl Inputs {
 }
 
 /// What the scores of all winners depend on, beside the model of each.
-pub(in super::super) fn scored<R: Run>(options: &SweepOptions, agreed: &[u32]) -> Result<Scored> {
+pub(in super::super) fn scored<R: Run>(
+    options: &SweepOptions,
+    agreement: &Agreement,
+) -> Result<Scored> {
     Ok(Scored {
-        images: Key::of(&agreed)?,
+        images: agreement.key()?,
         explained: Settings::at(options.scale).explained,
         code: [TEST_CODE, R::TEST_VERSION],
     })

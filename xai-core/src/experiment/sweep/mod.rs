@@ -1,8 +1,10 @@
 //! How a sweep goes through its phases: fit every cell, select by validation, predict the test set
 //! with the winners, and only then explain, on the images that all of them classify correctly.
 //!
-//! [`cell`] says what determines a cell, [`jobs`] takes the cells of a phase, [`work`] is what is done with one.
+//! [`cell`] says what determines a cell, [`jobs`] takes the cells of a phase, [`work`] is what is done with one,
+//! [`agreement`] is what the winners know together.
 
+mod agreement;
 mod cell;
 mod jobs;
 mod work;
@@ -29,10 +31,11 @@ use super::store::{PREDICTIONS, SCORES, Store};
 use crate::device::Devices;
 use crate::error::{Error, Result};
 
+pub(super) use agreement::Agreement;
 pub(super) use cell::{Cell, cells, scored, values};
 use jobs::Phase;
 pub(super) use jobs::cores;
-pub(super) use work::{agree, read_baselines};
+pub(super) use work::read_baselines;
 
 /// How to run a sweep.
 #[derive(Clone, Debug)]
@@ -255,9 +258,9 @@ impl<R: Run> Sweep<'_, R> {
             return Ok(None);
         }
         let compared: Vec<_> = winners.iter().map(|&at| &self.layout.cells[at]).collect();
-        let agreed = agree(self.lab.store(), &compared)?;
-        let scored = scored::<R>(self.options, &agreed)?;
-        self.lab = self.lab.with_agreed(Arc::from(agreed));
+        let agreement = Agreement::of(self.lab.store(), &compared)?;
+        let scored = scored::<R>(self.options, &agreement)?;
+        self.lab = self.lab.with_agreement(Arc::new(agreement));
         let tested = |cell: &Cell| cell.is_tested(&scored);
         let test = |cell: &mut Cell, lab: &Lab| work::test::<R>(cell, lab, &scored);
         if !self.phase("test", &winners, tested, test)? {

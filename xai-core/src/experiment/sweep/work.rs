@@ -13,9 +13,7 @@ use super::super::results::Baseline;
 use super::super::run::{Fitted, Model, Run};
 use super::super::scores::{Predictions, read_scores, write_scores};
 use super::super::settings::FIT_CODE;
-use super::super::store::{
-    MODEL, Manifest, PREDICTIONS, SCORES, Scored, Status, Store, write_json,
-};
+use super::super::store::{MODEL, Manifest, PREDICTIONS, SCORES, Scored, Status, write_json};
 use super::cell::Cell;
 use crate::error::{Error, Result};
 
@@ -34,10 +32,13 @@ fn unique() -> String {
 /// Fits the model and keeps it.
 pub(super) fn fit<R: Run>(cell: &mut Cell, lab: &Lab) -> Result<()> {
     let start = Instant::now();
-    let fitted = R::at(&cell.point).fit(lab)?;
+    let run = R::at(&cell.point);
+    let lab = &run.lab(lab);
+    let fitted = run.fit(lab)?;
     let seconds = BTreeMap::from([
         ("fit".to_owned(), start.elapsed().as_secs_f64()),
-        ("stages".to_owned(), lab.seconds_in_stages()),
+        ("stages".to_owned(), lab.seconds().in_stages),
+        ("spared".to_owned(), lab.seconds().spared),
     ]);
     let manifest = Manifest {
         key: cell.key.clone(),
@@ -68,22 +69,13 @@ fn manifest(cell: &mut Cell) -> Result<&mut Manifest> {
     })
 }
 
-/// Classifies the test set and keeps the classes.
+/// Classifies the test set and keeps classes and probabilities.
 pub(super) fn predict<R: Run>(cell: &mut Cell, lab: &Lab) -> Result<()> {
     let start = Instant::now();
+    let lab = &R::at(&cell.point).lab(lab);
     let manifest = manifest(cell)?;
     let model = R::Model::load(&lab.store().model(manifest)?, lab)?;
-    let predictions = Predictions {
-        class: R::Model::classes(lab)?,
-        predicted: model.predict(lab)?,
-    };
-    if predictions.class.is_empty() || predictions.class.len() != predictions.predicted.len() {
-        return Err(Error::invalid(format!(
-            "the model predicts {} classes for {} test images",
-            predictions.predicted.len(),
-            predictions.class.len()
-        )));
-    }
+    let predictions = Predictions::new(R::Model::classes(lab)?, &model.predict(lab)?)?;
     manifest.test_accuracy = Some(predictions.accuracy());
     let seconds = start.elapsed().as_secs_f64();
     manifest.seconds.insert("predict".to_owned(), seconds);
@@ -95,6 +87,7 @@ pub(super) fn predict<R: Run>(cell: &mut Cell, lab: &Lab) -> Result<()> {
 pub(super) fn test<R: Run>(cell: &mut Cell, lab: &Lab, scored: &Scored) -> Result<()> {
     let start = Instant::now();
     let run = R::at(&cell.point);
+    let lab = &run.lab(lab);
     let manifest = manifest(cell)?;
     let fitted = Fitted {
         model: R::Model::load(&lab.store().model(manifest)?, lab)?,
@@ -107,38 +100,6 @@ pub(super) fn test<R: Run>(cell: &mut Cell, lab: &Lab, scored: &Scored) -> Resul
     manifest.seconds.insert("test".to_owned(), seconds);
     lab.store()
         .add(manifest, SCORES, |path| write_scores(path, &scores))
-}
-
-/// The test images that all of these cells classify correctly.
-pub(in super::super) fn agree(store: &Store, winners: &[&Cell]) -> Result<Vec<u32>> {
-    let mut agreed: Vec<bool> = Vec::new();
-    for winner in winners {
-        let predictions = Predictions::read(&store.file(&winner.key, PREDICTIONS))?;
-        if agreed.is_empty() {
-            agreed = vec![true; predictions.class.len()];
-        }
-        if agreed.len() != predictions.class.len() {
-            return Err(Error::invalid(
-                "the test set has changed since some models saw it; run with --fresh",
-            ));
-        }
-        agreed
-            .iter_mut()
-            .zip(predictions.correct())
-            .for_each(|(all, this)| *all &= this);
-    }
-    let images: Vec<u32> = (0..)
-        .zip(&agreed)
-        .filter(|(_, agreed)| **agreed)
-        .map(|(image, _)| image)
-        .collect();
-    match images.is_empty() {
-        true => Err(Error::invalid(
-            "no test image is classified correctly by every winner, so that there is nothing to compare \
-             explanations on; look at the test accuracies in the manifests",
-        )),
-        false => Ok(images),
-    }
 }
 
 const NAMES: &str = "names.json";

@@ -1,0 +1,165 @@
+//! What the laboratory computes once, and what the public code's defects change in it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use xai_core::benchmark::Defects;
+use xai_core::device::DeviceChoice;
+use xai_core::experiment::{Lab, Model, Scale};
+use xai_core::network::Network;
+use xai_core::training::{Depth, Optimizer};
+
+fn open(out: &Path) -> Lab {
+    Lab::open(Scale::Smoke, DeviceChoice::Flex, out).unwrap()
+}
+
+fn under(lab: &Lab, defects: &str) -> Lab {
+    lab.with_defects(defects.parse::<Defects>().unwrap())
+}
+
+/// The stages of a folder, by name.
+fn stages(out: &Path) -> BTreeSet<String> {
+    let folders = fs::read_dir(out.join(".stages")).into_iter().flatten();
+    let names = folders.map(|folder| folder.unwrap().path());
+    let folders = names.filter(|path| path.is_dir());
+    folders
+        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        .collect()
+}
+
+fn tune(lab: &Lab, depth: Depth) -> Network {
+    let start = lab.untrained(5);
+    let fitted = lab.fine_tune(start, depth, Optimizer::Adam(0.002), 1);
+    fitted.unwrap().model
+}
+
+/// A training is computed once for all who ask for the same, and defects that do not matter to it do not change it.
+#[test]
+fn a_training_is_shared_unless_a_defect_changes_it() {
+    let out = tempfile::tempdir().unwrap();
+    let lab = open(out.path());
+    let known = || stages(out.path()).len();
+    let plain = tune(&lab, Depth::Conv1).fingerprint();
+    assert_eq!(known(), 1);
+    // Baselines, scores, the test's subjects, and dropout in a network that has none.
+    for same in ["D4,D5,D9,D10", "D7", "D3"] {
+        let again = tune(&under(&lab, same), Depth::Conv1).fingerprint();
+        assert_eq!((again, known()), (plain.clone(), 1), "{same}");
+    }
+    // Another process finds it as well.
+    let again = tune(&open(out.path()), Depth::Conv1).fingerprint();
+    assert_eq!((again, known()), (plain.clone(), 1));
+
+    for (number, other) in ["D1", "D2", "D6", "D8"].iter().enumerate() {
+        let other_way = tune(&under(&lab, other), Depth::Conv1).fingerprint();
+        assert_ne!(other_way, plain, "{other}");
+        assert_eq!(known(), 2 + number, "{other}");
+    }
+    // All layers are trained with D8 or without it.
+    let whole = tune(&lab, Depth::All).fingerprint();
+    assert_eq!(tune(&under(&lab, "D8"), Depth::All).fingerprint(), whole);
+    assert_eq!(known(), 6);
+}
+
+/// A file of a stage that is cut off counts as not there.
+#[test]
+fn a_damaged_training_is_computed_again() {
+    let out = tempfile::tempdir().unwrap();
+    let lab = open(out.path());
+    let before = tune(&lab, Depth::Conv1).fingerprint();
+    let stage = stages(out.path()).pop_first().unwrap();
+    let path = out
+        .path()
+        .join(".stages")
+        .join(stage)
+        .join("network.safetensors");
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    assert_eq!(tune(&lab, Depth::Conv1).fingerprint(), before);
+    assert_eq!(fs::read(&path).unwrap(), whole);
+}
+
+#[test]
+fn the_epochs_of_a_training_hold_the_network_that_it_keeps() {
+    let out = tempfile::tempdir().unwrap();
+    let lab = open(out.path());
+    let adam = Optimizer::Adam(0.002);
+    let kept = lab
+        .fine_tune(lab.untrained(5), Depth::Conv1, adam, 1)
+        .unwrap();
+    let epochs = lab
+        .fine_tune_epochs(lab.untrained(5), Depth::Conv1, adam, 1)
+        .unwrap();
+    let history: Vec<_> = epochs.iter().map(|checkpoint| checkpoint.epoch).collect();
+    assert_eq!(history, kept.history);
+    let same = epochs
+        .iter()
+        .filter(|c| c.model.fingerprint() == kept.model.fingerprint());
+    let validations: Vec<_> = same.map(|checkpoint| checkpoint.epoch.validation).collect();
+    assert_eq!(validations, [kept.validation]);
+}
+
+/// Under D3 dropout stays on: two passes over the same images differ, and the kept network says so.
+#[test]
+fn dropout_stays_on_under_d3() {
+    let out = tempfile::tempdir().unwrap();
+    let lab = open(out.path()).with_dropout(0.5);
+    let (plain, active) = (
+        tune(&lab, Depth::Conv1),
+        tune(&under(&lab, "D3"), Depth::Conv1),
+    );
+    assert_eq!(plain.active_dropout(), None);
+    assert_eq!(active.active_dropout(), Some(1));
+    let [plain, active] = [plain, active].map(|network| network.predict(&lab).unwrap());
+    assert_eq!(plain.len(), active.len());
+    assert!(plain.iter().flatten().all(|p| (0.0..=1.0).contains(p)));
+    assert!(
+        plain
+            .iter()
+            .all(|row| (row.iter().sum::<f64>() - 1.0).abs() < 1e-12)
+    );
+    assert_ne!(plain, active);
+}
+
+/// The test images by whom they are classified correctly: two parts that make up the whole.
+#[test]
+fn test_images_are_parted_by_a_network() {
+    let out = tempfile::tempdir().unwrap();
+    let lab = open(out.path());
+    let network = lab.untrained(3);
+    let probabilities = network.predict(&lab).unwrap();
+    let class = Network::classes(&lab).unwrap();
+    let right = |image: &u32| {
+        let row = &probabilities[*image as usize];
+        (row[1] > row[0]) == (class[*image as usize] == 1)
+    };
+    let [correct, wrong] = [
+        lab.test().classified_correctly_by(&network).unwrap(),
+        lab.test().misclassified_by(&network).unwrap(),
+    ];
+    assert!(!correct.is_empty() && !wrong.is_empty());
+    assert!(correct.index.iter().all(right));
+    assert!(!wrong.index.iter().any(right));
+    // No more than the scale explains.
+    let most = lab.settings().explained;
+    assert_eq!(lab.test().all().unwrap().len(), most);
+    assert!(correct.len() <= most && wrong.len() <= most);
+    for set in [
+        lab.test().misclassified_by_all(),
+        lab.test().classified_correctly_by_all(),
+    ] {
+        let problem = set.unwrap_err().to_string();
+        assert!(problem.contains("only after the selection"), "{problem}");
+    }
+}
+
+/// Under D7 the test shows the validation's people; training and validation stay as they are.
+#[test]
+fn d7_changes_the_test_alone() {
+    let out = tempfile::tempdir().unwrap();
+    let lab = open(out.path());
+    let images = |defects: &str| under(&lab, defects).test().all().unwrap().pixels;
+    assert_ne!(images("none"), images("D7"));
+    assert_eq!(images("none"), images("D3,D4,D5,D8,D9,D10"));
+}
