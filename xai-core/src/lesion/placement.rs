@@ -5,6 +5,9 @@ use ndarray::{Array2, ArrayView2, Zip, s};
 use super::Lesion;
 use crate::data::extremes;
 
+/// After so many tries in vain it is looked whether there is a place at all.
+const TRIES_BEFORE_LOOKING: usize = 2_000;
+
 /// What of a lesion shows in an image: its patch stretched so that its weakest pixel becomes `weakest`
 /// and its strongest `strongest`, both in [0, 1].
 pub fn stretched(lesion: &Lesion, weakest: f64, strongest: f64) -> Array2<f64> {
@@ -52,12 +55,23 @@ pub fn positions(
                     .iter()
                     .all(|&free| free)
         };
-        let (r, c) = (0..most_tries).map(|_| pixel(draw(pixels))).find(fits)?;
+        let mut tries = (0..most_tries).map(|_| pixel(draw(pixels)));
+        let place = match tries.by_ref().take(TRIES_BEFORE_LOOKING).find(fits) {
+            None if has_room(brain, fits) => tries.find(fits),
+            place => place,
+        };
+        let (r, c) = place?;
         free.slice_mut(s![r..r + rows, c..c + columns])
             .zip_mut_with(patch, |free, &v| *free &= v == 0.0);
         corners.push([r, c]);
     }
     Some(corners)
+}
+
+/// Whether any pixel of the brain would do.
+fn has_room(brain: ArrayView2<bool>, fits: impl Fn(&(usize, usize)) -> bool) -> bool {
+    let mut pixels = brain.indexed_iter();
+    pixels.any(|(pixel, &inside)| inside && fits(&pixel))
 }
 
 /// The patches at their corners on a page of zeros; where they overlap, their sum.
