@@ -43,15 +43,16 @@ struct Options {
     /// Names of methods, separated by commas, or `all`: the paper's eight, `deep_lift_captum` and the filters. See `--list`.
     #[arg(long, value_delimiter = ',', default_value = "all")]
     methods: Vec<String>,
-    /// `flex` (CPU), `cuda` or `cuda:1`.
+    /// `flex` (CPU), `cuda`, `cuda:1`, or `cuda-f32` (a GPU that multiplies in 32 bits).
     #[arg(long, default_value = "flex")]
     device: DeviceChoice,
     /// Seed of the methods that draw samples.
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Memory for passes through the network, such as `2GiB`; results do not depend on it.
-    #[arg(long, default_value = "2GiB")]
-    memory: Memory,
+    /// [default: 2GiB, on a GPU half of what it has]
+    #[arg(long)]
+    memory: Option<Memory>,
     /// The parts that perturbation methods know: a grid such as `8x8`, or `values` (each value of each channel).
     #[arg(long, default_value = "values")]
     segments: Segments,
@@ -84,7 +85,10 @@ fn explain(options: &Options) -> Result<()> {
         [name] if name == "all" => all.map(|method| method.name).collect(),
         names => names.iter().map(String::as_str).collect(),
     };
-    let mut panel = Panel::new().memory(options.memory.bytes());
+    let mut panel = Panel::new();
+    if let Some(memory) = options.memory {
+        panel = panel.memory(memory.bytes());
+    }
     for name in &chosen {
         let settings = methods::Settings {
             seed: options.seed,

@@ -25,7 +25,7 @@ struct Options {
     /// Images on which truth and brain are measured; they take no time.
     #[arg(long, default_value_t = 600)]
     measured: u64,
-    /// `flex` (CPU), `cuda` or `cuda:1`.
+    /// `flex` (CPU), `cuda`, `cuda:1`, or `cuda-f32` (a GPU that multiplies in 32 bits).
     #[arg(long, default_value = "flex")]
     device: DeviceChoice,
     /// Seed of the network.
@@ -44,6 +44,7 @@ fn main() -> ExitCode {
 }
 
 fn compare(options: &Options) -> Result<()> {
+    let device = options.device.open()?;
     let protocol = Protocol::corrected();
     let cohort = Cohort::new(0);
     let subjects = options.measured.div_ceil(12);
@@ -71,7 +72,7 @@ fn compare(options: &Options) -> Result<()> {
         dropout: 0.5,
         classes: 2,
     };
-    let network = vgg.init(false, options.seed, &options.device.open()?);
+    let network = vgg.init(false, options.seed, &device);
     let panel = Panel::new()
         // Without biases the gradient is the same all the way from black to the image, whatever the steps.
         .with(IntegratedGradients { steps: 2 })

@@ -9,7 +9,7 @@ use super::baseline::Baseline;
 use super::batch::{Batch, Passes, Reference};
 use super::images::{Images, Targets};
 use super::model::{Explain, Explainable};
-use crate::device::{DeviceChoice, Tensor};
+use crate::device::{DeviceChoice, Tensor, memory_for_passes, on_cpu};
 use crate::error::{Error, Result};
 use crate::score::{CHANCE, Combine, Metrics, Score, Scores, chance_name};
 
@@ -38,7 +38,8 @@ pub struct Map {
 /// ```
 pub struct Panel<M> {
     methods: Vec<Box<dyn Explain<M>>>,
-    memory: usize,
+    /// In bytes; `None` for what the device has to give.
+    memory: Option<usize>,
     combine: Combine,
     baseline: Baseline,
 }
@@ -47,7 +48,7 @@ impl<M> Default for Panel<M> {
     fn default() -> Self {
         Self {
             methods: Vec::new(),
-            memory: 2 << 30,
+            memory: None,
             combine: Combine::default(),
             baseline: Baseline::Zero,
         }
@@ -66,10 +67,11 @@ impl<M> Panel<M> {
         self
     }
 
-    /// With about this much memory for passes through the model, in bytes (2 GiB otherwise).
+    /// With about this much memory for passes through the model, in bytes (otherwise 2 GiB, on a
+    /// GPU half of its own).
     pub fn memory(self, bytes: usize) -> Self {
         Self {
-            memory: bytes,
+            memory: Some(bytes),
             ..self
         }
     }
@@ -101,7 +103,7 @@ impl<M: Explainable> Panel<M> {
         targets: impl Into<Targets>,
     ) -> Result<Vec<Map>> {
         let mut maps: Vec<Vec<Array4<f32>>> = vec![Vec::new(); self.methods.len()];
-        self.each_batch(model, images, &targets.into(), |method, _, values| {
+        self.each_batch(model, images, &targets.into(), None, |method, _, values| {
             maps[method].push(values);
             Ok(())
         })?;
@@ -135,6 +137,7 @@ impl<M: Explainable> Panel<M> {
             model,
             images,
             &Targets::TrueClass,
+            Some(combine),
             |method, range, values| {
                 let name = self.methods[method].name();
                 let rows: Vec<Scores> = range
@@ -180,12 +183,13 @@ impl<M: Explainable> Panel<M> {
     }
 
     /// Runs all methods on batches of images and hands each result to `take`: which method, which
-    /// images, the attributions.
+    /// images, the attributions; from a GPU only the heat maps that they are combined to, if they are.
     fn each_batch(
         &self,
         model: &M,
         images: &Images,
         targets: &Targets,
+        combine: Option<Combine>,
         mut take: impl FnMut(usize, Range<usize>, Array4<f32>) -> Result<()>,
     ) -> Result<()> {
         self.check_names()?;
@@ -197,10 +201,11 @@ impl<M: Explainable> Panel<M> {
         };
         self.baseline.check([given, h, w])?;
         let classes = model.classes([channels, h, w])?;
-        let rows = rows_within(self.memory, model.bytes([channels, h, w]));
         let device = model
             .device()
             .map_or_else(|| DeviceChoice::Flex.open(), Ok)?;
+        let memory = self.memory.unwrap_or_else(|| memory_for_passes(&device));
+        let rows = rows_within(memory, model.bytes([channels, h, w]));
         let targets = targets.of(images, classes)?;
         let mut baseline = Reference::new(&self.baseline);
         let layers = model.layers();
@@ -227,6 +232,10 @@ impl<M: Explainable> Panel<M> {
                     }
                     problem => problem,
                 })?;
+                let values = match combine {
+                    Some(combine) if !on_cpu(&device) => combine.heat_in_place(values)?,
+                    _ => values,
+                };
                 let values = download(values)?;
                 check_finite(method.name(), batch.index(), &values)?;
                 take(number, range.clone(), values)?;

@@ -34,7 +34,8 @@ struct Arguments {
         help_heading = "How large and where"
     )]
     scale: Scale,
-    /// Where to compute: flex (this machine's CPU), cuda or cuda:1 (an NVIDIA GPU); cuda:0,1 divides the cells
+    /// Where to compute: flex (this machine's CPU), cuda or cuda:1 (an NVIDIA GPU), cuda-f32 (a GPU that multiplies in
+    /// 32 bits); cuda:0,1 divides the cells
     #[arg(long, default_value_t, help_heading = "How large and where")]
     device: Devices,
     /// Cells computed at a time [default: one a core on a CPU, one a GPU]

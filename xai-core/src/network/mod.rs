@@ -5,6 +5,7 @@
 mod activation;
 mod dots;
 mod dropout;
+mod exact;
 mod file;
 mod init;
 pub mod json;

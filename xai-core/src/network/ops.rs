@@ -13,8 +13,8 @@ use burn::tensor::{DType, TensorData, TensorPrimitive};
 
 use super::kernels::{self, Shape};
 use super::storage::{Identity, change, from_numbers, identity, numbers, places};
-use super::{linear as linear_kernels, winograd};
-use crate::device::{Backend, Device, Tensor, on_cpu};
+use super::{exact, linear as linear_kernels, winograd};
+use crate::device::{Backend, Device, Products, Tensor, on_cpu, products};
 
 pub use super::storage::IntTensor;
 
@@ -129,6 +129,18 @@ pub fn conv2d(
         let [h, w] = shape.out_plane();
         return from_numbers(y, [shape.n, shape.output, h, w], &device);
     }
+    if products() == Products::F32 {
+        let y = exact::product(x, weight, |x, weight| {
+            module::conv2d(x, weight, None, window.conv_options())
+        });
+        return match bias {
+            Some(bias) => {
+                let [channels] = bias.dims();
+                y + bias.reshape([1, channels, 1, 1])
+            }
+            None => y,
+        };
+    }
     module::conv2d(x, weight, bias, window.conv_options())
 }
 
@@ -183,12 +195,14 @@ pub fn conv2d_input_grad(
     }
     // Burn reads nothing but the shape of `x`.
     let x = Tensor::<4>::zeros(input, &g.device());
-    tensor(<Backend as ModuleOps<Backend>>::conv2d_x_backward(
-        primitive(x),
-        primitive(weight),
-        primitive(g),
-        window.conv_options(),
-    ))
+    exact::product(weight, g, |weight, g| {
+        tensor(<Backend as ModuleOps<Backend>>::conv2d_x_backward(
+            primitive(x.clone()),
+            primitive(weight),
+            primitive(g),
+            window.conv_options(),
+        ))
+    })
 }
 
 /// The gradient of [`conv2d`] for its weight, of shape `[out, in, kh, kw]`.
@@ -205,12 +219,14 @@ pub fn conv2d_weight_grad(
         let grad = kernels::conv_weight_grad(&numbers(x), &numbers(g), &shape);
         return from_numbers(grad, weight.dims(), &device);
     }
-    tensor(<Backend as ModuleOps<Backend>>::conv2d_weight_backward(
-        primitive(x),
-        primitive(weight),
-        primitive(g),
-        window.conv_options(),
-    ))
+    exact::product(x, g, |x, g| {
+        tensor(<Backend as ModuleOps<Backend>>::conv2d_weight_backward(
+            primitive(x),
+            primitive(weight.clone()),
+            primitive(g),
+            window.conv_options(),
+        ))
+    })
 }
 
 /// The product of `a` `[n, k]` and `b` `[k, m]`.
@@ -223,7 +239,7 @@ fn matmul(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
         let product = kernels::matmul(&numbers(a), &numbers(b), [n, k, m]);
         return from_numbers(product, [n, m], &device);
     }
-    a.matmul(b)
+    exact::product(a, b, Tensor::matmul)
 }
 
 /// `x` `[n, in, 1, 1]` times `weight` `[out, in]` transposed, plus `bias` `[out]`: `[n, out, 1, 1]`.
@@ -237,7 +253,7 @@ pub fn linear(x: Tensor<4>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
         let y = linear_kernels::forward(&x, &weight, bias.as_deref(), [n, inputs, out]);
         return from_numbers(y, [n, out, 1, 1], &device);
     }
-    let y = x.reshape([n, inputs]).matmul(weight.transpose());
+    let y = exact::product(x.reshape([n, inputs]), weight.transpose(), Tensor::matmul);
     let y = match bias {
         Some(bias) => y + bias.reshape([1, out]),
         None => y,
@@ -254,7 +270,7 @@ pub fn linear_input_grad(weight: Tensor<2>, g: Tensor<4>) -> Tensor<4> {
         let x = linear_kernels::input_grad(&numbers(g), &numbers(weight), [n, inputs, out]);
         return from_numbers(x, [n, inputs, 1, 1], &device);
     }
-    let x = g.reshape([n, out]).matmul(weight);
+    let x = exact::product(g.reshape([n, out]), weight, Tensor::matmul);
     x.reshape([n, inputs, 1, 1])
 }
 

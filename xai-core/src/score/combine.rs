@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, ArrayView3, Axis, Zip};
 
+use crate::device::Tensor;
 use crate::error::{Error, Result};
 
 /// The weights of red, green and blue in the paper: the luma of ITU-R BT.601.
@@ -60,24 +61,56 @@ impl From<Channels> for Combine {
 }
 
 impl Combine {
+    /// [`heat`](Self::heat) of attributions `[n, c, h, w]` where they lie, `[n, 1, h, w]`: so that only a map an
+    /// image comes back from a GPU. Of such a map `heat` makes the same again.
+    ///
+    /// # Errors
+    /// As [`heat`](Self::heat).
+    pub fn heat_in_place(self, attributions: Tensor<4>) -> Result<Tensor<4>> {
+        let [_, channels, ..] = attributions.dims();
+        let weights = self.weights(channels)?;
+        let signed = match self.sign {
+            Sign::Absolute => attributions.abs(),
+            Sign::Positive => {
+                let negative = attributions.clone().lower_elem(0.0);
+                attributions.mask_fill(negative, 0.0)
+            }
+            Sign::Signed => attributions,
+        };
+        let of_channel = (signed.chunk(channels, 1).into_iter().zip(weights))
+            .map(|(values, weight)| values.mul_scalar(weight));
+        let heat = of_channel.reduce(|heat, values| match self.channels {
+            Channels::Luma | Channels::Sum => heat + values,
+            Channels::MaxAbs => {
+                let farther = values.clone().abs().greater(heat.clone().abs());
+                let farther = farther.bool_or(values.clone().is_nan());
+                heat.mask_where(farther, values)
+            }
+        });
+        heat.ok_or_else(|| Error::invalid("an attribution without channels"))
+    }
+
+    /// What each of so many channels counts.
+    fn weights(self, channels: usize) -> Result<Vec<f32>> {
+        match (self.channels, channels) {
+            (Channels::Luma, 3) => Ok(LUMA.to_vec()),
+            (Channels::Luma, 1) | (Channels::Sum | Channels::MaxAbs, _) => Ok(vec![1.0; channels]),
+            (Channels::Luma, _) => Err(Error::invalid(format!(
+                "the paper's weights are for 3 channels or 1; an attribution of {channels} channels \
+                 becomes a heat map by `Channels::Sum` or `Channels::MaxAbs`"
+            ))),
+        }
+    }
+
     /// The heat map of an attribution.
     ///
     /// # Errors
     /// [`Channels::Luma`] of any number of channels but 1 and 3.
     pub fn heat(self, attribution: ArrayView3<f32>) -> Result<Array2<f32>> {
         let (channels, height, width) = attribution.dim();
-        let weights: &[f32] = match (self.channels, channels) {
-            (Channels::Luma, 3) => &LUMA,
-            (Channels::Luma, 1) | (Channels::Sum | Channels::MaxAbs, _) => &vec![1.0; channels],
-            (Channels::Luma, _) => {
-                return Err(Error::invalid(format!(
-                    "the paper's weights are for 3 channels or 1; an attribution of {channels} channels \
-                     becomes a heat map by `Channels::Sum` or `Channels::MaxAbs`"
-                )));
-            }
-        };
+        let weights = self.weights(channels)?;
         let mut map = Array2::zeros((height, width));
-        for (channel, &weight) in attribution.axis_iter(Axis(0)).zip(weights) {
+        for (channel, &weight) in attribution.axis_iter(Axis(0)).zip(&weights) {
             Zip::from(&mut map)
                 .and(channel)
                 .for_each(|heat: &mut f32, &value| {

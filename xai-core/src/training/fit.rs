@@ -155,15 +155,17 @@ impl Examples {
         let rows = self.batches(|x, first| {
             let name = |row| format!("{pass}/{}", first + row);
             let masks = network.masks(x.dims()[0], name);
-            let logits = network.forward_with(x, masks);
-            let [_, classes, ..] = logits.dims();
-            let numbers = to_vec(logits);
-            numbers
-                .chunks(classes)
-                .map(<[f32]>::to_vec)
-                .collect::<Vec<_>>()
+            network.forward_with(x, masks)
         });
-        rows.concat()
+        if rows.is_empty() {
+            return Vec::new();
+        }
+        let logits = Tensor::cat(rows, 0);
+        let [_, classes, ..] = logits.dims();
+        to_vec(logits)
+            .chunks(classes)
+            .map(<[f32]>::to_vec)
+            .collect()
     }
 
     /// Accuracy and mean cross-entropy of the network's [logits](Self::logits).
@@ -320,7 +322,8 @@ fn train_epoch(
     let mut rng = random::stream(seed, &format!("training/epoch/{epoch}"));
     let mut order: Vec<usize> = (0..train.len()).collect();
     order.shuffle(&mut rng);
-    let (mut correct, mut loss) = (0, 0.0);
+    // Logits are read when the epoch is over: to read them after each step, a GPU would have to wait for us.
+    let mut logits = Vec::new();
     for batch in order.chunks(schedule.batch) {
         let (x, class) = train.select(batch);
         let step = backward::step(&mut end.layers, x, &class, &mut rng);
@@ -330,12 +333,15 @@ fn train_epoch(
             schedule.rate(epoch),
             &schedule.optimizer,
         );
-        let [_, classes] = step.logits.dims();
-        let logits = to_vec(step.logits);
-        for (logits, &class) in logits.chunks(classes).zip(&class) {
-            correct += usize::from(argmax(logits) == class);
-            loss += cross_entropy(logits, class);
-        }
+        logits.push(step.logits);
+    }
+    let logits = Tensor::cat(logits, 0);
+    let [_, classes] = logits.dims();
+    let (mut correct, mut loss) = (0, 0.0);
+    for (logits, &at) in to_vec(logits).chunks(classes).zip(&order) {
+        let class = train.class[at];
+        correct += usize::from(argmax(logits) == class);
+        loss += cross_entropy(logits, class);
     }
     let n = train.len() as f64;
     (correct as f64 / n, loss / n)
