@@ -378,6 +378,14 @@ fn several_devices_share_the_cells() {
     run(one.path(), "1,2,3", &["--jobs", "1"]);
     let table = |out: &Path| fs::read(out.join("toy_command/table.csv")).unwrap();
     assert_eq!(table(two.path()), table(one.path()));
+    // Without a GPU, or without the feature `cuda`, this ends before any cell.
+    let none = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = run(none.path(), "1", &["--device", "cuda:1000"]);
+    assert_eq!(code, Some(1));
+    let known = ["built without CUDA", "no NVIDIA GPU can be used"];
+    assert!(known.iter().any(|text| stderr.contains(text)), "{stderr}");
+    assert_eq!(stderr.trim().lines().count(), 1, "{stderr}");
+    assert!(!none.path().join("toy_command/plan.json").exists());
     for (device, problem) in [
         ("flex,cuda", "mixes kinds of devices"),
         ("cuda:1,1", "names cuda:1 twice"),
@@ -387,4 +395,41 @@ fn several_devices_share_the_cells() {
         assert_eq!(code, Some(2));
         assert!(stderr.contains(problem), "{stderr}");
     }
+}
+
+/// Each device has its own data, made once, however many jobs it has.
+#[test]
+fn data_is_made_once_a_device() {
+    for (device, jobs, made) in [("flex", "1", 1), ("flex", "3", 1), ("flex,flex", "4", 2)] {
+        let folder = tempfile::tempdir().unwrap();
+        let notes = folder.path().join("notes");
+        let mut command = toy(
+            folder.path(),
+            "20,30,40,50",
+            &["--device", device, "--jobs", jobs],
+        );
+        let (code, _, stderr) = text(command.env("TOY_NOTES", &notes).output().unwrap());
+        assert_eq!(code, Some(0), "{stderr}");
+        let notes = fs::read_to_string(notes).unwrap();
+        let count = |what: &str| notes.lines().filter(|line| *line == what).count();
+        assert_eq!((count("device"), count("fit")), (made, 8), "{device}");
+    }
+}
+
+/// A device on which everything panics is left out, and the others finish all cells.
+#[test]
+fn a_broken_device_fails_no_cell() {
+    let folder = tempfile::tempdir().unwrap();
+    let two = ["--device", "flex,flex", "--jobs", "2"];
+    let mut command = toy(folder.path(), "200,210,220,230,240", &two);
+    command.env("TOY_BROKEN", "1").env("RUST_BACKTRACE", "0");
+    let (code, _, stderr) = text(command.output().unwrap());
+    assert_eq!(code, Some(0), "{stderr}");
+    let left_out =
+        "flex of flex,flex is left out: 2 cells in a row panicked on it and not elsewhere";
+    assert_eq!(stderr.matches(left_out).count(), 1, "{stderr}");
+    assert!(
+        stderr.contains("panicked: this device is broken"),
+        "{stderr}"
+    );
 }

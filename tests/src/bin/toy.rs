@@ -1,11 +1,12 @@
 //! The smallest experiment there is, for the tests of the command line: its model is one number.
 //!
 //! The environment makes it slow, large or fail: `TOY_DELAYS`, `TOY_STAGE`, `TOY_BYTES`, `TOY_FAILURES`;
-//! `TOY_NOTES` names a file that tells what was computed.
+//! `TOY_NOTES` names a file that tells what was computed; `TOY_BROKEN` breaks the second device that is used.
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -82,6 +83,15 @@ impl Run for ToyCommand {
             fs::write(&path, "computed").map_err(|error| Error::file(&path, error))?;
             note("stage")
         })?;
+        // What `once` makes is made once a device: here, its number in the order of first use.
+        static DEVICES: AtomicU64 = AtomicU64::new(0);
+        let device = lab.once(|| {
+            note("device")?;
+            Ok(DEVICES.fetch_add(1, Ordering::Relaxed))
+        })?;
+        if *device == 1 && environment("TOY_BROKEN") == 1 {
+            panic!("this device is broken");
+        }
         note("fit")?;
         // A file counts the failures that are left over all processes.
         if let Ok(path) = std::env::var("TOY_FAILURES") {

@@ -56,7 +56,11 @@ where
             options,
             bar: lab.progress(todo.len(), self.name),
             total: todo.len(),
-            queue: Mutex::new(spread(todo, jobs).into_iter().map(Task::new).collect()),
+            queue: Mutex::new(Queue::new(
+                spread(todo, jobs),
+                jobs,
+                options.devices.all().len(),
+            )),
             finished: AtomicUsize::new(0),
             failures: Mutex::default(),
             stop: AtomicBool::new(false),
@@ -96,6 +100,8 @@ struct Task<'a> {
     failed: usize,
     /// Whether another process was at it when it was looked at last.
     busy: bool,
+    /// The device on which it panicked: another one is to try it.
+    panicked_on: Option<usize>,
 }
 
 impl<'a> Task<'a> {
@@ -104,9 +110,61 @@ impl<'a> Task<'a> {
             cell,
             failed: 0,
             busy: false,
+            panicked_on: None,
         }
     }
 }
+
+/// The cells that wait, and who works.
+struct Queue<'a> {
+    waiting: VecDeque<Task<'a>>,
+    /// How many jobs each device has.
+    jobs: Vec<usize>,
+    /// How many cells are being worked on.
+    under_way: usize,
+}
+
+/// What a job is to do.
+enum Turn<'a> {
+    Work(Task<'a>),
+    /// Others are at the last cells; one of them may come back.
+    Wait,
+    End,
+}
+
+impl<'a> Queue<'a> {
+    fn new(cells: Vec<&'a mut Cell>, jobs: usize, devices: usize) -> Self {
+        let of = |device| (0..jobs).filter(|job| job % devices == device).count();
+        Self {
+            waiting: cells.into_iter().map(Task::new).collect(),
+            jobs: (0..devices).map(of).collect(),
+            under_way: 0,
+        }
+    }
+
+    /// Whether jobs work on another device than this one.
+    fn has_others(&self, device: usize) -> bool {
+        let mut jobs = self.jobs.iter().enumerate();
+        jobs.any(|(other, &jobs)| other != device && jobs > 0)
+    }
+
+    /// What a job on this device is to do next.
+    fn turn(&mut self, device: usize) -> Turn<'a> {
+        let others = self.has_others(device);
+        let fits = |task: &Task| !others || task.panicked_on != Some(device);
+        match self.waiting.iter().position(fits) {
+            Some(at) => {
+                self.under_way += 1;
+                Turn::Work(self.waiting.remove(at).expect("it is there"))
+            }
+            None if others && self.under_way + self.waiting.len() > 0 => Turn::Wait,
+            None => Turn::End,
+        }
+    }
+}
+
+/// Cells in a row that may panic on a device, and on no other, before it is left out.
+const PANICS: usize = 2;
 
 /// What the jobs of a phase share.
 struct UnderWay<'a, D, W> {
@@ -115,7 +173,7 @@ struct UnderWay<'a, D, W> {
     options: &'a SweepOptions,
     bar: Progress,
     total: usize,
-    queue: Mutex<VecDeque<Task<'a>>>,
+    queue: Mutex<Queue<'a>>,
     finished: AtomicUsize,
     failures: Mutex<Vec<Failure>>,
     stop: AtomicBool,
@@ -129,21 +187,30 @@ where
     /// One job: the next cell, until there is none.
     fn job(&self, number: usize) -> Result<()> {
         let lab = self.lab.for_job(number);
-        let ended = self.take_turns(&lab);
+        let device = number % self.options.devices.all().len();
+        let ended = self.take_turns(&lab, device);
+        self.queue().jobs[device] -= 1;
         if ended.is_err() {
             self.stop.store(true, Ordering::Relaxed);
         }
         ended
     }
 
-    fn take_turns(&self, lab: &Lab) -> Result<()> {
+    fn take_turns(&self, lab: &Lab, device: usize) -> Result<()> {
+        let mut panics = 0; // in a row
         loop {
             check_interrupt()?;
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let Some(mut task) = self.queue().pop_front() else {
-                return Ok(());
+            let turn = self.queue().turn(device);
+            let mut task = match turn {
+                Turn::Work(task) => task,
+                Turn::Wait => {
+                    std::thread::sleep(PATIENCE);
+                    continue;
+                }
+                Turn::End => return Ok(()),
             };
             if task.busy {
                 // Everything else is taken as well.
@@ -151,36 +218,62 @@ where
                     .label(format!("{}: another process is at it", self.phase.name));
                 std::thread::sleep(PATIENCE);
             }
-            match lab.store().try_lock(&task.cell.key)? {
+            let mut panicked = false;
+            let again = match lab.store().try_lock(&task.cell.key)? {
                 Some(_lock) => {
                     let warn = |problem: String| lab.reporter().warn(&problem);
                     task.cell.refresh(lab.store(), warn);
                     match (self.phase.done)(task.cell) {
-                        true => self.conclude(task.cell, "by another process".to_owned(), None),
-                        false => self.attempt(task, lab)?,
+                        true => {
+                            self.conclude(task.cell, "by another process".to_owned(), None);
+                            None
+                        }
+                        false => self.attempt(task, lab, device, &mut panicked)?,
                     }
                 }
                 None => {
                     task.busy = true;
-                    self.queue().push_back(task);
+                    Some(task)
                 }
+            };
+            let mut queue = self.queue();
+            queue.under_way -= 1;
+            queue.waiting.extend(again);
+            panics = if panicked { panics + 1 } else { 0 };
+            if panics >= PANICS && queue.has_others(device) {
+                drop(queue);
+                lab.reporter().warn(&format!(
+                    "{} of {} is left out: {PANICS} cells in a row panicked on it and not elsewhere",
+                    lab.device_choice(),
+                    self.options.devices
+                ));
+                return Ok(());
             }
         }
     }
 
-    fn queue(&self) -> std::sync::MutexGuard<'_, VecDeque<Task<'a>>> {
+    fn queue(&self) -> std::sync::MutexGuard<'_, Queue<'a>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Works on a cell whose lock this job has.
-    fn attempt(&self, mut task: Task<'a>, lab: &Lab) -> Result<()> {
+    /// Works on a cell whose lock this job has; gives it back if it is to be tried again.
+    ///
+    /// Where it panics on this `device` and there are others, one of those tries it, and `panicked` says so: a
+    /// GPU that is broken or full must not fail every cell that it is given.
+    fn attempt(
+        &self,
+        mut task: Task<'a>,
+        lab: &Lab,
+        device: usize,
+        panicked: &mut bool,
+    ) -> Result<Option<Task<'a>>> {
         let cell = &mut *task.cell;
         let title = format!("{} {}", self.phase.name, cell.point);
         self.bar.label(&title);
         let log = Log::open(&lab.store().log(&cell.key), cell.manifest.is_none())?;
         let log = Arc::new(log);
-        let (device, process) = (lab.device_choice(), std::process::id());
-        log.line(&format!("{title} on {device}, process {process}"));
+        let (choice, process) = (lab.device_choice(), std::process::id());
+        log.line(&format!("{title} on {choice}, process {process}"));
         let lab = lab.for_cell(
             self.phase.experiment,
             &values(&cell.point),
@@ -190,20 +283,25 @@ where
         // A panic, such as a GPU that runs out of memory, costs one cell and not the sweep.
         let outcome = catch_unwind(AssertUnwindSafe(|| (self.phase.work)(cell, &lab)))
             .unwrap_or_else(|payload| {
+                *panicked = task.panicked_on.is_none() && self.queue().has_others(device);
                 Err(Error::invalid(format!("panicked: {}", panic_text(payload))))
             });
         let seconds = start.elapsed().as_secs_f64();
         let Err(error) = outcome else {
             log.line(&format!("finished in {seconds:.1} s"));
             self.conclude(cell, format!("in {seconds:.1} s"), Some(seconds));
-            return Ok(());
+            return Ok(None);
         };
         log.line(&format!("failed: {error}"));
         if matches!(error, Error::Interrupted) || error.is_disk_full() {
             return Err(error); // no other cell could be kept either
         }
-        task.failed += 1;
-        let again = task.failed <= self.options.retry;
+        if *panicked {
+            task.panicked_on = Some(device);
+        } else {
+            task.failed += 1;
+        }
+        let again = *panicked || task.failed <= self.options.retry;
         lab.reporter().warn(&format!(
             "failed: {title}: {error} (more in {}){}",
             log.path().display(),
@@ -215,15 +313,15 @@ where
                 "log": log.path() })
         });
         if again {
-            self.queue().push_back(task);
-            return Ok(());
+            return Ok(Some(task));
         }
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.push((title, error));
         if self.options.fail_fast {
             self.stop.store(true, Ordering::Relaxed);
         }
-        self.bar.tick()
+        self.bar.tick()?;
+        Ok(None)
     }
 
     /// Says that a cell is at the phase's end.
