@@ -25,7 +25,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import torch
 import torchvision
@@ -55,6 +54,7 @@ def network():
 
 def slices(count, size):
     """Axial slices of Colin27 in [0, 1], as three equal channels."""
+    import nibabel
     volume = nibabel.load(ROOT / "xai-core/assets/colin27_t1_brain_1mm.nii.gz").get_fdata(dtype=np.float32)
     planes = np.linspace(0.4, 0.7, count) * volume.shape[2]
     planes = torch.tensor(np.stack([volume[:, :, int(z)] for z in planes]))[:, None]

@@ -12,15 +12,18 @@ use std::time::Instant;
 
 use clap::Parser;
 use ndarray::Array4;
-use xai_core::attribution::{Images, Map, Panel, methods};
+use xai_core::attribution::{Images, Map, Memory, Panel, methods};
 use xai_core::device::DeviceChoice;
 use xai_core::network::{Network, json};
 use xai_core::{Error, Result};
 
-/// Times explanations of a VGG-16, panel by panel as asked on the standard input.
+/// Times explanations of a network, panel by panel as asked on the standard input.
 #[derive(Parser)]
 struct Options {
-    /// Torchvision's weights of a `vgg16`, a safetensors file.
+    /// A JSON list of layers, or a name such as `vgg16` (torchvision's).
+    #[arg(long, default_value = "vgg16")]
+    network: String,
+    /// The network's weights, a safetensors file.
     #[arg(long)]
     weights: PathBuf,
     /// Classes of the network.
@@ -32,6 +35,12 @@ struct Options {
     /// The class to explain, counted from 0.
     #[arg(long, default_value_t = 0)]
     target: usize,
+    /// `flex` (CPU), `cuda`, `cuda:1`, or `cuda-f32` (a GPU that multiplies in 32 bits).
+    #[arg(long, default_value = "flex")]
+    device: DeviceChoice,
+    /// Memory for passes through the network, such as `2GiB`. [default: 2GiB, on a GPU half of what it has]
+    #[arg(long)]
+    memory: Option<Memory>,
 }
 
 fn main() -> ExitCode {
@@ -45,8 +54,8 @@ fn main() -> ExitCode {
 }
 
 fn answer(options: &Options) -> Result<()> {
-    let device = DeviceChoice::Flex.open()?;
-    let network = json::read("vgg16", options.classes, &options.weights, &device)?;
+    let device = options.device.open()?;
+    let network = json::read(&options.network, options.classes, &options.weights, &device)?;
     let bytes = std::fs::read(&options.input).map_err(|e| Error::file(&options.input, e))?;
     let wrong = |problem: String| Error::file(&options.input, problem);
     let npy = npyz::NpyFile::new(&bytes[..]).map_err(|e| wrong(e.to_string()))?;
@@ -60,6 +69,9 @@ fn answer(options: &Options) -> Result<()> {
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(Error::invalid)?;
         let mut panel: Panel<Network> = Panel::new();
+        if let Some(memory) = options.memory {
+            panel = panel.memory(memory.bytes());
+        }
         for name in line.trim().split(',') {
             panel = panel.with(methods::named(name, 0)?);
         }

@@ -1,0 +1,217 @@
+//! What the whole of Figure 4 at the published sizes would cost on this machine, from a real timed part of it: a few
+//! images go through everything that the sweep does, at 224 x 224 pixels with the full VGG-16.
+//!
+//!     cargo run --release --example cost
+//!     cargo run --release --features cuda --example cost -- --device cuda --batch 32 --images 64 --repeat 3
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use serde_json::json;
+use xai_core::attribution::Images;
+use xai_core::benchmark::Protocol;
+use xai_core::data::Cohort;
+use xai_core::device::DeviceChoice;
+use xai_core::experiment::{Level, Settings};
+use xai_core::prelude::*;
+use xai_core::training::{Examples, Schedule, fit};
+
+/// Times a part of Figure 4 and says what the whole takes.
+#[derive(Parser)]
+struct Options {
+    /// `flex` (CPU), `cuda`, `cuda:1`, or `cuda-f32` (a GPU that multiplies in 32 bits).
+    #[arg(long, default_value = "flex")]
+    device: DeviceChoice,
+    /// The sizes of which scale; `paper` has the published ones.
+    #[arg(long, value_enum, default_value = "paper")]
+    scale: Scale,
+    /// Images a training step.
+    #[arg(long, default_value_t = 8)]
+    batch: usize,
+    /// Images that are explained.
+    #[arg(long, default_value_t = 2)]
+    images: usize,
+    /// How often each part is timed; the least time counts.
+    #[arg(long, default_value_t = 1)]
+    repeat: usize,
+    /// Seeds of each cell of the figure.
+    #[arg(long, default_value_t = 3)]
+    seeds: usize,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    match measure(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A part of the sweep: seconds an image, and how many images the whole figure has of it.
+struct Part {
+    what: String,
+    seconds: f64,
+    images: f64,
+}
+
+fn measure(options: &Options) -> Result<()> {
+    let device = options.device.open()?;
+    let settings = Settings::at(options.scale);
+    // Each is timed once more before the clock counts: a GPU compiles and chooses its kernels then.
+    let least = |mut work: Box<dyn FnMut() -> Result<()> + '_>| -> Result<f64> {
+        if !matches!(options.device, DeviceChoice::Flex) {
+            work()?;
+        }
+        let mut least = f64::INFINITY;
+        for _ in 0..options.repeat.max(1) {
+            let start = Instant::now();
+            work()?;
+            least = least.min(start.elapsed().as_secs_f64());
+        }
+        Ok(least)
+    };
+
+    let count = options.images.max(options.batch);
+    let (cohort, size) = (Cohort::new(0), settings.image_size);
+    Protocol::corrected().samples(&cohort, 0..1, 1, size, 0)?; // finds the lesions, once
+    let start = Instant::now();
+    let subjects = count.div_ceil(settings.slices) as u64;
+    let samples = Protocol::corrected().samples(&cohort, 0..subjects, settings.slices, size, 0)?;
+    let making = start.elapsed().as_secs_f64() / samples.len() as f64;
+    let part = |count: usize| samples.subset(&(0..count).collect::<Vec<_>>());
+    let network = settings.network.init(false, 0, &device);
+
+    let batch = part(options.batch);
+    let examples = Examples::of_images(batch.images.view(), &batch.class, &device);
+    let forward = least(Box::new(|| {
+        examples.logits(&network, "cost");
+        Ok(())
+    }))? / options.batch as f64;
+
+    // One step of a training: the frozen layers are computed before the clock runs, as in a sweep, where they are
+    // computed once a training.
+    let schedule = Schedule {
+        epochs: 1,
+        batch: options.batch,
+        ..Schedule::paper(Sgd::rate(1e-4).momentum(0.5))
+    };
+    let checked = part(1);
+    let checked = Examples::of_images(checked.images.view(), &checked.class, &device);
+    let mut steps = Vec::new();
+    for depth in Depth::LEVELS {
+        let first = depth.first_layer(&network);
+        let (train, one) = (
+            examples.through(&network, first),
+            checked.through(&network, first),
+        );
+        let mut end = network.clone();
+        end.layers.drain(..first);
+        let seconds = least(Box::new(|| {
+            fit(&end, 0, &train, &one, &schedule, 0, |_, _| Ok(())).map(drop)
+        }))?;
+        steps.push((depth, seconds / options.batch as f64));
+    }
+
+    let explained = part(options.images);
+    let truth = explained.truth.mapv(|truth| truth > 0.0);
+    let images = Images::grey(explained.images, explained.class).with_truth(truth);
+    let panel = least(Box::new(|| {
+        experiments::explain(&network, images.clone()).map(drop)
+    }))? / options.images as f64;
+
+    let slices = settings.slices as f64;
+    let images_of = |subjects: u64| subjects as f64 * slices;
+    let (train, validation, test) = (
+        images_of(settings.training_subjects),
+        images_of(settings.validation_subjects),
+        images_of(settings.test_subjects),
+    );
+    let (corpora, seeds) = (2.0, options.seeds as f64);
+    let cells = corpora * seeds; // of each degree of fine-tuning
+    let winners = cells * Depth::LEVELS.len() as f64;
+    let of_epochs = settings.epochs as f64;
+    let (_, all) = steps.last().expect("there are degrees of fine-tuning");
+    let pretraining = (settings.pretraining_images * settings.pretraining_epochs) as f64;
+    let mut parts = vec![
+        Part {
+            what: "images of the benchmark".into(),
+            seconds: making,
+            images: train + validation + test,
+        },
+        Part {
+            what: "pre-training, forward and back".into(),
+            seconds: *all,
+            images: corpora * pretraining,
+        },
+    ];
+    for (depth, seconds) in &steps {
+        let images = cells * of_epochs * train;
+        parts.push(Part {
+            what: format!("fine-tuning {}", depth.name()),
+            seconds: *seconds,
+            images,
+        });
+    }
+    parts.extend([
+        // At most: of most networks only the end is evaluated.
+        Part {
+            what: "forward: validation, test set".into(),
+            seconds: forward,
+            images: winners * (of_epochs * validation + test),
+        },
+        Part {
+            what: "the eight methods, scored".into(),
+            seconds: panel,
+            images: (winners + 1.0) * test.min(settings.explained as f64),
+        },
+    ]);
+    show(options, &settings, &parts);
+    Ok(())
+}
+
+fn show(options: &Options, settings: &Settings, parts: &[Part]) {
+    let whole: f64 = parts.iter().map(|part| part.seconds * part.images).sum();
+    if options.json {
+        let parts = parts.iter().map(|part| {
+            json!({ "part": part.what, "seconds_an_image": part.seconds, "images": part.images,
+                "hours": part.seconds * part.images / 3600.0 })
+        });
+        let parts: Vec<_> = parts.collect();
+        println!(
+            "{}",
+            json!({ "device": options.device.to_string(), "scale": options.scale, "batch": options.batch,
+                "explained_together": options.images, "parts": parts, "hours": whole / 3600.0 })
+        );
+        return;
+    }
+    println!(
+        "Figure 4 at scale {}: {} x {} pixels on {}; batches of {}, {} images explained\n",
+        options.scale,
+        settings.image_size,
+        settings.image_size,
+        options.device,
+        options.batch,
+        options.images
+    );
+    println!(
+        "{:32}{:>12}{:>12}{:>12}",
+        "", "s an image", "images", "hours"
+    );
+    for part in parts {
+        let hours = part.seconds * part.images / 3600.0;
+        println!(
+            "{:32}{:>12.4}{:>12.0}{:>12.1}",
+            part.what, part.seconds, part.images, hours
+        );
+    }
+    println!("{:32}{:>36.1}", "the whole, at most", whole / 3600.0);
+    println!(
+        "\n(at most: every training goes through all its epochs, and every test image is classified correctly by all)"
+    );
+}
