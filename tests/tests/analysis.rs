@@ -8,6 +8,71 @@ use xai_core::experiment::analysis::Part;
 use xai_core::experiment::results::{CellResult, SweepResult};
 use xai_core::prelude::*;
 use xai_core::report;
+use xai_core::statistics::Interval;
+
+/// What is right about the first class only: every second of four images.
+struct Half;
+
+impl Model for Half {
+    fn save(&self, path: &Path) -> Result<()> {
+        fs::write(path, "half").map_err(|error| Error::file(path, error))
+    }
+
+    fn load(_: &Path, _: &Lab) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn predict(&self, _: &Lab) -> Result<Vec<Vec<f64>>> {
+        Ok(vec![vec![0.75, 0.25]; 4])
+    }
+
+    fn classes(_: &Lab) -> Result<Vec<u8>> {
+        Ok(vec![0, 1, 0, 1])
+    }
+}
+
+#[experiment]
+struct Halves {
+    #[axis([Depth::Conv1, Depth::All])]
+    depth: Depth,
+}
+
+impl Run for Halves {
+    type Model = Half;
+
+    fn fit(&self, _: &Lab) -> Result<Fitted<Half>> {
+        Ok(Fitted {
+            model: Half,
+            validation: Validation::default(),
+            history: Vec::new(),
+        })
+    }
+
+    fn test(&self, _: &Fitted<Half>, _: &Lab) -> Result<Scores> {
+        Ok(Vec::new())
+    }
+
+    // ANCHOR: analysis
+    fn analysis(results: &Results<Self>, analysis: &mut Analysis) -> Result<()> {
+        let mut table = Table::new("by_depth", "Accuracy by depth", ["depth", "accuracy"]);
+        for (cell, tested) in results.winners() {
+            table.row([cell.parameters.depth.name().into(), tested.accuracy.into()]);
+        }
+        analysis.table(table.caption("One network a row."));
+        Ok(())
+    }
+    // ANCHOR_END: analysis
+}
+
+#[test]
+fn an_analysis_sees_the_finished_run() {
+    insta::assert_snapshot!(report::snapshot::<Halves>(Scale::Smoke), @r"
+    Accuracy by depth
+    depth,accuracy
+    1conv,0.50
+    all,0.50
+    ");
+}
 
 /// A run that scored nothing.
 fn unscored() -> SweepResult {
@@ -78,7 +143,10 @@ fn forest(methods: usize, rows: usize) -> Forest {
                     row,
                     series: series.to_owned(),
                     value,
-                    interval: (row != 2).then_some([value - 0.03, value + 0.04]),
+                    interval: (row != 2).then_some(Interval {
+                        low: value - 0.03,
+                        high: value + 0.04,
+                    }),
                 }
             })
         });

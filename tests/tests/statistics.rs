@@ -70,7 +70,7 @@ struct LeastSquaresCase {
 #[derive(Deserialize)]
 struct ClassificationCase {
     class: Vec<u8>,
-    probability: Vec<f32>,
+    probability: Vec<f64>,
     predicted: Vec<u8>,
     confusion: [usize; 4],
     auroc: f64,
@@ -252,9 +252,11 @@ fn classifications_are_scikit_learns() {
     let [auroc, auprc] = areas(&case.class, &case.probability).unwrap().unwrap();
     close(auroc, case.auroc, "AUROC");
     close(auprc, case.auprc, "AUPRC");
+    let sure = [1.0 - 1e-12, 1.0 - 2e-12]; // equal in 32 bits
+    assert_eq!(areas(&[1, 0], &sure).unwrap(), Some([1.0, 1.0]));
     assert_eq!(areas(&[1, 1], &[0.2, 0.3]).unwrap(), None);
     assert!(areas(&[1, 0], &[0.2]).is_err());
-    assert!(areas(&[1, 0], &[0.2, f32::NAN]).is_err());
+    assert!(areas(&[1, 0], &[0.2, f64::NAN]).is_err());
     assert!(Confusion::of(&[0, 2], &[0, 0]).is_err());
     assert_eq!(Confusion::of(&[0, 0], &[0, 1]).unwrap().sensitivity(), None);
     for &(part, whole, low, high) in &FIXTURE.wilson {

@@ -58,9 +58,9 @@ pub mod prelude {
     };
     pub use crate::error::{Error, Result};
     pub use crate::experiment::analysis::{
-        Analysis, Curve, Curves, Entry, Estimate, Forest, Table,
+        Analysis, Curve, Curves, Entry, Estimate, Forest, Part, Table,
     };
-    pub use crate::experiment::results::{Baseline, Results};
+    pub use crate::experiment::results::{Baseline, Results, Tested};
     pub use crate::experiment::{
         Checkpoint, Corpus, Epoch, Fitted, Lab, Level, Model, Run, Scale, Validation, linear, log,
     };

@@ -11,6 +11,8 @@
 //! analysis.table(table.caption("How many networks are better than so much."));
 //! ```
 
+use crate::statistics::Interval;
+
 /// The tables and charts of an experiment, in the order in which its report shows them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Analysis {
@@ -116,6 +118,16 @@ pub enum Entry {
     Number(f64),
     /// Nothing: it could not be measured, or does not exist.
     Missing,
+}
+
+impl Entry {
+    /// The two ends of an interval, for two columns.
+    pub fn ends(interval: Option<Interval>) -> [Self; 2] {
+        [
+            interval.map(|interval| interval.low).into(),
+            interval.map(|interval| interval.high).into(),
+        ]
+    }
 }
 
 impl From<&str> for Entry {
@@ -239,7 +251,7 @@ pub struct Estimate {
     /// The estimate.
     pub value: f64,
     /// The ends of its interval, if there is one.
-    pub interval: Option<[f64; 2]>,
+    pub interval: Option<Interval>,
 }
 
 impl Forest {

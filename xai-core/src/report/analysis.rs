@@ -16,6 +16,9 @@ use crate::experiment::analysis::{Analysis, Curves, Entry, Forest, Heading, Part
 /// The file that lists what the analysis made.
 const LIST: &str = "analysis.json";
 
+/// The terminal shows tables of no more rows; the others are files only.
+const LONGEST: usize = 60;
+
 /// Writes the parts, and `analysis.json`, which lists them; gives their paths.
 ///
 /// Of a table `<name>.csv`, of a chart also `<name>.svg` and `<name>.png`, and its CSV holds what is drawn.
@@ -68,8 +71,14 @@ pub(super) fn text(analysis: &Analysis) -> String {
     let mut out = String::new();
     for part in &analysis.parts {
         if let Part::Table(table) = part {
-            let _ = writeln!(out, "\n{}\n", table.heading.title);
-            push_table(&mut out, table);
+            let Heading { name, title, .. } = &table.heading;
+            let _ = writeln!(out, "\n{title}\n");
+            match table.rows.len() {
+                ..=LONGEST => push_table(&mut out, table),
+                rows => {
+                    let _ = writeln!(out, "{rows} rows, in {name}.csv");
+                }
+            }
         }
     }
     out
@@ -172,14 +181,14 @@ fn estimates(forest: &Forest) -> Vec<Vec<String>> {
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for panel in &forest.panels {
         for one in &panel.estimates {
-            let end = |which: usize| one.interval.map_or(String::new(), |i| decimals(i[which]));
+            let [low, high] = Entry::ends(one.interval);
             rows.push(vec![
                 panel.title.clone(),
                 forest.rows.get(one.row).cloned().unwrap_or_default(),
                 one.series.clone(),
                 decimals(one.value),
-                end(0),
-                end(1),
+                exact(&low),
+                exact(&high),
             ]);
         }
     }
@@ -204,7 +213,8 @@ fn exact(entry: &Entry) -> String {
 fn short(entry: &Entry) -> String {
     match entry {
         Entry::Number(number) if number.is_finite() => {
-            match *number != 0.0 && number.abs() < 0.0005 {
+            // What is left by rounding is zero.
+            match (1e-12..0.0005).contains(&number.abs()) {
                 true => format!("{number:.0e}"),
                 false => format!("{number:.3}"),
             }

@@ -86,7 +86,10 @@ impl Page for CurvesPage<'_> {
                     .map(|[a, b]| (self.grid.x(index, x_scale, a), y(b)))
                     .collect();
                 if curve.joined {
-                    canvas.line(&points, series_color(series), 4.0)?;
+                    // Piece by piece: the corner of a line that turns back would reach far out.
+                    for piece in points.windows(2) {
+                        canvas.line(piece, series_color(series), 4.0)?;
+                    }
                 }
                 points
                     .iter()

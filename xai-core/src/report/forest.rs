@@ -10,6 +10,7 @@ use super::legend::series_color;
 use super::page::Page;
 use crate::error::{Error, Result};
 use crate::experiment::analysis::{Estimate, Forest};
+use crate::statistics::Interval;
 
 /// The height that one estimate takes, and what lies between rows.
 const EACH: f64 = 34.0;
@@ -46,8 +47,8 @@ impl<'a> ForestPage<'a> {
         let series = distinct(estimates().map(|one| &one.series));
         let ends = estimates()
             .flat_map(|one| {
-                let [low, high] = one.interval.unwrap_or([one.value; 2]);
-                [low, one.value, high]
+                let ends = one.interval.map(|interval| [interval.low, interval.high]);
+                [one.value].into_iter().chain(ends.into_iter().flatten())
             })
             .chain([chart.reference]);
         let left = 100.0 + widest(chart.rows.iter(), TICK);
@@ -76,10 +77,7 @@ impl<'a> ForestPage<'a> {
         let off = series as f64 - (self.series.len() as f64 - 1.0) / 2.0;
         let y = self.grid.corner(panel).1 + self.row * (one.row as f64 + 0.5) + EACH * off;
         let x = |value: f64| self.grid.x(panel, &self.scale, value);
-        if let Some([low, high]) = one
-            .interval
-            .filter(|ends| ends.iter().all(|e| e.is_finite()))
-        {
+        if let Some(Interval { low, high }) = one.interval {
             let color = series_color(series);
             canvas.line(&[(x(low), y), (x(high), y)], color, 5.0)?;
             for end in [low, high] {

@@ -28,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::experiment::analysis::Analysis;
 use crate::experiment::results::SweepResult;
 
+pub use names::method_title;
 pub use plate::{Picture, Plate, Row};
 pub use snapshot::snapshot;
 

@@ -1,7 +1,7 @@
 //! Readable names of what the code calls in snake case.
 
 /// The title of a method: `deep_lift` is "DeepLIFT"; an unknown name gets spaces and capitals.
-pub(super) fn method_title(name: &str) -> String {
+pub fn method_title(name: &str) -> String {
     let known = match name {
         "gradient_shap" => "GradientSHAP",
         "deep_lift" => "DeepLIFT",

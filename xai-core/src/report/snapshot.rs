@@ -1,6 +1,8 @@
 //! The table of a run as a test holds it.
 
 use std::fs;
+use std::path::PathBuf;
+use std::sync::Once;
 
 use super::{Summary, analysis, table};
 use crate::error::{Error, Result};
@@ -8,7 +10,7 @@ use crate::experiment::analysis::{Analysis, Part};
 use crate::experiment::results::results_in;
 use crate::experiment::{Outcome, Run, Scale, SweepOptions, sweep};
 
-/// Runs an experiment in a folder of its own and gives its table, with measured numbers rounded to two decimals.
+/// Runs an experiment in a folder of the process' own and gives its table, with measured numbers rounded to two decimals.
 ///
 /// Rounding hides what another libm may change in the last digits of a float; the kernels themselves round alike on
 /// every processor and with any number of threads. What `#[experiment(snapshot = smoke)]` expands to calls this.
@@ -16,8 +18,7 @@ use crate::experiment::{Outcome, Run, Scale, SweepOptions, sweep};
 /// # Panics
 /// If the run fails: this is for tests.
 pub fn snapshot<R: Run>(scale: Scale) -> String {
-    let name = format!("xai-{}-{}", R::spec().name, std::process::id());
-    let out = std::env::temp_dir().join(name);
+    let out = folder();
     let outcome = sweep::<R>(&SweepOptions {
         scale,
         jobs: rayon::current_num_threads(),
@@ -26,8 +27,21 @@ pub fn snapshot<R: Run>(scale: Scale) -> String {
         ..SweepOptions::default()
     });
     let table = outcome.and_then(tables::<R>);
-    let _ = fs::remove_dir_all(&out);
     table.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The folder of all snapshots that this process takes, so that they share pre-trainings and trainings. It goes
+/// when the process ends: the next one computes everything again.
+fn folder() -> PathBuf {
+    static CLEAN_UP: Once = Once::new();
+    extern "C" fn remove() {
+        let _ = fs::remove_dir_all(folder());
+    }
+    // SAFETY: the function is there as long as the process, and does not unwind.
+    CLEAN_UP.call_once(|| unsafe {
+        libc::atexit(remove);
+    });
+    std::env::temp_dir().join(format!("xai-snapshots-{}", std::process::id()))
 }
 
 /// The table, then those of the analysis.

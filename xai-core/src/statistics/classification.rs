@@ -1,9 +1,9 @@
 //! How well a classifier of two classes tells them apart.
 
-use ndarray::{ArrayView2, aview1};
+use ndarray::{Axis, aview1};
 
 use super::Interval;
-use super::correlation::normal_quantile;
+use super::correlation::{normal_quantile, ranks};
 use crate::error::{Error, Result};
 use crate::score::{Auprc, Auroc, Metric};
 
@@ -109,16 +109,17 @@ impl Share {
 ///
 /// # Errors
 /// Lists of different lengths, and probabilities that are no numbers.
-pub fn areas(class: &[u8], probability: &[f32]) -> Result<Option<[f64; 2]>> {
+pub fn areas(class: &[u8], probability: &[f64]) -> Result<Option<[f64; 2]>> {
+    if let Some(bad) = probability.iter().find(|value| !value.is_finite()) {
+        return Err(Error::invalid(format!(
+            "a probability is {bad}, so that images cannot be ranked by it"
+        )));
+    }
+    // Only the order counts, and ranks keep it in 32 bits: probabilities near 1 would become equal.
+    let ranked: Vec<f32> = ranks(probability).iter().map(|&rank| rank as f32).collect();
     let positive: Vec<bool> = class.iter().map(|&class| class == 1).collect();
-    let row = |values: usize| (1, values);
-    let (map, truth) = (aview1(probability), aview1(&positive));
-    let map: ArrayView2<f32> = map
-        .into_shape_with_order(row(probability.len()))
-        .map_err(Error::invalid)?;
-    let truth: ArrayView2<bool> = truth
-        .into_shape_with_order(row(positive.len()))
-        .map_err(Error::invalid)?;
+    let map = aview1(&ranked).insert_axis(Axis(0));
+    let truth = aview1(&positive).insert_axis(Axis(0));
     let roc = Auroc.score(map, truth)?;
     let precision_recall = Auprc.score(map, truth)?;
     Ok(roc.zip(precision_recall).map(<[f64; 2]>::from))

@@ -1,0 +1,200 @@
+//! Images that some or all networks get wrong: do explanations find the lesions there, too?
+//!
+//! The other studies look at images that every network classifies correctly. Here are the rest. What is explained is
+//! still the true class. That wrong networks explain worse would be no news if their images were just the
+//! harder ones, or the networks the worse ones; so the comparison of interest is within images and within networks: of an image
+//! on which networks disagree, precision less its mean over networks, of a network where it is right and where it is wrong.
+
+use std::collections::BTreeMap;
+
+use experiments::means::{mean_of, methods};
+use experiments::paired::{COLUMNS, paired};
+use experiments::{baselines, best_rates, explain, fine_tune};
+use xai_core::prelude::*;
+use xai_core::report::method_title;
+use xai_core::score::chance_name;
+use xai_core::statistics::mean;
+
+/// Precision of explanations by who classifies the image correctly: all networks, some of them, or none.
+#[experiment(select(max = |v| v.accuracy), snapshot = smoke)]
+struct Misclassified {
+    #[axis]
+    corpus: Corpus,
+    #[axis]
+    depth: Depth,
+    #[tune(|scale, corpus, depth| best_rates(scale, corpus, depth))]
+    rate: f64,
+    #[seed(|scale| scale.pick(1, 1, 3))]
+    seed: u64,
+}
+
+/// The metric's name on images that some networks get wrong, and on those that all do; where all are right it has its own.
+const BY_SOME: &str = "precision_misclassified_by_some";
+const BY_ALL: &str = "precision_misclassified_by_all";
+
+impl Run for Misclassified {
+    type Model = Network;
+
+    fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {
+        fine_tune(lab, self.corpus, self.depth, self.rate, self.seed)
+    }
+
+    fn test(&self, fitted: &Fitted<Network>, lab: &Lab) -> Result<Scores> {
+        let test = lab.test();
+        let mut scores = explain(&fitted.model, test.classified_correctly_by_all()?)?;
+        for (images, metric) in [
+            (test.misclassified_by_some()?, BY_SOME),
+            (test.misclassified_by_all()?, BY_ALL),
+        ] {
+            if !images.is_empty() {
+                let explained = explain(&fitted.model, images)?;
+                scores.extend(called(explained, metric));
+            }
+        }
+        Ok(scores)
+    }
+
+    fn baselines(lab: &Lab) -> Result<Vec<Baseline>> {
+        baselines(lab)
+    }
+
+    fn analysis(results: &Results<Self>, analysis: &mut Analysis) -> Result<()> {
+        analysis.table(groups(results));
+        let [table, chart] = right_and_wrong(results);
+        analysis.parts.extend([table, chart].into_iter().flatten());
+        Ok(())
+    }
+}
+
+/// Scores under another metric's name.
+fn called(scores: Scores, metric: &str) -> Scores {
+    let renamed = |mut score: Score| {
+        score.metric = match score.metric == chance_name("precision") {
+            true => chance_name(metric),
+            false => metric.to_owned(),
+        };
+        score
+    };
+    scores.into_iter().map(renamed).collect()
+}
+
+/// Mean precision of all networks by who is right, one row a group.
+fn groups(results: &Results<Misclassified>) -> Table {
+    let scores: Scores = results
+        .winners()
+        .flat_map(|(_, tested)| tested.scores.clone())
+        .collect();
+    let methods = methods(&scores);
+    let mut columns = vec!["classified_correctly_by".to_owned(), "images".to_owned()];
+    columns.extend(methods.iter().cloned());
+    columns.push("chance".to_owned());
+    let mut table = Table::new("groups", "Precision by who is right", columns).caption(
+        "Mean over networks and images. What is explained is always the true class. Groups are different images: a \
+         difference between rows is one of images, too.",
+    );
+    for (name, metric) in [
+        ("all networks", "precision"),
+        ("some networks", BY_SOME),
+        ("no network", BY_ALL),
+    ] {
+        let of_group = |score: &&Score| score.metric == metric;
+        let images: Vec<u32> = scores
+            .iter()
+            .filter(of_group)
+            .map(|score| score.image)
+            .collect();
+        let distinct: std::collections::BTreeSet<u32> = images.into_iter().collect();
+        let mut row: Vec<Entry> = vec![name.into(), distinct.len().into()];
+        row.extend(
+            methods
+                .iter()
+                .map(|method| mean_of(&scores, method, metric).into()),
+        );
+        let chance = chance_name(metric);
+        let levels = scores.iter().filter(|score| score.metric == chance);
+        let levels: Vec<f64> = levels.map(|score| score.value).collect();
+        row.push(mean(&levels).into());
+        table.row(row);
+    }
+    table
+}
+
+/// Of the images on which networks disagree: what a network's explanation loses where the network is wrong.
+fn right_and_wrong(results: &Results<Misclassified>) -> [Option<Part>; 2] {
+    let winners: Vec<&Tested> = results.winners().map(|(_, tested)| tested).collect();
+    let methods = winners
+        .first()
+        .map_or(Vec::new(), |tested| methods(&tested.scores));
+    let mut table = Table::new(
+        "right_and_wrong",
+        "Where networks disagree: precision where a network is right, less that where it is wrong",
+        ["method"].into_iter().chain(COLUMNS),
+    )
+    .caption(
+        "Of each precision the image's mean over networks is subtracted, so that hard images do not count as wrong \
+         networks; then one difference a network, so that bad networks do not, either. 95 % interval by a bootstrap of networks, p of \
+         Wilcoxon's signed rank test over networks, corrected by Holm over methods.",
+    );
+    let rows: Vec<_> = methods
+        .iter()
+        .map(|method| differences(&winners, method))
+        .collect();
+    let mut estimates = Vec::new();
+    for (row, compared) in paired(&rows).into_iter().enumerate() {
+        table.row(
+            [methods[row].clone().into()]
+                .into_iter()
+                .chain(compared.entries()),
+        );
+        estimates.extend(compared.difference.map(|value| Estimate {
+            row,
+            series: String::new(),
+            value,
+            interval: compared.interval,
+        }));
+    }
+    let mut chart = Forest::new(
+        "right_less_wrong",
+        "What an explanation loses where its network is wrong",
+        "Precision where a network is right, less where it is wrong",
+        methods.iter().map(|method| method_title(method)),
+    )
+    .caption("Images on which networks disagree; see the table right_and_wrong.");
+    let drawn = !estimates.is_empty();
+    chart.panel("Images on which networks disagree", estimates);
+    [
+        Some(Part::Table(table)),
+        drawn.then_some(Part::Forest(chart)),
+    ]
+}
+
+/// Of each network that is right about some of the disputed images and wrong about others: the difference.
+fn differences(winners: &[&Tested], method: &str) -> Vec<f64> {
+    let disputed = |tested: &Tested| -> Vec<(u32, f64)> {
+        let scores = tested.scores.iter();
+        let wanted = scores.filter(|score| score.method == method && score.metric == BY_SOME);
+        wanted.map(|score| (score.image, score.value)).collect()
+    };
+    let mut of_image: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    for (image, value) in winners.iter().flat_map(|tested| disputed(tested)) {
+        of_image.entry(image).or_default().push(value);
+    }
+    let difference = |tested: &&Tested| {
+        let said = &tested.predictions;
+        let (mut right, mut wrong) = (Vec::new(), Vec::new());
+        for (image, value) in disputed(tested) {
+            let at = image as usize;
+            let side = match said.class[at] == said.predicted[at] {
+                true => &mut right,
+                false => &mut wrong,
+            };
+            side.push(value - mean(&of_image[&image])?);
+        }
+        Some(mean(&right)? - mean(&wrong)?)
+    };
+    winners.iter().filter_map(difference).collect()
+}
+
+fn main() -> ExitCode {
+    xai_core::run::<Misclassified>()
+}

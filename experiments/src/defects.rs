@@ -1,0 +1,112 @@
+//! The defects of the public code as levels of a factor, and scores under them.
+
+use ndarray::Axis;
+use xai_core::benchmark::{Defect, Defects};
+use xai_core::prelude::*;
+use xai_core::score::{PrecisionAsPublished, chance_name, filters};
+
+use crate::explain_and_score;
+
+/// The defect that is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Level)]
+#[allow(missing_docs)] // told at `Defect`
+pub enum Repeated {
+    /// The corrected benchmark.
+    None,
+    D1,
+    D2,
+    D3,
+    D4,
+    D5,
+    D6,
+    D7,
+    D8,
+    D9,
+    D10,
+    /// The benchmark as published.
+    All,
+}
+
+impl Repeated {
+    /// As a set.
+    pub fn defects(self) -> Defects {
+        match self {
+            Self::None => Defects::NONE,
+            Self::All => Defects::ALL,
+            one => Defects::NONE.with(Defect::ALL[one as usize - 1]),
+        }
+    }
+
+    /// Whether it changes the filters' scores and nothing else.
+    pub fn of_filters(self) -> bool {
+        matches!(self, Self::D4 | Self::D5 | Self::D9)
+    }
+
+    /// A few words, for tables and figures.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::D1 => "D1 rectangles",
+            Self::D2 => "D2 same lesions",
+            Self::D3 => "D3 dropout on",
+            Self::D4 => "D4 Sobel is Laplace",
+            Self::D5 => "D5 signed filters",
+            Self::D6 => "D6 one seed",
+            Self::D7 => "D7 known people",
+            Self::D8 => "D8 frozen first layers",
+            Self::D9 => "D9 no intensity",
+            Self::D10 => "D10 ties lost",
+            Self::All => "all ten",
+        }
+    }
+}
+
+/// The precision of the eight methods on these images, as the defects would have it.
+///
+/// # Errors
+/// Maps that cannot be scored.
+pub fn score_methods(model: &Network, images: Images, defects: Defects) -> Result<Scores> {
+    if !defects.has(Defect::D10) {
+        return explain_and_score(model, images, Precision);
+    }
+    // Under the name of the scores that they are compared with.
+    let mut scores = explain_and_score(model, images, PrecisionAsPublished)?;
+    for score in &mut scores {
+        score.metric = match score.metric == PrecisionAsPublished.name() {
+            true => Precision.name().to_owned(),
+            false => chance_name(Precision.name()),
+        };
+    }
+    Ok(scores)
+}
+
+/// The precision of the filters, with the defects that concern them. Maps are scored as they are, sign included.
+///
+/// # Errors
+/// Images without truth.
+pub fn score_filters(images: &Images, defects: Defects) -> Result<Scores> {
+    let metric: &dyn Metric = match defects.has(Defect::D10) {
+        true => &PrecisionAsPublished,
+        false => &Precision,
+    };
+    let truth = images
+        .truth
+        .as_ref()
+        .ok_or_else(|| Error::invalid("images without truth"))?;
+    let mut scores = Scores::new();
+    for (method, filter) in filters::baselines(defects) {
+        for (at, (&image, &class)) in images.index.iter().zip(&images.class).enumerate() {
+            let grey = images.pixels.index_axis(Axis(0), at);
+            let map = filter(grey.index_axis(Axis(0), 0));
+            let value = metric.score(map.view(), truth.index_axis(Axis(0), at))?;
+            scores.extend(value.map(|value| Score {
+                image,
+                class,
+                method: method.to_owned(),
+                metric: Precision.name().to_owned(),
+                value,
+            }));
+        }
+    }
+    Ok(scores)
+}

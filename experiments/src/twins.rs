@@ -1,0 +1,296 @@
+//! The analysis of the audit: networks with a defect beside their twins without.
+
+use xai_core::prelude::*;
+use xai_core::report::method_title;
+use xai_core::statistics::{mean, spearman};
+
+use crate::defects::Repeated;
+use crate::means::precision;
+use crate::paired::{COLUMNS, mean_interval, paired};
+
+const METHODS: [&str; 8] = [
+    "integrated_gradients",
+    "gradient_shap",
+    "deep_lift",
+    "saliency",
+    "input_x_gradient",
+    "guided_backprop",
+    "deconvolution",
+    "lrp",
+];
+const FILTERS: [&str; 3] = ["sobel", "laplace", "intensity"];
+
+/// One network.
+pub struct Twin<'a> {
+    /// What it was pre-trained on.
+    pub corpus: Corpus,
+    /// What its training, images and scores repeat of the public code.
+    pub defect: Repeated,
+    /// The seed of its training.
+    pub seed: u64,
+    /// What it did on its test images.
+    pub tested: &'a Tested,
+}
+
+/// The networks of a run, by what they have in common but the defect.
+pub struct Twins<'a> {
+    corpora: Vec<Corpus>,
+    seeds: Vec<u64>,
+    all: Vec<Twin<'a>>,
+}
+
+impl<'a> Twins<'a> {
+    /// Sorts them by what there is.
+    pub fn of(all: Vec<Twin<'a>>) -> Self {
+        let (mut corpora, mut seeds) = (Vec::new(), Vec::new());
+        for one in &all {
+            if !corpora.contains(&one.corpus) {
+                corpora.push(one.corpus);
+            }
+            if !seeds.contains(&one.seed) {
+                seeds.push(one.seed);
+            }
+        }
+        Self {
+            corpora,
+            seeds,
+            all,
+        }
+    }
+
+    /// The defects of the run, without the corrected benchmark.
+    fn defects(&self) -> Vec<Repeated> {
+        let there = |defect: &&Repeated| self.all.iter().any(|one| one.defect == **defect);
+        let some = Repeated::LEVELS.iter().filter(there).copied();
+        some.filter(|defect| *defect != Repeated::None).collect()
+    }
+
+    fn tested(&self, defect: Repeated, corpus: Corpus, seed: u64) -> Option<&Tested> {
+        let wanted = |one: &&Twin| (one.defect, one.corpus, one.seed) == (defect, corpus, seed);
+        self.all.iter().find(wanted).map(|one| one.tested)
+    }
+
+    /// The mean precision of one network. What a defect does not change is what it is without.
+    fn precision_of(
+        &self,
+        defect: Repeated,
+        corpus: Corpus,
+        seed: u64,
+        method: &str,
+    ) -> Option<f64> {
+        let same = defect.of_filters() && METHODS.contains(&method);
+        let defect = if same { Repeated::None } else { defect };
+        precision(&self.tested(defect, corpus, seed)?.scores, method)
+    }
+
+    /// A number of each network without and with the defect, where both are there.
+    fn pairs(
+        &self,
+        number: impl Fn(Corpus, u64, Repeated) -> Option<f64>,
+        defect: Repeated,
+    ) -> Vec<[f64; 2]> {
+        let networks = self
+            .corpora
+            .iter()
+            .flat_map(|&corpus| self.seeds.iter().map(move |&seed| (corpus, seed)));
+        let pair = |(corpus, seed)| {
+            Some([
+                number(corpus, seed, Repeated::None)?,
+                number(corpus, seed, defect)?,
+            ])
+        };
+        networks.filter_map(pair).collect()
+    }
+
+    /// Precision with and without each defect, as a table and a chart.
+    pub fn precision(&self) -> [Part; 2] {
+        let defects = self.defects();
+        let columns = ["method", "defect", "without", "with"]
+            .into_iter()
+            .chain(COLUMNS);
+        let mut table = Table::new("precision_by_defect", "Precision with and without each defect", columns).caption(
+            "One difference a pair of networks of the same corpus and seed, one trained and scored under the defect; 95 % interval by \
+             a bootstrap of these pairs, p of Wilcoxon's signed rank test, corrected by Holm over the whole table. Empty where \
+             a defect takes the baseline away.",
+        );
+        let methods = || METHODS.into_iter().chain(FILTERS);
+        let rows: Vec<(&str, Repeated)> = methods()
+            .flat_map(|method| defects.iter().map(move |&defect| (method, defect)))
+            .collect();
+        let pairs: Vec<Vec<[f64; 2]>> = rows
+            .iter()
+            .map(|&(method, defect)| {
+                self.pairs(
+                    |corpus, seed, defect| self.precision_of(defect, corpus, seed, method),
+                    defect,
+                )
+            })
+            .collect();
+        let differences =
+            |pairs: &Vec<[f64; 2]>| pairs.iter().map(|[without, with]| with - without).collect();
+        let compared = paired(&pairs.iter().map(differences).collect::<Vec<_>>());
+        let mut chart = Forest::new(
+            "audit",
+            "What each defect does to precision",
+            "Precision with the defect, less without",
+            defects.iter().map(|defect| defect.title()),
+        )
+        .caption("Means over pairs of networks with and without the defect; 95 % intervals by a bootstrap of pairs.");
+        let mut panels: Vec<(&str, Vec<Estimate>)> =
+            methods().map(|method| (method, Vec::new())).collect();
+        for ((&(method, defect), pairs), compared) in rows.iter().zip(&pairs).zip(compared) {
+            let of = |which: usize| mean(&pairs.iter().map(|pair| pair[which]).collect::<Vec<_>>());
+            let start = [
+                method.into(),
+                defect.title().into(),
+                of(0).into(),
+                of(1).into(),
+            ];
+            table.row(start.into_iter().chain(compared.entries()));
+            let panel = panels.iter_mut().find(|(name, _)| *name == method);
+            if let (Some((_, estimates)), Some(value)) = (panel, compared.difference) {
+                let row = defects.iter().position(|one| *one == defect).unwrap_or(0);
+                estimates.push(Estimate {
+                    row,
+                    series: String::new(),
+                    value,
+                    interval: compared.interval,
+                });
+            }
+        }
+        for (method, estimates) in panels {
+            chart.panel(method_title(method), estimates);
+        }
+        [Part::Table(table), Part::Forest(chart)]
+    }
+
+    /// What becomes of the paper's conclusions under each defect.
+    pub fn conclusions(&self) -> Table {
+        let mut table = Table::new(
+            "conclusions",
+            "What becomes of the conclusions",
+            [
+                "defect", "networks", "accuracy", "low", "high", "order_of_methods", "best_method", "beat_filters",
+                "corpus_effect", "corpus_low", "corpus_high",
+            ],
+        )
+        .caption(
+            "Accuracy: mean change on the test images, 95 % interval by a bootstrap of pairs of networks. Order of methods: \
+             Spearman's correlation of the eight methods' mean precision with those without a defect; of `none`, the mean correlation \
+             between two networks without a defect, which is what to expect by chance. Beat filters: methods of the eight \
+             above the best of the filters that the defect leaves. Corpus effect: mean precision over methods of the second corpus \
+             less the first, 95 % interval by a bootstrap of seeds.",
+        );
+        for defect in [Repeated::None].into_iter().chain(self.defects()) {
+            let accuracy = |corpus, seed, defect| Some(self.tested(defect, corpus, seed)?.accuracy);
+            // For the filters' defects accuracy is what it was.
+            let changes = self.pairs(accuracy, defect);
+            let changes: Vec<f64> = changes
+                .iter()
+                .map(|[without, with]| with - without)
+                .collect();
+            let order = match defect {
+                Repeated::None => self.agreement_by_chance(),
+                _ => agreement(&self.means(Repeated::None), &self.means(defect)),
+            };
+            let corpus = self.corpus_effect(defect);
+            let mut row: Vec<Entry> = vec![
+                defect.title().into(),
+                changes.len().into(),
+                mean(&changes).into(),
+            ];
+            row.extend(Entry::ends(mean_interval(&changes)));
+            row.push(order.into());
+            row.push(self.best(defect).into());
+            row.push(self.beat_filters(defect).into());
+            row.push(mean(&corpus).into());
+            row.extend(Entry::ends(mean_interval(&corpus)));
+            table.row(row);
+        }
+        table
+    }
+
+    /// The mean precision of a method over networks.
+    fn mean_of(&self, defect: Repeated, method: &str) -> Option<f64> {
+        let networks = self
+            .corpora
+            .iter()
+            .flat_map(|&corpus| self.seeds.iter().map(move |&seed| (corpus, seed)));
+        let values =
+            networks.filter_map(|(corpus, seed)| self.precision_of(defect, corpus, seed, method));
+        mean(&values.collect::<Vec<_>>())
+    }
+
+    fn means(&self, defect: Repeated) -> Vec<Option<f64>> {
+        METHODS
+            .iter()
+            .map(|method| self.mean_of(defect, method))
+            .collect()
+    }
+
+    fn best(&self, defect: Repeated) -> Option<&'static str> {
+        let means = METHODS.iter().zip(self.means(defect));
+        let known = means.filter_map(|(method, mean)| Some((*method, mean?)));
+        known
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .map(|(method, _)| method)
+    }
+
+    fn beat_filters(&self, defect: Repeated) -> usize {
+        let filters = FILTERS
+            .iter()
+            .filter_map(|filter| self.mean_of(defect, filter));
+        let best = filters.fold(0.0, f64::max);
+        self.means(defect)
+            .into_iter()
+            .flatten()
+            .filter(|mean| *mean > best)
+            .count()
+    }
+
+    /// By seed: the second corpus less the first, mean over methods.
+    fn corpus_effect(&self, defect: Repeated) -> Vec<f64> {
+        let [first, second] = match &self.corpora[..] {
+            [first, second, ..] => [*first, *second],
+            _ => return Vec::new(),
+        };
+        let of = |corpus, seed| {
+            let values = METHODS
+                .iter()
+                .filter_map(|method| self.precision_of(defect, corpus, seed, method));
+            mean(&values.collect::<Vec<_>>())
+        };
+        self.seeds
+            .iter()
+            .filter_map(|&seed| Some(of(second, seed)? - of(first, seed)?))
+            .collect()
+    }
+
+    /// How alike the orders of methods of two networks of a corpus are where nothing differs but the seed.
+    fn agreement_by_chance(&self) -> Option<f64> {
+        let order = |corpus, seed| -> Vec<Option<f64>> {
+            let methods = METHODS.iter();
+            methods
+                .map(|method| self.precision_of(Repeated::None, corpus, seed, method))
+                .collect()
+        };
+        let mut all = Vec::new();
+        for &corpus in &self.corpora {
+            for (at, &seed) in self.seeds.iter().enumerate() {
+                let others = self.seeds[at + 1..].iter();
+                all.extend(
+                    others.filter_map(|&other| {
+                        agreement(&order(corpus, seed), &order(corpus, other))
+                    }),
+                );
+            }
+        }
+        mean(&all)
+    }
+}
+
+/// Spearman's correlation of two lists of precisions.
+fn agreement(a: &[Option<f64>], b: &[Option<f64>]) -> Option<f64> {
+    let pairs: Vec<(f64, f64)> = a.iter().zip(b).filter_map(|(a, b)| (*a).zip(*b)).collect();
+    spearman(&pairs, 0.95).map(|correlation| correlation.coefficient)
+}
