@@ -105,13 +105,11 @@ fn explain(options: &Options) -> Result<()> {
         network = network.fold_batch_norm();
     }
     let input = read(&options.input)?;
-    let images = input.dim().0;
-    let maps = panel.explain(
-        &network,
-        &Images::new(input, vec![0; images]),
-        options.target,
-    )?;
+    let count = input.dim().0;
+    let images = Images::new(input, vec![0; count]);
+    (images.check()).map_err(|problem| Error::file(&options.input, problem))?;
     fs::create_dir_all(&options.out).map_err(|problem| Error::file(&options.out, problem))?;
+    let maps = panel.explain(&network, &images, options.target)?;
     for map in maps {
         let path = options.out.join(format!("{}.npy", map.method));
         write(&path, &map.values).map_err(|problem| Error::file(&path, problem))?;

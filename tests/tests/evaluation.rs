@@ -1,69 +1,45 @@
 //! What needs no truth: faithfulness, robustness and randomisation against Quantus
 //! (`fixtures/evaluation/make.py`), and what holds for them by definition.
 
-use std::collections::HashMap;
-
 use burn::tensor::TensorData;
-use ndarray::{Array2, Array3, Array4, ArrayD, ArrayView4, Axis, Ix2, Ix4, array, s};
-use safetensors::SafeTensors;
+use ndarray::{Array2, Array3, Array4, ArrayD, ArrayView1, ArrayView4, Axis, array, s};
+use tests::{Fixture, download, upload};
 use xai_core::Result;
 use xai_core::attribution::{Images, Panel, Saliency, Targets};
-use xai_core::device::{DeviceChoice, Tensor};
+use xai_core::device::Tensor;
 use xai_core::evaluation::faithfulness::{areas, deletion, insertion};
 use xai_core::evaluation::randomisation::{cascade, mprt};
 use xai_core::evaluation::robustness::{max_sensitivity, uniform_noise};
-use xai_core::network::{Layer, Network, json};
+use xai_core::network::{Layer, Network};
 
-struct Fixture {
-    arrays: HashMap<String, ArrayD<f32>>,
+/// What Quantus says about a network and its images.
+struct Quantus {
+    file: Fixture,
     network: Network,
     class: Vec<u8>,
 }
 
-impl Fixture {
+impl Quantus {
     fn read() -> Self {
-        let bytes: &[u8] = include_bytes!("../fixtures/evaluation/quantus.safetensors");
-        let file = SafeTensors::deserialize(bytes).unwrap();
-        let (_, metadata) = SafeTensors::read_metadata(bytes).unwrap();
-        let description = &metadata.metadata().as_ref().unwrap()["network"];
-        let device = DeviceChoice::Flex.open().unwrap();
-        let weights = |name: &str| name.starts_with(|c: char| c.is_ascii_digit());
-        let (own, others): (Vec<_>, Vec<_>) = file
-            .tensors()
-            .into_iter()
-            .partition(|(name, _)| weights(name));
-        let own = safetensors::serialize(own, None).unwrap();
-        let own = SafeTensors::deserialize(&own).unwrap();
-        let array = |view: &safetensors::tensor::TensorView| {
-            let values = view.data().as_chunks::<4>().0.iter();
-            let values = values.map(|bytes| f32::from_le_bytes(*bytes)).collect();
-            ArrayD::from_shape_vec(view.shape().to_vec(), values).unwrap()
-        };
-        let arrays: HashMap<_, _> = others
-            .iter()
-            .map(|(name, view)| (name.clone(), array(view)))
-            .collect();
-        let class = arrays["classes"].iter().map(|&class| class as u8).collect();
-        let network = json::network(description, &own, &device).unwrap();
+        let file = Fixture::read("evaluation/quantus.safetensors");
+        let class: ArrayD<f32> = file.array("classes");
         Self {
-            arrays,
-            network,
-            class,
+            network: file.network(),
+            class: class.iter().map(|&class| class as u8).collect(),
+            file,
         }
     }
 
+    fn array(&self, name: &str) -> ArrayD<f32> {
+        self.file.array(name)
+    }
+
     fn batch(&self, name: &str) -> Array4<f32> {
-        self.arrays[name]
-            .clone()
-            .into_dimensionality::<Ix4>()
-            .unwrap()
+        self.file.array(name)
     }
 
     fn table(&self, name: &str) -> Array2<f32> {
-        self.arrays[name]
-            .clone()
-            .into_dimensionality::<Ix2>()
-            .unwrap()
+        self.file.array(name)
     }
 
     fn saliency(&self, network: &Network, images: ArrayView4<f32>) -> Result<Array4<f32>> {
@@ -76,26 +52,13 @@ impl Fixture {
 
     /// The softmax of the true class.
     fn probability(&self, images: ArrayView4<f32>) -> Result<Vec<f64>> {
-        let (n, c, h, w) = images.dim();
-        let values: Vec<f32> = images.iter().copied().collect();
-        let device = DeviceChoice::Flex.open()?;
-        let images = Tensor::from_data(TensorData::new(values, [n, c, h, w]), &device);
-        let scores = self
-            .network
-            .forward(images)
-            .into_data()
-            .into_vec::<f32>()
-            .unwrap();
-        let of = |(scores, &class): (&[f32], &u8)| {
-            let exponentials: Vec<f64> =
-                scores.iter().map(|&score| f64::from(score).exp()).collect();
-            exponentials[usize::from(class)] / exponentials.iter().sum::<f64>()
+        let images = upload(&images.to_owned());
+        let scores: Array2<f32> = download(self.network.forward(images));
+        let of = |(scores, &class): (ArrayView1<f32>, &u8)| {
+            let exponentials = scores.mapv(|score| f64::from(score).exp());
+            exponentials[usize::from(class)] / exponentials.sum()
         };
-        Ok(scores
-            .chunks(scores.len() / n)
-            .zip(&self.class)
-            .map(of)
-            .collect())
+        Ok(scores.outer_iter().zip(&self.class).map(of).collect())
     }
 }
 
@@ -105,7 +68,7 @@ fn close(found: f64, expected: f32) -> bool {
 
 #[test]
 fn deletion_is_quantus_pixel_flipping() {
-    let fixture = Fixture::read();
+    let fixture = Quantus::read();
     let images = fixture.batch("images");
     let saliency = fixture.saliency(&fixture.network, images.view()).unwrap();
     let baseline = Array4::from_elem(images.dim(), 0.25);
@@ -152,15 +115,15 @@ fn curves_of_a_linear_model_by_hand() {
 
 #[test]
 fn max_sensitivity_is_quantus() {
-    let fixture = Fixture::read();
+    let fixture = Quantus::read();
     let images = fixture.batch("images");
-    let noise = fixture.arrays["noise"].clone();
+    let noise = fixture.array("noise");
     let perturbed = noise
         .outer_iter()
         .map(|noise| (&images + &noise).into_dimensionality().unwrap());
     let explain = |images: ArrayView4<f32>| fixture.saliency(&fixture.network, images);
     let found = max_sensitivity(images.view(), perturbed, explain).unwrap();
-    let expected = &fixture.arrays["sensitivity"];
+    let expected = &fixture.array("sensitivity");
     assert_eq!(expected.len(), 3);
     for (found, &expected) in found.iter().zip(expected) {
         assert!(close(found.unwrap(), expected), "{found:?}, not {expected}");
@@ -197,15 +160,17 @@ fn noise_depends_on_image_and_draw_alone() {
 
 #[test]
 fn mprt_is_quantus() {
-    let fixture = Fixture::read();
+    let fixture = Quantus::read();
     let images = fixture.batch("images");
     let mut network = fixture.network.clone();
     let device = network.device().unwrap();
-    let models: Vec<Network> = fixture.arrays["layers"]
+    let models: Vec<Network> = fixture
+        .array("layers")
         .iter()
         .map(|&layer| {
             let value = |key: &str| -> Vec<f32> {
-                fixture.arrays[&format!("random.{layer}.{key}")]
+                fixture
+                    .array(&format!("random.{layer}.{key}"))
                     .iter()
                     .copied()
                     .collect()
@@ -246,7 +211,7 @@ fn mprt_is_quantus() {
 
 #[test]
 fn a_cascade_destroys_one_more_layer_at_a_time() {
-    let fixture = Fixture::read();
+    let fixture = Quantus::read();
     let images = fixture.batch("images");
     let parameters = |network: &Network| -> Vec<Vec<f32>> {
         let values = |layer: &Layer| match layer {

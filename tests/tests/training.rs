@@ -17,12 +17,9 @@ fn uniform<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
 /// overlapping pools, an enlarging average pool and two linear layers.
 fn network(device: &Device) -> Network {
     let conv = |inputs, outputs, stride, padding| {
-        Layer::Conv2d(Conv2d {
-            weight: uniform([outputs, inputs, 3, 3], device),
-            bias: Some(uniform([outputs], device)),
-            stride: [stride, stride],
-            padding: [padding, padding],
-        })
+        let weight = uniform([outputs, inputs, 3, 3], device);
+        let bias = Some(uniform([outputs], device));
+        Layer::Conv2d(Conv2d::new(weight, bias, [stride; 2], [padding; 2]))
     };
     let linear = |inputs, outputs| {
         Layer::Linear(Linear {

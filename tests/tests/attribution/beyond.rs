@@ -5,7 +5,8 @@ use ndarray::{Array4, Axis};
 use tests::{Fixture, error};
 use xai_core::attribution::lrp::{Composite, LrpRule};
 use xai_core::attribution::{
-    DeepLiftShap, GradCam, GuidedGradCam, LrpComposite, Panel, layer_activation, layer_conductance,
+    DeepLiftShap, GradCam, GuidedGradCam, KernelShap, LrpComposite, Panel, Segments,
+    internal_influence, layer_activation, layer_conductance, layer_gradient_x_activation,
 };
 use xai_core::network::Layer;
 
@@ -58,7 +59,7 @@ fn composites() -> Vec<(&'static str, LrpComposite)> {
 #[test]
 fn rules_and_composites_are_zennits() {
     let beyond = beyond();
-    for name in ["plain", "relu_before_pool", "vgg", "batch_norm"] {
+    for name in ["plain", "relu_before_pool", "vgg", "batch_norm", "grouped"] {
         let (network, images) = network(name);
         for (rule, method) in composites() {
             let wanted = beyond.array(&format!("{name}/{rule}"));
@@ -79,6 +80,7 @@ fn class_activation_maps_are_captums() {
         ("relu_before_pool", None),
         ("vgg", None),
         ("vgg", Some(8)),
+        ("grouped", None),
     ] {
         let (network, images) = network(name);
         let found = explain(GradCam { layer, relu: false }, &network, &images);
@@ -91,11 +93,22 @@ fn class_activation_maps_are_captums() {
 #[test]
 fn layers_and_several_baselines_are_captums() {
     let beyond = beyond();
-    for (name, layer) in [("plain", 1), ("relu_before_pool", 1), ("vgg", 4)] {
+    for (name, layer) in [
+        ("plain", 1),
+        ("relu_before_pool", 1),
+        ("vgg", 4),
+        ("grouped", 1),
+    ] {
         let (network, images) = network(name);
         let wanted = beyond.array(&format!("{name}/conductance"));
         let found = layer_conductance(&network, &images, TARGET, layer, 20).unwrap();
         assert_close(&found, &wanted, name);
+        let found = internal_influence(&network, &images, TARGET, layer, 20).unwrap();
+        let of_influence = beyond.array(&format!("{name}/internal_influence"));
+        assert_close(&found, &of_influence, name);
+        let found = layer_gradient_x_activation(&network, &images, TARGET, layer).unwrap();
+        let of_product = beyond.array(&format!("{name}/layer_gradient_x_activation"));
+        assert_close(&found, &of_product, name);
         let activation = layer_activation(&network, &images, layer).unwrap();
         assert_eq!(activation.dim(), wanted.dim());
         let scores = layer_activation(&network, &images, network.layers.len() - 1).unwrap();
@@ -106,6 +119,20 @@ fn layers_and_several_baselines_are_captums() {
     let found = explain(DeepLiftShap { baselines }, &network, &images);
     let wanted = beyond.array("plain/deep_lift_shap");
     assert_close(&found, &wanted, "deep_lift_shap");
+}
+
+/// Of all coalitions KernelSHAP makes exact Shapley values.
+#[test]
+fn shapley_values_are_captums() {
+    let (network, images) = network("plain");
+    let of_all = KernelShap {
+        segments: Segments::grid(2, 2),
+        samples: 16,
+        seed: 0,
+    };
+    let found = explain(of_all, &network, &images);
+    let wanted = beyond().array("plain/shapley_values");
+    assert_close(&found, &wanted, "shapley_values");
 }
 
 /// Without biases every rule but epsilon, which absorbs, hands on all that it gets. (In a network without
@@ -142,6 +169,20 @@ fn a_layer_that_is_not_there_is_an_error() {
     });
     let problem = panel.explain(&network, &images, TARGET).unwrap_err();
     assert!(problem.to_string().contains("there is no layer 99"));
-    let problem = layer_conductance(&network, &images, TARGET, 99, 5).unwrap_err();
-    assert!(problem.to_string().contains("there is no layer 99"));
+    for problem in [
+        layer_conductance(&network, &images, TARGET, 99, 5),
+        internal_influence(&network, &images, TARGET, 99, 5),
+        layer_gradient_x_activation(&network, &images, TARGET, 99),
+        layer_activation(&network, &images, 99),
+    ] {
+        let problem = problem.unwrap_err().to_string();
+        assert!(problem.contains("there is no layer 99"), "{problem}");
+    }
+    for problem in [
+        layer_conductance(&network, &images, TARGET, 1, 0),
+        internal_influence(&network, &images, TARGET, 1, 0),
+    ] {
+        let problem = problem.unwrap_err().to_string();
+        assert!(problem.contains("at least one step"), "{problem}");
+    }
 }

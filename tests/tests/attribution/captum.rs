@@ -12,7 +12,7 @@ use xai_core::network::Network;
 use crate::autodiff;
 use crate::common::{one, the_eight};
 
-const NETWORKS: [&str; 13] = [
+const NETWORKS: [&str; 14] = [
     "plain",
     "strided",
     "overlapping_pools",
@@ -26,6 +26,7 @@ const NETWORKS: [&str; 13] = [
     "smooth",
     "residual",
     "nested",
+    "grouped",
 ];
 
 /// One of Captum's fixtures.
@@ -100,8 +101,8 @@ fn every_method_gives_captums_values() {
             }
         }
     }
-    // 33 classes and 8 methods; where sums tie, the 2 methods on a path have no expected values.
-    assert_eq!(compared, 33 * 8 - 3 * 2);
+    // 35 classes and 8 methods; where sums tie, the 2 methods on a path have no expected values.
+    assert_eq!(compared, 35 * 8 - 3 * 2);
 }
 
 /// Captum's own DeepLIFT, defect included; it differs from the published rule by the named share.
@@ -116,6 +117,7 @@ fn captums_deep_lift_is_there_to_compare() {
         "vgg",
         "smooth",
         "residual",
+        "grouped",
     ] {
         let fixture = Parity::read(name);
         for class in 0..fixture.classes {

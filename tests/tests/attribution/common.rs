@@ -156,9 +156,17 @@ pub fn a_picture() -> Images {
 
 /// The paper's eight methods.
 pub fn the_eight() -> Panel<Network> {
+    the_eight_drawn(0)
+}
+
+/// The paper's eight methods, the one that draws by a seed.
+pub fn the_eight_drawn(seed: u64) -> Panel<Network> {
     Panel::new()
         .with(IntegratedGradients::default())
-        .with(GradientShap::default())
+        .with(GradientShap {
+            seed,
+            ..Default::default()
+        })
         .with(DeepLift)
         .with(Saliency)
         .with(InputXGradient)

@@ -53,6 +53,20 @@ fn what_cannot_be_explained_is_one_clear_error() {
         &["deconvolution of image 0", "NaN"],
     );
 
+    // A ReLU makes 0 of NaN, so that the image itself must be looked at.
+    let mut spoilt = images.clone();
+    spoilt.pixels[[1, 0, 2, 3]] = f32::NAN;
+    let nan = &["image 9", "NaN", "channel 0, row 2, column 3"];
+    says(one(Occlusion::default()), &fine(), &spoilt, nan);
+    let mut baseline = Array3::zeros((2, 3, 5));
+    baseline[[0, 0, 0]] = f32::INFINITY;
+    says(
+        one(Occlusion::default()).baseline(Baseline::Image(baseline)),
+        &fine(),
+        &images,
+        &["the baseline", "infinity"],
+    );
+
     let of_three: AnyClosure = Closure(Box::new(|_| Ok(Array2::zeros((3, 2)))));
     says(
         one(Occlusion::default()),
@@ -250,8 +264,20 @@ fn weights_that_do_not_fit_are_all_named() {
     for (description, words) in [
         (r#"["softplus"]"#, "unknown variant `softplus`"),
         (
-            r#"[{"conv2d": {"in": 1, "out": 1, "kernel": 3, "dilation": 2}}]"#,
-            "unknown field `dilation`",
+            r#"[{"conv2d": {"in": 1, "out": 1, "kernel": 3, "padding_mode": 2}}]"#,
+            "unknown field `padding_mode`",
+        ),
+        (
+            r#"[{"conv2d": {"in": 4, "out": 6, "kernel": 3, "groups": 4}}]"#,
+            "4 channels in and 6 out do not fall into 4 groups",
+        ),
+        (
+            r#"[{"conv2d": {"in": 4, "out": 6, "kernel": 3, "groups": 0}}]"#,
+            "0 groups",
+        ),
+        (
+            r#"[{"conv2d": {"in": 4, "out": 6, "kernel": 3, "dilation": [1, 0]}}]"#,
+            "a dilation is at least 1",
         ),
         (r#"[{"max_pool2d": {"kernel": 0}}]"#, "at least 1"),
         (

@@ -5,17 +5,25 @@ use std::rc::Rc;
 
 use ndarray::{Array2, Array4, Axis};
 use xai_core::attribution::{
-    Baseline, Closure, DeepLift, ExpectedGradients, Explainable, FeatureAblation, Images,
-    KernelShap, Lime, Lrp, Map, Memory, Occlusion, Panel, Rise, Saliency, Segments,
-    ShapleyValueSampling, SmoothGrad, layer_evaluations,
+    Baseline, Closure, DeepLift, DeepLiftShap, ExpectedGradients, Explainable, FeatureAblation,
+    GuidedGradCam, Images, KernelShap, Lime, Lrp, LrpComposite, Map, Memory, Occlusion, Panel,
+    Rise, Saliency, Segments, ShapleyValueSampling, SmoothGrad, layer_evaluations,
 };
-use xai_core::network::Network;
+use xai_core::network::{Network, VggConfig};
 
-use crate::common::{AnyClosure, TARGET, grid, kernel_shap, lime, network, shapley};
+use crate::common::{
+    AnyClosure, TARGET, grid, kernel_shap, lime, network, shapley, the_eight, the_eight_drawn,
+};
 
 /// Every method that draws, and the others.
-fn everything<M: xai_core::attribution::Layered>(seed: u64) -> Panel<M> {
-    Panel::new()
+fn everything(seed: u64) -> Panel<Network> {
+    the_eight_drawn(seed)
+        .with(DeepLift::captum())
+        .with(DeepLiftShap {
+            baselines: Array4::ones((2, 3, 8, 8)),
+        })
+        .with(GuidedGradCam::default())
+        .with(LrpComposite::epsilon_gamma_box(-1.0, 1.0))
         .baseline(Baseline::Mean)
         .with(Occlusion::default())
         .with(FeatureAblation { segments: grid() })
@@ -74,26 +82,27 @@ fn nothing_depends_on_batches_order_or_threads() {
     for (a, b) in explain(everything(1), &images).iter().zip(&whole) {
         draws += usize::from(a.values != b.values);
     }
-    assert_eq!(draws, 8, "methods that draw");
+    assert_eq!(draws, 9, "methods that draw");
     for threads in ["1", "2"] {
-        let program = std::env::current_exe().unwrap();
-        let output = std::process::Command::new(program)
-            .args([
-                "--ignored",
-                "--exact",
-                "independence::print_a_hash",
-                "--nocapture",
-            ])
-            .env("RAYON_NUM_THREADS", threads)
-            .output()
-            .unwrap();
-        let printed = String::from_utf8(output.stdout).unwrap();
+        let printed = run_again("print_a_hash", "RAYON_NUM_THREADS", threads);
         let hash = format!("hash {:016x}", hash(&whole));
         assert!(
             printed.contains(&hash),
             "{threads} threads: {printed} {hash}"
         );
     }
+}
+
+/// What an ignored test of this file prints in a process of its own, with an environment variable.
+fn run_again(test: &str, variable: &str, value: &str) -> String {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture"])
+        .arg(format!("independence::{test}"))
+        .env(variable, value)
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
@@ -175,4 +184,56 @@ fn passes_fit_into_memory_and_are_counted() {
     panel.explain(&network, &images, TARGET).unwrap();
     let passes = 3 * (1 + 16);
     assert_eq!(layer_evaluations() - before, passes * network.layers.len());
+}
+
+/// The largest memory that the process has had, in KiB.
+#[cfg(target_os = "linux")]
+fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.unwrap().trim().trim_end_matches("kB").trim();
+    number.parse().unwrap()
+}
+
+/// Explains three images, whose paths have many points, with the memory that the environment names.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "run by another test"]
+fn print_the_peak() {
+    let Ok(memory) = std::env::var("XAI_TEST_MEMORY") else {
+        return;
+    };
+    let memory: Memory = memory.parse().unwrap();
+    let config = VggConfig {
+        width_divisor: 8,
+        pooled: 3,
+        dropout: 0.5,
+        classes: 2,
+    };
+    let network = config.init(false, 0, &tests::cpu());
+    let pixels = Array4::from_shape_fn((3, 3, 96, 96), |(n, c, y, x)| {
+        ((n * 7 + c * 5 + y * 3 + x) as f32 * 0.37).sin()
+    });
+    let images = Images::new(pixels, vec![0; 3]);
+    let before = peak();
+    let panel = the_eight().memory(memory.bytes());
+    panel.explain(&network, &images, 0).unwrap();
+    println!("peak {} of {before}", peak() - before);
+}
+
+/// What a panel takes beyond one image a pass stays within the memory that it was given; with more memory it
+/// takes more.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_is_what_was_allowed() {
+    let taken = |memory: &str| -> usize {
+        let printed = run_again("print_the_peak", "XAI_TEST_MEMORY", memory);
+        let (_, peak) = printed.split_once("peak ").unwrap();
+        peak.split_once(' ').unwrap().0.parse().unwrap()
+    };
+    let [least, some, more] = ["1B", "64MiB", "512MiB"].map(taken);
+    println!("KiB: one image a pass {least}, 64 MiB {some}, 512 MiB {more}");
+    assert!(some <= least + (64 << 10), "{some} KiB, alone {least}");
+    assert!(more <= least + (512 << 10), "{more} KiB, alone {least}");
+    assert!(more > some + (64 << 10), "memory is used: {some}, {more}");
 }

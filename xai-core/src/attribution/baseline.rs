@@ -33,6 +33,9 @@ impl Baseline {
                     given.dim()
                 )))
             }
+            Self::Image(given) if given.iter().any(|value| !value.is_finite()) => Err(
+                Error::invalid("the baseline holds NaN or an infinity; pixels are finite numbers"),
+            ),
             _ => Ok(()),
         }
     }

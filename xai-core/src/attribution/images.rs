@@ -59,8 +59,11 @@ impl Images {
         self.len() == 0
     }
 
-    /// Errors unless all parts describe the same images.
-    pub(super) fn check(&self) -> Result<()> {
+    /// Whether they can be explained. (A [`Panel`](super::Panel) asks this itself.)
+    ///
+    /// # Errors
+    /// Parts that describe different images; pixels that are no finite numbers.
+    pub fn check(&self) -> Result<()> {
         let (n, _, h, w) = self.pixels.dim();
         let part = |name: &str, found: usize| match found == n {
             true => Ok(()),
@@ -70,6 +73,17 @@ impl Images {
         };
         part("classes", self.class.len())?;
         part("indices", self.index.len())?;
+        // Looked for here because a ReLU makes 0 of NaN, after which nothing would be seen of it.
+        let broken = self
+            .pixels
+            .indexed_iter()
+            .find(|(_, value)| !value.is_finite());
+        if let Some(((image, channel, row, column), value)) = broken {
+            return Err(Error::invalid(format!(
+                "image {} holds {value} in channel {channel}, row {row}, column {column}; pixels are finite numbers",
+                self.index[image]
+            )));
+        }
         match &self.truth {
             Some(truth) if truth.dim() != (n, h, w) => Err(Error::invalid(format!(
                 "the truth is {:?} (images, height, width), the images are {:?}",

@@ -52,35 +52,97 @@ pub fn layer_conductance(
     let targets = targets.into().of(images, Some(part.classes))?;
     let (alphas, _) = gauss_legendre(steps + 1);
     part.each_image(|x, image| {
-        let mut sum: Option<Tensor<4>> = None;
+        let mut sum = Sum::default();
         // Each block begins with the point that the one before ended with.
         for first in (0..steps).step_by(POINTS) {
             let alphas = &alphas[first..=steps.min(first + POINTS)];
-            let points = alphas.iter().map(|&alpha| x.clone() * alpha as f32);
-            let points = Tensor::cat(points.collect(), 0);
-            let index = images.index[image];
-            let name = |row| format!("layer_conductance/{index}/{}", first + row);
-            let masks = network.masks(alphas.len(), name);
-            let trace = Trace::new(&network.layers, points, masks);
-            let start = one_hot(&trace, &vec![targets[image]; alphas.len()]);
-            let gradient = propagate(trace.steps().skip(layer + 1), &Gradient, start);
-            let output = trace.activation(layer + 1).clone();
+            let pass = format!("layer_conductance/{}", images.index[image]);
+            let [output, gradient] = part.at_points(&x, alphas, targets[image], &pass, first);
             let (all, but_last) = (alphas.len(), alphas.len() - 1);
             let change = output.clone().slice(1..all) - output.slice(0..but_last);
-            let part = (change * gradient.slice(0..but_last)).sum_dim(0);
-            sum = Some(match sum.take() {
-                Some(sum) => sum + part,
-                None => part,
-            });
+            sum.add((change * gradient.slice(0..but_last)).sum_dim(0));
         }
-        sum.expect("there is at least one step")
+        sum.0.expect("there is at least one step")
     })
+}
+
+/// Internal influence (Leino et al. 2018): the mean of the score's gradient for each output of layer `layer`
+/// (counted from 0), `[n, channels, h, w]`, along the straight path from zeros to the image.
+///
+/// As Captum's `InternalInfluence`: by Gauss-Legendre quadrature with `steps` points.
+///
+/// # Errors
+/// As [`layer_conductance`].
+pub fn internal_influence(
+    network: &Network,
+    images: &Images,
+    targets: impl Into<Targets>,
+    layer: usize,
+    steps: usize,
+) -> Result<Array4<f32>> {
+    if steps == 0 {
+        return Err(Error::invalid("internal influence needs at least one step"));
+    }
+    let part = Part::new(network, images, layer)?;
+    let targets = targets.into().of(images, Some(part.classes))?;
+    let (alphas, weights) = gauss_legendre(steps);
+    part.each_image(|x, image| {
+        let mut sum = Sum::default();
+        let pass = format!("internal_influence/{}", images.index[image]);
+        for first in (0..steps).step_by(POINTS) {
+            let range = first..steps.min(first + POINTS);
+            let alphas = &alphas[range.clone()];
+            let [_, gradient] = part.at_points(&x, alphas, targets[image], &pass, first);
+            for (gradient, &weight) in gradient
+                .chunk(alphas.len(), 0)
+                .into_iter()
+                .zip(&weights[range])
+            {
+                sum.add(gradient * weight as f32);
+            }
+        }
+        sum.0.expect("there is at least one step")
+    })
+}
+
+/// The score's gradient for each output of layer `layer` (counted from 0), times that output:
+/// `[n, channels, h, w]`. Captum's `LayerGradientXActivation`.
+///
+/// # Errors
+/// No such layer, a class that does not exist, images that do not fit the network.
+pub fn layer_gradient_x_activation(
+    network: &Network,
+    images: &Images,
+    targets: impl Into<Targets>,
+    layer: usize,
+) -> Result<Array4<f32>> {
+    let part = Part::new(network, images, layer)?;
+    let targets = targets.into().of(images, Some(part.classes))?;
+    part.each_image(|x, image| {
+        let pass = format!("layer_gradient_x_activation/{}", images.index[image]);
+        let [output, gradient] = part.at_points(&x, &[1.0], targets[image], &pass, 0);
+        output * gradient
+    })
+}
+
+/// A sum of tensors, if there are any yet.
+#[derive(Default)]
+struct Sum(Option<Tensor<4>>);
+
+impl Sum {
+    fn add(&mut self, part: Tensor<4>) {
+        self.0 = Some(match self.0.take() {
+            Some(sum) => sum + part,
+            None => part,
+        });
+    }
 }
 
 /// The images of a call, and the layer that it is about, both known to be there.
 struct Part<'a> {
     network: &'a Network,
     images: &'a Images,
+    layer: usize,
     classes: usize,
     shape: [usize; 3],
 }
@@ -98,9 +160,31 @@ impl<'a> Part<'a> {
         Ok(Self {
             network,
             images,
+            layer,
             classes: shapes[network.layers.len()][0],
             shape: shapes[layer + 1],
         })
+    }
+
+    /// The layer's output at the points alpha x of the path from zeros to an image x `[1, c, h, w]`, and the
+    /// gradient of the class's score for it: both `[points, channels, h, w]`. The masks of active dropout are
+    /// those of `pass`, counted from `first`.
+    fn at_points(
+        &self,
+        x: &Tensor<4>,
+        alphas: &[f64],
+        class: usize,
+        pass: &str,
+        first: usize,
+    ) -> [Tensor<4>; 2] {
+        let points = alphas.iter().map(|&alpha| x.clone() * alpha as f32);
+        let points = Tensor::cat(points.collect(), 0);
+        let masks = (self.network).masks(alphas.len(), |row| format!("{pass}/{}", first + row));
+        let trace = Trace::new(&self.network.layers, points, masks);
+        let start = one_hot(&trace, &vec![class; alphas.len()]);
+        let behind = trace.steps().skip(self.layer + 1);
+        let gradient = propagate(behind, &Gradient, start);
+        [trace.activation(self.layer + 1).clone(), gradient]
     }
 
     /// `what` of each image `[1, c, h, w]`, one after the other.

@@ -31,7 +31,9 @@ pub use baseline::Baseline;
 pub use batch::Batch;
 pub use engine::propagate;
 pub use images::{Images, Targets};
-pub use layer::{layer_activation, layer_conductance};
+pub use layer::{
+    internal_influence, layer_activation, layer_conductance, layer_gradient_x_activation,
+};
 pub use memory::Memory;
 pub use methods::{
     Deconvolution, DeepLift, DeepLiftShap, ExpectedGradients, FeatureAblation, GradCam,

@@ -87,7 +87,7 @@ impl Walk {
 /// How many channels the network wants its images to have, if its first layers tell.
 pub fn input_channels(network: &Network) -> Option<usize> {
     (network.named_layers().iter()).find_map(|(_, layer)| match layer {
-        Layer::Conv2d(conv) => Some(conv.weight.dims()[1]),
+        Layer::Conv2d(conv) => Some(conv.inputs()),
         Layer::BatchNorm2d(norm) => Some(norm.weight.dims()[0]),
         _ => None,
     })
@@ -103,8 +103,8 @@ fn output(layer: &Layer, [c, h, w]: [usize; 3]) -> Result<[usize; 3], String> {
     };
     match layer {
         Layer::Conv2d(conv) => {
-            let [out, wanted, ..] = conv.weight.dims();
-            channels(wanted)?;
+            let [out, ..] = conv.weight.dims();
+            channels(conv.inputs())?;
             let [h, w] = windows(&conv.window(), [h, w])?;
             Ok([out, h, w])
         }

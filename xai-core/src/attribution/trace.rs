@@ -100,11 +100,7 @@ impl<'a> Trace<'a> {
                     let mask = masks.next(*rate, value.dims(), &value.device());
                     (value * mask.clone(), Inside::Mask(mask))
                 }
-                Layer::Conv2d(conv) if !relu_inputs => {
-                    let (weight, bias) = (conv.weight.clone(), conv.bias.clone());
-                    let value = ops::conv2d_loose(value, weight, bias, &conv.window());
-                    (value, Inside::Nothing)
-                }
+                Layer::Conv2d(conv) if !relu_inputs => (conv.forward_loose(value), Inside::Nothing),
                 _ => (layer.forward(value), Inside::Nothing),
             };
             if let (Layer::Relu, false) = (layer, relu_inputs) {
@@ -285,9 +281,7 @@ impl<'a> Step<'a> {
     pub fn pull_back(&self, g: Tensor<4>) -> Tensor<4> {
         let input = self.input.dims();
         match self.layer {
-            Layer::Conv2d(conv) => {
-                ops::conv2d_input_grad(input, conv.weight.clone(), g, &conv.window())
-            }
+            Layer::Conv2d(conv) => conv.input_grad(input, g),
             Layer::Linear(linear) => ops::linear_input_grad(linear.weight.clone(), g),
             Layer::BatchNorm2d(norm) => {
                 let (scale, _) = norm.scale_and_shift();

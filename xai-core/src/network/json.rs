@@ -9,11 +9,12 @@
 //!  "flatten", {"dropout": 0.5}, {"linear": {"in": 392, "out": 2, "bias": true}}]
 //! ```
 //!
-//! A kernel, stride or padding is a number or `[rows, columns]`. What can be left out is what torch
+//! A kernel, stride, padding or dilation is a number or `[rows, columns]`. What can be left out is what torch
 //! lets one leave out. There are also
 //!
 //! ```json
-//! [{"avg_pool2d": {"kernel": 3, "stride": 2, "padding": 1, "count_include_pad": false}},
+//! [{"conv2d": {"in": 8, "out": 8, "kernel": 3, "padding": 2, "dilation": 2, "groups": 8}},
+//!  {"avg_pool2d": {"kernel": 3, "stride": 2, "padding": 1, "count_include_pad": false}},
 //!  {"leaky_relu": 0.01}, {"elu": 1.0}, "gelu", "gelu_tanh", "sigmoid", "tanh",
 //!  {"residual": {"branch": [{"conv2d": {"in": 8, "out": 8, "kernel": 3, "padding": 1}}], "shortcut": []}}]
 //! ```
@@ -76,6 +77,10 @@ struct Conv2dEntry {
     stride: Pair,
     #[serde(default = "zero")]
     padding: Pair,
+    #[serde(default = "one", skip_serializing_if = "Pair::is_one")]
+    dilation: Pair,
+    #[serde(default = "single", skip_serializing_if = "is_single")]
+    groups: usize,
     #[serde(default = "yes")]
     bias: bool,
 }
@@ -144,10 +149,23 @@ impl Pair {
             Self::Each(sizes) => sizes,
         }
     }
+
+    fn is_one(&self) -> bool {
+        self.get() == [1, 1]
+    }
 }
 
 fn one() -> Pair {
     Pair::Same(1)
+}
+
+fn single() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_single(groups: &usize) -> bool {
+    *groups == 1
 }
 
 fn zero() -> Pair {
@@ -220,14 +238,16 @@ pub fn describe(network: &Network) -> String {
 fn entry(layer: &Layer) -> Entry {
     match layer {
         Layer::Conv2d(conv) => {
-            let [out, inputs, kh, kw] = conv.weight.dims();
+            let [out, _, kh, kw] = conv.weight.dims();
             Entry::Conv2d(Conv2dEntry {
                 name: None,
-                inputs,
+                inputs: conv.inputs(),
                 out,
                 kernel: Pair::Each([kh, kw]),
                 stride: Pair::Each(conv.stride),
                 padding: Pair::Each(conv.padding),
+                dilation: Pair::Each(conv.dilation),
+                groups: conv.groups,
                 bias: conv.bias.is_some(),
             })
         }
@@ -308,11 +328,25 @@ fn layer(at: &str, entry: Entry, device: &Device, names: &mut Vec<String>) -> Re
             named(conv.name);
             let kernel @ [kh, kw] = conv.kernel.get();
             let window = window(at, kernel, conv.stride.get(), conv.padding.get())?;
+            let (groups, dilation) = (conv.groups, conv.dilation.get());
+            if groups == 0 || conv.inputs % groups > 0 || conv.out % groups > 0 {
+                return Err(Error::invalid(format!(
+                    "layer {at}: {} channels in and {} out do not fall into {groups} groups",
+                    conv.inputs, conv.out
+                )));
+            }
+            if dilation.contains(&0) {
+                return Err(Error::invalid(format!(
+                    "layer {at}: a dilation is at least 1, which is none"
+                )));
+            }
             Layer::Conv2d(Conv2d {
-                weight: Tensor::zeros([conv.out, conv.inputs, kh, kw], device),
+                weight: Tensor::zeros([conv.out, conv.inputs / groups, kh, kw], device),
                 bias: conv.bias.then(|| zeros(conv.out)),
                 stride: window.stride,
                 padding: window.padding,
+                dilation,
+                groups,
             })
         }
         Entry::Linear(linear) => {

@@ -1,6 +1,7 @@
 //! Layers and the networks made of them: sequences whose every step can be traced and explained.
 
 use super::activation::Activation;
+use super::conv::Conv2d;
 use super::dropout::Masks;
 use super::ops::{self, Window};
 use crate::device::{Device, Tensor};
@@ -36,31 +37,6 @@ pub enum Layer {
     Dropout(f64),
     /// Two sequences of layers beside each other, whose outputs are added.
     Residual(Residual),
-}
-
-/// A 2-D convolution (cross-correlation, as everywhere in this field).
-#[derive(Clone, Debug)]
-pub struct Conv2d {
-    /// `[out, in, kernel height, kernel width]`.
-    pub weight: Tensor<4>,
-    /// `[out]`.
-    pub bias: Option<Tensor<1>>,
-    /// Rows, columns.
-    pub stride: [usize; 2],
-    /// Rows, columns.
-    pub padding: [usize; 2],
-}
-
-impl Conv2d {
-    /// Kernel, stride and padding together, as [`ops`] takes them.
-    pub fn window(&self) -> Window {
-        let [_, _, kh, kw] = self.weight.dims();
-        Window {
-            kernel: [kh, kw],
-            stride: self.stride,
-            padding: self.padding,
-        }
-    }
 }
 
 /// A fully connected layer.
@@ -146,9 +122,7 @@ impl Layer {
     /// The layer's output in evaluation mode (no dropout, running statistics).
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Conv2d(conv) => {
-                ops::conv2d(x, conv.weight.clone(), conv.bias.clone(), &conv.window())
-            }
+            Self::Conv2d(conv) => conv.forward(x),
             Self::Linear(linear) => ops::linear(x, linear.weight.clone(), linear.bias.clone()),
             Self::BatchNorm2d(norm) => {
                 let (scale, shift) = norm.scale_and_shift();

@@ -3,6 +3,7 @@
 //! [`load_weights`], or for another task by [`load_for_fine_tuning`].
 
 mod activation;
+mod conv;
 mod dots;
 mod dropout;
 mod exact;
@@ -21,8 +22,9 @@ mod weights;
 mod winograd;
 
 pub use activation::Activation;
+pub use conv::Conv2d;
 pub use dropout::Masks;
 pub(crate) use dropout::mask as dropout_mask;
-pub use layers::{AvgPool2d, BatchNorm2d, Conv2d, Layer, Linear, Network, Residual};
+pub use layers::{AvgPool2d, BatchNorm2d, Layer, Linear, Network, Residual};
 pub use vgg::VggConfig;
 pub use weights::{Kept, load_for_fine_tuning, load_weights};

@@ -45,11 +45,11 @@ impl Window {
 
 type Primitive = <Backend as BackendTypes>::FloatTensorPrimitive;
 
-fn primitive<const D: usize>(tensor: Tensor<D>) -> Primitive {
+pub(super) fn primitive<const D: usize>(tensor: Tensor<D>) -> Primitive {
     tensor.into_primitive().tensor()
 }
 
-fn tensor<const D: usize>(primitive: Primitive) -> Tensor<D> {
+pub(super) fn tensor<const D: usize>(primitive: Primitive) -> Tensor<D> {
     Tensor::from_primitive(TensorPrimitive::Float(primitive))
 }
 

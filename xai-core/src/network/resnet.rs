@@ -2,8 +2,9 @@
 
 use burn::tensor::TensorData;
 
+use super::conv::Conv2d;
 use super::init::{normal, zeros};
-use super::layers::{BatchNorm2d, Conv2d, Layer, Linear, Network, Residual};
+use super::layers::{BatchNorm2d, Layer, Linear, Network, Residual};
 use super::ops::Window;
 use crate::device::{Device, Tensor};
 
@@ -34,12 +35,8 @@ fn build(
     let mut conv = |inputs: usize, outputs: usize, kernel: usize, stride: usize| {
         let deviation = (2.0 / (outputs * kernel * kernel) as f64).sqrt();
         let shape = [outputs, inputs, kernel, kernel];
-        let conv = Layer::Conv2d(Conv2d {
-            weight: Tensor::from_data(weight(&shape, deviation), device),
-            bias: None,
-            stride: [stride; 2],
-            padding: [kernel / 2; 2],
-        });
+        let weight = Tensor::from_data(weight(&shape, deviation), device);
+        let conv = Layer::Conv2d(Conv2d::new(weight, None, [stride; 2], [kernel / 2; 2]));
         let norm = Layer::BatchNorm2d(BatchNorm2d::identity(outputs, device));
         [conv, norm]
     };

@@ -4,8 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::conv::Conv2d;
 use super::init::{normal, zeros};
-use super::layers::{BatchNorm2d, Conv2d, Layer, Linear, Network};
+use super::layers::{BatchNorm2d, Layer, Linear, Network};
 use super::ops::Window;
 use crate::device::{Device, Tensor};
 use burn::tensor::TensorData;
@@ -59,12 +60,12 @@ impl VggConfig {
             for &outputs in block {
                 let outputs = outputs / self.width_divisor;
                 let deviation = (2.0 / (outputs * 9) as f64).sqrt();
-                layers.push(Layer::Conv2d(Conv2d {
-                    weight: Tensor::from_data(weight(&[outputs, inputs, 3, 3], deviation), device),
-                    bias: Some(Tensor::zeros([outputs], device)),
-                    stride: [1, 1],
-                    padding: [1, 1],
-                }));
+                layers.push(Layer::Conv2d(Conv2d::new(
+                    Tensor::from_data(weight(&[outputs, inputs, 3, 3], deviation), device),
+                    Some(Tensor::zeros([outputs], device)),
+                    [1, 1],
+                    [1, 1],
+                )));
                 if batch_norm[0] {
                     layers.push(Layer::BatchNorm2d(BatchNorm2d::identity(outputs, device)));
                 }

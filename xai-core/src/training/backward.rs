@@ -209,16 +209,15 @@ fn conv_backward(
     g: Tensor<4>,
     further: bool,
 ) -> (Tensor<4>, Option<Gradients>) {
-    let window = conv.window();
     let shape = x.dims();
     let bias = conv.bias.as_ref().map(|_| ops::bias_grad(g.clone()));
-    let weight = ops::conv2d_weight_grad(x, conv.weight.clone(), g.clone(), &window);
+    let weight = conv.weight_grad(x, g.clone());
     let gradients = Gradients {
         weight: weight.flatten(0, 3),
         bias,
     };
     let down = if further {
-        ops::conv2d_input_grad(shape, conv.weight.clone(), g, &window)
+        conv.input_grad(shape, g)
     } else {
         g
     };

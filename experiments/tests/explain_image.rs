@@ -1,0 +1,281 @@
+//! The interop command `explain_image`, run as another program would: its maps against Captum's, and what it says
+//! to bad input.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use npyz::{AutoSerialize, NpyFile, WriterBuilder};
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+use tempfile::TempDir;
+
+/// `cargo test` builds the examples of a package as well, unless it is told which test to run.
+fn explain_image(folder: &Path, arguments: &[&str]) -> Output {
+    let tests: PathBuf = std::env::current_exe().unwrap();
+    let program = tests
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .join("examples/explain_image");
+    assert!(
+        program.exists(),
+        "build it first: cargo build --release -p experiments --examples"
+    );
+    Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn npy<T: AutoSerialize + Copy>(path: &Path, shape: &[usize], values: &[T]) {
+    let shape: Vec<u64> = shape.iter().map(|&size| size as u64).collect();
+    let mut npy = npyz::WriteOptions::new()
+        .default_dtype()
+        .shape(&shape)
+        .writer(fs::File::create(path).unwrap())
+        .begin_nd()
+        .unwrap();
+    npy.extend(values.iter().copied()).unwrap();
+    npy.finish().unwrap();
+}
+
+fn floats(view: &TensorView<'_>) -> Vec<f32> {
+    let values = view.data().as_chunks::<4>().0.iter();
+    values.map(|bytes| f32::from_le_bytes(*bytes)).collect()
+}
+
+/// One of Captum's fixtures.
+fn fixture(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/captum");
+    fs::read(folder.join(format!("{name}.safetensors"))).unwrap()
+}
+
+/// A folder with what another program has: `n.json`, `w.safetensors` and `x.npy`.
+fn folder(name: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = fixture(name);
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let layers = &header.metadata().as_ref().unwrap()["network"];
+    fs::write(folder.path().join("n.json"), layers).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let weights = file.tensors().into_iter();
+    let weights = weights.filter(|(name, _)| name.starts_with(|c: char| c.is_ascii_digit()));
+    let path = folder.path().join("w.safetensors");
+    safetensors::serialize_to_file(weights, None, &path).unwrap();
+    let input = file.tensor("input").unwrap();
+    npy(&folder.path().join("x.npy"), input.shape(), &floats(&input));
+    folder
+}
+
+const GOOD: [&str; 10] = [
+    "--network",
+    "n.json",
+    "--weights",
+    "w.safetensors",
+    "--input",
+    "x.npy",
+    "--target",
+    "1",
+    "--out",
+    "maps",
+];
+
+/// [`GOOD`] with another value of one option, and more arguments.
+fn with<'a>(option: &str, value: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = GOOD.to_vec();
+    if let Some(at) = arguments.iter().position(|&other| other == option) {
+        arguments[at + 1] = value;
+    }
+    arguments.extend(more);
+    arguments
+}
+
+#[test]
+fn maps_are_captums() {
+    for name in ["vgg", "grouped", "batch_norm"] {
+        let folder = folder(name);
+        let output = explain_image(folder.path(), &with("", "", &["--methods", "all"]));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("note: lrp and input_x_gradient"), "{said}");
+        assert_eq!(
+            String::from_utf8(output.stdout).unwrap().lines().count(),
+            12
+        );
+        let bytes = fixture(name);
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let methods = [
+            "integrated_gradients",
+            "gradient_shap",
+            "deep_lift",
+            "deep_lift_captum",
+            "saliency",
+            "input_x_gradient",
+            "guided_backprop",
+            "deconvolution",
+            "lrp",
+        ];
+        for method in methods {
+            // Of Captum's maps those of class 1.
+            let Ok(all) = file.tensor(method) else {
+                continue;
+            };
+            let (all, classes) = (floats(&all), all.shape()[0]);
+            let expected = all.chunks(all.len() / classes).nth(1).unwrap();
+            let path = folder.path().join(format!("maps/{method}.npy"));
+            let npy = NpyFile::new(fs::File::open(path).unwrap()).unwrap();
+            let shape: Vec<usize> = npy.shape().iter().map(|&size| size as usize).collect();
+            assert_eq!(shape, file.tensor("input").unwrap().shape());
+            let found = npy.into_vec::<f32>().unwrap();
+            let largest = expected.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+            let off =
+                (found.iter().zip(expected)).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+            assert!(off < 1e-5 * largest, "{name}, {method}: {off} of {largest}");
+        }
+    }
+}
+
+/// Every method that `--list` names writes a map of the input's shape; the same one for float64 and for little
+/// memory.
+#[test]
+fn every_method_can_be_asked_for() {
+    let folder = folder("plain");
+    let output = explain_image(folder.path(), &["--list"]);
+    let list = String::from_utf8(output.stdout).unwrap();
+    let names: Vec<&str> = list
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(names.len() > 20, "{list}");
+    let names = names.join(",");
+    let bytes = fixture("plain");
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let input = file.tensor("input").unwrap();
+    let doubles: Vec<f64> = floats(&input).into_iter().map(f64::from).collect();
+    npy(&folder.path().join("x64.npy"), input.shape(), &doubles);
+    let methods = ["--methods", names.as_str(), "--segments", "4x4"];
+    let run = |input, out: &str, more: &[&str]| {
+        let mut arguments = with("--input", input, &methods);
+        let at = arguments.iter().position(|&a| a == "maps").unwrap();
+        arguments[at] = out;
+        arguments.extend(more);
+        let output = explain_image(folder.path(), &arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+    };
+    run("x.npy", "maps", &[]);
+    run("x64.npy", "again", &["--memory", "1KiB"]);
+    for name in names.split(',') {
+        let read = |out: &str| {
+            let path = folder.path().join(out).join(format!("{name}.npy"));
+            NpyFile::new(fs::File::open(path).unwrap()).unwrap()
+        };
+        let shape: Vec<usize> = read("maps").shape().iter().map(|&n| n as usize).collect();
+        let one_channel = name == "grad_cam";
+        assert_eq!([shape[0], shape[2], shape[3]], [3, 8, 8], "{name}");
+        assert_eq!(shape[1], if one_channel { 1 } else { 3 }, "{name}");
+        let [a, b] = ["maps", "again"].map(|out| read(out).into_vec::<f32>().unwrap());
+        assert!(a.iter().any(|&x| x != 0.0), "{name}");
+        assert_eq!(a, b, "{name}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_once() {
+    let folder = folder("vgg");
+    let at = |name: &str| folder.path().join(name);
+    npy(&at("nan.npy"), &[1, 1, 1, 3], &[0.0_f32, f32::NAN, 1.0]);
+    npy(&at("flat.npy"), &[3, 16, 16], &[0.0_f32; 768]);
+    npy(&at("small.npy"), &[1, 3, 8, 2], &[0.0_f32; 48]);
+    npy(&at("two.npy"), &[1, 2, 16, 16], &[0.0_f32; 512]);
+    fs::write(at("text.npy"), "not numbers").unwrap();
+    let whole = fs::read(at("x.npy")).unwrap();
+    fs::write(at("cut.npy"), &whole[..whole.len() / 2]).unwrap();
+    let weights = fs::read(at("w.safetensors")).unwrap();
+    fs::write(at("cut.safetensors"), &weights[..weights.len() / 2]).unwrap();
+    fs::write(at("open.json"), "[\"relu\"").unwrap();
+    let layers = fs::read_to_string(at("n.json")).unwrap();
+    let more = layers.replacen("[", "[\"softplus\", ", 1);
+    fs::write(at("unknown.json"), more).unwrap();
+    let mut short: Vec<serde_json::Value> = serde_json::from_str(&layers).unwrap();
+    short.truncate(4);
+    fs::write(at("short.json"), serde_json::to_string(&short).unwrap()).unwrap();
+    fs::write(at("file"), "").unwrap();
+    for (option, value, expected) in [
+        ("--input", "none.npy", "none.npy: No such file"),
+        ("--input", "text.npy", "text.npy: "),
+        ("--input", "cut.npy", "cut.npy: "),
+        (
+            "--input",
+            "nan.npy",
+            "nan.npy: image 0 holds NaN in channel 0, row 0, column 1",
+        ),
+        (
+            "--input",
+            "flat.npy",
+            "flat.npy: is [3, 16, 16]; should be [n, channels, h, w]",
+        ),
+        ("--input", "two.npy", "takes 3 channels"),
+        ("--input", "small.npy", "windows of [2, 2] pixels"),
+        (
+            "--target",
+            "2",
+            "class 2 cannot be explained: the network has 2 classes, 0 to 1",
+        ),
+        ("--target", "-1", "--target"),
+        ("--network", "none.json", "none.json: No such file"),
+        (
+            "--network",
+            "open.json",
+            "open.json: this is no list of layers",
+        ),
+        ("--network", "unknown.json", "unknown variant `softplus`"),
+        (
+            "--network",
+            "short.json",
+            "w.safetensors: the weights do not fit the network",
+        ),
+        ("--weights", "none", "none: No such file"),
+        (
+            "--weights",
+            "cut.safetensors",
+            "cut.safetensors: is no whole safetensors file",
+        ),
+        ("--out", "file", "file: File exists"),
+        ("--methods", "salency", "did you mean `saliency`?"),
+        ("--memory", "2TB", "write `2GiB`"),
+        ("--segments", "8", "write rows and columns"),
+        ("--device", "gpu", "flex"),
+    ] {
+        let more = [option, value];
+        let more = if GOOD.contains(&option) {
+            &[]
+        } else {
+            &more[..]
+        };
+        let output = explain_image(folder.path(), &with(option, value, more));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "{option} {value}");
+        assert!(said.contains(expected), "{option} {value}: {said}");
+        let errors = said.matches("error: ").count();
+        assert_eq!(errors, 1, "{option} {value}: {said}");
+    }
+    assert!(!at("maps/saliency.npy").exists());
+}
+
+/// A disk that is full is an error that names the file.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error() {
+    let folder = folder("plain");
+    let maps = folder.path().join("maps");
+    fs::create_dir(&maps).unwrap();
+    std::os::unix::fs::symlink("/dev/full", maps.join("saliency.npy")).unwrap();
+    let output = explain_image(folder.path(), &with("", "", &["--methods", "saliency"]));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{said}");
+    assert!(said.contains("maps/saliency.npy: No space left"), "{said}");
+}

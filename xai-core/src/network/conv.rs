@@ -1,0 +1,118 @@
+//! Convolutions: plain ones on our kernels, grouped and dilated ones by Burn's operations.
+
+use burn::tensor::module;
+use burn::tensor::ops::{ConvOptions, ModuleOps};
+
+use super::ops::{self, Window, primitive, tensor};
+use crate::device::{Backend, Tensor};
+
+/// A 2-D convolution (cross-correlation, as everywhere in this field).
+#[derive(Clone, Debug)]
+pub struct Conv2d {
+    /// `[out, in / groups, kernel height, kernel width]`.
+    pub weight: Tensor<4>,
+    /// `[out]`.
+    pub bias: Option<Tensor<1>>,
+    /// Rows, columns.
+    pub stride: [usize; 2],
+    /// Rows, columns.
+    pub padding: [usize; 2],
+    /// How far apart the pixels are that a kernel sees, rows and columns; 1 side by side.
+    pub dilation: [usize; 2],
+    /// Into how many groups channels fall; each group of outputs sees its own group of inputs. As many as there are
+    /// inputs in a depthwise convolution.
+    pub groups: usize,
+}
+
+impl Conv2d {
+    /// A convolution in which every output sees every input, and pixels side by side.
+    pub fn new(
+        weight: Tensor<4>,
+        bias: Option<Tensor<1>>,
+        stride: [usize; 2],
+        padding: [usize; 2],
+    ) -> Self {
+        Self {
+            weight,
+            bias,
+            stride,
+            padding,
+            dilation: [1, 1],
+            groups: 1,
+        }
+    }
+
+    /// How many channels go in.
+    pub fn inputs(&self) -> usize {
+        self.weight.dims()[1] * self.groups
+    }
+
+    /// The windows that the kernel looks at: rows and columns from its first to its last pixel.
+    pub fn window(&self) -> Window {
+        let [_, _, kh, kw] = self.weight.dims();
+        let span = |axis: usize, kernel: usize| (kernel - 1) * self.dilation[axis] + 1;
+        Window {
+            kernel: [span(0, kh), span(1, kw)],
+            stride: self.stride,
+            padding: self.padding,
+        }
+    }
+
+    /// Whether our kernels know it.
+    fn is_plain(&self) -> bool {
+        self.groups == 1 && self.dilation == [1, 1]
+    }
+
+    fn options(&self) -> ConvOptions<2> {
+        ConvOptions::new(self.stride, self.padding, self.dilation, self.groups)
+    }
+
+    /// The output `[n, out, ..]` for an input `[n, in, h, w]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let (weight, bias) = (self.weight.clone(), self.bias.clone());
+        match self.is_plain() {
+            true => ops::conv2d(x, weight, bias, &self.window()),
+            false => module::conv2d(x, weight, bias, self.options()),
+        }
+    }
+
+    /// [`forward`](Self::forward) where ties of a pooling do not matter: see [`ops::conv2d_loose`].
+    pub fn forward_loose(&self, x: Tensor<4>) -> Tensor<4> {
+        match self.is_plain() {
+            true => ops::conv2d_loose(x, self.weight.clone(), self.bias.clone(), &self.window()),
+            false => self.forward(x),
+        }
+    }
+
+    /// The gradient for an input of this shape from the gradient `g` for the output.
+    pub fn input_grad(&self, input: [usize; 4], g: Tensor<4>) -> Tensor<4> {
+        let weight = self.weight.clone();
+        if self.is_plain() {
+            return ops::conv2d_input_grad(input, weight, g, &self.window());
+        }
+        // Burn reads nothing but the shape of `x`.
+        let x = Tensor::<4>::zeros(input, &g.device());
+        let (x, weight, g) = (primitive(x), primitive(weight), primitive(g));
+        tensor(<Backend as ModuleOps<Backend>>::conv2d_x_backward(
+            x,
+            weight,
+            g,
+            self.options(),
+        ))
+    }
+
+    /// The gradient for the weight from the gradient `g` for the output of `x`.
+    pub fn weight_grad(&self, x: Tensor<4>, g: Tensor<4>) -> Tensor<4> {
+        let weight = self.weight.clone();
+        if self.is_plain() {
+            return ops::conv2d_weight_grad(x, weight, g, &self.window());
+        }
+        let (x, weight, g) = (primitive(x), primitive(weight), primitive(g));
+        tensor(<Backend as ModuleOps<Backend>>::conv2d_weight_backward(
+            x,
+            weight,
+            g,
+            self.options(),
+        ))
+    }
+}
