@@ -84,6 +84,7 @@ fn unscored() -> SweepResult {
             validation_accuracy: 0.5,
             test_accuracy: 0.5,
             scores: Vec::new(),
+            maps: None,
         }],
         baselines: Vec::new(),
     }

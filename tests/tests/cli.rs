@@ -267,7 +267,8 @@ fn the_plan_lists_cells_and_estimates_the_rest() {
     let tested = manifest(&event["cells"][0]);
     let bytes = |name: &str| tested["files"][name]["bytes"].as_f64().unwrap();
     // The models are `0.5` and `0.25`, 3.5 bytes on average.
-    let expected = 7.0 + bytes("predictions.parquet") + bytes("scores.parquet");
+    let expected =
+        7.0 + bytes("predictions.parquet") + bytes("scores.parquet") + bytes("maps.safetensors");
     assert_eq!(event["estimate"]["bytes"].as_f64().unwrap(), expected);
 }
 

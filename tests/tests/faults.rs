@@ -82,7 +82,7 @@ fn a_run_killed_at_any_moment_ends_as_if_it_had_not_been() {
     let expected = results(&undisturbed.path().join("toy_command"));
     assert_eq!(
         expected.len(),
-        3 + 6 + 2 * 3,
+        3 + 6 + 3 * 3,
         "models, and the rest of the three winners"
     );
 

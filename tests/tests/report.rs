@@ -57,6 +57,7 @@ fn cell(corpus: &str, seed: &str, accuracy: (f64, f64), scores: Vec<Score>) -> C
         validation_accuracy: accuracy.0,
         test_accuracy: accuracy.1,
         scores,
+        maps: None,
     }
 }
 
@@ -304,6 +305,7 @@ fn panels(methods: usize) -> SweepResult {
                     validation_accuracy: accuracy[c][d],
                     test_accuracy: accuracy[c][d] - 0.002 * seed as f64,
                     scores: scores.collect(),
+                    maps: None,
                 });
             }
         }

@@ -41,7 +41,11 @@ extern crate self as xai_core;
 ///
 /// Ends with 0, with 1 after a failure (finished cells are kept), with 2 on a wrong option, with 130 after Ctrl-C.
 pub fn run<R: experiment::Run>() -> std::process::ExitCode {
-    experiment::cli::main::<R>(report::text_of_all, report::write_all)
+    experiment::cli::main::<R>(&experiment::cli::Show {
+        table: report::text_of_all,
+        report: report::write_all,
+        page: report::write_page,
+    })
 }
 
 /// What an experiment file needs: `use xai_core::prelude::*;`.

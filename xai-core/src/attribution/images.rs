@@ -2,6 +2,7 @@
 
 use ndarray::{Array3, Array4, Axis};
 
+use super::gallery::Gallery;
 use crate::error::{Error, Result};
 
 /// Images with all that is known about each of them.
@@ -17,6 +18,8 @@ pub struct Images {
     pub index: Vec<u32>,
     /// The pixels that truly determine the class, `[n, h, w]`. Scoring needs it, explaining does not.
     pub truth: Option<Array3<bool>>,
+    /// Where the heat maps of some of them are kept when they are scored.
+    pub(crate) gallery: Option<Gallery>,
 }
 
 impl Images {
@@ -28,6 +31,7 @@ impl Images {
             class,
             index,
             truth: None,
+            gallery: None,
         }
     }
 
@@ -47,6 +51,11 @@ impl Images {
     /// With the images' indices in their split.
     pub fn with_index(self, index: Vec<u32>) -> Self {
         Self { index, ..self }
+    }
+
+    /// With a gallery that keeps the heat maps of some of them.
+    pub(crate) fn shown_in(self, gallery: Option<Gallery>) -> Self {
+        Self { gallery, ..self }
     }
 
     /// How many images.

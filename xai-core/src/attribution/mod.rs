@@ -14,6 +14,7 @@
 mod baseline;
 mod batch;
 mod engine;
+mod gallery;
 mod images;
 mod layer;
 pub mod lrp;
@@ -30,6 +31,8 @@ mod wrappers;
 pub use baseline::Baseline;
 pub use batch::Batch;
 pub use engine::propagate;
+pub(crate) use gallery::Gallery;
+pub use gallery::Shown;
 pub use images::{Images, Targets};
 pub use layer::{
     internal_influence, layer_activation, layer_conductance, layer_gradient_x_activation,

@@ -132,6 +132,10 @@ impl<M: Explainable> Panel<M> {
         let truth = images.truth.as_ref().ok_or_else(|| {
             Error::invalid("these images have no truth to score against; add it by `with_truth`")
         })?;
+        images.check()?;
+        if let Some(gallery) = &images.gallery {
+            gallery.open_for(images);
+        }
         let mut scores: Vec<Scores> = vec![Vec::new(); self.methods.len()];
         self.each_batch(
             model,
@@ -145,6 +149,9 @@ impl<M: Explainable> Panel<M> {
                     .zip(values.axis_iter(Axis(0)).into_par_iter())
                     .map(|(image, attribution)| {
                         let heat = combine.heat(attribution)?;
+                        if let Some(gallery) = &images.gallery {
+                            gallery.keep(images.index[image], name, &heat);
+                        }
                         let truth = truth.index_axis(Axis(0), image);
                         let mut rows = Scores::new();
                         for metric in &metrics {

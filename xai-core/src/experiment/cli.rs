@@ -92,6 +92,9 @@ struct Arguments {
     /// or by the beginning of its key
     #[arg(long, value_name = "CELL", num_args = 1.., conflicts_with = "plan", help_heading = "What to print")]
     why: Vec<String>,
+    /// Write report.html as well: all results and heat maps on one page that needs no other file
+    #[arg(long, help_heading = "What to print")]
+    report: bool,
     /// Print nothing but warnings and errors
     #[arg(long, help_heading = "What to print")]
     quiet: bool,
@@ -106,8 +109,18 @@ pub type Table = fn(&SweepResult, &Analysis) -> String;
 /// Writes tables and figures into a folder and says which files.
 pub type Report = fn(&SweepResult, &Analysis, &Path) -> Result<Vec<PathBuf>>;
 
+/// Writes the page with everything on it into the folder of a run.
+pub type Page = fn(&SweepResult, &Analysis, &Path) -> Result<PathBuf>;
+
+/// How a result is shown, which is no business of the modules here.
+pub struct Show {
+    pub table: Table,
+    pub report: Report,
+    pub page: Page,
+}
+
 /// Runs an experiment from the command line: the whole of its `main`.
-pub fn main<R: Run>(table: Table, report: Report) -> ExitCode {
+pub fn main<R: Run>(show: &Show) -> ExitCode {
     let spec = R::spec();
     let command = Arguments::command()
         .name(spec.name)
@@ -123,7 +136,7 @@ pub fn main<R: Run>(table: Table, report: Report) -> ExitCode {
     };
     catch_interrupt();
     let reporter = Reporter::new(arguments.quiet, arguments.json);
-    match run::<R>(arguments, &spec, table, report) {
+    match run::<R>(arguments, &spec, show) {
         Ok(code) => code,
         Err(error) => {
             let hint = match error.is_disk_full() {
@@ -140,12 +153,8 @@ pub fn main<R: Run>(table: Table, report: Report) -> ExitCode {
     }
 }
 
-fn run<R: Run>(
-    arguments: Arguments,
-    spec: &Spec,
-    table: Table,
-    report: Report,
-) -> Result<ExitCode> {
+fn run<R: Run>(arguments: Arguments, spec: &Spec, show: &Show) -> Result<ExitCode> {
+    let with_page = arguments.report;
     let mut restriction = Restriction {
         only: arguments.only,
         set: arguments.set,
@@ -177,7 +186,7 @@ fn run<R: Run>(
         }
         return Ok(ExitCode::SUCCESS);
     }
-    conclude::<R>(&sweep::<R>(&options)?, &options, table, report)
+    conclude::<R>(&sweep::<R>(&options)?, &options, show, with_page)
 }
 
 fn default_jobs(devices: &Devices) -> usize {
@@ -191,8 +200,8 @@ fn default_jobs(devices: &Devices) -> usize {
 fn conclude<R: Run>(
     outcome: &Outcome,
     options: &SweepOptions,
-    table: Table,
-    report: Report,
+    show: &Show,
+    with_page: bool,
 ) -> Result<ExitCode> {
     if !outcome.failures.is_empty() {
         let count = outcome.failures.len();
@@ -207,14 +216,17 @@ fn conclude<R: Run>(
     let analysed =
         results_in::<R>(&outcome.folder).and_then(|results| R::analysis(&results, &mut analysis));
     let lock = Lock::of_reports(&outcome.folder)?;
-    let files = report(result, &analysis, &outcome.folder)?;
+    let mut files = (show.report)(result, &analysis, &outcome.folder)?;
+    if with_page {
+        files.push((show.page)(result, &analysis, &outcome.folder)?);
+    }
     drop(lock);
     // An analysis that fails costs itself alone: the table and the figure are there.
     analysed?;
     let reporter = Reporter::new(options.quiet, options.json);
     let mut text = format!(
         "{}\nresults in {}\n",
-        table(result, &analysis),
+        (show.table)(result, &analysis),
         outcome.folder.display()
     );
     for file in &files {

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::plan::part;
 use super::spec::{Role, Spec};
-use super::store::{MODEL, Manifest, PREDICTIONS, SCORES};
+use super::store::{MAPS, MODEL, Manifest, PREDICTIONS, SCORES};
 use super::sweep::{Cell, Layout, SweepOptions};
 
 /// How far a sweep is and what remains.
@@ -180,7 +180,10 @@ fn cost(layout: &Layout, options: &SweepOptions, to_fit: &[&Cell], to_test: usiz
         let bytes = past.iter().filter_map(|past| past.files.get(file));
         mean(bytes.map(|file| file.bytes as f64)).unwrap_or(0.0) * cells as f64
     };
-    let bytes = room(MODEL, to_fit.len()) + room(PREDICTIONS, to_test) + room(SCORES, to_test);
+    let bytes = room(MODEL, to_fit.len())
+        + room(PREDICTIONS, to_test)
+        + room(SCORES, to_test)
+        + room(MAPS, to_test);
     Cost::About(past.len(), seconds, bytes as u64)
 }
 

@@ -18,6 +18,7 @@ use super::spec::Scale;
 use super::store::Store;
 use super::sweep::Agreement;
 use crate::benchmark::Defects;
+use crate::attribution::Gallery;
 use crate::device::{Device, DeviceChoice, Devices};
 use crate::error::{Error, Result};
 use crate::random;
@@ -33,6 +34,7 @@ pub struct Lab {
     defects: Defects,
     seed: u64,
     agreement: Option<Arc<Agreement>>,
+    gallery: Option<Gallery>,
     data: Option<Arc<Data>>,
     cell: Option<OfCell>,
 }
@@ -111,6 +113,7 @@ impl Lab {
             defects: Defects::NONE,
             seed: 0,
             agreement: None,
+            gallery: None,
             data: None,
             cell: None,
         })
@@ -195,6 +198,19 @@ impl Lab {
             settings: Arc::new(settings),
             ..self.clone()
         }
+    }
+
+    /// The laboratory whose test images put some of their heat maps into a gallery.
+    pub(super) fn with_gallery(&self, gallery: &Gallery) -> Self {
+        Self {
+            gallery: Some(gallery.clone()),
+            ..self.clone()
+        }
+    }
+
+    /// Where the heat maps of some test images are kept.
+    pub(super) fn gallery(&self) -> Option<Gallery> {
+        self.gallery.clone()
     }
 
     /// The laboratory of a run on real scans.

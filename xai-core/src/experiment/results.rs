@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::key::Key;
+use super::maps::read_maps;
 use super::plan::Plan;
 use super::restrict::Restriction;
 use super::scores::{Predictions, read_scores};
 use super::spec::{Experiment, Scale};
-use super::store::{MODEL, Manifest, PREDICTIONS, SCORES, Store};
+use super::store::{MAPS, MODEL, Manifest, PREDICTIONS, SCORES, Store};
 use super::sweep::{PLAN, read_baselines};
 use super::{Epoch, Validation};
+use crate::attribution::Shown;
 use crate::error::{Error, Result};
 use crate::score::Scores;
 
@@ -28,6 +30,8 @@ pub struct CellResult {
     pub test_accuracy: f64,
     /// Scores of its explanations.
     pub scores: Scores,
+    /// The file of some of its heat maps, for [`read_maps`]; `None` in a result that was not run.
+    pub maps: Option<PathBuf>,
 }
 
 /// A reference that no parameter changes: an edge filter, an untrained network.
@@ -110,6 +114,17 @@ pub struct Tested {
     pub predictions: Predictions,
     /// The scores of its explanations, a row an image, method and metric.
     pub scores: Scores,
+    maps: PathBuf,
+}
+
+impl Tested {
+    /// A few of the images that were explained, with the heat maps that were scored.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is damaged.
+    pub fn shown(&self) -> Result<Vec<Shown>> {
+        read_maps(&self.maps)
+    }
 }
 
 /// What the last run of an experiment left in the folder `runs`.
@@ -209,6 +224,7 @@ fn cell<E>(parameters: E, manifest: &Manifest, winner: bool, store: &Store) -> R
             accuracy,
             predictions: Predictions::read(&store.file(&manifest.key, PREDICTIONS))?,
             scores: read_scores(&store.file(&manifest.key, SCORES))?,
+            maps: store.file(&manifest.key, MAPS),
         }),
         _ => None,
     };

@@ -25,6 +25,11 @@ pub const MODEL: &str = "model.safetensors";
 pub const PREDICTIONS: &str = "predictions.parquet";
 /// The scores of the model's explanations.
 pub const SCORES: &str = "scores.parquet";
+/// Some of the heat maps that were scored, for people to look at.
+pub const MAPS: &str = "maps.safetensors";
+
+/// The files that are made on the images that all winners of a run agree on, and so belong to the run.
+const OF_THE_RUN: [&str; 2] = [SCORES, MAPS];
 
 const MANIFEST: &str = "manifest.json";
 /// What a stage was made from, and its files.
@@ -163,7 +168,7 @@ impl Store {
     /// The folder of a cell's file: scores lie with the run that they belong to.
     fn place(&self, key: &Key, name: &str) -> PathBuf {
         match name {
-            SCORES => self.folder.join(CELLS).join(key.as_str()),
+            name if of_the_run(name) => self.folder.join(CELLS).join(key.as_str()),
             _ => self.cell(key),
         }
     }
@@ -190,16 +195,16 @@ impl Store {
     pub fn find(&self, key: &Key, warn: impl Fn(String)) -> Option<Manifest> {
         let mut manifest = read(&self.cell(key), &warn)?;
         if self.folder != self.models {
-            manifest.files.remove(SCORES);
+            manifest.files.retain(|name, _| !of_the_run(name));
             manifest.scored = None;
             let folder = self.place(key, SCORES);
             // Scores of another fit of this cell, before a --fresh, are not this one's.
             let own = read(&folder, &warn).filter(|own| own.fit == manifest.fit);
-            if let Some((own, record)) = own.and_then(|mut own| {
-                let record = own.files.remove(SCORES)?;
-                Some((own, record))
-            }) {
-                manifest.files.insert(SCORES.to_owned(), record);
+            if let Some(own) = own {
+                let files = own.files.into_iter();
+                manifest
+                    .files
+                    .extend(files.filter(|(name, _)| of_the_run(name)));
                 manifest.scored = own.scored;
             }
         }
@@ -282,14 +287,17 @@ impl Store {
         })?;
         manifest.files.insert(name.to_owned(), record);
         let mut kept = manifest.clone();
-        if name != SCORES && self.folder != self.models {
+        if !of_the_run(name) && self.folder != self.models {
             // A restricted run knows its own scores; those of the whole experiment stay as they are.
             let own = read(&folder, &|_| ());
-            let record = own.as_ref().and_then(|own| own.files.get(SCORES).cloned());
-            kept.files.remove(SCORES);
-            kept.files
-                .extend(record.map(|record| (SCORES.to_owned(), record)));
-            kept.scored = own.and_then(|own| own.scored);
+            kept.files.retain(|name, _| !of_the_run(name));
+            kept.scored = None;
+            if let Some(own) = own {
+                let files = own.files.into_iter();
+                kept.files
+                    .extend(files.filter(|(name, _)| of_the_run(name)));
+                kept.scored = own.scored;
+            }
         }
         kept.status = match () {
             () if kept.files.contains_key(SCORES) => Status::Tested,
@@ -377,6 +385,10 @@ fn is_whole(folder: &Path) -> bool {
             fs::metadata(folder.join(name)).is_ok_and(|file| file.len() == *bytes)
         })
     })
+}
+
+fn of_the_run(file: &str) -> bool {
+    OF_THE_RUN.contains(&file)
 }
 
 /// The manifest in a cell's folder.

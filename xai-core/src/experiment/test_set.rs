@@ -94,7 +94,8 @@ impl TestSet<'_> {
         let truth = samples.truth.mapv(|truth| truth > 0.0);
         Ok(Images::grey(samples.images, samples.class)
             .with_truth(truth)
-            .with_index(index))
+            .with_index(index)
+            .shown_in(self.lab.gallery()))
     }
 }
 

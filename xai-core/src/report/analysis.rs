@@ -84,7 +84,7 @@ pub(super) fn text(analysis: &Analysis) -> String {
     out
 }
 
-fn heading(part: &Part) -> &Heading {
+pub(super) fn heading(part: &Part) -> &Heading {
     match part {
         Part::Table(table) => &table.heading,
         Part::Curves(curves) => &curves.heading,
@@ -224,17 +224,26 @@ fn short(entry: &Entry) -> String {
     }
 }
 
+/// The columns' names and the rows of a table as people read them.
+pub(super) fn shown(table: &Table) -> (Vec<String>, Vec<Vec<String>>) {
+    let names = table.columns.iter().map(|name| name.replace('_', " "));
+    let rows = table.rows.iter();
+    let rows = rows.map(|row| row.iter().map(short).collect());
+    (names.collect(), rows.collect())
+}
+
+/// A chart as SVG; `None` of a table.
+pub(super) fn chart(part: &Part) -> Result<Option<String>> {
+    Ok(match part {
+        Part::Table(_) => None,
+        Part::Curves(curves) => Some(page::svg_text(&CurvesPage::of(curves)?)?),
+        Part::Forest(forest) => Some(page::svg_text(&ForestPage::of(forest)?)?),
+    })
+}
+
 fn push_table(out: &mut String, table: &Table) {
-    let rows: Vec<Vec<String>> = table
-        .rows
-        .iter()
-        .map(|row| row.iter().map(short).collect())
-        .collect();
-    let header: Vec<Vec<String>> = table
-        .columns
-        .iter()
-        .map(|name| wrapped(&name.replace('_', " ")))
-        .collect();
+    let (names, rows) = shown(table);
+    let header: Vec<Vec<String>> = names.iter().map(|name| wrapped(name)).collect();
     let widths: Vec<usize> = (0..header.len())
         .map(|column| {
             let cells = rows.iter().filter_map(|row| row.get(column));

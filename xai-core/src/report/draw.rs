@@ -15,6 +15,8 @@ const TITLE: f64 = 38.0;
 const LABEL: f64 = 36.0;
 
 const INK: RGBColor = RGBColor(40, 40, 40);
+/// Like `INK`, but on the colour of a box, which is the same on dark pages.
+const MEDIAN: RGBColor = RGBColor(41, 40, 40);
 const GRID: RGBColor = RGBColor(222, 222, 222);
 const FRAME: RGBColor = RGBColor(130, 130, 130);
 
@@ -208,7 +210,7 @@ impl Frame<'_> {
         let median = y(summary.median);
         // A flat box keeps its colour beside the line.
         let width = if bottom - top < 24.0 { 2.0 } else { 4.0 };
-        canvas.line(&[(x - half, median), (x + half, median)], INK, width)
+        canvas.line(&[(x - half, median), (x + half, median)], MEDIAN, width)
     }
 
     /// The labels of a scale at a distance from the panel's left edge.

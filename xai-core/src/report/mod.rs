@@ -12,6 +12,8 @@ mod draw;
 mod figure;
 mod font;
 mod forest;
+mod heat_color;
+mod html;
 mod layout;
 mod legend;
 mod names;
@@ -28,6 +30,7 @@ use crate::error::{Error, Result};
 use crate::experiment::analysis::Analysis;
 use crate::experiment::results::SweepResult;
 
+pub use html::write_page;
 pub use names::method_title;
 pub use plate::{Picture, Plate, Row};
 pub use snapshot::snapshot;

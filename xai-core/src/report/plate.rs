@@ -175,10 +175,10 @@ fn color(class: Class) -> RGBColor {
 }
 
 /// A line along the pixels' borders, from one `(column, row)` to another.
-type Side = [(usize, usize); 2];
+pub(super) type Side = [(usize, usize); 2];
 
 /// Where a mask's pixels border on others. Straight runs are one side.
-fn sides(mask: &Array2<bool>) -> Vec<Side> {
+pub(super) fn sides(mask: &Array2<bool>) -> Vec<Side> {
     let mut sides = Vec::new();
     for (turned, mask) in [(false, mask.view()), (true, mask.t())] {
         let at = |r: usize, c: usize| mask.get((r, c)).is_some_and(|&set| set);

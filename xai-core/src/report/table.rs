@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::names::method_title;
 use super::summary::Summary;
-use crate::statistics::{bootstrap_mean, mean, quantile};
+use crate::statistics::{Interval, bootstrap_mean, mean, quantile};
 
 /// The seed of the confidence intervals' resampling: a constant, as two reports of one result must agree.
 const BOOTSTRAP_SEED: u64 = 0;
@@ -88,15 +88,21 @@ pub(super) fn csv(summary: &Summary) -> String {
     format!("{}\n{}\n", header.join(","), lines.join("\n"))
 }
 
+/// The mean and its 95 % confidence interval; `None` of nothing.
+pub(super) fn mean_and_interval(values: &[(u32, f64)]) -> Option<(f64, Interval)> {
+    let plain: Vec<f64> = values.iter().map(|&(_, value)| value).collect();
+    Some((mean(&plain)?, bootstrap_mean(values, 0.95, BOOTSTRAP_SEED)?))
+}
+
 /// Mean, both ends of its 95 % confidence interval, median; empty fields where there is no value.
 fn precision_columns(values: &[(u32, f64)]) -> [String; 4] {
-    let interval = bootstrap_mean(values, 0.95, BOOTSTRAP_SEED);
+    let known = mean_and_interval(values);
     let mut plain: Vec<f64> = values.iter().map(|&(_, value)| value).collect();
     plain.sort_by(f64::total_cmp);
     [
-        mean(&plain),
-        interval.map(|interval| interval.low),
-        interval.map(|interval| interval.high),
+        known.map(|(mean, _)| mean),
+        known.map(|(_, interval)| interval.low),
+        known.map(|(_, interval)| interval.high),
         quantile(&plain, 0.5),
     ]
     .map(|number| number.map_or(String::new(), decimals))

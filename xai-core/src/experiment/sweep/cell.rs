@@ -8,7 +8,7 @@ use super::super::plan::Plan;
 use super::super::run::Run;
 use super::super::settings::{FIT_CODE, Settings, TEST_CODE};
 use super::super::spec::Point;
-use super::super::store::{Manifest, SCORES, Scored, Store};
+use super::super::store::{MAPS, Manifest, SCORES, Scored, Store};
 use super::SweepOptions;
 use super::agreement::Agreement;
 use crate::benchmark::Protocol;
@@ -36,7 +36,8 @@ impl Cell {
     /// Whether its explanations were scored on what `scored` says.
     pub fn is_tested(&self, scored: &Scored) -> bool {
         let manifest = self.manifest.as_ref();
-        self.has(SCORES) && manifest.is_some_and(|known| known.scored.as_ref() == Some(scored))
+        let files = self.has(SCORES) && self.has(MAPS);
+        files && manifest.is_some_and(|known| known.scored.as_ref() == Some(scored))
     }
 
     /// Looks again: another process may have come further.

@@ -27,7 +27,7 @@ use super::scores::read_scores;
 use super::select::winners;
 use super::settings::Settings;
 use super::spec::{Role, Scale, Spec};
-use super::store::{PREDICTIONS, SCORES, Store};
+use super::store::{MAPS, PREDICTIONS, SCORES, Store};
 use crate::device::Devices;
 use crate::error::{Error, Result};
 
@@ -332,6 +332,7 @@ impl<R: Run> Sweep<'_, R> {
                     .test_accuracy
                     .expect("winners have seen the test set"),
                 scores: read_scores(&self.lab.store().file(&cell.key, SCORES))?,
+                maps: Some(self.lab.store().file(&cell.key, MAPS)),
             })
         };
         let factors = self.layout.plan.factors.iter();

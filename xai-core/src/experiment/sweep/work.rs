@@ -9,13 +9,20 @@ use serde_json::json;
 
 use super::super::data::with_data;
 use super::super::lab::Lab;
+use super::super::maps::write_maps;
 use super::super::results::Baseline;
 use super::super::run::{Fitted, Model, Run};
 use super::super::scores::{Predictions, read_scores, write_scores};
 use super::super::settings::FIT_CODE;
-use super::super::store::{MODEL, Manifest, PREDICTIONS, SCORES, Scored, Status, write_json};
+use super::super::store::{
+    MAPS, MODEL, Manifest, PREDICTIONS, SCORES, Scored, Status, write_json,
+};
 use super::cell::Cell;
+use crate::attribution::Gallery;
 use crate::error::{Error, Result};
+
+/// Images of which the heat maps are kept, for people to look at.
+const SHOWN: usize = 6;
 
 /// A name that no other fit has, on this machine or another one at the same disk (but for a miracle).
 fn unique() -> String {
@@ -94,10 +101,15 @@ pub(super) fn test<R: Run>(cell: &mut Cell, lab: &Lab, scored: &Scored) -> Resul
         validation: manifest.validation,
         history: manifest.history.clone(),
     };
-    let scores = run.test(&fitted, lab)?;
+    let gallery = Gallery::new(SHOWN);
+    let scores = run.test(&fitted, &lab.with_gallery(&gallery))?;
     manifest.scored = Some(scored.clone());
     let seconds = start.elapsed().as_secs_f64();
     manifest.seconds.insert("test".to_owned(), seconds);
+    // The scores last: they say that the cell is tested.
+    let shown = gallery.take();
+    lab.store()
+        .add(manifest, MAPS, |path| write_maps(path, &shown))?;
     lab.store()
         .add(manifest, SCORES, |path| write_scores(path, &scores))
 }

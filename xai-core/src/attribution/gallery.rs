@@ -1,0 +1,89 @@
+//! Heat maps that are kept for people to look at, on their way into the scores.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ndarray::{Array2, Axis};
+
+use super::images::Images;
+
+/// An image that was explained, with the heat maps that were scored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    /// The image's index in its split.
+    pub index: u32,
+    /// Its true class.
+    pub class: u8,
+    /// The image `[h, w]`, the mean of its channels.
+    pub pixels: Array2<f32>,
+    /// The pixels that truly determine the class, `[h, w]`.
+    pub truth: Array2<bool>,
+    /// The method's name and its heat map `[h, w]`, combined as it was scored.
+    pub maps: Vec<(String, Array2<f32>)>,
+}
+
+impl Shown {
+    /// The heat map of a method.
+    pub fn map(&self, method: &str) -> Option<&Array2<f32>> {
+        let mut maps = self.maps.iter();
+        maps.find(|(name, _)| name == method).map(|(_, map)| map)
+    }
+}
+
+/// Where [`Panel::score`](super::Panel::score) puts the heat maps of the first few images that carry it.
+///
+/// So there is one definition of what is explained, and what a report shows is what was scored.
+#[derive(Clone, Debug)]
+pub(crate) struct Gallery {
+    /// How many images at most.
+    room: usize,
+    shown: Arc<Mutex<BTreeMap<u32, Shown>>>,
+}
+
+impl Gallery {
+    /// An empty gallery for so many images.
+    pub fn new(room: usize) -> Self {
+        Self {
+            room,
+            shown: Arc::default(),
+        }
+    }
+
+    /// Makes room for evenly spaced ones of these images.
+    pub fn open_for(&self, images: &Images) {
+        let mut shown = self.shown();
+        let count = images.len();
+        let free = self.room.saturating_sub(shown.len()).min(count);
+        for image in (0..free).map(|at| at * count / free) {
+            let pixels = images.pixels.index_axis(Axis(0), image);
+            let Some(truth) = &images.truth else { return };
+            shown.entry(images.index[image]).or_insert_with(|| Shown {
+                index: images.index[image],
+                class: images.class[image],
+                pixels: pixels.mean_axis(Axis(0)).expect("images have channels"),
+                truth: truth.index_axis(Axis(0), image).to_owned(),
+                maps: Vec::new(),
+            });
+        }
+    }
+
+    /// Keeps a method's heat map of an image, if the image is among those shown.
+    pub fn keep(&self, index: u32, method: &str, map: &Array2<f32>) {
+        let mut shown = self.shown();
+        if let Some(image) = shown.get_mut(&index) {
+            image.maps.retain(|(known, _)| known != method);
+            image.maps.push((method.to_owned(), map.clone()));
+        }
+    }
+
+    /// The images that have a heat map, by index.
+    pub fn take(&self) -> Vec<Shown> {
+        let shown = std::mem::take(&mut *self.shown());
+        let explained = |image: &Shown| !image.maps.is_empty();
+        shown.into_values().filter(explained).collect()
+    }
+
+    fn shown(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, Shown>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

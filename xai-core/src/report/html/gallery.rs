@@ -1,0 +1,291 @@
+//! The heat maps, packed for the page.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ndarray::{Array2, ArrayView2, s};
+use rayon::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::method_title;
+use crate::attribution::Shown;
+use crate::error::{Error, Result};
+use crate::experiment::read_maps;
+use crate::experiment::results::{CellResult, SweepResult};
+use crate::lesion::Class;
+use crate::report::heat_color::{colors, shades};
+use crate::report::plate::sides;
+use crate::score::{Metric, Precision};
+
+/// Larger pictures are shown smaller, so that the page stays small: their pixels are averaged in blocks.
+const LARGEST: usize = 128;
+
+/// The heat maps of the first training of each combination of levels.
+pub(super) struct Gallery<'a> {
+    axes: &'a [(String, Vec<String>)],
+    cells: Vec<(&'a CellResult, Vec<Shown>)>,
+}
+
+impl<'a> Gallery<'a> {
+    /// Reads the heat maps of a result.
+    pub fn of(result: &'a SweepResult) -> Result<Self> {
+        let levels = |cell: &CellResult| -> Vec<Option<String>> {
+            let axes = result.axes.iter();
+            axes.map(|(axis, _)| level(cell, axis).map(str::to_owned))
+                .collect()
+        };
+        let mut seen = Vec::new();
+        let mut cells = Vec::new();
+        for cell in &result.cells {
+            let Some(path) = cell.maps.as_ref().filter(|_| !seen.contains(&levels(cell))) else {
+                continue;
+            };
+            seen.push(levels(cell));
+            let shown = read_maps(path)?;
+            if !shown.is_empty() {
+                cells.push((cell, shown));
+            }
+        }
+        Ok(Self {
+            axes: &result.axes,
+            cells,
+        })
+    }
+
+    /// How many images are shown.
+    pub fn images(&self) -> usize {
+        self.all_images().len()
+    }
+
+    /// Each image once, in order.
+    fn all_images(&self) -> Vec<&Shown> {
+        let mut images: Vec<&Shown> = self.shown().collect();
+        images.sort_by_key(|image| image.index);
+        images.dedup_by_key(|image| image.index);
+        images
+    }
+
+    fn shown(&self) -> impl Iterator<Item = &Shown> {
+        self.cells.iter().flat_map(|(_, shown)| shown)
+    }
+
+    /// The methods in order of first appearance.
+    fn methods(&self) -> Vec<&str> {
+        let mut methods: Vec<&str> = Vec::new();
+        for (method, _) in self.shown().flat_map(|image| &image.maps) {
+            if !methods.contains(&method.as_str()) {
+                methods.push(method);
+            }
+        }
+        methods
+    }
+
+    /// Pairs of methods whose maps correlate at least so much in every image that both explain, with the least
+    /// correlation.
+    pub fn alike(&self, least: f64) -> Vec<([String; 2], f64)> {
+        let methods = self.methods();
+        let mut alike = Vec::new();
+        for (at, first) in methods.iter().enumerate() {
+            for second in &methods[at + 1..] {
+                let pairs = self
+                    .shown()
+                    .filter_map(|image| correlation(image.map(first)?, image.map(second)?));
+                // Of no pair there is no least.
+                let lowest = pairs.reduce(f64::min);
+                if let Some(lowest) = lowest.filter(|&lowest| lowest >= least) {
+                    alike.push(([(*first).to_owned(), (*second).to_owned()], lowest));
+                }
+            }
+        }
+        alike
+    }
+
+    /// What the page's script reads; an empty text if there is nothing to show.
+    pub fn json(&self) -> Result<String> {
+        if self.cells.is_empty() {
+            return Ok(String::new());
+        }
+        let (images, methods) = (self.all_images(), self.methods());
+        let image = |image: &&Shown| {
+            let (height, width) = image.pixels.dim();
+            Ok(json!({
+                "name": format!("image {}, {}", image.index, class(image.class)),
+                "width": width,
+                "height": height,
+                "pixels": grey(image.pixels.view())?,
+                "outline": outline(&image.truth),
+            }))
+        };
+        let map = |shown: Option<&Shown>, method: &&str| -> Result<Json> {
+            let Some(image) = shown else {
+                return Ok(Json::Null);
+            };
+            let Some(map) = image.map(method) else {
+                return Ok(Json::Null);
+            };
+            let precision = Precision.score(map.view(), image.truth.view())?;
+            Ok(json!([
+                heat(map.view())?,
+                precision.map(|p| format!("{p:.3}"))
+            ]))
+        };
+        let cells = self.cells.par_iter().map(|(cell, shown)| {
+            let maps = images.iter().map(|image| {
+                let here = shown.iter().find(|here| here.index == image.index);
+                methods
+                    .iter()
+                    .map(|method| map(here, method))
+                    .collect::<Result<Json>>()
+            });
+            let levels = self.axes.iter().map(|(axis, _)| level(cell, axis));
+            Ok(json!({
+                "levels": levels.collect::<Json>(),
+                "about": about(cell),
+                "maps": maps.collect::<Result<Json>>()?,
+            }))
+        });
+        let text = json!({
+            "axes": self.axes.iter().map(|(name, levels)| json!([name.replace('_', " "), levels])).collect::<Json>(),
+            "methods": methods.iter().map(|name| method_title(name)).collect::<Json>(),
+            "images": images.iter().map(image).collect::<Result<Json>>()?,
+            "cells": cells.collect::<Result<Vec<Json>>>()?,
+        });
+        // Within a <script>, `<` could end it.
+        Ok(text.to_string().replace('<', "\\u003c"))
+    }
+}
+
+fn level<'a>(cell: &'a CellResult, axis: &str) -> Option<&'a str> {
+    let mut values = cell.values.iter();
+    let value = values.find(|(name, _)| name == axis);
+    value.map(|(_, value)| value.as_str())
+}
+
+fn about(cell: &CellResult) -> String {
+    let values = cell
+        .values
+        .iter()
+        .map(|(name, value)| format!("{name} {value}"));
+    let values: Vec<String> = values.collect();
+    format!(
+        "{}; test accuracy {:.3}",
+        values.join(", "),
+        cell.test_accuracy
+    )
+}
+
+fn class(number: u8) -> &'static str {
+    match number {
+        n if n == Class::Regular as u8 => "regular lesions",
+        n if n == Class::Irregular as u8 => "irregular lesions",
+        _ => "another class",
+    }
+}
+
+/// Pearson's correlation of two maps' values; `None` of a constant map.
+fn correlation(a: &Array2<f32>, b: &Array2<f32>) -> Option<f64> {
+    let count = a.len() as f64;
+    let mean = |map: &Array2<f32>| map.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
+    let (mean_a, mean_b) = (mean(a), mean(b));
+    let [mut ab, mut aa, mut bb] = [0.0; 3];
+    for (&a, &b) in a.iter().zip(b) {
+        let (a, b) = (f64::from(a) - mean_a, f64::from(b) - mean_b);
+        ab += a * b;
+        aa += a * a;
+        bb += b * b;
+    }
+    (aa > 0.0 && bb > 0.0).then(|| ab / (aa * bb).sqrt())
+}
+
+/// A map as a data URI.
+fn heat(map: ArrayView2<f32>) -> Result<String> {
+    let map = smaller(map);
+    png(&shades(map.view()), Some(colors().concat()))
+}
+
+/// An image as a data URI.
+fn grey(pixels: ArrayView2<f32>) -> Result<String> {
+    let pixels = smaller(pixels);
+    png(
+        &pixels.mapv(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8),
+        None,
+    )
+}
+
+/// The means of square blocks of pixels, such that no side is longer than [`LARGEST`].
+fn smaller(map: ArrayView2<f32>) -> Array2<f32> {
+    let (height, width) = map.dim();
+    let block = height.max(width).div_ceil(LARGEST);
+    Array2::from_shape_fn((height.div_ceil(block), width.div_ceil(block)), |(y, x)| {
+        let (y, x) = (y * block, x * block);
+        let part = map.slice(s![y..(y + block).min(height), x..(x + block).min(width)]);
+        part.mean().unwrap_or(0.0)
+    })
+}
+
+/// A PNG with one byte a pixel, as a data URI: numbers of a palette's colours, or greys.
+fn png(pixels: &Array2<u8>, palette: Option<Vec<u8>>) -> Result<String> {
+    let (height, width) = pixels.dim();
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::Best);
+    match palette {
+        Some(palette) => {
+            encoder.set_color(png::ColorType::Indexed);
+            encoder.set_palette(palette);
+        }
+        None => encoder.set_color(png::ColorType::Grayscale),
+    }
+    let pixels: Vec<u8> = pixels.iter().copied().collect();
+    let mut writer = encoder.write_header().map_err(Error::invalid)?;
+    writer.write_image_data(&pixels).map_err(Error::invalid)?;
+    writer.finish().map_err(Error::invalid)?;
+    Ok(format!("data:image/png;base64,{}", STANDARD.encode(file)))
+}
+
+/// The outline of a mask as the path of an SVG, in pixels.
+fn outline(mask: &Array2<bool>) -> String {
+    let side = |[(x0, y0), (x1, y1)]: [(usize, usize); 2]| format!("M{x0} {y0}L{x1} {y1}");
+    sides(mask).into_iter().map(side).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    #[test]
+    fn large_maps_are_averaged_in_blocks() {
+        let map = Array2::from_shape_fn((2, 2 * LARGEST), |(y, x)| (x % 2 + y) as f32);
+        let small = smaller(map.view());
+        assert_eq!(small.dim(), (1, LARGEST));
+        assert!(small.iter().all(|&v| v == 1.0));
+        let odd = Array2::from_shape_fn((1, LARGEST + 1), |(_, x)| x as f32);
+        assert_eq!(smaller(odd.view())[(0, LARGEST / 2)], LARGEST as f32);
+    }
+
+    #[test]
+    fn correlation_by_hand() {
+        let a = array![[1.0, 2.0, 3.0]];
+        let close = |r: Option<f64>, expected: f64| (r.unwrap() - expected).abs() < 1e-12;
+        assert!(close(correlation(&a, &array![[10.0, 20.0, 30.0]]), 1.0));
+        assert!(close(correlation(&a, &array![[3.0, 1.0, 2.0]]), -0.5));
+        assert_eq!(correlation(&a, &array![[5.0, 5.0, 5.0]]), None);
+    }
+
+    /// Decoded by another program's rules: the signature, the header's numbers, and the palette.
+    #[test]
+    fn a_picture_is_a_png() {
+        let uri = heat(array![[0.0, 1.0, 0.5]].view()).unwrap();
+        let file = STANDARD
+            .decode(uri.strip_prefix("data:image/png;base64,").unwrap())
+            .unwrap();
+        assert_eq!(&file[..8], b"\x89PNG\r\n\x1a\n");
+        let mut reader = png::Decoder::new(&file[..]).read_info().unwrap();
+        assert_eq!(reader.info().size(), (3, 1));
+        let mut pixels = [0; 3];
+        reader.next_frame(&mut pixels).unwrap();
+        assert_eq!(pixels, [63, 126, 95]);
+    }
+}

@@ -1,0 +1,200 @@
+//! What was run, from `plan.json`.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use crate::error::{Error, Result};
+
+/// The parts of `plan.json` that people want to see.
+pub(super) struct Plan {
+    pub name: String,
+    pub description: String,
+    pub scale: String,
+    /// How many trainings.
+    pub cells: usize,
+    /// The label of a restricted run.
+    pub part: Option<String>,
+    pub factors: Vec<Factor>,
+    pub skipped: Vec<Skipped>,
+    /// Names and values of the settings.
+    pub settings: Vec<(String, String)>,
+    /// The folder of real scans.
+    pub data: Option<String>,
+    pub device: String,
+    /// How to run it again, from the repository.
+    pub command: String,
+    pub version: String,
+    pub commit: Option<String>,
+    /// Whether files differed from the commit.
+    pub dirty: bool,
+    /// Hashes of the program and of `Cargo.lock`.
+    pub hashes: Vec<(&'static str, String)>,
+}
+
+pub(super) struct Factor {
+    pub name: String,
+    pub what: &'static str,
+    pub levels: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Skipped {
+    pub at: String,
+    pub reason: String,
+    pub cells: usize,
+}
+
+/// `plan.json` as it is written.
+#[derive(Deserialize)]
+struct Kept {
+    experiment: String,
+    description: String,
+    command: Vec<String>,
+    code: Code,
+    device: String,
+    scale: String,
+    settings: Json,
+    data: Option<String>,
+    restricted: Option<KeptPart>,
+    factors: Vec<KeptFactor>,
+    cells: Vec<Json>,
+    skipped: Vec<Skipped>,
+}
+
+#[derive(Deserialize)]
+struct Code {
+    version: String,
+    program: Option<String>,
+    commit: Option<String>,
+    dirty: Option<bool>,
+    cargo_lock: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct KeptPart {
+    label: String,
+}
+
+#[derive(Deserialize)]
+struct KeptFactor {
+    name: String,
+    role: String,
+    levels: Vec<Json>,
+}
+
+impl Plan {
+    /// Reads the plan in the folder of a run.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let path = dir.join("plan.json");
+        let text = fs::read(&path).map_err(|error| Error::file(&path, error))?;
+        let kept: Kept = serde_json::from_slice(&text).map_err(|error| {
+            Error::file(
+                &path,
+                format!("is damaged or of another version ({error}); run the experiment again"),
+            )
+        })?;
+        let Code {
+            program,
+            cargo_lock,
+            ..
+        } = kept.code;
+        let hashes = [("program", program), ("Cargo.lock", cargo_lock)];
+        Ok(Self {
+            command: command(&kept.experiment, &kept.command),
+            name: kept.experiment,
+            description: kept.description,
+            scale: kept.scale,
+            cells: kept.cells.len(),
+            part: kept.restricted.map(|part| part.label),
+            factors: kept.factors.into_iter().map(factor).collect(),
+            skipped: kept.skipped,
+            settings: match kept.settings {
+                Json::Object(settings) => settings.iter().map(setting).collect(),
+                _ => Vec::new(),
+            },
+            data: kept.data,
+            device: kept.device,
+            version: kept.code.version,
+            commit: kept.code.commit,
+            dirty: kept.code.dirty == Some(true),
+            hashes: hashes
+                .into_iter()
+                .filter_map(|(name, hash)| Some((name, hash?)))
+                .collect(),
+        })
+    }
+}
+
+fn factor(kept: KeptFactor) -> Factor {
+    Factor {
+        name: kept.name,
+        what: match kept.role.as_str() {
+            "axis" => "compared",
+            "tune" => "chosen by validation",
+            _ => "repeated",
+        },
+        levels: kept.levels.iter().map(plain).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn setting((name, value): (&String, &Json)) -> (String, String) {
+    let value = match value {
+        Json::Object(parts) => {
+            let parts = parts.iter().map(setting);
+            let parts: Vec<String> = parts
+                .map(|(name, value)| format!("{name} {value}"))
+                .collect();
+            parts.join(", ")
+        }
+        value => plain(value),
+    };
+    (name.replace('_', " "), value)
+}
+
+fn plain(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        // "As many as there are."
+        Json::Number(number) if number.as_u64() == Some(usize::MAX as u64) => "all".to_owned(),
+        value => value.to_string(),
+    }
+}
+
+/// The command as one types it in the repository: an example's path is cargo's business.
+fn command(experiment: &str, words: &[String]) -> String {
+    let quoted =
+        |word: &String| match word.contains(|c: char| c.is_whitespace() || "'\"$*".contains(c)) {
+            true => format!("'{}'", word.replace('\'', "'\\''")),
+            false => word.clone(),
+        };
+    let arguments: Vec<String> = words.iter().skip(1).map(quoted).collect();
+    let start = format!("cargo run --release --example {experiment}");
+    match arguments.is_empty() {
+        true => start,
+        false => format!("{start} -- {}", arguments.join(" ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command;
+
+    #[test]
+    fn a_command_can_be_typed_again() {
+        let words = |text: &[&str]| text.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            command("fig4_best", &words(&["target/release/examples/fig4_best"])),
+            "cargo run --release --example fig4_best"
+        );
+        assert_eq!(
+            command(
+                "study",
+                &words(&["/a/study", "--where", "name=two words", "--report"])
+            ),
+            "cargo run --release --example study -- --where 'name=two words' --report"
+        );
+    }
+}

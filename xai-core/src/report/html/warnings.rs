@@ -1,0 +1,75 @@
+//! What a reader of a report should not overlook.
+
+use super::gallery::Gallery;
+use super::{Plan, images_of, method_title};
+use crate::experiment::results::SweepResult;
+use crate::report::summary::Summary;
+
+/// Maps that agree to this correlation in every image are the same to anybody who looks.
+const SAME: f64 = 0.999;
+/// The accuracy below which a network of two classes has learnt next to nothing.
+const HARDLY_LEARNT: f64 = 0.6;
+/// Images below which an interval of their mean is a guess.
+const FEW: usize = 30;
+
+/// Warnings, the gravest first.
+pub(super) fn of(
+    plan: &Plan,
+    result: &SweepResult,
+    summary: Option<&Summary>,
+    gallery: &Gallery,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if plan.scale == "smoke" {
+        warnings.push(
+            "Scale smoke shows that everything runs. Its numbers say nothing about explanations."
+                .to_owned(),
+        );
+    }
+    if let Some(part) = &plan.part {
+        warnings.push(format!(
+            "This is a part or a variant of the experiment ({part}). Its networks are chosen and compared among \
+             themselves, on images of their own: do not put its numbers beside those of the whole."
+        ));
+    }
+    let poor = result
+        .cells
+        .iter()
+        .filter(|cell| cell.test_accuracy < HARDLY_LEARNT);
+    match poor.count() {
+        0 => {}
+        poor => warnings.push(format!(
+            "{poor} of {} networks classify less than {HARDLY_LEARNT:.1} of the test images correctly. What such a \
+             network does explains little, however it is explained.",
+            result.cells.len()
+        )),
+    }
+    if let Some(summary) = summary {
+        let images = images_of(result);
+        if images < FEW {
+            warnings.push(format!(
+                "Only {images} images are scored: the intervals are rough."
+            ));
+        }
+        if summary.groups.iter().any(|group| group.seeds() < 2) {
+            warnings.push(
+                "Some combinations have one training only. The intervals are over images: they do not say how \
+                 another training would have come out."
+                    .to_owned(),
+            );
+        }
+    }
+    for (pair, correlation) in gallery.alike(SAME) {
+        let [first, second] = pair.map(|method| method_title(&method));
+        warnings.push(format!(
+            "{first} and {second} draw the same map of every image shown (correlation at least {correlation:.4}): \
+             they are one method here, not two that agree."
+        ));
+    }
+    if plan.dirty {
+        warnings.push(
+            "Files differed from the commit when this was run: the commit alone does not give it back.".to_owned(),
+        );
+    }
+    warnings
+}

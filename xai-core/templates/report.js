@@ -1,0 +1,88 @@
+// The gallery: menus choose image, method and the levels of each axis; the slider fades from image to map.
+(() => {
+  "use strict";
+  const source = document.getElementById("gallery-data");
+  if (!source) return;
+  const data = JSON.parse(source.textContent);
+  const gallery = document.querySelector(".gallery");
+  const find = (selector) => gallery.querySelector(selector);
+  const controls = find(".controls"), strip = find(".strip"), view = find(".view .stack");
+  const slider = find(".slider input"), outlines = find(".check input");
+
+  const menu = (name, options) => {
+    const label = document.createElement("label"), select = document.createElement("select");
+    label.append(name, select);
+    options.forEach((text, value) => select.add(new Option(text, value)));
+    controls.append(label);
+    select.addEventListener("change", show);
+    return select;
+  };
+  const image = menu("image", data.images.map((one) => one.name));
+  const method = menu("method", data.methods);
+  const axes = data.axes.map(([name, levels]) => {
+    // Levels that have a heat map; the value is the level's own name.
+    const shown = levels.filter((level) => data.cells.some((cell) => cell.levels.includes(level)));
+    const select = menu(name, shown);
+    [...select.options].forEach((option) => { option.value = option.text; });
+    return select;
+  });
+
+  const fill = (stack, map) => {
+    const picture = data.images[image.value];
+    stack.style.aspectRatio = `${picture.width} / ${picture.height}`;
+    stack.querySelector(".image").src = picture.pixels;
+    const heat = stack.querySelector(".heat");
+    heat.hidden = !map;
+    if (map) heat.src = map[0];
+    const svg = stack.querySelector("svg");
+    svg.setAttribute("viewBox", `0 0 ${picture.width} ${picture.height}`);
+    svg.firstElementChild.setAttribute("d", picture.outline);
+  };
+
+  const fade = () => {
+    // From the image alone over both to the map alone.
+    const towards = slider.value / 100;
+    gallery.querySelectorAll(".image").forEach((one) => { one.style.opacity = Math.min(1, 2 - 2 * towards); });
+    gallery.querySelectorAll(".heat").forEach((one) => { one.style.opacity = Math.min(1, 2 * towards); });
+    gallery.querySelectorAll(".outline").forEach((one) => { one.style.display = outlines.checked ? "" : "none"; });
+  };
+
+  const score = (map) => (map && map[1] !== null ? `precision ${map[1]}` : "no score");
+
+  function show() {
+    const chosen = axes.map((select) => select.value);
+    const cell = data.cells.find((one) => one.levels.every((level, at) => level === chosen[at]));
+    const maps = cell ? cell.maps[image.value] : data.methods.map(() => null);
+    const map = maps[method.value];
+    fill(view, map);
+    const name = data.methods[method.value];
+    view.setAttribute("aria-label", `${name}, ${data.images[image.value].name}, ${chosen.join(", ")}`);
+    const missing = cell ? "This network's explanations of this image were not scored." : "There is no such network in this run.";
+    find(".score").textContent = map ? `${name}: ${score(map)}` : missing;
+    find(".about").textContent = cell ? cell.about : "";
+    buttons.forEach(([button, stack, of], at) => {
+      fill(stack, maps[at]);
+      of.textContent = maps[at] ? score(maps[at]) : "–";
+      button.setAttribute("aria-pressed", String(at === Number(method.value)));
+    });
+    fade();
+  }
+
+  const buttons = data.methods.map((name, at) => {
+    const button = document.createElement("button"), stack = view.cloneNode(true);
+    const title = document.createElement("span"), of = document.createElement("span");
+    stack.removeAttribute("role");
+    stack.removeAttribute("aria-label");
+    button.type = "button";
+    title.textContent = name;
+    of.className = "of";
+    button.append(stack, title, of);
+    button.addEventListener("click", () => { method.value = at; show(); });
+    strip.append(button);
+    return [button, stack, of];
+  });
+  slider.addEventListener("input", fade);
+  outlines.addEventListener("change", fade);
+  gallery.hidden = false;
+  show();
+})();
