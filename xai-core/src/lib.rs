@@ -58,11 +58,11 @@ pub mod prelude {
         BurnModel, Closure, Deconvolution, DeepLift, ExpectedGradients, FeatureAblation,
         GradientShap, GuidedBackprop, Images, InputXGradient, IntegratedGradients, Intensity,
         KernelShap, Laplace, Lime, Lrp, NoModel, Occlusion, Panel, Rise, Saliency, Segments,
-        ShapleyValueSampling, SmoothGrad, Sobel,
+        ShapleyValueSampling, Shown, SmoothGrad, Sobel,
     };
     pub use crate::error::{Error, Result};
     pub use crate::experiment::analysis::{
-        Analysis, Curve, Curves, Entry, Estimate, Forest, Part, Table,
+        Analysis, Curve, Curves, Entry, Estimate, Forest, HeatMapColumn, HeatMaps, Part, Table,
     };
     pub use crate::experiment::results::{Baseline, Results, Tested};
     pub use crate::experiment::{

@@ -11,6 +11,7 @@
 //! analysis.table(table.caption("How many networks are better than so much."));
 //! ```
 
+use crate::attribution::Shown;
 use crate::statistics::Interval;
 
 /// The tables and charts of an experiment, in the order in which its report shows them.
@@ -29,6 +30,8 @@ pub enum Part {
     Curves(Curves),
     /// Estimates with their intervals, a row a thing that is compared.
     Forest(Forest),
+    /// Heat maps of some images, a row a method.
+    HeatMaps(HeatMaps),
 }
 
 impl Analysis {
@@ -45,6 +48,11 @@ impl Analysis {
     /// Adds a chart of estimates with intervals.
     pub fn forest(&mut self, forest: Forest) {
         self.parts.push(Part::Forest(forest));
+    }
+
+    /// Adds heat maps.
+    pub fn heat_maps(&mut self, maps: HeatMaps) {
+        self.parts.push(Part::HeatMaps(maps));
     }
 }
 
@@ -283,6 +291,58 @@ impl Forest {
         self.panels.push(ForestPanel {
             title: title.into(),
             estimates,
+        });
+    }
+}
+
+/// Heat maps side by side, a row a method: `<name>.csv`, `.svg` and `.png`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeatMaps {
+    /// Its name, title and caption.
+    pub heading: Heading,
+    /// From left to right.
+    pub blocks: Vec<HeatMapBlock>,
+}
+
+/// Columns under a title.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeatMapBlock {
+    /// What stands over it. May be empty.
+    pub title: String,
+    /// From left to right.
+    pub columns: Vec<HeatMapColumn>,
+}
+
+/// An image and what each method says of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeatMapColumn {
+    /// What stands over it.
+    pub title: String,
+    /// The image with its maps, from [`Tested::shown`](super::results::Tested::shown).
+    pub image: Shown,
+}
+
+impl HeatMaps {
+    /// A figure without maps.
+    pub fn new(name: &str, title: &str) -> Self {
+        Self {
+            heading: Heading::new(name, title),
+            blocks: Vec::new(),
+        }
+    }
+
+    /// With this caption.
+    #[must_use]
+    pub fn caption(mut self, caption: impl Into<String>) -> Self {
+        self.heading.caption = caption.into();
+        self
+    }
+
+    /// Adds a block of columns.
+    pub fn block(&mut self, title: impl Into<String>, columns: Vec<HeatMapColumn>) {
+        self.blocks.push(HeatMapBlock {
+            title: title.into(),
+            columns,
         });
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::curves::CurvesPage;
 use super::forest::ForestPage;
+use super::heat_maps::{self, HeatMapsPage};
 use super::table::{push_row, quoted, wrapped};
 use super::{aside, page};
 use crate::error::{Error, Result};
@@ -50,6 +51,10 @@ pub(super) fn write(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
                 paths.extend(picture(&ForestPage::of(forest)?, dir, &heading.name)?);
                 true
             }
+            Part::HeatMaps(maps) => {
+                paths.extend(picture(&HeatMapsPage::of(maps)?, dir, &heading.name)?);
+                true
+            }
         };
         let picture = |ending: &str| drawn.then(|| file(ending));
         entries.push(json!({
@@ -89,6 +94,7 @@ pub(super) fn heading(part: &Part) -> &Heading {
         Part::Table(table) => &table.heading,
         Part::Curves(curves) => &curves.heading,
         Part::Forest(forest) => &forest.heading,
+        Part::HeatMaps(maps) => &maps.heading,
     }
 }
 
@@ -142,6 +148,7 @@ pub(super) fn csv(part: &Part) -> Result<String> {
         }
         Part::Curves(curves) => points(curves),
         Part::Forest(forest) => estimates(forest),
+        Part::HeatMaps(maps) => heat_maps::rows(maps)?,
     };
     Ok(rows.iter().fold(String::new(), |mut text, row| {
         let fields: Vec<String> = row.iter().map(|field| quoted(field)).collect();
@@ -238,6 +245,7 @@ pub(super) fn chart(part: &Part) -> Result<Option<String>> {
         Part::Table(_) => None,
         Part::Curves(curves) => Some(page::svg_text(&CurvesPage::of(curves)?)?),
         Part::Forest(forest) => Some(page::svg_text(&ForestPage::of(forest)?)?),
+        Part::HeatMaps(maps) => Some(page::svg_text(&HeatMapsPage::of(maps)?)?),
     })
 }
 

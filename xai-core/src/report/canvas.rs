@@ -7,6 +7,7 @@ use plotters::style::FontTransform;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::font::{HALF_CAPITAL, text_pixels, text_width};
+use super::heat_color::Rgb;
 use crate::error::{Error, Result};
 
 /// What an SVG asks its viewer for, in order of preference: the font that we measure with comes first.
@@ -97,15 +98,14 @@ impl<DB: DrawingBackend> Canvas<DB> {
         self.area.draw(&circle).map_err(failed)
     }
 
-    /// A grey picture (0 black, 1 white), whose pixels become squares of `side`.
-    pub fn picture(&self, (x, y): (f64, f64), grey: &Array2<f32>, side: f64) -> Result<()> {
+    /// A picture whose pixels become squares of `side`.
+    pub fn picture(&self, (x, y): (f64, f64), colors: &Array2<Rgb>, side: f64) -> Result<()> {
         let each = self.scaled(side).max(1) as usize;
-        let (width, height) = (each * grey.ncols(), each * grey.nrows());
+        let (width, height) = (each * colors.ncols(), each * colors.nrows());
         let mut pixels = Vec::with_capacity(3 * width * height);
         for row in 0..height {
             for column in 0..width {
-                let value = grey[(row / each, column / each)].clamp(0.0, 1.0);
-                pixels.extend([(value * 255.0).round() as u8; 3]);
+                pixels.extend(colors[(row / each, column / each)]);
             }
         }
         let size = (width as u32, height as u32);

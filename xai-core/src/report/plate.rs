@@ -6,6 +6,7 @@ use plotters::prelude::*;
 use super::canvas::{Align, Canvas, Turn};
 use super::font::text_width;
 use super::legend::{ORANGE, SKY};
+use super::outline::{Pen, draw_outline};
 use super::page::Page;
 use crate::error::Result;
 use crate::lesion::Class;
@@ -152,11 +153,17 @@ impl Page for Plate {
                 let over = (x + picture.width() / 2.0, y + title / 2.0);
                 canvas.text(&picture.title, over, TEXT, Align::Center, Turn::None)?;
                 let corner = (x, y + title);
-                canvas.picture(corner, &picture.grey, PIXEL)?;
+                let grey = picture
+                    .grey
+                    .mapv(|v| [(v.clamp(0.0, 1.0) * 255.0).round() as u8; 3]);
+                canvas.picture(corner, &grey, PIXEL)?;
                 for (class, mask) in &picture.outlines {
-                    for side in sides(mask) {
-                        draw_side(canvas, corner, side, color(*class))?;
-                    }
+                    let pen = Pen {
+                        pixel: PIXEL,
+                        width: OUTLINE,
+                        color: color(*class),
+                    };
+                    draw_outline(canvas, corner, mask, pen)?;
                 }
                 x += picture.width() + GAP;
             }
@@ -171,74 +178,5 @@ fn color(class: Class) -> RGBColor {
     match class {
         Class::Regular => SKY,
         Class::Irregular => ORANGE,
-    }
-}
-
-/// A line along the pixels' borders, from one `(column, row)` to another.
-pub(super) type Side = [(usize, usize); 2];
-
-/// Where a mask's pixels border on others. Straight runs are one side.
-pub(super) fn sides(mask: &Array2<bool>) -> Vec<Side> {
-    let mut sides = Vec::new();
-    for (turned, mask) in [(false, mask.view()), (true, mask.t())] {
-        let at = |r: usize, c: usize| mask.get((r, c)).is_some_and(|&set| set);
-        for r in 0..=mask.nrows() {
-            let border = |c| at(r, c) != at(r.wrapping_sub(1), c);
-            let mut c = 0;
-            while c < mask.ncols() {
-                let start = c;
-                while c < mask.ncols() && border(c) {
-                    c += 1;
-                }
-                if c > start {
-                    sides.push(match turned {
-                        false => [(start, r), (c, r)],
-                        true => [(r, start), (r, c)],
-                    });
-                }
-                c += 1;
-            }
-        }
-    }
-    sides
-}
-
-fn draw_side<DB: DrawingBackend>(
-    canvas: &Canvas<DB>,
-    (x, y): (f64, f64),
-    [from, to]: Side,
-    color: RGBColor,
-) -> Result<()> {
-    // A rectangle, not a line: it fills the corners where sides meet.
-    let half = OUTLINE / 2.0;
-    let place = |(column, row): (usize, usize), off: f64| {
-        (
-            x + PIXEL * column as f64 + off,
-            y + PIXEL * row as f64 + off,
-        )
-    };
-    canvas.rectangle(place(from, -half), place(to, half), color)
-}
-
-#[cfg(test)]
-mod tests {
-    use ndarray::array;
-
-    use super::sides;
-
-    #[test]
-    fn an_outline_runs_round_a_mask_and_its_hole() {
-        let mut one = sides(&array![[false, true], [false, true]]);
-        one.sort();
-        let around = [
-            [(1, 0), (1, 2)],
-            [(1, 0), (2, 0)],
-            [(1, 2), (2, 2)],
-            [(2, 0), (2, 2)],
-        ];
-        assert_eq!(one, around);
-        let ring = array![[true, true, true], [true, false, true], [true, true, true]];
-        assert_eq!(sides(&ring).len(), 8);
-        assert!(sides(&array![[false, false]]).is_empty());
     }
 }

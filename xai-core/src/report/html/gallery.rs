@@ -13,7 +13,7 @@ use crate::experiment::read_maps;
 use crate::experiment::results::{CellResult, SweepResult};
 use crate::lesion::Class;
 use crate::report::heat_color::{colors, shades};
-use crate::report::plate::sides;
+use crate::report::outline::sides;
 use crate::score::{Metric, Precision};
 
 /// Larger pictures are shown smaller, so that the page stays small: their pixels are averaged in blocks.

@@ -1,0 +1,64 @@
+//! Figure 3 of the paper: what each method marks in one image, by what the network was pre-trained on and by how much
+//! of it was fine-tuned. The networks are those of `fig4_best`.
+
+use experiments::{best_rates, explain, fine_tune};
+use xai_core::prelude::*;
+
+/// Heat maps of one image by method, pre-training corpus and degree of fine-tuning, at the best accuracy that each
+/// of them reaches (Oliveira et al. 2024, Figure 3).
+#[experiment(select(max = |v| v.accuracy))]
+struct Fig3Heatmaps {
+    #[axis]
+    corpus: Corpus,
+    #[axis]
+    depth: Depth,
+    #[tune(|scale, corpus, depth| best_rates(scale, corpus, depth))]
+    rate: f64,
+    #[seed(1)]
+    seed: u64,
+}
+
+impl Run for Fig3Heatmaps {
+    type Model = Network;
+
+    fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {
+        fine_tune(lab, self.corpus, self.depth, self.rate, self.seed)
+    }
+
+    fn test(&self, fitted: &Fitted<Network>, lab: &Lab) -> Result<Scores> {
+        explain(&fitted.model, lab.test().classified_correctly_by_all()?)
+    }
+
+    fn analysis(results: &Results<Self>, analysis: &mut Analysis) -> Result<()> {
+        let mut figure = HeatMaps::new("heat_maps", "Heat maps of one image").caption(
+            "A row a method, a column a degree of fine-tuning. Outlined: the lesions. Each map is scaled to its own \
+             largest value, over the darkened image.",
+        );
+        for corpus in Corpus::LEVELS {
+            let mut columns = Vec::new();
+            for (cell, tested) in results.winners() {
+                if cell.parameters.corpus == *corpus {
+                    // All networks explain the same images. The one with the most to find, of irregular lesions if
+                    // there is one.
+                    let shown = tested.shown()?.into_iter();
+                    let most = |image: &Shown| {
+                        (image.class, image.truth.iter().filter(|&&set| set).count())
+                    };
+                    columns.extend(shown.max_by_key(most).map(|image| HeatMapColumn {
+                        title: cell.parameters.depth.name().to_owned(),
+                        image,
+                    }));
+                }
+            }
+            if !columns.is_empty() {
+                figure.block(format!("Pre-trained on {}", corpus.name()), columns);
+            }
+        }
+        analysis.heat_maps(figure);
+        Ok(())
+    }
+}
+
+fn main() -> ExitCode {
+    xai_core::run::<Fig3Heatmaps>()
+}
