@@ -29,6 +29,7 @@ impl Run for Fig3Heatmaps {
         explain(&fitted.model, lab.test().classified_correctly_by_all()?)
     }
 
+    // ANCHOR: analysis
     fn analysis(results: &Results<Self>, analysis: &mut Analysis) -> Result<()> {
         let mut figure = HeatMaps::new("heat_maps", "Heat maps of one image").caption(
             "A row a method, a column a degree of fine-tuning. Outlined: the lesions. Each map is scaled to its own \
@@ -57,6 +58,7 @@ impl Run for Fig3Heatmaps {
         analysis.heat_maps(figure);
         Ok(())
     }
+    // ANCHOR_END: analysis
 }
 
 fn main() -> ExitCode {

@@ -87,6 +87,7 @@ fn unscored() -> SweepResult {
             maps: None,
         }],
         baselines: Vec::new(),
+        baseline_maps: None,
     }
 }
 

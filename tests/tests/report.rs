@@ -107,6 +107,7 @@ fn small() -> SweepResult {
                 scores: [pair("saliency", 0.1, 0.2), pair("lrp", 0.3, 0.4)].concat(),
             },
         ],
+        baseline_maps: None,
     }
 }
 
@@ -127,6 +128,15 @@ fn table_csv() {
     Untrained network,,,,,saliency,2,,,,0.150000,0.100000,0.200000,0.150000
     Untrained network,,,,,lrp,2,,,,0.350000,0.300000,0.400000,0.350000
     "#);
+}
+
+/// Quartiles by hand: NumPy's, between neighbours.
+#[test]
+fn figure_csv() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = report::write(&small(), folder.path()).unwrap();
+    assert_eq!(paths[3], folder.path().join("figure.csv"));
+    insta::assert_snapshot!(fs::read_to_string(&paths[3]).unwrap(), @"");
 }
 
 #[test]
@@ -156,7 +166,7 @@ fn a_second_report_replaces_the_first_and_is_equal() {
     assert!(first == second);
     assert_eq!(
         fs::read_dir(folder.path()).unwrap().count(),
-        3,
+        4,
         "no partial file is left"
     );
 }
@@ -335,6 +345,7 @@ fn panels(methods: usize) -> SweepResult {
         ],
         cells,
         baselines,
+        baseline_maps: None,
     }
 }
 

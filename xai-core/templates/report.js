@@ -19,6 +19,7 @@
   };
   const image = menu("image", data.images.map((one) => one.name));
   const method = menu("method", data.methods);
+  const network = data.baselines.length ? menu("network", ["trained", ...data.baselines.map((one) => one.about)]) : null;
   const axes = data.axes.map(([name, levels]) => {
     // Levels that have a heat map; the value is the level's own name.
     const shown = levels.filter((level) => data.cells.some((cell) => cell.levels.includes(level)));
@@ -50,9 +51,14 @@
   const score = (map) => (map && map[1] !== null ? `precision ${map[1]}` : "no score");
 
   function show() {
-    const chosen = axes.map((select) => select.value);
-    const cell = data.cells.find((one) => one.levels.every((level, at) => level === chosen[at]));
-    const maps = cell ? cell.maps[image.value] : data.methods.map(() => null);
+    const baseline = network && data.baselines[network.value - 1];
+    axes.forEach((select) => { select.disabled = Boolean(baseline); });
+    const chosen = baseline ? [baseline.about] : axes.map((select) => select.value);
+    const cell = baseline || data.cells.find((one) => one.levels.every((level, at) => level === chosen[at]));
+    // Filters, the last methods, know no network.
+    const filters = data.filters[image.value];
+    const none = () => data.methods.slice(filters.length).map(() => null);
+    const maps = (cell ? cell.maps[image.value] : none()).concat(filters);
     const map = maps[method.value];
     fill(view, map);
     const name = data.methods[method.value];

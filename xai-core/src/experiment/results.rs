@@ -67,6 +67,8 @@ pub struct SweepResult {
     pub cells: Vec<CellResult>,
     /// The references.
     pub baselines: Vec<Baseline>,
+    /// The file of some of their heat maps, for [`read_maps`]; `None` in a result that was not run.
+    pub baseline_maps: Option<PathBuf>,
 }
 
 /// What the last run of an experiment left on disk.

@@ -2,6 +2,7 @@
 
 use super::names::method_title;
 use super::summary::Summary;
+use super::table::quoted;
 use crate::statistics::BoxSummary;
 
 /// Box plots of precision, a panel a method.
@@ -120,6 +121,46 @@ impl Figure {
             x_title,
             chance: summary.chance,
         }
+    }
+}
+
+impl Figure {
+    /// What is drawn: a row a box, with the accuracy of its networks where it has some, and one of the chance level.
+    pub fn csv(&self) -> String {
+        let mut text = String::from(
+            "method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,accuracy\n",
+        );
+        let mut row = |names: [&str; 3], one: &BoxSummary, accuracy: Option<f64>| {
+            let numbers = [
+                one.lower_whisker,
+                one.lower_quartile,
+                one.median,
+                one.upper_quartile,
+                one.upper_whisker,
+            ];
+            let mut fields = names.map(quoted).to_vec();
+            fields.extend(numbers.map(|number| format!("{number:.6}")));
+            fields.push(accuracy.map_or(String::new(), |accuracy| format!("{accuracy:.6}")));
+            text.push_str(&fields.join(","));
+            text.push('\n');
+        };
+        for panel in &self.panels {
+            for (name, one) in self.baselines.iter().zip(&panel.baselines) {
+                one.iter()
+                    .for_each(|one| row([&panel.title, name, ""], one, None));
+            }
+            for (at, (tick, boxes)) in self.ticks.iter().zip(&panel.boxes).enumerate() {
+                for (series, one) in self.series.iter().zip(boxes) {
+                    let names = [&*panel.title, &series.name, tick];
+                    one.iter()
+                        .for_each(|one| row(names, one, series.accuracy[at]));
+                }
+            }
+        }
+        if let Some(chance) = self.chance {
+            text.push_str(&format!(",Chance level,,,,{chance:.6},,,\n"));
+        }
+        text
     }
 }
 

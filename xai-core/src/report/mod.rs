@@ -41,7 +41,7 @@ use draw::BoxPlots;
 use figure::Figure;
 use summary::Summary;
 
-/// Writes `table.csv`, `figure.svg` and `figure.png` to the folder `dir`, which is made if it is
+/// Writes `table.csv`, `figure.svg`, `figure.png` and `figure.csv` to the folder `dir`, which is made if it is
 /// missing, and gives their paths.
 ///
 /// - `table.csv`: one row a combination of levels and method with the values chosen, the numbers
@@ -50,6 +50,7 @@ use summary::Summary;
 ///   baselines' rows.
 /// - `figure.svg` and `figure.png`: laid out like Figure 4 of the paper, a panel a method. The
 ///   second axis runs along x, the levels of all others have a colour each.
+/// - `figure.csv`: what the figure shows, a row a box with its quartiles and whiskers.
 ///
 /// # Errors
 /// A cell without a level of an axis, a score that is not finite, a sweep without a single score of
@@ -65,6 +66,9 @@ pub fn write(result: &SweepResult, dir: &Path) -> Result<Vec<PathBuf>> {
         })?,
         aside(dir, "figure.svg", |path| page::svg(&plots, path))?,
         aside(dir, "figure.png", |path| page::png(&plots, path))?,
+        aside(dir, "figure.csv", |path| {
+            fs::write(path, figure.csv()).map_err(|e| Error::file(path, e))
+        })?,
     ])
 }
 

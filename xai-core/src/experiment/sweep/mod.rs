@@ -269,7 +269,8 @@ impl<R: Run> Sweep<'_, R> {
         match work::baselines::<R>(self.layout.plan.name, &self.lab, &scored) {
             Ok((folder, baselines)) => {
                 self.record_winners(&winners, &folder)?;
-                self.result(&winners, baselines).map(Some)
+                let maps = folder.join(MAPS);
+                self.result(&winners, baselines, maps).map(Some)
             }
             Err(error) if matches!(error, Error::Interrupted) || error.is_disk_full() => Err(error),
             Err(error) => {
@@ -316,7 +317,12 @@ impl<R: Run> Sweep<'_, R> {
         self.lab.store().keep(PLAN, &self.record)
     }
 
-    fn result(&self, winners: &[usize], baselines: Vec<Baseline>) -> Result<SweepResult> {
+    fn result(
+        &self,
+        winners: &[usize],
+        baselines: Vec<Baseline>,
+        baseline_maps: PathBuf,
+    ) -> Result<SweepResult> {
         let cell = |&winner: &usize| {
             let cell = &self.layout.cells[winner];
             let manifest = cell.manifest.as_ref().expect("winners are fitted");
@@ -349,6 +355,7 @@ impl<R: Run> Sweep<'_, R> {
                 .collect(),
             cells: winners.iter().map(cell).collect::<Result<_>>()?,
             baselines,
+            baseline_maps: Some(baseline_maps),
         })
     }
 }

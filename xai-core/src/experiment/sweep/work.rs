@@ -120,7 +120,7 @@ fn numbered(index: usize) -> String {
     format!("{index}.parquet")
 }
 
-/// The baselines, kept as a stage: names in order, and the scores of each. Gives the stage's folder too.
+/// The baselines, kept as a stage: names in order, the scores of each, and some heat maps. Gives the stage's folder too.
 pub(super) fn baselines<R: Run>(
     experiment: &str,
     lab: &Lab,
@@ -137,11 +137,13 @@ pub(super) fn baselines<R: Run>(
     });
     let inputs = with_data(inputs, lab.data());
     let folder = lab.stage("baselines", &inputs, |folder| {
-        let baselines = R::baselines(&lab)?;
+        let gallery = Gallery::new(SHOWN);
+        let baselines = R::baselines(&lab.with_gallery(&gallery))?;
         for (index, baseline) in baselines.iter().enumerate() {
             write_scores(&folder.join(numbered(index)), &baseline.scores)?;
         }
         let names: Vec<_> = baselines.iter().map(|baseline| &baseline.name).collect();
+        write_maps(&folder.join(MAPS), &gallery.take())?;
         write_json(&folder.join(NAMES), &names)
     })?;
     let baselines = read_baselines(&folder)?;

@@ -19,10 +19,11 @@ use crate::score::{Metric, Precision};
 /// Larger pictures are shown smaller, so that the page stays small: their pixels are averaged in blocks.
 const LARGEST: usize = 128;
 
-/// The heat maps of the first training of each combination of levels.
+/// The heat maps of the first training of each combination of levels, and of the baselines.
 pub(super) struct Gallery<'a> {
-    axes: &'a [(String, Vec<String>)],
+    result: &'a SweepResult,
     cells: Vec<(&'a CellResult, Vec<Shown>)>,
+    baselines: Vec<Shown>,
 }
 
 impl<'a> Gallery<'a> {
@@ -45,9 +46,12 @@ impl<'a> Gallery<'a> {
                 cells.push((cell, shown));
             }
         }
+        // Stages of earlier versions have none.
+        let baselines = result.baseline_maps.as_ref().filter(|path| path.exists());
         Ok(Self {
-            axes: &result.axes,
+            result,
             cells,
+            baselines: baselines.map_or_else(|| Ok(Vec::new()), |path| read_maps(path))?,
         })
     }
 
@@ -115,43 +119,64 @@ impl<'a> Gallery<'a> {
                 "outline": outline(&image.truth),
             }))
         };
-        let map = |shown: Option<&Shown>, method: &&str| -> Result<Json> {
-            let Some(image) = shown else {
-                return Ok(Json::Null);
-            };
-            let Some(map) = image.map(method) else {
-                return Ok(Json::Null);
-            };
-            let precision = Precision.score(map.view(), image.truth.view())?;
-            Ok(json!([
-                heat(map.view())?,
-                precision.map(|p| format!("{p:.3}"))
-            ]))
-        };
         let cells = self.cells.par_iter().map(|(cell, shown)| {
-            let maps = images.iter().map(|image| {
-                let here = shown.iter().find(|here| here.index == image.index);
-                methods
-                    .iter()
-                    .map(|method| map(here, method))
-                    .collect::<Result<Json>>()
-            });
-            let levels = self.axes.iter().map(|(axis, _)| level(cell, axis));
+            let levels = self.result.axes.iter().map(|(axis, _)| level(cell, axis));
             Ok(json!({
                 "levels": levels.collect::<Json>(),
                 "about": about(cell),
-                "maps": maps.collect::<Result<Json>>()?,
+                "maps": maps(shown, &images, &methods)?,
             }))
         });
+        // A baseline that has methods in common with the networks is a network, too. A filter is a method that knows no
+        // network: its map of an image is the same whatever is chosen.
+        let baselines = self.result.baselines.iter().filter(|baseline| {
+            let mut scores = baseline.scores.iter();
+            scores.any(|score| methods.contains(&score.method.as_str()))
+        });
+        let baselines = baselines.map(|baseline| {
+            let maps = maps(&self.baselines, &images, &methods)?;
+            Ok(json!({ "about": baseline.name, "maps": maps }))
+        });
+        let mut filters: Vec<&str> = Vec::new();
+        for (method, _) in self.baselines.iter().flat_map(|image| &image.maps) {
+            if !methods.contains(&method.as_str()) && !filters.contains(&method.as_str()) {
+                filters.push(method);
+            }
+        }
+        let axes = self.result.axes.iter();
+        let axes = axes.map(|(name, levels)| json!([name.replace('_', " "), levels]));
+        let titles = methods.iter().chain(&filters);
         let text = json!({
-            "axes": self.axes.iter().map(|(name, levels)| json!([name.replace('_', " "), levels])).collect::<Json>(),
-            "methods": methods.iter().map(|name| method_title(name)).collect::<Json>(),
+            "axes": axes.collect::<Json>(),
+            "methods": titles.map(|name| method_title(name)).collect::<Json>(),
             "images": images.iter().map(image).collect::<Result<Json>>()?,
             "cells": cells.collect::<Result<Vec<Json>>>()?,
+            "baselines": baselines.collect::<Result<Json>>()?,
+            "filters": maps(&self.baselines, &images, &filters)?,
         });
         // Within a <script>, `<` could end it.
         Ok(text.to_string().replace('<', "\\u003c"))
     }
+}
+
+/// By image and method: the heat map and its precision, or null.
+fn maps(shown: &[Shown], images: &[&Shown], methods: &[&str]) -> Result<Json> {
+    let map = |image: &Shown, method: &str| -> Result<Json> {
+        let Some(map) = image.map(method) else {
+            return Ok(Json::Null);
+        };
+        let precision = Precision.score(map.view(), image.truth.view())?;
+        let precision = precision.map(|precision| format!("{precision:.3}"));
+        Ok(json!([heat(map.view())?, precision]))
+    };
+    let of_image = |image: &&Shown| -> Result<Json> {
+        let here = shown.iter().find(|here| here.index == image.index);
+        let methods = methods.iter();
+        methods
+            .map(|method| here.map_or(Ok(Json::Null), |image| map(image, method)))
+            .collect()
+    };
+    images.iter().map(of_image).collect()
 }
 
 fn level<'a>(cell: &'a CellResult, axis: &str) -> Option<&'a str> {
