@@ -52,7 +52,11 @@ impl Run for Fig3Heatmaps {
                 }
             }
             if !columns.is_empty() {
-                figure.block(format!("Pre-trained on {}", corpus.name()), columns);
+                let name = match corpus {
+                    Corpus::Mri => "MR slices",
+                    other => other.name(),
+                };
+                figure.block(format!("Pre-trained on {name}"), columns);
             }
         }
         analysis.heat_maps(figure);
