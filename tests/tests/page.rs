@@ -202,7 +202,7 @@ for (const kind of ["error", "warn"]) console[kind] = (...words) => problems.pus
 const USE: &str = r#"<script>
 addEventListener("load", async () => {
   const find = (selector) => document.querySelector(`.gallery ${selector}`);
-  const state = () => JSON.stringify([find(".view .heat").src, find(".view .image").src, find(".view path").getAttribute("d")]);
+  const state = () => JSON.stringify([find(".view .heat").src, find(".view .heat").hidden, find(".view .image").src, find(".view path").getAttribute("d")]);
   const found = { controls: {}, missing: "" };
   const heat = find(".view .heat");
   await heat.decode();
@@ -213,7 +213,7 @@ addEventListener("load", async () => {
     select.selectedIndex = 1;
     select.dispatchEvent(new Event("change"));
     found.controls[label.firstChild.textContent] = before !== state();
-    if (["method", "network"].includes(label.firstChild.textContent)) {
+    if (label.firstChild.textContent === "network") {
       select.selectedIndex = 0;
       select.dispatchEvent(new Event("change"));
     }

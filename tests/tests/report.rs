@@ -136,7 +136,17 @@ fn figure_csv() {
     let folder = tempfile::tempdir().unwrap();
     let paths = report::write(&small(), folder.path()).unwrap();
     assert_eq!(paths[3], folder.path().join("figure.csv"));
-    insta::assert_snapshot!(fs::read_to_string(&paths[3]).unwrap(), @"");
+    insta::assert_snapshot!(fs::read_to_string(&paths[3]).unwrap(), @r#"
+    method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,accuracy
+    Saliency,Sobel filter,,0.020000,0.025000,0.030000,0.035000,0.040000,
+    Saliency,Untrained network,,0.100000,0.125000,0.150000,0.175000,0.200000,
+    Saliency,Mri,1conv,0.200000,0.350000,0.500000,0.650000,0.800000,0.850000
+    Saliency,"Shapes, drawn",1conv,0.500000,0.500000,0.500000,0.500000,0.500000,0.700000
+    LRP,Sobel filter,,0.020000,0.025000,0.030000,0.035000,0.040000,
+    LRP,Untrained network,,0.300000,0.325000,0.350000,0.375000,0.400000,
+    LRP,Mri,1conv,0.100000,0.100000,0.200000,0.300000,0.300000,0.850000
+    ,Chance level,,,,0.030000,,,
+    "#);
 }
 
 #[test]
@@ -211,7 +221,7 @@ fn boxes_stand_where_their_numbers_are() {
     // The highest value is 0.8, so the first panel's grid lines are 0, 0.2, 0.4, 0.6 and 0.8.
     let grid: Vec<f64> = svg
         .lines()
-        .filter(|line| line.contains("#DEDEDE"))
+        .filter(|line| line.starts_with("<polyline") && line.contains("#DEDEDE"))
         .map(|line| numbers(attribute(line, "points"))[1])
         .take(5)
         .collect();

@@ -14,9 +14,7 @@ use super::super::results::Baseline;
 use super::super::run::{Fitted, Model, Run};
 use super::super::scores::{Predictions, read_scores, write_scores};
 use super::super::settings::FIT_CODE;
-use super::super::store::{
-    MAPS, MODEL, Manifest, PREDICTIONS, SCORES, Scored, Status, write_json,
-};
+use super::super::store::{MAPS, MODEL, Manifest, PREDICTIONS, SCORES, Scored, Status, write_json};
 use super::cell::Cell;
 use crate::attribution::Gallery;
 use crate::error::{Error, Result};

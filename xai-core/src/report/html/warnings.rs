@@ -48,7 +48,7 @@ pub(super) fn of(
         let images = images_of(result);
         if images < FEW {
             warnings.push(format!(
-                "Only {images} images are scored: the intervals are rough."
+                "The number of scored images is only {images}: the intervals are rough."
             ));
         }
         if summary.groups.iter().any(|group| group.seeds() < 2) {
