@@ -6,14 +6,13 @@
 //! `X.npy` is float32 or float64 `[n, c, h, w]`; `DIR/<method>.npy` is float32 of the same shape.
 //! The grammar of `N.json` is in the documentation of `xai_core::network::json`.
 
-use std::fs::{self, File};
-use std::io::{BufReader, BufWriter};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use experiments::npy;
 use ndarray::Array4;
-use npyz::{DType, NpyFile, Order, WriterBuilder};
 use xai_core::attribution::{Images, Memory, Panel, Segments, methods};
 use xai_core::device::DeviceChoice;
 use xai_core::network::json;
@@ -112,7 +111,7 @@ fn explain(options: &Options) -> Result<()> {
     let maps = panel.explain(&network, &images, options.target)?;
     for map in maps {
         let path = options.out.join(format!("{}.npy", map.method));
-        write(&path, &map.values).map_err(|problem| Error::file(&path, problem))?;
+        npy::write(&path, &map.values)?;
         println!("{}", path.display());
     }
     Ok(())
@@ -128,40 +127,9 @@ fn list() {
 
 /// Reads an array `[n, c, h, w]`.
 fn read(path: &Path) -> Result<Array4<f32>> {
-    let wrong = |problem: String| Error::file(path, problem);
-    let file = File::open(path).map_err(|problem| wrong(problem.to_string()))?;
-    let npy = NpyFile::new(BufReader::new(file)).map_err(|problem| wrong(problem.to_string()))?;
-    let shape: Vec<usize> = npy.shape().iter().map(|&size| size as usize).collect();
-    let &[n, c, h, w] = shape.as_slice() else {
-        return Err(wrong(format!(
-            "is {shape:?}; should be [n, channels, h, w]"
-        )));
-    };
-    let order = npy.order();
-    let kind = match npy.dtype() {
-        DType::Plain(kind) => kind.to_string(),
-        _ => String::new(),
-    };
-    let values = match &kind[kind.len().saturating_sub(2)..] {
-        "f4" => npy.into_vec::<f32>(),
-        "f8" => (npy.into_vec::<f64>()).map(|v| v.into_iter().map(|x| x as f32).collect()),
-        _ => return Err(wrong("should hold float32 or float64".into())),
-    };
-    let values = values.map_err(|problem| wrong(problem.to_string()))?;
-    let array = match order {
-        Order::C => Array4::from_shape_vec([n, c, h, w], values),
-        Order::Fortran => Array4::from_shape_vec([w, h, c, n], values).map(Array4::reversed_axes),
-    };
-    array.map_err(|problem| wrong(problem.to_string()))
-}
-
-fn write(path: &Path, values: &Array4<f32>) -> std::io::Result<()> {
-    let (n, c, h, w) = values.dim();
-    let mut npy = npyz::WriteOptions::new()
-        .default_dtype()
-        .shape(&[n, c, h, w].map(|size| size as u64))
-        .writer(BufWriter::new(File::create(path)?))
-        .begin_nd()?;
-    npy.extend(values.iter())?;
-    npy.finish()
+    let images = npy::read(path, |value| value as f32)?;
+    let shape = images.shape().to_vec();
+    images
+        .into_dimensionality()
+        .map_err(|_| Error::file(path, format!("is {shape:?}; should be [n, channels, h, w]")))
 }

@@ -6,15 +6,13 @@
 //! `explain_image` writes such maps, `make_dataset` such a truth. The metrics are in the documentation of
 //! `xai_core::score` and in the book.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use experiments::npy;
 use ndarray::parallel::prelude::*;
-use ndarray::{Array4, ArrayD, Axis, Ix3, Ix4};
-use npyz::{DType, Deserialize, NpyFile, Order, TypeChar};
+use ndarray::{Array4, Axis, Ix3, Ix4};
 use xai_core::experiment::write_scores;
 use xai_core::score::{self, Channels, Combine, Metric, Score, Scores, Sign, chance_name};
 use xai_core::{Error, Result};
@@ -149,7 +147,7 @@ fn run(options: &Options) -> Result<()> {
 
 /// The maps as `[n, c, h, w]`.
 fn maps(path: &Path) -> Result<Array4<f32>> {
-    let maps = read(path)?.mapv(|value| value as f32);
+    let maps = npy::read(path, |value| value as f32)?;
     let shape = maps.shape().to_vec();
     let with_channels = match shape.len() {
         3 => maps.insert_axis(Axis(1)),
@@ -164,7 +162,7 @@ fn maps(path: &Path) -> Result<Array4<f32>> {
 }
 
 fn truth(path: &Path) -> Result<ndarray::Array3<bool>> {
-    let truth = read(path)?;
+    let truth = npy::read(path, |value| value)?;
     if truth.iter().any(|value| value.is_nan()) {
         return Err(Error::file(
             path,
@@ -177,7 +175,7 @@ fn truth(path: &Path) -> Result<ndarray::Array3<bool>> {
 }
 
 fn classes(path: &Path, n: usize) -> Result<Vec<u8>> {
-    let class = read(path)?;
+    let class = npy::read(path, |value| value)?;
     if class.shape() != [n] {
         return Err(Error::file(
             path,
@@ -192,47 +190,4 @@ fn classes(path: &Path, n: usize) -> Result<Vec<u8>> {
         )),
     };
     class.iter().map(small).collect()
-}
-
-/// Any array of numbers.
-fn read(path: &Path) -> Result<ArrayD<f64>> {
-    let wrong = |problem: String| Error::file(path, problem);
-    let file = File::open(path).map_err(|problem| wrong(problem.to_string()))?;
-    let npy = NpyFile::new(BufReader::new(file))
-        .map_err(|problem| wrong(format!("not a .npy file ({problem})")))?;
-    let shape: Vec<usize> = npy.shape().iter().map(|&size| size as usize).collect();
-    let order = npy.order();
-    let kind = match npy.dtype() {
-        DType::Plain(kind) => Some((kind.type_char(), kind.size_field())),
-        _ => None,
-    };
-    let values = match kind {
-        Some((TypeChar::Float, 4)) => numbers::<f32>(npy, f64::from),
-        Some((TypeChar::Float, 8)) => numbers::<f64>(npy, |value| value),
-        Some((TypeChar::Bool, 1)) => numbers::<bool>(npy, |value| f64::from(u8::from(value))),
-        Some((TypeChar::Uint, 1)) => numbers::<u8>(npy, f64::from),
-        Some((TypeChar::Int, 4)) => numbers::<i32>(npy, f64::from),
-        Some((TypeChar::Int, 8)) => numbers::<i64>(npy, |value| value as f64),
-        _ => {
-            return Err(wrong(
-                "should hold float32, float64, bool, uint8, int32 or int64".into(),
-            ));
-        }
-    };
-    let values = values.map_err(|problem| wrong(problem.to_string()))?;
-    let array = match order {
-        Order::C => ArrayD::from_shape_vec(shape, values),
-        Order::Fortran => {
-            let reversed: Vec<usize> = shape.into_iter().rev().collect();
-            ArrayD::from_shape_vec(reversed, values).map(ArrayD::reversed_axes)
-        }
-    };
-    array.map_err(|problem| wrong(problem.to_string()))
-}
-
-fn numbers<T: Deserialize>(
-    npy: NpyFile<impl Read>,
-    number: fn(T) -> f64,
-) -> std::io::Result<Vec<f64>> {
-    Ok(npy.into_vec::<T>()?.into_iter().map(number).collect())
 }

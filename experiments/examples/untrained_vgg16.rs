@@ -3,7 +3,8 @@
 //!
 //!     cargo run --release --example untrained_vgg16 -- --images 16
 //!
-//! The network has full width and takes 224 x 224 pixels: give it some seconds an image.
+//! The network has full width and takes 224 x 224 pixels: give it some seconds an image. How a method does depends on the
+//! network that happens to be drawn: `--networks 5` shows the medians of as many.
 
 use std::process::ExitCode;
 
@@ -28,7 +29,10 @@ struct Options {
     /// `flex` (CPU), `cuda`, `cuda:1`, or `cuda-f32` (a GPU that multiplies in 32 bits).
     #[arg(long, default_value = "flex")]
     device: DeviceChoice,
-    /// Seed of the network.
+    /// Networks that are drawn.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    networks: u64,
+    /// Seed of the first network; the others have the next ones.
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -72,8 +76,41 @@ fn compare(options: &Options) -> Result<()> {
         dropout: 0.5,
         classes: 2,
     };
-    let network = vgg.init(false, options.seed, &device);
-    let panel = Panel::new()
+    let seeds = options.seed..options.seed + options.networks;
+    let scores =
+        seeds.map(|seed| panel().score(&vgg.init(false, seed, &device), &images, &Precision));
+    let scores: Vec<Scores> = scores.collect::<Result<_>>()?;
+    println!(
+        "{} images, {} networks: median, lower and upper quartile of the precision; medians of each network",
+        options.images, options.networks
+    );
+    let methods: Vec<&str> = scores[0]
+        .chunk_by(|a, b| a.method == b.method)
+        .map(|rows| rows[0].method.as_ref())
+        .collect();
+    for method in methods {
+        let of_method = |rows: &Scores| -> Vec<f64> {
+            let rows = rows.iter().filter(|row| row.method == method);
+            rows.map(|row| row.value).collect()
+        };
+        let each: Vec<Vec<f64>> = scores.iter().map(of_method).collect();
+        let medians = each.iter().filter_map(|values| BoxSummary::of(values));
+        let medians: Vec<String> = medians.map(|of| format!("{:.3}", of.median)).collect();
+        if let Some(all) = BoxSummary::of(&each.concat()) {
+            println!(
+                "  {method:24} {:8.3} {:8.3} {:8.3}   {}",
+                all.median,
+                all.lower_quartile,
+                all.upper_quartile,
+                medians.join(" ")
+            );
+        }
+    }
+    Ok(())
+}
+
+fn panel() -> Panel<Network> {
+    Panel::new()
         // Without biases the gradient is the same all the way from black to the image, whatever the steps.
         .with(IntegratedGradients { steps: 2 })
         .with(GradientShap::default())
@@ -82,28 +119,7 @@ fn compare(options: &Options) -> Result<()> {
         .with(InputXGradient)
         .with(GuidedBackprop)
         .with(Deconvolution)
-        .with(Lrp::epsilon(1e-9));
-    let scores = panel.score(&network, &images, &Precision)?;
-    println!(
-        "{} images: median, lower and upper quartile of the precision",
-        options.images
-    );
-    for of_method in scores.chunk_by(|a, b| a.method == b.method) {
-        let values: Vec<f64> = of_method.iter().map(|score| score.value).collect();
-        if let Some(summary) = BoxSummary::of(&values) {
-            let BoxSummary {
-                median,
-                lower_quartile,
-                upper_quartile,
-                ..
-            } = summary;
-            println!(
-                "  {:24} {median:8.3} {lower_quartile:8.3} {upper_quartile:8.3}",
-                of_method[0].method
-            );
-        }
-    }
-    Ok(())
+        .with(Lrp::epsilon(1e-9))
 }
 
 /// Prints the mean and the range.

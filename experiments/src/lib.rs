@@ -1,11 +1,14 @@
 //! Experiments live in `examples/`, one file a figure or study: `cargo run --release --example fig4_best`.
 //!
 //! This is what several studies of the paper share: how networks are trained, what explains them, and the means that
-//! their analyses compare. One that trains a network as another one does shares its training, too.
+//! their analyses compare. One that trains a network as another one does shares its training, too. Programs that exchange
+//! arrays with others share [`npy`], those that draw data [`pictures`].
 
 pub mod defects;
 pub mod means;
+pub mod npy;
 pub mod paired;
+pub mod pictures;
 pub mod twins;
 
 use xai_core::prelude::*;

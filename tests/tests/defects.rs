@@ -233,13 +233,13 @@ fn each_defect_does_what_it_says_and_no_more() {
         corrected
             .iter()
             .zip(&others)
-            .all(|(a, b)| a.image == b.image && a.truth == b.truth)
+            .all(|(a, b)| a.image == b.image && a.truth() == b.truth())
     );
 
     // D1: the mask is at least 0.1 in the lesions' boxes, and nothing else in the truth.
     let faint = |painted: &xai_core::benchmark::Painted| {
-        let masked = painted.mask.iter().filter(|&&v| v > 0.0).count();
-        let lesion = painted.truth.iter().filter(|&&v| v > 0.0).count();
+        let masked = painted.mask().iter().filter(|&&v| v > 0.0).count();
+        let lesion = painted.truth().iter().filter(|&&v| v > 0.0).count();
         (masked, lesion)
     };
     assert!(
@@ -252,12 +252,12 @@ fn each_defect_does_what_it_says_and_no_more() {
         let (masked, lesion) = faint(&painted);
         assert!(masked > lesion * 5 / 4, "{masked} {lesion}");
         let weakest = painted
-            .mask
+            .mask()
             .iter()
             .filter(|&&v| v > 0.0)
             .fold(1.0, |low: f64, &v| low.min(v));
         assert!((weakest - 0.1).abs() < 1e-12);
-        let strongest = painted.mask.iter().fold(0.0, |high: f64, &v| high.max(v));
+        let strongest = painted.mask().iter().fold(0.0, |high: f64, &v| high.max(v));
         assert!((strongest - 0.5).abs() < 1e-12);
     }
 
@@ -267,7 +267,7 @@ fn each_defect_does_what_it_says_and_no_more() {
         let mut kinds: Vec<Vec<u64>> = all
             .iter()
             .filter(regular)
-            .map(|p| lesion_values(p.truth.view()))
+            .map(|p| lesion_values(p.truth().view()))
             .collect();
         kinds.sort();
         kinds.dedup();
@@ -312,10 +312,10 @@ fn lesions_are_as_configured() {
     let weight: f64 = library.regular[0].patch.sum();
     assert!((weight / (60.0 * 1.5 * 1.5) - 1.0).abs() < 0.1, "{weight}");
     for painted in sixty(&protocol) {
-        let strongest = painted.mask.iter().fold(0.0, |high: f64, &v| high.max(v));
+        let strongest = painted.mask().iter().fold(0.0, |high: f64, &v| high.max(v));
         assert!((strongest - 0.25).abs() < 1e-12);
         // One or two lesions: 60 pixels, half as large again along each side, and their fringe.
-        let pixels = painted.truth.iter().filter(|&&v| v > 0.0).count();
+        let pixels = painted.truth().iter().filter(|&&v| v > 0.0).count();
         assert!((130..800).contains(&pixels), "{pixels}");
     }
 }

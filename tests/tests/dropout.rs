@@ -1,76 +1,39 @@
 //! Explanations of a network whose dropout stays on (defect D3): Captum's values where it is given the same masks
 //! (`fixtures/captum/dropout.py`), and masks that belong to an image and not to its batch.
 
-use std::path::PathBuf;
-
-use burn::tensor::TensorData;
-use ndarray::{Array4, Array5, Axis};
-use safetensors::SafeTensors;
+use ndarray::{Array2, Array5, Axis};
+use tests::{cpu, download, error, largest, upload};
 use xai_core::attribution::{
     Baseline, Deconvolution, DeepLift, DeepLiftShap, ExpectedGradients, FeatureAblation,
     GradientShap, GuidedBackprop, Images, InputXGradient, IntegratedGradients, KernelShap, Lime,
-    Lrp, LrpComposite, Map, Occlusion, Panel, Saliency, Segments, ShapleyValueSampling, SmoothGrad,
+    Lrp, LrpComposite, Occlusion, Panel, Saliency, Segments, ShapleyValueSampling, SmoothGrad,
     layer_activation, layer_conductance,
 };
-use xai_core::device::{DeviceChoice, Tensor};
-use xai_core::network::{Layer, Network, json};
+use xai_core::network::{Layer, Network};
+
+/// The seed of the fixtures' masks.
+const SEED: u64 = 11;
 
 /// A network with active dropout, images, and what Captum says about them.
 struct Fixture {
-    bytes: Vec<u8>,
+    file: tests::Fixture,
     network: Network,
     images: Images,
 }
 
 impl Fixture {
     fn read(name: &str) -> Self {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/captum");
-        let bytes = std::fs::read(folder.join(format!("{name}.safetensors"))).unwrap();
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
-        let metadata = metadata.metadata().as_ref().unwrap();
-        let file = SafeTensors::deserialize(&bytes).unwrap();
-        let device = DeviceChoice::Flex.open().unwrap();
-        let network = json::network(&metadata["network"], &file, &device).unwrap();
-        let (shape, values) = numbers(&file, "input");
-        let shape: [usize; 4] = shape.try_into().unwrap();
-        let pixels = Array4::from_shape_vec(shape, values).unwrap();
-        let images = Images::new(pixels, vec![0; shape[0]]);
-        let network = network.with_active_dropout(metadata["seed"].parse().unwrap());
+        let file = tests::Fixture::read(&format!("captum/{name}.safetensors"));
         Self {
-            bytes,
-            network,
-            images,
+            network: file.network().with_active_dropout(SEED),
+            images: file.images(),
+            file,
         }
     }
 
-    /// A tensor of the file.
-    fn expected(&self, name: &str) -> (Vec<usize>, Vec<f32>) {
-        numbers(&SafeTensors::deserialize(&self.bytes).unwrap(), name)
+    fn logits(&self, network: &Network) -> Array2<f32> {
+        download(network.forward(upload(&self.images.pixels)))
     }
-
-    fn input(&self) -> Tensor<4> {
-        let (n, c, h, w) = self.images.pixels.dim();
-        let values = self.images.pixels.iter().copied().collect();
-        let device = self.network.device().unwrap();
-        Tensor::from_data(TensorData::new(values, [n, c, h, w]), &device)
-    }
-
-    fn logits(&self) -> Vec<f32> {
-        let logits = self.network.forward(self.input()).into_data();
-        logits.into_vec().unwrap()
-    }
-
-    fn explain(&self, class: usize) -> Vec<Map> {
-        let panel = the_eight().with(DeepLift::captum());
-        panel.explain(&self.network, &self.images, class).unwrap()
-    }
-}
-
-fn numbers(file: &SafeTensors, name: &str) -> (Vec<usize>, Vec<f32>) {
-    let tensor = file.tensor(name).unwrap();
-    let values = tensor.data().as_chunks::<4>().0.iter();
-    let values = values.map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    (tensor.shape().to_vec(), values)
 }
 
 fn the_eight() -> Panel<Network> {
@@ -85,30 +48,24 @@ fn the_eight() -> Panel<Network> {
         .with(Lrp::epsilon(1e-9))
 }
 
-fn largest<'a>(values: impl IntoIterator<Item = &'a f32>) -> f32 {
-    let absolute = values.into_iter().map(|value| value.abs());
-    absolute.fold(0.0, f32::max)
-}
-
 const FIXTURES: [&str; 2] = ["dropout_vgg", "dropout_everywhere"];
 
 #[test]
 fn every_method_gives_captums_values_with_the_same_masks() {
     for name in FIXTURES {
         let fixture = Fixture::read(name);
-        let (shape, expected) = fixture.expected("logits");
-        for (found, expected) in fixture.logits().iter().zip(&expected) {
-            assert!(
-                (found - expected).abs() < 1e-5 * expected.abs().max(1.0),
-                "{name}"
-            );
-        }
-        for class in 0..shape[1] {
-            for map in fixture.explain(class) {
-                let (s, values) = fixture.expected(map.method);
-                let all = Array5::from_shape_vec([s[0], s[1], s[2], s[3], s[4]], values).unwrap();
-                let expected = all.index_axis_move(Axis(0), class);
-                let error = largest(&(&map.values - &expected)) / largest(&expected);
+        let logits: Array2<f32> = fixture.file.array("logits");
+        assert!(
+            error(&fixture.logits(&fixture.network), &logits) < 1e-5,
+            "{name}"
+        );
+        let panel = the_eight().with(DeepLift::captum());
+        for class in 0..logits.ncols() {
+            let maps = panel.explain(&fixture.network, &fixture.images, class);
+            for map in maps.unwrap() {
+                let expected: Array5<f32> = fixture.file.array(map.method);
+                let expected = expected.index_axis_move(Axis(0), class);
+                let error = error(&map.values, &expected);
                 assert!(
                     error < 1e-5,
                     "{name}, class {class}, {}: off by {error:e}",
@@ -239,27 +196,17 @@ fn the_flag_goes_with_the_network() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     fixture.network.save(&path).unwrap();
-    let device = fixture.network.device().unwrap();
-    let again = Network::load(&path, &device).unwrap();
-    assert_eq!(again.active_dropout(), fixture.network.active_dropout());
-    let logits = |network: &Network| -> Vec<f32> {
-        network
-            .forward(fixture.input())
-            .into_data()
-            .into_vec()
-            .unwrap()
-    };
+    let again = Network::load(&path, &cpu()).unwrap();
+    assert_eq!(again.active_dropout(), Some(SEED));
+    let logits = |network: &Network| fixture.logits(network);
     assert_eq!(logits(&again), logits(&fixture.network));
     let evaluated = again.without_active_dropout();
     evaluated.save(&path).unwrap();
-    assert_eq!(
-        Network::load(&path, &device).unwrap().active_dropout(),
-        None
-    );
-    // The first layer scales with its mask, so two rows of the same image differ in training mode only.
+    let again = Network::load(&path, &cpu()).unwrap();
+    assert_eq!(again.active_dropout(), None);
+    assert_ne!(logits(&evaluated), logits(&fixture.network));
     let mut rateless = evaluated.clone();
     rateless.set_dropout(0.0);
-    let active = rateless.clone().with_active_dropout(5);
+    let active = rateless.with_active_dropout(5);
     assert_eq!(logits(&active), logits(&evaluated));
-    assert_ne!(logits(&evaluated), logits(&fixture.network));
 }

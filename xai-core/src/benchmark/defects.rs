@@ -27,7 +27,8 @@ pub enum Defect {
     /// explanation. Accuracies differ from one evaluation to the next, and what is explained is a
     /// random half of the classifier.
     ///
-    /// Nothing reads it yet: training and explanation are to (issue 6).
+    /// Read by [`Lab::fine_tune`](crate::experiment::Lab::fine_tune); the network carries it on, see
+    /// [`with_active_dropout`](crate::network::Network::with_active_dropout).
     D3,
     /// The scores published for Sobel are those of Laplace, and the legend swaps their colours.
     ///
@@ -55,7 +56,7 @@ pub enum Defect {
     /// Fine-tuning started at the ReLU after a block's first convolution. So every degree but "all"
     /// leaves that convolution as it was pre-trained.
     ///
-    /// Nothing reads it yet: training is to (issue 6).
+    /// Read by [`Lab::fine_tune`](crate::experiment::Lab::fine_tune).
     D8,
     /// Raw intensity was not among the baselines, though lesions are bright: it scores about as well
     /// as the best methods.

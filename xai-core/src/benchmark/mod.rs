@@ -8,10 +8,10 @@ mod samples;
 
 use std::ops::{Range, RangeInclusive};
 
-use ndarray::{Array3, Axis};
+use ndarray::{Array2, Array3, Axis};
 use rayon::prelude::*;
 
-use crate::data::{Resizer, SLICE_SHAPE, Source};
+use crate::data::{Resizer, SLICE_SHAPE, Source, extremes};
 use crate::error::{Error, Result};
 use crate::lesion::Recipe;
 use crate::random::stream;
@@ -25,6 +25,31 @@ const BEYOND_SEEDS: usize = 1_000_000;
 
 /// A slice needs this many brain pixels (2,500 mm^2) to be worth drawing in.
 const LEAST_BRAIN: usize = 5_000;
+
+/// The brightest pixel of a slice, which leaves room for brighter lesions.
+const BRIGHTEST: f64 = 0.7;
+
+/// Any slice as lesions are painted in: stretched so that its least value is 0, which is no brain, and its
+/// largest 0.7.
+///
+/// # Errors
+/// Values that are not finite, or all the same.
+pub fn background(mut slice: Array2<f64>) -> Result<Array2<f64>> {
+    // Not stopped at the first one, so that the compiler vectorises it.
+    if !slice.iter().fold(true, |all, v| all & v.is_finite()) {
+        let broken = slice.indexed_iter().find(|(_, v)| !v.is_finite());
+        let ((row, column), value) = broken.expect("there is one");
+        return Err(Error::invalid(format!(
+            "holds {value} at row {row}, column {column}; leave the slice out or fill such pixels"
+        )));
+    }
+    let (low, high) = extremes(slice.view());
+    if low == high {
+        return Err(Error::invalid(format!("is {low} everywhere; leave it out")));
+    }
+    slice.mapv_inplace(|v| (v - low) / (high - low) * BRIGHTEST);
+    Ok(slice)
+}
 
 /// How images are made. [`Protocol::corrected`] is the benchmark as the paper describes it, with
 /// independent draws; [`Protocol::published`] is the one that its figures were made with.

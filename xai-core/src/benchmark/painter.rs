@@ -1,6 +1,7 @@
 //! One image: which lesions it gets, where, and how they look.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView2};
 use rand::Rng;
@@ -24,10 +25,20 @@ const FAINT: f64 = 0.1;
 /// Paints lesions into slices; made by [`Protocol::painter`].
 pub struct Painter<'a> {
     protocol: &'a Protocol,
-    library: Cow<'static, Library>,
+    regular: Vec<Arc<Shown>>,
+    irregular: Vec<Arc<Shown>>,
     seed: u64,
     /// Of each image. Under D6 it is drawn with the image.
     class: Vec<Class>,
+}
+
+/// A lesion of the library.
+#[derive(Debug)]
+struct Shown {
+    /// As it is there.
+    lesion: Array2<f64>,
+    /// How much of the way to white it takes each pixel.
+    mask: Array2<f64>,
 }
 
 /// A slice with lesions, at the slice's own resolution; all arrays have its shape.
@@ -37,24 +48,38 @@ pub struct Painted {
     pub class: Class,
     /// The image, in [0, 1] for a slice in [0, 1].
     pub image: Array2<f64>,
-    /// How much of the way to white each pixel was taken.
-    pub mask: Array2<f64>,
-    /// The lesions as they are in their library; a pixel belongs to one where this is above 0.
-    pub truth: Array2<f64>,
+    draw: Draw,
 }
 
 impl Painted {
+    /// How much of the way to white each pixel was taken.
+    pub fn mask(&self) -> Array2<f64> {
+        let patches = self.draw.lesions.iter().map(|shown| shown.mask.view());
+        placement::on_a_page(self.image.dim().into(), patches, &self.draw.corners)
+    }
+
+    /// The lesions as they are in their library; a pixel belongs to one where this is above 0.
+    pub fn truth(&self) -> Array2<f64> {
+        let patches = self.draw.lesions.iter().map(|shown| shown.lesion.view());
+        placement::on_a_page(self.image.dim().into(), patches, &self.draw.corners)
+    }
+
     /// Image and truth as a network gets them.
     pub fn resized(&self, resizer: &Resizer) -> [Array2<f32>; 2] {
-        [&self.image, &self.truth].map(|page| resizer.resize(page.view()).mapv(|v| v as f32))
+        let lesions = self.draw.lesions.iter().map(|shown| shown.lesion.view());
+        let lesions: Vec<_> = lesions.zip(self.draw.corners.iter().copied()).collect();
+        [
+            resizer.resize_as(self.image.view(), |v| v as f32),
+            resizer.resize_patches(&lesions, |v| v as f32),
+        ]
     }
 }
 
 /// The lesions of one image, and their corners.
-struct Draw<'a> {
+#[derive(Clone, Debug)]
+struct Draw {
     class: Class,
-    lesions: Vec<&'a Lesion>,
-    patches: Vec<Array2<f64>>,
+    lesions: Vec<Arc<Shown>>,
     corners: Vec<[usize; 2]>,
 }
 
@@ -78,9 +103,20 @@ impl<'a> Painter<'a> {
             true => Cow::Borrowed(published()),
             false => Cow::Owned(Library::make(&protocol.recipe)?),
         };
+        let weakest = match protocol.defects.has(Defect::D1) {
+            true => FAINT,
+            false => 0.0,
+        };
+        let shown = |lesion: &Lesion| {
+            Arc::new(Shown {
+                lesion: lesion.patch.clone(),
+                mask: placement::stretched(lesion, weakest, protocol.strongest),
+            })
+        };
         Ok(Self {
             protocol,
-            library,
+            regular: library.regular.iter().map(shown).collect(),
+            irregular: library.irregular.iter().map(shown).collect(),
             seed,
             class: balanced(count, seed, split),
         })
@@ -99,24 +135,27 @@ impl<'a> Painter<'a> {
             true => self.as_published(number, brain.view())?,
             false => self.independently(self.class[number], name, brain.view())?,
         };
-        let shape = [slice.nrows(), slice.ncols()];
-        let patches = draw.patches.iter().map(|patch| patch.view());
-        let mask = placement::on_a_page(shape, patches, &draw.corners);
-        let patches = draw.lesions.iter().map(|lesion| lesion.patch.view());
+        let masks = draw.lesions.iter().map(|shown| shown.mask.view());
         Some(Painted {
             class: draw.class,
-            image: placement::blend(slice, mask.view()),
-            truth: placement::on_a_page(shape, patches, &draw.corners),
-            mask,
+            image: placement::blend(slice, masks, &draw.corners),
+            draw,
         })
     }
 
+    fn library(&self, class: Class) -> &[Arc<Shown>] {
+        match class {
+            Class::Regular => &self.regular,
+            Class::Irregular => &self.irregular,
+        }
+    }
+
     /// Number, choice and positions from streams of their own.
-    fn independently(&self, class: Class, name: &str, brain: ArrayView2<bool>) -> Option<Draw<'_>> {
+    fn independently(&self, class: Class, name: &str, brain: ArrayView2<bool>) -> Option<Draw> {
         let stream = |purpose| stream(self.seed, &format!("benchmark/{purpose}/{name}"));
         let (mut counts, mut choices) = (stream("count"), stream("choice"));
         let mut places = stream("position");
-        let library = self.library.class(class);
+        let library = self.library(class);
         // What does not fit is drawn anew from the same streams.
         (0..MOST_REDRAWS).find_map(|_| {
             let count = counts.random_range(self.protocol.lesions.clone());
@@ -131,13 +170,13 @@ impl<'a> Painter<'a> {
     }
 
     /// All from one generator of NumPy's, which is seeded twice (D6).
-    fn as_published(&self, number: usize, brain: ArrayView2<bool>) -> Option<Draw<'_>> {
+    fn as_published(&self, number: usize, brain: ArrayView2<bool>) -> Option<Draw> {
         let seed = (self.seed + number as u64) as u32;
         let mut random = RandomState::new(seed);
         let (fewest, most) = self.protocol.lesions.clone().into_inner();
         let count = random.randint(fewest as i64..most as i64 + 1) as usize;
         let class = [Class::Regular, Class::Irregular][random.randint(0..2) as usize];
-        let mut order: Vec<usize> = (0..self.library.class(class).len()).collect();
+        let mut order: Vec<usize> = (0..self.library(class).len()).collect();
         if !self.always_the_first(class) {
             random.shuffle(&mut order);
         }
@@ -163,22 +202,14 @@ impl<'a> Painter<'a> {
         brain: ArrayView2<bool>,
         most_tries: usize,
         draw: impl FnMut(usize) -> usize,
-    ) -> Option<Draw<'_>> {
-        let library = self.library.class(class);
-        let lesions: Vec<&Lesion> = chosen.iter().map(|&which| &library[which]).collect();
-        let weakest = match self.protocol.defects.has(Defect::D1) {
-            true => FAINT,
-            false => 0.0,
-        };
-        let patches: Vec<Array2<f64>> = lesions
-            .iter()
-            .map(|lesion| placement::stretched(lesion, weakest, self.protocol.strongest))
-            .collect();
-        let corners = placement::positions(brain, &patches, most_tries, draw)?;
+    ) -> Option<Draw> {
+        let library = self.library(class);
+        let lesions: Vec<_> = chosen.iter().map(|&which| library[which].clone()).collect();
+        let masks: Vec<_> = lesions.iter().map(|shown| shown.mask.view()).collect();
+        let corners = placement::positions(brain, &masks, most_tries, draw)?;
         Some(Draw {
             class,
             lesions,
-            patches,
             corners,
         })
     }

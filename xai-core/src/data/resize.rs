@@ -1,5 +1,7 @@
 //! Bilinear resizing, as `skimage.transform.resize(order=1)` with anti-aliasing where it shrinks.
 
+use std::ops::Range;
+
 use ndarray::{Array2, ArrayView2};
 
 use super::filter::gaussian_weights;
@@ -15,6 +17,8 @@ pub fn resize(image: ArrayView2<f64>, shape: [usize; 2]) -> Array2<f64> {
 /// deviation (f - 1) / 2. Blur and interpolation are both linear and act on each axis alone, so
 /// that a pixel of the result is one weighted sum a axis; only these sums are computed.
 pub struct Resizer {
+    /// Of the image before.
+    columns: usize,
     vertical: Sums,
     horizontal: Sums,
 }
@@ -23,6 +27,7 @@ impl Resizer {
     /// From `[rows, columns]` to `[rows, columns]`, neither with a 0.
     pub fn new(from: [usize; 2], to: [usize; 2]) -> Self {
         Self {
+            columns: from[1],
             vertical: Sums::new(from[0], to[0]),
             horizontal: Sums::new(from[1], to[1]),
         }
@@ -33,32 +38,100 @@ impl Resizer {
     /// # Panics
     /// If the image is smaller than this was made for.
     pub fn resize(&self, image: ArrayView2<f64>) -> Array2<f64> {
+        self.resize_as(image, |value| value)
+    }
+
+    /// [`resize`](Self::resize), and `number` of each value.
+    ///
+    /// # Panics
+    /// If the image is smaller than this was made for.
+    pub fn resize_as<T: Copy + Default>(
+        &self,
+        image: ArrayView2<f64>,
+        number: impl Fn(f64) -> T,
+    ) -> Array2<T> {
         let image = image.as_standard_layout();
+        let pixels = image.as_slice().expect("standard layout");
+        let columns = image.ncols();
         let (low, high) = extremes(image.view());
-        let mut resized = Array2::zeros((self.vertical.first.len(), self.horizontal.first.len()));
-        let mut line = vec![0.0; image.ncols()];
-        for (i, mut out) in resized.rows_mut().into_iter().enumerate() {
+        let mut resized = self.blank();
+        let mut line = vec![0.0; columns];
+        let mut sums = vec![0.0; self.horizontal.first.len()];
+        for (i, out) in resized.rows_mut().into_iter().enumerate() {
             line.fill(0.0);
             for (k, weight) in self.vertical.weights(i).iter().enumerate() {
-                let row = image.row(self.vertical.first[i] + k);
-                for (sum, value) in line.iter_mut().zip(row) {
-                    *sum += weight * value;
-                }
+                let row = &pixels[(self.vertical.first[i] + k) * columns..][..columns];
+                add_weighted(&mut line, row, *weight);
             }
-            let out = out.as_slice_mut().expect("a row of a new array");
-            // Most sums are of few pixels; with their number known, the compiler unrolls them.
-            match self.horizontal.taps {
-                1 => self.horizontal.of::<1>(&line, out),
-                2 => self.horizontal.of::<2>(&line, out),
-                3 => self.horizontal.of::<3>(&line, out),
-                4 => self.horizontal.of::<4>(&line, out),
-                _ => self.horizontal.of_any(&line, out),
-            }
-            for value in out {
-                *value = value.clamp(low, high);
+            self.horizontal.of(&line, 0..sums.len(), &mut sums);
+            for (out, sum) in out.into_iter().zip(&sums) {
+                *out = number(sum.clamp(low, high));
             }
         }
         resized
+    }
+
+    /// [`resize_as`](Self::resize_as) for a page of zeros that holds these patches at their corners `[row,
+    /// column]`. They may overlap only where all but one are 0. Only what they touch is computed.
+    ///
+    /// # Panics
+    /// If the page that this was made for does not hold a patch.
+    pub fn resize_patches<T: Copy + Default>(
+        &self,
+        patches: &[(ArrayView2<f64>, [usize; 2])],
+        number: impl Fn(f64) -> T,
+    ) -> Array2<T> {
+        let highest =
+            |high: f64, (patch, _): &(ArrayView2<f64>, _)| high.max(extremes(patch.view()).1);
+        let high = patches.iter().fold(0.0, highest);
+        let mut resized = self.blank();
+        let mut line = vec![0.0; self.columns];
+        let mut sums = vec![0.0; self.horizontal.first.len()];
+        for (i, out) in resized.rows_mut().into_iter().enumerate() {
+            let first = self.vertical.first[i];
+            // The columns in which something is.
+            let mut touched: Option<Range<usize>> = None;
+            for (patch, [top, left]) in patches {
+                let columns = *left..left + patch.ncols();
+                let mut seen = false;
+                for (k, weight) in self.vertical.weights(i).iter().enumerate() {
+                    let row = (first + k)
+                        .checked_sub(*top)
+                        .filter(|&row| row < patch.nrows());
+                    if let Some(row) = row {
+                        seen = true;
+                        for (sum, value) in line[columns.clone()].iter_mut().zip(patch.row(row)) {
+                            *sum += weight * value;
+                        }
+                    }
+                }
+                if seen {
+                    let all = touched.get_or_insert(columns.clone());
+                    *all = all.start.min(columns.start)..all.end.max(columns.end);
+                }
+            }
+            if let Some(columns) = touched {
+                let seen = self.horizontal.that_see(columns.clone());
+                let sums = &mut sums[..seen.len()];
+                self.horizontal.of(&line, seen.clone(), sums);
+                for (out, sum) in out.into_iter().skip(seen.start).zip(sums) {
+                    *out = number(sum.clamp(0.0, high));
+                }
+                line[columns].fill(0.0);
+            }
+        }
+        resized
+    }
+
+    fn blank<T: Copy + Default>(&self) -> Array2<T> {
+        let shape = (self.vertical.first.len(), self.horizontal.first.len());
+        Array2::from_elem(shape, T::default())
+    }
+}
+
+fn add_weighted(sums: &mut [f64], values: &[f64], weight: f64) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += weight * value;
     }
 }
 
@@ -96,18 +169,35 @@ impl Sums {
         &self.weights[i * self.taps..][..self.taps]
     }
 
-    fn of<const TAPS: usize>(&self, line: &[f64], out: &mut [f64]) {
-        let weights = self.weights.as_chunks::<TAPS>().0;
-        for ((out, &first), weights) in out.iter_mut().zip(&self.first).zip(weights) {
-            let near: &[f64; TAPS] = line[first..].first_chunk().expect("within the line");
-            *out = (0..TAPS).map(|k| near[k] * weights[k]).sum();
+    /// Which pixels of the result have one of these among their neighbours.
+    fn that_see(&self, pixels: Range<usize>) -> Range<usize> {
+        let start = (self.first).partition_point(|&first| first + self.taps <= pixels.start);
+        let end = (self.first).partition_point(|&first| first < pixels.end);
+        start..end
+    }
+
+    /// These pixels of the result, from `line`.
+    fn of(&self, line: &[f64], which: Range<usize>, out: &mut [f64]) {
+        // Most sums are of few pixels; with their number known, the compiler unrolls them.
+        match self.taps {
+            1 => self.of_few::<1>(line, which, out),
+            2 => self.of_few::<2>(line, which, out),
+            3 => self.of_few::<3>(line, which, out),
+            4 => self.of_few::<4>(line, which, out),
+            _ => {
+                for (i, out) in which.zip(out) {
+                    let near = &line[self.first[i]..];
+                    *out = near.iter().zip(self.weights(i)).map(|(v, w)| v * w).sum();
+                }
+            }
         }
     }
 
-    fn of_any(&self, line: &[f64], out: &mut [f64]) {
-        for (i, out) in out.iter_mut().enumerate() {
-            let near = &line[self.first[i]..];
-            *out = near.iter().zip(self.weights(i)).map(|(v, w)| v * w).sum();
+    fn of_few<const TAPS: usize>(&self, line: &[f64], which: Range<usize>, out: &mut [f64]) {
+        let weights = &self.weights.as_chunks::<TAPS>().0[which.clone()];
+        for ((out, &first), weights) in out.iter_mut().zip(&self.first[which]).zip(weights) {
+            let near: &[f64; TAPS] = line[first..].first_chunk().expect("within the line");
+            *out = (0..TAPS).map(|k| near[k] * weights[k]).sum();
         }
     }
 }

@@ -3,6 +3,8 @@
 //! The structuring element is the cross (a pixel and its four neighbours) and whatever lies
 //! outside the image is background.
 
+use std::ops::Range;
+
 use ndarray::{Array2, Zip, s};
 
 /// Keeps the pixels whose four neighbours are set too. The image's border pixels always go.
@@ -54,39 +56,60 @@ pub type Component = Vec<[usize; 2]>;
 /// The components that touch along edges (not corners), in the order in which their first pixels
 /// come when the image is read row by row: the order of `scipy.ndimage.label`.
 pub fn components(mask: &Array2<bool>) -> Vec<Component> {
-    let (rows, columns) = mask.dim();
-    let mut left = mask.clone();
-    let mut found = Vec::new();
-    for r in 0..rows {
-        for c in 0..columns {
-            if left[(r, c)] {
-                left[(r, c)] = false;
-                found.push(flood([r, c], &mut left));
+    let mut runs: Vec<(usize, Range<usize>)> = Vec::new();
+    // Of each run an earlier one that it hangs together with, or itself if it is the first.
+    let mut earlier: Vec<usize> = Vec::new();
+    let mut above = 0..0;
+    for (r, row) in mask.rows().into_iter().enumerate() {
+        let first = runs.len();
+        let row = row.to_slice().expect("rows of an array in standard layout");
+        for columns in runs_of(row) {
+            let this = runs.len();
+            earlier.push(this);
+            // Those that end before this one touch nothing further to the right either.
+            above.start += (runs[above.clone()].iter())
+                .take_while(|(_, other)| other.end <= columns.start)
+                .count();
+            let touching = runs[above.clone()]
+                .iter()
+                .take_while(|(_, other)| other.start < columns.end);
+            for other in above.start..above.start + touching.count() {
+                let [a, b] = [this, other].map(|run| first_run(&mut earlier, run));
+                earlier[a.max(b)] = a.min(b);
             }
+            runs.push((r, columns));
         }
+        above = first..runs.len();
+    }
+    let mut found: Vec<Component> = Vec::new();
+    let mut number = vec![0; runs.len()];
+    for (run, (row, columns)) in runs.into_iter().enumerate() {
+        let first = first_run(&mut earlier, run);
+        if first == run {
+            number[run] = found.len();
+            found.push(Vec::new());
+        }
+        found[number[first]].extend(columns.map(|column| [row, column]));
     }
     found
 }
 
-/// Takes the component of `first` out of `left`.
-fn flood(first: [usize; 2], left: &mut Array2<bool>) -> Component {
-    let mut component = vec![first];
-    let mut next = 0;
-    while let Some(&[r, c]) = component.get(next) {
-        next += 1;
-        // An index below zero wraps to one that is out of bounds, like one that is too large.
-        for at in [
-            [r.wrapping_sub(1), c],
-            [r, c.wrapping_sub(1)],
-            [r, c + 1],
-            [r + 1, c],
-        ] {
-            if let Some(set) = left.get_mut(at)
-                && std::mem::take(set)
-            {
-                component.push(at);
-            }
-        }
+/// The stretches of set pixels in a row.
+fn runs_of(row: &[bool]) -> impl Iterator<Item = Range<usize>> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let start = from + row[from..].iter().position(|&set| set)?;
+        let length = row[start..].iter().position(|&set| !set);
+        from = length.map_or(row.len(), |length| start + length);
+        Some(start..from)
+    })
+}
+
+/// The first run of the component that `run` belongs to, as far as is known.
+fn first_run(earlier: &mut [usize], mut run: usize) -> usize {
+    while earlier[run] != run {
+        earlier[run] = earlier[earlier[run]]; // shorter next time
+        run = earlier[run];
     }
-    component
+    run
 }

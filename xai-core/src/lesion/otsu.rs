@@ -2,6 +2,8 @@
 
 use ndarray::Array2;
 
+use crate::data::extremes;
+
 const BINS: usize = 256;
 
 /// The centre of the histogram bin that best parts the pixels into a dark and a bright class
@@ -9,8 +11,7 @@ const BINS: usize = 256;
 ///
 /// An image of one value gives that value. The image must not be empty and must be finite.
 pub fn threshold(image: &Array2<f64>) -> f64 {
-    let low = image.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = image.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let (low, high) = extremes(image.view());
     if low == high {
         return low;
     }
@@ -49,17 +50,18 @@ pub fn threshold(image: &Array2<f64>) -> f64 {
 
 /// Pixels in each bin; a bin holds its lower edge, the last one also its upper edge.
 fn histogram(image: &Array2<f64>, edges: &[f64]) -> [f64; BINS] {
-    let (low, range) = (edges[0], edges[BINS] - edges[0]);
-    let mut counts = [0.0; BINS];
+    let low = edges[0];
+    let bins_a_unit = BINS as f64 / (edges[BINS] - low);
+    let mut counts = [0_u32; BINS];
     for &value in image {
-        let mut bin = (((value - low) / range * BINS as f64) as usize).min(BINS - 1);
+        let mut bin = (((value - low) * bins_a_unit) as usize).min(BINS - 1);
         // Rounding may put a value that lies on an edge into the neighbouring bin.
         if value < edges[bin] {
             bin -= 1;
         } else if value >= edges[bin + 1] && bin != BINS - 1 {
             bin += 1;
         }
-        counts[bin] += 1.0;
+        counts[bin] += 1;
     }
-    counts
+    counts.map(f64::from)
 }

@@ -22,14 +22,14 @@ pub fn stretched(lesion: &Lesion, weakest: f64, strongest: f64) -> Array2<f64> {
 /// `None` if a patch finds no place in `most_tries` draws.
 pub fn positions(
     brain: ArrayView2<bool>,
-    patches: &[Array2<f64>],
+    patches: &[ArrayView2<f64>],
     most_tries: usize,
     mut draw: impl FnMut(usize) -> usize,
 ) -> Option<Vec<[usize; 2]>> {
     // How many of the brain's pixels lie above each row, and in all.
     let mut above = vec![0];
     for row in brain.rows() {
-        let inside: usize = row.iter().map(|&inside| usize::from(inside)).sum();
+        let inside = row.iter().filter(|&&inside| inside).count();
         above.push(above[above.len() - 1] + inside);
     }
     let pixels = above[above.len() - 1];
@@ -89,14 +89,30 @@ pub fn on_a_page<'a>(
     page
 }
 
-/// The slice under a mask of lesions: a brain pixel b (above 0) becomes 1 - (1 - b)(1 - mask), so that
-/// lesions are bright; what is not brain stays 0.
-pub fn blend(background: ArrayView2<f64>, mask: ArrayView2<f64>) -> Array2<f64> {
-    Zip::from(background).and(mask).map_collect(|&b, &mask| {
-        if b > 0.0 {
-            1.0 - (1.0 - b) * (1.0 - mask)
-        } else {
-            0.0
-        }
-    })
+/// The slice under a mask of lesions, `patches` at their corners: a brain pixel b (above 0) becomes
+/// 1 - (1 - b)(1 - mask), so that lesions are bright; what is not brain stays 0. Patches may overlap
+/// only where all but one are 0.
+pub fn blend<'a>(
+    background: ArrayView2<f64>,
+    patches: impl IntoIterator<Item = ArrayView2<'a, f64>>,
+    corners: &[[usize; 2]],
+) -> Array2<f64> {
+    let under = |b: f64, mask: f64| match b > 0.0 {
+        true => 1.0 - (1.0 - b) * (1.0 - mask),
+        false => 0.0,
+    };
+    let mut image = background.mapv(|b| under(b, 0.0));
+    for (patch, &[r, c]) in patches.into_iter().zip(corners) {
+        let (rows, columns) = patch.dim();
+        let place = s![r..r + rows, c..c + columns];
+        Zip::from(image.slice_mut(place))
+            .and(background.slice(place))
+            .and(patch)
+            .for_each(|image, &b, &mask| {
+                if mask > 0.0 {
+                    *image = under(b, mask);
+                }
+            });
+    }
+    image
 }

@@ -1,0 +1,74 @@
+//! What the programs share that draw pictures of the data.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use ndarray::Array2;
+use xai_core::Result;
+use xai_core::benchmark::{Defects, Protocol};
+use xai_core::data::{Cohort, Folder};
+use xai_core::report::{Plate, write_plate};
+
+/// Which data are drawn, and where to.
+#[derive(Args)]
+pub struct Pictured {
+    /// What is done as in the public code: `none`, `all` or a list such as D1,D2.
+    #[arg(long, default_value = "none")]
+    defects: Defects,
+    /// Seed of the lesions in the slices.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// A folder of real scans in place of synthetic subjects: BIDS, HCP, or a CSV with file and sex.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where to write figure.svg and figure.png; made if need be [default: runs/ and the example's name].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+impl Pictured {
+    /// The benchmark with the defects that were asked for.
+    pub fn protocol(&self) -> Protocol {
+        Protocol {
+            defects: self.defects,
+            ..Protocol::corrected()
+        }
+    }
+
+    /// Slices to paint in, each of another subject: synthetic ones at these heights (mm), or as many from the scans.
+    ///
+    /// # Errors
+    /// Scans that cannot be used.
+    pub fn slices(&self, heights_mm: &[f32]) -> Result<Vec<Array2<f64>>> {
+        let Some(data) = &self.data else {
+            let cohort = Cohort::new(0);
+            let slice = |(subject, &height): (u64, _)| {
+                cohort.subject(subject).slices(&[height])[0].mapv(f64::from)
+            };
+            return Ok((0..).zip(heights_mm).map(slice).collect());
+        };
+        let folder = Folder::open(data)?;
+        println!("{folder}");
+        let slices = folder.slices(heights_mm.len())?;
+        Ok(slices.iter().map(|slice| slice.mapv(f64::from)).collect())
+    }
+
+    /// Writes the picture of the example `name`, or prints what went wrong.
+    pub fn finish(&self, name: &str, plate: Result<Plate>) -> ExitCode {
+        let out = self
+            .out
+            .clone()
+            .unwrap_or_else(|| format!("runs/{name}").into());
+        match plate.and_then(|plate| write_plate(&plate, &out)) {
+            Ok(paths) => {
+                paths.iter().for_each(|path| println!("{}", path.display()));
+                ExitCode::SUCCESS
+            }
+            Err(problem) => {
+                eprintln!("error: {problem}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
