@@ -13,7 +13,7 @@ pub struct Paired {
     pub networks: usize,
     /// Their mean difference.
     pub difference: Option<f64>,
-    /// Its 95 % interval, by a bootstrap of networks.
+    /// Its 95 % interval, by a bootstrap of networks; of fewer than five there is none.
     pub interval: Option<Interval>,
     /// Of Wilcoxon's signed rank test.
     pub p_value: Option<f64>,
@@ -54,7 +54,7 @@ pub fn paired(comparisons: &[Vec<f64>]) -> Vec<Paired> {
     compared.map(one).collect()
 }
 
-/// The 95 % interval of the mean of independent values, by a bootstrap of them.
+/// The 95 % interval of the mean of independent values, by a bootstrap of them; `None` of fewer than five.
 pub fn mean_interval(values: &[f64]) -> Option<Interval> {
     let intervals = bootstrap_clusters(values.len(), 0.95, 0, |drawn| {
         let values: Vec<f64> = drawn.iter().map(|&at| values[at]).collect();

@@ -179,7 +179,7 @@ impl<'a> Twins<'a> {
              Spearman's correlation of the eight methods' mean precision with those without a defect; of `none`, the mean correlation \
              between two networks without a defect, which is what to expect by chance. Beat filters: methods of the eight \
              above the best of the filters that the defect leaves. Corpus effect: mean precision over methods of the second corpus \
-             less the first, 95 % interval by a bootstrap of seeds.",
+             less the first, 95 % interval by a bootstrap of seeds, if there are five.",
         );
         for defect in [Repeated::None].into_iter().chain(self.defects()) {
             let accuracy = |corpus, seed, defect| Some(self.tested(defect, corpus, seed)?.accuracy);

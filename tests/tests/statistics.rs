@@ -296,6 +296,6 @@ fn clustered_intervals_hold_the_truth_as_often_as_they_say() {
             "{clusters} clusters: {share}"
         );
     }
-    assert_eq!(bootstrap_clusters(1, 0.95, 0, |_| Some(vec![1.0])), None);
+    assert_eq!(bootstrap_clusters(4, 0.95, 0, |_| Some(vec![1.0])), None);
     assert_eq!(bootstrap_clusters(9, 0.95, 0, |_| None), None);
 }

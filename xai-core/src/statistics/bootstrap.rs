@@ -62,21 +62,24 @@ pub fn bootstrap_mean(values: &[(u32, f64)], level: f64, seed: u64) -> Option<In
     })
 }
 
+/// Of fewer clusters there is no interval: a bootstrap cannot leave the range of what it has seen, and that of three
+/// values holds their true median in no more than 75 % of the cases.
+const FEWEST: usize = 5;
+
 /// The confidence intervals of statistics of clustered observations: of `clusters` clusters (networks), as many are drawn
-/// with replacement, and `statistics` gives the numbers of a draw, in the same order each time. `None` of fewer than two
+/// with replacement, and `statistics` gives the numbers of a draw, in the same order each time. `None` of fewer than five
 /// clusters, or if less than half of the draws have numbers (`statistics` says `None` of one that cannot be fitted).
 ///
 /// Percentile bootstrap whose tails are widened for few clusters (Hesterberg 2015, "expanded percentile"): plain
-/// percentiles are too narrow by the factor `sqrt((n - 1) / n)` and by that of Student's t to the normal. With n clusters
-/// there are no more than `n^n` different draws: intervals of three or four clusters are the range of what was seen, and
-/// no more. Draws come from the stream ("bootstrap/clusters", `seed`).
+/// percentiles are too narrow by the factor `sqrt((n - 1) / n)` and by that of Student's t to the normal. Draws come from
+/// the stream ("bootstrap/clusters", `seed`).
 pub fn bootstrap_clusters(
     clusters: usize,
     level: f64,
     seed: u64,
     statistics: impl Fn(&[usize]) -> Option<Vec<f64>> + Sync,
 ) -> Option<Vec<Interval>> {
-    if clusters < 2 {
+    if clusters < FEWEST {
         return None;
     }
     let mut random = random::stream(seed, "bootstrap/clusters");
