@@ -180,7 +180,9 @@ pub(super) fn round_scale(values: impl Iterator<Item = f64>, most: usize) -> Sca
         (low.min(value), high.max(value))
     });
     let (low, high) = match low <= high {
-        true => (low, high.max(low + 0.02)),
+        // Room for one value, however often it is there.
+        true if high - low < 1e-9 => (low, low + 0.02),
+        true => (low, high),
         false => (0.0, 1.0),
     };
     let rough = (high - low) / most as f64;
@@ -221,7 +223,7 @@ mod tests {
         };
         assert_eq!(ends(&[0.51, 0.97], 5), "0.5 0.6 0.7 0.8 0.9 1.0");
         assert_eq!(ends(&[-0.07, 0.31], 5), "-0.1 0.0 0.1 0.2 0.3 0.4");
-        assert_eq!(ends(&[0.004, 0.012], 5), "0.000 0.005 0.010 0.015");
+        assert_eq!(ends(&[0.004, 0.012], 5), "0.004 0.006 0.008 0.010 0.012");
         assert_eq!(ends(&[0.3, 0.3], 5), "0.300 0.305 0.310 0.315 0.320");
         assert_eq!(ends(&[], 5), "0.0 0.2 0.4 0.6 0.8 1.0");
         assert_eq!(ends(&[f64::NAN, 3.0, 41.0], 5), "0 10 20 30 40 50");
