@@ -110,10 +110,8 @@ fn measure(options: &Options) -> Result<()> {
             examples.through(&network, first),
             checked.through(&network, first),
         );
-        let mut end = network.clone();
-        end.layers.drain(..first);
         let seconds = least(Box::new(|| {
-            fit(&end, 0, &train, &one, &schedule, 0, |_, _| Ok(())).map(drop)
+            fit(&network, first, &train, &one, &schedule, 0, |_, _| Ok(())).map(drop)
         }))?;
         steps.push((depth, seconds / options.batch as f64));
     }

@@ -2,7 +2,7 @@
 
 #![allow(dead_code)] // designs are laid out here, not run
 
-use xai_core::experiment::{Experiment, Plan};
+use xai_core::experiment::{Experiment, Plan, Restriction};
 use xai_core::prelude::*;
 use xai_core::score::Auroc;
 
@@ -197,6 +197,7 @@ fn pairs_and_what_is_left_out() {
     corpus: shapes, mri
     noise: none, salt_and_pepper, 3T
     depth: 1conv, all
+    less 6 at corpus=imagenet: no --weights were given
     less 5 at scale=smoke depth=all: one layer is enough to see that it works
     less 2 at corpus=shapes noise=3T: shapes have no noise of a scanner
     ");
@@ -334,6 +335,52 @@ mod names_of_others {
         #[seed(2)]
         r#type: u64,
     }
+}
+
+#[experiment]
+struct Corpora {
+    #[axis]
+    corpus: Corpus,
+    #[axis([Depth::Conv1, Depth::All])]
+    depth: Depth,
+}
+
+/// ImageNet is there for runs that were given weights, the shapes in its place for all others.
+#[test]
+fn a_level_may_need_what_the_run_was_given() {
+    insta::assert_snapshot!(plan::<Corpora>(Scale::Desk), @"
+    4 cells
+    corpus: shapes, mri
+    depth: 1conv, all
+    less 2 at corpus=imagenet: no --weights were given
+    ");
+    let given = |weights: bool, only: &[&str]| {
+        let by = Restriction {
+            only: only.iter().map(|choice| choice.parse().unwrap()).collect(),
+            ..Restriction::default()
+        };
+        Plan::restricted(&Corpora::spec(), Scale::Desk, weights, &by)
+    };
+    let plan = given(true, &[]).unwrap();
+    let levels: Vec<_> = plan.factors[0]
+        .levels
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(levels, ["imagenet", "mri"]);
+    assert!(
+        plan.skipped[0].reason.contains("take its place"),
+        "{:?}",
+        plan.skipped
+    );
+    assert!(plan.restricted.is_none());
+
+    let problem = given(false, &["corpus=imagenet"]).unwrap_err().to_string();
+    assert!(
+        problem.contains("corpus=imagenet is skipped: no --weights were given"),
+        "{problem}"
+    );
+    assert_eq!(given(true, &["corpus=imagenet"]).unwrap().cells.len(), 2);
 }
 
 #[test]

@@ -1,13 +1,15 @@
-//! The written-out backward pass of training against Burn's autodiff on the same layers.
+//! Training: its backward pass against Burn's autodiff on the same layers, a whole training against PyTorch's.
 
 mod autodiff;
 
 use burn::tensor::{Distribution, activation};
+use ndarray::{Array2, Array3};
+use tests::{Fixture, cpu, error, fixture};
 use xai_core::device::{Device, DeviceChoice, Tensor};
 use xai_core::network::ops::Window;
 use xai_core::network::{BatchNorm2d, Conv2d, Layer, Linear, Network};
 use xai_core::random;
-use xai_core::training::{Depth, backward};
+use xai_core::training::{Depth, Examples, Schedule, Sgd, backward, fit, order};
 
 fn uniform<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), device)
@@ -147,6 +149,9 @@ fn depths_begin_at_whole_blocks() {
         Depth::All,
     ];
     assert_eq!(all.map(first), [24, 17, 10, 5, 0]);
+    // The public code's, with D8: features[25:], [18:], [11:], [6:] and [0:].
+    let published = |depth: Depth| depth.first_layer_as_published(&network);
+    assert_eq!(all.map(published), [25, 18, 11, 6, 0]);
 }
 
 #[test]
@@ -168,4 +173,138 @@ fn a_network_comes_back_from_its_file() {
         error.contains("network.safetensors") && error.contains("no whole"),
         "{error}"
     );
+}
+
+/// Images, epochs and seed of the training that PyTorch did as well (tests/fixtures/training/make.py).
+const IMAGES: usize = 44;
+const EPOCHS: usize = 4;
+const SEED: u64 = 3;
+
+fn orders() -> Vec<Vec<usize>> {
+    (0..EPOCHS)
+        .map(|epoch| order(IMAGES, SEED, epoch))
+        .collect()
+}
+
+/// Not a test: writes what make.py reads.
+#[test]
+#[ignore = "only before make.py is run again"]
+fn write_the_orders_of_the_images() {
+    let text = serde_json::to_string(&orders()).unwrap();
+    std::fs::write(fixture("training/order.json"), text + "\n").unwrap();
+}
+
+/// Losses, accuracies and weights of the paper's training (SGD with momentum, no weight decay, the rate divided by 10)
+/// are PyTorch's, with frozen layers as well, whose outputs are computed once here and in every epoch there.
+#[test]
+fn a_training_is_pytorchs() {
+    let kept = std::fs::read(fixture("training/order.json")).unwrap();
+    let kept: Vec<Vec<usize>> = serde_json::from_slice(&kept).unwrap();
+    assert_eq!(kept, orders(), "make the fixture again");
+    let fixture = Fixture::read("training/protocol.safetensors");
+    let network = fixture.network();
+    let examples = |name: &str| {
+        let images: Array3<f32> = fixture.array(name);
+        let class: Vec<u8> = (0..images.dim().0).map(|at| (at % 2) as u8).collect();
+        Examples::of_images(images.view(), &class, &cpu())
+    };
+    let (train, validation) = (examples("train"), examples("validation"));
+    let schedule = Schedule {
+        epochs: EPOCHS,
+        batch: 8,
+        decay_every: 2,
+        ..Schedule::paper(Sgd::rate(0.05).momentum(0.5))
+    };
+    for (name, first) in [("all", 0), ("block", 5), ("as_published", 6)] {
+        let mut last = None;
+        let fitted = fit(
+            &network,
+            first,
+            &train,
+            &validation,
+            &schedule,
+            SEED,
+            |_, end| {
+                last = end.layers.last().cloned();
+                Ok(())
+            },
+        );
+        let expected: Array2<f32> = fixture.array(&format!("{name}.history"));
+        let history = fitted.unwrap().history;
+        assert_eq!(history.len(), EPOCHS, "{name}");
+        for (epoch, expected) in history.iter().zip(expected.rows()) {
+            let [accuracy, loss, validated, validation_loss] =
+                [0, 1, 2, 3].map(|at| f64::from(expected[at]));
+            let (found, close) = (epoch.validation, |a: f64, b: f64| (a - b).abs() < 1e-5);
+            assert!(
+                close(epoch.accuracy, accuracy) && close(found.accuracy, validated),
+                "{name} {epoch:?} {expected}"
+            );
+            assert!(
+                close(epoch.loss, loss) && close(found.loss, validation_loss),
+                "{name} {epoch:?} {expected}"
+            );
+        }
+        let Some(Layer::Linear(linear)) = last else {
+            panic!("it ends in a linear layer");
+        };
+        let found = linear.weight.into_data().into_vec().unwrap();
+        let found = Array2::from_shape_vec((2, 10), found).unwrap();
+        assert!(
+            error(&found, &fixture.array(&format!("{name}.last"))) < 1e-4,
+            "{name}"
+        );
+    }
+}
+
+/// What frozen layers give is the same from memory, from a file, and computed anew with each batch.
+#[test]
+fn frozen_layers_give_the_same_however_they_are_kept() {
+    let fixture = Fixture::read("training/protocol.safetensors");
+    let network = fixture.network();
+    let images: Array3<f32> = fixture.array("train");
+    let class: Vec<u8> = (0..IMAGES).map(|at| (at % 2) as u8).collect();
+    let images = Examples::of_images(images.view(), &class, &cpu());
+    for first in [2, 5, 8] {
+        let kept = images.through(&network, first);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("frozen.f32");
+        let mut bytes = Vec::new();
+        let each = |output: Tensor<4>| {
+            let numbers: Vec<f32> = output.into_data().into_vec().unwrap();
+            bytes.extend(numbers.iter().flat_map(|x| x.to_le_bytes()));
+            Ok(())
+        };
+        images.pass(&network, first, each).unwrap();
+        std::fs::write(&path, &bytes).unwrap();
+        let shape = images.shape_after(&network, first);
+        let mapped = images.in_file(&path, shape, first).unwrap();
+        let end = network.end(first);
+        let whole = images.logits(&network, "");
+        assert_eq!(kept.logits(&end, ""), whole);
+        assert_eq!(mapped.logits(&end, ""), whole);
+
+        let schedule = Schedule {
+            epochs: 2,
+            batch: 8,
+            ..Schedule::paper(Sgd::rate(0.05).momentum(0.5))
+        };
+        let train = |from: &Examples| {
+            let fitted = fit(&network, first, from, from, &schedule, 1, |_, _| Ok(()));
+            fitted.unwrap().network.fingerprint()
+        };
+        let trained = train(&images);
+        assert_eq!([train(&kept), train(&mapped)], [trained.clone(), trained]);
+
+        std::fs::write(&path, &bytes[..bytes.len() - 4]).unwrap();
+        let problem = images
+            .in_file(&path, shape, first)
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            problem.contains("frozen.f32") && problem.contains("run again"),
+            "{problem}"
+        );
+    }
 }

@@ -56,7 +56,8 @@ pub enum Defect {
     /// Fine-tuning started at the ReLU after a block's first convolution. So every degree but "all"
     /// leaves that convolution as it was pre-trained.
     ///
-    /// Read by [`Lab::fine_tune`](crate::experiment::Lab::fine_tune).
+    /// Read by [`Lab::fine_tune`](crate::experiment::Lab::fine_tune); see
+    /// [`Depth::first_layer_as_published`](crate::training::Depth::first_layer_as_published).
     D8,
     /// Raw intensity was not among the baselines, though lesions are bright: it scores about as well
     /// as the best methods.

@@ -10,24 +10,47 @@ use super::lab::Lab;
 use super::settings::FIT_CODE;
 use super::store::write_json;
 use super::subjects::Part;
-use super::value::Level;
+use super::value::{Level, Needs};
 use crate::benchmark::{Defect, Defects, Protocol, Samples, Split};
 use crate::data::{Task, sex_task, shapes_task};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::network::{Network, VggConfig};
 use crate::training::{Depth, Examples, Optimizer, Schedule, calibrate, fit};
 
 /// What a network is pre-trained on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, xai_macros::Level)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Corpus {
+    /// Out of domain, the paper's: photographs of things, of 1000 kinds. It is there when a run is given the weights of
+    /// a VGG-16 by `--weights`; then the network is that VGG-16, whatever the scale.
+    ImageNet,
     /// Out of domain: which of eight shapes is drawn on a noise texture. Needs no download, and
-    /// stands where the paper has ImageNet without being it.
+    /// stands where the paper has ImageNet without being it, when a run is given no weights.
     Shapes,
     /// Within the domain: the sex of subjects from their MR slices, together with the
     /// quarter of the head that a slice is from. Two classes alone would leave a network this narrow
     /// with features that all say one thing ("neural collapse", Papyan et al. 2020), from which no
     /// fine-tuning of the last blocks recovers in the time that the desk scale has.
     Mri,
+}
+
+impl Level for Corpus {
+    const LEVELS: &'static [Self] = &[Self::ImageNet, Self::Shapes, Self::Mri];
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::ImageNet => "imagenet",
+            Self::Shapes => "shapes",
+            Self::Mri => "mri",
+        }
+    }
+
+    fn needs(&self) -> Needs {
+        match self {
+            Self::ImageNet => Needs::Weights,
+            Self::Shapes => Needs::NoWeights,
+            Self::Mri => Needs::Nothing,
+        }
+    }
 }
 
 impl Level for Depth {
@@ -120,12 +143,17 @@ impl Lab {
     /// The network after its pre-training on `corpus`; computed once, then read from its stage.
     ///
     /// Trained with batch norm, whose statistics are then set to those of the benchmark's training
-    /// images, without their classes. It still has the classes of its corpus and its batch norm;
-    /// [`Lab::fine_tune`] replaces the one and folds the other.
+    /// images, without their classes. (The paper's network has none; one that is trained from the beginning in the
+    /// time that there is here needs it.) It still has the classes of its corpus and its batch norm;
+    /// [`Lab::fine_tune`] replaces the one and folds the other. With weights given, [`Corpus::ImageNet`] is these
+    /// weights as they are, and the other corpora are folded, too: fine-tuning then sees no batch norm, as in the paper.
     ///
     /// # Errors
-    /// If the stage cannot be written or read.
+    /// If the stage cannot be written or read; for [`Corpus::ImageNet`], if no weights were given.
     pub fn pretrained(&self, corpus: Corpus) -> Result<Network> {
+        if corpus == Corpus::ImageNet {
+            return self.given_network();
+        }
         let settings = self.settings();
         // What a pre-training depends on, and no more: the training images calibrate it.
         let inputs = json!({
@@ -145,7 +173,11 @@ impl Lab {
         }
         let name = format!("pretraining-{}", corpus.name());
         let folder = self.stage(&name, &inputs, |folder| self.pretrain(corpus, folder))?;
-        Network::load(&folder.join(NETWORK), self.device())
+        let network = Network::load(&folder.join(NETWORK), self.device())?;
+        Ok(match self.weights() {
+            Some(_) => network.fold_batch_norm(),
+            None => network,
+        })
     }
 
     fn pretrain(&self, corpus: Corpus, folder: &Path) -> Result<()> {
@@ -188,6 +220,7 @@ impl Lab {
         let settings = self.settings();
         let (images, size) = (settings.pretraining_images, settings.pretraining_size);
         match corpus {
+            Corpus::ImageNet => Err(Error::invalid("ImageNet is not here to be trained on")),
             Corpus::Shapes => Ok([
                 shapes_task(images, size, 0)?,
                 shapes_task(images / 8, size, 1)?,

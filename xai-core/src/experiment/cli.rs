@@ -10,6 +10,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use serde_json::{Value as Json, json};
 
 use super::analysis::Analysis;
+use super::lab::BUDGET;
 use super::lock::Lock;
 use super::progress::{Reporter, catch_interrupt};
 use super::restrict::{Choice, Restriction, seeds};
@@ -19,6 +20,7 @@ use super::spec::{Role, Scale, Spec};
 use super::sweep::{Outcome, SweepOptions, cores, sweep};
 use super::why::why;
 use super::{Plan, Value};
+use crate::attribution::Memory;
 use crate::device::{DeviceChoice, Devices};
 use crate::error::{Error, Result};
 use crate::score::Scores;
@@ -41,6 +43,14 @@ struct Arguments {
     /// Cells computed at a time [default: one a core on a CPU, one a GPU]
     #[arg(long, value_name = "N", help_heading = "How large and where")]
     jobs: Option<NonZeroUsize>,
+    /// Memory for what frozen layers give, which trainings share; larger results go to files
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value_t = BUDGET,
+        help_heading = "How large and where"
+    )]
+    memory: Memory,
     /// The folder of all runs
     #[arg(
         long,
@@ -52,6 +62,10 @@ struct Arguments {
     /// A folder of real scans in place of synthetic subjects: BIDS, HCP, or a CSV with file and sex
     #[arg(long, value_name = "DIR", help_heading = "How large and where")]
     data: Option<PathBuf>,
+    /// Weights of a VGG-16 pre-trained on ImageNet (.pth, .safetensors, .onnx). The corpus is imagenet then and not
+    /// shapes, and the network the full VGG-16
+    #[arg(long, value_name = "FILE", help_heading = "How large and where")]
+    weights: Option<PathBuf>,
     /// Leave out scans that cannot be used, and list them, instead of stopping
     #[arg(long, requires = "data", help_heading = "How large and where")]
     skip_bad: bool,
@@ -169,8 +183,10 @@ fn run<R: Run>(arguments: Arguments, spec: &Spec, show: &Show) -> Result<ExitCod
         devices: arguments.device,
         out: arguments.out,
         data: arguments.data,
+        weights: arguments.weights,
         skip_bad: arguments.skip_bad,
         restriction,
+        memory: arguments.memory,
         fresh: arguments.fresh,
         retry: arguments.retry,
         fail_fast: arguments.fail_fast,

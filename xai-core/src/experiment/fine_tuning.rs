@@ -36,6 +36,8 @@ struct Training {
     seed: u64,
     /// What is shown while it goes on.
     label: String,
+    /// All that its images depend on.
+    images: Json,
     /// All that its result depends on.
     inputs: Json,
 }
@@ -139,6 +141,12 @@ impl Lab {
         };
         let [train, validation, _] = &self.subjects()?.benchmark_parts;
         let mut network = start;
+        let images = json!({
+            "size": settings.image_size,
+            "subjects": format!("{train:?} {validation:?}"),
+            "defects": self.defects().of_training_images(),
+        });
+        let images = with_data(images, self.data());
         let inputs = json!({
             "start": network.fingerprint(),
             "first_layer": first,
@@ -146,9 +154,7 @@ impl Lab {
             "seed": seed,
             "network": settings.network,
             "dropout_stays_on": self.defects().has(Defect::D3) && settings.network.dropout > 0.0,
-            "image_size": settings.image_size,
-            "subjects": format!("{train:?} {validation:?}"),
-            "defects": self.defects().of_training_images(),
+            "images": images,
             "device": self.device_choice().kind(),
             "code": FIT_CODE,
         });
@@ -163,7 +169,8 @@ impl Lab {
             schedule,
             seed,
             label: format!("fine-tuning {}", super::Level::name(&depth)),
-            inputs: with_data(inputs, self.data()),
+            images,
+            inputs,
         })
     }
 
@@ -172,13 +179,14 @@ impl Lab {
         training: &Training,
         mut each_epoch: impl FnMut(&Epoch, &Network) -> Result<()>,
     ) -> Result<Fit> {
-        let splits = self.splits()?;
+        let [train, validation] =
+            self.frozen(&training.network, training.first, &training.images)?;
         let bar = self.progress(training.schedule.epochs, &training.label);
         fit(
             &training.network,
             training.first,
-            &splits.train,
-            &splits.validation,
+            &train,
+            &validation,
             &training.schedule,
             training.seed,
             |epoch, end| {

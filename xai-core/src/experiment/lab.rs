@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use super::data::Data;
+use super::frozen::Frozen;
 use super::key::Key;
 use super::log::Log;
 use super::progress::{Progress, Reporter};
@@ -17,11 +18,15 @@ use super::settings::Settings;
 use super::spec::Scale;
 use super::store::Store;
 use super::sweep::Agreement;
-use crate::attribution::Gallery;
+use super::weights::Weights;
+use crate::attribution::{Gallery, Memory};
 use crate::benchmark::Defects;
 use crate::device::{Device, DeviceChoice, Devices};
 use crate::error::{Error, Result};
 use crate::random;
+
+/// Memory for outputs of frozen layers, unless a run says otherwise.
+pub(super) const BUDGET: Memory = Memory(2 << 30);
 
 /// The scale, the device, the random streams, the shared stages and the progress of a run.
 ///
@@ -36,6 +41,7 @@ pub struct Lab {
     agreement: Option<Arc<Agreement>>,
     gallery: Option<Gallery>,
     data: Option<Arc<Data>>,
+    weights: Option<Arc<Weights>>,
     cell: Option<OfCell>,
 }
 
@@ -61,6 +67,7 @@ type Place = Arc<Mutex<Option<Arc<dyn Any + Send + Sync>>>>;
 struct Shared {
     scale: Scale,
     benches: Vec<Arc<Bench>>,
+    budget: Memory,
     store: Store,
     reporter: Reporter,
 }
@@ -70,6 +77,7 @@ struct Bench {
     choice: DeviceChoice,
     device: Device,
     memory: Mutex<HashMap<(TypeId, String), Place>>,
+    frozen: Frozen,
 }
 
 impl Lab {
@@ -79,13 +87,15 @@ impl Lab {
     /// If the device is not there.
     pub fn open(scale: Scale, device: DeviceChoice, out: &Path) -> Result<Self> {
         let reporter = Reporter::new(true, false);
-        Self::of_sweep(scale, &device.into(), Store::new(out, "lab"), reporter)
+        let store = Store::new(out, "lab");
+        Self::of_sweep(scale, &device.into(), BUDGET, store, reporter)
     }
 
     /// The laboratory of a sweep.
     pub(super) fn of_sweep(
         scale: Scale,
         devices: &Devices,
+        budget: Memory,
         store: Store,
         reporter: Reporter,
     ) -> Result<Self> {
@@ -94,6 +104,7 @@ impl Lab {
                 choice: *choice,
                 device: choice.open()?,
                 memory: Mutex::default(),
+                frozen: Frozen::default(),
             }))
         };
         let benches = devices
@@ -106,6 +117,7 @@ impl Lab {
             shared: Arc::new(Shared {
                 scale,
                 benches,
+                budget,
                 store,
                 reporter,
             }),
@@ -115,6 +127,7 @@ impl Lab {
             agreement: None,
             gallery: None,
             data: None,
+            weights: None,
             cell: None,
         })
     }
@@ -218,6 +231,23 @@ impl Lab {
         Self { data, ..self }
     }
 
+    /// The laboratory of a run that was given weights.
+    pub(super) fn with_weights(self, weights: Option<Arc<Weights>>) -> Self {
+        match weights {
+            Some(_) => Self {
+                settings: Arc::new(Settings::clone(&self.settings).with_full_network()),
+                weights,
+                ..self
+            },
+            None => self,
+        }
+    }
+
+    /// The weights that the run was given.
+    pub(super) fn weights(&self) -> Option<&Weights> {
+        self.weights.as_deref()
+    }
+
     /// The scans that the run was given; `None` for synthetic subjects.
     pub(super) fn data(&self) -> Option<&Data> {
         self.data.as_deref()
@@ -241,6 +271,16 @@ impl Lab {
     /// The device as `--device` takes it.
     pub fn device_choice(&self) -> DeviceChoice {
         self.bench.choice
+    }
+
+    /// Bytes for outputs of frozen layers on each device.
+    pub(super) fn memory(&self) -> usize {
+        self.shared.budget.bytes()
+    }
+
+    /// The outputs of frozen layers that are kept on this device.
+    pub(super) fn kept_frozen(&self) -> &Frozen {
+        &self.bench.frozen
     }
 
     /// The store of the run.

@@ -10,6 +10,7 @@ pub(crate) mod cli;
 mod data;
 mod estimate;
 mod fine_tuning;
+mod frozen;
 mod key;
 mod lab;
 mod lock;
@@ -30,6 +31,7 @@ mod subjects;
 mod sweep;
 mod test_set;
 mod value;
+mod weights;
 mod whole;
 mod why;
 
@@ -49,6 +51,7 @@ pub use spec::{Experiment, Parameter, Point, Role, Scale, Select, Skip, Spec};
 pub use sweep::{Failure, Outcome, SweepOptions, sweep};
 pub use test_set::TestSet;
 pub use value::{
-    Domain, IntoDomain, IntoSeeds, Level, ParameterValue, Value, domain, levels, linear, log, seeds,
+    Domain, IntoDomain, IntoSeeds, Level, Needs, ParameterValue, Value, domain, levels, linear,
+    log, seeds,
 };
 pub use why::why;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::restrict::{Choice, Restricted, Restriction, factor, label, value};
 use super::spec::{Parameter, Point, Role, Scale, Spec};
-use super::value::Value;
+use super::value::{Needs, Value};
 use crate::error::{Error, Result};
 
 /// What varies, as a table shows it.
@@ -55,8 +55,13 @@ impl Plan {
     /// If a domain is empty, repeats a value or holds one that is not finite, if zipped parameters
     /// differ in length, or if every cell is skipped.
     pub fn new(spec: &Spec, scale: Scale) -> Result<Self> {
-        let points = lay_out(spec, scale, &[])?;
-        let factors = factors(spec, &points);
+        Self::whole(spec, scale, false)
+    }
+
+    /// [`new`](Self::new) for a run that was given `weights`, or none.
+    fn whole(spec: &Spec, scale: Scale, weights: bool) -> Result<Self> {
+        let points = lay_out(spec, scale, weights, &[])?;
+        let factors = factors(spec, points.iter().filter(|point| point.absent().is_none()));
         let (cells, skipped) = skip(spec, points);
         if cells.is_empty() {
             return Err(Error::invalid(format!(
@@ -74,12 +79,12 @@ impl Plan {
         })
     }
 
-    /// Lays a part of a design out.
+    /// Lays a part of a design out, for a run that was given `weights` of its own (`--weights`), or none.
     ///
     /// # Errors
     /// As [`Plan::new`]; names and values that the design does not have; if no cell is left.
-    pub fn restricted(spec: &Spec, scale: Scale, by: &Restriction) -> Result<Self> {
-        let whole = Self::new(spec, scale)?;
+    pub fn restricted(spec: &Spec, scale: Scale, weights: bool, by: &Restriction) -> Result<Self> {
+        let whole = Self::whole(spec, scale, weights)?;
         let choices = |choices: &[Choice], among: &[Factor], closed| {
             let values = |choice: &Choice| {
                 let factor = factor(among, &choice.name)?;
@@ -90,8 +95,9 @@ impl Plan {
             choices.iter().map(values).collect::<Result<Vec<_>>>()
         };
         let set = choices(&by.set, &whole.factors, false)?;
-        let points = lay_out(spec, scale, &set)?;
-        let only = choices(&by.only, &factors(spec, &points), true)?;
+        let points = lay_out(spec, scale, weights, &set)?;
+        // Values that this run has not are known all the same: asking for one says why.
+        let only = choices(&by.only, &factors(spec, points.iter()), true)?;
         let asked_for = |point: &Point| {
             (only.iter()).all(|(name, values)| {
                 point
@@ -100,7 +106,8 @@ impl Plan {
             })
         };
         let points: Vec<_> = points.into_iter().filter(asked_for).collect();
-        let factors = factors(spec, &points);
+        let present = points.iter().filter(|point| point.absent().is_none());
+        let factors = factors(spec, present);
         let (cells, skipped) = skip(spec, points);
         let Some(_) = cells.first() else {
             let why = skipped
@@ -137,12 +144,17 @@ impl Plan {
 }
 
 /// The points of a design, with other values for the parameters in `set`.
-fn lay_out(spec: &Spec, scale: Scale, set: &[(&str, Vec<Value>)]) -> Result<Vec<Point>> {
+fn lay_out(
+    spec: &Spec,
+    scale: Scale,
+    weights: bool,
+    set: &[(&str, Vec<Value>)],
+) -> Result<Vec<Point>> {
     let mut points = vec![Point::origin(scale)];
     for parameter in &spec.parameters {
         let zip = spec.zips.iter().find(|zip| zip.contains(&parameter.name));
         points = match zip {
-            None => cross(&points, &[parameter], set)?,
+            None => cross(&points, &[parameter], weights, set)?,
             Some(zip) => {
                 // The whole group goes in where its first member stands.
                 let group: Vec<_> = spec
@@ -153,7 +165,7 @@ fn lay_out(spec: &Spec, scale: Scale, set: &[(&str, Vec<Value>)]) -> Result<Vec<
                 if group[0].name != parameter.name {
                     continue;
                 }
-                cross(&points, &group, set)?
+                cross(&points, &group, weights, set)?
             }
         };
     }
@@ -161,7 +173,12 @@ fn lay_out(spec: &Spec, scale: Scale, set: &[(&str, Vec<Value>)]) -> Result<Vec<
 }
 
 /// Extends every point by every value of the group, whose members step together.
-fn cross(points: &[Point], group: &[&Parameter], set: &[(&str, Vec<Value>)]) -> Result<Vec<Point>> {
+fn cross(
+    points: &[Point],
+    group: &[&Parameter],
+    weights: bool,
+    set: &[(&str, Vec<Value>)],
+) -> Result<Vec<Point>> {
     let mut extended = Vec::new();
     for point in points {
         let columns = group
@@ -180,23 +197,38 @@ fn cross(points: &[Point], group: &[&Parameter], set: &[(&str, Vec<Value>)]) -> 
             }
         }
         for row in 0..columns[0].len() {
-            extended.push(
-                group
-                    .iter()
-                    .zip(&columns)
-                    .fold(point.clone(), |point, (parameter, column)| {
-                        point.with(parameter.name, column[row].clone())
-                    }),
-            );
+            extended.push(group.iter().zip(&columns).fold(
+                point.clone(),
+                |point, (parameter, column)| {
+                    let (value, needs) = column[row].clone();
+                    let point = point.with(parameter.name, value);
+                    match needs.unmet(weights) {
+                        Some(reason) => point.without(parameter.name, reason),
+                        None => point,
+                    }
+                },
+            ));
         }
     }
     Ok(extended)
 }
 
 /// The values of a parameter at a point, checked.
-fn values(parameter: &Parameter, point: &Point, set: &[(&str, Vec<Value>)]) -> Result<Vec<Value>> {
+fn values(
+    parameter: &Parameter,
+    point: &Point,
+    set: &[(&str, Vec<Value>)],
+) -> Result<Vec<(Value, Needs)>> {
     let values = match set.iter().find(|(name, _)| *name == parameter.name) {
-        Some((_, values)) => values.clone(),
+        Some((_, values)) => {
+            let own = (parameter.domain)(point).0;
+            let needs = |value: &Value| own.iter().find(|(known, _)| known == value);
+            let needs = |value: &Value| needs(value).map_or(Needs::Nothing, |(_, needs)| *needs);
+            values
+                .iter()
+                .map(|value| (value.clone(), needs(value)))
+                .collect()
+        }
         None => (parameter.domain)(point).0,
     };
     let at = if parameter.depends_on.is_empty() {
@@ -210,8 +242,8 @@ fn values(parameter: &Parameter, point: &Point, set: &[(&str, Vec<Value>)]) -> R
             "`{name}` has no values{at}; give it at least one"
         )));
     }
-    for (index, value) in values.iter().enumerate() {
-        if values[..index].contains(value) {
+    for (index, (value, _)) in values.iter().enumerate() {
+        if values[..index].iter().any(|(known, _)| known == value) {
             return Err(Error::invalid(format!(
                 "`{name}` has the value {value} twice{at}; remove one"
             )));
@@ -234,11 +266,11 @@ pub(super) fn part(point: &Point, names: &[&str]) -> String {
     names.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
-fn factors(spec: &Spec, points: &[Point]) -> Vec<Factor> {
+fn factors<'a>(spec: &Spec, points: impl Iterator<Item = &'a Point> + Clone) -> Vec<Factor> {
     let factor = |parameter: &Parameter| {
         let mut levels: Vec<Value> = Vec::new();
         for value in points
-            .iter()
+            .clone()
             .filter_map(|point| point.value(parameter.name))
         {
             if !levels.contains(value) {
@@ -258,19 +290,23 @@ fn skip(spec: &Spec, points: Vec<Point>) -> (Vec<Point>, Vec<Skipped>) {
     let mut skipped: Vec<Skipped> = Vec::new();
     let mut cells = Vec::new();
     for point in points {
-        let Some(rule) = spec.skips.iter().find(|rule| (rule.when)(&point)) else {
-            cells.push(point);
-            continue;
+        let rule = spec.skips.iter().find(|rule| (rule.when)(&point));
+        let (at, reason) = match (point.absent(), rule) {
+            (Some((name, reason)), _) => (part(&point, &[name]), reason),
+            (None, Some(rule)) => (part(&point, rule.depends_on), rule.reason),
+            (None, None) => {
+                cells.push(point);
+                continue;
+            }
         };
-        let at = part(&point, rule.depends_on);
         match skipped
             .iter_mut()
-            .find(|known| known.at == at && known.reason == rule.reason)
+            .find(|known| known.at == at && known.reason == reason)
         {
             Some(known) => known.cells += 1,
             None => skipped.push(Skipped {
                 at,
-                reason: rule.reason,
+                reason,
                 cells: 1,
             }),
         }

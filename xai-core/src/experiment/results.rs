@@ -172,7 +172,7 @@ pub fn results_in<E: Experiment>(folder: impl AsRef<Path>) -> Result<Results<E>>
     let (by, part) = kept
         .restricted
         .map_or_else(Default::default, |part| (part.by, Some(part.label)));
-    let plan = Plan::restricted(&spec, kept.scale, &by)?;
+    let plan = Plan::restricted(&spec, kept.scale, kept.weights.is_some(), &by)?;
     let known = kept.cells.iter().map(|cell| &cell.cell);
     if kept.experiment != spec.name
         || !known.eq(&plan
@@ -244,6 +244,8 @@ fn cell<E>(parameters: E, manifest: &Manifest, winner: bool, store: &Store) -> R
 struct Kept {
     experiment: String,
     scale: Scale,
+    #[serde(default)]
+    weights: Option<String>,
     restricted: Option<KeptPart>,
     cells: Vec<KeptCell>,
     baselines: Option<String>,

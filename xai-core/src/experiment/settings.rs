@@ -50,6 +50,20 @@ impl Settings {
         settings
     }
 
+    /// These settings with the paper's network, as torchvision has it: what `--weights` are for.
+    #[must_use]
+    pub fn with_full_network(self) -> Self {
+        Self {
+            network: VggConfig {
+                width_divisor: 1,
+                pooled: 7,
+                dropout: 0.5,
+                classes: 2,
+            },
+            ..self
+        }
+    }
+
     /// The settings of a scale.
     ///
     /// `paper` has the published sizes (2,500 training and validation images, 8,539 test images).

@@ -64,6 +64,8 @@ impl fmt::Display for Role {
 pub struct Point {
     scale: Scale,
     values: Vec<(&'static str, Value)>,
+    /// The parameter whose value this run has not, and why.
+    absent: Option<(&'static str, &'static str)>,
 }
 
 impl Point {
@@ -71,6 +73,7 @@ impl Point {
         Self {
             scale,
             values: Vec::new(),
+            absent: None,
         }
     }
 
@@ -78,6 +81,19 @@ impl Point {
         let mut point = self.clone();
         point.values.push((name, value));
         point
+    }
+
+    /// The point with a parameter whose value this run has not, for this reason.
+    pub(super) fn without(self, name: &'static str, reason: &'static str) -> Self {
+        Self {
+            absent: self.absent.or(Some((name, reason))),
+            ..self
+        }
+    }
+
+    /// The parameter whose value this run has not, and why.
+    pub(super) fn absent(&self) -> Option<(&'static str, &'static str)> {
+        self.absent
     }
 
     /// The scale of the run.

@@ -51,6 +51,10 @@ impl Serialize for Value {
     note = "a parameter is an f64, an integer, a bool, a String or an enum with #[derive(Clone, Level)]"
 )]
 pub trait ParameterValue: Sized + 'static {
+    /// What a run must be given for this value to be among the others.
+    fn needs(&self) -> Needs {
+        Needs::Nothing
+    }
     /// Erases the type.
     fn to_value(&self) -> Value;
     /// Restores the type; `None` if the value is of another one.
@@ -70,9 +74,39 @@ pub trait Level: Clone + 'static {
     const LEVELS: &'static [Self];
     /// The level's name in plans, tables and files.
     fn name(&self) -> &'static str;
+    /// What a run must be given for this level to be among the others.
+    fn needs(&self) -> Needs {
+        Needs::Nothing
+    }
+}
+
+/// What a run must be given, or must not, for a value of a parameter to be in its plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// It is always there.
+    Nothing,
+    /// `--weights`.
+    Weights,
+    /// No `--weights`.
+    NoWeights,
+}
+
+impl Needs {
+    /// Why the value is not in the plan of a run that was given weights, or none.
+    pub(super) fn unmet(self, weights: bool) -> Option<&'static str> {
+        match (self, weights) {
+            (Self::Weights, false) => Some("no --weights were given"),
+            (Self::NoWeights, true) => Some("--weights were given, which take its place"),
+            _ => None,
+        }
+    }
 }
 
 impl<T: Level> ParameterValue for T {
+    fn needs(&self) -> Needs {
+        Level::needs(self)
+    }
+
     fn to_value(&self) -> Value {
         Value::Text(self.name().to_owned())
     }
@@ -129,7 +163,14 @@ impl ParameterValue for String {
 
 /// The values that a parameter takes at one point of the design, in order.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Domain(pub Vec<Value>);
+pub struct Domain(pub(super) Vec<(Value, Needs)>);
+
+impl Domain {
+    fn of<T: ParameterValue>(values: &[T]) -> Self {
+        let value = |value: &T| (value.to_value(), value.needs());
+        Self(values.iter().map(value).collect())
+    }
+}
 
 /// What can be written as the values of a parameter of type `T`.
 #[diagnostic::on_unimplemented(
@@ -221,12 +262,12 @@ integers!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
 
 /// The domain that an expression stands for.
 pub fn domain<T: ParameterValue>(values: impl IntoDomain<T>) -> Domain {
-    Domain(values.into_values().iter().map(T::to_value).collect())
+    Domain::of(&values.into_values())
 }
 
 /// The domain that the seeds of an experiment stand for.
 pub fn seeds<T: ParameterValue>(values: impl IntoSeeds<T>) -> Domain {
-    Domain(values.into_seeds().iter().map(T::to_value).collect())
+    Domain::of(&values.into_seeds())
 }
 
 /// `count` numbers with equal distances, both ends among them: `linear(0.1..=0.3, 3)` is 0.1, 0.2, 0.3.
@@ -263,7 +304,7 @@ fn spaced(start: f64, end: f64, count: usize, between: impl Fn(f64) -> f64) -> V
 
 /// The domain of all levels of an enum.
 pub fn levels<T: Level>() -> Domain {
-    Domain(T::LEVELS.iter().map(T::to_value).collect())
+    Domain::of(T::LEVELS)
 }
 
 #[cfg(test)]

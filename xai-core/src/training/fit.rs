@@ -1,19 +1,16 @@
 //! Fitting a network: epochs, learning-rate steps, the checkpoint rule and early stopping of the paper.
 
-use burn::tensor::{Int, TensorData};
-use ndarray::ArrayView3;
 use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::backward;
+use super::examples::{Examples, argmax, cross_entropy, to_vec};
 use super::sgd::{Optimizer, State};
-use crate::device::{Backend, Device, Tensor};
+use crate::device::Tensor;
 use crate::error::{Error, Result};
 use crate::network::{Layer, Network};
 use crate::random;
-
-/// Images computed together where no gradient is asked for.
-const EVALUATION_BATCH: usize = 64;
 
 /// Training images by which batch norm is set before each evaluation.
 const CALIBRATION: usize = 192;
@@ -80,151 +77,6 @@ fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Err
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
-/// Inputs of a network (or of its trainable end) on a device, with their classes.
-#[derive(Clone)]
-pub struct Examples {
-    inputs: Tensor<4>,
-    class: Vec<u8>,
-}
-
-impl Examples {
-    /// Grey images `[n, h, w]` in [0, 1] with the class of each.
-    pub fn of_images(images: ArrayView3<f32>, class: &[u8], device: &Device) -> Self {
-        let (n, h, w) = images.dim();
-        let pixels: Vec<f32> = images.iter().copied().collect();
-        Self {
-            inputs: Tensor::from_data(TensorData::new(pixels, [n, 1, h, w]), device),
-            class: class.to_vec(),
-        }
-    }
-
-    /// Number of examples.
-    pub fn len(&self) -> usize {
-        self.class.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.class.is_empty()
-    }
-
-    /// The outputs of the first `layers` layers for these inputs: what the trainable end of a
-    /// network sees. Frozen layers are computed once, here, and not in every epoch.
-    pub fn through(&self, network: &Network, layers: usize) -> Self {
-        if layers == 0 {
-            return self.clone();
-        }
-        let frozen = Network::new(network.layers[..layers].to_vec());
-        let outputs = self.batches(|x, _| frozen.forward(x));
-        Self {
-            inputs: Tensor::cat(outputs, 0),
-            class: self.class.clone(),
-        }
-    }
-
-    /// `f` of each batch and of the number of its first example.
-    fn batches<T>(&self, mut f: impl FnMut(Tensor<4>, usize) -> T) -> Vec<T> {
-        let starts = (0..self.len()).step_by(EVALUATION_BATCH);
-        starts
-            .map(|start| {
-                let end = (start + EVALUATION_BATCH).min(self.len());
-                let x = self.inputs.clone().narrow(0, start, end - start);
-                f(three_channels(x), start)
-            })
-            .collect()
-    }
-
-    /// The first `count` inputs, as a network takes them.
-    pub fn first(&self, count: usize) -> Tensor<4> {
-        three_channels(self.inputs.clone().narrow(0, 0, count.min(self.len())))
-    }
-
-    fn select(&self, which: &[usize]) -> (Tensor<4>, Vec<u8>) {
-        let class = which.iter().map(|&i| self.class[i]).collect();
-        let index: Vec<i32> = which.iter().map(|&i| i as i32).collect();
-        let index = burn::tensor::Tensor::<Backend, 1, Int>::from_ints(
-            TensorData::new(index, [which.len()]),
-            &self.inputs.device(),
-        );
-        (three_channels(self.inputs.clone().select(0, index)), class)
-    }
-
-    /// The logits `[n, classes]` of these inputs, on the host, row by row. Where the network's dropout is
-    /// [active](Network::with_active_dropout), `pass` names the pass: another one draws other masks.
-    pub fn logits(&self, network: &Network, pass: &str) -> Vec<Vec<f32>> {
-        let rows = self.batches(|x, first| {
-            let name = |row| format!("{pass}/{}", first + row);
-            let masks = network.masks(x.dims()[0], name);
-            network.forward_with(x, masks)
-        });
-        if rows.is_empty() {
-            return Vec::new();
-        }
-        let logits = Tensor::cat(rows, 0);
-        let [_, classes, ..] = logits.dims();
-        to_vec(logits)
-            .chunks(classes)
-            .map(<[f32]>::to_vec)
-            .collect()
-    }
-
-    /// Accuracy and mean cross-entropy of the network's [logits](Self::logits).
-    pub fn evaluate(&self, network: &Network, pass: &str) -> Validation {
-        let logits = self.logits(network, pass);
-        let correct = logits
-            .iter()
-            .zip(&self.class)
-            .filter(|(l, c)| argmax(l) == **c);
-        let accuracy = correct.count() as f64 / self.len() as f64;
-        let loss = logits
-            .iter()
-            .zip(&self.class)
-            .map(|(logits, &class)| cross_entropy(logits, class));
-        Validation {
-            accuracy,
-            loss: loss.sum::<f64>() / self.len() as f64,
-        }
-    }
-}
-
-/// Grey images are repeated to the three channels that VGG has; features pass as they are.
-fn three_channels(x: Tensor<4>) -> Tensor<4> {
-    match x.dims() {
-        [_, 1, h, w] if h * w > 1 => x.repeat_dim(1, 3),
-        _ => x,
-    }
-}
-
-fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().into_vec().expect("32-bit floats")
-}
-
-/// The class with the largest logit (or probability); the first of equals.
-pub fn argmax<T: PartialOrd>(logits: &[T]) -> u8 {
-    let mut best = 0;
-    for (class, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = class;
-        }
-    }
-    best as u8
-}
-
-/// The probability of each class, from its logits.
-pub fn softmax(logits: &[f32]) -> Vec<f64> {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers = logits.iter().map(|&logit| f64::from(logit - largest).exp());
-    let powers: Vec<f64> = powers.collect();
-    let sum: f64 = powers.iter().sum();
-    powers.into_iter().map(|power| power / sum).collect()
-}
-
-fn cross_entropy(logits: &[f32], class: u8) -> f64 {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max) as f64;
-    let sum: f64 = logits.iter().map(|&l| (l as f64 - largest).exp()).sum();
-    sum.ln() + largest - logits[class as usize] as f64
-}
-
 /// The best network of a training and how it went.
 pub struct Fit {
     /// The network after [`Fit::best`], in full.
@@ -235,9 +87,10 @@ pub struct Fit {
     pub best: usize,
 }
 
-/// Trains `network` from layer `first` on; the layers before it are frozen.
+/// Trains `network` from layer `first` on; the layers before it are frozen. `train` and `validation` are images, or
+/// images that have [passed](Examples::through) some or all of the frozen layers.
 ///
-/// A checkpoint is kept when validation accuracy improves (or is equal at a smaller loss) and
+/// A checkpoint is kept when validation accuracy improves on the one kept before and
 /// differs from training accuracy by at most `largest_gap`; where no epoch meets the second
 /// condition, the best by validation alone is kept. Training stops early once three successive
 /// validation accuracies change by less than 0.005 while training accuracy is above them (paper,
@@ -269,7 +122,7 @@ pub fn fit(
     let mut end = network.end(first);
     let mut state = State::default();
     let mut history: Vec<Epoch> = Vec::new();
-    let mut kept: Option<(bool, Epoch, usize, Network)> = None;
+    let mut kept: Option<(usize, Network)> = None;
     for epoch in 0..schedule.epochs {
         let (accuracy, loss) = train_epoch(&mut end, &mut state, &train, schedule, epoch, seed);
         if !loss.is_finite() {
@@ -289,26 +142,34 @@ pub fn fit(
             loss,
             validation: validation.evaluate(&end, &format!("validation/{epoch}")),
         };
-        let fair = (accuracy - now.validation.accuracy).abs() <= schedule.largest_gap;
-        let rank = |fair: bool, e: &Epoch| (fair, e.validation.accuracy, -e.validation.loss);
-        if kept
-            .as_ref()
-            .is_none_or(|(was_fair, best, ..)| rank(fair, &now) > rank(*was_fair, best))
-        {
-            kept = Some((fair, now, epoch, end.clone()));
-        }
         history.push(now);
+        if best(&history, schedule.largest_gap) == Some(epoch) {
+            kept = Some((epoch, end.clone()));
+        }
         each_epoch(&now, &end)?;
         if has_settled(&history) {
             break;
         }
     }
-    let (_, _, best, end) = kept.ok_or_else(|| Error::invalid("a training of no epochs"))?;
+    let (best, end) = kept.ok_or_else(|| Error::invalid("a training of no epochs"))?;
     Ok(Fit {
         network: network.with_end(first, &end),
         history,
         best,
     })
+}
+
+/// The order in which an epoch, counted from 0, takes its `count` images.
+pub fn order(count: usize, seed: u64, epoch: usize) -> Vec<usize> {
+    draw_order(count, seed, epoch).0
+}
+
+/// The order, and the stream from which the epoch's dropout draws next.
+fn draw_order(count: usize, seed: u64, epoch: usize) -> (Vec<usize>, ChaCha8Rng) {
+    let mut rng = random::stream(seed, &format!("training/epoch/{epoch}"));
+    let mut order: Vec<usize> = (0..count).collect();
+    order.shuffle(&mut rng);
+    (order, rng)
 }
 
 fn train_epoch(
@@ -319,9 +180,7 @@ fn train_epoch(
     epoch: usize,
     seed: u64,
 ) -> (f64, f64) {
-    let mut rng = random::stream(seed, &format!("training/epoch/{epoch}"));
-    let mut order: Vec<usize> = (0..train.len()).collect();
-    order.shuffle(&mut rng);
+    let (order, mut rng) = draw_order(train.len(), seed, epoch);
     // Logits are read when the epoch is over: to read them after each step, a GPU would have to wait for us.
     let mut logits = Vec::new();
     for batch in order.chunks(schedule.batch) {
@@ -339,12 +198,25 @@ fn train_epoch(
     let [_, classes] = logits.dims();
     let (mut correct, mut loss) = (0, 0.0);
     for (logits, &at) in to_vec(logits).chunks(classes).zip(&order) {
-        let class = train.class[at];
+        let class = train.class()[at];
         correct += usize::from(argmax(logits) == class);
         loss += cross_entropy(logits, class);
     }
     let n = train.len() as f64;
     (correct as f64 / n, loss / n)
+}
+
+/// The epoch whose network is kept: the first of those with the best validation accuracy among the ones whose training
+/// accuracy is not further from it than `largest_gap`, or among all if there is none.
+fn best(history: &[Epoch], largest_gap: f64) -> Option<usize> {
+    let gap = |e: &Epoch| (e.accuracy - e.validation.accuracy).abs();
+    // Accuracies are counts of images; what their quotients lose in rounding decides nothing.
+    let fair = |e: &Epoch| gap(e) <= largest_gap + 1e-9;
+    let rank = |epoch: usize| (fair(&history[epoch]), history[epoch].validation.accuracy);
+    (0..history.len()).reduce(|best, epoch| match rank(epoch) > rank(best) {
+        true => epoch,
+        false => best,
+    })
 }
 
 /// The early stop: the last three validation accuracies lie closer than 0.005, one to the next,
@@ -375,14 +247,76 @@ mod tests {
         epochs.iter().map(epoch).collect()
     }
 
+    /// Which checkpoint is kept, by the rule of the paper (PROTOCOL.md: validation accuracy improves, and differs from
+    /// training accuracy by at most 0.05).
+    #[test]
+    fn a_checkpoint_is_kept_when_it_improves_and_is_fair() {
+        // Training and validation accuracy of each epoch; the epoch that is kept.
+        let cases: [(&str, &[(f64, f64)], usize); 8] = [
+            (
+                "improves each time",
+                &[(0.6, 0.6), (0.7, 0.7), (0.8, 0.8)],
+                2,
+            ),
+            ("falls again", &[(0.6, 0.6), (0.8, 0.8), (0.82, 0.79)], 1),
+            (
+                "no improvement: the first of equals",
+                &[(0.8, 0.8), (0.82, 0.8)],
+                0,
+            ),
+            ("training too far ahead", &[(0.7, 0.7), (0.9, 0.84)], 0),
+            ("validation too far ahead", &[(0.7, 0.7), (0.74, 0.8)], 0),
+            ("just fair", &[(0.7, 0.7), (0.85, 0.8)], 1),
+            (
+                "better than the kept one, not than the unfair one",
+                &[(0.99, 0.9), (0.82, 0.8), (0.86, 0.85)],
+                2,
+            ),
+            (
+                "none is fair: the best by validation",
+                &[(0.8, 0.6), (0.9, 0.7), (0.95, 0.65)],
+                1,
+            ),
+        ];
+        for (name, epochs, kept) in cases {
+            assert_eq!(best(&history(epochs), 0.05), Some(kept), "{name}");
+        }
+        assert_eq!(best(&[], 0.05), None);
+    }
+
+    /// The early stop of the paper (PROTOCOL.md: three successive validation accuracies change by less than 0.005 while
+    /// training accuracy is above them).
     #[test]
     fn training_stops_once_three_validations_agree_below_training() {
         let settled = [(0.9, 0.5), (0.9, 0.8), (0.9, 0.804), (0.9, 0.801)];
-        assert!(has_settled(&history(&settled)));
-        assert!(!has_settled(&history(&settled[..3])), "still moving");
-        assert!(!has_settled(&history(&settled[2..])), "too few");
-        let ahead = [(0.9, 0.8), (0.9, 0.804), (0.79, 0.801)];
-        assert!(!has_settled(&history(&ahead)), "training is not above it");
+        let cases: [(&str, &[(f64, f64)], bool); 7] = [
+            ("settled", &settled, true),
+            ("still moving", &settled[..3], false),
+            ("too few", &settled[2..], false),
+            (
+                "training is not above it",
+                &[(0.9, 0.8), (0.9, 0.804), (0.79, 0.801)],
+                false,
+            ),
+            (
+                "training is equal",
+                &[(0.9, 0.8), (0.9, 0.804), (0.801, 0.801)],
+                false,
+            ),
+            (
+                "rises in small steps",
+                &[(0.9, 0.8), (0.9, 0.804), (0.9, 0.808)],
+                true,
+            ),
+            (
+                "one step is too large",
+                &[(0.9, 0.8), (0.9, 0.8), (0.9, 0.805)],
+                false,
+            ),
+        ];
+        for (name, epochs, stops) in cases {
+            assert_eq!(has_settled(&history(epochs)), stops, "{name}");
+        }
     }
 
     #[test]

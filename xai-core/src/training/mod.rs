@@ -2,10 +2,12 @@
 
 pub mod backward;
 mod depth;
+mod examples;
 mod fit;
 mod sgd;
 
 pub use backward::calibrate;
 pub use depth::Depth;
-pub use fit::{Epoch, Examples, Fit, Schedule, Validation, argmax, fit, softmax};
+pub use examples::{Examples, argmax, softmax};
+pub use fit::{Epoch, Fit, Schedule, Validation, fit, order};
 pub use sgd::{Optimizer, Sgd};

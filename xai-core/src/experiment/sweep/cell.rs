@@ -9,6 +9,7 @@ use super::super::run::Run;
 use super::super::settings::{FIT_CODE, Settings, TEST_CODE};
 use super::super::spec::Point;
 use super::super::store::{MAPS, Manifest, SCORES, Scored, Store};
+use super::super::weights::Weights;
 use super::SweepOptions;
 use super::agreement::Agreement;
 use crate::benchmark::Protocol;
@@ -52,11 +53,11 @@ impl Cell {
 pub(in super::super) fn cells<R: Run>(
     plan: &Plan,
     options: &SweepOptions,
-    data: Option<&Data>,
+    given: (Option<&Data>, Option<&Weights>),
     store: &Store,
     warn: impl Fn(String),
 ) -> Result<Vec<Cell>> {
-    let common = Inputs::of::<R>(plan, options, data);
+    let common = Inputs::of::<R>(plan, options, given);
     let cell = |point: &Point| {
         let inputs = common.at(point);
         let mut cell = Cell {
@@ -81,6 +82,7 @@ struct Inputs {
     scale: Json,
     settings: Settings,
     data: String,
+    weights: Option<String>,
     protocol: String,
     device: &'static str,
     code: u32,
@@ -88,15 +90,20 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn of<R: Run>(plan: &Plan, options: &SweepOptions, data: Option<&Data>) -> Self {
+    fn of<R: Run>(
+        plan: &Plan,
+        options: &SweepOptions,
+        (data, weights): (Option<&Data>, Option<&Weights>),
+    ) -> Self {
         Self {
             experiment: plan.name,
             scale: json!(options.scale),
-            settings: Settings::at(options.scale),
+            settings: options.settings(),
             data: match data {
                 Some(data) => format!("scans {}", data.fingerprint()),
                 None => format!("colin27 {}", blake3::hash(COLIN27).to_hex()),
             },
+            weights: weights.map(|weights| weights.fingerprint().to_owned()),
             protocol: format!("{:?}", Protocol::corrected()),
             device: options.devices.kind(),
             code: FIT_CODE,
@@ -106,7 +113,7 @@ impl Inputs {
 
     /// What the key of a cell is a hash of. Paths in it are what `--why` calls things by.
     fn at(&self, point: &Point) -> Json {
-        json!({
+        let mut inputs = json!({
             "experiment": self.experiment,
             "values": values(point),
             "scale": self.scale,
@@ -115,7 +122,11 @@ impl Inputs {
             "protocol": self.protocol,
             "device": self.device,
             "code": { "FIT_CODE of xai-core": self.code, "FIT_VERSION": self.version },
-        })
+        });
+        if let Some(weights) = &self.weights {
+            inputs["weights"] = json!(weights);
+        }
+        inputs
     }
 }
 
@@ -126,7 +137,7 @@ pub(in super::super) fn scored<R: Run>(
 ) -> Result<Scored> {
     Ok(Scored {
         images: agreement.key()?,
-        explained: Settings::at(options.scale).explained,
+        explained: options.settings().explained,
         code: [TEST_CODE, R::TEST_VERSION],
     })
 }
@@ -153,6 +164,7 @@ mod tests {
             scale: json!("smoke"),
             settings: Settings::at(Scale::Smoke),
             data: "one brain".to_owned(),
+            weights: None,
             protocol: format!("{:?}", Protocol::corrected()),
             device: "flex",
             code: 1,
@@ -171,6 +183,7 @@ mod tests {
         };
         assert!(changed(|inputs| inputs.experiment = "other"));
         assert!(changed(|inputs| inputs.data = "another brain".to_owned()));
+        assert!(changed(|inputs| inputs.weights = Some("file".to_owned())));
         assert!(changed(|inputs| {
             let protocol = Protocol {
                 strongest: 0.6,

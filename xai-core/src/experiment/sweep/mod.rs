@@ -16,7 +16,7 @@ use serde_json::{Value as Json, json};
 
 use super::data::Data;
 use super::estimate::Remaining;
-use super::lab::Lab;
+use super::lab::{BUDGET, Lab};
 use super::plan::Plan;
 use super::progress::Reporter;
 use super::provenance::provenance;
@@ -28,6 +28,8 @@ use super::select::winners;
 use super::settings::Settings;
 use super::spec::{Role, Scale, Spec};
 use super::store::{MAPS, PREDICTIONS, SCORES, Store};
+use super::weights::Weights;
+use crate::attribution::Memory;
 use crate::device::Devices;
 use crate::error::{Error, Result};
 
@@ -50,10 +52,16 @@ pub struct SweepOptions {
     pub out: PathBuf,
     /// A folder of real scans, in place of synthetic subjects.
     pub data: Option<PathBuf>,
+    /// Weights of a VGG-16 that was pre-trained on ImageNet: the corpus `imagenet` in place of `shapes`, and
+    /// the paper's full network at every scale.
+    pub weights: Option<PathBuf>,
     /// Leaves out scans that cannot be used instead of failing.
     pub skip_bad: bool,
     /// What of the design to run.
     pub restriction: Restriction,
+    /// Memory for outputs of frozen layers, which trainings share; larger ones are kept in files. Results do not
+    /// depend on it.
+    pub memory: Memory,
     /// Computes every cell and every stage again.
     pub fresh: bool,
     /// How often a cell that fails is tried again.
@@ -68,6 +76,17 @@ pub struct SweepOptions {
     pub json: bool,
 }
 
+impl SweepOptions {
+    /// What the scale means in numbers, and the network in use.
+    pub(super) fn settings(&self) -> Settings {
+        let settings = Settings::at(self.scale);
+        match self.weights {
+            Some(_) => settings.with_full_network(),
+            None => settings,
+        }
+    }
+}
+
 impl Default for SweepOptions {
     fn default() -> Self {
         Self {
@@ -76,8 +95,10 @@ impl Default for SweepOptions {
             jobs: 1,
             out: PathBuf::from("runs"),
             data: None,
+            weights: None,
             skip_bad: false,
             restriction: Restriction::default(),
+            memory: BUDGET,
             fresh: false,
             retry: 0,
             fail_fast: false,
@@ -109,13 +130,15 @@ pub(super) struct Layout {
     pub store: Store,
     pub cells: Vec<Cell>,
     pub data: Option<Arc<Data>>,
+    pub weights: Option<Arc<Weights>>,
 }
 
 impl Layout {
     /// Lays out what the options ask for and looks up what is there.
     pub fn of<R: Run>(options: &SweepOptions, warn: impl Fn(String)) -> Result<Self> {
         let spec = R::spec();
-        let plan = Plan::restricted(&spec, options.scale, &options.restriction)?;
+        let has_weights = options.weights.is_some();
+        let plan = Plan::restricted(&spec, options.scale, has_weights, &options.restriction)?;
         if !options.restriction.set.is_empty() {
             // A design lays out numbers without their types, such as a negative one for a u64.
             for point in &plan.cells {
@@ -137,13 +160,19 @@ impl Layout {
             Some(folder) => Some(Arc::new(Data::open(folder, options.skip_bad)?)),
             None => None,
         };
-        let cells = cells::<R>(&plan, options, data.as_deref(), &store, warn)?;
+        let weights = match &options.weights {
+            Some(file) => Some(Arc::new(Weights::open(file, &options.settings())?)),
+            None => None,
+        };
+        let given = (data.as_deref(), weights.as_deref());
+        let cells = cells::<R>(&plan, options, given, &store, warn)?;
         Ok(Self {
             spec,
             plan,
             store,
             cells,
             data,
+            weights,
         })
     }
 
@@ -183,6 +212,10 @@ pub fn sweep<R: Run>(options: &SweepOptions) -> Result<Outcome> {
     if let Some(data) = &layout.data {
         reporter.print(&format!("  data      {data}\n"));
     }
+    if let Some(weights) = &layout.weights {
+        let path = weights.path().display();
+        reporter.print(&format!("  weights   {path}: the full VGG-16\n"));
+    }
     if let Some(part) = &layout.plan.restricted {
         reporter.print(&format!(
             "  only      {}: selected and compared among themselves, on images of their own;\n            \
@@ -196,10 +229,12 @@ pub fn sweep<R: Run>(options: &SweepOptions) -> Result<Outcome> {
         let lab = Lab::of_sweep(
             options.scale,
             &options.devices,
+            options.memory,
             layout.store.clone(),
             reporter,
         )?
-        .with_data(layout.data.clone());
+        .with_data(layout.data.clone())
+        .with_weights(layout.weights.clone());
         // Bad scans show now, not in every cell.
         lab.subjects()?;
         return Sweep::<R> {
@@ -381,8 +416,9 @@ fn plan_json(layout: &Layout, options: &SweepOptions) -> Json {
         "code": provenance(),
         "device": options.devices.to_string(),
         "scale": plan.scale,
-        "settings": Settings::at(options.scale),
+        "settings": options.settings(),
         "data": options.data,
+        "weights": options.weights,
         "restricted": plan.restricted,
         "finished": false,
         "factors": plan.factors,

@@ -133,7 +133,10 @@ pub(super) fn baselines<R: Run>(
         "scored": scored,
         "code": [FIT_CODE, R::FIT_VERSION],
     });
-    let inputs = with_data(inputs, lab.data());
+    let mut inputs = with_data(inputs, lab.data());
+    if let Some(weights) = lab.weights() {
+        inputs["weights"] = json!(weights.fingerprint());
+    }
     let folder = lab.stage("baselines", &inputs, |folder| {
         let gallery = Gallery::new(SHOWN);
         let baselines = R::baselines(&lab.with_gallery(&gallery))?;

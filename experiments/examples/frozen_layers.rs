@@ -1,0 +1,120 @@
+//! What it saves to compute frozen layers once: a training of each degree of fine-tuning, with the outputs of its
+//! frozen layers kept and without.
+//!
+//! `cargo run --release --example frozen_layers -- --scale desk`
+//!
+//! Kept, they are computed once for all epochs, rates and seeds; not kept, for every batch of every epoch. The table
+//! gives seconds of one thread.
+
+use std::time::Instant;
+
+use clap::Parser;
+use xai_core::benchmark::Protocol;
+use xai_core::data::Cohort;
+use xai_core::device::DeviceChoice;
+use xai_core::experiment::Settings;
+use xai_core::network::Network;
+use xai_core::prelude::*;
+use xai_core::training::{Examples, Schedule, fit};
+
+#[derive(Parser)]
+struct Arguments {
+    /// How large the images and the network are
+    #[arg(long, value_enum, default_value_t)]
+    scale: Scale,
+    /// Epochs of each training
+    #[arg(long, default_value_t = 2)]
+    epochs: usize,
+    /// Subjects whose slices are trained on; as many for validation
+    #[arg(long, default_value_t = 24)]
+    subjects: u64,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let settings = Settings::at(arguments.scale);
+    let device = DeviceChoice::Flex.open()?;
+    let network = settings.network.init(false, 0, &device);
+    let images = |subjects, seed| {
+        let protocol = Protocol::corrected();
+        let cohort = Cohort::new(0);
+        let samples = protocol.samples(
+            &cohort,
+            subjects,
+            settings.slices,
+            settings.image_size,
+            seed,
+        )?;
+        Ok::<_, Error>(Examples::of_images(
+            samples.images.view(),
+            &samples.class,
+            &device,
+        ))
+    };
+    let n = arguments.subjects;
+    let splits = [images(0..n, 0)?, images(n..2 * n, 1)?];
+    let schedule = Schedule {
+        epochs: arguments.epochs,
+        batch: settings.batch,
+        ..Schedule::paper(Sgd::rate(0.001).momentum(0.5))
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    pool.map_err(Error::invalid)?.install(|| {
+        println!(
+            "{} images of {} pixels, {} epochs; seconds\n",
+            splits[0].len() + splits[1].len(),
+            settings.image_size,
+            arguments.epochs
+        );
+        println!("depth   kept, first training   kept, others   not kept   ratio   memory   logits differ by");
+        Depth::LEVELS.iter().try_for_each(|depth| row(*depth, &network, &splits, &schedule))
+    })
+}
+
+/// The line of a degree of fine-tuning.
+fn row(depth: Depth, network: &Network, splits: &[Examples; 2], schedule: &Schedule) -> Result<()> {
+    let first = depth.first_layer(network);
+    let frozen = || {
+        splits
+            .each_ref()
+            .map(|examples| examples.through(network, first))
+    };
+    let (kept, passing) = timed(frozen);
+    let (fitted, training) = timed(|| {
+        fit(network, first, &kept[0], &kept[1], schedule, 0, |_, _| {
+            Ok(())
+        })
+    });
+    let trained = fitted?.network;
+    // Not kept, each epoch passes the frozen layers once more.
+    let (_, every_epoch) = timed(|| (0..schedule.epochs).for_each(|_| drop(frozen())));
+    let not_kept = every_epoch + training;
+    let floats: usize = kept.iter().map(Examples::len).sum::<usize>()
+        * splits[0]
+            .shape_after(network, first)
+            .iter()
+            .product::<usize>();
+    let whole = splits[1].logits(&trained, "");
+    let end = kept[1].logits(&trained.end(first), "");
+    let differences = whole
+        .iter()
+        .flatten()
+        .zip(end.iter().flatten())
+        .map(|(a, b)| (a - b).abs());
+    println!(
+        "{:6} {:21.2} {training:14.2} {not_kept:10.2} {:7.2} {:5.0} MB {:18.1e}",
+        depth.name(),
+        passing + training,
+        training / not_kept,
+        (floats * size_of::<f32>()) as f64 / 1e6,
+        differences.fold(0.0, f32::max),
+    );
+    Ok(())
+}
+
+/// What `f` gives, and the seconds that it takes.
+fn timed<T>(f: impl FnOnce() -> T) -> (T, f64) {
+    let start = Instant::now();
+    let value = f();
+    (value, start.elapsed().as_secs_f64())
+}

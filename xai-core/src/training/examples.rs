@@ -1,0 +1,296 @@
+//! What a network is trained and tested on: images, or what frozen layers have made of them.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::{Int, TensorData};
+use memmap2::Mmap;
+use ndarray::ArrayView3;
+
+use super::fit::Validation;
+use crate::device::{Backend, Device, Tensor};
+use crate::error::{Error, Result};
+use crate::network::Network;
+
+/// Images computed together where no gradient is asked for.
+const EVALUATION_BATCH: usize = 64;
+
+/// Inputs of a network, or of its layers from some number on, with their classes.
+#[derive(Clone)]
+pub struct Examples {
+    inputs: Inputs,
+    class: Vec<u8>,
+    /// How many layers of the network they have passed.
+    passed: usize,
+}
+
+/// Where inputs lie.
+#[derive(Clone)]
+enum Inputs {
+    /// On the device: `[n, c, h, w]`.
+    Here(Tensor<4>),
+    /// In a file of little-endian 32-bit floats, row by row; batches are brought to the device.
+    InFile {
+        map: Arc<Mmap>,
+        /// Of one row.
+        shape: [usize; 3],
+        device: Device,
+    },
+}
+
+impl Inputs {
+    /// The rows of these numbers.
+    fn select(&self, which: &[usize]) -> Tensor<4> {
+        match self {
+            Self::Here(inputs) => {
+                let index: Vec<i32> = which.iter().map(|&i| i as i32).collect();
+                let index = burn::tensor::Tensor::<Backend, 1, Int>::from_ints(
+                    TensorData::new(index, [which.len()]),
+                    &inputs.device(),
+                );
+                inputs.clone().select(0, index)
+            }
+            Self::InFile { map, shape, device } => {
+                let row = shape.iter().product::<usize>() * size_of::<f32>();
+                let bytes = which.iter().map(|&at| &map[at * row..][..row]);
+                let bytes = bytes.flat_map(|row| row.as_chunks::<4>().0);
+                let numbers: Vec<f32> = bytes.map(|bytes| f32::from_le_bytes(*bytes)).collect();
+                let [c, h, w] = *shape;
+                Tensor::from_data(TensorData::new(numbers, [which.len(), c, h, w]), device)
+            }
+        }
+    }
+}
+
+impl Examples {
+    /// Grey images `[n, h, w]` in [0, 1] with the class of each.
+    pub fn of_images(images: ArrayView3<f32>, class: &[u8], device: &Device) -> Self {
+        let (n, h, w) = images.dim();
+        let pixels: Vec<f32> = images.iter().copied().collect();
+        Self {
+            inputs: Inputs::Here(Tensor::from_data(
+                TensorData::new(pixels, [n, 1, h, w]),
+                device,
+            )),
+            class: class.to_vec(),
+            passed: 0,
+        }
+    }
+
+    /// Number of examples.
+    pub fn len(&self) -> usize {
+        self.class.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.class.is_empty()
+    }
+
+    /// The classes.
+    pub fn class(&self) -> &[u8] {
+        &self.class
+    }
+
+    /// What the layers from number `layers` on see of these examples: the outputs of those before, which are frozen
+    /// and so need not be computed in every epoch.
+    ///
+    /// `network` must be the one whose first layers they have passed already, if they have.
+    ///
+    /// # Panics
+    /// If they have passed more layers.
+    pub fn through(&self, network: &Network, layers: usize) -> Self {
+        if layers == self.passed {
+            return self.clone();
+        }
+        let mut outputs = Vec::new();
+        let kept = self.pass(network, layers, |output| {
+            outputs.push(output);
+            Ok(())
+        });
+        kept.expect("nothing was written");
+        Self {
+            inputs: Inputs::Here(Tensor::cat(outputs, 0)),
+            class: self.class.clone(),
+            passed: layers,
+        }
+    }
+
+    /// [`through`](Self::through) batch by batch, in order.
+    ///
+    /// # Errors
+    /// Those of `each`.
+    ///
+    /// # Panics
+    /// As [`through`](Self::through).
+    pub fn pass(
+        &self,
+        network: &Network,
+        layers: usize,
+        mut each: impl FnMut(Tensor<4>) -> Result<()>,
+    ) -> Result<()> {
+        assert!(
+            self.passed <= layers,
+            "they have passed {} layers",
+            self.passed
+        );
+        let frozen = Network::new(network.layers[self.passed..layers].to_vec());
+        for start in (0..self.len()).step_by(EVALUATION_BATCH) {
+            let end = (start + EVALUATION_BATCH).min(self.len());
+            each(frozen.forward(self.rows(start, end)))?;
+        }
+        Ok(())
+    }
+
+    /// `[channels, height, width]` of each example after [`through`](Self::through).
+    pub fn shape_after(&self, network: &Network, layers: usize) -> [usize; 3] {
+        let frozen = Network::new(network.layers[self.passed..layers].to_vec());
+        let [_, c, h, w] = frozen.forward(self.first(1)).dims();
+        [c, h, w]
+    }
+
+    /// These examples after `layers` layers, as a file holds them: what [`pass`](Self::pass) gave, as little-endian
+    /// 32-bit floats. The file is mapped into memory; it must stay as it is.
+    ///
+    /// # Errors
+    /// If it cannot be read or has not the size that it should have.
+    pub fn in_file(&self, file: &Path, shape: [usize; 3], layers: usize) -> Result<Self> {
+        let problem = |error| Error::file(file, error);
+        let opened = File::open(file).map_err(problem)?;
+        // SAFETY: files of stages are written once, under another name, and never changed.
+        let map = unsafe { Mmap::map(&opened) }.map_err(problem)?;
+        let expected = self.len() * shape.iter().product::<usize>() * size_of::<f32>();
+        if map.len() != expected {
+            return Err(Error::file(
+                file,
+                format!(
+                    "has {} bytes in place of {expected}; delete its folder and run again",
+                    map.len()
+                ),
+            ));
+        }
+        Ok(Self {
+            inputs: Inputs::InFile {
+                map: Arc::new(map),
+                shape,
+                device: self.device(),
+            },
+            class: self.class.clone(),
+            passed: layers,
+        })
+    }
+
+    fn device(&self) -> Device {
+        match &self.inputs {
+            Inputs::Here(inputs) => inputs.device(),
+            Inputs::InFile { device, .. } => device.clone(),
+        }
+    }
+
+    /// `f` of each batch and of the number of its first example.
+    fn batches<T>(&self, mut f: impl FnMut(Tensor<4>, usize) -> T) -> Vec<T> {
+        let starts = (0..self.len()).step_by(EVALUATION_BATCH);
+        starts
+            .map(|start| {
+                let end = (start + EVALUATION_BATCH).min(self.len());
+                f(self.rows(start, end), start)
+            })
+            .collect()
+    }
+
+    /// The first `count` inputs, as a network takes them.
+    pub fn first(&self, count: usize) -> Tensor<4> {
+        self.rows(0, count.min(self.len()))
+    }
+
+    /// The inputs from number `start` to `end`, as a network takes them.
+    fn rows(&self, start: usize, end: usize) -> Tensor<4> {
+        self.as_channels(match &self.inputs {
+            Inputs::Here(inputs) => inputs.clone().narrow(0, start, end - start),
+            file => file.select(&(start..end).collect::<Vec<_>>()),
+        })
+    }
+
+    /// The inputs of these numbers, as a network takes them, and their classes.
+    pub(super) fn select(&self, which: &[usize]) -> (Tensor<4>, Vec<u8>) {
+        let class = which.iter().map(|&i| self.class[i]).collect();
+        (self.as_channels(self.inputs.select(which)), class)
+    }
+
+    /// Grey images are repeated to the three channels that VGG has; what has passed layers stays as it is.
+    fn as_channels(&self, x: Tensor<4>) -> Tensor<4> {
+        match self.passed {
+            0 => x.repeat_dim(1, 3),
+            _ => x,
+        }
+    }
+
+    /// The logits `[n, classes]` of these inputs, on the host, row by row, from the network or the part of it that
+    /// comes after what they have passed. Where the network's dropout is
+    /// [active](Network::with_active_dropout), `pass` names the pass: another one draws other masks.
+    pub fn logits(&self, network: &Network, pass: &str) -> Vec<Vec<f32>> {
+        let rows = self.batches(|x, first| {
+            let name = |row| format!("{pass}/{}", first + row);
+            let masks = network.masks(x.dims()[0], name);
+            network.forward_with(x, masks)
+        });
+        if rows.is_empty() {
+            return Vec::new();
+        }
+        let logits = Tensor::cat(rows, 0);
+        let [_, classes, ..] = logits.dims();
+        to_vec(logits)
+            .chunks(classes)
+            .map(<[f32]>::to_vec)
+            .collect()
+    }
+
+    /// Accuracy and mean cross-entropy of the network's [logits](Self::logits).
+    pub fn evaluate(&self, network: &Network, pass: &str) -> Validation {
+        let logits = self.logits(network, pass);
+        let correct = logits
+            .iter()
+            .zip(&self.class)
+            .filter(|(l, c)| argmax(l) == **c);
+        let accuracy = correct.count() as f64 / self.len() as f64;
+        let loss = logits
+            .iter()
+            .zip(&self.class)
+            .map(|(logits, &class)| cross_entropy(logits, class));
+        Validation {
+            accuracy,
+            loss: loss.sum::<f64>() / self.len() as f64,
+        }
+    }
+}
+
+pub(super) fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().into_vec().expect("32-bit floats")
+}
+
+/// The class with the largest logit (or probability); the first of equals.
+pub fn argmax<T: PartialOrd>(logits: &[T]) -> u8 {
+    let mut best = 0;
+    for (class, logit) in logits.iter().enumerate() {
+        if *logit > logits[best] {
+            best = class;
+        }
+    }
+    best as u8
+}
+
+/// The probability of each class, from its logits.
+pub fn softmax(logits: &[f32]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers = logits.iter().map(|&logit| f64::from(logit - largest).exp());
+    let powers: Vec<f64> = powers.collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
+}
+
+pub(super) fn cross_entropy(logits: &[f32], class: u8) -> f64 {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max) as f64;
+    let sum: f64 = logits.iter().map(|&l| (l as f64 - largest).exp()).sum();
+    sum.ln() + largest - logits[class as usize] as f64
+}
