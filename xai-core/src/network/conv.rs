@@ -59,7 +59,7 @@ impl Conv2d {
     }
 
     /// Whether our kernels know it.
-    fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         self.groups == 1 && self.dilation == [1, 1]
     }
 

@@ -24,6 +24,12 @@ pub(super) trait Lanes: Copy {
     /// `self * b` in every lane.
     fn mul(self, b: Self) -> Self;
 
+    /// max(x, 0) in every lane; NaN stays NaN.
+    fn relu(self) -> Self;
+    /// The largest of four numbers in every lane, and which it is (0, 1, 2 or 3): the first among equals;
+    /// NaN wins, as in torch.
+    fn first_max(x: [Self; 4]) -> (Self, Self);
+
     /// Deals numbers out to four vectors in turn: lane `l` of vector `j` is `x[4 * l + j]`.
     #[inline(always)]
     fn deal(x: &[f32; 4 * LANES]) -> [Self; 4] {
@@ -79,6 +85,22 @@ impl Lanes for [f32; LANES] {
     fn mul(self, b: Self) -> Self {
         std::array::from_fn(|lane| self[lane] * b[lane])
     }
+    #[inline(always)]
+    fn relu(self) -> Self {
+        self.map(|x| if x < 0.0 { 0.0 } else { x })
+    }
+    #[inline(always)]
+    fn first_max(x: [Self; 4]) -> (Self, Self) {
+        let (mut most, mut place) = (x[0], [0.0; LANES]);
+        for (at, x) in x.iter().enumerate().skip(1) {
+            for lane in 0..LANES {
+                if x[lane] > most[lane] || (x[lane].is_nan() && !most[lane].is_nan()) {
+                    (most[lane], place[lane]) = (x[lane], at as f32);
+                }
+            }
+        }
+        (most, place)
+    }
 }
 
 /// Vector types of x86. They are used only inside functions that [`dispatch`] compiles for
@@ -124,6 +146,26 @@ pub(super) mod x86 {
         #[inline(always)]
         fn mul(self, b: Self) -> Self {
             Self(unsafe { _mm512_mul_ps(self.0, b.0) })
+        }
+        #[inline(always)]
+        fn relu(self) -> Self {
+            // Of NaN and of equal numbers, the instruction gives the second operand.
+            Self(unsafe { _mm512_max_ps(_mm512_setzero_ps(), self.0) })
+        }
+        #[inline(always)]
+        fn first_max(x: [Self; 4]) -> (Self, Self) {
+            unsafe {
+                let (mut most, mut place) = (x[0].0, _mm512_setzero_ps());
+                for (at, x) in x.iter().enumerate().skip(1) {
+                    // Not less or equal: larger, or one of them NaN; then it is not `most` that is.
+                    let larger = _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(x.0, most);
+                    let number = _mm512_cmp_ps_mask::<_CMP_ORD_Q>(most, most);
+                    let wins = larger & number;
+                    most = _mm512_mask_blend_ps(wins, most, x.0);
+                    place = _mm512_mask_blend_ps(wins, place, _mm512_set1_ps(at as f32));
+                }
+                (Self(most), Self(place))
+            }
         }
         #[inline(always)]
         fn deal(x: &[f32; 4 * LANES]) -> [Self; 4] {
@@ -221,6 +263,18 @@ pub(super) mod x86 {
         fn mul(self, b: Self) -> Self {
             unsafe { Self(_mm256_mul_ps(self.0, b.0), _mm256_mul_ps(self.1, b.1)) }
         }
+        #[inline(always)]
+        fn relu(self) -> Self {
+            unsafe {
+                let zero = _mm256_setzero_ps();
+                Self(_mm256_max_ps(zero, self.0), _mm256_max_ps(zero, self.1))
+            }
+        }
+        #[inline(always)]
+        fn first_max(x: [Self; 4]) -> (Self, Self) {
+            let (most, place) = <[f32; LANES]>::first_max(x.map(Self::store));
+            (Self::load(&most), Self::load(&place))
+        }
     }
 }
 
@@ -262,9 +316,9 @@ pub(super) fn lanes_at_mut(x: &mut [f32], at: usize) -> &mut [f32; LANES] {
 /// Defines `$name` as the generic function `$body` over [`Lanes`], compiled for each kind of
 /// processor; the best that this machine has is taken at run time.
 macro_rules! dispatch {
-    ($name:ident, $body:ident, ($($arg:ident: $type:ty),*) -> $result:ty) => {
+    ($visible:vis $name:ident, $body:ident, ($($arg:ident: $type:ty),*) -> $result:ty) => {
         #[inline]
-        fn $name($($arg: $type),*) -> $result {
+        $visible fn $name($($arg: $type),*) -> $result {
             #[cfg(target_arch = "x86_64")]
             {
                 use $crate::network::lanes::{widest, x86::{Avx2, Avx512}};

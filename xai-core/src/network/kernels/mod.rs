@@ -1,0 +1,29 @@
+//! The CPU kernels behind [`ops`](super::ops): convolution with stride 1 and its two gradients,
+//! products of matrices, maximum pooling, the gate of a ReLU, and sums and scalings by channel.
+//!
+//! **Layout.** A group of images is copied into zero-padded planes `[channel][image][row][column]`.
+//! Seen as one long line, the input of output position `p` at kernel offset `(ky, kx)` is position
+//! `p + ky * pitch + kx`, whatever the image's width; so every vector is full, and only the
+//! `kernel - 1` columns at a row's end are computed in vain. Positions are vectorised, output
+//! channels are held in registers.
+//!
+//! **Determinism.** Each output is one chain of fused multiply-adds in the order channel, row,
+//! column; a weight's gradient is summed in 16 lanes over groups of images whose size
+//! depends on the shapes only. So results do not depend on the number of threads or on the width
+//! of the processor's vectors.
+//!
+//! Forward, in one run on two cores with AVX-512, for the layers of a network an eighth as wide as
+//! VGG-16 (112 x 112, 32 images): 10 times as fast as Burn 0.21's Flex in the first block, 4 times
+//! in the third, twice in the last. `ops` falls back to Burn for shapes and devices not served here.
+
+mod direct;
+mod pointwise;
+mod pooling;
+mod shape;
+mod weight_grad;
+
+pub(super) use direct::{conv, conv_input_grad, matmul, pack};
+pub(super) use pointwise::{add_weighted, along, channel_combine, channel_sums, gate, relu};
+pub(super) use pooling::{max_pool, max_unpool};
+pub(super) use shape::Shape;
+pub(super) use weight_grad::conv_weight_grad;

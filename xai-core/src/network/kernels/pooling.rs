@@ -1,0 +1,117 @@
+//! Maximum pooling and its gradient.
+
+use rayon::prelude::*;
+
+use crate::network::ops::Window;
+
+/// The maximum of each window of `plane`-sized images, and its index in the plane: the first in
+/// row-major order among equals; NaN wins, as in torch. Windows reach over the border by `padding`.
+pub(in crate::network) fn max_pool(
+    x: &[f32],
+    plane @ [h, w]: [usize; 2],
+    out_plane @ [out_h, out_w]: [usize; 2],
+    window: &Window,
+) -> (Vec<f32>, Vec<i32>) {
+    let planes = x.len() / (h * w);
+    let mut y = vec![0.0; planes * out_h * out_w];
+    let mut index = vec![0; y.len()];
+    y.par_chunks_mut(out_h * out_w)
+        .zip(index.par_chunks_mut(out_h * out_w))
+        .zip(x.par_chunks(h * w))
+        .with_min_len(16)
+        .for_each(|((y, index), x)| pool_plane(x, plane, out_plane, window, y, index));
+    (y, index)
+}
+
+fn pool_plane(
+    x: &[f32],
+    [h, w]: [usize; 2],
+    [out_h, out_w]: [usize; 2],
+    window: &Window,
+    y: &mut [f32],
+    index: &mut [i32],
+) {
+    let better = |a: f32, b: f32| (b > a) | (b.is_nan() & !a.is_nan());
+    // Selections, not branches: which value wins cannot be predicted.
+    let first_max = |a: (f32, i32), b: (f32, i32)| if better(a.0, b.0) { b } else { a };
+    if (window.kernel, window.stride, window.padding) == ([2, 2], [2, 2], [0, 0]) {
+        let rows = x.chunks_exact(2 * w).enumerate();
+        let outs = y.chunks_exact_mut(out_w).zip(index.chunks_exact_mut(out_w));
+        for ((row, x), (y, index)) in rows.zip(outs) {
+            let (upper, lower) = x.split_at(w);
+            let pairs = upper
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .zip(lower.as_chunks::<2>().0);
+            for (column, (upper, lower)) in pairs.enumerate() {
+                let at = (2 * row * w + 2 * column) as i32;
+                let below = at + w as i32;
+                let up = first_max((upper[0], at), (upper[1], at + 1));
+                let low = first_max((lower[0], below), (lower[1], below + 1));
+                (y[column], index[column]) = first_max(up, low);
+            }
+        }
+        return;
+    }
+    let inside = |at: usize, axis: usize, limit: usize| {
+        let start = at * window.stride[axis];
+        let (end, pad) = (start + window.kernel[axis], window.padding[axis]);
+        start.saturating_sub(pad)..(end.saturating_sub(pad)).min(limit)
+    };
+    for row in 0..out_h {
+        let rows = inside(row, 0, h);
+        for column in 0..out_w {
+            let columns = inside(column, 1, w);
+            let start = rows.start * w + columns.start;
+            let mut best = (x[start], start as i32);
+            for row in rows.clone() {
+                let start = row * w + columns.start;
+                for (at, &value) in x[start..row * w + columns.end].iter().enumerate() {
+                    best = first_max(best, (value, (start + at) as i32));
+                }
+            }
+            (y[row * out_w + column], index[row * out_w + column]) = best;
+        }
+    }
+}
+
+/// Adds each value of `g` at the place that [`max_pool`] found.
+pub(in crate::network) fn max_unpool(
+    g: &[f32],
+    index: &[i32],
+    [h, w]: [usize; 2],
+    [out_h, out_w]: [usize; 2],
+    window: &Window,
+) -> Vec<f32> {
+    let out_len = out_h * out_w;
+    let mut x = vec![0.0; g.len() / out_len * h * w];
+    let halves = (window.kernel, window.stride, window.padding) == ([2, 2], [2, 2], [0, 0]);
+    x.par_chunks_mut(h * w)
+        .zip(g.par_chunks(out_len).zip(index.par_chunks(out_len)))
+        .with_min_len(16)
+        .for_each(|(x, (g, index))| {
+            if !halves {
+                for (g, &index) in g.iter().zip(index) {
+                    x[index as usize] += g;
+                }
+                return;
+            }
+            // Windows that do not overlap: each place of each is written, without a branch.
+            let rows = x.chunks_exact_mut(2 * w).enumerate();
+            for ((row, x), (g, index)) in rows.zip(g.chunks(out_w).zip(index.chunks(out_w))) {
+                let (upper, lower) = x.split_at_mut(w);
+                let pairs = upper.as_chunks_mut::<2>().0.iter_mut();
+                let pairs = pairs.zip(lower.as_chunks_mut::<2>().0);
+                for (column, ((upper, lower), (&g, &index))) in
+                    pairs.zip(g.iter().zip(index)).enumerate()
+                {
+                    let place = index - (2 * row * w + 2 * column) as i32;
+                    let at = |here: i32| if place == here { g } else { 0.0 };
+                    *upper = [at(0), at(1)];
+                    *lower = [at(w as i32), at(w as i32 + 1)];
+                }
+            }
+        });
+    x
+}

@@ -1,0 +1,107 @@
+//! Sizes of a convolution, and its input as padded lines.
+
+use rayon::prelude::*;
+
+use super::direct::BLOCK;
+
+/// Padded input of one group of images, in numbers: what a core's second-level cache holds.
+pub(super) const GROUP_FLOATS: usize = 128 * 1024;
+
+/// Sizes of a convolution with stride 1 of square or oblong kernels.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::network) struct Shape {
+    /// Images.
+    pub n: usize,
+    /// Input channels.
+    pub input: usize,
+    /// Output channels.
+    pub output: usize,
+    /// Input rows and columns.
+    pub plane: [usize; 2],
+    /// Kernel rows and columns.
+    pub kernel: [usize; 2],
+    /// Zeros around the input.
+    pub padding: [usize; 2],
+}
+
+impl Shape {
+    /// Rows and columns of the output.
+    pub fn out_plane(&self) -> [usize; 2] {
+        let [h, w] = self.padded();
+        [h + 1 - self.kernel[0], w + 1 - self.kernel[1]]
+    }
+
+    /// The convolution that the gradient of this one for its input is.
+    pub fn backward(&self) -> Self {
+        let [rows, columns] = [0, 1].map(|axis| self.kernel[axis] - 1 - self.padding[axis]);
+        Self {
+            input: self.output,
+            output: self.input,
+            plane: self.out_plane(),
+            padding: [rows, columns],
+            ..*self
+        }
+    }
+
+    pub(super) fn padded(&self) -> [usize; 2] {
+        [
+            self.plane[0] + 2 * self.padding[0],
+            self.plane[1] + 2 * self.padding[1],
+        ]
+    }
+
+    pub(super) fn padded_len(&self) -> usize {
+        self.padded()[0] * self.padded()[1]
+    }
+
+    pub(super) fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// How far a kernel reaches along the line, plus a vector block's overhang.
+    pub(super) fn slack(&self) -> usize {
+        (self.kernel[0] - 1) * self.padded()[1] + self.kernel[1] - 1 + BLOCK
+    }
+
+    /// Images computed together by one thread; at least enough groups for two threads.
+    pub(super) fn group(&self, channels: usize) -> usize {
+        let fit = GROUP_FLOATS / (channels * self.padded_len()).max(1);
+        fit.clamp(1, 16).min(self.n.div_ceil(2)).max(1)
+    }
+}
+
+/// Copies planes `[image][channel][h][w]` into padded lines `[channel][image][padded h][padded w]`,
+/// each line followed by `slack` zeros; `offset` is where the first pixel goes in a padded plane.
+pub(super) fn pad(
+    source: &[f32],
+    images: usize,
+    channels: usize,
+    [h, w]: [usize; 2],
+    [ph, pw]: [usize; 2],
+    [top, left]: [usize; 2],
+    slack: usize,
+) -> Vec<f32> {
+    let line = images * ph * pw + slack;
+    let mut padded = vec![0.0; channels * line];
+    padded
+        .par_chunks_mut(line)
+        .enumerate()
+        .with_min_len(16)
+        .for_each(|(channel, padded)| {
+            for (image, to) in padded.chunks_exact_mut(ph * pw).take(images).enumerate() {
+                let from = &source[(image * channels + channel) * h * w..][..h * w];
+                for (row, pixels) in from.chunks_exact(w).enumerate() {
+                    to[(top + row) * pw + left..][..w].copy_from_slice(pixels);
+                }
+            }
+        });
+    padded
+}
+
+/// The flat offset of each kernel tap in a padded plane.
+pub(super) fn tap_offsets(shape: &Shape) -> Vec<usize> {
+    let pitch = shape.padded()[1];
+    (0..shape.kernel[0])
+        .flat_map(|ky| (0..shape.kernel[1]).map(move |kx| ky * pitch + kx))
+        .collect()
+}

@@ -1,0 +1,259 @@
+//! The gradient of a convolution for its weight.
+
+use rayon::prelude::*;
+
+use super::shape::{Shape, pad, tap_offsets};
+use crate::network::dots;
+use crate::network::lanes::{LANES, Lanes, dispatch};
+
+/// Output channels, input channels and taps of the register tile of the weight gradient.
+const TILE_OUT: usize = 4;
+const TILE_IN: usize = 2;
+const TILE_TAPS: usize = 3;
+const TILE: usize = TILE_OUT * TILE_IN * TILE_TAPS;
+type Tile = [[f32; LANES]; TILE];
+
+/// The gradient of [`conv`] for its weight, `[out][in][kh][kw]`, for kernels of three columns.
+pub(in crate::network) fn conv_weight_grad(x: &[f32], g: &[f32], shape: &Shape) -> Vec<f32> {
+    assert_eq!(shape.kernel[1], TILE_TAPS);
+    let Shape { input, output, .. } = *shape;
+    if input * output >= WIDE {
+        return wide_weight_grad(x, g, shape);
+    }
+    let (x_len, g_len) = (
+        input * shape.plane[0] * shape.plane[1],
+        output * shape.out_plane()[0] * shape.out_plane()[1],
+    );
+    let group = shape.group(input.max(output));
+    let partial: Vec<Vec<f32>> = x
+        .par_chunks(group * x_len)
+        .zip(g.par_chunks(group * g_len))
+        .map(|(x, g)| weight_grad_group(x, g, x.len() / x_len, shape))
+        .collect();
+    let mut sum = vec![0.0; output * input * shape.taps()];
+    for partial in partial {
+        for (sum, part) in sum.iter_mut().zip(partial) {
+            *sum += part;
+        }
+    }
+    sum
+}
+
+/// Pairs of channels from which on the weight gradient's lanes would not stay in the caches, so that
+/// [`wide_weight_grad`] takes over.
+const WIDE: usize = 32 * 32;
+/// Positions summed before the next pair of channels, so that lines stay in the first-level cache.
+const POSITIONS: usize = 64 * LANES;
+/// Positions of images that are put in one line, about.
+const LINE: usize = 4 * POSITIONS;
+/// Output channels of a task.
+const PART: usize = 2 * dots::OUT;
+
+/// [`conv_weight_grad`] for many channels: each task has some output channels, and for each tap the
+/// dot products of their lines with those of all input channels, shifted by the tap.
+fn wide_weight_grad(x: &[f32], g: &[f32], shape: &Shape) -> Vec<f32> {
+    let Shape { input, output, .. } = *shape;
+    let [rows, pitch] = shape.padded();
+    let x_len = input * shape.plane[0] * shape.plane[1];
+    let g_len = output * shape.out_plane().iter().product::<usize>();
+    let offsets = tap_offsets(shape);
+    let mut grad = vec![0.0; output * input * offsets.len()];
+    let group = (LINE / (rows * pitch)).clamp(1, shape.n);
+    for (x, g) in x.chunks(group * x_len).zip(g.chunks(group * g_len)) {
+        let images = x.len() / x_len;
+        let (size, slack) = ([rows, pitch], shape.slack());
+        let x = pad(x, images, input, shape.plane, size, shape.padding, slack);
+        let g = pad(g, images, output, shape.out_plane(), size, [0, 0], slack);
+        let line = images * rows * pitch + slack;
+        let positions = (images * rows * pitch).next_multiple_of(LANES);
+        grad.par_chunks_mut(PART * input * offsets.len())
+            .zip(g.par_chunks(PART * line))
+            .for_each(|(grad, g)| {
+                let mut sums = vec![[0.0; LANES]; grad.len()];
+                dot_lines(&x, g, line, positions, &offsets, &mut sums);
+                let outputs = g.len() / line;
+                for (tap, sums) in sums.chunks_exact(outputs * input).enumerate() {
+                    for (pair, lanes) in sums.iter().enumerate() {
+                        grad[pair * offsets.len() + tap] += lanes.iter().sum::<f32>();
+                    }
+                }
+            });
+    }
+    grad
+}
+
+/// Adds to `sums` `[tap][line of g][line of x]` their products, lane by lane.
+#[inline(always)]
+fn dot_lines_with<V: Lanes>(
+    x: &[f32],
+    g: &[f32],
+    line: usize,
+    positions: usize,
+    offsets: &[usize],
+    sums: &mut [[f32; LANES]],
+) {
+    let (outputs, inputs) = (g.len() / line, x.len() / line);
+    for start in (0..positions).step_by(POSITIONS) {
+        let range = start..positions.min(start + POSITIONS);
+        for input in (0..inputs).step_by(dots::ROWS) {
+            for (tap, offset) in offsets.iter().enumerate() {
+                // Of the last channel's line there is no more than its own slack.
+                let rows = dots::ROWS.min(inputs - input);
+                let x = &x[input * line + offset..];
+                for out in (0..outputs).step_by(dots::OUT) {
+                    let sums = &mut sums[(tap * outputs + out) * inputs + input..];
+                    let g = (&g[out * line..], outputs - out);
+                    dots::dot_tile::<V, { dots::ROWS }>(
+                        g,
+                        (x, rows),
+                        line,
+                        range.clone(),
+                        sums,
+                        inputs,
+                    );
+                }
+            }
+        }
+    }
+}
+dispatch!(dot_lines, dot_lines_with, (x: &[f32], g: &[f32], line: usize, positions: usize, offsets: &[usize], sums: &mut [[f32; LANES]]) -> ());
+
+fn weight_grad_group(x: &[f32], g: &[f32], images: usize, shape: &Shape) -> Vec<f32> {
+    let Shape { input, output, .. } = *shape;
+    let [rows, pitch] = shape.padded();
+    // Both channel counts are rounded up to whole tiles by lines of zeros.
+    let (ins, outs) = (
+        input.next_multiple_of(TILE_IN),
+        output.next_multiple_of(TILE_OUT),
+    );
+    let line = images * rows * pitch + shape.slack();
+    let mut x = pad(
+        x,
+        images,
+        input,
+        shape.plane,
+        [rows, pitch],
+        shape.padding,
+        shape.slack(),
+    );
+    x.resize(ins * line, 0.0);
+    let mut g = pad(
+        g,
+        images,
+        output,
+        shape.out_plane(),
+        [rows, pitch],
+        [0, 0],
+        shape.slack(),
+    );
+    g.resize(outs * line, 0.0);
+
+    /// Positions handled before the next tile, so that the lines stay in the first-level cache.
+    const CHUNK: usize = 32 * LANES;
+    let kernel_rows = shape.kernel[0];
+    let tiles = (outs / TILE_OUT) * (ins / TILE_IN) * kernel_rows;
+    let mut sums: Vec<Tile> = vec![[[0.0; LANES]; TILE]; tiles];
+    let positions = (images * rows * pitch).next_multiple_of(LANES);
+    for start in (0..positions).step_by(CHUNK) {
+        let len = CHUNK.min(positions - start);
+        let mut tile = sums.iter_mut();
+        for out in (0..outs).step_by(TILE_OUT) {
+            for channel in (0..ins).step_by(TILE_IN) {
+                for ky in 0..kernel_rows {
+                    accumulate(
+                        &g[out * line + start..],
+                        &x[channel * line + start + ky * pitch..],
+                        line,
+                        len,
+                        tile.next().expect("one tile a step"),
+                    );
+                }
+            }
+        }
+    }
+
+    let mut grad = vec![0.0; output * input * shape.taps()];
+    let mut tile = sums.iter();
+    for out in (0..outs).step_by(TILE_OUT) {
+        for channel in (0..ins).step_by(TILE_IN) {
+            for ky in 0..kernel_rows {
+                let tile = tile.next().expect("one tile a step");
+                for (at, lanes) in tile.iter().enumerate() {
+                    let out = out + at / (TILE_IN * TILE_TAPS);
+                    let channel = channel + at / TILE_TAPS % TILE_IN;
+                    if out < output && channel < input {
+                        let tap = ky * TILE_TAPS + at % TILE_TAPS;
+                        grad[(out * input + channel) * shape.taps() + tap] = lanes.iter().sum();
+                    }
+                }
+            }
+        }
+    }
+    grad
+}
+
+/// Adds to `tile` what `len` positions contribute; `g` and `x` begin at the first of them.
+#[inline(always)]
+fn accumulate_with<V: Lanes>(g: &[f32], x: &[f32], line: usize, len: usize, tile: &mut Tile) {
+    let mut sums: [V; TILE] = std::array::from_fn(|at| V::load(&tile[at]));
+    let g: [&[f32]; TILE_OUT] = std::array::from_fn(|out| &g[out * line..][..len]);
+    let x: [&[f32]; TILE_IN] =
+        std::array::from_fn(|channel| &x[channel * line..][..len + TILE_TAPS - 1]);
+    for p in (0..len).step_by(LANES) {
+        let at = |line: &[f32], p: usize| V::load(line[p..p + LANES].try_into().unwrap());
+        let g: [V; TILE_OUT] = std::array::from_fn(|out| at(g[out], p));
+        for channel in 0..TILE_IN {
+            for tap in 0..TILE_TAPS {
+                let x = at(x[channel], p + tap);
+                for out in 0..TILE_OUT {
+                    let sum = &mut sums[(out * TILE_IN + channel) * TILE_TAPS + tap];
+                    *sum = g[out].mul_add(x, *sum);
+                }
+            }
+        }
+    }
+    for at in 0..TILE {
+        tile[at] = sums[at].store();
+    }
+}
+dispatch!(accumulate, accumulate_with, (g: &[f32], x: &[f32], line: usize, len: usize, tile: &mut Tile) -> ());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vectors of this processor change no bit.
+    #[test]
+    fn every_processor_gives_the_same_bits() {
+        let number = |i: usize| ((i * 2654435761) % 1000) as f32 / 500.0 - 1.0;
+        let numbers = |n: usize| (0..n).map(number).collect::<Vec<f32>>();
+        let line = 400;
+        let (lines, g) = (numbers(line * 5), numbers(line * TILE_OUT));
+        let (mut best, mut plain) = ([[0.5; LANES]; TILE], [[0.5; LANES]; TILE]);
+        accumulate(&g, &lines, line, 320, &mut best);
+        accumulate_with::<[f32; LANES]>(&g, &lines, line, 320, &mut plain);
+        assert_eq!(best, plain);
+    }
+
+    /// The way for many channels against that for few.
+    #[test]
+    fn both_weight_gradients_agree() {
+        let number = |i: usize| ((i * 2654435761) % 1000) as f32 / 500.0 - 1.0;
+        let shape = Shape {
+            n: 3,
+            input: 7,
+            output: 11,
+            plane: [40, 45],
+            kernel: [3, 3],
+            padding: [1, 0],
+        };
+        let x: Vec<f32> = (0..3 * 7 * 40 * 45).map(number).collect();
+        let g: Vec<f32> = (5..5 + 3 * 11 * 40 * 43).map(number).collect();
+        let narrow = conv_weight_grad(&x, &g, &shape);
+        let wide = wide_weight_grad(&x, &g, &shape);
+        assert_eq!(narrow.len(), wide.len());
+        for (a, b) in narrow.iter().zip(&wide) {
+            assert!((a - b).abs() < 1e-3, "{a} {b}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Convolution and its gradients.
+
+use std::sync::Arc;
+
+use burn::tensor::module;
+use burn::tensor::ops::ModuleOps;
+
+use super::prepared::{PACKED, TRANSFORMED};
+use super::{Window, primitive, tensor};
+use crate::device::{Backend, Device, Products, Tensor, on_cpu, products};
+use crate::network::exact;
+use crate::network::kernels::{self, Shape};
+use crate::network::storage::{from_numbers, numbers};
+use crate::network::winograd;
+
+/// The sizes of a convolution of `[n, in, h, w]` by `[out, in, kh, kw]` if [`kernels`] can do it
+/// on `device`: a CPU, and stride 1.
+pub(in crate::network) fn kernel_shape(
+    device: &Device,
+    [n, input, h, w]: [usize; 4],
+    weight: &Tensor<4>,
+    window: &Window,
+) -> Option<Shape> {
+    let [output, ..] = weight.dims();
+    let [kh, kw] = window.kernel;
+    let fits = on_cpu(device)
+        && window.stride == [1, 1]
+        && window.padding[0] < kh
+        && window.padding[1] < kw
+        && h + 2 * window.padding[0] >= kh
+        && w + 2 * window.padding[1] >= kw;
+    fits.then_some(Shape {
+        n,
+        input,
+        output,
+        plane: [h, w],
+        kernel: [kh, kw],
+        padding: window.padding,
+    })
+}
+
+/// Cross-correlation of `x` `[n, in, h, w]` with `weight` `[out, in, kh, kw]`, plus `bias` `[out]`.
+pub fn conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    window: &Window,
+) -> Tensor<4> {
+    let device = x.device();
+    if let Some(shape) = kernel_shape(&device, x.dims(), &weight, window) {
+        let taps = shape.kernel[0] * shape.kernel[1];
+        let pack = |weight: &[f32]| kernels::pack(weight, shape.output, shape.input, taps);
+        let (packed, bias) = (PACKED.of(weight, pack), bias.map(numbers));
+        let y = kernels::conv(&numbers(x), &packed, bias.as_deref(), &shape);
+        let [h, w] = shape.out_plane();
+        return from_numbers(y, [shape.n, shape.output, h, w], &device);
+    }
+    if products() == Products::F32 {
+        let y = exact::product(x, weight, |x, weight| {
+            module::conv2d(x, weight, None, window.conv_options())
+        });
+        return match bias {
+            Some(bias) => {
+                let [channels] = bias.dims();
+                y + bias.reshape([1, channels, 1, 1])
+            }
+            None => y,
+        };
+    }
+    module::conv2d(x, weight, bias, window.conv_options())
+}
+
+/// [`conv2d`] in half the time, but equal neighbourhoods may give different last digits, so that ties
+/// of a maximum pooling are not kept: where nothing is to be seen of which equal pixel wins.
+pub fn conv2d_loose(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    window: &Window,
+) -> Tensor<4> {
+    let device = x.device();
+    match kernel_shape(&device, x.dims(), &weight, window) {
+        Some(shape) if winograd::pays(&shape) => {
+            let (weights, bias) = (transformed(weight), bias.map(numbers));
+            let y = winograd::conv(&numbers(x), &weights, bias.as_deref(), &shape, false);
+            let [h, w] = shape.out_plane();
+            from_numbers(y, [shape.n, shape.output, h, w], &device)
+        }
+        _ => conv2d(x, weight, bias, window),
+    }
+}
+
+/// `weight` as [`winograd`] takes it, for both directions.
+pub(in crate::network) fn transformed(weight: Tensor<4>) -> Arc<winograd::Weights> {
+    let [output, input, ..] = weight.dims();
+    TRANSFORMED.of(weight, |weight| {
+        winograd::Weights::new(weight, output, input)
+    })
+}
+
+/// The gradient of [`conv2d`] for its input, of shape `input`, from the gradient `g` of its output.
+pub fn conv2d_input_grad(
+    input: [usize; 4],
+    weight: Tensor<4>,
+    g: Tensor<4>,
+    window: &Window,
+) -> Tensor<4> {
+    let device = g.device();
+    if let Some(shape) = kernel_shape(&device, input, &weight, window) {
+        // Winograd rounds equal neighbourhoods differently by where they stand in a tile. That is
+        // good enough for a gradient, but not forward: in the even background of an image the maxima
+        // of a pooling are ties, and the first must win.
+        let x = match winograd::pays(&shape.backward()) {
+            true => {
+                let weights = transformed(weight);
+                winograd::conv(&numbers(g), &weights, None, &shape.backward(), true)
+            }
+            false => kernels::conv_input_grad(&numbers(g), &numbers(weight), &shape),
+        };
+        return from_numbers(x, input, &device);
+    }
+    // Burn reads nothing but the shape of `x`.
+    let x = Tensor::<4>::zeros(input, &g.device());
+    exact::product(weight, g, |weight, g| {
+        tensor(<Backend as ModuleOps<Backend>>::conv2d_x_backward(
+            primitive(x.clone()),
+            primitive(weight),
+            primitive(g),
+            window.conv_options(),
+        ))
+    })
+}
+
+/// The gradient of [`conv2d`] for its weight, of shape `[out, in, kh, kw]`.
+pub fn conv2d_weight_grad(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    g: Tensor<4>,
+    window: &Window,
+) -> Tensor<4> {
+    let device = g.device();
+    if let Some(shape) = kernel_shape(&device, x.dims(), &weight, window)
+        && shape.kernel[1] == 3
+    {
+        let grad = kernels::conv_weight_grad(&numbers(x), &numbers(g), &shape);
+        return from_numbers(grad, weight.dims(), &device);
+    }
+    exact::product(x, g, |x, g| {
+        tensor(<Backend as ModuleOps<Backend>>::conv2d_weight_backward(
+            primitive(x),
+            primitive(weight.clone()),
+            primitive(g),
+            window.conv_options(),
+        ))
+    })
+}

@@ -1,0 +1,106 @@
+//! What is done to each number or channel by itself, and sums over channels.
+
+use burn::tensor::TensorData;
+
+use crate::device::{Tensor, on_cpu};
+use crate::network::kernels;
+use crate::network::storage::{change, from_numbers, numbers};
+
+/// max(x, 0).
+pub fn relu(x: Tensor<4>) -> Tensor<4> {
+    let device = x.device();
+    if on_cpu(&device) {
+        let shape = x.dims();
+        return from_numbers(kernels::relu(&numbers(x)), shape, &device);
+    }
+    burn::tensor::activation::relu(x)
+}
+
+/// `g` where `x` is above 0, else 0: the gradient of [`relu`], whose input (or output, the sign
+/// is the same) is `x`. ReLU'(0) = 0.
+pub fn gate(g: Tensor<4>, x: Tensor<4>) -> Tensor<4> {
+    let device = g.device();
+    if on_cpu(&device) {
+        return change(g, |g| kernels::gate(g, &numbers(x)));
+    }
+    g.mask_fill(x.lower_equal_elem(0.0), 0.0)
+}
+
+/// Points `start + alpha * way` on straight lines, `[rows, c, h, w]`, from `start` and `way` `[n, c, h, w]`:
+/// a row for each of `alphas`, which are of the n images in turn.
+pub fn along(start: Tensor<4>, way: Tensor<4>, alphas: &[f32]) -> Tensor<4> {
+    let device = way.device();
+    let [n, c, h, w] = way.dims();
+    let rows = alphas.len();
+    if on_cpu(&device) {
+        let points = kernels::along(&numbers(start), &numbers(way), alphas, c * h * w);
+        return from_numbers(points, [rows, c, h, w], &device);
+    }
+    let alphas = Tensor::<4>::from_data(TensorData::new(alphas.to_vec(), [rows, 1, 1, 1]), &device);
+    start.repeat_dim(0, rows / n) + way.repeat_dim(0, rows / n) * alphas
+}
+
+/// `sum` `[n, c, h, w]` plus the parts `[parts * n, c, h, w]`, each times its weight, added one by one.
+pub fn add_weighted(sum: Tensor<4>, parts: Tensor<4>, weights: &[f32]) -> Tensor<4> {
+    if on_cpu(&sum.device()) {
+        return change(sum, |sum| {
+            kernels::add_weighted(sum, &numbers(parts), weights)
+        });
+    }
+    let parts = parts.chunk(weights.len(), 0).into_iter().zip(weights);
+    parts.fold(sum, |sum, (part, &weight)| sum + part.mul_scalar(weight))
+}
+
+/// For each channel of `x` and `y` `[n, c, h, w]`: the sum of `x` and the sum of `x * y`, each `[c]`.
+pub fn channel_sums(x: Tensor<4>, y: Tensor<4>) -> [Tensor<1>; 2] {
+    let device = x.device();
+    let [_, c, h, w] = x.dims();
+    if on_cpu(&device) {
+        let sums = kernels::channel_sums(&numbers(x), &numbers(y), c, h * w);
+        return sums.map(|sums| from_numbers(sums, [c], &device));
+    }
+    [bias_grad(x.clone()), bias_grad(x * y)]
+}
+
+/// `a * x + shift`, each channel with a factor and a shift of its own (`[c]`).
+pub fn channel_affine(x: Tensor<4>, a: Tensor<1>, shift: Tensor<1>) -> Tensor<4> {
+    let device = x.device();
+    let [_, c, h, w] = x.dims();
+    if on_cpu(&device) {
+        let (a, shift) = (numbers(a), numbers(shift));
+        return change(x, |x| {
+            kernels::channel_combine(x, None, [&a, &[], &shift], h * w);
+        });
+    }
+    x * a.reshape([1, c, 1, 1]) + shift.reshape([1, c, 1, 1])
+}
+
+/// `a * x + b * y + shift`, each channel with its own numbers (`[c]`).
+pub fn channel_combine(x: Tensor<4>, y: Tensor<4>, [a, b, shift]: [Tensor<1>; 3]) -> Tensor<4> {
+    let device = x.device();
+    let [_, c, h, w] = x.dims();
+    if on_cpu(&device) {
+        let y = numbers(y);
+        let [a, b, shift] = [a, b, shift].map(numbers);
+        return change(x, |x| {
+            kernels::channel_combine(x, Some(&y), [&a, &b, &shift], h * w);
+        });
+    }
+    x * a.reshape([1, c, 1, 1]) + y * b.reshape([1, c, 1, 1]) + shift.reshape([1, c, 1, 1])
+}
+
+/// The gradient of a bias that was added to each channel of `[n, c, h, w]`: `[c]`.
+pub fn bias_grad(g: Tensor<4>) -> Tensor<1> {
+    let device = g.device();
+    let [n, c, h, w] = g.dims();
+    if on_cpu(&device) {
+        let g = numbers(g);
+        let [sum, _] = kernels::channel_sums(&g, &g, c, h * w);
+        return from_numbers(sum, [c], &device);
+    }
+    g.reshape([n, c, h * w])
+        .sum_dim(2)
+        .reshape([n, c])
+        .sum_dim(0)
+        .reshape([c])
+}

@@ -1,0 +1,114 @@
+//! Pooling and its gradients.
+
+use burn::tensor::ops::ModuleOps;
+use burn::tensor::{DType, TensorData, module};
+
+use super::{IntTensor, Window, primitive, tensor};
+use crate::device::{Backend, Tensor, on_cpu};
+use crate::network::kernels;
+use crate::network::storage::{from_numbers, numbers, places};
+
+/// The maximum of each window, and where it stands: the first in row-major order among equals,
+/// as an index into the input's `h * w` plane.
+pub fn max_pool2d(x: Tensor<4>, window: &Window) -> (Tensor<4>, IntTensor) {
+    let device = x.device();
+    if on_cpu(&device) {
+        let [n, c, h, w] = x.dims();
+        let [out_h, out_w] = window.output([h, w]);
+        let (y, index) = kernels::max_pool(&numbers(x), [h, w], [out_h, out_w], window);
+        let index = TensorData::new(index, [n, c, out_h, out_w]);
+        return (
+            from_numbers(y, [n, c, out_h, out_w], &device),
+            IntTensor::from_data(index, (&device, DType::I32)),
+        );
+    }
+    module::max_pool2d_with_indices(
+        x,
+        window.kernel,
+        window.stride,
+        window.padding,
+        [1, 1],
+        false,
+    )
+}
+
+/// Sends each value of `g` back to the place `index` that [`max_pool2d`] found in an input of
+/// shape `input`; values that meet there are added. This is the gradient of the pooling.
+pub fn max_unpool2d(
+    input: [usize; 4],
+    g: Tensor<4>,
+    index: IntTensor,
+    window: &Window,
+) -> Tensor<4> {
+    let device = g.device();
+    if on_cpu(&device) {
+        let [_, _, h, w] = input;
+        let [_, _, out_h, out_w] = g.dims();
+        let (g, index) = (numbers(g), places(index));
+        let x = kernels::max_unpool(&g, &index, [h, w], [out_h, out_w], window);
+        return from_numbers(x, input, &device);
+    }
+    let x = Tensor::<4>::zeros(input, &device);
+    let back = <Backend as ModuleOps<Backend>>::max_pool2d_with_indices_backward(
+        primitive(x),
+        window.kernel,
+        window.stride,
+        window.padding,
+        [1, 1],
+        false,
+        primitive(g),
+        index.into_primitive(),
+    );
+    tensor(back.x_grad)
+}
+
+/// The average of each window; zeros of the padding count as values if `count_include_pad`.
+pub fn avg_pool2d(x: Tensor<4>, window: &Window, count_include_pad: bool) -> Tensor<4> {
+    let Window {
+        kernel,
+        stride,
+        padding,
+    } = *window;
+    module::avg_pool2d(x, kernel, stride, padding, count_include_pad, false)
+}
+
+/// The gradient of [`avg_pool2d`] for its input of shape `input`.
+pub fn avg_pool2d_input_grad(
+    input: [usize; 4],
+    g: Tensor<4>,
+    window: &Window,
+    count_include_pad: bool,
+) -> Tensor<4> {
+    // Burn reads nothing but the shape of `x`.
+    let x = Tensor::<4>::zeros(input, &g.device());
+    tensor(<Backend as ModuleOps<Backend>>::avg_pool2d_backward(
+        primitive(x),
+        primitive(g),
+        window.kernel,
+        window.stride,
+        window.padding,
+        count_include_pad,
+        false,
+    ))
+}
+
+/// Averages over `output` windows that tile the plane as torch's `AdaptiveAvgPool2d` does;
+/// an output larger than the input repeats values.
+pub fn adaptive_avg_pool2d(x: Tensor<4>, output: [usize; 2]) -> Tensor<4> {
+    let [_, _, h, w] = x.dims();
+    if [h, w] == output {
+        return x;
+    }
+    module::adaptive_avg_pool2d(x, output)
+}
+
+/// The gradient of [`adaptive_avg_pool2d`] for its input of shape `input`.
+pub fn adaptive_avg_pool2d_input_grad(input: [usize; 4], g: Tensor<4>) -> Tensor<4> {
+    if g.dims() == input {
+        return g;
+    }
+    let x = Tensor::<4>::zeros(input, &g.device());
+    tensor(
+        <Backend as ModuleOps<Backend>>::adaptive_avg_pool2d_backward(primitive(x), primitive(g)),
+    )
+}

@@ -1,0 +1,460 @@
+//! The convolutions of a network run again and again for points on lines between images, as methods that
+//! gather gradients along a path do.
+//!
+//! - Where an image is equal to where its line starts from, nothing changes along it, as in the background
+//!   of a brain slice. What a layer makes of these pixels is computed once; at each point only the tiles are
+//!   computed that the others reach. Their gradient is all that is asked for, so on the way back as well.
+//! - Each layer's output has one place in memory for all points. ReLU and pooling happen while a
+//!   convolution's pixels are in registers, and on the way back so does the gate of the ReLU.
+//!
+//! What comes out differs by rounding only from what the layers give one by one, with convolutions by
+//! [`winograd`]: a tile at the border rounds what is equal in it, too. It depends on the image alone.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::kernels::Shape;
+use super::layers::Layer;
+use super::ops::{Window, kernel_shape, transformed};
+use super::region::Region;
+use super::storage::{change, from_numbers, numbers};
+use super::winograd::{self, NOWHERE, TILE};
+use crate::device::{Device, Tensor};
+
+/// A ReLU and the convolutions of 3 x 3 pixels after it, each followed by a ReLU and perhaps a
+/// pooling of 2 x 2, with the memory for some images.
+pub(crate) struct Stretch {
+    /// Images that it has memory for.
+    rows: usize,
+    layers: usize,
+    device: Device,
+    /// Where the lines start, `[n or 1][channels][h][w]`, and ...
+    start: Vec<f32>,
+    /// ... how far they go, `[n][channels][h][w]`.
+    way: Vec<f32>,
+    /// What goes into the first convolution, and what comes out of each and its ReLU and pooling.
+    activations: Vec<Activations>,
+    convolutions: Vec<Convolution>,
+    /// The gradient before a pooling.
+    unpooled: Vec<f32>,
+}
+
+/// What stands between two convolutions.
+struct Activations {
+    channels: usize,
+    /// The tiles that change along the lines; of its images those of the lines are in turn.
+    region: Region,
+    /// `[row][channel][h][w]`; on the way back the gradients for these take the places of the tiles.
+    numbers: Vec<f32>,
+}
+
+struct Convolution {
+    weights: Arc<winograd::Weights>,
+    bias: Option<Vec<f32>>,
+    /// With one image.
+    shape: Shape,
+    /// As for [`Activations`], of what comes out of the convolution itself.
+    region: Region,
+    /// Where the maxima of the pooling after it stand, if there is one.
+    places: Option<Vec<u8>>,
+}
+
+impl Activations {
+    fn new(channels: usize, region: &Region, rows: usize) -> Self {
+        let [h, w] = region.plane();
+        Self {
+            channels,
+            region: region.in_tiles(TILE),
+            numbers: vec![0.0; rows * channels * h * w],
+        }
+    }
+
+    /// Numbers an image.
+    fn len(&self) -> usize {
+        self.channels * self.region.plane().iter().product::<usize>()
+    }
+}
+
+impl Stretch {
+    /// The beginning of `layers`, for lines from `start` `[n or 1, c, h, w]` on by `way` `[n, c, h, w]`,
+    /// which is 0 outside of `region`, with memory for `rows` points. `None` if the layers begin otherwise.
+    pub fn new(
+        layers: &[Layer],
+        start: Tensor<4>,
+        way: Tensor<4>,
+        region: &Region,
+        rows: usize,
+    ) -> Option<Self> {
+        let (Layer::Relu, mut rest) = layers.split_first()? else {
+            return None;
+        };
+        let device = way.device();
+        let [_, channels, h, w] = way.dims();
+        let mut activations = vec![Activations::new(channels, region, rows)];
+        let mut convolutions = Vec::new();
+        // The pixels that change, and of these tiles are taken: tiles of tiles would soon be everything.
+        let mut changes = region.clone();
+        while let [Layer::Conv2d(conv), Layer::Relu, after @ ..] = rest
+            && conv.is_plain()
+        {
+            let before = activations.last().expect("its input");
+            let [h, w] = before.region.plane();
+            let shape = [1, before.channels, h, w];
+            let Some(shape) = kernel_shape(&device, shape, &conv.weight, &conv.window()) else {
+                break;
+            };
+            if !winograd::pays(&shape) || !winograd::pays(&shape.backward()) {
+                break;
+            }
+            changes = changes.through(&conv.window());
+            let (pooling, after) = match after {
+                [Layer::MaxPool2d(window), after @ ..] if *window == HALVES => (true, after),
+                _ => (false, after),
+            };
+            // On the way back whole tiles of a pooling's output are overwritten, so forward they are written.
+            let region = changes.in_tiles(if pooling { 2 * TILE } else { TILE });
+            if pooling {
+                changes = changes.through(&HALVES);
+            }
+            let out = Activations::new(shape.output, &changes, rows);
+            convolutions.push(Convolution {
+                weights: transformed(conv.weight.clone()),
+                bias: conv.bias.clone().map(|bias| numbers(bias).to_vec()),
+                shape,
+                region,
+                places: pooling.then(|| vec![NOWHERE; out.numbers.len()]),
+            });
+            activations.push(out);
+            rest = after;
+        }
+        if convolutions.is_empty() {
+            return None;
+        }
+        let (start, way) = (numbers(start).to_vec(), numbers(way).to_vec());
+        let mut stretch = Self {
+            rows,
+            layers: layers.len() - rest.len(),
+            device,
+            start,
+            way,
+            activations,
+            convolutions,
+            unpooled: Vec::new(),
+        };
+        stretch.fill(h * w * channels);
+        Some(stretch)
+    }
+
+    /// How many layers it is.
+    pub fn layers(&self) -> usize {
+        self.layers
+    }
+
+    /// How many points it has memory for.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// What never changes along the lines: all of their starts, then as often as there are rows.
+    fn fill(&mut self, len: usize) {
+        let starts = (self.start.len() / len).min(self.rows);
+        let first = &mut self.activations[0].numbers;
+        for (to, &from) in first.iter_mut().zip(&self.start[..starts * len]) {
+            *to = relu(from);
+        }
+        self.run(starts, true);
+        for activations in &mut self.activations {
+            let len = activations.len();
+            let (filled, rest) = activations.numbers.split_at_mut(starts * len);
+            rest.par_chunks_mut(len).enumerate().for_each(|(row, to)| {
+                to.copy_from_slice(&filled[row % starts * len..][..len]);
+            });
+        }
+    }
+
+    /// What comes out at `start + alpha * way` of each of `alphas`, which are of the lines in turn:
+    /// `[alphas, c, h, w]`.
+    pub fn forward(&mut self, alphas: &[f32]) -> Tensor<4> {
+        let first = &mut self.activations[0];
+        let (len, region) = (first.len(), &first.region);
+        let ([h, w], lines) = (region.plane(), region.images());
+        let plane = h * w;
+        first
+            .numbers
+            .par_chunks_mut(plane)
+            .take(alphas.len() * first.channels)
+            .enumerate()
+            .for_each(|(at, to)| {
+                let (row, within) = (at / first.channels, at % first.channels * plane);
+                let (alpha, line) = (alphas[row], row % lines);
+                let way = &self.way[line * len + within..][..plane];
+                let start = &self.start[line * len % self.start.len() + within..][..plane];
+                for y in 0..h {
+                    let span = region.span(line, y);
+                    let span = y * w + span.start..y * w + span.end;
+                    let from = start[span.clone()].iter().zip(&way[span.clone()]);
+                    for (to, (start, way)) in to[span].iter_mut().zip(from) {
+                        *to = relu(start + alpha * way);
+                    }
+                }
+            });
+        self.run(alphas.len(), false);
+        let last = self.activations.last().expect("an output");
+        let [h, w] = last.region.plane();
+        let y = last.numbers[..alphas.len() * last.len()].to_vec();
+        from_numbers(y, [alphas.len(), last.channels, h, w], &self.device)
+    }
+
+    /// The convolutions of the first `rows` rows, everywhere or only where something changes.
+    fn run(&mut self, rows: usize, everywhere: bool) {
+        for (at, conv) in self.convolutions.iter_mut().enumerate() {
+            let (before, after) = self.activations.split_at_mut(at + 1);
+            let shape = Shape {
+                n: rows,
+                ..conv.shape
+            };
+            let whole = Region::whole(1, shape.out_plane());
+            winograd::conv_relu(
+                &before[at].numbers[..rows * before[at].len()],
+                &conv.weights,
+                conv.bias.as_deref(),
+                &shape,
+                if everywhere { &whole } else { &conv.region },
+                &mut after[0].numbers,
+                conv.places.as_deref_mut(),
+            );
+        }
+    }
+
+    /// Adds to `sum` `[n, c, h, w]` the gradients for the points of the last [`forward`](Self::forward), each
+    /// times its weight (one a point of all lines), of what has the gradients `g` for its output. Only where
+    /// the lines' points differ.
+    pub fn add_gradients(&mut self, g: Tensor<4>, weights: &[f32], sum: Tensor<4>) -> Tensor<4> {
+        let [rows, ..] = g.dims();
+        let g = numbers(g);
+        let pooled = |conv: &Convolution| conv.places.is_some();
+        if !self.convolutions.last().is_some_and(pooled) {
+            gate(self.activations.last_mut().expect("an output"), &g);
+        }
+        for (at, conv) in self.convolutions.iter().enumerate().rev() {
+            let shape = Shape {
+                n: rows,
+                ..conv.shape
+            };
+            let [h, w] = shape.out_plane();
+            let len = rows * shape.output * h * w;
+            let last = at + 1 == self.convolutions.len();
+            let (before, after) = self.activations.split_at_mut(at + 1);
+            let (before, after) = (&mut before[at], &after[0].numbers);
+            let g = match &conv.places {
+                None => &after[..len],
+                Some(places) => {
+                    let g = if last { &g[..] } else { &after[..] };
+                    let to = &mut self.unpooled;
+                    to.resize(to.len().max(len), 0.0);
+                    unpool(g, places, &conv.region, shape.output, &mut to[..len]);
+                    &to[..len]
+                }
+            };
+            // After a pooling the gate is part of its places.
+            let gated = at == 0 || !pooled(&self.convolutions[at - 1]);
+            let (g, shape) = ((g, &conv.region), shape.backward());
+            let to = &mut before.numbers;
+            winograd::input_grad(g, &conv.weights, &shape, &before.region, gated, to);
+        }
+        let g = &self.activations[0].numbers;
+        let region = &self.activations[0].region;
+        let ([h, w], lines) = (region.plane(), region.images());
+        let channels = self.activations[0].channels;
+        let add = |(at, sum): (usize, &mut [f32])| {
+            let (line, channel) = (at / channels, at % channels);
+            for (point, weight) in weights.iter().enumerate() {
+                let g = &g[((point * lines + line) * channels + channel) * h * w..][..h * w];
+                for y in 0..h {
+                    let span = region.span(line, y);
+                    let span = y * w + span.start..y * w + span.end;
+                    for (sum, g) in sum[span.clone()].iter_mut().zip(&g[span]) {
+                        *sum += weight * g;
+                    }
+                }
+            }
+        };
+        change(sum, |sum| {
+            sum.par_chunks_mut(h * w).enumerate().for_each(add)
+        })
+    }
+}
+
+const HALVES: Window = Window {
+    kernel: [2, 2],
+    stride: [2, 2],
+    padding: [0, 0],
+};
+
+/// max(x, 0); NaN stays NaN.
+fn relu(x: f32) -> f32 {
+    if x < 0.0 { 0.0 } else { x }
+}
+
+/// Sets the tiles of `activations` to `g` where they were above 0, else to 0.
+fn gate(activations: &mut Activations, g: &[f32]) {
+    let (region, channels) = (&activations.region, activations.channels);
+    let [h, w] = region.plane();
+    let planes = activations.numbers.par_chunks_mut(h * w);
+    planes
+        .zip(g.par_chunks(h * w))
+        .enumerate()
+        .for_each(|(at, (to, g))| {
+            for y in 0..h {
+                let span = region.span(at / channels % region.images(), y);
+                let span = y * w + span.start..y * w + span.end;
+                for (to, g) in to[span.clone()].iter_mut().zip(&g[span]) {
+                    *to = if *to > 0.0 { *g } else { 0.0 };
+                }
+            }
+        });
+}
+
+/// Sends each of `g`, of windows of 2 x 2 pixels, to its place in the window, within `region` of `x`.
+fn unpool(g: &[f32], places: &[u8], region: &Region, channels: usize, x: &mut [f32]) {
+    let [h, w] = region.plane();
+    let [half_h, half_w] = [h / 2, w / 2];
+    x.par_chunks_mut(h * w).enumerate().for_each(|(at, x)| {
+        let image = at / channels % region.images();
+        let (g, places) = (&g[at * half_h * half_w..], &places[at * half_h * half_w..]);
+        for (row, x) in x.chunks_exact_mut(2 * w).enumerate() {
+            let span = region.span(image, 2 * row);
+            let (upper, lower) = x.split_at_mut(w);
+            let (upper, lower) = (&mut upper[span.clone()], &mut lower[span.clone()]);
+            let windows = row * half_w + span.start / 2..row * half_w + span.end / 2;
+            let (upper, last_up) = upper.as_chunks_mut::<2>();
+            let (lower, last_low) = lower.as_chunks_mut::<2>();
+            let pixels = upper.iter_mut().zip(lower);
+            let from = g[windows.clone()].iter().zip(&places[windows]);
+            for ((upper, lower), (&g, &place)) in pixels.zip(from) {
+                let at = |here: u8| if place == here { g } else { 0.0 };
+                *upper = [at(0), at(1)];
+                *lower = [at(2), at(3)];
+            }
+            // What no window sees.
+            last_up.fill(0.0);
+            last_low.fill(0.0);
+        }
+        if h % 2 == 1 {
+            x[(h - 1) * w..].fill(0.0);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::DeviceChoice;
+    use crate::network::{Conv2d, ops};
+
+    fn tensor<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
+        let number = |i: usize| ((i + seed) * 2654435761 % 1009) as f32 / 504.5 - 1.0;
+        let device = DeviceChoice::Flex.open().unwrap();
+        from_numbers(
+            (0..shape.iter().product()).map(number).collect(),
+            shape,
+            &device,
+        )
+    }
+
+    fn conv(input: usize, output: usize) -> Layer {
+        let weight = tensor([output, input, 3, 3], output) / 20.0;
+        let bias = Some(tensor([output], 1));
+        Layer::Conv2d(Conv2d::new(weight, bias, [1, 1], [1, 1]))
+    }
+
+    /// Against the layers one by one, whose gradient is held to autodiff elsewhere.
+    #[test]
+    fn points_on_lines_are_those_of_the_layers() {
+        let layers = [
+            Layer::Relu,
+            conv(32, 40),
+            Layer::Relu,
+            conv(40, 32),
+            Layer::Relu,
+            Layer::MaxPool2d(HALVES),
+            conv(32, 32),
+            Layer::Relu,
+            Layer::Flatten,
+        ];
+        let (plane @ [h, w], lines) = ([37, 50], 2);
+        let inside =
+            |line: usize, y: usize, x: usize| y > 14 + line && y < 20 && x > 21 && x + y < 45;
+        let region = Region::of(lines, plane, inside);
+        let mask = |at: usize| inside(at / (32 * h * w), at / w % h, at % w);
+        let mask = (0..lines * 32 * h * w)
+            .map(|at| f32::from(mask(at)))
+            .collect();
+        let start = tensor([1, 32, h, w], 5);
+        let device = start.device();
+        let mask: Tensor<4> = from_numbers(mask, [lines, 32, h, w], &device);
+        let way = tensor([lines, 32, h, w], 9) * mask.clone();
+        let both = start.clone().repeat_dim(0, lines);
+        let mut stretch = Stretch::new(&layers, start, way.clone(), &region, 6).unwrap();
+        assert_eq!(stretch.layers(), 8);
+        let changing = stretch.convolutions[0].region.span(0, 17).len();
+        assert!(changing < w / 2, "{changing}");
+
+        let mut sum = way.zeros_like();
+        let mut expected = sum.clone();
+        // The second time, gradients stand where activations were.
+        for alphas in [[0.1, 0.3, 0.5, 0.7], [0.9, 0.2, 1.0, 0.6]] {
+            let y = stretch.forward(&alphas);
+            let mut x = vec![ops::along(both.clone(), way.clone(), &alphas)];
+            let mut maxima = None;
+            for layer in &layers[..8] {
+                let before = x.last().unwrap().clone();
+                x.push(match layer {
+                    Layer::Conv2d(conv) => {
+                        let (weight, bias) = (conv.weight.clone(), conv.bias.clone());
+                        ops::conv2d_loose(before, weight, bias, &conv.window())
+                    }
+                    Layer::MaxPool2d(window) => {
+                        let (y, index) = ops::max_pool2d(before, window);
+                        maxima = Some(index);
+                        y
+                    }
+                    _ => ops::relu(before),
+                });
+            }
+            close(y.clone(), x.pop().unwrap(), 1e-6);
+
+            let g = tensor(y.dims(), 3);
+            let weights = [0.3, 0.7];
+            sum = stretch.add_gradients(g.clone(), &weights, sum);
+            let mut g = ops::gate(g, y);
+            x.pop(); // what went into the last ReLU
+            for layer in layers[..7].iter().rev() {
+                let x = x.pop().unwrap();
+                g = match layer {
+                    Layer::Conv2d(conv) => {
+                        ops::conv2d_input_grad(x.dims(), conv.weight.clone(), g, &conv.window())
+                    }
+                    Layer::MaxPool2d(window) => {
+                        ops::max_unpool2d(x.dims(), g, maxima.take().unwrap(), window)
+                    }
+                    _ => ops::gate(g, x),
+                };
+            }
+            expected = ops::add_weighted(expected, g, &weights);
+        }
+        close(sum * mask.clone(), expected * mask, 1e-5);
+    }
+
+    /// No number is off by more than this share of the largest.
+    fn close(found: Tensor<4>, expected: Tensor<4>, share: f32) {
+        let [found, expected] = [found, expected].map(numbers);
+        let largest = expected.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        assert!(largest > 0.0);
+        let mut pairs = found.iter().zip(&expected[..]);
+        let near = |(found, expected): (&f32, &f32)| (found - expected).abs() < share * largest;
+        let wrong = pairs.position(|pair| !near(pair));
+        assert_eq!(wrong, None);
+    }
+}

@@ -1,0 +1,188 @@
+//! The transform of the products into pixels, and what is done to these while they are at hand.
+
+use std::ops::Range;
+
+use super::points::from_points;
+use super::tiles::{Block, Layout, Run};
+use super::{POINTS, Scratch, TILE};
+use crate::network::kernels::Shape;
+use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at};
+
+/// What a convolution ends with.
+#[derive(Clone, Copy)]
+pub(super) enum Finish {
+    /// Nothing.
+    Plain,
+    /// A ReLU.
+    Relu,
+    /// A ReLU and the maxima of 2 x 2 pixels.
+    ReluPool,
+    /// 0 where what was in the output's place is not above 0.
+    Gate,
+}
+
+/// The place in a window of 2 x 2 of a maximum that the ReLU has made 0.
+pub(in crate::network) const NOWHERE: u8 = 4;
+
+/// What tasks write to, each to planes and tiles of its own.
+#[derive(Clone, Copy)]
+pub(super) struct Output {
+    /// Pixels `[image][out][row][column]`.
+    pub pixels: *mut f32,
+    /// Where in its window each maximum stands (0 to 3, or [`NOWHERE`]), if there is a pooling.
+    pub places: *mut u8,
+    pub finish: Finish,
+}
+// SAFETY: tiles of `Block`s do not overlap, see `run` in the module above.
+unsafe impl Send for Output {}
+unsafe impl Sync for Output {}
+
+/// Four rows of four pixels of each tile of a vector.
+type Pixels<V> = [[V; TILE]; TILE];
+
+/// Transforms the products of `outputs` into pixels.
+#[inline(always)]
+pub(super) fn transform_products_with<V: Lanes>(
+    bias: Option<&[f32]>,
+    shape: &Shape,
+    block: &Block,
+    outputs: &Range<usize>,
+    layout: Layout,
+    scratch: &mut Scratch,
+    output: Output,
+) {
+    let plane = shape.out_plane();
+    for out in outputs.clone() {
+        let bias = V::splat(bias.map_or(0.0, |bias| bias[out]));
+        for (at, run) in block.placed() {
+            let products = &scratch.products[(out - outputs.start) * layout.pitch + at..];
+            let channel = run.image * shape.output + out;
+            let tiles = run.columns.len();
+            // As for the inputs, the last vector overlaps the one before; each tile is written once, as a
+            // gate reads what is in its place.
+            let (mut tile, mut done) = (0, 0);
+            while done < tiles {
+                let pixels = tiles_of(products, tile, bias, layout);
+                let end = tiles.min(tile + LANES);
+                let here = Run {
+                    columns: run.columns.start + done..run.columns.start + end,
+                    ..*run
+                };
+                let skip = done - tile;
+                match output.finish {
+                    Finish::ReluPool => write_maxima(pixels, skip, &here, channel, plane, output),
+                    _ => write_pixels(pixels, skip, &here, channel, plane, output),
+                }
+                done = end;
+                tile = end.min(tiles.saturating_sub(LANES));
+            }
+        }
+    }
+}
+dispatch!(pub(super) transform_products, transform_products_with, (bias: Option<&[f32]>, shape: &Shape, block: &Block, outputs: &Range<usize>, layout: Layout, scratch: &mut Scratch, output: Output) -> ());
+
+/// The pixels of a vector of tiles.
+#[inline(always)]
+fn tiles_of<V: Lanes>(products: &[f32], tile: usize, bias: V, layout: Layout) -> Pixels<V> {
+    let mut columns = [[bias; TILE]; POINTS];
+    let mut points = [bias; POINTS];
+    for x in 0..POINTS {
+        for y in 0..POINTS {
+            let at = (y * POINTS + x) * layout.product_step + tile;
+            points[y] = V::load(lanes_at(products, at));
+        }
+        columns[x] = from_points(points);
+    }
+    let mut pixels = [[bias; TILE]; TILE];
+    for y in 0..TILE {
+        for x in 0..POINTS {
+            points[x] = columns[x][y];
+        }
+        let row = from_points(points);
+        for x in 0..TILE {
+            pixels[y][x] = row[x].add(bias);
+        }
+    }
+    pixels
+}
+
+/// Writes the tiles `here`, which a vector has after the first `skip`, to rows of the output's plane `channel`.
+#[inline(always)]
+fn write_pixels<V: Lanes>(
+    mut pixels: Pixels<V>,
+    skip: usize,
+    here: &Run,
+    channel: usize,
+    [height, width]: [usize; 2],
+    output: Output,
+) {
+    if let Finish::Relu = output.finish {
+        for y in 0..TILE {
+            for x in 0..TILE {
+                pixels[y][x] = pixels[y][x].relu();
+            }
+        }
+    }
+    let columns = here.columns.start * TILE..width.min(here.columns.end * TILE);
+    let rows = here.row * TILE..height.min((here.row + 1) * TILE);
+    for (row, pixels) in rows.zip(pixels) {
+        let start = (channel * height + row) * width + columns.start;
+        // SAFETY: tiles of this block in a plane of the output.
+        let to = unsafe { std::slice::from_raw_parts_mut(output.pixels.add(start), columns.len()) };
+        match (output.finish, to.as_mut_array::<{ TILE * LANES }>()) {
+            (Finish::Plain | Finish::Relu, Some(to)) => V::gather(pixels, to),
+            _ => {
+                let mut line = [0.0; TILE * LANES];
+                V::gather(pixels, &mut line);
+                let gated = matches!(output.finish, Finish::Gate);
+                for (to, pixel) in to.iter_mut().zip(&line[TILE * skip..]) {
+                    let keep = !gated || *to > 0.0;
+                    *to = if keep { *pixel } else { 0.0 };
+                }
+            }
+        }
+    }
+}
+
+/// The same for the maxima of 2 x 2 pixels, and where they stand.
+#[inline(always)]
+fn write_maxima<V: Lanes>(
+    pixels: Pixels<V>,
+    skip: usize,
+    here: &Run,
+    channel: usize,
+    [height, width]: [usize; 2],
+    output: Output,
+) {
+    const HALF: usize = TILE / 2;
+    let [height, width] = [height / 2, width / 2];
+    let columns = here.columns.start * HALF..width.min(here.columns.end * HALF);
+    let rows = here.row * HALF..height.min((here.row + 1) * HALF);
+    for (row, pixels) in rows.zip(pixels.as_chunks::<2>().0) {
+        let mut maxima = [[0.0; LANES]; HALF];
+        let mut places = [[0.0; LANES]; HALF];
+        for x in 0..HALF {
+            let [upper, lower] = pixels.map(|row| [row[2 * x], row[2 * x + 1]]);
+            let (most, place) = V::first_max([upper[0], upper[1], lower[0], lower[1]]);
+            maxima[x] = most.relu().store();
+            places[x] = place.store();
+        }
+        let start = (channel * height + row) * width + columns.start;
+        // SAFETY: tiles of this block in a plane of the output.
+        let (to, at) = unsafe {
+            (
+                std::slice::from_raw_parts_mut(output.pixels.add(start), columns.len()),
+                std::slice::from_raw_parts_mut(output.places.add(start), columns.len()),
+            )
+        };
+        for (column, (to, at)) in to.iter_mut().zip(at).enumerate() {
+            let (lane, x) = (skip + column / HALF, column % HALF);
+            *to = maxima[x][lane];
+            *at = if *to > 0.0 {
+                places[x][lane] as u8
+            } else {
+                NOWHERE
+            };
+        }
+    }
+}

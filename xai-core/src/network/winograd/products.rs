@@ -1,0 +1,101 @@
+//! The products of all input channels with all output channels: nearly all of the work.
+
+use std::ops::Range;
+
+use super::tiles::{Block, Layout};
+use super::weights::Weights;
+use super::{AHEAD, OUT, POINTS, PRODUCTS, Scratch, TURNED};
+use crate::network::kernels::Shape;
+use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut, prefetch};
+
+/// The products of the weights of `outputs` with all inputs, a matrix a point.
+#[inline(always)]
+pub(super) fn multiply_with<V: Lanes>(
+    weights: &Weights,
+    backward: bool,
+    shape: &Shape,
+    block: &Block,
+    outputs: &Range<usize>,
+    layout: Layout,
+    scratch: &mut Scratch,
+) {
+    let vectors = block.tiles().div_ceil(LANES);
+    for point in 0..PRODUCTS {
+        let inputs = &scratch.inputs[point * layout.input_step..][..layout.input_step];
+        let products = &mut scratch.products[point * layout.product_step..][..layout.product_step];
+        let (turned, len) = (
+            TURNED[point / POINTS] * POINTS + TURNED[point % POINTS],
+            weights.outputs * weights.inputs,
+        );
+        let weight = &weights.numbers[if backward { turned } else { point } * len..][..len];
+        let mut vector = 0;
+        while vector < vectors {
+            let run = match vectors - vector {
+                4 => 2,
+                left => left.min(3),
+            };
+            for out in outputs.clone().step_by(OUT) {
+                let x = &inputs[vector * LANES..];
+                let to = &mut products[(out - outputs.start) * layout.pitch + vector * LANES..];
+                // Backward, the roles of the two kinds of channel are exchanged.
+                let (w, step) = match backward {
+                    false => (&weight[out * weights.inputs..], OUT * OUT),
+                    true => (&weight[out * OUT..], weights.inputs * OUT),
+                };
+                let (depth, pitch) = (shape.input, layout.pitch);
+                match (backward, run) {
+                    (false, 3) => products_of::<V, 3, false>(w, step, x, depth, pitch, to),
+                    (false, 2) => products_of::<V, 2, false>(w, step, x, depth, pitch, to),
+                    (false, _) => products_of::<V, 1, false>(w, step, x, depth, pitch, to),
+                    (true, 3) => products_of::<V, 3, true>(w, step, x, depth, pitch, to),
+                    (true, 2) => products_of::<V, 2, true>(w, step, x, depth, pitch, to),
+                    (true, _) => products_of::<V, 1, true>(w, step, x, depth, pitch, to),
+                }
+            }
+            vector += run;
+        }
+    }
+}
+dispatch!(pub(super) multiply, multiply_with, (weights: &Weights, backward: bool, shape: &Shape, block: &Block, outputs: &Range<usize>, layout: Layout, scratch: &mut Scratch) -> ());
+
+/// Eight output channels of `RUN` vectors of tiles, summed over `depth` input channels, which are
+/// `pitch` apart in `x`. The weights of eight input channels are a square, squares are `step` apart.
+#[inline(always)]
+fn products_of<V: Lanes, const RUN: usize, const BACKWARD: bool>(
+    weights: &[f32],
+    step: usize,
+    x: &[f32],
+    depth: usize,
+    pitch: usize,
+    to: &mut [f32],
+) {
+    let mut sums = [[V::splat(0.0); RUN]; OUT];
+    let mut vectors = [V::splat(0.0); RUN];
+    for first in (0..depth).step_by(OUT) {
+        let square: &[f32; OUT * OUT] = (weights[first / OUT * step..][..OUT * OUT])
+            .try_into()
+            .expect("a square");
+        for channel in 0..OUT.min(depth - first) {
+            if !BACKWARD && channel % 2 == 0 {
+                prefetch(square.as_ptr().wrapping_add(channel * OUT + AHEAD));
+            }
+            for run in 0..RUN {
+                vectors[run] = V::load(lanes_at(x, (first + channel) * pitch + run * LANES));
+            }
+            for out in 0..OUT {
+                let weight = V::splat(match BACKWARD {
+                    false => square[channel * OUT + out],
+                    true => square[out * OUT + channel],
+                });
+                for run in 0..RUN {
+                    sums[out][run] = weight.mul_add(vectors[run], sums[out][run]);
+                }
+            }
+        }
+    }
+    for out in 0..OUT {
+        for run in 0..RUN {
+            *lanes_at_mut(to, out * pitch + run * LANES) = sums[out][run].store();
+        }
+    }
+}

@@ -1,0 +1,270 @@
+use super::input::transform_inputs_with;
+use super::output::transform_products_with;
+use super::products::multiply_with;
+use super::tiles::{Block, Run};
+use super::*;
+use crate::network::kernels;
+
+fn numbers(n: usize, seed: usize) -> Vec<f32> {
+    let number = |i: usize| ((i + seed) * 2654435761 % 1009) as f32 / 504.5 - 1.0;
+    (0..n).map(number).collect()
+}
+
+fn shapes() -> impl Iterator<Item = Shape> {
+    let sizes = [
+        (1, 1, 1, [1, 1], [1, 1]),
+        (2, 5, 9, [14, 15], [1, 1]),
+        (3, 17, 70, [7, 66], [0, 2]),
+        (2, 40, 23, [30, 9], [2, 1]),
+    ];
+    sizes
+        .into_iter()
+        .map(|(n, input, output, plane, padding)| Shape {
+            n,
+            input,
+            output,
+            plane,
+            kernel: [3, 3],
+            padding,
+        })
+}
+
+/// The definition, in 64 bits, and the largest possible value.
+fn plain(x: &[f32], weight: &[f32], s: &Shape) -> (Vec<f64>, f64) {
+    let ([height, width], [h, w]) = (s.out_plane(), s.plane);
+    let mut y = Vec::new();
+    for (image, out) in (0..s.n).flat_map(|n| (0..s.output).map(move |out| (n, out))) {
+        for (row, column) in (0..height).flat_map(|r| (0..width).map(move |c| (r, c))) {
+            let mut sum = 0.0;
+            for (channel, tap) in (0..s.input).flat_map(|c| (0..9).map(move |t| (c, t))) {
+                let row = (row + tap / 3).wrapping_sub(s.padding[0]);
+                let column = (column + tap % 3).wrapping_sub(s.padding[1]);
+                if row < h && column < w {
+                    let x = x[((image * s.input + channel) * h + row) * w + column];
+                    sum += f64::from(x) * f64::from(weight[(out * s.input + channel) * 9 + tap]);
+                }
+            }
+            y.push(sum);
+        }
+    }
+    let largest = y.iter().fold(0.0f64, |most, y| most.max(y.abs()));
+    (y, largest)
+}
+
+#[test]
+fn both_directions_are_the_convolution() {
+    for shape in shapes() {
+        let [h, w] = shape.plane;
+        let x = numbers(shape.n * shape.input * h * w, 1);
+        let weight = numbers(shape.output * shape.input * 9, 7);
+        let (exact, largest) = plain(&x, &weight, &shape);
+        // The weights of the convolution in the other direction, turned.
+        let mut turned = vec![0.0; weight.len()];
+        for (at, weight) in weight.iter().enumerate() {
+            let (out, input, tap) = (at / 9 / shape.input, at / 9 % shape.input, at % 9);
+            turned[(input * shape.output + out) * 9 + 8 - tap] = *weight;
+        }
+        let forward = Weights::new(&weight, shape.output, shape.input);
+        let back = Weights::new(&turned, shape.input, shape.output);
+        for y in [
+            conv(&x, &forward, None, &shape, false),
+            conv(&x, &back, None, &shape, true),
+        ] {
+            assert_eq!(y.len(), exact.len());
+            for (y, exact) in y.iter().zip(&exact) {
+                assert!((f64::from(*y) - exact).abs() < 3e-6 * largest, "{shape:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn neither_threads_nor_the_rest_of_the_batch_change_a_bit() {
+    for shape in shapes() {
+        let [h, w] = shape.plane;
+        let x = numbers(shape.n * shape.input * h * w, 3);
+        let weight = numbers(shape.output * shape.input * 9, 5);
+        let weights = Weights::new(&weight, shape.output, shape.input);
+        let packed = kernels::pack(&weight, shape.output, shape.input, 9);
+        let run = |x: &[f32], shape: &Shape| {
+            let mut y = conv(x, &weights, None, shape, false);
+            y.extend(kernels::conv(x, &packed, None, shape));
+            y
+        };
+        let all = run(&x, &shape);
+        let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+        assert_eq!(one_thread.unwrap().install(|| run(&x, &shape)), all);
+        let one = Shape { n: 1, ..shape };
+        let (len, half) = (all.len() / 2 / shape.n, all.len() / 2);
+        for image in 0..shape.n {
+            let y = run(
+                &x[image * shape.input * h * w..][..shape.input * h * w],
+                &one,
+            );
+            assert_eq!(y[..len], all[image * len..][..len]);
+            assert_eq!(y[len..], all[half + image * len..][..len]);
+        }
+    }
+}
+
+#[test]
+fn every_processor_gives_the_same_bits() {
+    let shape = shapes().nth(2).unwrap();
+    let x = numbers(shape.n * shape.input * shape.plane[0] * shape.plane[1], 3);
+    let weight = numbers(shape.output * shape.input * 9, 5);
+    let weights = Weights::new(&weight, shape.output, shape.input);
+    let block = Block {
+        runs: [(0, 1, 2..10), (1, 0, 0..17), (2, 1, 5..6)]
+            .map(|(image, row, columns)| Run {
+                image,
+                row,
+                columns,
+            })
+            .to_vec(),
+        outputs: 0..shape.output,
+    };
+    let layout = Layout::new(&shape, &block);
+    let (mut best, mut any) = (Scratch::default(), Scratch::default());
+    best.fit(layout);
+    any.fit(layout);
+    type Any = [f32; LANES];
+    let inside = Region::of(2, shape.plane, |image, row, column| {
+        row > image && column > 3
+    });
+    transform_inputs(&x, &inside, &shape, &block, layout, &mut best);
+    transform_inputs_with::<Any>(&x, &inside, &shape, &block, layout, &mut any);
+    assert_eq!(best.inputs, any.inputs);
+    let outputs = 0..OUTPUTS;
+    for backward in [false, true] {
+        let weights = match backward {
+            false => &weights,
+            true => &Weights::new(&weight, shape.input, shape.output),
+        };
+        multiply(
+            weights, backward, &shape, &block, &outputs, layout, &mut best,
+        );
+        multiply_with::<Any>(
+            weights, backward, &shape, &block, &outputs, layout, &mut any,
+        );
+        assert_eq!(best.products, any.products);
+        assert!(best.products.iter().any(|x| *x != 0.0));
+    }
+    let [h, w] = shape.out_plane();
+    let len = shape.n * shape.output * h * w;
+    for finish in [Finish::Plain, Finish::Relu, Finish::ReluPool, Finish::Gate] {
+        let transform = |best: bool, scratch: &mut Scratch| {
+            let (mut pixels, mut places) = (numbers(len, 9), vec![u8::MAX; len]);
+            let output = Output {
+                pixels: pixels.as_mut_ptr(),
+                places: places.as_mut_ptr(),
+                finish,
+            };
+            let transform = if best {
+                transform_products
+            } else {
+                transform_products_with::<Any>
+            };
+            transform(None, &shape, &block, &outputs, layout, scratch, output);
+            (pixels, places)
+        };
+        let (found, plain) = (transform(true, &mut best), transform(false, &mut any));
+        assert_eq!(found, plain);
+        assert_ne!(found.0, numbers(len, 9));
+    }
+}
+
+/// Windows of equal pixels, of NaN and of numbers below 0 among them.
+#[test]
+fn a_fused_relu_and_pooling_are_those_of_the_plain_kernels() {
+    for shape in shapes() {
+        let [h, w] = shape.plane;
+        let mut x = numbers(shape.n * shape.input * h * w, 3);
+        x.iter_mut().take(h * w / 2).for_each(|x| *x = 0.0);
+        x[h * w - 1] = f32::NAN;
+        let weight = numbers(shape.output * shape.input * 9, 5);
+        let weights = Weights::new(&weight, shape.output, shape.input);
+        let bias = numbers(shape.output, 11);
+        let plain = kernels::relu(&conv(&x, &weights, Some(&bias), &shape, false));
+        let plane @ [h, w] = shape.out_plane();
+        let whole = Region::whole(1, plane);
+        let mut fused = vec![0.0; plain.len()];
+        conv_relu(&x, &weights, Some(&bias), &shape, &whole, &mut fused, None);
+        let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&plain), bits(&fused));
+
+        if h < 2 || w < 2 {
+            continue;
+        }
+        let halves = crate::network::ops::Window {
+            kernel: [2, 2],
+            stride: [2, 2],
+            padding: [0, 0],
+        };
+        let (maxima, index) = kernels::max_pool(&plain, plane, [h / 2, w / 2], &halves);
+        let mut places = vec![9; maxima.len()];
+        conv_relu(
+            &x,
+            &weights,
+            Some(&bias),
+            &shape,
+            &whole,
+            &mut fused,
+            Some(&mut places),
+        );
+        assert_eq!(bits(&maxima), bits(&fused[..maxima.len()]));
+        for (at, (&index, &place)) in index.iter().zip(&places).enumerate() {
+            let (row, column) = (at / (w / 2) % (h / 2), at % (w / 2));
+            let [y, x] = [
+                index as usize / w - 2 * row,
+                index as usize % w - 2 * column,
+            ];
+            let expected = if maxima[at] > 0.0 {
+                (2 * y + x) as u8
+            } else {
+                NOWHERE
+            };
+            assert_eq!(place, expected, "{shape:?}");
+        }
+    }
+}
+
+/// Tiles that are asked for are those of the whole, others stay as they were.
+#[test]
+fn a_region_changes_no_bit() {
+    for shape in shapes() {
+        let [h, w] = shape.plane;
+        let x = numbers(shape.n * shape.input * h * w, 3);
+        let weight = numbers(shape.output * shape.input * 9, 5);
+        let weights = Weights::new(&weight, shape.input, shape.output);
+        let plane @ [h, w] = shape.out_plane();
+        let inside = |image: usize, row: usize, column: usize| {
+            row + image > 2 && column > 1 && row + column < 90
+        };
+        let region = Region::of(2, plane, inside).in_tiles(TILE);
+        // Outside of `known` there is anything.
+        let known = Region::of(2, shape.plane, |_, row, column| {
+            row + column > 3 && column < 9
+        });
+        let (mut wild, mut x) = (x.clone(), x);
+        for (at, (wild, x)) in wild.iter_mut().zip(&mut x).enumerate() {
+            let [h, w] = shape.plane;
+            let image = at / (shape.input * h * w) % 2;
+            if !known.span(image, at / w % h).contains(&(at % w)) {
+                (*wild, *x) = (f32::NAN, 0.0);
+            }
+        }
+        let whole = conv(&x, &weights, None, &shape, true);
+        let gate = numbers(whole.len(), 13);
+        let mut part = gate.clone();
+        input_grad((&wild, &known), &weights, &shape, &region, true, &mut part);
+        for (at, (part, whole)) in part.iter().zip(&whole).enumerate() {
+            let image = at / (shape.output * h * w) % 2;
+            let expected = match region.span(image, at / w % h).contains(&(at % w)) {
+                true if gate[at] > 0.0 => *whole,
+                true => 0.0,
+                false => gate[at],
+            };
+            assert_eq!(*part, expected, "{shape:?}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Which tiles are computed, by which task, and how they lie in its memory.
+
+use std::ops::Range;
+
+use super::{INPUT_FLOATS, OUTPUTS, PRODUCTS, TILE, TILES};
+use crate::network::kernels::Shape;
+use crate::network::lanes::LANES;
+use crate::network::region::Region;
+
+/// Tiles side by side in one row of tiles of one image.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Run {
+    pub image: usize,
+    /// The row of tiles.
+    pub row: usize,
+    /// The columns of tiles.
+    pub columns: Range<usize>,
+}
+
+/// What one task computes.
+pub(super) struct Block {
+    pub runs: Vec<Run>,
+    /// Output channels; begins at a multiple of [`OUTPUTS`].
+    pub outputs: Range<usize>,
+}
+
+impl Block {
+    /// The runs, each with the place of its first tile among those of the block.
+    pub fn placed(&self) -> impl Iterator<Item = (usize, &Run)> {
+        let mut next = 0;
+        self.runs.iter().map(move |run| {
+            let at = next;
+            next += run.columns.len();
+            (at, run)
+        })
+    }
+
+    /// How many.
+    pub fn tiles(&self) -> usize {
+        self.runs.iter().map(|run| run.columns.len()).sum()
+    }
+}
+
+/// The tasks for the tiles that `region` touches, whose images the convolution's are in turn.
+pub(super) fn blocks(shape: &Shape, region: &Region) -> Vec<Block> {
+    let rows = shape.out_plane()[0].div_ceil(TILE);
+    let runs = (0..shape.n * rows).filter_map(|at| {
+        let (image, row) = (at / rows, at % rows);
+        let span = region.hull(image % region.images(), row * TILE..(row + 1) * TILE);
+        let columns = span.start / TILE..span.end.div_ceil(TILE);
+        (!columns.is_empty()).then_some(Run {
+            image,
+            row,
+            columns,
+        })
+    });
+    let runs: Vec<Run> = runs.collect();
+    // All blocks alike, in whole vectors.
+    let tiles: usize = runs.iter().map(|run| run.columns.len()).sum();
+    let most = (INPUT_FLOATS / (PRODUCTS * shape.input)).clamp(3 * LANES, TILES);
+    let most = most / LANES * LANES;
+    let count = tiles.div_ceil(most).max(1);
+    let each = tiles.div_ceil(count).next_multiple_of(LANES);
+    let groups = cut(runs, each);
+    // Where there are few blocks, threads share them by output channels.
+    let parts = shape.output.div_ceil(OUTPUTS);
+    let parts_each = (parts * groups.len() / 4).clamp(1, parts);
+    groups
+        .into_iter()
+        .flat_map(|runs| {
+            (0..parts).step_by(parts_each).map(move |part| Block {
+                runs: runs.clone(),
+                outputs: part * OUTPUTS..shape.output.min((part + parts_each) * OUTPUTS),
+            })
+        })
+        .collect()
+}
+
+/// Groups of `each` tiles; a run that does not fit is cut.
+fn cut(runs: Vec<Run>, each: usize) -> Vec<Vec<Run>> {
+    let mut groups = vec![Vec::new()];
+    let mut left = each;
+    for mut run in runs {
+        while !run.columns.is_empty() {
+            if left == 0 {
+                groups.push(Vec::new());
+                left = each;
+            }
+            let end = run.columns.end.min(run.columns.start + left);
+            let first = Run {
+                columns: run.columns.start..end,
+                ..run
+            };
+            left -= first.columns.len();
+            run.columns.start = end;
+            groups.last_mut().expect("at least one").push(first);
+        }
+    }
+    groups
+}
+
+/// How a block lies in memory.
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
+    /// From one channel to the next: all tiles of the block, in whole vectors.
+    pub pitch: usize,
+    /// From one point of the inputs to the next. (An odd number of vectors: at a power of 2, all
+    /// points would compete for the same lines of the cache. For products likewise.)
+    pub input_step: usize,
+    /// From one point of the products to the next.
+    pub product_step: usize,
+    /// From one line of pixels to the next while inputs are transformed.
+    pub line: usize,
+}
+
+impl Layout {
+    pub fn new(shape: &Shape, block: &Block) -> Self {
+        // The last run is written in whole vectors, too.
+        let ends = block
+            .placed()
+            .map(|(at, run)| at + run.columns.len().max(LANES));
+        let pitch = ends.max().unwrap_or(0).div_ceil(LANES) | 1;
+        let longest = block.runs.iter().map(|run| run.columns.len()).max();
+        Self {
+            pitch: pitch * LANES,
+            input_step: ((shape.input * pitch) | 1) * LANES,
+            product_step: ((OUTPUTS * pitch) | 1) * LANES,
+            // Lines are read by whole vectors of tiles, which may reach over the last tile.
+            line: TILE * longest.unwrap_or(0).max(LANES) + 2 * LANES,
+        }
+    }
+}
