@@ -1,22 +1,24 @@
 //! How time and memory of the eight-method panel grow with images, network and methods.
-//! Prints the table of the book's chapter on speed: `cargo run --release --example scaling`.
+//! Prints the table of the book's chapter on speed; with a folder, writes its chart there:
+//! `cargo run --release --example scaling -- book/src`.
 //!
 //! Each row is a process of its own, because memory is the most that a process ever took.
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use ndarray::Array4;
 use xai_core::attribution::{Images, Panel, methods};
 use xai_core::device::DeviceChoice;
+use xai_core::experiment::analysis::{Analysis, Curve, Curves};
 use xai_core::network::{Network, VggConfig};
-use xai_core::{Error, Result};
+use xai_core::{Error, Result, report};
 
 /// Image size, images, divisor of the width, methods: each varies by itself.
-const ROWS: [[usize; 4]; 13] = [
+const ROWS: [[usize; 4]; 12] = [
     [112, 2, 2, 8],
     [160, 2, 2, 8],
-    [224, 2, 2, 8],
     [336, 2, 2, 8],
     [224, 1, 2, 8],
     [224, 4, 2, 8],
@@ -41,11 +43,16 @@ const METHODS: [&str; 8] = [
     "integrated_gradients",
 ];
 
+/// What the rows are measured against: the chart shows multiples of this one.
+const BASE: [usize; 4] = [224, 2, 2, 8];
+
 fn main() -> ExitCode {
-    let arguments: Vec<usize> = std::env::args().skip(1).flat_map(|a| a.parse()).collect();
-    let done = match arguments.try_into() {
-        Ok(row) => measure(row),
-        Err(_) => all(),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let row: Vec<usize> = arguments.iter().flat_map(|a| a.parse()).collect();
+    let done = match (row.try_into(), &arguments[..]) {
+        (Ok(row), _) => measure(row),
+        (_, [dir]) => all(Some(Path::new(dir))),
+        _ => all(None),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,16 +63,83 @@ fn main() -> ExitCode {
     }
 }
 
-fn all() -> Result<()> {
-    println!("| Image | Images | Width | Methods | Seconds an image | Memory, MiB |");
+fn all(dir: Option<&Path>) -> Result<()> {
+    println!("| Image | Images | Width | Methods | Seconds | Memory, MiB |");
     println!("|---|---|---|---|---|---|");
+    let mut measured = Vec::new();
+    for row in std::iter::once(BASE).chain(ROWS) {
+        let [seconds, memory] = in_a_process(row)?;
+        let [size, count, divisor, wanted] = row;
+        println!("| {size} | {count} | 1/{divisor} | {wanted} | {seconds:.2} | {memory} |");
+        measured.push((row, [seconds, memory]));
+    }
+    match dir {
+        Some(dir) => chart(&measured, dir),
+        None => Ok(()),
+    }
+}
+
+/// Seconds and MiB of a row, measured by another process of this program.
+fn in_a_process(row: [usize; 4]) -> Result<[f64; 2]> {
     let program = std::env::current_exe().map_err(Error::invalid)?;
-    for row in ROWS {
-        let arguments = row.map(|number| number.to_string());
-        let status = Command::new(&program).args(arguments).status();
-        if !status.map_err(Error::invalid)?.success() {
-            return Err(Error::invalid(format!("row {row:?} failed")));
-        }
+    let arguments = row.map(|number| number.to_string());
+    let output = Command::new(&program).args(arguments).output();
+    let output = output.map_err(Error::invalid)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let numbers: Vec<f64> = text.split_whitespace().flat_map(|n| n.parse()).collect();
+    numbers.try_into().map_err(|_| {
+        let problem = String::from_utf8_lossy(&output.stderr);
+        Error::invalid(format!("row {row:?} failed: {}", problem.trim()))
+    })
+}
+
+/// `scaling.svg` and `scaling.png`: a panel for what varies.
+fn chart(measured: &[([usize; 4], [f64; 2])], dir: &Path) -> Result<()> {
+    let title = "How the panel of eight methods grows";
+    let mut curves = Curves::new(
+        "scaling",
+        title,
+        "times as much",
+        "times the time or memory",
+    );
+    // How much work a row has of each kind, were time and memory in proportion to it.
+    let amounts = |[size, count, divisor, methods]: [usize; 4]| {
+        [
+            (size * size) as f64,
+            count as f64,
+            1.0 / divisor as f64,
+            methods as f64,
+        ]
+    };
+    let (base, base_cost) = measured[0];
+    for (at, what) in ["Pixels", "Images", "Channels", "Methods"]
+        .into_iter()
+        .enumerate()
+    {
+        let varied = measured
+            .iter()
+            .filter(|(row, _)| (0..4).all(|other| other == at || row[other] == base[other]));
+        let mut points: Vec<[f64; 3]> = varied
+            .map(|(row, cost)| {
+                let amount = amounts(*row)[at] / amounts(base)[at];
+                [amount, cost[0] / base_cost[0], cost[1] / base_cost[1]]
+            })
+            .collect();
+        points.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        let curve = |series: &str, which: usize| Curve {
+            series: series.to_owned(),
+            points: points
+                .iter()
+                .map(|point| [point[0], point[which]])
+                .collect(),
+            joined: true,
+        };
+        curves.panel(what, vec![curve("time", 1), curve("memory", 2)]);
+    }
+    let mut analysis = Analysis::default();
+    analysis.curves(curves);
+    for path in report::write_analysis(&analysis, dir)? {
+        eprintln!("{}", path.display());
     }
     Ok(())
 }
@@ -89,11 +163,8 @@ fn measure([size, count, divisor, wanted]: [usize; 4]) -> Result<()> {
     }
     let start = Instant::now();
     panel.explain(&network, &images, 0)?;
-    let seconds = start.elapsed().as_secs_f64() / count as f64;
-    println!(
-        "| {size} | {count} | 1/{divisor} | {wanted} | {seconds:.2} | {} |",
-        peak()?
-    );
+    let seconds = start.elapsed().as_secs_f64();
+    println!("{seconds} {}", peak()?);
     Ok(())
 }
 

@@ -108,6 +108,15 @@ pub fn write_all(result: &SweepResult, analysis: &Analysis, dir: &Path) -> Resul
     Ok(paths)
 }
 
+/// The tables and charts of an analysis by themselves, as [`write_all`] writes them.
+///
+/// # Errors
+/// Parts without a name of their own or without anything to show; files that cannot be written.
+pub fn write_analysis(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
+    fs::create_dir_all(dir).map_err(|e| Error::file(dir, e))?;
+    analysis::write(analysis, dir)
+}
+
 /// What the terminal shows of the same: [`table_text`], then the tables of the analysis.
 pub fn text_of_all(result: &SweepResult, analysis: &Analysis) -> String {
     let table = match only_analysed(result, analysis) {

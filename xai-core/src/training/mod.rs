@@ -10,4 +10,4 @@ pub use backward::calibrate;
 pub use depth::Depth;
 pub use examples::{Examples, argmax, softmax};
 pub use fit::{Epoch, Fit, Schedule, Validation, fit, order};
-pub use sgd::{Optimizer, Sgd};
+pub use sgd::{Optimizer, Sgd, State};

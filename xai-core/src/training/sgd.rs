@@ -68,7 +68,7 @@ struct Moments {
 
 /// The state of an optimiser over a sequence of layers.
 #[derive(Default)]
-pub(super) struct State {
+pub struct State {
     steps: i32,
     /// Of each layer: those of its weight and of its bias.
     layers: Vec<[Option<Moments>; 2]>,
