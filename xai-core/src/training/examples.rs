@@ -181,6 +181,7 @@ impl Examples {
         })
     }
 
+    #[allow(clippy::clone_on_copy, reason = "no Copy with the feature `cuda`")]
     fn device(&self) -> Device {
         match &self.inputs {
             Inputs::Here(inputs) => inputs.device(),

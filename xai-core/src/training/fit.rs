@@ -235,6 +235,9 @@ mod tests {
     use super::super::Sgd;
     use super::*;
 
+    /// Training and validation accuracy of each epoch.
+    type Epochs = &'static [(f64, f64)];
+
     fn history(epochs: &[(f64, f64)]) -> Vec<Epoch> {
         let epoch = |&(accuracy, validation)| Epoch {
             accuracy,
@@ -252,7 +255,7 @@ mod tests {
     #[test]
     fn a_checkpoint_is_kept_when_it_improves_and_is_fair() {
         // Training and validation accuracy of each epoch; the epoch that is kept.
-        let cases: [(&str, &[(f64, f64)], usize); 8] = [
+        let cases: [(&str, Epochs, usize); 8] = [
             (
                 "improves each time",
                 &[(0.6, 0.6), (0.7, 0.7), (0.8, 0.8)],
@@ -288,11 +291,11 @@ mod tests {
     /// training accuracy is above them).
     #[test]
     fn training_stops_once_three_validations_agree_below_training() {
-        let settled = [(0.9, 0.5), (0.9, 0.8), (0.9, 0.804), (0.9, 0.801)];
-        let cases: [(&str, &[(f64, f64)], bool); 7] = [
-            ("settled", &settled, true),
-            ("still moving", &settled[..3], false),
-            ("too few", &settled[2..], false),
+        const SETTLED: Epochs = &[(0.9, 0.5), (0.9, 0.8), (0.9, 0.804), (0.9, 0.801)];
+        let cases: [(&str, Epochs, bool); 7] = [
+            ("settled", SETTLED, true),
+            ("still moving", &SETTLED[..3], false),
+            ("too few", &SETTLED[2..], false),
             (
                 "training is not above it",
                 &[(0.9, 0.8), (0.9, 0.804), (0.79, 0.801)],
