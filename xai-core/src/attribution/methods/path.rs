@@ -185,9 +185,11 @@ fn difference_times_gradients<M: Layered>(
     let (layers, bend) = (&network.layers, network.affine_beginning());
     let trace = batch.trace();
     let (start, way) = (batch.baseline().activation(bend), batch.difference(bend));
-    let region = differing(batch, &layers[..bend]);
+    // Only the kernels know what to do with it.
+    let on_cpu = on_cpu(batch.device());
+    let region = (on_cpu.then(|| differing(batch, &layers[..bend]))).flatten();
     // Two groups of images, those whose ties must go to the first pixel and the others; mostly one of them is empty.
-    let even: Vec<bool> = match on_cpu(batch.device()) {
+    let even: Vec<bool> = match on_cpu {
         true => has_even_parts(batch),
         // On a GPU both kinds of trace have the same convolutions: the one with half the memory will do.
         false => vec![false; batch.targets().len()],
