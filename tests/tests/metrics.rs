@@ -303,7 +303,7 @@ fn policies_of_sign_and_channels() {
     }
 }
 
-/// A panel gives one row a method, image and metric, and combines as it is told.
+/// A panel gives one row a method, image and metric, then one a chance level, and combines as it is told.
 #[test]
 fn panels_take_several_metrics_and_policies() {
     let truth = blocks();
@@ -328,13 +328,15 @@ fn panels_take_several_metrics_and_policies() {
         .iter()
         .map(|row| (row.image, row.metric.as_str()))
         .collect();
-    let metrics = ["precision", "auroc", "emd"];
-    assert_eq!(
-        names,
+    // Then the chance levels, in the same order.
+    let of_both = |metrics: [&'static str; 3]| {
         [0, 1]
             .map(|image| metrics.map(|metric| (image, metric)))
             .concat()
-    );
+    };
+    let chances = ["precision_chance", "auroc_chance", "emd_chance"];
+    let expected = [of_both(["precision", "auroc", "emd"]), of_both(chances)].concat();
+    assert_eq!(names, expected);
 
     let signed = Combine {
         sign: Sign::Signed,
