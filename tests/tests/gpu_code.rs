@@ -14,7 +14,7 @@ use xai_core::training::{Examples, Schedule, Sgd, backward, fit};
 /// Both kinds of products: a CPU's kernels do not round to TF32, so that here both must agree with ours.
 const BOTH: [Products; 2] = [Products::Fast, Products::F32];
 
-const NETWORKS: [&str; 13] = [
+const NETWORKS: [&str; 14] = [
     "plain",
     "strided",
     "overlapping_pools",
@@ -28,6 +28,7 @@ const NETWORKS: [&str; 13] = [
     "smooth",
     "residual",
     "nested",
+    "grouped",
 ];
 
 /// Every method that has a name, with parts of the image for those that want some.

@@ -1,10 +1,9 @@
 //! Convolutions: plain ones on our kernels, grouped and dilated ones by Burn's operations.
 
-use burn::tensor::module;
-use burn::tensor::ops::{ConvOptions, ModuleOps};
+use burn::tensor::ops::ConvOptions;
 
-use super::ops::{self, Window, primitive, tensor};
-use crate::device::{Backend, Tensor};
+use super::ops::{self, Window};
+use crate::device::Tensor;
 
 /// A 2-D convolution (cross-correlation, as everywhere in this field).
 #[derive(Clone, Debug)]
@@ -72,7 +71,7 @@ impl Conv2d {
         let (weight, bias) = (self.weight.clone(), self.bias.clone());
         match self.is_plain() {
             true => ops::conv2d(x, weight, bias, &self.window()),
-            false => module::conv2d(x, weight, bias, self.options()),
+            false => ops::burn_conv2d(x, weight, bias, &self.options()),
         }
     }
 
@@ -87,32 +86,18 @@ impl Conv2d {
     /// The gradient for an input of this shape from the gradient `g` for the output.
     pub fn input_grad(&self, input: [usize; 4], g: Tensor<4>) -> Tensor<4> {
         let weight = self.weight.clone();
-        if self.is_plain() {
-            return ops::conv2d_input_grad(input, weight, g, &self.window());
+        match self.is_plain() {
+            true => ops::conv2d_input_grad(input, weight, g, &self.window()),
+            false => ops::burn_conv2d_input_grad(input, weight, g, &self.options()),
         }
-        // Burn reads nothing but the shape of `x`.
-        let x = Tensor::<4>::zeros(input, &g.device());
-        let (x, weight, g) = (primitive(x), primitive(weight), primitive(g));
-        tensor(<Backend as ModuleOps<Backend>>::conv2d_x_backward(
-            x,
-            weight,
-            g,
-            self.options(),
-        ))
     }
 
     /// The gradient for the weight from the gradient `g` for the output of `x`.
     pub fn weight_grad(&self, x: Tensor<4>, g: Tensor<4>) -> Tensor<4> {
         let weight = self.weight.clone();
-        if self.is_plain() {
-            return ops::conv2d_weight_grad(x, weight, g, &self.window());
+        match self.is_plain() {
+            true => ops::conv2d_weight_grad(x, weight, g, &self.window()),
+            false => ops::burn_conv2d_weight_grad(x, weight, g, &self.options()),
         }
-        let (x, weight, g) = (primitive(x), primitive(weight), primitive(g));
-        tensor(<Backend as ModuleOps<Backend>>::conv2d_weight_backward(
-            x,
-            weight,
-            g,
-            self.options(),
-        ))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::module;
-use burn::tensor::ops::ModuleOps;
+use burn::tensor::ops::{ConvOptions, ModuleOps};
 
 use super::prepared::{PACKED, TRANSFORMED};
 use super::{Window, primitive, tensor};
@@ -55,9 +55,19 @@ pub fn conv2d(
         let [h, w] = shape.out_plane();
         return from_numbers(y, [shape.n, shape.output, h, w], &device);
     }
+    burn_conv2d(x, weight, bias, &window.conv_options())
+}
+
+/// Any convolution by Burn's operation, which is exact where the device is to be.
+pub(in crate::network) fn burn_conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    options: &ConvOptions<2>,
+) -> Tensor<4> {
     if products() == Products::F32 {
         let y = exact::product(x, weight, |x, weight| {
-            module::conv2d(x, weight, None, window.conv_options())
+            module::conv2d(x, weight, None, options.clone())
         });
         return match bias {
             Some(bias) => {
@@ -67,7 +77,7 @@ pub fn conv2d(
             None => y,
         };
     }
-    module::conv2d(x, weight, bias, window.conv_options())
+    module::conv2d(x, weight, bias, options.clone())
 }
 
 /// [`conv2d`] in half the time, but equal neighbourhoods may give different last digits, so that ties
@@ -119,6 +129,16 @@ pub fn conv2d_input_grad(
         };
         return from_numbers(x, input, &device);
     }
+    burn_conv2d_input_grad(input, weight, g, &window.conv_options())
+}
+
+/// The gradient of [`burn_conv2d`] for its input.
+pub(in crate::network) fn burn_conv2d_input_grad(
+    input: [usize; 4],
+    weight: Tensor<4>,
+    g: Tensor<4>,
+    options: &ConvOptions<2>,
+) -> Tensor<4> {
     // Burn reads nothing but the shape of `x`.
     let x = Tensor::<4>::zeros(input, &g.device());
     exact::product(weight, g, |weight, g| {
@@ -126,7 +146,7 @@ pub fn conv2d_input_grad(
             primitive(x.clone()),
             primitive(weight),
             primitive(g),
-            window.conv_options(),
+            options.clone(),
         ))
     })
 }
@@ -145,12 +165,22 @@ pub fn conv2d_weight_grad(
         let grad = kernels::conv_weight_grad(&numbers(x), &numbers(g), &shape);
         return from_numbers(grad, weight.dims(), &device);
     }
+    burn_conv2d_weight_grad(x, weight, g, &window.conv_options())
+}
+
+/// The gradient of [`burn_conv2d`] for its weight.
+pub(in crate::network) fn burn_conv2d_weight_grad(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    g: Tensor<4>,
+    options: &ConvOptions<2>,
+) -> Tensor<4> {
     exact::product(x, g, |x, g| {
         tensor(<Backend as ModuleOps<Backend>>::conv2d_weight_backward(
             primitive(x),
             primitive(weight.clone()),
             primitive(g),
-            window.conv_options(),
+            options.clone(),
         ))
     })
 }

@@ -27,7 +27,9 @@ pub use pooling::{
     max_pool2d, max_unpool2d,
 };
 
-pub(super) use convolution::{kernel_shape, transformed};
+pub(super) use convolution::{
+    burn_conv2d, burn_conv2d_input_grad, burn_conv2d_weight_grad, kernel_shape, transformed,
+};
 
 /// Stride and zero padding of a convolution or a pooling, rows then columns, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,10 +58,10 @@ impl Window {
 
 type Primitive = <Backend as BackendTypes>::FloatTensorPrimitive;
 
-pub(super) fn primitive<const D: usize>(tensor: Tensor<D>) -> Primitive {
+fn primitive<const D: usize>(tensor: Tensor<D>) -> Primitive {
     tensor.into_primitive().tensor()
 }
 
-pub(super) fn tensor<const D: usize>(primitive: Primitive) -> Tensor<D> {
+fn tensor<const D: usize>(primitive: Primitive) -> Tensor<D> {
     Tensor::from_primitive(TensorPrimitive::Float(primitive))
 }
