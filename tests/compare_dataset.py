@@ -7,7 +7,9 @@ times both on the same slices in turn, on one core each and on two.
 Python makes the images by as many processes as there are cores; its lesions are searched once, and both ratios are given: of
 the images alone, where make_dataset still searches its lesions each time, and with the search on both sides. What the
 processors worked, user and system together, is comparable even while other programs run. Without --folder files go to
-the usual folder for temporary files, whose disk may decide the times; /dev/shm is memory.
+the usual folder for temporary files, whose disk may decide the times; /dev/shm is memory. Before each of the two, as
+many bytes are written to a new file and removed: that is the time of writing alone, and it has a virtual machine's
+memory fetched from its host, which takes several times as long as the writing and would be a matter of chance.
 Slices are 310 x 258, as the paper's are. Without D6 the draws differ, so that only times are compared. Ends with
 an error if a pixel differs by more than 1e-6. Needs numpy, scipy and scikit-image, and 2.2 MB a slice.
 """
@@ -63,6 +65,21 @@ def item(number):
     return time.process_time() - start
 
 
+def writing(folder, images):
+    """Removes the images of an earlier round and writes as many bytes, on one core: seconds of the processor, the second time."""
+    for file in Path(images).glob("*.npy"):
+        file.unlink()
+    page = os.urandom(4 * 224 * 224)
+    for _ in range(2):
+        with open(f"{folder}/alone", "wb", buffering=0) as file:
+            start = time.process_time()
+            for _ in range(4 * options.count):
+                file.write(page)
+            took = time.process_time() - start
+        os.remove(f"{folder}/alone")
+    return took
+
+
 def theirs(folder, pool):
     """Makes all images by Python: seconds on the clock and of the processors."""
     start = time.perf_counter()
@@ -106,12 +123,17 @@ with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         with get_context("fork").Pool(len(cores), work_in, (folder, cores)) as pool:
             rounds = []
             for _ in range(options.rounds):
-                rounds.append((*theirs(folder, pool), *ours(folder, "slices", cores)))
-                print("  " + "Python {:.2f} s, of processors {:.2f} s; make_dataset {:.2f} s, {:.2f} s".format(*rounds[-1]), flush=True)
-        python, python_worked, rust, rust_worked = np.median(rounds, axis=0)
+                writing(folder, f"{folder}/theirs")
+                python = theirs(folder, pool)
+                written = writing(folder, f"{folder}/ours")
+                rounds.append((*python, *ours(folder, "slices", cores), written))
+                print("  Python {:.2f} s, of processors {:.2f} s; make_dataset {:.2f} s, {:.2f} s; writing alone {:.2f} s"
+                      .format(*rounds[-1]), flush=True)
+        python, python_worked, rust, rust_worked, written = np.median(rounds, axis=0)
         print(f"{options.count} images, {len(cores)} core(s), medians of {options.rounds}: Python {python:.2f} s, "
               f"make_dataset {rust:.2f} s: {python / rust:.1f} times as fast; of processors {python_worked:.2f} s, {rust_worked:.2f} s: "
-              f"{python_worked / rust_worked:.1f}; with the search on both sides {(python_worked + search[1]) / rust_worked:.1f}", flush=True)
+              f"{python_worked / rust_worked:.1f}; without the writing {(python_worked - written) / (rust_worked - written):.1f}; "
+              f"with the search on both sides {(python_worked + search[1]) / rust_worked:.1f}", flush=True)
     if "D6" in defects:
         for name in ("images", "truth", "class"):
             ours_, theirs_ = (np.load(f"{folder}/{who}/{name}.npy", mmap_mode="r") for who in ("ours", "theirs"))

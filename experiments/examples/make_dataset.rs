@@ -72,22 +72,26 @@ fn make(options: &Options) -> Result<()> {
     let class = output("class.npy", "<i8", &[n])?;
     // One after the other, so that the files are read and written from front to back.
     let numbers = (0..n).par_bridge();
-    numbers.try_for_each_init(Vec::new, |bytes, number| {
-        let wrong = |what: String| Error::file(&options.slices, format!("slice {number} {what}"));
-        let slice = background(slices.read(number, bytes)?)
-            .map_err(|problem| wrong(problem.to_string()))?;
-        let painted = painter.paint(number, &format!("0/{number}"), slice.view());
-        let painted =
-            painted.ok_or_else(|| wrong("has no room for its lesions; leave it out".into()))?;
-        let [image, lesions] = painted.resized(&resizer);
-        write_bytes(&image, bytes);
-        for channel in 0..3 {
-            images.write((3 * number + channel) * PAGE, bytes)?;
-        }
-        write_bytes(&lesions, bytes);
-        truth.write(number * PAGE, bytes)?;
-        class.write(8 * number, &(painted.class as i64).to_le_bytes())
-    })?;
+    numbers.try_for_each_init(
+        Default::default,
+        |[input, bytes]: &mut [Vec<u8>; 2], number| {
+            let wrong =
+                |what: String| Error::file(&options.slices, format!("slice {number} {what}"));
+            let slice = background(slices.read(number, input)?)
+                .map_err(|problem| wrong(problem.to_string()))?;
+            let painted = painter.paint(number, &format!("0/{number}"), slice.view());
+            let painted =
+                painted.ok_or_else(|| wrong("has no room for its lesions; leave it out".into()))?;
+            let [image, lesions] = painted.resized(&resizer);
+            write_bytes(&image, bytes);
+            for channel in 0..3 {
+                images.write((3 * number + channel) * PAGE, bytes)?;
+            }
+            write_bytes(&lesions, bytes);
+            truth.write(number * PAGE, bytes)?;
+            class.write(8 * number, &(painted.class as i64).to_le_bytes())
+        },
+    )?;
     for output in [images, truth, class] {
         println!("{}", output.finish()?.display());
     }

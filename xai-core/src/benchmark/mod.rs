@@ -12,6 +12,7 @@ use ndarray::{Array2, Array3, Axis};
 use rayon::prelude::*;
 
 use crate::data::{Resizer, SLICE_SHAPE, Source, extremes};
+use crate::device::vectorised;
 use crate::error::{Error, Result};
 use crate::lesion::Recipe;
 use crate::random::stream;
@@ -35,8 +36,7 @@ const BRIGHTEST: f64 = 0.7;
 /// # Errors
 /// Values that are not finite, or all the same.
 pub fn background(mut slice: Array2<f64>) -> Result<Array2<f64>> {
-    // Not stopped at the first one, so that the compiler vectorises it.
-    if !slice.iter().fold(true, |all, v| all & v.is_finite()) {
+    if !all_finite(slice.as_slice_memory_order().unwrap_or_default()) {
         let broken = slice.indexed_iter().find(|(_, v)| !v.is_finite());
         let ((row, column), value) = broken.expect("there is one");
         return Err(Error::invalid(format!(
@@ -47,8 +47,25 @@ pub fn background(mut slice: Array2<f64>) -> Result<Array2<f64>> {
     if low == high {
         return Err(Error::invalid(format!("is {low} everywhere; leave it out")));
     }
-    slice.mapv_inplace(|v| (v - low) / (high - low) * BRIGHTEST);
+    let pixels = slice.as_slice_memory_order_mut();
+    stretch(pixels.expect("an array that owns its numbers"), low, high);
     Ok(slice)
+}
+
+vectorised! {
+    fn all_finite(pixels: &[f64]) -> bool {
+        // Not stopped at the first one, so that the compiler vectorises it.
+        pixels.iter().fold(true, |all, v| all & v.is_finite())
+    }
+}
+
+vectorised! {
+    /// So that `low` becomes 0 and `high` the brightest.
+    fn stretch(pixels: &mut [f64], low: f64, high: f64) {
+        for v in pixels {
+            *v = (*v - low) / (high - low) * BRIGHTEST;
+        }
+    }
 }
 
 /// How images are made. [`Protocol::corrected`] is the benchmark as the paper describes it, with

@@ -2,6 +2,8 @@
 
 use ndarray::{Array2, ArrayView2};
 
+use crate::device::vectorised;
+
 /// The weights of a Gaussian at distances 0, 1, …, `int(4 sigma + 0.5)`; over both sides they sum to 1.
 pub fn gaussian_weights(sigma: f64) -> Vec<f64> {
     let radius = (4.0 * sigma + 0.5) as usize;
@@ -47,22 +49,25 @@ pub fn gaussian(image: ArrayView2<f64>, sigma: f64) -> Array2<f64> {
     blurred
 }
 
-/// The weighted sums of what stands beside each other in `rows`, of which the one in the middle has the first
-/// weight.
-fn weigh(weights: &[f64], rows: &[&[f64]], sums: &mut [f64]) {
-    // So many sums at a time, in registers.
-    const TOGETHER: usize = 8;
-    let (blocks, rest) = sums.as_chunks_mut::<TOGETHER>();
-    let start = TOGETHER * blocks.len();
-    for (block, sums) in blocks.iter_mut().enumerate() {
-        *sums = weigh_block(weights, rows, block * TOGETHER);
-    }
-    for (at, sum) in rest.iter_mut().enumerate() {
-        [*sum] = weigh_block(weights, rows, start + at);
+vectorised! {
+    /// The weighted sums of what stands beside each other in `rows`, of which the one in the middle has the first
+    /// weight.
+    fn weigh(weights: &[f64], rows: &[&[f64]], sums: &mut [f64]) {
+        // So many sums at a time, in registers.
+        const TOGETHER: usize = 16;
+        let (blocks, rest) = sums.as_chunks_mut::<TOGETHER>();
+        let start = TOGETHER * blocks.len();
+        for (block, sums) in blocks.iter_mut().enumerate() {
+            *sums = weigh_block(weights, rows, block * TOGETHER);
+        }
+        for (at, sum) in rest.iter_mut().enumerate() {
+            [*sum] = weigh_block(weights, rows, start + at);
+        }
     }
 }
 
 /// The sums of the places `start..start + N`.
+#[inline(always)]
 fn weigh_block<const N: usize>(weights: &[f64], rows: &[&[f64]], start: usize) -> [f64; N] {
     let radius = weights.len() - 1;
     let part = |row: usize| {

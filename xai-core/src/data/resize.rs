@@ -5,6 +5,7 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView2};
 
 use super::filter::gaussian_weights;
+use crate::device::vectorised;
 
 /// Resizes `image` to `[rows, columns]`; for many images of one shape, make a [`Resizer`] once.
 pub fn resize(image: ArrayView2<f64>, shape: [usize; 2]) -> Array2<f64> {
@@ -52,23 +53,19 @@ impl Resizer {
     ) -> Array2<T> {
         let image = image.as_standard_layout();
         let pixels = image.as_slice().expect("standard layout");
-        let columns = image.ncols();
         let (low, high) = extremes(image.view());
-        let mut resized = self.blank();
-        let mut line = vec![0.0; columns];
-        let mut sums = vec![0.0; self.horizontal.first.len()];
-        for (i, out) in resized.rows_mut().into_iter().enumerate() {
-            line.fill(0.0);
-            for (k, weight) in self.vertical.weights(i).iter().enumerate() {
-                let row = &pixels[(self.vertical.first[i] + k) * columns..][..columns];
-                add_weighted(&mut line, row, *weight);
-            }
-            self.horizontal.of(&line, 0..sums.len(), &mut sums);
-            for (out, sum) in out.into_iter().zip(&sums) {
-                *out = number(sum.clamp(low, high));
-            }
+        let (rows, columns) = (self.vertical.first.len(), self.horizontal.first.len());
+        let mut resized = Vec::with_capacity(rows * columns);
+        let mut line = vec![0.0; self.columns];
+        let mut sums = vec![0.0; columns];
+        for i in 0..rows {
+            let from = &pixels[self.vertical.first[i] * self.columns..];
+            weigh_rows(self.vertical.weights(i), from, &mut line);
+            self.horizontal.of(&line, 0..columns, &mut sums);
+            clamp(&mut sums, low, high);
+            resized.extend(sums.iter().map(|&sum| number(sum)));
         }
-        resized
+        Array2::from_shape_vec((rows, columns), resized).expect("rows of as many columns")
     }
 
     /// [`resize_as`](Self::resize_as) for a page of zeros that holds these patches at their corners `[row,
@@ -129,9 +126,23 @@ impl Resizer {
     }
 }
 
-fn add_weighted(sums: &mut [f64], values: &[f64], weight: f64) {
-    for (sum, value) in sums.iter_mut().zip(values) {
-        *sum += weight * value;
+vectorised! {
+    /// The weighted sum of the first rows of `image`, which are as long as `sums`.
+    fn weigh_rows(weights: &[f64], image: &[f64], sums: &mut [f64]) {
+        sums.fill(0.0);
+        for (row, weight) in image.chunks_exact(sums.len()).zip(weights) {
+            for (sum, value) in sums.iter_mut().zip(row) {
+                *sum += weight * value;
+            }
+        }
+    }
+}
+
+vectorised! {
+    fn clamp(values: &mut [f64], low: f64, high: f64) {
+        for value in values {
+            *value = value.clamp(low, high);
+        }
     }
 }
 
@@ -205,19 +216,27 @@ impl Sums {
 /// The lowest and the highest value of an image of finite values.
 pub fn extremes(image: ArrayView2<f64>) -> (f64, f64) {
     let image = image.as_standard_layout();
-    let pixels = image.as_slice().expect("standard layout");
-    // Eight at a time, so that no comparison waits for the one before it.
-    let (mut low, mut high) = ([f64::INFINITY; 8], [f64::NEG_INFINITY; 8]);
-    for part in pixels.chunks(8) {
-        for ((&v, low), high) in part.iter().zip(&mut low).zip(&mut high) {
-            *low = if v < *low { v } else { *low };
-            *high = if v > *high { v } else { *high };
+    extremes_of(image.as_slice().expect("standard layout"))
+}
+
+vectorised! {
+    fn extremes_of(pixels: &[f64]) -> (f64, f64) {
+        // Many at a time, so that no comparison waits for the one before it.
+        const TOGETHER: usize = 32;
+        let (mut low, mut high) = ([f64::INFINITY; TOGETHER], [f64::NEG_INFINITY; TOGETHER]);
+        let (parts, rest) = pixels.as_chunks::<TOGETHER>();
+        for part in parts {
+            for k in 0..TOGETHER {
+                low[k] = if part[k] < low[k] { part[k] } else { low[k] };
+                high[k] = if part[k] > high[k] { part[k] } else { high[k] };
+            }
         }
+        let (low, high) = (low.iter().chain(rest), high.iter().chain(rest));
+        (
+            low.copied().fold(f64::INFINITY, f64::min),
+            high.copied().fold(f64::NEG_INFINITY, f64::max),
+        )
     }
-    (
-        low.into_iter().fold(f64::INFINITY, f64::min),
-        high.into_iter().fold(f64::NEG_INFINITY, f64::max),
-    )
 }
 
 /// The weights of the pixels `first..` of one axis in one pixel of the result.

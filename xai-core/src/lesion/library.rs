@@ -268,8 +268,7 @@ fn candidates(seed: u32, recipe: &Recipe) -> Vec<(Class, Lesion)> {
     let Steps { opened, eroded, .. } = Steps::of(seed);
     [opened, eroded]
         .iter()
-        .flat_map(morphology::components)
-        .filter(|component| component.len() == recipe.area)
+        .flat_map(|mask| morphology::components_of(mask, |area| area == recipe.area))
         .filter_map(|component| lesion(&component, recipe))
         .collect()
 }

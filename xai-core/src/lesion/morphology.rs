@@ -56,6 +56,11 @@ pub type Component = Vec<[usize; 2]>;
 /// The components that touch along edges (not corners), in the order in which their first pixels
 /// come when the image is read row by row: the order of `scipy.ndimage.label`.
 pub fn components(mask: &Array2<bool>) -> Vec<Component> {
+    components_of(mask, |_| true)
+}
+
+/// Those of the [`components`] whose number of pixels is `wanted`.
+pub fn components_of(mask: &Array2<bool>, wanted: impl Fn(usize) -> bool) -> Vec<Component> {
     let mut runs: Vec<(usize, Range<usize>)> = Vec::new();
     // Of each run an earlier one that it hangs together with, or itself if it is the first.
     let mut earlier: Vec<usize> = Vec::new();
@@ -81,13 +86,23 @@ pub fn components(mask: &Array2<bool>) -> Vec<Component> {
         }
         above = first..runs.len();
     }
+    let first: Vec<usize> = (0..runs.len())
+        .map(|run| first_run(&mut earlier, run))
+        .collect();
+    // At the first run of each component: its pixels.
+    let mut area = vec![0; runs.len()];
+    for (&first, (_, columns)) in first.iter().zip(&runs) {
+        area[first] += columns.len();
+    }
     let mut found: Vec<Component> = Vec::new();
     let mut number = vec![0; runs.len()];
-    for (run, (row, columns)) in runs.into_iter().enumerate() {
-        let first = first_run(&mut earlier, run);
+    for (run, (&first, (row, columns))) in first.iter().zip(runs).enumerate() {
+        if !wanted(area[first]) {
+            continue;
+        }
         if first == run {
             number[run] = found.len();
-            found.push(Vec::new());
+            found.push(Vec::with_capacity(area[run]));
         }
         found[number[first]].extend(columns.map(|column| [row, column]));
     }

@@ -4,6 +4,7 @@ use ndarray::{Array2, ArrayView2, Zip, s};
 
 use super::Lesion;
 use crate::data::extremes;
+use crate::device::vectorised;
 
 /// After so many tries in vain it is looked whether there is a place at all.
 const TRIES_BEFORE_LOOKING: usize = 2_000;
@@ -97,11 +98,8 @@ pub fn blend<'a>(
     patches: impl IntoIterator<Item = ArrayView2<'a, f64>>,
     corners: &[[usize; 2]],
 ) -> Array2<f64> {
-    let under = |b: f64, mask: f64| match b > 0.0 {
-        true => 1.0 - (1.0 - b) * (1.0 - mask),
-        false => 0.0,
-    };
-    let mut image = background.mapv(|b| under(b, 0.0));
+    let mut image = background.as_standard_layout().into_owned();
+    blend_nothing(image.as_slice_mut().expect("standard layout"));
     for (patch, &[r, c]) in patches.into_iter().zip(corners) {
         let (rows, columns) = patch.dim();
         let place = s![r..r + rows, c..c + columns];
@@ -115,4 +113,22 @@ pub fn blend<'a>(
             });
     }
     image
+}
+
+vectorised! {
+    /// Where there is no lesion: rounded as where there is one.
+    fn blend_nothing(pixels: &mut [f64]) {
+        for pixel in pixels {
+            *pixel = under(*pixel, 0.0);
+        }
+    }
+}
+
+/// What `background` becomes under a mask.
+#[inline(always)]
+fn under(background: f64, mask: f64) -> f64 {
+    match background > 0.0 {
+        true => 1.0 - (1.0 - background) * (1.0 - mask),
+        false => 0.0,
+    }
 }
