@@ -19,12 +19,9 @@ captum, safetensors, nibabel, numpy, and for `--accuracy` zennit, with which the
 
 import argparse
 import importlib.util
-import json
-import os
 import resource
 import subprocess
 import tempfile
-import time
 import warnings
 from pathlib import Path
 
@@ -34,6 +31,8 @@ import torchvision
 from captum.attr import (LRP, Deconvolution, DeepLift, GradientShap, GuidedBackprop,
                          InputXGradient, IntegratedGradients, Saliency)
 from safetensors.torch import save_file
+
+import side_by_side
 
 ROOT = Path(__file__).resolve().parent.parent
 METHODS = ["integrated_gradients", "gradient_shap", "deep_lift", "saliency", "input_x_gradient",
@@ -80,57 +79,25 @@ def attribute(net, name, x, rows):
     }[name]().detach()
 
 
-class Ours:
-    """The example `panel_time`, which explains what it is told line by line."""
-
-    def __init__(self, folder, threads):
-        self.process = subprocess.Popen(
-            [ROOT / "target/release/examples/panel_time", "--weights", folder / "w.safetensors", "--input", folder / "x.npy",
-             "--target", str(TARGET)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={"RAYON_NUM_THREADS": str(threads)})
-
-    def seconds(self, methods):
-        """Wall-clock and processor seconds."""
-        before = self.processor()
-        self.process.stdin.write(",".join(methods) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        assert answer["finite"]
-        return answer["seconds"], self.processor() - before
-
-    def processor(self):
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def peak(self):
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) / 2**20
-
-
 def compare_time(net, x, folder, options):
-    ours = Ours(folder, options.threads)
+    ours = side_by_side.Program("panel_time", ["--weights", folder / "w.safetensors", "--input", folder / "x.npy",
+                                               "--target", str(TARGET)], options.threads)
     attribute(net, "saliency", x, options.captum_rows)  # both once before the clock runs
-    ours.seconds(["saliency"])
+    ours.seconds("saliency")
     names = options.methods.split(",")
     captum, alone, panel = {name: [] for name in names}, {name: [] for name in names}, []
     for _ in range(options.rounds):
         for name in names:
-            alone[name].append(ours.seconds([name]))
-            start, processor = time.perf_counter(), time.process_time()
-            attribute(net, name, x, options.captum_rows)
-            captum[name].append((time.perf_counter() - start, time.process_time() - processor))
-        panel.append(ours.seconds(names))
+            alone[name].append(ours.seconds(name))
+            captum[name].append(side_by_side.seconds(lambda: attribute(net, name, x, options.captum_rows)))
+        panel.append(ours.seconds(options.methods))
     median = lambda times: np.median(times, axis=0)
-    print(f"{'':24}{'seconds':>18}{'':8}{'processor seconds':>20}")
-    print(f"{'':24}{'ours':>9}{'Captum':>9}{'ratio':>8}{'ours':>11}{'Captum':>9}{'ratio':>8}")
-
-    def row(name, a, b):
-        print(f"{name:24}" + "".join(f"{a[i]:{w}.2f}{b[i]:9.2f}{a[i] / b[i]:8.3f}" for i, w in enumerate([9, 11][:len(a)])), flush=True)
-
+    side_by_side.heading("Captum")
     for name in names:
-        row(name, median(alone[name]), median(captum[name]))
-    row("panel", median(panel), sum(median(captum[name]) for name in names))
-    row("peak memory [GiB]", [ours.peak()], [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20])
+        side_by_side.row(name, *zip(median(alone[name]), median(captum[name])))
+    side_by_side.row("panel", *zip(median(panel), sum(median(captum[name]) for name in names)))
+    side_by_side.row("peak memory [GiB]", (ours.peak(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20))
+    ours.end()
 
 
 def fixtures():

@@ -12,17 +12,13 @@ the same advantage. Needs torch.
 """
 
 import argparse
-import json
-import os
-import subprocess
-import time
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-ROOT = Path(__file__).resolve().parent.parent
+import side_by_side
+
 BLOCKS = [[64, 64], [128, 128], [256, 256, 256], [512, 512, 512], [512, 512, 512]]
 DEGREES = {"conv1": 1, "conv2": 2, "conv3": 3, "conv4": 4, "all": 5}
 
@@ -60,41 +56,12 @@ class Torch:
             with torch.no_grad():
                 self.x, self.frozen = self.frozen(self.x), nn.Sequential()
 
-    def seconds(self):
-        start, processor = time.perf_counter(), time.process_time()
+    def step(self):
         self.optimizer.zero_grad()
         with torch.no_grad():
             x = self.frozen(self.x)
         nn.functional.cross_entropy(self.trained(x), self.target).backward()
         self.optimizer.step()
-        return time.perf_counter() - start, time.process_time() - processor
-
-
-class Ours:
-    """The example `training_time`, which makes one step a line."""
-
-    def __init__(self, options, degree):
-        numbers = [f"--{name}={getattr(options, name)}" for name in ("size", "batch", "divisor", "pooled")]
-        self.degree = degree
-        self.process = subprocess.Popen([ROOT / "target/release/examples/training_time", *numbers], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        env={"RAYON_NUM_THREADS": str(options.threads)})
-
-    def seconds(self):
-        before = self.processor()
-        self.process.stdin.write(self.degree + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        assert answer["finite"]
-        return answer["seconds"], self.processor() - before
-
-    def processor(self):
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def main():
@@ -108,17 +75,16 @@ def main():
     parser.add_argument("--degrees", default=",".join(DEGREES))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(f"{'':8}{'seconds':>26}{'':16}{'processor seconds':>26}")
-    print(f"{'':8}" + 2 * f"{'ours':>9}{'PyTorch':>9}{'ratio':>8}{'as here':>9}{'ratio':>8}")
+    numbers = [f"--{name}={getattr(options, name)}" for name in ("size", "batch", "divisor", "pooled")]
+    side_by_side.heading("PyTorch", "as here")
     for degree in options.degrees.split(","):
-        programs = [Ours(options, degree), *(Torch(options, DEGREES[degree], cached) for cached in (False, True))]
-        for program in programs:
-            program.seconds()  # once before the clock runs
-        times = [[program.seconds() for program in programs] for _ in range(options.rounds)]
-        programs[0].end()
-        ours, whole, cached = np.median(times, axis=0)
-        print(f"{degree:8}" + "".join(f"{a:9.3f}{b:9.3f}{a / b:8.2f}{c:9.3f}{a / c:8.2f}"
-                                      for a, b, c in zip(ours, whole, cached)), flush=True)
+        ours = side_by_side.Program("training_time", numbers, options.threads)
+        torchs = [Torch(options, DEGREES[degree], cached) for cached in (False, True)]
+        # A step of each in turn, once before the clock runs.
+        times = [(ours.seconds(degree), *(side_by_side.seconds(torch.step) for torch in torchs))
+                 for _ in range(options.rounds + 1)]
+        ours.end()
+        side_by_side.row(degree, *zip(*np.median(times[1:], axis=0)))
 
 
 if __name__ == "__main__":

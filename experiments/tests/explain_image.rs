@@ -1,44 +1,25 @@
 //! The interop command `explain_image`, run as another program would: its maps against Captum's, and what it says
 //! to bad input.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod common;
 
-use npyz::{AutoSerialize, NpyFile, WriterBuilder};
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use common::{npy, run};
+use ndarray::ArrayD;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use tempfile::TempDir;
 
-/// `cargo test` builds the examples of a package as well, unless it is told which test to run.
 fn explain_image(folder: &Path, arguments: &[&str]) -> Output {
-    let tests: PathBuf = std::env::current_exe().unwrap();
-    let program = tests
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .join("examples/explain_image");
-    assert!(
-        program.exists(),
-        "build it first: cargo build --release -p experiments --examples"
-    );
-    Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap()
+    run("explain_image", folder, arguments)
 }
 
-fn npy<T: AutoSerialize + Copy>(path: &Path, shape: &[usize], values: &[T]) {
-    let shape: Vec<u64> = shape.iter().map(|&size| size as u64).collect();
-    let mut npy = npyz::WriteOptions::new()
-        .default_dtype()
-        .shape(&shape)
-        .writer(fs::File::create(path).unwrap())
-        .begin_nd()
-        .unwrap();
-    npy.extend(values.iter().copied()).unwrap();
-    npy.finish().unwrap();
+/// The maps that it wrote.
+fn maps(path: &Path) -> ArrayD<f32> {
+    experiments::npy::read(path, |value| value as f32).unwrap()
 }
 
 fn floats(view: &TensorView<'_>) -> Vec<f32> {
@@ -124,11 +105,8 @@ fn maps_are_captums() {
             };
             let (all, classes) = (floats(&all), all.shape()[0]);
             let expected = all.chunks(all.len() / classes).nth(1).unwrap();
-            let path = folder.path().join(format!("maps/{method}.npy"));
-            let npy = NpyFile::new(fs::File::open(path).unwrap()).unwrap();
-            let shape: Vec<usize> = npy.shape().iter().map(|&size| size as usize).collect();
-            assert_eq!(shape, file.tensor("input").unwrap().shape());
-            let found = npy.into_vec::<f32>().unwrap();
+            let found = maps(&folder.path().join(format!("maps/{method}.npy")));
+            assert_eq!(found.shape(), file.tensor("input").unwrap().shape());
             let largest = expected.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
             let off =
                 (found.iter().zip(expected)).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
@@ -157,7 +135,7 @@ fn every_method_can_be_asked_for() {
     let doubles: Vec<f64> = floats(&input).into_iter().map(f64::from).collect();
     npy(&folder.path().join("x64.npy"), input.shape(), &doubles);
     let methods = ["--methods", names.as_str(), "--segments", "4x4"];
-    let run = |input, out: &str, more: &[&str]| {
+    let explain = |input, out: &str, more: &[&str]| {
         let mut arguments = with("--input", input, &methods);
         let at = arguments.iter().position(|&a| a == "maps").unwrap();
         arguments[at] = out;
@@ -166,18 +144,13 @@ fn every_method_can_be_asked_for() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{said}");
     };
-    run("x.npy", "maps", &[]);
-    run("x64.npy", "again", &["--memory", "1KiB"]);
+    explain("x.npy", "maps", &[]);
+    explain("x64.npy", "again", &["--memory", "1KiB"]);
     for name in names.split(',') {
-        let read = |out: &str| {
-            let path = folder.path().join(out).join(format!("{name}.npy"));
-            NpyFile::new(fs::File::open(path).unwrap()).unwrap()
-        };
-        let shape: Vec<usize> = read("maps").shape().iter().map(|&n| n as usize).collect();
-        let one_channel = name == "grad_cam";
-        assert_eq!([shape[0], shape[2], shape[3]], [3, 8, 8], "{name}");
-        assert_eq!(shape[1], if one_channel { 1 } else { 3 }, "{name}");
-        let [a, b] = ["maps", "again"].map(|out| read(out).into_vec::<f32>().unwrap());
+        let [a, b] =
+            ["maps", "again"].map(|out| maps(&folder.path().join(out).join(format!("{name}.npy"))));
+        let channels = if name == "grad_cam" { 1 } else { 3 };
+        assert_eq!(a.shape(), [3, channels, 8, 8], "{name}");
         assert!(a.iter().any(|&x| x != 0.0), "{name}");
         assert_eq!(a, b, "{name}");
     }

@@ -1,42 +1,15 @@
 //! The interop command `score_maps`, run as a program.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod common;
 
-use npyz::{AutoSerialize, WriterBuilder};
+use npyz::AutoSerialize;
 use tempfile::TempDir;
 use xai_core::experiment::read_scores;
 use xai_core::score::{NAMES, Score};
 
-/// `cargo test` builds the examples of a package as well, unless it is told which test to run.
-fn score_maps(arguments: &[&str], folder: &Path) -> Output {
-    let tests: PathBuf = std::env::current_exe().unwrap();
-    let program = tests
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .join("examples/score_maps");
-    assert!(
-        program.exists(),
-        "build it first: cargo build --release -p experiments --examples"
-    );
-    Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap()
-}
-
-fn npy<T: AutoSerialize + Copy>(folder: &TempDir, name: &str, shape: &[u64], values: &[T]) {
-    let file = std::fs::File::create(folder.path().join(name)).unwrap();
-    let mut npy = npyz::WriteOptions::new()
-        .default_dtype()
-        .shape(shape)
-        .writer(file)
-        .begin_nd()
-        .unwrap();
-    npy.extend(values.iter().copied()).unwrap();
-    npy.finish().unwrap();
+/// Writes an `.npy` file of this name.
+fn npy<T: AutoSerialize + Copy>(folder: &TempDir, name: &str, shape: &[usize], values: &[T]) {
+    common::npy(&folder.path().join(name), shape, values);
 }
 
 /// Two images of 2 x 3 pixels: of the first, the two top pixels are the truth; the second has no truth.
@@ -66,7 +39,7 @@ const GOOD: [&str; 6] = [
 
 fn scores(arguments: &[&str]) -> (Vec<Score>, String) {
     let folder = folder();
-    let output = score_maps(arguments, folder.path());
+    let output = common::run("score_maps", folder.path(), arguments);
     let messages = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{messages}");
     (
@@ -191,7 +164,7 @@ fn what_is_wrong_is_said() {
             &more[..],
         ]
         .concat();
-        let output = score_maps(&arguments, folder.path());
+        let output = common::run("score_maps", folder.path(), &arguments);
         let message = String::from_utf8(output.stderr).unwrap();
         assert!(
             !output.status.success() && message.contains(expected),

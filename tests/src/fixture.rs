@@ -9,6 +9,24 @@ use xai_core::attribution::Images;
 use xai_core::device::{Device, DeviceChoice, Tensor};
 use xai_core::network::{Network, json};
 
+/// The networks of `fixtures/captum` that every method is compared on, each a file `captum/<name>.safetensors`.
+pub const CAPTUM_NETWORKS: [&str; 14] = [
+    "plain",
+    "strided",
+    "overlapping_pools",
+    "relu_before_pool",
+    "pool_first",
+    "enlarging_average",
+    "batch_norm",
+    "ties",
+    "vgg",
+    "average_pools",
+    "smooth",
+    "residual",
+    "nested",
+    "grouped",
+];
+
 /// A safetensors file.
 pub struct Fixture {
     name: String,

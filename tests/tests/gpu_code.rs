@@ -3,7 +3,7 @@
 //! `tests/gpu` to show.)
 
 use ndarray::{Array1, Array3};
-use tests::{Fixture, cpu, error, largest};
+use tests::{CAPTUM_NETWORKS, Fixture, cpu, error, largest};
 use xai_core::attribution::{InputXGradient, Panel, Segments, Sobel, methods};
 use xai_core::device::{Products, as_on_gpu};
 use xai_core::network::{Layer, Network, VggConfig};
@@ -13,23 +13,6 @@ use xai_core::training::{Examples, Schedule, Sgd, backward, fit};
 
 /// Both kinds of products: a CPU's kernels do not round to TF32, so that here both must agree with ours.
 const BOTH: [Products; 2] = [Products::Fast, Products::F32];
-
-const NETWORKS: [&str; 14] = [
-    "plain",
-    "strided",
-    "overlapping_pools",
-    "relu_before_pool",
-    "pool_first",
-    "enlarging_average",
-    "batch_norm",
-    "ties",
-    "vgg",
-    "average_pools",
-    "smooth",
-    "residual",
-    "nested",
-    "grouped",
-];
 
 /// Every method that has a name, with parts of the image for those that want some.
 fn methods_of(with_scores: bool) -> Panel<Network> {
@@ -60,7 +43,7 @@ fn tolerance(method: &str, products: Products) -> f32 {
 #[test]
 fn every_method_gives_what_the_kernels_give() {
     let mut problems = Vec::new();
-    for name in NETWORKS {
+    for name in CAPTUM_NETWORKS {
         let fixture = Fixture::read(&format!("captum/{name}.safetensors"));
         let (network, images) = (fixture.network(), fixture.images());
         // Perturbations only ask for scores: two networks will do.

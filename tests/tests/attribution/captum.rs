@@ -2,7 +2,7 @@
 //! definition: the gradient is autodiff's, integrated gradients and DeepLIFT are complete.
 
 use ndarray::{Array2, Array4, Axis};
-use tests::{Fixture, download, error, largest, upload};
+use tests::{CAPTUM_NETWORKS, Fixture, download, error, largest, upload};
 use xai_core::attribution::{
     DeepLift, Explain, GradientShap, Images, IntegratedGradients, Panel, Saliency,
 };
@@ -11,23 +11,6 @@ use xai_core::network::Network;
 
 use crate::autodiff;
 use crate::common::{one, the_eight};
-
-const NETWORKS: [&str; 14] = [
-    "plain",
-    "strided",
-    "overlapping_pools",
-    "relu_before_pool",
-    "pool_first",
-    "enlarging_average",
-    "batch_norm",
-    "ties",
-    "vgg",
-    "average_pools",
-    "smooth",
-    "residual",
-    "nested",
-    "grouped",
-];
 
 /// One of Captum's fixtures.
 struct Parity {
@@ -71,7 +54,7 @@ impl Parity {
 
 #[test]
 fn logits_are_torchs() {
-    for name in NETWORKS {
+    for name in CAPTUM_NETWORKS {
         let fixture = Parity::read(name);
         let found: Array2<f32> = download(fixture.network.forward(fixture.input()));
         assert!(error(&found, &fixture.logits()) < 1e-5, "{name}");
@@ -81,7 +64,7 @@ fn logits_are_torchs() {
 #[test]
 fn every_method_gives_captums_values() {
     let mut compared = 0;
-    for name in NETWORKS {
+    for name in CAPTUM_NETWORKS {
         let fixture = Parity::read(name);
         for class in 0..fixture.classes {
             for map in the_eight()
@@ -132,7 +115,7 @@ fn captums_deep_lift_is_there_to_compare() {
 
 #[test]
 fn shap_looks_where_the_fixtures_say() {
-    for name in NETWORKS {
+    for name in CAPTUM_NETWORKS {
         let expected: Array2<f32> = Parity::read(name).file.array("alphas");
         for (image, expected) in expected.outer_iter().enumerate() {
             let drawn = GradientShap::default().alphas(image as u32);
@@ -143,7 +126,7 @@ fn shap_looks_where_the_fixtures_say() {
 
 #[test]
 fn the_gradient_is_autodiffs() {
-    for name in NETWORKS {
+    for name in CAPTUM_NETWORKS {
         let fixture = Parity::read(name);
         let parameters = autodiff::parameters(&fixture.network);
         for class in 0..fixture.classes {
@@ -159,7 +142,7 @@ fn the_gradient_is_autodiffs() {
 
 #[test]
 fn deep_lift_and_integrated_gradients_are_complete() {
-    for name in NETWORKS {
+    for name in CAPTUM_NETWORKS {
         let fixture = Parity::read(name);
         let scores = fixture.logits();
         let zero: Array2<f32> = download(fixture.network.forward(fixture.input().zeros_like()));
