@@ -12,6 +12,7 @@ pub mod pictures;
 pub mod twins;
 
 use xai_core::prelude::*;
+use xai_core::experiment::Settings;
 use xai_core::score::Metrics;
 
 /// Fine-tunes the network that was pre-trained on `corpus`: by the paper's optimizer at its scale, and below it by
@@ -27,9 +28,14 @@ pub fn fine_tune(
     lab.fine_tune(start, depth, optimizer(lab, rate), seed)
 }
 
-/// The optimizer of a scale.
+/// The optimizer of a scale; `rate` is meant for the scale's own network.
+///
+/// With `--weights` the network is the full VGG-16 at every scale. Adam changes each weight by as much however many feed
+/// a unit, so that its rate has to fall as the width grows (Yang et al. 2021, "Tensor Programs V").
 pub fn optimizer(lab: &Lab, rate: f64) -> Optimizer {
-    let adam = Optimizer::Adam(rate);
+    let width = |settings: &Settings| settings.network.width_divisor as f64;
+    let wider = width(&Settings::at(lab.scale())) / width(lab.settings());
+    let adam = Optimizer::Adam(rate / wider);
     let paper = Sgd::rate(rate).momentum(0.5).into();
     lab.scale().pick(adam, adam, paper)
 }

@@ -18,7 +18,7 @@ pub const SHAPES: [&str; 8] = [
     "disc", "ring", "square", "triangle", "cross", "star", "bar", "crescent",
 ];
 
-/// `n` images of one to three shapes of one class on a noise texture; eight classes, [`SHAPES`],
+/// `n` images of three to six shapes (fewer where they find no place) of one class on a noise texture; eight classes, [`SHAPES`],
 /// as equal in number as they can be, in random order.
 ///
 /// Position, size, rotation, contrast (lighter or darker) and texture are random and do not depend

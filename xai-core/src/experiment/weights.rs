@@ -9,6 +9,9 @@ use crate::device::{Device, DeviceChoice};
 use crate::error::{Error, Result};
 use crate::network::{Network, load_for_fine_tuning};
 
+const WANTED: &str = "--weights takes a VGG-16 without batch norm: torchvision's `vgg16` checkpoint as .pth or \
+    .safetensors, or an ONNX file of such a network; without it the corpus `shapes` stands where ImageNet would";
+
 /// A file with weights of a VGG-16, and what tells it from others.
 pub(super) struct Weights {
     path: PathBuf,
@@ -27,8 +30,13 @@ impl Weights {
             fingerprint: blake3::hash(&bytes).to_hex().to_string(),
         };
         drop(bytes);
-        weights.network(settings, &DeviceChoice::Flex.open()?)?;
-        Ok(weights)
+        match weights.network(settings, &DeviceChoice::Flex.open()?) {
+            Ok(_) => Ok(weights),
+            Err(Error::File { path, problem }) => {
+                Err(Error::file(path, format!("{problem}\n{WANTED}")))
+            }
+            Err(other) => Err(other),
+        }
     }
 
     /// The hash of the file's content.

@@ -7,6 +7,9 @@ use super::{Stored, Tensors, names};
 use crate::device::Tensor;
 use crate::network::{Layer, Network};
 
+/// Misfits that a message lists; of a wrong network there may be hundreds.
+const LISTED: usize = 12;
+
 /// Every tensor must be the network's and every parameter must have one. `names` are what the
 /// names of its parameters begin with, if they are not torchvision's.
 pub fn whole(network: &mut Network, names: &[String], tensors: Tensors) -> Result<(), String> {
@@ -59,13 +62,13 @@ pub(super) fn align(
                     operation.shape()
                 )
             });
-            misfits.push(format!("\n  network: {wanted}; file: {found}"));
+            misfits.push(format!("network: {wanted}; file: {found}"));
         }
     }
     if !misfits.is_empty() {
         return Err(format!(
             "the layers with weights do not fit, in their order:{}",
-            misfits.concat()
+            listed(&misfits)
         ));
     }
     let mut tensors = Tensors::new();
@@ -92,6 +95,16 @@ pub(super) fn align(
         }
     }
     Ok(tensors)
+}
+
+/// A line each, and how many more there are.
+fn listed(misfits: &[String]) -> String {
+    let first = misfits.iter().take(LISTED);
+    let mut lines: String = first.map(|misfit| format!("\n  {misfit}")).collect();
+    if let more @ 1.. = misfits.len().saturating_sub(LISTED) {
+        lines += &format!("\n  ... and {more} more");
+    }
+    lines
 }
 
 /// The layers with parameters, in the order of a forward pass.
@@ -226,8 +239,8 @@ impl Filling {
         match self.problems.as_slice() {
             [] => Ok(()),
             problems => Err(format!(
-                "the weights do not fit the network:\n  {}",
-                problems.join("\n  ")
+                "the weights do not fit the network:{}",
+                listed(problems)
             )),
         }
     }

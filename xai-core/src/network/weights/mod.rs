@@ -94,7 +94,7 @@ type Tensors = BTreeMap<String, Stored>;
 ///
 /// # Errors
 /// A file that cannot be read or is of no such kind. Tensors that are missing, that the network does
-/// not have, or that have another shape: all of them in one error, and the network stays as it was.
+/// not have, or that have another shape: in one error, which lists the first dozen; the network stays as it was.
 pub fn load_weights(network: &mut Network, path: &Path) -> Result<()> {
     let names = names::numbered(network);
     load_named(network, &names, path)
@@ -171,7 +171,7 @@ fn read(path: &Path) -> Result<Result<Content, String>> {
 /// weights; others may be there as well.
 ///
 /// # Errors
-/// Tensors that are missing or do not fit: all of them in one error.
+/// Tensors that are missing or do not fit, in one error.
 pub(super) fn take_from(
     network: &mut Network,
     names: &[String],
