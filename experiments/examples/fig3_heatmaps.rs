@@ -6,7 +6,7 @@ use xai_core::prelude::*;
 
 /// Heat maps of one image by method, pre-training corpus and degree of fine-tuning, at the best accuracy that each
 /// of them reaches (Oliveira et al. 2024, Figure 3).
-#[experiment(select(max = |v| v.accuracy))]
+#[experiment(select(max = |v| v.accuracy), snapshot = smoke)]
 struct Fig3Heatmaps {
     #[axis]
     corpus: Corpus,

@@ -11,8 +11,8 @@ pub mod paired;
 pub mod pictures;
 pub mod twins;
 
-use xai_core::prelude::*;
 use xai_core::experiment::Settings;
+use xai_core::prelude::*;
 use xai_core::score::Metrics;
 
 /// Fine-tunes the network that was pre-trained on `corpus`: by the paper's optimizer at its scale, and below it by

@@ -57,6 +57,22 @@ fn a_run_prints_plan_table_and_paths() {
 }
 
 #[test]
+fn weights_of_another_network_are_refused_before_anything_is_computed() {
+    let out = tempfile::tempdir().unwrap();
+    let small = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/networks/zip.pth");
+    let (code, _, stderr) = run(out.path(), "0,1", &["--weights", small]);
+    assert_eq!(code, Some(1), "{stderr}");
+    for part in [
+        "zip.pth: the weights do not fit the network:",
+        "should be [64, 3, 3, 3]",
+        " more\n--weights takes a VGG-16 without batch norm",
+    ] {
+        assert!(stderr.contains(part), "`{part}` is not in: {stderr}");
+    }
+    assert!(stderr.lines().count() < 20, "{stderr}");
+}
+
+#[test]
 fn help_shows_the_experiments_own_parameters() {
     let out = tempfile::tempdir().unwrap();
     let (code, stdout, _) = text(toy(out.path(), "0,1", &["--help"]).output().unwrap());
