@@ -51,7 +51,7 @@ impl Run for Audit {
             Corpus::Mri => 0.03,
             _ => 0.008,
         };
-        let rate = lab.scale().pick(0.002, 0.003, published);
+        let rate = lab.scale().pick(0.002, 0.001, published);
         lab.fine_tune(start, DEPTH, optimizer(lab, rate), self.seed)
     }
 

@@ -119,20 +119,24 @@ impl Grid {
         self.corner(index).0 + self.panel.0 * scale.place(value).clamp(0.0, 1.0)
     }
 
-    /// Grid lines at the ticks of the scale along x, and their labels.
+    /// Grid lines at the ticks of the scale along x, and their labels; none that would run into one of the next panel.
     pub fn draw_x<DB: DrawingBackend>(
         &self,
         canvas: &Canvas<DB>,
         index: usize,
         scale: &Scale,
     ) -> Result<()> {
-        let (_, y0) = self.corner(index);
+        let (x0, y0) = self.corner(index);
         let y1 = y0 + self.panel.1;
         for tick in scale.ticks() {
             let x = self.x(index, scale, tick);
             canvas.line(&[(x, y0), (x, y1)], GRID, 2.0)?;
             let label = scale.label(tick);
-            canvas.text(&label, (x, y1 + 34.0), TICK, Align::Center, Turn::None)?;
+            let half = text_width(&label, TICK) / 2.0;
+            let [left, right] = [x - half - x0, x + half - x0 - self.panel.0];
+            if left.min(-right) > 8.0 - GAP / 2.0 {
+                canvas.text(&label, (x, y1 + 34.0), TICK, Align::Center, Turn::None)?;
+            }
         }
         Ok(())
     }
