@@ -1,5 +1,5 @@
-//! How time and memory of the eight-method panel grow with images, network and methods.
-//! Prints the table of the book's chapter on speed; with a folder, writes its chart there:
+//! How time and memory of the eight-method panel grow with images, network and methods, and those of a sweep with its
+//! cells. Prints the tables of the book's chapter on speed; with a folder, writes their chart there:
 //! `cargo run --release --example scaling -- book/src`.
 //!
 //! Each row is a process of its own, because memory is the most that a process ever took.
@@ -12,8 +12,10 @@ use ndarray::Array4;
 use xai_core::attribution::{Images, Panel, methods};
 use xai_core::device::DeviceChoice;
 use xai_core::experiment::analysis::{Analysis, Curve, Curves};
-use xai_core::network::{Network, VggConfig};
-use xai_core::{Error, Result, report};
+use xai_core::experiment::{Choice, Restriction, SweepOptions, sweep};
+use xai_core::network::VggConfig;
+use xai_core::prelude::*;
+use xai_core::report;
 
 /// Image size, images, divisor of the width, methods: each varies by itself.
 const ROWS: [[usize; 4]; 12] = [
@@ -46,11 +48,35 @@ const METHODS: [&str; 8] = [
 /// What the rows are measured against: the chart shows multiples of this one.
 const BASE: [usize; 4] = [224, 2, 2, 8];
 
+/// How many cells a sweep at smoke scale has; the chart shows multiples of four of them.
+const CELLS: [usize; 4] = [1, 2, 4, 8];
+
+/// A cell trains a whole network and explains the test images.
+#[experiment]
+struct Cells {
+    #[seed(1)]
+    seed: u64,
+}
+
+impl Run for Cells {
+    type Model = Network;
+
+    fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {
+        let start = lab.pretrained(Corpus::Shapes)?;
+        lab.fine_tune(start, Depth::All, Optimizer::Adam(0.003), self.seed)
+    }
+
+    fn test(&self, fitted: &Fitted<Network>, lab: &Lab) -> Result<Scores> {
+        explain! { model = fitted.model, input = lab.test().all()?, methods = [Saliency, DeepLift], score = Precision }
+    }
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let row: Vec<usize> = arguments.iter().flat_map(|a| a.parse()).collect();
-    let done = match (row.try_into(), &arguments[..]) {
-        (Ok(row), _) => measure(row),
+    let done = match (&row[..], &arguments[..]) {
+        (&[size, count, divisor, methods], _) => explain([size, count, divisor, methods]),
+        (&[cells], _) => run(cells),
         (_, [dir]) => all(Some(Path::new(dir))),
         _ => all(None),
     };
@@ -68,21 +94,29 @@ fn all(dir: Option<&Path>) -> Result<()> {
     println!("|---|---|---|---|---|---|");
     let mut measured = Vec::new();
     for row in std::iter::once(BASE).chain(ROWS) {
-        let [seconds, memory] = in_a_process(row)?;
+        let [seconds, memory] = in_a_process(&row)?;
         let [size, count, divisor, wanted] = row;
         println!("| {size} | {count} | 1/{divisor} | {wanted} | {seconds:.2} | {memory} |");
         measured.push((row, [seconds, memory]));
     }
+    println!("\n| Cells | Seconds | Memory, MiB |");
+    println!("|---|---|---|");
+    let mut cells = Vec::new();
+    for count in CELLS {
+        let [seconds, memory] = in_a_process(&[count])?;
+        println!("| {count} | {seconds:.2} | {memory} |");
+        cells.push([count as f64, seconds, memory]);
+    }
     match dir {
-        Some(dir) => chart(&measured, dir),
+        Some(dir) => chart(&measured, &cells, dir),
         None => Ok(()),
     }
 }
 
 /// Seconds and MiB of a row, measured by another process of this program.
-fn in_a_process(row: [usize; 4]) -> Result<[f64; 2]> {
+fn in_a_process(row: &[usize]) -> Result<[f64; 2]> {
     let program = std::env::current_exe().map_err(Error::invalid)?;
-    let arguments = row.map(|number| number.to_string());
+    let arguments = row.iter().map(ToString::to_string);
     let output = Command::new(&program).args(arguments).output();
     let output = output.map_err(Error::invalid)?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -94,8 +128,8 @@ fn in_a_process(row: [usize; 4]) -> Result<[f64; 2]> {
 }
 
 /// `scaling.svg` and `scaling.png`: a panel for what varies.
-fn chart(measured: &[([usize; 4], [f64; 2])], dir: &Path) -> Result<()> {
-    let title = "How the panel of eight methods grows";
+fn chart(measured: &[([usize; 4], [f64; 2])], cells: &[[f64; 3]], dir: &Path) -> Result<()> {
+    let title = "How the panel of eight methods and a sweep grow";
     let mut curves = Curves::new(
         "scaling",
         title,
@@ -126,16 +160,12 @@ fn chart(measured: &[([usize; 4], [f64; 2])], dir: &Path) -> Result<()> {
             })
             .collect();
         points.sort_by(|a, b| a[0].total_cmp(&b[0]));
-        let curve = |series: &str, which: usize| Curve {
-            series: series.to_owned(),
-            points: points
-                .iter()
-                .map(|point| [point[0], point[which]])
-                .collect(),
-            joined: true,
-        };
-        curves.panel(what, vec![curve("time", 1), curve("memory", 2)]);
+        panel(&mut curves, what, &points);
     }
+    let base = cells[2];
+    let multiples = |row: &[f64; 3]| std::array::from_fn(|k| row[k] / base[k]);
+    let points: Vec<[f64; 3]> = cells.iter().map(multiples).collect();
+    panel(&mut curves, "Cells of a sweep", &points);
     let mut analysis = Analysis::default();
     analysis.curves(curves);
     for path in report::write_analysis(&analysis, dir)? {
@@ -144,7 +174,21 @@ fn chart(measured: &[([usize; 4], [f64; 2])], dir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn measure([size, count, divisor, wanted]: [usize; 4]) -> Result<()> {
+/// A panel of the chart, of points with an amount, time and memory.
+fn panel(curves: &mut Curves, what: &str, points: &[[f64; 3]]) {
+    let curve = |series: &str, which: usize| Curve {
+        series: series.to_owned(),
+        points: points
+            .iter()
+            .map(|point| [point[0], point[which]])
+            .collect(),
+        joined: true,
+    };
+    curves.panel(what, vec![curve("time", 1), curve("memory", 2)]);
+}
+
+/// Prints seconds and MiB of a panel.
+fn explain([size, count, divisor, wanted]: [usize; 4]) -> Result<()> {
     let device = DeviceChoice::Flex.open()?;
     let config = VggConfig {
         width_divisor: divisor,
@@ -163,8 +207,37 @@ fn measure([size, count, divisor, wanted]: [usize; 4]) -> Result<()> {
     }
     let start = Instant::now();
     panel.explain(&network, &images, 0)?;
-    let seconds = start.elapsed().as_secs_f64();
-    println!("{seconds} {}", peak()?);
+    print(start)
+}
+
+/// Prints seconds and MiB of a sweep that begins with nothing: it also makes the images and pre-trains a network.
+fn run(cells: usize) -> Result<()> {
+    let out = tempfile::tempdir().map_err(Error::invalid)?;
+    let seeds = Choice {
+        name: "seed".into(),
+        values: (0..cells).map(|seed| seed.to_string()).collect(),
+    };
+    let options = SweepOptions {
+        scale: Scale::Smoke,
+        jobs: std::thread::available_parallelism().map_or(1, usize::from),
+        out: out.path().into(),
+        restriction: Restriction {
+            set: vec![seeds],
+            ..Restriction::default()
+        },
+        quiet: true,
+        ..SweepOptions::default()
+    };
+    let start = Instant::now();
+    let outcome = sweep::<Cells>(&options)?;
+    match outcome.failures.into_iter().next() {
+        Some((_, problem)) => Err(problem),
+        None => print(start),
+    }
+}
+
+fn print(start: Instant) -> Result<()> {
+    println!("{} {}", start.elapsed().as_secs_f64(), peak()?);
     Ok(())
 }
 
