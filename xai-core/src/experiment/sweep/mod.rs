@@ -1,12 +1,14 @@
 //! How a sweep goes through its phases: fit every cell, select by validation, predict the test set
 //! with the winners, and only then explain, on the images that all of them classify correctly.
 //!
-//! [`cell`] says what determines a cell, [`jobs`] takes the cells of a phase, [`work`] is what is done with one,
+//! [`layout`] lays a sweep out, [`cell`] says what determines a cell, [`jobs`] takes the cells of a phase, [`work`] is what is done with one,
 //! [`agreement`] is what the winners know together.
 
 mod agreement;
 mod cell;
 mod jobs;
+mod layout;
+mod options;
 mod work;
 
 use std::path::{Path, PathBuf};
@@ -14,100 +16,24 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
-use super::data::Data;
 use super::estimate::Remaining;
-use super::lab::{BUDGET, Lab};
-use super::plan::Plan;
+use super::lab::Lab;
 use super::progress::Reporter;
-use super::provenance::provenance;
-use super::restrict::Restriction;
 use super::results::{Baseline, CellResult, SweepResult};
 use super::run::Run;
 use super::scores::read_scores;
-use super::select::winners;
-use super::settings::Settings;
-use super::spec::{Role, Scale, Spec};
-use super::store::{MAPS, PREDICTIONS, SCORES, Store};
-use super::weights::Weights;
-use crate::attribution::Memory;
-use crate::device::Devices;
+use super::spec::Role;
+use super::store::{MAPS, PREDICTIONS, SCORES};
 use crate::error::{Error, Result};
+use jobs::Phase;
+use layout::plan_json;
 
 pub(super) use agreement::Agreement;
-pub(super) use cell::{Cell, cells, scored, values};
-use jobs::Phase;
+pub(super) use cell::{Cell, scored};
 pub(super) use jobs::cores;
+pub(super) use layout::{Layout, PLAN};
+pub use options::SweepOptions;
 pub(super) use work::read_baselines;
-
-/// How to run a sweep.
-#[derive(Clone, Debug)]
-pub struct SweepOptions {
-    /// How large.
-    pub scale: Scale,
-    /// Where to compute; cells are divided between several devices.
-    pub devices: Devices,
-    /// Cells computed at a time, each with its share of the cores. Results do not depend on it.
-    pub jobs: usize,
-    /// The folder of all runs.
-    pub out: PathBuf,
-    /// A folder of real scans, in place of synthetic subjects.
-    pub data: Option<PathBuf>,
-    /// Weights of a VGG-16 that was pre-trained on ImageNet: the corpus `imagenet` in place of `shapes`, and
-    /// the paper's full network at every scale.
-    pub weights: Option<PathBuf>,
-    /// Leaves out scans that cannot be used instead of failing.
-    pub skip_bad: bool,
-    /// What of the design to run.
-    pub restriction: Restriction,
-    /// Memory for outputs of frozen layers, which trainings share; larger ones are kept in files. Results do not
-    /// depend on it.
-    pub memory: Memory,
-    /// Computes every cell and every stage again.
-    pub fresh: bool,
-    /// How often a cell that fails is tried again.
-    pub retry: usize,
-    /// Begins no other cell after one has failed.
-    pub fail_fast: bool,
-    /// Prints the plan and stops.
-    pub plan_only: bool,
-    /// Prints nothing but warnings.
-    pub quiet: bool,
-    /// Prints events for programs, a line of JSON each, instead of text.
-    pub json: bool,
-}
-
-impl SweepOptions {
-    /// What the scale means in numbers, and the network in use.
-    pub(super) fn settings(&self) -> Settings {
-        let settings = Settings::at(self.scale);
-        match self.weights {
-            Some(_) => settings.with_full_network(),
-            None => settings,
-        }
-    }
-}
-
-impl Default for SweepOptions {
-    fn default() -> Self {
-        Self {
-            scale: Scale::default(),
-            devices: Devices::default(),
-            jobs: 1,
-            out: PathBuf::from("runs"),
-            data: None,
-            weights: None,
-            skip_bad: false,
-            restriction: Restriction::default(),
-            memory: BUDGET,
-            fresh: false,
-            retry: 0,
-            fail_fast: false,
-            plan_only: false,
-            quiet: false,
-            json: false,
-        }
-    }
-}
 
 /// What became of a sweep.
 #[derive(Debug)]
@@ -122,75 +48,6 @@ pub struct Outcome {
 
 /// A phase and cell, and why it failed.
 pub type Failure = (String, Error);
-
-/// A sweep before anything is computed.
-pub(super) struct Layout {
-    pub spec: Spec,
-    pub plan: Plan,
-    pub store: Store,
-    pub cells: Vec<Cell>,
-    pub data: Option<Arc<Data>>,
-    pub weights: Option<Arc<Weights>>,
-}
-
-impl Layout {
-    /// Lays out what the options ask for and looks up what is there.
-    pub fn of<R: Run>(options: &SweepOptions, warn: impl Fn(String)) -> Result<Self> {
-        let spec = R::spec();
-        let has_weights = options.weights.is_some();
-        let plan = Plan::restricted(&spec, options.scale, has_weights, &options.restriction)?;
-        if !options.restriction.set.is_empty() {
-            // A design lays out numbers without their types, such as a negative one for a u64.
-            for point in &plan.cells {
-                std::panic::catch_unwind(|| drop(R::at(point))).map_err(|_| {
-                    Error::invalid(format!(
-                        "a value of --set does not fit its parameter's type: {point}"
-                    ))
-                })?;
-            }
-        }
-        let mut store = Store::new(&options.out, spec.name);
-        if let Some(restricted) = &plan.restricted {
-            store = store.restricted(&restricted.label);
-        }
-        if options.fresh {
-            store = store.without_old_stages();
-        }
-        let data = match &options.data {
-            Some(folder) => Some(Arc::new(Data::open(folder, options.skip_bad)?)),
-            None => None,
-        };
-        let weights = match &options.weights {
-            Some(file) => Some(Arc::new(Weights::open(file, &options.settings())?)),
-            None => None,
-        };
-        let given = (data.as_deref(), weights.as_deref());
-        let cells = cells::<R>(&plan, options, given, &store, warn)?;
-        Ok(Self {
-            spec,
-            plan,
-            store,
-            cells,
-            data,
-            weights,
-        })
-    }
-
-    /// The winners among the cells, by index; all of them must be fitted.
-    pub fn winners(&self) -> Result<Vec<usize>> {
-        let measured: Vec<_> = self
-            .cells
-            .iter()
-            .filter_map(|cell| Some((&cell.point, &cell.manifest.as_ref()?.validation)))
-            .collect();
-        if measured.len() < self.cells.len() {
-            return Err(Error::invalid(
-                "models have gone since they were fitted; run the same command again",
-            ));
-        }
-        winners(&self.spec, &measured)
-    }
-}
 
 /// Runs an experiment, or what is not there yet of it.
 ///
@@ -393,37 +250,4 @@ impl<R: Run> Sweep<'_, R> {
             baseline_maps: Some(baseline_maps),
         })
     }
-}
-
-/// The file that says what a sweep is.
-pub(super) const PLAN: &str = "plan.json";
-
-/// What `plan.json` holds before the run.
-fn plan_json(layout: &Layout, options: &SweepOptions) -> Json {
-    let plan = &layout.plan;
-    let cells: Vec<_> = layout
-        .cells
-        .iter()
-        .map(|cell| {
-            json!({ "key": cell.key, "cell": cell.point.to_string(), "values": values(&cell.point),
-                "winner": false })
-        })
-        .collect();
-    json!({
-        "experiment": plan.name,
-        "description": layout.spec.description,
-        "command": std::env::args().collect::<Vec<_>>(),
-        "code": provenance(),
-        "device": options.devices.to_string(),
-        "scale": plan.scale,
-        "settings": options.settings(),
-        "data": options.data,
-        "weights": options.weights,
-        "restricted": plan.restricted,
-        "finished": false,
-        "factors": plan.factors,
-        "cells": cells,
-        "baselines": null,
-        "skipped": plan.skipped,
-    })
 }

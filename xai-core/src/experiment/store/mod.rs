@@ -4,101 +4,26 @@
 //! what its manifest says; the manifest lists each file with its size and hash, and a file that does
 //! not match (a full disk, a power cut) counts as not there. Whoever writes a cell or a stage holds its lock.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+mod manifest;
+mod stages;
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use serde::Serialize;
 
 use super::key::Key;
 use super::lock::Lock;
 use super::whole::{make_folder, whole_file, whole_folder};
-use super::{Epoch, Validation};
 use crate::error::{Error, Result};
+use manifest::{MANIFEST, of_the_run, read};
 
 pub(super) use super::whole::write_json;
+pub use manifest::{FileRecord, MAPS, MODEL, Manifest, PREDICTIONS, SCORES, Scored, Status};
 
-/// The model's folder entry in a cell.
-pub const MODEL: &str = "model.safetensors";
-/// What the model says about the test set.
-pub const PREDICTIONS: &str = "predictions.parquet";
-/// The scores of the model's explanations.
-pub const SCORES: &str = "scores.parquet";
-/// Some of the heat maps that were scored, for people to look at.
-pub const MAPS: &str = "maps.safetensors";
-
-/// The files that are made on the images that all winners of a run agree on, and so belong to the run.
-const OF_THE_RUN: [&str; 2] = [SCORES, MAPS];
-
-const MANIFEST: &str = "manifest.json";
-/// What a stage was made from, and its files.
-const STAGE: &str = "stage.json";
 const CELLS: &str = "cells";
-
-/// How far a cell has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// There is a model.
-    Fitted,
-    /// It has seen the test set.
-    Predicted,
-    /// Its explanations are scored.
-    Tested,
-}
-
-/// What is known about a cell.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Manifest {
-    /// The hash of `inputs`.
-    pub key: Key,
-    /// How far the cell has come.
-    pub status: Status,
-    /// The parameters' values, for people; they are among the inputs too.
-    pub cell: String,
-    /// Everything that determines the model.
-    pub inputs: serde_json::Value,
-    /// The version of xai-core that computed it.
-    pub version: String,
-    /// The device it was computed on.
-    pub device: String,
-    /// Which fit this is of: no two have the same name.
-    pub fit: String,
-    /// The result by which cells are selected.
-    pub validation: Validation,
-    /// How the training went.
-    pub history: Vec<Epoch>,
-    /// Seconds that each phase took; `stages` are those of the fit that went to what cells share, `spared` those that
-    /// a training would have taken that was there already.
-    pub seconds: BTreeMap<String, f64>,
-    /// The share of the test set that the model classifies correctly.
-    pub test_accuracy: Option<f64>,
-    /// What the scores were made from, beside the model.
-    pub scored: Option<Scored>,
-    /// The cell's files by name.
-    pub files: BTreeMap<String, FileRecord>,
-}
-
-/// What determines the scores of a model's explanations.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Scored {
-    /// The hash of how many winners classify each test image correctly.
-    pub images: Key,
-    /// How many of them are explained at most.
-    pub explained: usize,
-    /// The versions of the code: ours, and that of the experiment's `test`.
-    pub code: [u32; 2],
-}
-
-/// What a file must look like.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FileRecord {
-    /// Its size.
-    pub bytes: u64,
-    /// The hash of its content.
-    pub blake3: String,
-}
 
 /// The folder of an experiment's runs, and that of the stages beside it.
 #[derive(Clone, Debug)]
@@ -306,114 +231,5 @@ impl Store {
         };
         manifest.status = kept.status;
         write_json(&folder.join(MANIFEST), &kept)
-    }
-
-    /// The folder of a stage, computed by `compute` unless it is there already.
-    ///
-    /// The folder's key is a hash of `name` and `inputs`. `compute` fills the folder it is given. Of
-    /// several processes that want the same stage one computes it while the others wait.
-    ///
-    /// # Errors
-    /// What `compute` gives; [`Error::Interrupted`] while waiting; if files cannot be written.
-    pub fn stage(
-        &self,
-        name: &str,
-        inputs: &impl Serialize,
-        compute: impl FnOnce(&Path) -> Result<()>,
-    ) -> Result<PathBuf> {
-        let inputs = serde_json::json!({ "stage": name, "inputs": inputs });
-        let key = Key::of(&inputs)?;
-        let folder = self.stages.join(key.as_str());
-        if self.has_stage(&key, &folder) {
-            return Ok(folder);
-        }
-        let _lock = Lock::wait(&folder.with_extension("lock"))?;
-        // Another process may have finished it while this one waited.
-        if !self.has_stage(&key, &folder) {
-            whole_folder(&folder, |aside| {
-                compute(aside)?;
-                let mut record = inputs;
-                record["bytes"] = serde_json::json!(sizes(aside)?);
-                write_json(&aside.join(STAGE), &record)
-            })?;
-            if let Some(renewed) = &self.renewed {
-                let mut renewed = renewed.lock().unwrap_or_else(PoisonError::into_inner);
-                renewed.insert(key);
-            }
-        }
-        Ok(folder)
-    }
-
-    fn has_stage(&self, key: &Key, folder: &Path) -> bool {
-        let believed = self.renewed.as_ref().is_none_or(|renewed| {
-            let renewed = renewed.lock().unwrap_or_else(PoisonError::into_inner);
-            renewed.contains(key)
-        });
-        believed && is_whole(folder)
-    }
-}
-
-/// The bytes of each file in a folder.
-fn sizes(folder: &Path) -> Result<BTreeMap<String, u64>> {
-    let problem = |error| Error::file(folder, error);
-    let entries = fs::read_dir(folder).map_err(problem)?;
-    let mut sizes = BTreeMap::new();
-    for entry in entries {
-        let entry = entry.map_err(problem)?;
-        let found = entry.metadata().map_err(problem)?;
-        if found.is_file() {
-            sizes.insert(
-                entry.file_name().to_string_lossy().into_owned(),
-                found.len(),
-            );
-        }
-    }
-    Ok(sizes)
-}
-
-/// Whether a stage's folder has all that was put into it. One that has not, after a full disk or an unlucky
-/// hand, counts as not there.
-fn is_whole(folder: &Path) -> bool {
-    #[derive(Deserialize)]
-    struct Record {
-        bytes: BTreeMap<String, u64>,
-    }
-    let text = fs::read(folder.join(STAGE)).ok();
-    let record = text.and_then(|text| serde_json::from_slice::<Record>(&text).ok());
-    record.is_some_and(|record| {
-        record.bytes.iter().all(|(name, bytes)| {
-            fs::metadata(folder.join(name)).is_ok_and(|file| file.len() == *bytes)
-        })
-    })
-}
-
-fn of_the_run(file: &str) -> bool {
-    OF_THE_RUN.contains(&file)
-}
-
-/// The manifest in a cell's folder.
-fn read(folder: &Path, warn: &impl Fn(String)) -> Option<Manifest> {
-    let path = folder.join(MANIFEST);
-    let text = fs::read(&path).ok()?;
-    serde_json::from_slice(&text)
-        .map_err(|error| {
-            warn(format!(
-                "{} is damaged or of another version ({error}); the cell is computed again",
-                path.display()
-            ));
-        })
-        .ok()
-}
-
-impl FileRecord {
-    fn of(path: &Path) -> Result<Self> {
-        let mut file = File::open(path).map_err(|error| Error::file(path, error))?;
-        let mut hash = blake3::Hasher::new();
-        let bytes =
-            std::io::copy(&mut file, &mut hash).map_err(|error| Error::file(path, error))?;
-        Ok(Self {
-            bytes,
-            blake3: hash.finalize().to_hex().to_string(),
-        })
     }
 }

@@ -1,7 +1,8 @@
 //! The laboratory: what a cell may use.
 
-use std::any::{Any, TypeId};
-use std::collections::HashMap;
+mod bench;
+mod conditions;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -24,6 +25,7 @@ use crate::benchmark::Defects;
 use crate::device::{Device, DeviceChoice, Devices};
 use crate::error::{Error, Result};
 use crate::random;
+use bench::Bench;
 
 /// Memory for outputs of frozen layers, unless a run says otherwise.
 pub(super) const BUDGET: Memory = Memory(2 << 30);
@@ -61,23 +63,12 @@ pub(super) struct Seconds {
     pub spared: f64,
 }
 
-/// Where the one value of a type and name is, or will be.
-type Place = Arc<Mutex<Option<Arc<dyn Any + Send + Sync>>>>;
-
 struct Shared {
     scale: Scale,
     benches: Vec<Arc<Bench>>,
     budget: Memory,
     store: Store,
     reporter: Reporter,
-}
-
-/// A device and the data that lie on it.
-struct Bench {
-    choice: DeviceChoice,
-    device: Device,
-    memory: Mutex<HashMap<(TypeId, String), Place>>,
-    frozen: Frozen,
 }
 
 impl Lab {
@@ -99,18 +90,8 @@ impl Lab {
         store: Store,
         reporter: Reporter,
     ) -> Result<Self> {
-        let bench = |choice: &DeviceChoice| {
-            Ok(Arc::new(Bench {
-                choice: *choice,
-                device: choice.open()?,
-                memory: Mutex::default(),
-                frozen: Frozen::default(),
-            }))
-        };
-        let benches = devices
-            .all()
-            .iter()
-            .map(bench)
+        let benches = (devices.all().iter())
+            .map(|&choice| Bench::open(choice).map(Arc::new))
             .collect::<Result<Vec<_>>>()?;
         Ok(Self {
             bench: benches[0].clone(),
@@ -171,86 +152,6 @@ impl Lab {
         if let Some(cell) = &self.cell {
             change(&mut cell.seconds.lock().unwrap_or_else(PoisonError::into_inner));
         }
-    }
-
-    /// The laboratory after the barrier, where it is known which winners are right about which image.
-    pub(super) fn with_agreement(&self, agreement: Arc<Agreement>) -> Self {
-        Self {
-            agreement: Some(agreement),
-            ..self.clone()
-        }
-    }
-
-    /// The same laboratory under some of the public code's defects.
-    ///
-    /// D1, D2, D6 and D7 change the images, D3 leaves dropout on after training and D8 moves the first layer that is
-    /// fine-tuned. The others are of baselines and scores and change nothing here. What is computed under a
-    /// defect is shared by all who ask for the same, as everything else is.
-    ///
-    /// An experiment whose cells differ in their defects gives each its own by [`Run::lab`](super::Run::lab).
-    #[must_use]
-    pub fn with_defects(&self, defects: Defects) -> Self {
-        Self {
-            defects,
-            ..self.clone()
-        }
-    }
-
-    /// The defects of the public code that this laboratory repeats.
-    pub fn defects(&self) -> Defects {
-        self.defects
-    }
-
-    /// The same laboratory with another share of features that dropout silences in fine-tuning. (Below the paper's
-    /// scale networks are so narrow that they have none.)
-    #[must_use]
-    pub fn with_dropout(&self, rate: f64) -> Self {
-        let mut settings = Settings::clone(&self.settings);
-        settings.network.dropout = rate;
-        Self {
-            settings: Arc::new(settings),
-            ..self.clone()
-        }
-    }
-
-    /// The laboratory whose test images put some of their heat maps into a gallery.
-    pub(super) fn with_gallery(&self, gallery: &Gallery) -> Self {
-        Self {
-            gallery: Some(gallery.clone()),
-            ..self.clone()
-        }
-    }
-
-    /// Where the heat maps of some test images are kept.
-    pub(super) fn gallery(&self) -> Option<Gallery> {
-        self.gallery.clone()
-    }
-
-    /// The laboratory of a run on real scans.
-    pub(super) fn with_data(self, data: Option<Arc<Data>>) -> Self {
-        Self { data, ..self }
-    }
-
-    /// The laboratory of a run that was given weights.
-    pub(super) fn with_weights(self, weights: Option<Arc<Weights>>) -> Self {
-        match weights {
-            Some(_) => Self {
-                settings: Arc::new(Settings::clone(&self.settings).with_full_network()),
-                weights,
-                ..self
-            },
-            None => self,
-        }
-    }
-
-    /// The weights that the run was given.
-    pub(super) fn weights(&self) -> Option<&Weights> {
-        self.weights.as_deref()
-    }
-
-    /// The scans that the run was given; `None` for synthetic subjects.
-    pub(super) fn data(&self) -> Option<&Data> {
-        self.data.as_deref()
     }
 
     /// The scale of the run.
@@ -336,23 +237,7 @@ impl Lab {
         name: &str,
         make: impl FnOnce() -> Result<T>,
     ) -> Result<Arc<T>> {
-        let mut memory = self
-            .bench
-            .memory
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let place = memory.entry((TypeId::of::<T>(), name.to_owned()));
-        let place = place.or_default().clone();
-        drop(memory);
-        // Only this value is locked, because `make` may want others.
-        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-        let value = match &*place {
-            Some(value) => value.clone(),
-            None => place.insert(Arc::new(make()?)).clone(),
-        };
-        Ok(value
-            .downcast()
-            .expect("entries are stored under their own type"))
+        self.bench.once(name, make)
     }
 
     /// A bar of `len` steps under that of the sweep, until it is dropped.

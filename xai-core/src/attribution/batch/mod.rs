@@ -1,0 +1,178 @@
+//! What the methods of a panel share about one batch of images.
+
+mod passes;
+mod scores;
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use burn::tensor::TensorData;
+use ndarray::{Array4, ArrayView4, CowArray, Ix4};
+use rand_chacha::ChaCha8Rng;
+
+use super::baseline::Baseline;
+use super::model::Explainable;
+use super::trace::Trace;
+use crate::device::{Device, Tensor};
+use crate::network::Network;
+use crate::random;
+
+pub(super) use passes::one_hot;
+
+/// A batch of images, and what is known about the model's way with them.
+///
+/// Passes through the model are made when a method first asks for them and kept for the others.
+pub struct Batch<'a, M> {
+    pub(super) model: &'a M,
+    pub(super) device: &'a Device,
+    pub(super) pixels: CowArray<'a, f32, Ix4>,
+    pub(super) index: &'a [u32],
+    pub(super) targets: &'a [usize],
+    /// Channels that the model takes.
+    pub(super) channels: usize,
+    /// How many images memory allows in one pass.
+    pub(super) rows: usize,
+    /// Names the draws of this batch's methods where they run more than once on an image.
+    pub(super) repeat: String,
+    pub(super) passes: Passes<'a>,
+    pub(super) baseline: Reference<'a>,
+}
+
+/// What was computed of the images.
+#[derive(Clone, Default)]
+pub(super) struct Passes<'a> {
+    trace: Rc<OnceCell<Trace<'a>>>,
+    gradient: Rc<OnceCell<Tensor<4>>>,
+    scores: Rc<OnceCell<Tensor<2>>>,
+}
+
+/// What was computed of the baseline: of the one that all images have, or of each image's own.
+#[derive(Clone)]
+pub(super) struct Reference<'a> {
+    kind: &'a Baseline,
+    pixels: Rc<OnceCell<Array4<f32>>>,
+    trace: Rc<OnceCell<Trace<'a>>>,
+    scores: Rc<OnceCell<Tensor<2>>>,
+}
+
+impl<'a> Reference<'a> {
+    pub(super) fn new(kind: &'a Baseline) -> Self {
+        Self {
+            kind,
+            pixels: Rc::default(),
+            trace: Rc::default(),
+            scores: Rc::default(),
+        }
+    }
+
+    /// For the next batch of the panel: what does not depend on the images is kept, unless `active` dropout
+    /// makes every row another one.
+    pub(super) fn next(&self, active: bool) -> Self {
+        match self.kind {
+            Baseline::Zero | Baseline::Image(_) if !active => self.clone(),
+            _ => Self::new(self.kind),
+        }
+    }
+}
+
+impl<'a, M> Batch<'a, M> {
+    /// The model that is explained.
+    pub fn model(&self) -> &'a M {
+        self.model
+    }
+
+    /// The images on the host, `[n, channels, h, w]` as given: of grey images one channel.
+    pub fn pixels(&self) -> ArrayView4<'_, f32> {
+        self.pixels.view()
+    }
+
+    /// The baseline on the host, of each image or one for all: `[n or 1, channels, h, w]`.
+    pub fn baseline_pixels(&self) -> ArrayView4<'_, f32> {
+        let baseline = &self.baseline;
+        let pixels = (baseline.pixels).get_or_init(|| baseline.kind.of(self.pixels.view()));
+        pixels.view()
+    }
+
+    /// The images' indices in their split, by which sampling methods key their draws.
+    pub fn index(&self) -> &'a [u32] {
+        self.index
+    }
+
+    /// The class to explain, one an image.
+    pub fn targets(&self) -> &'a [usize] {
+        self.targets
+    }
+
+    /// How many images memory allows in one pass; at least 1.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Where tensors of this batch live.
+    pub fn device(&self) -> &'a Device {
+        self.device
+    }
+
+    /// The draws of `sample` by `method` for image `image` of the batch: a stream of their own, so that
+    /// nothing depends on the size of batches, the order of images or the number of samples.
+    pub fn stream(&self, seed: u64, method: &str, image: usize, sample: usize) -> ChaCha8Rng {
+        let (index, repeat) = (self.index[image], &self.repeat);
+        random::stream(seed, &format!("{method}/{index}/{sample}{repeat}"))
+    }
+
+    /// The images on the device, as the model takes them: `[n, c, h, w]`.
+    pub(super) fn upload(&self, pixels: ArrayView4<f32>) -> Tensor<4> {
+        let (n, c, h, w) = pixels.dim();
+        let values: Vec<f32> = pixels.iter().copied().collect();
+        let x = Tensor::<4>::from_data(TensorData::new(values, [n, c, h, w]), self.device);
+        if c == self.channels {
+            x
+        } else {
+            x.repeat_dim(1, self.channels)
+        }
+    }
+
+    /// These images with other pixels `[n, c, h, w]`, and what is known of the same baseline.
+    pub(super) fn altered(&self, pixels: Array4<f32>, repeat: String) -> Self {
+        self.baseline_pixels(); // of the images as they were
+        Self {
+            model: self.model,
+            device: self.device,
+            pixels: pixels.into(),
+            index: self.index,
+            targets: self.targets,
+            channels: self.channels,
+            rows: self.rows,
+            repeat,
+            passes: Passes::default(),
+            baseline: self.baseline.clone(),
+        }
+    }
+}
+
+impl<'a, M: Explainable> Batch<'a, M> {
+    /// The same batch of the model's layers, if it shows them: passes are shared.
+    pub fn layered(&self) -> Option<Batch<'a, Network>> {
+        Some(Batch {
+            model: self.model.layers()?,
+            device: self.device,
+            pixels: self.pixels.clone(),
+            index: self.index,
+            targets: self.targets,
+            channels: self.channels,
+            rows: self.rows,
+            repeat: self.repeat.clone(),
+            passes: self.passes.clone(),
+            baseline: self.baseline.clone(),
+        })
+    }
+}
+
+/// `values` of each of `images`, of which there may be one for all. (Repeated, as Burn's CPU backend
+/// is some 20 times slower where it broadcasts.)
+pub(super) fn for_each(values: &Tensor<4>, images: usize) -> Tensor<4> {
+    match values.dims()[0] {
+        1 => values.clone().repeat_dim(0, images),
+        _ => values.clone(),
+    }
+}

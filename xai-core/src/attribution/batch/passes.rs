@@ -1,0 +1,151 @@
+//! A batch's gradients, and its passes through a model that shows its layers.
+
+use burn::tensor::TensorData;
+
+use super::{Batch, for_each};
+use crate::attribution::engine::propagate;
+use crate::attribution::model::{Differentiable, Layered};
+use crate::attribution::rules::Gradient;
+use crate::attribution::trace::Trace;
+use crate::device::Tensor;
+use crate::error::{Error, Result};
+use crate::network::{Masks, Network};
+
+impl<M: Differentiable> Batch<'_, M> {
+    /// The images as the model takes them, `[n, c, h, w]`.
+    pub fn input(&self) -> Tensor<4> {
+        match self.layered() {
+            Some(layered) => layered.trace().input().clone(),
+            None => self.upload(self.pixels()),
+        }
+    }
+
+    /// The gradient of the target's score for the images, `[n, c, h, w]`.
+    ///
+    /// # Errors
+    /// What the model cannot do.
+    pub fn gradient(&self) -> Result<&Tensor<4>> {
+        if let Some(gradient) = self.passes.gradient.get() {
+            return Ok(gradient);
+        }
+        let gradient = match self.layered() {
+            Some(layered) => {
+                let trace = layered.trace();
+                propagate(trace.steps(), &Gradient, one_hot(trace, self.targets))
+            }
+            None => self.gradient_at(self.input(), self.targets)?,
+        };
+        Ok(self.passes.gradient.get_or_init(|| gradient))
+    }
+
+    /// The gradient of the targets' scores for one place `[n, c, h, w]` an image, which is sample number `sample`
+    /// of `method`.
+    ///
+    /// # Errors
+    /// As [`gradient`](Self::gradient).
+    pub fn gradient_of_sample(
+        &self,
+        places: Tensor<4>,
+        method: &str,
+        sample: usize,
+    ) -> Result<Tensor<4>> {
+        let Some(layered) = self.layered() else {
+            return self.gradient_at(places, self.targets);
+        };
+        let rows = (0..self.targets.len()).map(|image| (image, sample));
+        let trace = Trace::new(&layered.model.layers, places, layered.masks(method, rows));
+        let start = one_hot(&trace, self.targets);
+        Ok(propagate(trace.steps(), &Gradient, start))
+    }
+
+    /// The gradient of each target's score for any images `[n, c, h, w]` as the model takes them.
+    ///
+    /// # Errors
+    /// As [`gradient`](Self::gradient).
+    pub fn gradient_at(&self, images: Tensor<4>, targets: &[usize]) -> Result<Tensor<4>> {
+        let shape = images.dims();
+        let gradient = self.model.gradient(images, targets)?;
+        match gradient.dims() == shape {
+            true => Ok(gradient),
+            false => Err(Error::invalid(format!(
+                "the model's gradient is {:?} for images {shape:?}; it should have their shape",
+                gradient.dims()
+            ))),
+        }
+    }
+}
+
+impl<'a, M: Layered> Batch<'a, M> {
+    /// The model's forward pass of the images.
+    pub fn trace(&self) -> &Trace<'a> {
+        (self.passes.trace).get_or_init(|| self.trace_of(self.model.network()))
+    }
+
+    /// The forward pass of the images through another `network`, with the masks of [`trace`](Self::trace).
+    pub(in crate::attribution) fn trace_of<'b>(&self, network: &'b Network) -> Trace<'b> {
+        let masks = self.masks("image", (0..self.targets.len()).map(|image| (image, 0)));
+        Trace::new(&network.layers, self.upload(self.pixels()), masks)
+    }
+
+    /// The model's forward pass of the baseline: of the one that all images have, or of each image's own, as it
+    /// is where dropout is active.
+    pub fn baseline(&self) -> &Trace<'a> {
+        (self.baseline.trace).get_or_init(|| {
+            let images = self.targets.len();
+            let masks = self.masks("baseline", (0..images).map(|image| (image, 0)));
+            let x = self.upload(self.baseline_pixels());
+            let x = if masks.is_some() {
+                for_each(&x, images)
+            } else {
+                x
+            };
+            Trace::new(&self.model.network().layers, x, masks)
+        })
+    }
+
+    /// The masks of a pass that is called `pass`, if the network's dropout is
+    /// [active](Network::with_active_dropout). Of each row it says which image of the batch it is of, and which
+    /// of this image's rows in such passes.
+    pub(in crate::attribution) fn masks(
+        &self,
+        pass: &str,
+        rows: impl Iterator<Item = (usize, usize)>,
+    ) -> Option<Masks> {
+        let network = self.model.network();
+        network.active_dropout()?;
+        let rows: Vec<_> = rows.collect();
+        network.masks(rows.len(), |row| {
+            let (image, number) = rows[row];
+            format!("{pass}/{}/{number}{}", self.index[image], self.repeat)
+        })
+    }
+
+    /// What goes into layer `index`, the images' less the baseline's: `[n, c, h, w]`. For index 0
+    /// that is the images less the baseline.
+    pub fn difference(&self, index: usize) -> Tensor<4> {
+        self.trace().activation(index).clone() - self.baseline_activation(index)
+    }
+
+    /// What goes into layer `index` of the baseline, as often as there are images.
+    pub fn baseline_activation(&self, index: usize) -> Tensor<4> {
+        for_each(self.baseline().activation(index), self.targets.len())
+    }
+
+    /// The target's score of each image where the target stands, 0 elsewhere: `[n, classes, 1, 1]`.
+    pub fn target_scores(&self) -> Tensor<4> {
+        let trace = self.trace();
+        trace.output().clone() * one_hot(trace, self.targets)
+    }
+}
+
+/// 1 at each row's target, 0 elsewhere, in the shape of the trace's output: what a gradient of the
+/// targets' scores starts from.
+pub(in crate::attribution) fn one_hot(trace: &Trace<'_>, targets: &[usize]) -> Tensor<4> {
+    let [n, classes, ..] = trace.output().dims();
+    let mut values = vec![0.0f32; n * classes];
+    for (row, &target) in targets.iter().enumerate() {
+        values[row * classes + target] = 1.0;
+    }
+    let data = TensorData::new(values, [n, classes, 1, 1]);
+    Tensor::from_data(data, &trace.output().device())
+}

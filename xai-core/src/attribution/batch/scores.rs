@@ -1,0 +1,118 @@
+//! A model's scores of a batch.
+
+use ndarray::ArrayView4;
+
+use super::Batch;
+use crate::attribution::model::Predict;
+use crate::attribution::trace::add_evaluations;
+use crate::device::Tensor;
+use crate::error::{Error, Result};
+
+impl<'a, M: Predict> Batch<'a, M> {
+    /// The target's score of each image.
+    ///
+    /// # Errors
+    /// What the model cannot do; scores that are not one finite number an image and class.
+    pub fn scores(&self) -> Result<Vec<f32>> {
+        let scores = match self.passes.scores.get() {
+            Some(scores) => scores,
+            None => {
+                let scores = match self.layered() {
+                    Some(layered) => rows(layered.trace().output()),
+                    None => self.model.scores(self.upload(self.pixels()))?,
+                };
+                self.passes.scores.get_or_init(|| scores)
+            }
+        };
+        self.of_targets(scores, 0..self.targets.len())
+    }
+
+    /// The target's score of each image's baseline.
+    ///
+    /// # Errors
+    /// As [`scores`](Self::scores).
+    pub fn baseline_scores(&self) -> Result<Vec<f32>> {
+        let n = self.targets.len();
+        let scores = match self.baseline.scores.get() {
+            Some(scores) => scores,
+            None => {
+                let scores = match self.layered() {
+                    Some(layered) => rows(layered.baseline().output()),
+                    None => self.model.scores(self.upload(self.baseline_pixels()))?,
+                };
+                self.baseline.scores.get_or_init(|| scores)
+            }
+        };
+        let scores = match scores.dims()[0] {
+            1 => scores.clone().repeat_dim(0, n),
+            _ => scores.clone(),
+        };
+        self.of_targets(&scores, 0..n)
+    }
+
+    /// The scores, for the target class of image `image` of the batch, of `variants` of it `[v, c, h, w]`,
+    /// at most [`rows`](Self::rows) of them, the first of which is its variant number `first`.
+    ///
+    /// # Errors
+    /// As [`scores`](Self::scores).
+    pub fn scores_of(
+        &self,
+        image: usize,
+        first: usize,
+        variants: ArrayView4<f32>,
+    ) -> Result<Vec<f32>> {
+        let count = variants.dim().0;
+        let x = self.upload(variants);
+        let scores = match self.layered() {
+            Some(layered) => {
+                add_evaluations(count * layered.model.layers.len());
+                let numbers = (first..).take(count);
+                let masks = layered.masks("variant", numbers.map(|number| (image, number)));
+                rows(&layered.model.forward_with(x, masks))
+            }
+            None => self.model.scores(x)?,
+        };
+        self.of_targets(&scores, std::iter::repeat_n(image, count))
+    }
+
+    /// Of the class scores of each of `images` the target's.
+    fn of_targets(
+        &self,
+        scores: &Tensor<2>,
+        images: impl ExactSizeIterator<Item = usize>,
+    ) -> Result<Vec<f32>> {
+        let [n, classes] = scores.dims();
+        if n != images.len() {
+            return Err(Error::invalid(format!(
+                "the model gives {n} rows of scores for {} images; it should give one an image",
+                images.len()
+            )));
+        }
+        let scores = scores.clone().into_data().into_vec::<f32>();
+        let scores = scores.map_err(|problem| Error::invalid(format!("{problem:?}")))?;
+        let target = |(row, image): (usize, usize)| {
+            let class = self.targets[image];
+            if class >= classes {
+                return Err(Error::invalid(format!(
+                    "class {class} cannot be explained: the model has {classes} classes, counted from 0"
+                )));
+            }
+            let score = scores[row * classes + class];
+            match score.is_finite() {
+                true => Ok(score),
+                false => Err(Error::invalid(format!(
+                    "image {}: the model gives class {class} the score {score}; check its weights, and that \
+                     the image and the baseline hold no NaN",
+                    self.index[image]
+                ))),
+            }
+        };
+        images.enumerate().map(target).collect()
+    }
+}
+
+/// Class scores `[n, classes, 1, 1]` of a network as those of any model, `[n, classes]`.
+fn rows(scores: &Tensor<4>) -> Tensor<2> {
+    let [n, classes, ..] = scores.dims();
+    scores.clone().reshape([n, classes])
+}

@@ -1,0 +1,170 @@
+//! Paths through a model that shows its layers: only what bends is computed at each point.
+
+use std::ops::Range;
+
+use super::parts::{differing, has_even_parts};
+use super::{Point, sum_over_points};
+use crate::attribution::batch::{for_each, one_hot};
+use crate::attribution::rules::Gradient;
+use crate::attribution::trace::add_evaluations;
+use crate::attribution::{Batch, Layered, Trace, propagate};
+use crate::device::{Tensor, on_cpu};
+use crate::error::Result;
+use crate::network::{Layer, Masks, Region, Stretch};
+
+/// [`along_path`](super::along_path) for a model that shows its layers.
+///
+/// Up to the first ReLU or maximum a network is affine, so that activations there lie on a straight
+/// line as well, between those of the two traces that are known already; and the gradients of that
+/// beginning are all the same. Only the rest of the network is run for each point, there with masks of its
+/// own if dropout is active. The sum is taken point by point, so that it does not depend on how many
+/// points fit in one pass.
+pub(super) fn difference_times_gradients<M: Layered>(
+    batch: &Batch<'_, M>,
+    method: &str,
+    points: &[Point],
+) -> Result<Tensor<4>> {
+    let network = batch.model().network();
+    let (layers, bend) = (&network.layers, network.affine_beginning());
+    let trace = batch.trace();
+    let (start, way) = (batch.baseline().activation(bend), batch.difference(bend));
+    // Only the kernels know what to do with it.
+    let on_cpu = on_cpu(batch.device());
+    let region = (on_cpu.then(|| differing(batch, &layers[..bend]))).flatten();
+    // Two groups of images, those whose ties must go to the first pixel and the others; mostly one of them is empty.
+    let even: Vec<bool> = match on_cpu {
+        true => has_even_parts(batch),
+        // On a GPU both kinds of trace have the same convolutions: the one with half the memory will do.
+        false => vec![false; batch.targets().len()],
+    };
+    let group = |wanted| {
+        (0..even.len())
+            .filter(|&image| even[image] == wanted)
+            .collect()
+    };
+    let groups: [Vec<usize>; 2] = [true, false].map(group);
+    let gradients = groups
+        .iter()
+        .zip([true, false])
+        .filter(|(group, _)| !group.is_empty());
+    let gradients = gradients.map(|(group, even)| {
+        let group = Group {
+            way: rows(&way, group),
+            start: match start.dims()[0] {
+                1 => start.clone(),
+                _ => rows(start, group),
+            },
+            targets: group.iter().map(|&image| batch.targets()[image]).collect(),
+            region: region.as_ref().map(|region| region.select(group)),
+            images: group,
+            even,
+        };
+        let masks = |points: Range<usize>| {
+            let of_point = |point| group.images.iter().map(move |&image| (image, point));
+            batch.masks(method, points.flat_map(of_point))
+        };
+        group.gradient(&layers[bend..], points, batch.rows(), masks)
+    });
+    let gradient = Tensor::cat(gradients.collect::<Result<_>>()?, 0);
+    // Back into the images' order.
+    let order = groups.concat();
+    let places: Vec<usize> = (0..order.len())
+        .map(|image| {
+            order
+                .iter()
+                .position(|&other| other == image)
+                .expect("in one group")
+        })
+        .collect();
+    let gradient = rows(&gradient, &places);
+    let gradient = propagate(trace.steps().take(bend), &Gradient, gradient);
+    Ok(batch.difference(0) * gradient)
+}
+
+/// These rows of `x`.
+fn rows(x: &Tensor<4>, which: &[usize]) -> Tensor<4> {
+    if which.iter().copied().eq(0..x.dims()[0]) {
+        return x.clone();
+    }
+    let parts = which.iter().map(|&row| x.clone().narrow(0, row, 1));
+    Tensor::cat(parts.collect(), 0)
+}
+
+/// Images of a batch that go along their paths together.
+struct Group<'a> {
+    images: &'a [usize],
+    targets: Vec<usize>,
+    start: Tensor<4>,
+    way: Tensor<4>,
+    /// Where the way is not 0, as far as that is known; see [`differing`].
+    region: Option<Region>,
+    /// Whether ties matter; see [`has_even_parts`].
+    even: bool,
+}
+
+impl Group<'_> {
+    /// The sum over points of weight * gradient there, for the input of `layers`.
+    /// `masks` are those of the passes through these points.
+    fn gradient(
+        &self,
+        layers: &[Layer],
+        points: &[Point],
+        rows: usize,
+        masks: impl Fn(Range<usize>) -> Option<Masks>,
+    ) -> Result<Tensor<4>> {
+        if let Some(stretch) = self.stretch(layers, points.len(), rows) {
+            return Ok(self.gradient_by_stretch(stretch, layers, points, masks));
+        }
+        // A trace for gradients takes half the memory of one for everything.
+        let rows = if self.even { rows } else { 2 * rows };
+        let start = for_each(&self.start, self.images.len());
+        let line = [&start, &self.way];
+        sum_over_points(line, self.images, points, rows, |places, points| {
+            let count = points.len();
+            let trace = match self.even {
+                true => Trace::new(layers, places, masks(points)),
+                false => Trace::for_gradients(layers, places, masks(points)),
+            };
+            let start = one_hot(&trace, &self.targets.repeat(count));
+            Ok(propagate(trace.steps(), &Gradient, start))
+        })
+    }
+
+    /// The beginning of `layers` as one [`Stretch`], if ties do not matter and the layers are of its kind.
+    fn stretch(&self, layers: &[Layer], points: usize, rows: usize) -> Option<Stretch> {
+        let region = self.region.as_ref().filter(|_| !self.even)?;
+        // It takes a quarter of the memory of a trace.
+        let images = self.images.len();
+        let rows = (4 * rows).clamp(images, images * points);
+        let (start, way) = (self.start.clone(), self.way.clone());
+        Stretch::new(layers, start, way, region, rows)
+    }
+
+    /// [`gradient`](Self::gradient) by a stretch at the beginning of `layers`.
+    fn gradient_by_stretch(
+        &self,
+        mut stretch: Stretch,
+        layers: &[Layer],
+        points: &[Point],
+        masks: impl Fn(Range<usize>) -> Option<Masks>,
+    ) -> Tensor<4> {
+        let rest = &layers[stretch.layers()..];
+        let passes = points.len().div_ceil(stretch.rows() / self.images.len());
+        let together = points.len().div_ceil(passes);
+        let mut sum = self.way.zeros_like();
+        for first in (0..points.len()).step_by(together) {
+            let range = first..points.len().min(first + together);
+            let points = &points[range.clone()];
+            let alphas: Vec<f32> = (points.iter())
+                .flat_map(|point| point.alphas(self.images))
+                .collect();
+            add_evaluations(alphas.len() * stretch.layers());
+            let trace = Trace::for_gradients(rest, stretch.forward(&alphas), masks(range));
+            let start = one_hot(&trace, &self.targets.repeat(points.len()));
+            let g = propagate(trace.steps(), &Gradient, start);
+            let weights: Vec<f32> = points.iter().map(|point| point.weight).collect();
+            sum = stretch.add_gradients(g, &weights, sum);
+        }
+        sum
+    }
+}

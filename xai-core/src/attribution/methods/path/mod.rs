@@ -1,0 +1,173 @@
+//! Methods that gather gradients along the straight line from a baseline to the image.
+
+mod layered;
+mod parts;
+mod quadrature;
+
+use std::ops::Range;
+
+use rand::Rng;
+
+use crate::attribution::batch::for_each;
+use crate::attribution::{Batch, Differentiable, Explain, Method};
+use crate::device::Tensor;
+use crate::error::{Error, Result};
+use crate::network::ops;
+use crate::random;
+use layered::difference_times_gradients;
+
+pub(in crate::attribution) use quadrature::gauss_legendre;
+
+/// Integrated gradients (Sundararajan et al. 2017) from the panel's baseline, by Gauss-Legendre
+/// quadrature. Complete up to the quadrature's error.
+#[derive(Clone, Copy, Debug)]
+pub struct IntegratedGradients {
+    /// Points on the path.
+    pub steps: usize,
+}
+
+impl Default for IntegratedGradients {
+    fn default() -> Self {
+        Self { steps: 50 }
+    }
+}
+
+impl Method for IntegratedGradients {
+    fn name(&self) -> &'static str {
+        "integrated_gradients"
+    }
+}
+
+impl<M: Differentiable> Explain<M> for IntegratedGradients {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        at_least_one("integrated_gradients", "step", self.steps)?;
+        let (nodes, weights) = gauss_legendre(self.steps);
+        let points: Vec<Point> = nodes
+            .iter()
+            .zip(weights)
+            .map(|(&node, weight)| Point {
+                alphas: vec![node as f32],
+                weight: weight as f32,
+            })
+            .collect();
+        along_path(batch, self.name(), &points)
+    }
+}
+
+/// Expected gradients in the form of Captum's GradientShap without noise, from the panel's baseline:
+/// gradients at uniformly drawn points of the path.
+///
+/// An image's points are drawn from a stream of its own, named by its index.
+#[derive(Clone, Copy, Debug)]
+pub struct GradientShap {
+    /// Points an image.
+    pub samples: usize,
+    /// The seed of the draws.
+    pub seed: u64,
+}
+
+impl Default for GradientShap {
+    fn default() -> Self {
+        Self {
+            samples: 5,
+            seed: 0,
+        }
+    }
+}
+
+impl GradientShap {
+    /// Where on the path (0 the baseline, 1 the image) the gradients of image `index` are taken.
+    pub fn alphas(&self, index: u32) -> Vec<f32> {
+        let mut stream = random::stream(self.seed, &format!("gradient_shap/{index}"));
+        (0..self.samples).map(|_| stream.random()).collect()
+    }
+}
+
+impl Method for GradientShap {
+    fn name(&self) -> &'static str {
+        "gradient_shap"
+    }
+}
+
+impl<M: Differentiable> Explain<M> for GradientShap {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        at_least_one("gradient_shap", "sample", self.samples)?;
+        let drawn: Vec<_> = batch.index().iter().map(|&i| self.alphas(i)).collect();
+        let points: Vec<Point> = (0..self.samples)
+            .map(|sample| Point {
+                alphas: drawn.iter().map(|alphas| alphas[sample]).collect(),
+                weight: 1.0 / self.samples as f32,
+            })
+            .collect();
+        along_path(batch, self.name(), &points)
+    }
+}
+
+fn at_least_one(method: &str, what: &str, count: usize) -> Result<()> {
+    match count {
+        0 => Err(Error::invalid(format!(
+            "{method} needs at least one {what}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// One point of the path and the weight of the gradient there.
+struct Point {
+    /// Where it lies: one number for all images, or one for each.
+    alphas: Vec<f32>,
+    weight: f32,
+}
+
+impl Point {
+    /// The alpha of each of these images.
+    fn alphas(&self, images: &[usize]) -> impl Iterator<Item = f32> {
+        let of = |&image: &usize| self.alphas[image.min(self.alphas.len() - 1)];
+        images.iter().map(of)
+    }
+}
+
+/// The sum of weight * gradient at b + alpha (x - b) over `points`, which `gradient` is told some at a time:
+/// the places, row by row all images at a point, and which points. Added point by point.
+fn sum_over_points(
+    [start, way]: [&Tensor<4>; 2],
+    images: &[usize],
+    points: &[Point],
+    rows: usize,
+    mut gradient: impl FnMut(Tensor<4>, Range<usize>) -> Result<Tensor<4>>,
+) -> Result<Tensor<4>> {
+    let mut sum = way.zeros_like();
+    let together = (rows / images.len()).max(1);
+    for first in (0..points.len()).step_by(together) {
+        let range = first..points.len().min(first + together);
+        let points = &points[range.clone()];
+        let alphas: Vec<f32> = points
+            .iter()
+            .flat_map(|point| point.alphas(images))
+            .collect();
+        let places = ops::along(start.clone(), way.clone(), &alphas);
+        let weights: Vec<f32> = points.iter().map(|point| point.weight).collect();
+        sum = ops::add_weighted(sum, gradient(places, range)?, &weights);
+    }
+    Ok(sum)
+}
+
+/// `(x - b) * sum over points of weight * gradient at b + alpha (x - b)`, for the method of this name.
+fn along_path<M: Differentiable>(
+    batch: &Batch<'_, M>,
+    method: &str,
+    points: &[Point],
+) -> Result<Tensor<4>> {
+    if let Some(layered) = batch.layered() {
+        return difference_times_gradients(&layered, method, points);
+    }
+    let images = batch.targets().len();
+    let all: Vec<usize> = (0..images).collect();
+    let start = for_each(&batch.upload(batch.baseline_pixels()), images);
+    let way = batch.input() - start.clone();
+    let gradient = |places, points: Range<usize>| {
+        batch.gradient_at(places, &batch.targets().repeat(points.len()))
+    };
+    let gradient = sum_over_points([&start, &way], &all, points, batch.rows(), gradient)?;
+    Ok(way * gradient)
+}

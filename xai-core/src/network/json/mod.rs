@@ -1,0 +1,162 @@
+//! Networks written down as JSON, with their weights in a file beside.
+//!
+//! A network is a list of layers, in torch's terms:
+//!
+//! ```json
+//! [{"conv2d": {"in": 1, "out": 8, "kernel": 3, "stride": 1, "padding": 1, "bias": true}},
+//!  {"batch_norm2d": {"features": 8, "eps": 1e-5}}, "relu",
+//!  {"max_pool2d": {"kernel": 2, "stride": 2, "padding": 0}}, {"adaptive_avg_pool2d": [7, 7]},
+//!  "flatten", {"dropout": 0.5}, {"linear": {"in": 392, "out": 2, "bias": true}}]
+//! ```
+//!
+//! A kernel, stride, padding or dilation is a number or `[rows, columns]`. What can be left out is what torch
+//! lets one leave out. There are also
+//!
+//! ```json
+//! [{"conv2d": {"in": 8, "out": 8, "kernel": 3, "padding": 2, "dilation": 2, "groups": 8}},
+//!  {"avg_pool2d": {"kernel": 3, "stride": 2, "padding": 1, "count_include_pad": false}},
+//!  {"leaky_relu": 0.01}, {"elu": 1.0}, "gelu", "gelu_tanh", "sigmoid", "tanh",
+//!  {"residual": {"branch": [{"conv2d": {"in": 8, "out": 8, "kernel": 3, "padding": 1}}], "shortcut": []}}]
+//! ```
+//!
+//! where a residual block adds up the outputs of two lists of layers. An empty list hands its
+//! input on, as in most shortcuts.
+//!
+//! Weights are called as torch calls those of a `Sequential`: `0.weight`, `0.bias`,
+//! `1.running_mean`, …, where the number is the layer's place in the list, from 0; in a residual
+//! block `7.branch.0.weight`. Where a file has other names, a layer can say what they begin with:
+//! `{"conv2d": {"name": "encoder.conv1", "in": 1, "out": 8, "kernel": 3}}`. [`load_weights`](super::load_weights) tells which files there may be.
+//!
+//! Instead of a list there may be a name: `vgg16`, `vgg16_bn` or `resnet18`, torchvision's networks.
+
+mod format;
+mod layers;
+
+use std::fs;
+use std::path::Path;
+
+use safetensors::SafeTensors;
+
+use super::{Activation, Layer, Network, resnet, vgg, weights};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use format::{
+    AvgPool2dEntry, BatchNorm2dEntry, Conv2dEntry, Entry, LinearEntry, MaxPool2dEntry, Pair,
+    ResidualEntry,
+};
+use layers::layers;
+
+/// Reads a network: `description` is a JSON file or the name of one of torchvision's networks (then with
+/// `classes` classes); `weights` is a file that [`load_weights`](super::load_weights) takes.
+///
+/// # Errors
+/// Files that cannot be read, JSON that is no list of layers, weights that do not fit: all of them
+/// are named at once.
+pub fn read(description: &str, classes: usize, weights: &Path, device: &Device) -> Result<Network> {
+    let known = match description {
+        "vgg16" => Some(vgg::torchvision(classes, false, device)),
+        "vgg16_bn" => Some(vgg::torchvision(classes, true, device)),
+        "resnet18" => Some(resnet::torchvision(classes, device)),
+        _ => None,
+    };
+    if let Some(mut network) = known {
+        weights::load_weights(&mut network, weights)?;
+        return Ok(network);
+    }
+    let json = fs::read_to_string(description).map_err(|problem| {
+        let names = "`vgg16`, `vgg16_bn` or `resnet18`";
+        Error::file(description, format!("{problem}; give a file or {names}"))
+    })?;
+    let wrong = |problem| Error::file(description, problem);
+    let (mut network, names) = untrained(&json, device).map_err(wrong)?;
+    weights::load_named(&mut network, &names, weights)?;
+    Ok(network)
+}
+
+/// The network that `json` describes, with its weights from among the tensors that `file` holds, on
+/// `device`.
+///
+/// # Errors
+/// JSON that is no such list; weights that are missing, no floats or of another shape: all of them
+/// are named at once.
+pub fn network(json: &str, file: &SafeTensors<'_>, device: &Device) -> Result<Network> {
+    let (mut network, names) = untrained(json, device)?;
+    weights::take_from(&mut network, &names, file)?;
+    Ok(network)
+}
+
+/// The network that `json` describes, with weights of zero, and what the names of the weights begin
+/// with, for each layer that has any.
+fn untrained(json: &str, device: &Device) -> Result<(Network, Vec<String>)> {
+    let entries: Vec<Entry> = serde_json::from_str(json)
+        .map_err(|problem| Error::invalid(format!("this is no list of layers: {problem}")))?;
+    let mut names = Vec::new();
+    let layers = layers(entries, "", device, &mut names)?;
+    Ok((Network::new(layers), names))
+}
+
+/// The list of layers that [`network`] reads, for a network that is there.
+pub fn describe(network: &Network) -> String {
+    let entries: Vec<Entry> = network.layers.iter().map(entry).collect();
+    serde_json::to_string(&entries).expect("numbers and names are always JSON")
+}
+
+fn entry(layer: &Layer) -> Entry {
+    match layer {
+        Layer::Conv2d(conv) => {
+            let [out, _, kh, kw] = conv.weight.dims();
+            Entry::Conv2d(Conv2dEntry {
+                name: None,
+                inputs: conv.inputs(),
+                out,
+                kernel: Pair::Each([kh, kw]),
+                stride: Pair::Each(conv.stride),
+                padding: Pair::Each(conv.padding),
+                dilation: Pair::Each(conv.dilation),
+                groups: conv.groups,
+                bias: conv.bias.is_some(),
+            })
+        }
+        Layer::Linear(linear) => {
+            let [out, inputs] = linear.weight.dims();
+            Entry::Linear(LinearEntry {
+                name: None,
+                inputs,
+                out,
+                bias: linear.bias.is_some(),
+            })
+        }
+        Layer::BatchNorm2d(norm) => Entry::BatchNorm2d(BatchNorm2dEntry {
+            name: None,
+            features: norm.weight.dims()[0],
+            eps: norm.epsilon,
+        }),
+        Layer::Relu => Entry::Relu,
+        Layer::Activation(function) => match *function {
+            Activation::LeakyRelu(slope) => Entry::LeakyRelu(slope),
+            Activation::Elu(alpha) => Entry::Elu(alpha),
+            Activation::Gelu => Entry::Gelu,
+            Activation::GeluTanh => Entry::GeluTanh,
+            Activation::Sigmoid => Entry::Sigmoid,
+            Activation::Tanh => Entry::Tanh,
+        },
+        Layer::MaxPool2d(window) => Entry::MaxPool2d(MaxPool2dEntry {
+            kernel: Pair::Each(window.kernel),
+            stride: Some(Pair::Each(window.stride)),
+            padding: Pair::Each(window.padding),
+        }),
+        Layer::AvgPool2d(pool) => Entry::AvgPool2d(AvgPool2dEntry {
+            kernel: Pair::Each(pool.window.kernel),
+            stride: Some(Pair::Each(pool.window.stride)),
+            padding: Pair::Each(pool.window.padding),
+            count_include_pad: pool.count_include_pad,
+        }),
+        Layer::AdaptiveAvgPool2d(output) => Entry::AdaptiveAvgPool2d(Pair::Each(*output)),
+        Layer::Flatten => Entry::Flatten,
+        Layer::Dropout(rate) => Entry::Dropout(*rate),
+        Layer::Residual(block) => Entry::Residual(ResidualEntry {
+            branch: block.branch.iter().map(entry).collect(),
+            shortcut: block.shortcut.iter().map(entry).collect(),
+        }),
+    }
+}
