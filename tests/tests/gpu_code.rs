@@ -124,7 +124,8 @@ fn training_steps_have_the_kernels_gradients() {
             let numbers = gradients.flat_map(|(at, (layer, gradients))| {
                 // The bias before a batch norm has no influence: its gradient is rounding.
                 let counts = !batch_norm || at == last || matches!(layer, Layer::BatchNorm2d(_));
-                let gradients = gradients.map(|g| [Some(g.weight), g.bias.filter(|_| counts)]);
+                let gradients =
+                    gradients.map(|g| [Some(g.weight.into_numbers()), g.bias.filter(|_| counts)]);
                 gradients.into_iter().flatten()
             });
             let numbers = numbers

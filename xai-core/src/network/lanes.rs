@@ -43,6 +43,13 @@ pub(super) trait Lanes: Copy {
         [Self::load(a), Self::load(b), Self::load(c), Self::load(d)]
     }
 
+    /// Rows to columns.
+    #[inline(always)]
+    fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+        let rows = rows.map(Self::store);
+        std::array::from_fn(|at| Self::load(&std::array::from_fn(|lane| rows[lane][at])))
+    }
+
     /// The reverse of [`deal`](Self::deal).
     #[inline(always)]
     fn gather([a, b, c, d]: [Self; 4], to: &mut [f32; 4 * LANES]) {
@@ -189,6 +196,38 @@ pub(super) mod x86 {
                     Self(_mm512_shuffle_f32x4::<0x44>(b, d)),
                     Self(_mm512_shuffle_f32x4::<0xee>(b, d)),
                 ]
+            }
+        }
+        #[inline(always)]
+        fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+            let r = rows.map(|Self(row)| row);
+            let mut t = r;
+            unsafe {
+                // Squares of four by four: then register 4 i + k has columns k, 4 + k, 8 + k and 12 + k of rows
+                // 4 i to 4 i + 3, ...
+                for i in (0..LANES).step_by(4) {
+                    let low = _mm512_castps_pd(_mm512_unpacklo_ps(r[i], r[i + 1]));
+                    let high = _mm512_castps_pd(_mm512_unpackhi_ps(r[i], r[i + 1]));
+                    let next_low = _mm512_castps_pd(_mm512_unpacklo_ps(r[i + 2], r[i + 3]));
+                    let next_high = _mm512_castps_pd(_mm512_unpackhi_ps(r[i + 2], r[i + 3]));
+                    t[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, next_low));
+                    t[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, next_low));
+                    t[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high, next_high));
+                    t[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high, next_high));
+                }
+                // ... and then quarters change places.
+                let mut columns = t;
+                for k in 0..4 {
+                    let even = _mm512_shuffle_f32x4::<0x88>(t[k], t[4 + k]);
+                    let odd = _mm512_shuffle_f32x4::<0xdd>(t[k], t[4 + k]);
+                    let next_even = _mm512_shuffle_f32x4::<0x88>(t[8 + k], t[12 + k]);
+                    let next_odd = _mm512_shuffle_f32x4::<0xdd>(t[8 + k], t[12 + k]);
+                    columns[k] = _mm512_shuffle_f32x4::<0x88>(even, next_even);
+                    columns[4 + k] = _mm512_shuffle_f32x4::<0x88>(odd, next_odd);
+                    columns[8 + k] = _mm512_shuffle_f32x4::<0xdd>(even, next_even);
+                    columns[12 + k] = _mm512_shuffle_f32x4::<0xdd>(odd, next_odd);
+                }
+                columns.map(Self)
             }
         }
         #[inline(always)]

@@ -4,11 +4,16 @@
 //! Each output is a chain of fused multiply-adds whose order depends on the layer alone, so that
 //! neither threads nor the other rows of a batch change a bit.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
-use super::dots::{OUT, ROWS, dot_tile, rest};
-use super::lanes::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut};
+use super::lanes::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut, prefetch};
 
+/// Outputs of a tile of dot products, which is held in registers.
+const OUT: usize = 4;
+/// Rows of a batch in a tile.
+const ROWS: usize = 6;
 /// Outputs computed by one task.
 const OUTPUTS: usize = 32;
 /// Inputs whose gradient is computed by one task.
@@ -67,6 +72,67 @@ fn dot_products_with<V: Lanes>(
 }
 dispatch!(dot_products, dot_products_with, (x: &[f32], weight: &[f32], inputs: usize, sums: &mut [[f32; LANES]]) -> ());
 
+/// Adds to `sums[a * n + b]` the products of rows `a` of `first` and `b` of `second`, lane by lane,
+/// at the columns `range`: of the first `outs` (at most [`OUT`]) and `rows` (at most `R`) rows.
+/// Rows are `len` apart.
+#[inline(always)]
+fn dot_tile<V: Lanes, const R: usize>(
+    (first, outs): (&[f32], usize),
+    (second, rows): (&[f32], usize),
+    len: usize,
+    range: Range<usize>,
+    sums: &mut [[f32; LANES]],
+    n: usize,
+) {
+    // Where there are fewer, the last ones are computed again and not kept.
+    let (outs, rows) = (outs.min(OUT), rows.min(R));
+    let mut tile = [[V::splat(0.0); R]; OUT];
+    for out in 0..outs {
+        for row in 0..rows {
+            tile[out][row] = V::load(&sums[out * n + row]);
+        }
+    }
+    let whole = range.len() - range.len() % LANES;
+    let mut vectors = [V::splat(0.0); R];
+    for at in range.clone().step_by(LANES) {
+        let last = at == range.start + whole;
+        for row in 0..R {
+            let x = &second[row.min(rows - 1) * len..][..range.end];
+            vectors[row] = if last {
+                rest(&x[at..])
+            } else {
+                V::load(lanes_at(x, at))
+            };
+        }
+        for out in 0..OUT {
+            let w = &first[out.min(outs - 1) * len..][..range.end];
+            // Of the next chunk: rows are too far apart for the processor to know what comes next.
+            prefetch(w.as_ptr().wrapping_add(at + CHUNK));
+            let w = if last {
+                rest(&w[at..])
+            } else {
+                V::load(lanes_at(w, at))
+            };
+            for row in 0..R {
+                tile[out][row] = w.mul_add(vectors[row], tile[out][row]);
+            }
+        }
+    }
+    for out in 0..outs {
+        for row in 0..rows {
+            sums[out * n + row] = tile[out][row].store();
+        }
+    }
+}
+
+/// Fewer numbers than a vector has lanes; the others are 0.
+#[inline(always)]
+fn rest<V: Lanes>(x: &[f32]) -> V {
+    let mut lanes = [0.0; LANES];
+    lanes[..x.len()].copy_from_slice(x);
+    V::load(&lanes)
+}
+
 /// `g` `[n][outputs]` times `weight` `[outputs][inputs]`: `[n][inputs]`, the gradient of [`forward`]
 /// for `x`.
 pub(super) fn input_grad(g: &[f32], weight: &[f32], [n, inputs, outputs]: [usize; 3]) -> Vec<f32> {
@@ -104,7 +170,8 @@ fn sum_rows_with<V: Lanes>(
     for out in (0..outputs).step_by(OUT) {
         // Outputs that there are not count as zeros.
         let outs = OUT.min(outputs - out);
-        for (g, sums) in g.chunks_exact(outputs).zip(sums.chunks_exact_mut(COLUMNS)) {
+        let rows = g.chunks_exact(outputs).zip(sums.chunks_exact_mut(COLUMNS));
+        for (row, (g, sums)) in rows.enumerate() {
             let mut factors = [V::splat(0.0); OUT];
             for at in 0..outs {
                 factors[at] = V::splat(g[out + at]);
@@ -113,6 +180,10 @@ fn sum_rows_with<V: Lanes>(
                 let mut sum = V::load(lanes_at(sums, column));
                 for (at, factor) in factors.iter().enumerate().take(outs) {
                     let w = &weight[(out + at) * inputs..];
+                    if row == 0 {
+                        // What the next outputs need: rows are too far apart for the processor to know it.
+                        prefetch(w.as_ptr().wrapping_add(OUT * inputs + column));
+                    }
                     let w = match columns - column < LANES {
                         true => rest(&w[column..columns]),
                         false => V::load(lanes_at(w, column)),

@@ -4,7 +4,6 @@
 
 mod activation;
 mod conv;
-mod dots;
 mod dropout;
 mod exact;
 mod file;

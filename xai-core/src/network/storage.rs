@@ -62,12 +62,16 @@ mod place {
     }
 
     /// Changes numbers in place; those of a tensor in use elsewhere are copied before.
-    pub fn change<const D: usize>(tensor: Tensor<D>, change: impl FnOnce(&mut [f32])) -> Tensor<D> {
-        let tensor = tensor.into_primitive().tensor();
-        let mut own = tensor.to_contiguous();
-        drop(tensor);
-        change(own.storage_mut());
-        Tensor::from_primitive(TensorPrimitive::Float(own))
+    pub fn change<const D: usize, const K: usize>(
+        tensors: [Tensor<D>; K],
+        change: impl FnOnce([&mut [f32]; K]),
+    ) -> [Tensor<D>; K] {
+        let mut own = tensors.map(|tensor| {
+            let tensor = tensor.into_primitive().tensor();
+            tensor.to_contiguous()
+        });
+        change(own.each_mut().map(FlexTensor::storage_mut));
+        own.map(|own| Tensor::from_primitive(TensorPrimitive::Float(own)))
     }
 
     /// What stays the same as long as nobody changes the numbers, and is gone when they are.
@@ -112,11 +116,16 @@ mod place {
     }
 
     /// Changes numbers.
-    pub fn change<const D: usize>(tensor: Tensor<D>, change: impl FnOnce(&mut [f32])) -> Tensor<D> {
-        let (shape, device) = (tensor.dims(), tensor.device());
-        let Numbers(mut own) = numbers(tensor);
-        change(&mut own);
-        from_numbers(own, shape, &device)
+    pub fn change<const D: usize, const K: usize>(
+        tensors: [Tensor<D>; K],
+        change: impl FnOnce([&mut [f32]; K]),
+    ) -> [Tensor<D>; K] {
+        let mut own = tensors.map(|tensor| {
+            let (shape, device) = (tensor.dims(), tensor.device());
+            (numbers(tensor).0, shape, device)
+        });
+        change(own.each_mut().map(|(numbers, ..)| numbers.as_mut_slice()));
+        own.map(|(numbers, shape, device)| from_numbers(numbers, shape, &device))
     }
 
     /// Copies have none.

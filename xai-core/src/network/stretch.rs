@@ -280,9 +280,10 @@ impl Stretch {
                 }
             }
         };
-        change(sum, |sum| {
+        let [sum] = change([sum], |[sum]| {
             sum.par_chunks_mut(h * w).enumerate().for_each(add)
-        })
+        });
+        sum
     }
 }
 

@@ -8,7 +8,7 @@ use burn::tensor::{TensorData, activation};
 use rand::Rng;
 
 use crate::device::Tensor;
-use crate::network::ops::{self, IntTensor};
+use crate::network::ops::{self, Gradient, IntTensor};
 use crate::network::{BatchNorm2d, Conv2d, Layer, Linear, Network, dropout_mask};
 
 /// Weight of the newest batch in the running statistics of a batch normalisation, as in torch.
@@ -27,10 +27,10 @@ enum Saved {
     Norm(Tensor<4>, Tensor<1>, Tensor<1>),
 }
 
-/// The gradients of one layer's parameters, each flattened: those of the weight and of the bias.
+/// The gradients of one layer's parameters.
 pub struct Gradients {
-    /// Of the weight, flattened.
-    pub weight: Tensor<1>,
+    /// Of the weight.
+    pub weight: Gradient,
     /// Of the bias, if the layer has one.
     pub bias: Option<Tensor<1>>,
 }
@@ -93,7 +93,8 @@ fn has_parameters(layer: &Layer) -> bool {
 
 fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut impl Rng) -> (Tensor<4>, Saved) {
     match layer {
-        Layer::Conv2d(_) | Layer::Linear(_) => (layer.forward(x.clone()), Saved::Input(x)),
+        // Which of equal pixels a pooling takes is of no account here.
+        Layer::Conv2d(conv) => (conv.forward_loose(x.clone()), Saved::Input(x)),
         Layer::Relu => {
             let y = ops::relu(x);
             // The sign of the output says as much as that of the input, which may be freed.
@@ -104,7 +105,7 @@ fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut impl Rng) -> (Tensor<4>, S
             let (y, index) = ops::max_pool2d(x, window);
             (y, Saved::Pool(index, shape))
         }
-        Layer::Activation(_) => (layer.forward(x.clone()), Saved::Input(x)),
+        Layer::Linear(_) | Layer::Activation(_) => (layer.forward(x.clone()), Saved::Input(x)),
         Layer::AvgPool2d(_) | Layer::AdaptiveAvgPool2d(_) | Layer::Flatten => {
             let shape = x.dims();
             (layer.forward(x), Saved::Shape(shape))
@@ -213,7 +214,7 @@ fn conv_backward(
     let bias = conv.bias.as_ref().map(|_| ops::bias_grad(g.clone()));
     let weight = conv.weight_grad(x, g.clone());
     let gradients = Gradients {
-        weight: weight.flatten(0, 3),
+        weight: Gradient::Numbers(weight.flatten(0, 3)),
         bias,
     };
     let down = if further {
@@ -231,7 +232,7 @@ fn linear_backward(
     further: bool,
 ) -> (Tensor<4>, Option<Gradients>) {
     let gradients = Gradients {
-        weight: ops::linear_weight_grad(x, g.clone()).flatten(0, 1),
+        weight: Gradient::Product { x, g: g.clone() },
         bias: linear.bias.as_ref().map(|_| ops::bias_grad(g.clone())),
     };
     let down = if further {
@@ -260,7 +261,7 @@ fn norm_backward(
     let shift = -(a.clone() * sum_g.clone() / count) - b.clone() * mean;
     let down = ops::channel_combine(g, x, [a, b, shift]);
     let gradients = Gradients {
-        weight: weight_grad,
+        weight: Gradient::Numbers(weight_grad),
         bias: Some(sum_g),
     };
     (down, Some(gradients))

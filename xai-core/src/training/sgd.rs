@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::backward::Gradients;
-use crate::device::Tensor;
+use crate::device::{Tensor, on_cpu};
 use crate::network::Layer;
+use crate::network::ops::{self, Gradient};
 
 /// The optimiser's constants.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,21 +59,17 @@ impl Optimizer {
     }
 }
 
-/// What an optimiser remembers of one parameter.
-struct Moments {
-    /// The velocity, or the running mean of the gradient.
-    first: Tensor<1>,
-    /// The running mean of the squared gradient (Adam).
-    second: Tensor<1>,
-}
-
 /// The state of an optimiser over a sequence of layers.
 #[derive(Default)]
 pub struct State {
     steps: i32,
     /// Of each layer: those of its weight and of its bias.
-    layers: Vec<[Option<Moments>; 2]>,
+    layers: Vec<[Moments; 2]>,
 }
+
+/// What an optimiser remembers of one parameter, flattened: the velocity, or the running means of the gradient and of
+/// its square (Adam). Nothing before the first step.
+type Moments = Vec<Tensor<1>>;
 
 impl State {
     /// One update of all parameters of `layers` at learning rate `rate`.
@@ -84,89 +81,148 @@ impl State {
         optimizer: &Optimizer,
     ) {
         self.steps += 1;
-        self.layers.resize_with(layers.len(), || [None, None]);
-        for ((layer, gradients), [weight, bias]) in
+        self.layers.resize_with(layers.len(), Default::default);
+        let step = Step {
+            optimizer,
+            rate,
+            steps: self.steps,
+        };
+        for ((layer, gradients), [of_weight, of_bias]) in
             layers.iter_mut().zip(gradients).zip(&mut self.layers)
         {
-            if let Some(gradients) = gradients {
-                let step = Gradients {
-                    weight: step(weight, gradients.weight, optimizer, self.steps),
-                    bias: gradients.bias.map(|g| step(bias, g, optimizer, self.steps)),
-                };
-                descend(layer, &step, rate);
+            let Some(Gradients { weight, bias }) = gradients else {
+                continue;
+            };
+            let parameter = match layer {
+                Layer::Conv2d(conv) => {
+                    step.take(&mut conv.weight, of_weight, weight);
+                    conv.bias.as_mut()
+                }
+                Layer::Linear(linear) => {
+                    step.take(&mut linear.weight, of_weight, weight);
+                    linear.bias.as_mut()
+                }
+                Layer::BatchNorm2d(norm) => {
+                    step.take(&mut norm.weight, of_weight, weight);
+                    Some(&mut norm.bias)
+                }
+                _ => None,
+            };
+            if let (Some(parameter), Some(bias)) = (parameter, bias) {
+                step.take(parameter, of_bias, Gradient::Numbers(bias));
             }
         }
     }
 }
 
-/// The direction in which one parameter goes, at a rate of 1.
-fn step(
-    moments: &mut Option<Moments>,
-    g: Tensor<1>,
-    optimizer: &Optimizer,
+/// One step of an optimiser.
+struct Step<'a> {
+    optimizer: &'a Optimizer,
+    rate: f64,
+    /// Which one, counted from 1.
     steps: i32,
-) -> Tensor<1> {
-    const BETA: [f64; 2] = [0.9, 0.999];
-    let old = moments.take().unwrap_or_else(|| Moments {
-        first: g.zeros_like(),
-        second: g.zeros_like(),
-    });
-    match optimizer {
-        Optimizer::Sgd(sgd) => {
-            let first = old.first * sgd.momentum + g;
-            *moments = Some(Moments {
-                first: first.clone(),
-                ..old
-            });
-            first
-        }
-        Optimizer::Adam(_) => {
-            let first = old.first * BETA[0] + g.clone() * (1.0 - BETA[0]);
-            let second = old.second * BETA[1] + g.square() * (1.0 - BETA[1]);
-            let unbiased = [&first, &second]
-                .into_iter()
-                .zip(BETA)
-                .map(|(mean, beta)| mean.clone() / (1.0 - beta.powi(steps)));
-            let [mean, square]: [Tensor<1>; 2] = unbiased
-                .collect::<Vec<_>>()
-                .try_into()
-                .expect("two moments");
-            *moments = Some(Moments { first, second });
-            mean / (square.sqrt() + 1e-8)
-        }
+}
+
+impl Step<'_> {
+    /// Changes one parameter and its moments: on a CPU where they lie, in one pass over each.
+    fn take<const D: usize>(&self, p: &mut Tensor<D>, moments: &mut Moments, g: Gradient) {
+        let (shape, device) = (p.dims(), p.device());
+        // A second reference to the parameter's numbers would mean a copy of them.
+        let flat = std::mem::replace(p, Tensor::empty([0; D], &device)).flatten(0, D - 1);
+        let here = on_cpu(&device);
+        let new = match self.optimizer {
+            Optimizer::Sgd(sgd) => {
+                let [v] = taken(moments, &flat);
+                let [p, v] = match here {
+                    true => sgd_here([flat, v], g, sgd.momentum, self.rate),
+                    false => sgd_there([flat, v], g.into_numbers(), sgd.momentum, self.rate),
+                };
+                moments.push(v);
+                p
+            }
+            Optimizer::Adam(_) => {
+                let [mean, square] = taken(moments, &flat);
+                let [p, mean, square] = match here {
+                    true => adam_here([flat, mean, square], g, self.rate, self.steps),
+                    false => {
+                        let g = g.into_numbers();
+                        adam_there([flat, mean, square], g, self.rate, self.steps)
+                    }
+                };
+                moments.extend([mean, square]);
+                p
+            }
+        };
+        *p = new.reshape(shape);
     }
 }
 
-fn descend(layer: &mut Layer, velocity: &Gradients, rate: f64) {
-    fn down<const D: usize>(p: &mut Tensor<D>, v: &Tensor<1>, rate: f64) {
-        let shape = p.dims();
-        let step = v.clone().reshape(shape) * rate;
-        *p = p.clone() - step;
-    }
-    let bias = match layer {
-        Layer::Conv2d(conv) => {
-            down(&mut conv.weight, &velocity.weight, rate);
-            conv.bias.as_mut()
+/// The moments of a parameter, zeros before the first step.
+fn taken<const K: usize>(moments: &mut Moments, p: &Tensor<1>) -> [Tensor<1>; K] {
+    let known = std::mem::take(moments).try_into();
+    known.unwrap_or_else(|_| std::array::from_fn(|_| p.zeros_like()))
+}
+
+/// v = m v + g, p = p - rate v.
+fn sgd_here([p, v]: [Tensor<1>; 2], g: Gradient, momentum: f64, rate: f64) -> [Tensor<1>; 2] {
+    let (momentum, rate) = (momentum as f32, rate as f32);
+    ops::update([p, v], g, |[p, v], g| {
+        for ((p, v), g) in p.iter_mut().zip(v).zip(g) {
+            *v = momentum * *v + g;
+            *p -= rate * *v;
         }
-        Layer::Linear(linear) => {
-            down(&mut linear.weight, &velocity.weight, rate);
-            linear.bias.as_mut()
+    })
+}
+
+/// The same by Burn's operations.
+fn sgd_there([p, v]: [Tensor<1>; 2], g: Tensor<1>, momentum: f64, rate: f64) -> [Tensor<1>; 2] {
+    let v = v * momentum + g;
+    [p - v.clone() * rate, v]
+}
+
+/// How much Adam's running means keep in a step.
+const BETA: [f64; 2] = [0.9, 0.999];
+/// What keeps Adam's divisor from 0.
+const EPSILON: f64 = 1e-8;
+
+/// What makes the running means unbiased after so many steps.
+fn corrections(steps: i32) -> [f64; 2] {
+    BETA.map(|beta| 1.0 / (1.0 - beta.powi(steps)))
+}
+
+/// The running means move, then p = p - rate mean / (sqrt(square) + epsilon) of the unbiased ones.
+fn adam_here(tensors: [Tensor<1>; 3], g: Gradient, rate: f64, steps: i32) -> [Tensor<1>; 3] {
+    let [of_mean, of_square] = corrections(steps).map(|x| x as f32);
+    let (keep, add) = (BETA.map(|x| x as f32), BETA.map(|x| (1.0 - x) as f32));
+    let (rate, epsilon) = (rate as f32, EPSILON as f32);
+    ops::update(tensors, g, |[p, mean, square], g| {
+        for (((p, mean), square), g) in p.iter_mut().zip(mean).zip(square).zip(g) {
+            *mean = keep[0] * *mean + add[0] * g;
+            *square = keep[1] * *square + add[1] * (g * g);
+            *p -= rate * (of_mean * *mean) / ((of_square * *square).sqrt() + epsilon);
         }
-        Layer::BatchNorm2d(norm) => {
-            down(&mut norm.weight, &velocity.weight, rate);
-            Some(&mut norm.bias)
-        }
-        _ => None,
-    };
-    if let (Some(bias), Some(velocity)) = (bias, &velocity.bias) {
-        down(bias, velocity, rate);
-    }
+    })
+}
+
+/// The same by Burn's operations.
+fn adam_there(
+    [p, mean, square]: [Tensor<1>; 3],
+    g: Tensor<1>,
+    rate: f64,
+    steps: i32,
+) -> [Tensor<1>; 3] {
+    let [of_mean, of_square] = corrections(steps);
+    let mean = mean * BETA[0] + g.clone() * (1.0 - BETA[0]);
+    let square = square * BETA[1] + g.square() * (1.0 - BETA[1]);
+    let divisor = (square.clone() * of_square).sqrt() + EPSILON;
+    let p = p - mean.clone() * of_mean * rate / divisor;
+    [p, mean, square]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::DeviceChoice;
+    use crate::device::{DeviceChoice, Products, as_on_gpu};
     use crate::network::Linear;
 
     /// One weight, three gradients; the expected values are torch.optim's (torch 2, float64).
@@ -181,27 +237,32 @@ mod tests {
                 [0.200000001, 0.173366297, 0.139323383],
             ),
         ];
-        for (optimizer, expected) in expected {
-            let mut layers = [Layer::Linear(Linear {
-                weight: Tensor::from_data([[0.3]], &device),
-                bias: None,
-            })];
-            let mut state = State::default();
-            for (g, expected) in [1.0, -0.5, 0.25].into_iter().zip(expected) {
-                let gradients = Gradients {
-                    weight: Tensor::from_data([g], &device),
+        // In place, and as on a GPU.
+        let test = || {
+            for (optimizer, expected) in expected {
+                let mut layers = [Layer::Linear(Linear {
+                    weight: Tensor::from_data([[0.3]], &device),
                     bias: None,
-                };
-                state.update(&mut layers, vec![Some(gradients)], 0.1, &optimizer);
-                let Layer::Linear(linear) = &layers[0] else {
-                    unreachable!("it is put in above")
-                };
-                let weight: f32 = linear.weight.clone().into_scalar();
-                assert!(
-                    (f64::from(weight) - expected).abs() < 1e-6,
-                    "{optimizer:?}: {weight}"
-                );
+                })];
+                let mut state = State::default();
+                for (g, expected) in [1.0, -0.5, 0.25].into_iter().zip(expected) {
+                    let gradients = Gradients {
+                        weight: Gradient::Numbers(Tensor::from_data([g], &device)),
+                        bias: None,
+                    };
+                    state.update(&mut layers, vec![Some(gradients)], 0.1, &optimizer);
+                    let Layer::Linear(linear) = &layers[0] else {
+                        unreachable!("it is put in above")
+                    };
+                    let weight: f32 = linear.weight.clone().into_scalar();
+                    assert!(
+                        (f64::from(weight) - expected).abs() < 1e-6,
+                        "{optimizer:?}: {weight}"
+                    );
+                }
             }
-        }
+        };
+        test();
+        as_on_gpu(Products::Fast, test);
     }
 }

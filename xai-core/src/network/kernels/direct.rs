@@ -1,4 +1,4 @@
-//! Convolution by its definition, and products of matrices, which are convolutions of one tap.
+//! Convolution by its definition.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::shape::{GROUP_FLOATS, Shape, pad, tap_offsets};
 use crate::network::lanes::{LANES, Lanes, dispatch};
 
 /// Output channels held in registers.
-const OUT: usize = 8;
+pub(super) const OUT: usize = 8;
 /// Vectors of positions held in registers.
 const RUN: usize = 3;
 /// Positions computed at a time.
@@ -130,7 +130,7 @@ fn conv_group(
 }
 
 /// One block of positions for [`OUT`] output channels: the sum over input channels and taps.
-type Sums = [[[f32; LANES]; RUN]; OUT];
+pub(super) type Sums = [[[f32; LANES]; RUN]; OUT];
 
 /// The sums of one block of positions, which begins at `lines`; lines are `line` apart.
 #[inline(always)]
@@ -162,35 +162,7 @@ fn correlate_with<V: Lanes>(
     }
     stored
 }
-dispatch!(correlate, correlate_with, (lines: &[f32], line: usize, weights: &[f32], offsets: &[usize]) -> Sums);
-
-/// The product of `a` `[n][k]` and `b` `[k][m]`: the rows of `b` are lines of `k` channels, and `a`
-/// holds the weights of `n` outputs with one tap.
-pub(in crate::network) fn matmul(a: &[f32], b: &[f32], [n, k, m]: [usize; 3]) -> Vec<f32> {
-    let packed = pack(a, n, k, 1);
-    // The last columns, in lines that are long enough for a whole block.
-    let whole = m - m % BLOCK;
-    let mut last = vec![0.0; k * BLOCK];
-    for (to, from) in last.chunks_exact_mut(BLOCK).zip(b.chunks_exact(m)) {
-        to[..m - whole].copy_from_slice(&from[whole..]);
-    }
-    let mut y = vec![0.0; n * m];
-    y.par_chunks_mut(OUT * m)
-        .zip(packed.par_chunks(k * OUT))
-        .for_each(|(y, weights)| {
-            for start in (0..m).step_by(BLOCK) {
-                let sums = match start < whole {
-                    true => correlate(&b[start..], m, weights, &[0]),
-                    false => correlate(&last, BLOCK, weights, &[0]),
-                };
-                for (row, sums) in y.chunks_exact_mut(m).zip(&sums) {
-                    let to = &mut row[start..m.min(start + BLOCK)];
-                    to.copy_from_slice(&sums.as_flattened()[..to.len()]);
-                }
-            }
-        });
-    y
-}
+dispatch!(pub(super) correlate, correlate_with, (lines: &[f32], line: usize, weights: &[f32], offsets: &[usize]) -> Sums);
 
 /// The gradient of [`conv`] for its input: the correlation of `g` `[n][out][h'][w']` with the
 /// weights turned by 180 degrees and their channels exchanged.

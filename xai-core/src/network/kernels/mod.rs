@@ -1,5 +1,5 @@
-//! The CPU kernels behind [`ops`](super::ops): convolution with stride 1 and its two gradients,
-//! products of matrices, maximum pooling, the gate of a ReLU, and sums and scalings by channel.
+//! The CPU kernels behind [`ops`](super::ops): convolution with stride 1 and its two gradients, maximum
+//! pooling, the gate of a ReLU, sums and scalings by channel, and updates of parameters.
 //!
 //! **Layout.** A group of images is copied into zero-padded planes `[channel][image][row][column]`.
 //! Seen as one long line, the input of output position `p` at kernel offset `(ky, kx)` is position
@@ -20,10 +20,12 @@ mod direct;
 mod pointwise;
 mod pooling;
 mod shape;
+mod update;
 mod weight_grad;
 
-pub(super) use direct::{conv, conv_input_grad, matmul, pack};
+pub(super) use direct::{conv, conv_input_grad, pack};
 pub(super) use pointwise::{add_weighted, along, channel_combine, channel_sums, gate, relu};
 pub(super) use pooling::{max_pool, max_unpool};
 pub(super) use shape::Shape;
+pub(super) use update::{update, update_by_product};
 pub(super) use weight_grad::conv_weight_grad;

@@ -1,9 +1,8 @@
-//! The gradient of a convolution for its weight.
+//! The gradient of a convolution for its weight, where there are few channels.
 
 use rayon::prelude::*;
 
-use super::shape::{Shape, pad, tap_offsets};
-use crate::network::dots;
+use super::shape::{Shape, pad};
 use crate::network::lanes::{LANES, Lanes, dispatch};
 
 /// Output channels, input channels and taps of the register tile of the weight gradient.
@@ -13,13 +12,11 @@ const TILE_TAPS: usize = 3;
 const TILE: usize = TILE_OUT * TILE_IN * TILE_TAPS;
 type Tile = [[f32; LANES]; TILE];
 
-/// The gradient of [`conv`] for its weight, `[out][in][kh][kw]`, for kernels of three columns.
+/// The gradient of [`conv`](super::conv) for its weight, `[out][in][kh][kw]`, for kernels of three columns. Where there
+/// are many channels, [`winograd`](crate::network::winograd) is faster.
 pub(in crate::network) fn conv_weight_grad(x: &[f32], g: &[f32], shape: &Shape) -> Vec<f32> {
     assert_eq!(shape.kernel[1], TILE_TAPS);
     let Shape { input, output, .. } = *shape;
-    if input * output >= WIDE {
-        return wide_weight_grad(x, g, shape);
-    }
     let (x_len, g_len) = (
         input * shape.plane[0] * shape.plane[1],
         output * shape.out_plane()[0] * shape.out_plane()[1],
@@ -38,85 +35,6 @@ pub(in crate::network) fn conv_weight_grad(x: &[f32], g: &[f32], shape: &Shape) 
     }
     sum
 }
-
-/// Pairs of channels from which on the weight gradient's lanes would not stay in the caches, so that
-/// [`wide_weight_grad`] takes over.
-const WIDE: usize = 32 * 32;
-/// Positions summed before the next pair of channels, so that lines stay in the first-level cache.
-const POSITIONS: usize = 64 * LANES;
-/// Positions of images that are put in one line, about.
-const LINE: usize = 4 * POSITIONS;
-/// Output channels of a task.
-const PART: usize = 2 * dots::OUT;
-
-/// [`conv_weight_grad`] for many channels: each task has some output channels, and for each tap the
-/// dot products of their lines with those of all input channels, shifted by the tap.
-fn wide_weight_grad(x: &[f32], g: &[f32], shape: &Shape) -> Vec<f32> {
-    let Shape { input, output, .. } = *shape;
-    let [rows, pitch] = shape.padded();
-    let x_len = input * shape.plane[0] * shape.plane[1];
-    let g_len = output * shape.out_plane().iter().product::<usize>();
-    let offsets = tap_offsets(shape);
-    let mut grad = vec![0.0; output * input * offsets.len()];
-    let group = (LINE / (rows * pitch)).clamp(1, shape.n);
-    for (x, g) in x.chunks(group * x_len).zip(g.chunks(group * g_len)) {
-        let images = x.len() / x_len;
-        let (size, slack) = ([rows, pitch], shape.slack());
-        let x = pad(x, images, input, shape.plane, size, shape.padding, slack);
-        let g = pad(g, images, output, shape.out_plane(), size, [0, 0], slack);
-        let line = images * rows * pitch + slack;
-        let positions = (images * rows * pitch).next_multiple_of(LANES);
-        grad.par_chunks_mut(PART * input * offsets.len())
-            .zip(g.par_chunks(PART * line))
-            .for_each(|(grad, g)| {
-                let mut sums = vec![[0.0; LANES]; grad.len()];
-                dot_lines(&x, g, line, positions, &offsets, &mut sums);
-                let outputs = g.len() / line;
-                for (tap, sums) in sums.chunks_exact(outputs * input).enumerate() {
-                    for (pair, lanes) in sums.iter().enumerate() {
-                        grad[pair * offsets.len() + tap] += lanes.iter().sum::<f32>();
-                    }
-                }
-            });
-    }
-    grad
-}
-
-/// Adds to `sums` `[tap][line of g][line of x]` their products, lane by lane.
-#[inline(always)]
-fn dot_lines_with<V: Lanes>(
-    x: &[f32],
-    g: &[f32],
-    line: usize,
-    positions: usize,
-    offsets: &[usize],
-    sums: &mut [[f32; LANES]],
-) {
-    let (outputs, inputs) = (g.len() / line, x.len() / line);
-    for start in (0..positions).step_by(POSITIONS) {
-        let range = start..positions.min(start + POSITIONS);
-        for input in (0..inputs).step_by(dots::ROWS) {
-            for (tap, offset) in offsets.iter().enumerate() {
-                // Of the last channel's line there is no more than its own slack.
-                let rows = dots::ROWS.min(inputs - input);
-                let x = &x[input * line + offset..];
-                for out in (0..outputs).step_by(dots::OUT) {
-                    let sums = &mut sums[(tap * outputs + out) * inputs + input..];
-                    let g = (&g[out * line..], outputs - out);
-                    dots::dot_tile::<V, { dots::ROWS }>(
-                        g,
-                        (x, rows),
-                        line,
-                        range.clone(),
-                        sums,
-                        inputs,
-                    );
-                }
-            }
-        }
-    }
-}
-dispatch!(dot_lines, dot_lines_with, (x: &[f32], g: &[f32], line: usize, positions: usize, offsets: &[usize], sums: &mut [[f32; LANES]]) -> ());
 
 fn weight_grad_group(x: &[f32], g: &[f32], images: usize, shape: &Shape) -> Vec<f32> {
     let Shape { input, output, .. } = *shape;
@@ -233,27 +151,5 @@ mod tests {
         accumulate(&g, &lines, line, 320, &mut best);
         accumulate_with::<[f32; LANES]>(&g, &lines, line, 320, &mut plain);
         assert_eq!(best, plain);
-    }
-
-    /// The way for many channels against that for few.
-    #[test]
-    fn both_weight_gradients_agree() {
-        let number = |i: usize| ((i * 2654435761) % 1000) as f32 / 500.0 - 1.0;
-        let shape = Shape {
-            n: 3,
-            input: 7,
-            output: 11,
-            plane: [40, 45],
-            kernel: [3, 3],
-            padding: [1, 0],
-        };
-        let x: Vec<f32> = (0..3 * 7 * 40 * 45).map(number).collect();
-        let g: Vec<f32> = (5..5 + 3 * 11 * 40 * 43).map(number).collect();
-        let narrow = conv_weight_grad(&x, &g, &shape);
-        let wide = wide_weight_grad(&x, &g, &shape);
-        assert_eq!(narrow.len(), wide.len());
-        for (a, b) in narrow.iter().zip(&wide) {
-            assert!((a - b).abs() < 1e-3, "{a} {b}");
-        }
     }
 }

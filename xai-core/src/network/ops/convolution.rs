@@ -162,7 +162,11 @@ pub fn conv2d_weight_grad(
     if let Some(shape) = kernel_shape(&device, x.dims(), &weight, window)
         && shape.kernel[1] == 3
     {
-        let grad = kernels::conv_weight_grad(&numbers(x), &numbers(g), &shape);
+        let (x, g) = (numbers(x), numbers(g));
+        let grad = match winograd::gradient_pays(&shape) {
+            true => winograd::weight_grad(&x, &g, &shape),
+            false => kernels::conv_weight_grad(&x, &g, &shape),
+        };
         return from_numbers(grad, weight.dims(), &device);
     }
     burn_conv2d_weight_grad(x, weight, g, &window.conv_options())

@@ -1,21 +1,8 @@
-//! Fully connected layers and their gradients.
+//! Fully connected layers. (The gradients of their weights are [`Gradient`](super::Gradient)s.)
 
 use crate::device::{Tensor, on_cpu};
 use crate::network::storage::{from_numbers, numbers};
-use crate::network::{exact, kernels, linear as linear_kernels};
-
-/// The product of `a` `[n, k]` and `b` `[k, m]`.
-///
-/// On a CPU by our kernel, so that it has the same bits on every processor.
-fn matmul(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
-    let device = a.device();
-    let ([n, k], [_, m]) = (a.dims(), b.dims());
-    if on_cpu(&device) {
-        let product = kernels::matmul(&numbers(a), &numbers(b), [n, k, m]);
-        return from_numbers(product, [n, m], &device);
-    }
-    exact::product(a, b, Tensor::matmul)
-}
+use crate::network::{exact, linear as linear_kernels};
 
 /// `x` `[n, in, 1, 1]` times `weight` `[out, in]` transposed, plus `bias` `[out]`: `[n, out, 1, 1]`.
 pub fn linear(x: Tensor<4>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<4> {
@@ -47,11 +34,4 @@ pub fn linear_input_grad(weight: Tensor<2>, g: Tensor<4>) -> Tensor<4> {
     }
     let x = exact::product(g.reshape([n, out]), weight, Tensor::matmul);
     x.reshape([n, inputs, 1, 1])
-}
-
-/// The gradient of [`linear`] for its weight: `[out, in]`.
-pub fn linear_weight_grad(x: Tensor<4>, g: Tensor<4>) -> Tensor<2> {
-    let ([n, inputs, ..], [_, out, ..]) = (x.dims(), g.dims());
-    let g = g.reshape([n, out]).transpose();
-    matmul(g, x.reshape([n, inputs]))
 }

@@ -9,6 +9,7 @@ mod linear;
 mod pointwise;
 mod pooling;
 mod prepared;
+mod update;
 
 use burn::tensor::TensorPrimitive;
 use burn::tensor::backend::BackendTypes;
@@ -18,7 +19,7 @@ use crate::device::{Backend, Tensor};
 
 pub use super::storage::IntTensor;
 pub use convolution::{conv2d, conv2d_input_grad, conv2d_loose, conv2d_weight_grad};
-pub use linear::{linear, linear_input_grad, linear_weight_grad};
+pub use linear::{linear, linear_input_grad};
 pub use pointwise::{
     add_weighted, along, bias_grad, channel_affine, channel_combine, channel_sums, gate, relu,
 };
@@ -26,6 +27,7 @@ pub use pooling::{
     adaptive_avg_pool2d, adaptive_avg_pool2d_input_grad, avg_pool2d, avg_pool2d_input_grad,
     max_pool2d, max_unpool2d,
 };
+pub use update::{Gradient, update};
 
 pub(super) use convolution::{
     burn_conv2d, burn_conv2d_input_grad, burn_conv2d_weight_grad, kernel_shape, transformed,

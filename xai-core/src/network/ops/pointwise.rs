@@ -21,7 +21,8 @@ pub fn relu(x: Tensor<4>) -> Tensor<4> {
 pub fn gate(g: Tensor<4>, x: Tensor<4>) -> Tensor<4> {
     let device = g.device();
     if on_cpu(&device) {
-        return change(g, |g| kernels::gate(g, &numbers(x)));
+        let [g] = change([g], |[g]| kernels::gate(g, &numbers(x)));
+        return g;
     }
     g.mask_fill(x.lower_equal_elem(0.0), 0.0)
 }
@@ -43,9 +44,10 @@ pub fn along(start: Tensor<4>, way: Tensor<4>, alphas: &[f32]) -> Tensor<4> {
 /// `sum` `[n, c, h, w]` plus the parts `[parts * n, c, h, w]`, each times its weight, added one by one.
 pub fn add_weighted(sum: Tensor<4>, parts: Tensor<4>, weights: &[f32]) -> Tensor<4> {
     if on_cpu(&sum.device()) {
-        return change(sum, |sum| {
+        let [sum] = change([sum], |[sum]| {
             kernels::add_weighted(sum, &numbers(parts), weights)
         });
+        return sum;
     }
     let parts = parts.chunk(weights.len(), 0).into_iter().zip(weights);
     parts.fold(sum, |sum, (part, &weight)| sum + part.mul_scalar(weight))
@@ -68,9 +70,10 @@ pub fn channel_affine(x: Tensor<4>, a: Tensor<1>, shift: Tensor<1>) -> Tensor<4>
     let [_, c, h, w] = x.dims();
     if on_cpu(&device) {
         let (a, shift) = (numbers(a), numbers(shift));
-        return change(x, |x| {
+        let [x] = change([x], |[x]| {
             kernels::channel_combine(x, None, [&a, &[], &shift], h * w);
         });
+        return x;
     }
     x * a.reshape([1, c, 1, 1]) + shift.reshape([1, c, 1, 1])
 }
@@ -82,9 +85,10 @@ pub fn channel_combine(x: Tensor<4>, y: Tensor<4>, [a, b, shift]: [Tensor<1>; 3]
     if on_cpu(&device) {
         let y = numbers(y);
         let [a, b, shift] = [a, b, shift].map(numbers);
-        return change(x, |x| {
+        let [x] = change([x], |[x]| {
             kernels::channel_combine(x, Some(&y), [&a, &b, &shift], h * w);
         });
+        return x;
     }
     x * a.reshape([1, c, 1, 1]) + y * b.reshape([1, c, 1, 1]) + shift.reshape([1, c, 1, 1])
 }

@@ -67,7 +67,7 @@ fn transform_columns<V: Lanes>(
 
 /// Pixels from `column` on, zeros outside of `span`.
 #[inline(always)]
-fn pixels<V: Lanes>(line: &[f32], span: &Range<usize>, column: isize) -> V {
+pub(super) fn pixels<V: Lanes>(line: &[f32], span: &Range<usize>, column: isize) -> V {
     if column >= span.start as isize && column + LANES as isize <= span.end as isize {
         return V::load(lanes_at(line, column as usize));
     }

@@ -29,6 +29,7 @@ mod products;
 #[cfg(test)]
 mod tests;
 mod tiles;
+mod weight_grad;
 mod weights;
 
 use std::cell::RefCell;
@@ -44,6 +45,7 @@ use output::{Finish, Output, transform_products};
 use products::multiply;
 use tiles::{Layout, blocks};
 
+pub(super) use weight_grad::{gradient_pays, weight_grad};
 pub(super) use weights::Weights;
 
 /// Rows and columns of a tile of the output.
@@ -65,6 +67,8 @@ const AHEAD: usize = 1024;
 
 const A: f64 = 2.0 / 3.0;
 const B: f64 = 1.5;
+/// Of the weights' transform.
+const H: f64 = 1.0 / (2.0 * (B * B - A * A));
 /// The point 1 / p of each point p, where the values of a turned kernel stand.
 const TURNED: [usize; POINTS] = [5, 3, 4, 1, 2, 0];
 

@@ -5,12 +5,12 @@ use super::tiles::{Block, Run};
 use super::*;
 use crate::network::kernels;
 
-fn numbers(n: usize, seed: usize) -> Vec<f32> {
+pub(super) fn numbers(n: usize, seed: usize) -> Vec<f32> {
     let number = |i: usize| ((i + seed) * 2654435761 % 1009) as f32 / 504.5 - 1.0;
     (0..n).map(number).collect()
 }
 
-fn shapes() -> impl Iterator<Item = Shape> {
+pub(super) fn shapes() -> impl Iterator<Item = Shape> {
     let sizes = [
         (1, 1, 1, [1, 1], [1, 1]),
         (2, 5, 9, [14, 15], [1, 1]),

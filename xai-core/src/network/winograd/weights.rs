@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{A, B, OUT, POINTS, PRODUCTS};
+use super::{A, B, H, OUT, POINTS, PRODUCTS};
 use crate::network::lanes::{LANES, Lanes, dispatch};
 
 /// The weights of a convolution at the points.
@@ -41,7 +41,6 @@ fn transform_weights_with<V: Lanes>(
     row: usize,
     to: &mut [f32],
 ) {
-    const H: f64 = 1.0 / (2.0 * (B * B - A * A));
     const G: [[f64; 3]; POINTS] = [
         [1.0, 0.0, 0.0],
         [H * B, H, H * A],

@@ -1,0 +1,121 @@
+//! Changes of parameters where they lie: a piece of them at a time, with what belongs to it of the
+//! moments of an optimiser and of the gradient, so that each number is read and written once.
+
+use rayon::prelude::*;
+
+use super::direct::{BLOCK, OUT, correlate, pack};
+
+/// Numbers that a thread takes at a time.
+const CHUNK: usize = 1 << 14;
+/// Columns of a product that are changed at a time.
+const COLUMNS: usize = 16 * BLOCK;
+
+/// Changes `numbers`, all of one length, by `rule`, which gets what belongs together of them and of `gradient`.
+pub(in crate::network) fn update<const K: usize>(
+    numbers: [&mut [f32]; K],
+    gradient: &[f32],
+    rule: impl Fn([&mut [f32]; K], &[f32]) + Sync,
+) {
+    chunks(numbers, CHUNK)
+        .into_par_iter()
+        .zip(gradient.par_chunks(CHUNK))
+        .for_each(|(numbers, gradient)| rule(numbers, gradient));
+}
+
+/// [`update`] by a gradient that is the product of `a` `[rows][k]` and `b` `[k][columns]`, which is never in memory as a
+/// whole. Each of its numbers is one chain of fused multiply-adds.
+pub(in crate::network) fn update_by_product<const K: usize>(
+    numbers: [&mut [f32]; K],
+    a: &[f32],
+    b: &[f32],
+    [rows, k, columns]: [usize; 3],
+    rule: impl Fn([&mut [f32]; K], &[f32]) + Sync,
+) {
+    // The product is a convolution of one tap: the rows of `b` are lines of k channels, and `a` holds the
+    // weights of outputs.
+    let packed = pack(a, rows, k, 1);
+    // The last columns, in lines that are long enough for a whole block.
+    let whole = columns - columns % BLOCK;
+    let mut last = vec![0.0; k * BLOCK];
+    for (to, from) in last.chunks_exact_mut(BLOCK).zip(b.chunks_exact(columns)) {
+        to[..columns - whole].copy_from_slice(&from[whole..]);
+    }
+    chunks(numbers, OUT * columns)
+        .into_par_iter()
+        .zip(packed.par_chunks(k * OUT))
+        .for_each(|(numbers, weights)| {
+            let mut rows = [[0.0; COLUMNS]; OUT];
+            // Pieces of each row, of all rows in turn.
+            let lines = chunks(numbers, columns).into_iter();
+            let mut lines: Vec<_> = lines
+                .map(|line| chunks(line, COLUMNS).into_iter())
+                .collect();
+            for first in (0..columns).step_by(COLUMNS) {
+                let end = columns.min(first + COLUMNS);
+                for start in (first..end).step_by(BLOCK) {
+                    let sums = match start < whole {
+                        true => correlate(&b[start..], columns, weights, &[0]),
+                        false => correlate(&last, BLOCK, weights, &[0]),
+                    };
+                    for (row, sums) in rows.iter_mut().zip(&sums) {
+                        row[start - first..][..BLOCK].copy_from_slice(sums.as_flattened());
+                    }
+                }
+                for (line, row) in lines.iter_mut().zip(&rows) {
+                    let numbers = line.next().expect("as many pieces as there are");
+                    rule(numbers, &row[..end - first]);
+                }
+            }
+        });
+}
+
+/// The pieces of `len` numbers of each, those that belong together in one array.
+fn chunks<const K: usize>(numbers: [&mut [f32]; K], len: usize) -> Vec<[&mut [f32]; K]> {
+    let count = numbers[0].len().div_ceil(len);
+    let mut pieces = numbers.map(|numbers| numbers.chunks_mut(len));
+    let next = |_| {
+        let pieces = pieces.each_mut();
+        pieces.map(|pieces| pieces.next().expect("all are of one length"))
+    };
+    (0..count).map(next).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each number is met once, with its own part of the gradient.
+    #[test]
+    fn updates_meet_every_number_once() {
+        let number = |i: usize| (i * 2654435761 % 1009) as f32 / 504.5 - 1.0;
+        for [rows, k, columns] in [[1, 1, 1], [3, 2, 49], [17, 9, COLUMNS + 50], [40, 4, 1000]] {
+            let a: Vec<f32> = (0..rows * k).map(number).collect();
+            let b: Vec<f32> = (7..7 + k * columns).map(number).collect();
+            let exact = |row: usize, column: usize| {
+                let term = |at| f64::from(a[row * k + at]) * f64::from(b[at * columns + column]);
+                (0..k).map(term).sum::<f64>() as f32
+            };
+            let product = (0..rows * columns).map(|at| exact(at / columns, at % columns));
+            let product: Vec<f32> = product.collect();
+            let start: Vec<f32> = (3..3 + rows * columns).map(number).collect();
+            let rule = |[p, count]: [&mut [f32]; 2], g: &[f32]| {
+                p.iter_mut().zip(g).for_each(|(p, g)| *p += g);
+                count.iter_mut().for_each(|count| *count += 1.0);
+            };
+            for whole in [false, true] {
+                let (mut p, mut count) = (start.clone(), vec![0.0; start.len()]);
+                match whole {
+                    true => update([&mut p, &mut count], &product, rule),
+                    false => {
+                        let sizes = [rows, k, columns];
+                        update_by_product([&mut p, &mut count], &a, &b, sizes, rule);
+                    }
+                }
+                assert!(count.iter().all(|&count| count == 1.0));
+                for ((p, start), g) in p.iter().zip(&start).zip(&product) {
+                    assert!((p - (start + g)).abs() < 1e-5, "{p}, not {start} + {g}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The gradient of a convolution for its weights, by the same points: with y = A^T [(G w G^T) * (B^T d B)] A for each
+//! tile, it is G^T [sum over tiles (B^T d B) * (A g A^T)] G, so that again 36 products take the place of 144.
+//!
+//! **Order.** Inputs and gradients of some tiles are transformed, with channels in the lanes of vectors. Then each task
+//! multiplies, at one point, all inputs with some output channels: a matrix product summed over the tiles, in registers.
+//! How many tiles are summed at once follows from the number of channels; so threads and processor change no bit.
+
+mod sides;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+
+use rayon::prelude::*;
+
+use super::points::gradient_from_points;
+use super::{OUT, POINTS, PRODUCTS};
+use crate::network::kernels::Shape;
+use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut};
+use sides::sides;
+
+/// Tiles that a task transforms.
+const CHUNK: usize = 16;
+/// Numbers of [`CHUNK`] tiles and [`LANES`] channels at one point ...
+const PANEL: usize = CHUNK * LANES;
+/// ... and at all points. (One panel stays empty: at a multiple of 4096 bytes, panels would compete for the same lines
+/// of the cache.)
+const STEP: usize = (PRODUCTS + 1) * PANEL;
+/// Chunks whose products are one chain of additions: of thousands of tiles a sum in 32 bits would lose a digit more.
+const CHAIN: usize = 8;
+/// Transformed numbers of the tiles that are summed at once, about.
+const FLOATS: usize = 1 << 23;
+
+/// Whether the gradient is faster this way: it needs channels enough to fill vectors.
+pub(in crate::network) fn gradient_pays(shape: &Shape) -> bool {
+    shape.kernel == [3, 3] && shape.input.min(shape.output) >= 16
+}
+
+/// What is worked on, kept from one call to the next.
+#[derive(Default)]
+struct Scratch {
+    /// Transformed inputs `[chunk of tiles][in / 16][point][tile][16]`.
+    inputs: Vec<f32>,
+    /// Transformed gradients, likewise.
+    gradients: Vec<f32>,
+    /// The sums of their products `[point][out][in]`, channels in whole vectors.
+    sums: Vec<f32>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// The gradient of [`conv`](super::conv) for its weights, `[out][in][3][3]`, from its input `x` `[n][in][h][w]` and the
+/// gradient `g` `[n][out][h'][w']` for its output.
+pub(in crate::network) fn weight_grad(x: &[f32], g: &[f32], shape: &Shape) -> Vec<f32> {
+    sum_tiles(x, g, shape, FLOATS)
+}
+
+/// [`weight_grad`], summing so many tiles at once as have `floats` transformed numbers.
+fn sum_tiles(x: &[f32], g: &[f32], shape: &Shape, floats: usize) -> Vec<f32> {
+    let (x, g) = sides(x, g, shape);
+    let (ins, outs) = (x.blocks(), g.blocks());
+
+    // Another training may begin on this thread while it waits for the tasks of this one.
+    let mut scratch = SCRATCH.take();
+    let sums_len = PRODUCTS * outs * ins * LANES * LANES;
+    grow(&mut scratch.sums, sums_len);
+    let count = shape.n * x.tiles[0] * x.tiles[1];
+    let chunks = (floats / (STEP * (ins + outs))).clamp(1, count.div_ceil(CHUNK));
+    for first in (0..count).step_by(chunks * CHUNK) {
+        let tiles = count.min(first + chunks * CHUNK) - first;
+        let chunks = tiles.div_ceil(CHUNK);
+        x.transform(first, tiles, &mut scratch.inputs);
+        g.transform(first, tiles, &mut scratch.gradients);
+        let (x, g) = (&scratch.inputs, &scratch.gradients);
+        let tasks = scratch.sums[..sums_len].par_chunks_mut(LANES * ins * LANES);
+        tasks.enumerate().for_each(|(task, sums)| {
+            let (point, out) = (task / outs, task % outs);
+            let (x, g) = (&x[point * PANEL..], &g[out * STEP + point * PANEL..]);
+            for chunk in (0..chunks).step_by(CHAIN) {
+                let sizes = [ins, outs, CHAIN.min(chunks - chunk)];
+                let (x, g) = (&x[chunk * ins * STEP..], &g[chunk * outs * STEP..]);
+                multiply(x, g, sizes, first + chunk == 0, sums);
+            }
+        });
+    }
+    let mut grad = vec![0.0; shape.output * shape.input * 9];
+    let rows = grad.par_chunks_mut(shape.input * 9).enumerate();
+    rows.for_each(|(out, grad)| {
+        let sums = &scratch.sums[out * ins * LANES..sums_len];
+        weights_of(sums, outs * LANES * ins * LANES, grad);
+    });
+    SCRATCH.set(scratch);
+    grad
+}
+
+fn grow(numbers: &mut Vec<f32>, len: usize) {
+    numbers.resize(numbers.len().max(len), 0.0);
+}
+
+/// Adds to `sums` `[16][in]` (or sets them, at first) the products of 16 output channels with all inputs at one point,
+/// where the panels of the first chunk begin.
+#[inline(always)]
+fn multiply_with<V: Lanes>(
+    x: &[f32],
+    g: &[f32],
+    [ins, outs, chunks]: [usize; 3],
+    set: bool,
+    sums: &mut [f32],
+) {
+    let mut input = 0;
+    while input < ins {
+        let run = (ins - input).min(2);
+        for out in (0..LANES).step_by(OUT) {
+            let (x, g) = (&x[input * STEP..], &g[out..]);
+            let sums = &mut sums[(out * ins + input) * LANES..];
+            match run {
+                2 => multiply_tile::<V, 2>(x, g, [ins, outs, chunks], set, sums),
+                _ => multiply_tile::<V, 1>(x, g, [ins, outs, chunks], set, sums),
+            }
+        }
+        input += run;
+    }
+}
+dispatch!(multiply, multiply_with, (x: &[f32], g: &[f32], sizes: [usize; 3], set: bool, sums: &mut [f32]) -> ());
+
+/// [`multiply`] for eight output channels and `RUN` vectors of inputs.
+#[inline(always)]
+fn multiply_tile<V: Lanes, const RUN: usize>(
+    x: &[f32],
+    g: &[f32],
+    [ins, outs, chunks]: [usize; 3],
+    set: bool,
+    sums: &mut [f32],
+) {
+    let mut tile = [[V::splat(0.0); RUN]; OUT];
+    let mut vectors = [V::splat(0.0); RUN];
+    for chunk in 0..chunks {
+        let x = &x[chunk * ins * STEP..][..(RUN - 1) * STEP + PANEL];
+        let g = &g[chunk * outs * STEP..][..PANEL - LANES + OUT];
+        for at in (0..PANEL).step_by(LANES) {
+            for run in 0..RUN {
+                vectors[run] = V::load(lanes_at(x, run * STEP + at));
+            }
+            for out in 0..OUT {
+                let g = V::splat(g[at + out]);
+                for run in 0..RUN {
+                    tile[out][run] = g.mul_add(vectors[run], tile[out][run]);
+                }
+            }
+        }
+    }
+    for out in 0..OUT {
+        for run in 0..RUN {
+            let to = lanes_at_mut(sums, (out * ins + run) * LANES);
+            *to = match set {
+                true => tile[out][run].store(),
+                false => V::load(to).add(tile[out][run]).store(),
+            };
+        }
+    }
+}
+
+/// The gradient of one output channel's weights, `[in][3][3]`, from its sums, which are `step` apart from point to
+/// point.
+#[inline(always)]
+fn weights_of_with<V: Lanes>(sums: &[f32], step: usize, grad: &mut [f32]) {
+    for (block, grad) in grad.chunks_mut(LANES * 9).enumerate() {
+        let mut columns = [[V::splat(0.0); 3]; POINTS];
+        for x in 0..POINTS {
+            let mut points = [V::splat(0.0); POINTS];
+            for y in 0..POINTS {
+                points[y] = V::load(lanes_at(sums, (y * POINTS + x) * step + block * LANES));
+            }
+            columns[x] = gradient_from_points(points);
+        }
+        for y in 0..3 {
+            let mut points = [V::splat(0.0); POINTS];
+            for x in 0..POINTS {
+                points[x] = columns[x][y];
+            }
+            for (x, weights) in gradient_from_points(points).into_iter().enumerate() {
+                let weights = weights.store();
+                for (grad, weight) in grad.chunks_exact_mut(9).zip(weights) {
+                    grad[3 * y + x] = weight;
+                }
+            }
+        }
+    }
+}
+dispatch!(weights_of, weights_of_with, (sums: &[f32], step: usize, grad: &mut [f32]) -> ());
