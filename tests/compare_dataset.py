@@ -9,7 +9,7 @@ the images alone, where make_dataset still searches its lesions each time, and w
 processors worked, user and system together, is comparable even while other programs run. Without --folder files go to
 the usual folder for temporary files, whose disk may decide the times; /dev/shm is memory. Before each of the two, as
 many bytes are written to a new file and removed: that is the time of writing alone, and it has a virtual machine's
-memory fetched from its host, which takes several times as long as the writing and would be a matter of chance.
+memory fetched from its host, which takes several times as long as the writing. (Where much memory is free, the first round may still get other memory.)
 Slices are 310 x 258, as the paper's are. Without D6 the draws differ, so that only times are compared. Ends with
 an error if a pixel differs by more than 1e-6. Needs numpy, scipy and scikit-image, and 2.2 MB a slice.
 """
