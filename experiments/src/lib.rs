@@ -31,10 +31,14 @@ pub fn fine_tune(
 /// The optimizer of a scale; `rate` is meant for the scale's own network.
 ///
 /// With `--weights` the network is the full VGG-16 at every scale. Adam changes each weight by as much however many feed
-/// a unit, so that its rate has to fall as the width grows (Yang et al. 2021, "Tensor Programs V").
+/// a unit, so that its rate has to fall as their number grows (Yang et al. 2021, "Tensor Programs V"). It grows most in the
+/// first fully connected layer, whose units all die at a rate for a narrow network.
 pub fn optimizer(lab: &Lab, rate: f64) -> Optimizer {
-    let width = |settings: &Settings| settings.network.width_divisor as f64;
-    let wider = width(&Settings::at(lab.scale())) / width(lab.settings());
+    let features = |settings: &Settings| {
+        let network = &settings.network;
+        (512 / network.width_divisor * network.pooled.pow(2)) as f64
+    };
+    let wider = features(lab.settings()) / features(&Settings::at(lab.scale()));
     let adam = Optimizer::Adam(rate / wider);
     let paper = Sgd::rate(rate).momentum(0.5).into();
     lab.scale().pick(adam, adam, paper)

@@ -119,7 +119,8 @@ impl Grid {
         self.corner(index).0 + self.panel.0 * scale.place(value).clamp(0.0, 1.0)
     }
 
-    /// Grid lines at the ticks of the scale along x, and their labels; none that would run into one of the next panel.
+    /// Grid lines at the ticks of the scale along x, and their labels; none that would run into one of the
+    /// next panel.
     pub fn draw_x<DB: DrawingBackend>(
         &self,
         canvas: &Canvas<DB>,
@@ -134,7 +135,7 @@ impl Grid {
             let label = scale.label(tick);
             let half = text_width(&label, TICK) / 2.0;
             let [left, right] = [x - half - x0, x + half - x0 - self.panel.0];
-            if left.min(-right) > 8.0 - GAP / 2.0 {
+            if self.columns == 1 || left.min(-right) > 8.0 - GAP / 2.0 {
                 canvas.text(&label, (x, y1 + 34.0), TICK, Align::Center, Turn::None)?;
             }
         }
