@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value as Json;
 use xai_core::experiment::analysis::Part;
+use xai_core::experiment::results::SweepResult;
 use xai_core::experiment::{SweepOptions, read_maps, sweep};
 use xai_core::prelude::*;
 use xai_core::report;
@@ -91,6 +92,7 @@ struct Made {
     _folder: tempfile::TempDir,
     dir: PathBuf,
     html: String,
+    result: SweepResult,
 }
 
 static MADE: LazyLock<Made> = LazyLock::new(|| {
@@ -110,6 +112,7 @@ static MADE: LazyLock<Made> = LazyLock::new(|| {
     let path = report::write_page(&result, &analysis, &outcome.folder).unwrap();
     Made {
         html: fs::read_to_string(path).unwrap(),
+        result,
         dir: outcome.folder,
         _folder: folder,
     }
@@ -168,13 +171,7 @@ fn a_page_says_what_was_run_and_what_to_beware_of() {
 #[test]
 fn a_damaged_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let outcome = sweep::<Evidence>(&SweepOptions {
-        scale: Scale::Smoke,
-        out: MADE.dir.parent().unwrap().to_owned(),
-        quiet: true,
-        ..SweepOptions::default()
-    });
-    let mut result = outcome.unwrap().result.unwrap();
+    let mut result = MADE.result.clone();
     let missing = report::write_page(&result, &Analysis::default(), folder.path()).unwrap_err();
     assert!(missing.to_string().contains("plan.json"), "{missing}");
     let damaged = folder.path().join("maps.safetensors");
