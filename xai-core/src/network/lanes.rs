@@ -13,6 +13,8 @@ pub(super) trait Lanes: Copy {
     fn splat(x: f32) -> Self;
     /// From memory, in order.
     fn load(x: &[f32; LANES]) -> Self;
+    /// The numbers of `line` from `at` on; where it has none (before its start, beyond its end), 0.
+    fn load_part(line: &[f32], at: isize) -> Self;
     /// To memory, in order.
     fn store(self) -> [f32; LANES];
     /// `self * b + c` in every lane, rounded once.
@@ -73,6 +75,13 @@ impl Lanes for [f32; LANES] {
         *x
     }
     #[inline(always)]
+    fn load_part(line: &[f32], at: isize) -> Self {
+        std::array::from_fn(|lane| {
+            let place = usize::try_from(at + lane as isize).ok();
+            place.and_then(|at| line.get(at)).copied().unwrap_or(0.0)
+        })
+    }
+    #[inline(always)]
     fn store(self) -> [f32; LANES] {
         self
     }
@@ -114,8 +123,9 @@ impl Lanes for [f32; LANES] {
 /// processors that have them, which is what makes the intrinsics safe to call.
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86 {
-    use super::{LANES, Lanes};
+    use super::{LANES, Lanes, lanes_inside};
     use std::arch::x86_64::*;
+    use std::ops::Range;
 
     /// One register of AVX-512.
     #[derive(Clone, Copy)]
@@ -131,6 +141,13 @@ pub(super) mod x86 {
         #[inline(always)]
         fn load(x: &[f32; LANES]) -> Self {
             Self(unsafe { _mm512_loadu_ps(x.as_ptr()) })
+        }
+        #[inline(always)]
+        fn load_part(line: &[f32], at: isize) -> Self {
+            let Range { start, end } = lanes_inside(line.len(), at);
+            let mask = ((1u32 << end) - (1u32 << start)) as __mmask16;
+            // Lanes that the mask leaves out are not read.
+            Self(unsafe { _mm512_maskz_loadu_ps(mask, line.as_ptr().wrapping_offset(at)) })
         }
         #[inline(always)]
         fn store(self) -> [f32; LANES] {
@@ -273,6 +290,28 @@ pub(super) mod x86 {
             }
         }
         #[inline(always)]
+        fn load_part(line: &[f32], at: isize) -> Self {
+            let Range { start, end } = lanes_inside(line.len(), at);
+            let x = line.as_ptr().wrapping_offset(at);
+            unsafe {
+                let (from, to) = (
+                    _mm256_set1_epi32(start as i32 - 1),
+                    _mm256_set1_epi32(end as i32),
+                );
+                let half = |lane: i32| {
+                    let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+                    let lanes = _mm256_add_epi32(lanes, _mm256_set1_epi32(lane));
+                    let inside = _mm256_and_si256(
+                        _mm256_cmpgt_epi32(lanes, from),
+                        _mm256_cmpgt_epi32(to, lanes),
+                    );
+                    // Lanes that the mask leaves out are not read.
+                    _mm256_maskload_ps(x.wrapping_add(lane as usize), inside)
+                };
+                Self(half(0), half(8))
+            }
+        }
+        #[inline(always)]
         fn store(self) -> [f32; LANES] {
             let mut x = [0.0; LANES];
             unsafe {
@@ -315,6 +354,14 @@ pub(super) mod x86 {
             (Self::load(&most), Self::load(&place))
         }
     }
+}
+
+/// The lanes of a vector from `at` on that stand in a line of `len` numbers.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn lanes_inside(len: usize, at: isize) -> std::ops::Range<usize> {
+    let lane = |place: isize| (place - at).clamp(0, LANES as isize) as usize;
+    lane(0)..lane(len as isize)
 }
 
 /// The widest vectors that may be used, in bits: 512, or less if `XAI_VECTOR_BITS` says so. Tests use that to be
@@ -379,3 +426,35 @@ macro_rules! dispatch {
     };
 }
 pub(super) use dispatch;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[inline(always)]
+    fn part_with<V: Lanes>(line: &[f32], at: isize) -> [f32; LANES] {
+        V::load_part(line, at).store()
+    }
+    dispatch!(part, part_with, (line: &[f32], at: isize) -> [f32; LANES]);
+
+    #[test]
+    fn a_part_of_a_line_ends_in_zeros() {
+        let numbers: Vec<f32> = (1..=40).map(|x| x as f32).collect();
+        for len in [0, 1, 7, 15, 16, 17, 40] {
+            let line = &numbers[..len];
+            for at in -20..45 {
+                let inside = |place: isize| (0..len as isize).contains(&place);
+                let expected: [f32; LANES] = std::array::from_fn(|lane| {
+                    let place = at + lane as isize;
+                    if inside(place) {
+                        (place + 1) as f32
+                    } else {
+                        0.0
+                    }
+                });
+                assert_eq!(part(line, at), expected, "{len} {at}");
+                assert_eq!(part_with::<[f32; LANES]>(line, at), expected, "{len} {at}");
+            }
+        }
+    }
+}

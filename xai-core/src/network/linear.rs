@@ -99,7 +99,7 @@ fn dot_tile<V: Lanes, const R: usize>(
         for row in 0..R {
             let x = &second[row.min(rows - 1) * len..][..range.end];
             vectors[row] = if last {
-                rest(&x[at..])
+                V::load_part(x, at as isize)
             } else {
                 V::load(lanes_at(x, at))
             };
@@ -109,7 +109,7 @@ fn dot_tile<V: Lanes, const R: usize>(
             // Of the next chunk: rows are too far apart for the processor to know what comes next.
             prefetch(w.as_ptr().wrapping_add(at + CHUNK));
             let w = if last {
-                rest(&w[at..])
+                V::load_part(w, at as isize)
             } else {
                 V::load(lanes_at(w, at))
             };
@@ -123,14 +123,6 @@ fn dot_tile<V: Lanes, const R: usize>(
             sums[out * n + row] = tile[out][row].store();
         }
     }
-}
-
-/// Fewer numbers than a vector has lanes; the others are 0.
-#[inline(always)]
-fn rest<V: Lanes>(x: &[f32]) -> V {
-    let mut lanes = [0.0; LANES];
-    lanes[..x.len()].copy_from_slice(x);
-    V::load(&lanes)
 }
 
 /// `g` `[n][outputs]` times `weight` `[outputs][inputs]`: `[n][inputs]`, the gradient of [`forward`]
@@ -185,7 +177,7 @@ fn sum_rows_with<V: Lanes>(
                         prefetch(w.as_ptr().wrapping_add(OUT * inputs + column));
                     }
                     let w = match columns - column < LANES {
-                        true => rest(&w[column..columns]),
+                        true => V::load_part(&w[..columns], column as isize),
                         false => V::load(lanes_at(w, column)),
                     };
                     sum = factor.mul_add(w, sum);

@@ -6,7 +6,7 @@ use super::points::to_points;
 use super::tiles::{Block, Layout, Run};
 use super::{POINTS, Scratch, TILE};
 use crate::network::kernels::Shape;
-use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut};
+use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at_mut};
 use crate::network::region::Region;
 
 /// Outside of `inside`, whose images `x`'s are in turn, `x` counts as 0.
@@ -20,13 +20,15 @@ pub(super) fn transform_inputs_with<V: Lanes>(
     scratch: &mut Scratch,
 ) {
     let [h, w] = shape.plane;
+    let starts = block.starts();
     for channel in 0..shape.input {
-        for (at, run) in block.placed() {
+        for (at, run) in block.in_lines() {
             let plane = &x[(run.image * shape.input + channel) * h * w..][..h * w];
-            transform_columns::<V>(plane, inside, shape, run, layout, &mut scratch.lines);
-            let to = &mut scratch.inputs[channel * layout.pitch + at..];
-            transform_rows::<V>(run.columns.len(), layout, &scratch.lines, to);
+            let lines = &mut scratch.lines[at..];
+            transform_columns::<V>(plane, inside, shape, run, layout, lines);
         }
+        let to = &mut scratch.inputs[channel * layout.pitch..];
+        transform_rows::<V>(&starts, layout, &scratch.lines, to);
     }
 }
 dispatch!(pub(super) transform_inputs, transform_inputs_with, (x: &[f32], inside: &Region, shape: &Shape, block: &Block, layout: Layout, scratch: &mut Scratch) -> ());
@@ -68,38 +70,38 @@ fn transform_columns<V: Lanes>(
 /// Pixels from `column` on, zeros outside of `span`.
 #[inline(always)]
 pub(super) fn pixels<V: Lanes>(line: &[f32], span: &Range<usize>, column: isize) -> V {
-    if column >= span.start as isize && column + LANES as isize <= span.end as isize {
-        return V::load(lanes_at(line, column as usize));
-    }
-    let mut lanes = [0.0; LANES];
-    let first = span.start.max(column.max(0) as usize);
-    let end = span.end.min((column + LANES as isize).max(0) as usize);
-    if first < end {
-        let at = (first as isize - column) as usize;
-        lanes[at..at + end - first].copy_from_slice(&line[first..end]);
-    }
-    V::load(&lanes)
+    V::load_part(&line[span.clone()], column - span.start as isize)
 }
 
-/// The lines of a run of tiles to its points.
+/// The lines to the points of all tiles, which begin at `starts`.
 #[inline(always)]
-fn transform_rows<V: Lanes>(tiles: usize, layout: Layout, lines: &[f32], to: &mut [f32]) {
-    // The last vector of tiles overlaps the one before; where there is only one, what it computes
-    // beyond the run is overwritten by the next run.
-    let mut tile = 0;
-    loop {
+fn transform_rows<V: Lanes>(starts: &[usize], layout: Layout, lines: &[f32], to: &mut [f32]) {
+    for (vector, starts) in starts.as_chunks::<LANES>().0.iter().enumerate() {
         for y in 0..POINTS {
-            let x = &lines[y * layout.line + TILE * tile..][..TILE * (LANES + 1)];
-            let here = V::deal(x[..TILE * LANES].try_into().expect("a vector of tiles"));
-            let next = V::deal(x[TILE..].try_into().expect("a vector of tiles"));
+            let line = &lines[y * layout.line..][..layout.line];
+            let here = deal::<V>(line, starts);
+            let next = deal::<V>(&line[TILE..], starts);
             let points = to_points([here[0], here[1], here[2], here[3], next[0], next[1]]);
             for x in 0..POINTS {
-                *lanes_at_mut(to, (y * POINTS + x) * layout.input_step + tile) = points[x].store();
+                let at = (y * POINTS + x) * layout.input_step + vector * LANES;
+                *lanes_at_mut(to, at) = points[x].store();
             }
         }
-        if tile + LANES >= tiles {
-            break;
-        }
-        tile = (tile + LANES).min(tiles - LANES);
     }
+}
+
+/// The four numbers from each of `starts` on, dealt out to four vectors.
+#[inline(always)]
+fn deal<V: Lanes>(line: &[f32], starts: &[usize; LANES]) -> [V; TILE] {
+    let first = starts[0];
+    if starts[LANES - 1] == first + TILE * (LANES - 1) {
+        let tiles = &line[first..first + TILE * LANES];
+        return V::deal(tiles.try_into().expect("a vector of tiles"));
+    }
+    // Of several runs.
+    let mut tiles = [[0.0; TILE]; LANES];
+    for (tile, &start) in tiles.iter_mut().zip(starts) {
+        *tile = line[start..start + TILE].try_into().expect("one tile");
+    }
+    V::deal(tiles.as_flattened().try_into().expect("a vector of tiles"))
 }

@@ -13,7 +13,8 @@
 //! convolution and its input gradient.
 //!
 //! **Order.** A thread takes some tiles, transforms their inputs, and for 64 output channels
-//! at a time multiplies and transforms back; what it works on stays in its caches. Every output is one
+//! at a time multiplies and transforms back; what it works on stays in its caches. Tiles stand side by side
+//! in vectors, whatever row or image they are of, so that small planes fill vectors as well. Every output is one
 //! chain of fused multiply-adds over the input channels between fixed transforms, so that neither
 //! threads, nor other images of the batch, nor the processor change a bit.
 
@@ -73,11 +74,11 @@ const H: f64 = 1.0 / (2.0 * (B * B - A * A));
 const TURNED: [usize; POINTS] = [5, 3, 4, 1, 2, 0];
 
 /// Whether a convolution is faster this way: it needs channels enough to pay for the transforms, and
-/// more than two tiles in a row.
+/// more than one tile in a row.
 pub(super) fn pays(shape: &Shape) -> bool {
     shape.kernel == [3, 3]
-        && shape.input.min(shape.output) >= 32
-        && shape.out_plane().iter().all(|&size| size > 2 * TILE)
+        && shape.input.min(shape.output) >= 16
+        && shape.out_plane().iter().all(|&size| size > TILE)
 }
 
 /// What a thread works on, kept from one call to the next.

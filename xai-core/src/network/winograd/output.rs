@@ -52,29 +52,16 @@ pub(super) fn transform_products_with<V: Lanes>(
     output: Output,
 ) {
     let plane = shape.out_plane();
+    let vectors = block.vectors();
     for out in outputs.clone() {
         let bias = V::splat(bias.map_or(0.0, |bias| bias[out]));
-        for (at, run) in block.placed() {
-            let products = &scratch.products[(out - outputs.start) * layout.pitch + at..];
-            let channel = run.image * shape.output + out;
-            let tiles = run.columns.len();
-            // As for the inputs, the last vector overlaps the one before; each tile is written once, as a
-            // gate reads what is in its place.
-            let (mut tile, mut done) = (0, 0);
-            while done < tiles {
-                let pixels = tiles_of(products, tile, bias, layout);
-                let end = tiles.min(tile + LANES);
-                let here = Run {
-                    columns: run.columns.start + done..run.columns.start + end,
-                    ..*run
-                };
-                let skip = done - tile;
-                match output.finish {
-                    Finish::ReluPool => write_maxima(pixels, skip, &here, channel, plane, output),
-                    _ => write_pixels(pixels, skip, &here, channel, plane, output),
-                }
-                done = end;
-                tile = end.min(tiles.saturating_sub(LANES));
+        let products = &scratch.products[(out - outputs.start) * layout.pitch..];
+        for (vector, runs) in vectors.iter().enumerate() {
+            let pixels = tiles_of(products, vector * LANES, bias, layout);
+            let channel = (out, shape.output);
+            match output.finish {
+                Finish::ReluPool => write_maxima(pixels, runs, channel, plane, output),
+                _ => write_pixels(pixels, runs, channel, plane, output),
             }
         }
     }
@@ -106,13 +93,13 @@ fn tiles_of<V: Lanes>(products: &[f32], tile: usize, bias: V, layout: Layout) ->
     pixels
 }
 
-/// Writes the tiles `here`, which a vector has after the first `skip`, to rows of the output's plane `channel`.
+/// Writes a vector of tiles, which are those of `runs` from the lanes given with them on, to the planes of output
+/// channel `out` of `outputs`.
 #[inline(always)]
 fn write_pixels<V: Lanes>(
     mut pixels: Pixels<V>,
-    skip: usize,
-    here: &Run,
-    channel: usize,
+    runs: &[(usize, Run)],
+    (out, outputs): (usize, usize),
     [height, width]: [usize; 2],
     output: Output,
 ) {
@@ -123,22 +110,37 @@ fn write_pixels<V: Lanes>(
             }
         }
     }
-    let columns = here.columns.start * TILE..width.min(here.columns.end * TILE);
-    let rows = here.row * TILE..height.min((here.row + 1) * TILE);
-    for (row, pixels) in rows.zip(pixels) {
-        let start = (channel * height + row) * width + columns.start;
-        // SAFETY: tiles of this block in a plane of the output.
-        let to = unsafe { std::slice::from_raw_parts_mut(output.pixels.add(start), columns.len()) };
-        match (output.finish, to.as_mut_array::<{ TILE * LANES }>()) {
-            (Finish::Plain | Finish::Relu, Some(to)) => V::gather(pixels, to),
-            _ => {
-                let mut line = [0.0; TILE * LANES];
-                V::gather(pixels, &mut line);
-                let gated = matches!(output.finish, Finish::Gate);
-                for (to, pixel) in to.iter_mut().zip(&line[TILE * skip..]) {
-                    let keep = !gated || *to > 0.0;
-                    *to = if keep { *pixel } else { 0.0 };
-                }
+    let gated = matches!(output.finish, Finish::Gate);
+    for y in 0..TILE {
+        let mut tiles = [[0.0; TILE]; LANES];
+        let row_of = |run: &Run| {
+            let row = run.row * TILE + y;
+            let columns = run.columns.start * TILE..width.min(run.columns.end * TILE);
+            let start = ((run.image * outputs + out) * height + row) * width + columns.start;
+            // SAFETY: tiles of this block in a plane of the output.
+            (row < height).then(|| unsafe {
+                std::slice::from_raw_parts_mut(output.pixels.add(start), columns.len())
+            })
+        };
+        if let ([(_, run)], false) = (runs, gated) {
+            let to = row_of(run).and_then(|to| to.as_mut_array::<{ TILE * LANES }>());
+            if let Some(to) = to {
+                V::gather(pixels[y], to);
+                continue;
+            }
+        }
+        let line = tiles.as_flattened_mut();
+        V::gather(pixels[y], line.try_into().expect("a vector of tiles"));
+        for (lane, run) in runs {
+            let Some(to) = row_of(run) else { continue };
+            let keep = |to: f32, pixel: f32| if !gated || to > 0.0 { pixel } else { 0.0 };
+            let (whole, rest) = to.as_chunks_mut::<TILE>();
+            let (of_whole, of_rest) = tiles[*lane..].split_at(whole.len());
+            for (to, pixels) in whole.iter_mut().zip(of_whole) {
+                *to = std::array::from_fn(|x| keep(to[x], pixels[x]));
+            }
+            for (to, pixel) in rest.iter_mut().zip(of_rest.as_flattened()) {
+                *to = keep(*to, *pixel);
             }
         }
     }
@@ -148,17 +150,14 @@ fn write_pixels<V: Lanes>(
 #[inline(always)]
 fn write_maxima<V: Lanes>(
     pixels: Pixels<V>,
-    skip: usize,
-    here: &Run,
-    channel: usize,
+    runs: &[(usize, Run)],
+    (out, outputs): (usize, usize),
     [height, width]: [usize; 2],
     output: Output,
 ) {
     const HALF: usize = TILE / 2;
     let [height, width] = [height / 2, width / 2];
-    let columns = here.columns.start * HALF..width.min(here.columns.end * HALF);
-    let rows = here.row * HALF..height.min((here.row + 1) * HALF);
-    for (row, pixels) in rows.zip(pixels.as_chunks::<2>().0) {
+    for (y, pixels) in pixels.as_chunks::<2>().0.iter().enumerate() {
         let mut maxima = [[0.0; LANES]; HALF];
         let mut places = [[0.0; LANES]; HALF];
         for x in 0..HALF {
@@ -167,22 +166,29 @@ fn write_maxima<V: Lanes>(
             maxima[x] = most.relu().store();
             places[x] = place.store();
         }
-        let start = (channel * height + row) * width + columns.start;
-        // SAFETY: tiles of this block in a plane of the output.
-        let (to, at) = unsafe {
-            (
-                std::slice::from_raw_parts_mut(output.pixels.add(start), columns.len()),
-                std::slice::from_raw_parts_mut(output.places.add(start), columns.len()),
-            )
-        };
-        for (column, (to, at)) in to.iter_mut().zip(at).enumerate() {
-            let (lane, x) = (skip + column / HALF, column % HALF);
-            *to = maxima[x][lane];
-            *at = if *to > 0.0 {
-                places[x][lane] as u8
-            } else {
-                NOWHERE
+        for (lane, run) in runs {
+            let row = run.row * HALF + y;
+            let columns = run.columns.start * HALF..width.min(run.columns.end * HALF);
+            if row >= height || columns.is_empty() {
+                continue;
+            }
+            let start = ((run.image * outputs + out) * height + row) * width + columns.start;
+            // SAFETY: tiles of this block in a plane of the output.
+            let (to, at) = unsafe {
+                (
+                    std::slice::from_raw_parts_mut(output.pixels.add(start), columns.len()),
+                    std::slice::from_raw_parts_mut(output.places.add(start), columns.len()),
+                )
             };
+            for (column, (to, at)) in to.iter_mut().zip(at).enumerate() {
+                let (lane, x) = (lane + column / HALF, column % HALF);
+                *to = maxima[x][lane];
+                *at = if *to > 0.0 {
+                    places[x][lane] as u8
+                } else {
+                    NOWHERE
+                };
+            }
         }
     }
 }

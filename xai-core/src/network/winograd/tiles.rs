@@ -35,6 +35,44 @@ impl Block {
         })
     }
 
+    /// The runs, each with the place where its pixels begin in a line of pixels. Between two runs a line has the
+    /// pixels of a tile more, because a tile needs two of the next one's.
+    pub fn in_lines(&self) -> impl Iterator<Item = (usize, &Run)> {
+        let placed = self.placed().enumerate();
+        placed.map(|(before, (at, run))| (TILE * (at + before), run))
+    }
+
+    /// Where in a line of pixels each tile begins; the last vector of tiles is filled up with the last one.
+    pub fn starts(&self) -> Vec<usize> {
+        let starts = self
+            .in_lines()
+            .flat_map(|(at, run)| (0..run.columns.len()).map(move |tile| at + TILE * tile));
+        let mut starts: Vec<usize> = starts.collect();
+        let last = starts.last().copied().unwrap_or(0);
+        starts.resize(starts.len().next_multiple_of(LANES), last);
+        starts
+    }
+
+    /// For each vector of tiles, what it has of the runs: the lane of the first tile, and the tiles.
+    pub fn vectors(&self) -> Vec<Vec<(usize, Run)>> {
+        let mut vectors = vec![Vec::new(); self.tiles().div_ceil(LANES)];
+        for (at, run) in self.placed() {
+            let mut done = 0;
+            while done < run.columns.len() {
+                let (vector, lane) = ((at + done) / LANES, (at + done) % LANES);
+                let count = (LANES - lane).min(run.columns.len() - done);
+                let first = run.columns.start + done;
+                let part = Run {
+                    columns: first..first + count,
+                    ..*run
+                };
+                vectors[vector].push((lane, part));
+                done += count;
+            }
+        }
+        vectors
+    }
+
     /// How many.
     pub fn tiles(&self) -> usize {
         self.runs.iter().map(|run| run.columns.len()).sum()
@@ -115,18 +153,13 @@ pub(super) struct Layout {
 
 impl Layout {
     pub fn new(shape: &Shape, block: &Block) -> Self {
-        // The last run is written in whole vectors, too.
-        let ends = block
-            .placed()
-            .map(|(at, run)| at + run.columns.len().max(LANES));
-        let pitch = ends.max().unwrap_or(0).div_ceil(LANES) | 1;
-        let longest = block.runs.iter().map(|run| run.columns.len()).max();
+        let pitch = block.tiles().div_ceil(LANES) | 1;
         Self {
             pitch: pitch * LANES,
             input_step: ((shape.input * pitch) | 1) * LANES,
             product_step: ((OUTPUTS * pitch) | 1) * LANES,
-            // Lines are read by whole vectors of tiles, which may reach over the last tile.
-            line: TILE * longest.unwrap_or(0).max(LANES) + 2 * LANES,
+            // The last run is written in whole vectors of pixels.
+            line: TILE * (block.tiles() + block.runs.len()) + 2 * LANES,
         }
     }
 }
