@@ -1,7 +1,6 @@
-//! The paper's benchmark in the laboratory: its images and its pre-trained networks.
+//! The pre-trained networks in the laboratory, and what they are pre-trained on.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use serde_json::json;
 
@@ -11,7 +10,7 @@ use super::settings::FIT_CODE;
 use super::store::write_json;
 use super::subjects::Part;
 use super::value::{Level, Needs};
-use crate::benchmark::{Defect, Defects, Protocol, Samples, Split};
+use crate::benchmark::{Defect, Defects};
 use crate::data::{Task, sex_task, shapes_task};
 use crate::error::{Error, Result};
 use crate::network::{Network, VggConfig};
@@ -76,70 +75,7 @@ impl Level for Depth {
 /// Images by which the statistics of a pre-trained network are set to the benchmark's.
 const CALIBRATION_IMAGES: usize = 256;
 
-/// The three splits. They share no subject (but under D7).
-pub(super) struct Splits {
-    pub train: Examples,
-    pub validation: Examples,
-    pub test: Samples,
-    pub test_examples: Examples,
-}
-
-impl Splits {
-    fn make(lab: &Lab) -> Result<Self> {
-        let settings = lab.settings();
-        let bar = lab.progress(3, "making images");
-        let subjects = lab.subjects()?;
-        let protocol = lab.protocol();
-        let [train, validation, test] = &subjects.benchmark_parts;
-        let counts = [train, validation, test].map(|part| part.subjects.end - part.subjects.start);
-        let [train_split, validation_split, test_split] = protocol.splits(counts);
-        let split = |split: Split, slices: usize| {
-            let first = train.subjects.start;
-            let samples = protocol.samples(
-                &*subjects.benchmark,
-                first + split.subjects.start..first + split.subjects.end,
-                slices,
-                settings.image_size,
-                split.seed,
-            )?;
-            bar.tick()?;
-            Ok(samples)
-        };
-        let examples = |samples: &Samples| {
-            Examples::of_images(samples.images.view(), &samples.class, lab.device())
-        };
-        // Under D7 the test has the slices of the validation.
-        let test_slices = match protocol.defects.has(Defect::D7) {
-            true => validation.slices,
-            false => test.slices,
-        };
-        let test = split(test_split, test_slices)?;
-        let train = split(train_split, train.slices)?;
-        let validation = split(validation_split, validation.slices)?;
-        Ok(Self {
-            train: examples(&train),
-            validation: examples(&validation),
-            test_examples: examples(&test),
-            test,
-        })
-    }
-}
-
 impl Lab {
-    /// The images, made once a process and set of defects that change them.
-    pub(super) fn splits(&self) -> Result<Arc<Splits>> {
-        let defects = self.defects().of_images();
-        self.once_called(&defects.to_string(), || Splits::make(self))
-    }
-
-    /// How images are made.
-    pub(super) fn protocol(&self) -> Protocol {
-        Protocol {
-            defects: self.defects().of_images(),
-            ..Protocol::corrected()
-        }
-    }
-
     /// The network after its pre-training on `corpus`; computed once, then read from its stage.
     ///
     /// Trained with batch norm, whose statistics are then set to those of the benchmark's training

@@ -26,6 +26,7 @@ mod scores;
 mod select;
 mod settings;
 mod spec;
+mod splits;
 pub mod store;
 mod subjects;
 mod sweep;

@@ -90,12 +90,8 @@ impl TestSet<'_> {
         let spaced = (0..count).map(|at| images[at * images.len() / count]);
         let index: Vec<u32> = spaced.collect();
         let which: Vec<usize> = index.iter().map(|&at| at as usize).collect();
-        let samples = self.lab.splits()?.test.subset(&which);
-        let truth = samples.truth.mapv(|truth| truth > 0.0);
-        Ok(Images::grey(samples.images, samples.class)
-            .with_truth(truth)
-            .with_index(index)
-            .shown_in(self.lab.gallery()))
+        let images = self.lab.splits()?.test.select(&which);
+        Ok(images.with_index(index).shown_in(self.lab.gallery()))
     }
 }
 
