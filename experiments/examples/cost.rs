@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
+use experiments::exit_code;
 use serde_json::json;
 use xai_core::attribution::Images;
 use xai_core::benchmark::Protocol;
@@ -44,13 +45,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match measure(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("error: {problem}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(measure(&Options::parse()))
 }
 
 /// A part of the sweep: seconds an image, and how many images the whole figure has of it.

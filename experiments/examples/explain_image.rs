@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use experiments::npy;
+use experiments::{exit_code, npy};
 use ndarray::Array4;
 use xai_core::attribution::{Images, Memory, Panel, Segments, methods};
 use xai_core::device::DeviceChoice;
@@ -69,13 +69,7 @@ fn main() -> ExitCode {
         list();
         return ExitCode::SUCCESS;
     }
-    match explain(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("error: {problem}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(explain(&Options::parse()))
 }
 
 fn explain(options: &Options) -> Result<()> {

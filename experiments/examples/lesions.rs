@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use experiments::exit_code;
 use npyz::WriterBuilder;
 use npyz::npz::NpzWriter;
 use xai_core::lesion::{Lesion, Library, Recipe};
@@ -33,13 +34,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match make(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("error: {problem}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(make(&Options::parse()))
 }
 
 fn make(options: &Options) -> Result<()> {

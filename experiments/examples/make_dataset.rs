@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use experiments::exit_code;
 use experiments::npy::{Output, Pages};
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -45,13 +46,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match make(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("error: {problem}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(make(&Options::parse()))
 }
 
 fn make(options: &Options) -> Result<()> {

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
+use experiments::exit_code;
 use ndarray::Array4;
 use xai_core::attribution::{Images, Map, Memory, Panel, methods};
 use xai_core::device::DeviceChoice;
@@ -44,13 +45,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match answer(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("error: {problem}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(answer(&Options::parse()))
 }
 
 fn answer(options: &Options) -> Result<()> {

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
+use experiments::exit_code;
 use ndarray::Array4;
 use xai_core::attribution::{Images, Panel, methods};
 use xai_core::device::DeviceChoice;
@@ -80,13 +81,7 @@ fn main() -> ExitCode {
         (_, [dir]) => all(Some(Path::new(dir))),
         _ => all(None),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("error: {problem}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(done)
 }
 
 fn all(dir: Option<&Path>) -> Result<()> {

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
+use experiments::exit_code;
 use ndarray::Array3;
 use xai_core::device::{DeviceChoice, Tensor};
 use xai_core::network::{Layer, VggConfig};
@@ -36,13 +37,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match answer(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("error: {problem}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(answer(&Options::parse()))
 }
 
 fn answer(options: &Options) -> Result<()> {

@@ -9,6 +9,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use experiments::exit_code;
 use xai_core::attribution::{Images, Panel};
 use xai_core::benchmark::Protocol;
 use xai_core::data::Cohort;
@@ -38,13 +39,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match compare(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("error: {problem}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(compare(&Options::parse()))
 }
 
 fn compare(options: &Options) -> Result<()> {

@@ -11,9 +11,22 @@ pub mod paired;
 pub mod pictures;
 pub mod twins;
 
+use std::process::ExitCode;
+
 use xai_core::experiment::Settings;
 use xai_core::prelude::*;
 use xai_core::score::Metrics;
+
+/// How a program beside the experiments ends: what went wrong is one line.
+pub fn exit_code(done: Result<()>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// Fine-tunes the network that was pre-trained on `corpus`: by the paper's optimizer at its scale, and below it by
 /// Adam, which gets somewhere in few epochs.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::exit_code;
 use clap::Args;
 use ndarray::Array2;
 use xai_core::Result;
@@ -60,15 +61,7 @@ impl Pictured {
             .out
             .clone()
             .unwrap_or_else(|| format!("runs/{name}").into());
-        match plate.and_then(|plate| write_plate(&plate, &out)) {
-            Ok(paths) => {
-                paths.iter().for_each(|path| println!("{}", path.display()));
-                ExitCode::SUCCESS
-            }
-            Err(problem) => {
-                eprintln!("error: {problem}");
-                ExitCode::FAILURE
-            }
-        }
+        let written = plate.and_then(|plate| write_plate(&plate, &out));
+        exit_code(written.map(|paths| paths.iter().for_each(|path| println!("{}", path.display()))))
     }
 }

@@ -192,15 +192,15 @@ dispatch!(sum_rows, sum_rows_with, (g: &[f32], weight: &[f32], shape: [usize; 2]
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::kernels::numbers;
 
     #[test]
     fn products_are_exact_to_rounding_and_rows_do_not_meet() {
-        let number = |i: usize| (i * 2654435761 % 1009) as f32 / 504.5 - 1.0;
         for [n, inputs, outputs] in [[1, 5, 3], [2, 700, 33], [9, 1045, 70]] {
-            let x: Vec<f32> = (0..n * inputs).map(number).collect();
-            let g: Vec<f32> = (7..7 + n * outputs).map(number).collect();
-            let weight: Vec<f32> = (3..3 + inputs * outputs).map(number).collect();
-            let bias: Vec<f32> = (1..1 + outputs).map(number).collect();
+            let x: Vec<f32> = numbers(n * inputs, 0);
+            let g: Vec<f32> = numbers(n * outputs, 7);
+            let weight: Vec<f32> = numbers(inputs * outputs, 3);
+            let bias: Vec<f32> = numbers(outputs, 1);
             let y = forward(&x, &weight, Some(&bias), [n, inputs, outputs]);
             let back = input_grad(&g, &weight, [n, inputs, outputs]);
             let w = |out: usize, at: usize| f64::from(weight[out * inputs + at]);

@@ -352,16 +352,12 @@ fn unpool(g: &[f32], places: &[u8], region: &Region, channels: usize, x: &mut [f
 mod tests {
     use super::*;
     use crate::device::DeviceChoice;
-    use crate::network::{Conv2d, ops};
+    use crate::network::{Conv2d, kernels, ops};
 
     fn tensor<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
-        let number = |i: usize| ((i + seed) * 2654435761 % 1009) as f32 / 504.5 - 1.0;
         let device = DeviceChoice::Flex.open().unwrap();
-        from_numbers(
-            (0..shape.iter().product()).map(number).collect(),
-            shape,
-            &device,
-        )
+        let numbers = kernels::numbers(shape.iter().product(), seed);
+        from_numbers(numbers, shape, &device)
     }
 
     fn conv(input: usize, output: usize) -> Layer {

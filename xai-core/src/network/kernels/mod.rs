@@ -29,3 +29,10 @@ pub(super) use pooling::{max_pool, max_unpool};
 pub(super) use shape::Shape;
 pub(super) use update::{update, update_by_product};
 pub(super) use weight_grad::conv_weight_grad;
+
+/// Numbers from -1 to 1 for tests, the same at each call.
+#[cfg(test)]
+pub(super) fn numbers(n: usize, seed: usize) -> Vec<f32> {
+    let number = |i: usize| ((i + seed) * 2654435761 % 1009) as f32 / 504.5 - 1.0;
+    (0..n).map(number).collect()
+}

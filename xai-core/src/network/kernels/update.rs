@@ -83,21 +83,21 @@ fn chunks<const K: usize>(numbers: [&mut [f32]; K], len: usize) -> Vec<[&mut [f3
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::kernels::numbers;
 
     /// Each number is met once, with its own part of the gradient.
     #[test]
     fn updates_meet_every_number_once() {
-        let number = |i: usize| (i * 2654435761 % 1009) as f32 / 504.5 - 1.0;
         for [rows, k, columns] in [[1, 1, 1], [3, 2, 49], [17, 9, COLUMNS + 50], [40, 4, 1000]] {
-            let a: Vec<f32> = (0..rows * k).map(number).collect();
-            let b: Vec<f32> = (7..7 + k * columns).map(number).collect();
+            let a: Vec<f32> = numbers(rows * k, 0);
+            let b: Vec<f32> = numbers(k * columns, 7);
             let exact = |row: usize, column: usize| {
                 let term = |at| f64::from(a[row * k + at]) * f64::from(b[at * columns + column]);
                 (0..k).map(term).sum::<f64>() as f32
             };
             let product = (0..rows * columns).map(|at| exact(at / columns, at % columns));
             let product: Vec<f32> = product.collect();
-            let start: Vec<f32> = (3..3 + rows * columns).map(number).collect();
+            let start: Vec<f32> = numbers(rows * columns, 3);
             let rule = |[p, count]: [&mut [f32]; 2], g: &[f32]| {
                 p.iter_mut().zip(g).for_each(|(p, g)| *p += g);
                 count.iter_mut().for_each(|count| *count += 1.0);

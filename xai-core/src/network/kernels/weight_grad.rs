@@ -139,14 +139,13 @@ dispatch!(accumulate, accumulate_with, (g: &[f32], x: &[f32], line: usize, len: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::kernels::numbers;
 
     /// The vectors of this processor change no bit.
     #[test]
     fn every_processor_gives_the_same_bits() {
-        let number = |i: usize| ((i * 2654435761) % 1000) as f32 / 500.0 - 1.0;
-        let numbers = |n: usize| (0..n).map(number).collect::<Vec<f32>>();
         let line = 400;
-        let (lines, g) = (numbers(line * 5), numbers(line * TILE_OUT));
+        let (lines, g) = (numbers(line * 5, 0), numbers(line * TILE_OUT, 7));
         let (mut best, mut plain) = ([[0.5; LANES]; TILE], [[0.5; LANES]; TILE]);
         accumulate(&g, &lines, line, 320, &mut best);
         accumulate_with::<[f32; LANES]>(&g, &lines, line, 320, &mut plain);

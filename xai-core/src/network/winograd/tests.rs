@@ -3,12 +3,7 @@ use super::output::transform_products_with;
 use super::products::multiply_with;
 use super::tiles::{Block, Run};
 use super::*;
-use crate::network::kernels;
-
-pub(super) fn numbers(n: usize, seed: usize) -> Vec<f32> {
-    let number = |i: usize| ((i + seed) * 2654435761 % 1009) as f32 / 504.5 - 1.0;
-    (0..n).map(number).collect()
-}
+use crate::network::kernels::{self, numbers};
 
 pub(super) fn shapes() -> impl Iterator<Item = Shape> {
     let sizes = [

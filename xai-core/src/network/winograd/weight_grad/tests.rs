@@ -1,7 +1,7 @@
-use super::super::tests::{numbers, shapes};
+use super::super::tests::shapes;
 use super::sides::{WIDTH, transform, transform_with};
 use super::*;
-use crate::network::kernels;
+use crate::network::kernels::{self, numbers};
 
 /// An input and a gradient for the output of each shape.
 fn cases() -> impl Iterator<Item = (Vec<f32>, Vec<f32>, Shape)> {
