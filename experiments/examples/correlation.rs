@@ -257,13 +257,13 @@ impl Networks {
 
     fn effects_of_corpus(&self) -> Forest {
         let against = match &self.corpora[..] {
-            [first, second, ..] => format!("Precision: {} less {}", second.name(), first.name()),
-            _ => "Precision".to_owned(),
+            [first, second, ..] => format!("{} less {}", second.name(), first.name()),
+            _ => String::new(),
         };
         let mut chart = Forest::new(
             "effect_of_corpus",
             "What the pre-training does to explanations",
-            &against,
+            "Difference in precision",
             self.methods.iter().map(|method| method_title(method)),
         )
         .caption(
