@@ -18,7 +18,7 @@ struct Stability {
     corpus: Corpus,
     #[axis([Depth::Conv4, Depth::All])]
     depth: Depth,
-    #[axis(|scale| scale.pick(vec![1, 3, 6], vec![1, 2, 3, 4, 6], vec![1, 2, 3, 5, 7, 10, 15]))]
+    #[axis(|scale| scale.pick(vec![1, 3, 6], vec![1, 2, 3], vec![1, 2, 3, 5, 7, 10, 15]))]
     epoch: usize,
     #[seed(|scale| scale.pick(1, 3, 3))]
     seed: u64,
@@ -68,7 +68,7 @@ impl Stability {
             Corpus::Mri => 0.01,
             _ => 0.004,
         };
-        scale.pick(0.001, 0.001, published)
+        scale.pick(0.001, 0.000_5, published)
     }
 }
 

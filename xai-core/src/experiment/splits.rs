@@ -1,4 +1,4 @@
-//! The benchmark's images in the laboratory: made once, kept in a stage, read by every later run.
+//! The benchmark's images in the laboratory: made once, kept in a stage, read by every later process.
 
 use std::fs::File;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::data::with_data;
 use super::lab::Lab;
 use super::settings::FIT_CODE;
 use crate::attribution::Images;
-use crate::benchmark::{Defect, Protocol, Samples, Split};
+use crate::benchmark::{Defect, Defects, Protocol, Samples, Split};
 use crate::error::{Error, Result};
 use crate::training::Examples;
 
@@ -88,7 +88,8 @@ pub(super) struct Kept {
 const FILE: &str = "images.safetensors";
 
 impl Kept {
-    /// A split's images from their stage.
+    /// A split's images from their stage. Those with defects, which few experiments ask for, are made by each process:
+    /// at the paper's scale the images fill some gigabytes.
     fn of(lab: &Lab, protocol: &Protocol, split: Split, slices: usize) -> Result<Self> {
         let size = lab.settings().image_size;
         let inputs = json!({
@@ -99,10 +100,16 @@ impl Kept {
             "seed": split.seed,
             "code": FIT_CODE,
         });
-        let folder = lab.stage("images", &with_data(inputs, lab.data()), |folder| {
+        let make = || -> Result<Self> {
             let source = &*lab.subjects()?.benchmark;
             let samples = protocol.samples(source, split.subjects, slices, size, split.seed)?;
-            Self::from(samples).save(&folder.join(FILE))
+            Ok(samples.into())
+        };
+        if protocol.defects != Defects::NONE {
+            return make();
+        }
+        let folder = lab.stage("images", &with_data(inputs, lab.data()), |folder| {
+            make()?.save(&folder.join(FILE))
         })?;
         Self::load(&folder.join(FILE))
     }
