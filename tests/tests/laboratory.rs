@@ -1,8 +1,7 @@
 //! What the laboratory computes once, and what the public code's defects change in it.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use xai_core::benchmark::Defects;
@@ -29,13 +28,17 @@ fn under(lab: &Lab, defects: &str) -> Lab {
     lab.with_defects(defects.parse::<Defects>().unwrap())
 }
 
-/// The stages of a folder, by name.
-fn stages(out: &Path) -> BTreeSet<String> {
+/// The folders of the stages that have this name.
+fn stages(name: &str, out: &Path) -> Vec<PathBuf> {
     let folders = fs::read_dir(out.join(".stages")).into_iter().flatten();
-    let names = folders.map(|folder| folder.unwrap().path());
-    let folders = names.filter(|path| path.is_dir());
+    let folders = folders.map(|folder| folder.unwrap().path());
+    let called = |folder: &PathBuf| {
+        let record = fs::read_to_string(folder.join("stage.json")).unwrap();
+        record.contains(&format!("\"stage\": \"{name}\""))
+    };
     folders
-        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        .filter(|path| path.is_dir())
+        .filter(called)
         .collect()
 }
 
@@ -50,7 +53,7 @@ fn tune(lab: &Lab, depth: Depth) -> Network {
 fn a_training_is_shared_unless_a_defect_changes_it() {
     let out = tempfile::tempdir().unwrap();
     let lab = open(out.path());
-    let known = || stages(out.path()).len();
+    let known = || stages("fine-tuning", out.path()).len();
     let plain = tune(&lab, Depth::Conv1).fingerprint();
     assert_eq!(known(), 1);
     // Baselines, scores, the test's subjects, and dropout in a network that has none.
@@ -67,6 +70,8 @@ fn a_training_is_shared_unless_a_defect_changes_it() {
         assert_ne!(other_way, plain, "{other}");
         assert_eq!(known(), 2 + number, "{other}");
     }
+    // Images for training, validation and test; those with defects are not kept.
+    assert_eq!(stages("images", out.path()).len(), 3);
 }
 
 /// A file of a stage that is cut off counts as not there.
@@ -75,12 +80,7 @@ fn a_damaged_training_is_computed_again() {
     let out = tempfile::tempdir().unwrap();
     let lab = open(out.path());
     let before = tune(&lab, Depth::Conv1).fingerprint();
-    let stage = stages(out.path()).pop_first().unwrap();
-    let path = out
-        .path()
-        .join(".stages")
-        .join(stage)
-        .join("network.safetensors");
+    let path = stages("fine-tuning", out.path())[0].join("network.safetensors");
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     assert_eq!(tune(&lab, Depth::Conv1).fingerprint(), before);
