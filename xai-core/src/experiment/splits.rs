@@ -92,6 +92,15 @@ impl Kept {
     /// at the paper's scale the images fill some gigabytes.
     fn of(lab: &Lab, protocol: &Protocol, split: Split, slices: usize) -> Result<Self> {
         let size = lab.settings().image_size;
+        let make = || -> Result<Self> {
+            let source = &*lab.subjects()?.benchmark;
+            let subjects = split.subjects.clone();
+            let samples = protocol.samples(source, subjects, slices, size, split.seed)?;
+            Ok(samples.into())
+        };
+        if protocol.defects != Defects::NONE {
+            return make();
+        }
         let inputs = json!({
             "protocol": format!("{protocol:?}"),
             "subjects": split.subjects,
@@ -100,14 +109,6 @@ impl Kept {
             "seed": split.seed,
             "code": FIT_CODE,
         });
-        let make = || -> Result<Self> {
-            let source = &*lab.subjects()?.benchmark;
-            let samples = protocol.samples(source, split.subjects, slices, size, split.seed)?;
-            Ok(samples.into())
-        };
-        if protocol.defects != Defects::NONE {
-            return make();
-        }
         let folder = lab.stage("images", &with_data(inputs, lab.data()), |folder| {
             make()?.save(&folder.join(FILE))
         })?;

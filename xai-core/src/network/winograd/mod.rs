@@ -207,10 +207,11 @@ unsafe fn run(
             let layout = Layout::new(shape, block);
             scratch.fit(layout);
             transform_inputs(x, inside, shape, block, layout, scratch);
+            let vectors = block.vectors();
             for first in block.outputs.clone().step_by(OUTPUTS) {
                 let outputs = first..block.outputs.end.min(first + OUTPUTS);
                 multiply(weights, backward, shape, block, &outputs, layout, scratch);
-                transform_products(bias, shape, block, &outputs, layout, scratch, output);
+                transform_products(bias, shape, &vectors, &outputs, layout, scratch, output);
             }
         });
     });

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::points::from_points;
-use super::tiles::{Block, Layout, Run};
+use super::tiles::{Layout, Run};
 use super::{POINTS, Scratch, TILE};
 use crate::network::kernels::Shape;
 use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at};
@@ -40,19 +40,18 @@ unsafe impl Sync for Output {}
 /// Four rows of four pixels of each tile of a vector.
 type Pixels<V> = [[V; TILE]; TILE];
 
-/// Transforms the products of `outputs` into pixels.
+/// Transforms the products of `outputs` into pixels. `vectors` are those of the [`Block`](super::tiles::Block).
 #[inline(always)]
 pub(super) fn transform_products_with<V: Lanes>(
     bias: Option<&[f32]>,
     shape: &Shape,
-    block: &Block,
+    vectors: &[Vec<(usize, Run)>],
     outputs: &Range<usize>,
     layout: Layout,
     scratch: &mut Scratch,
     output: Output,
 ) {
     let plane = shape.out_plane();
-    let vectors = block.vectors();
     for out in outputs.clone() {
         let bias = V::splat(bias.map_or(0.0, |bias| bias[out]));
         let products = &scratch.products[(out - outputs.start) * layout.pitch..];
@@ -66,7 +65,7 @@ pub(super) fn transform_products_with<V: Lanes>(
         }
     }
 }
-dispatch!(pub(super) transform_products, transform_products_with, (bias: Option<&[f32]>, shape: &Shape, block: &Block, outputs: &Range<usize>, layout: Layout, scratch: &mut Scratch, output: Output) -> ());
+dispatch!(pub(super) transform_products, transform_products_with, (bias: Option<&[f32]>, shape: &Shape, vectors: &[Vec<(usize, Run)>], outputs: &Range<usize>, layout: Layout, scratch: &mut Scratch, output: Output) -> ());
 
 /// The pixels of a vector of tiles.
 #[inline(always)]
@@ -93,14 +92,33 @@ fn tiles_of<V: Lanes>(products: &[f32], tile: usize, bias: V, layout: Layout) ->
     pixels
 }
 
-/// Writes a vector of tiles, which are those of `runs` from the lanes given with them on, to the planes of output
-/// channel `out` of `outputs`.
+/// Where among all pixels row `y` of the tiles of a run stands, if a tile has `size` rows and columns: in the plane of
+/// output channel `out` of `outputs`. Empty below the plane.
+#[inline(always)]
+fn row_of(
+    run: &Run,
+    y: usize,
+    size: usize,
+    (out, outputs): (usize, usize),
+    [height, width]: [usize; 2],
+) -> Range<usize> {
+    let row = run.row * size + y;
+    let columns = run.columns.start * size..width.min(run.columns.end * size);
+    if row >= height || columns.is_empty() {
+        return 0..0;
+    }
+    let start = ((run.image * outputs + out) * height + row) * width + columns.start;
+    start..start + columns.len()
+}
+
+/// Writes a vector of tiles, which are those of `runs` from the lanes given with them on, to the planes of an output
+/// channel, given with the number of them.
 #[inline(always)]
 fn write_pixels<V: Lanes>(
     mut pixels: Pixels<V>,
     runs: &[(usize, Run)],
-    (out, outputs): (usize, usize),
-    [height, width]: [usize; 2],
+    channel: (usize, usize),
+    plane: [usize; 2],
     output: Output,
 ) {
     if let Finish::Relu = output.finish {
@@ -112,27 +130,22 @@ fn write_pixels<V: Lanes>(
     }
     let gated = matches!(output.finish, Finish::Gate);
     for y in 0..TILE {
-        let mut tiles = [[0.0; TILE]; LANES];
-        let row_of = |run: &Run| {
-            let row = run.row * TILE + y;
-            let columns = run.columns.start * TILE..width.min(run.columns.end * TILE);
-            let start = ((run.image * outputs + out) * height + row) * width + columns.start;
+        let pixels_of = |run: &Run| {
+            let row = row_of(run, y, TILE, channel, plane);
             // SAFETY: tiles of this block in a plane of the output.
-            (row < height).then(|| unsafe {
-                std::slice::from_raw_parts_mut(output.pixels.add(start), columns.len())
-            })
+            unsafe { std::slice::from_raw_parts_mut(output.pixels.add(row.start), row.len()) }
         };
-        if let ([(_, run)], false) = (runs, gated) {
-            let to = row_of(run).and_then(|to| to.as_mut_array::<{ TILE * LANES }>());
-            if let Some(to) = to {
-                V::gather(pixels[y], to);
-                continue;
-            }
+        if let ([(_, run)], false) = (runs, gated)
+            && let Some(to) = pixels_of(run).as_mut_array::<{ TILE * LANES }>()
+        {
+            V::gather(pixels[y], to);
+            continue;
         }
+        let mut tiles = [[0.0; TILE]; LANES];
         let line = tiles.as_flattened_mut();
         V::gather(pixels[y], line.try_into().expect("a vector of tiles"));
         for (lane, run) in runs {
-            let Some(to) = row_of(run) else { continue };
+            let to = pixels_of(run);
             let keep = |to: f32, pixel: f32| if !gated || to > 0.0 { pixel } else { 0.0 };
             let (whole, rest) = to.as_chunks_mut::<TILE>();
             let (of_whole, of_rest) = tiles[*lane..].split_at(whole.len());
@@ -151,12 +164,12 @@ fn write_pixels<V: Lanes>(
 fn write_maxima<V: Lanes>(
     pixels: Pixels<V>,
     runs: &[(usize, Run)],
-    (out, outputs): (usize, usize),
-    [height, width]: [usize; 2],
+    channel: (usize, usize),
+    plane: [usize; 2],
     output: Output,
 ) {
     const HALF: usize = TILE / 2;
-    let [height, width] = [height / 2, width / 2];
+    let plane = plane.map(|size| size / 2);
     for (y, pixels) in pixels.as_chunks::<2>().0.iter().enumerate() {
         let mut maxima = [[0.0; LANES]; HALF];
         let mut places = [[0.0; LANES]; HALF];
@@ -167,17 +180,12 @@ fn write_maxima<V: Lanes>(
             places[x] = place.store();
         }
         for (lane, run) in runs {
-            let row = run.row * HALF + y;
-            let columns = run.columns.start * HALF..width.min(run.columns.end * HALF);
-            if row >= height || columns.is_empty() {
-                continue;
-            }
-            let start = ((run.image * outputs + out) * height + row) * width + columns.start;
+            let row = row_of(run, y, HALF, channel, plane);
             // SAFETY: tiles of this block in a plane of the output.
             let (to, at) = unsafe {
                 (
-                    std::slice::from_raw_parts_mut(output.pixels.add(start), columns.len()),
-                    std::slice::from_raw_parts_mut(output.places.add(start), columns.len()),
+                    std::slice::from_raw_parts_mut(output.pixels.add(row.start), row.len()),
+                    std::slice::from_raw_parts_mut(output.places.add(row.start), row.len()),
                 )
             };
             for (column, (to, at)) in to.iter_mut().zip(at).enumerate() {

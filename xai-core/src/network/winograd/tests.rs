@@ -159,7 +159,8 @@ fn every_processor_gives_the_same_bits() {
             } else {
                 transform_products_with::<Any>
             };
-            transform(None, &shape, &block, &outputs, layout, scratch, output);
+            let vectors = block.vectors();
+            transform(None, &shape, &vectors, &outputs, layout, scratch, output);
             (pixels, places)
         };
         let (found, plain) = (transform(true, &mut best), transform(false, &mut any));
