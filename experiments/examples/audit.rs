@@ -18,8 +18,8 @@
 use experiments::defects::{Repeated, score_filters, score_methods};
 use experiments::optimizer;
 use experiments::twins::{Twin, Twins};
-use xai_core::benchmark::Defects;
-use xai_core::prelude::*;
+use xai_core::lesions::making::Defects;
+use xai_core::lesions::prelude::*;
 
 /// What a defect of the public code does to accuracy, to precision and to the order of methods and corpora.
 #[experiment(snapshot = smoke)]
@@ -38,11 +38,12 @@ const DEPTH: Depth = Depth::Conv4;
 const DROPOUT: f64 = 0.5;
 
 impl Run for Audit {
+    type Benchmark = Lesions;
     type Model = Network;
 
-    fn lab(&self, lab: &Lab) -> Lab {
-        lab.with_defects(self.defect.defects())
-            .with_dropout(DROPOUT)
+    fn benchmark(&self, base: &Lesions) -> Result<Lesions> {
+        let variant = base.with_defects(self.defect.defects());
+        Ok(variant.with_dropout(DROPOUT))
     }
 
     fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {

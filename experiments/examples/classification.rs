@@ -1,7 +1,7 @@
 //! How well each network tells the classes apart, beside the accuracies that the paper published.
 
 use experiments::{best_rates, fine_tune};
-use xai_core::prelude::*;
+use xai_core::lesions::prelude::*;
 use xai_core::statistics::{Confusion, Share, areas};
 
 /// Accuracy, sensitivity, specificity and areas under curves of the networks of Figure 4 on the test images
@@ -19,6 +19,7 @@ struct Classification {
 }
 
 impl Run for Classification {
+    type Benchmark = Lesions;
     type Model = Network;
 
     fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {

@@ -8,7 +8,7 @@
 use experiments::means::{methods, precision};
 use experiments::paired::{COLUMNS, paired};
 use experiments::{best_rates, explain, fine_tune, learns, matching_rates};
-use xai_core::prelude::*;
+use xai_core::lesions::prelude::*;
 use xai_core::report::method_title;
 use xai_core::statistics::{
     self, Effect, Effects, Observation, bootstrap_clusters, coefficient, effects, mean, pearson,
@@ -29,6 +29,7 @@ struct Correlation {
 }
 
 impl Run for Correlation {
+    type Benchmark = Lesions;
     type Model = Network;
 
     fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {

@@ -11,12 +11,11 @@ use clap::Parser;
 use experiments::exit_code;
 use serde_json::json;
 use xai_core::attribution::Images;
-use xai_core::benchmark::Protocol;
-use xai_core::data::Cohort;
 use xai_core::device::DeviceChoice;
-use xai_core::experiment::{Level, Settings};
-use xai_core::prelude::*;
-use xai_core::training::{Examples, Schedule, fit};
+use xai_core::lesions::imaging::Cohort;
+use xai_core::lesions::making::Protocol;
+use xai_core::lesions::prelude::*;
+use xai_core::training::fit;
 
 /// Times a part of Figure 4 and says what the whole takes.
 #[derive(Parser)]
@@ -83,7 +82,7 @@ fn measure(options: &Options) -> Result<()> {
     let network = settings.network.init(false, 0, &device);
 
     let batch = part(options.batch);
-    let examples = Examples::of_images(batch.images.view(), &batch.class, &device);
+    let examples = Examples::of(&Dataset::grey(batch.images, batch.class)?, &device);
     let forward = least(Box::new(|| {
         examples.logits(&network, "cost");
         Ok(())
@@ -97,7 +96,7 @@ fn measure(options: &Options) -> Result<()> {
         ..Schedule::paper(Sgd::rate(1e-4).momentum(0.5))
     };
     let checked = part(1);
-    let checked = Examples::of_images(checked.images.view(), &checked.class, &device);
+    let checked = Examples::of(&Dataset::grey(checked.images, checked.class)?, &device);
     let mut steps = Vec::new();
     for depth in Depth::LEVELS {
         let first = depth.first_layer(&network);

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use experiments::pictures::Pictured;
-use xai_core::data::{Resizer, SLICE_SHAPE};
-use xai_core::lesion::Class;
+use xai_core::image::Resizer;
+use xai_core::lesions::imaging::SLICE_SHAPE;
+use xai_core::lesions::making::Class;
 use xai_core::report::{Picture, Plate, Row};
 use xai_core::{Error, Result};
 

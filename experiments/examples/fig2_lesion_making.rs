@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use experiments::pictures::Pictured;
 use ndarray::{Array2, ArrayView2, s};
-use xai_core::data::{Resizer, SLICE_SHAPE, extremes};
-use xai_core::lesion::{Class, Recipe, Steps, morphology, shape};
+use xai_core::image::{Resizer, extremes};
+use xai_core::lesions::imaging::SLICE_SHAPE;
+use xai_core::lesions::making::{Class, Recipe, Steps, compactness, morphology};
 use xai_core::report::{Picture, Plate, Row};
 use xai_core::{Error, Result};
 
@@ -70,7 +71,8 @@ fn from_noise(recipe: &Recipe) -> Row {
         for &at in &component {
             alone[at] = true;
         }
-        let compactness = shape::compactness(component.len(), shape::perimeter(alone.view()));
+        let compactness =
+            compactness::compactness(component.len(), compactness::perimeter(alone.view()));
         let class: Option<Class> = recipe.class(compactness);
         if let Some(class) = class.filter(|_| component.len() == recipe.area) {
             opened = opened.outlined(class, alone.slice(part).to_owned());

@@ -2,7 +2,7 @@
 //! of it was fine-tuned. The networks are those of `fig4_best`.
 
 use experiments::{best_rates, explain, fine_tune};
-use xai_core::prelude::*;
+use xai_core::lesions::prelude::*;
 
 /// Heat maps of one image by method, pre-training corpus and degree of fine-tuning, at the best accuracy that each
 /// of them reaches (Oliveira et al. 2024, Figure 3).
@@ -19,6 +19,7 @@ struct Fig3Heatmaps {
 }
 
 impl Run for Fig3Heatmaps {
+    type Benchmark = Lesions;
     type Model = Network;
 
     fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {

@@ -1,8 +1,8 @@
 //! Figure 4 of the paper: how well explanations find the lesions, by what the network was
 //! pre-trained on and by how much of it was fine-tuned, at the best accuracy of each.
 
-use experiments::{baselines, best_rates, explain, fine_tune};
-use xai_core::prelude::*;
+use experiments::{best_rates, explain, fine_tune, references};
+use xai_core::lesions::prelude::*;
 
 /// Explanation performance by pre-training corpus and degree of fine-tuning, at the best accuracy
 /// that each of them reaches (Oliveira et al. 2024, Figure 4).
@@ -19,6 +19,7 @@ struct Fig4Best {
 }
 
 impl Run for Fig4Best {
+    type Benchmark = Lesions;
     type Model = Network;
 
     fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {
@@ -29,8 +30,8 @@ impl Run for Fig4Best {
         explain(&fitted.model, lab.test().classified_correctly_by_all()?)
     }
 
-    fn baselines(lab: &Lab) -> Result<Vec<Baseline>> {
-        baselines(lab)
+    fn references(lab: &Lab) -> Result<Vec<Reference>> {
+        references(lab)
     }
 }
 

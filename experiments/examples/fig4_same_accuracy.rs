@@ -2,8 +2,8 @@
 //! have better explanations; here, learning rates are chosen so that accuracies match, and what is left is due
 //! to the pre-training and the depth.
 
-use experiments::{baselines, explain, fine_tune, learns, matching_rates};
-use xai_core::prelude::*;
+use experiments::{explain, fine_tune, learns, matching_rates, references};
+use xai_core::lesions::prelude::*;
 
 /// Explanation performance by pre-training corpus and degree of fine-tuning, at learning rates whose validation
 /// accuracy is closest to 0.89 (Oliveira et al. 2024, Figure 4, "same accuracy").
@@ -24,6 +24,7 @@ struct Fig4SameAccuracy {
 }
 
 impl Run for Fig4SameAccuracy {
+    type Benchmark = Lesions;
     type Model = Network;
 
     fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {
@@ -34,8 +35,8 @@ impl Run for Fig4SameAccuracy {
         explain(&fitted.model, lab.test().classified_correctly_by_all()?)
     }
 
-    fn baselines(lab: &Lab) -> Result<Vec<Baseline>> {
-        baselines(lab)
+    fn references(lab: &Lab) -> Result<Vec<Reference>> {
+        references(lab)
     }
 }
 

@@ -1,7 +1,7 @@
 // ANCHOR: file
 // ANCHOR: title
 //! Does it help explanations to fine-tune the whole network? The experiment of the book's tutorial.
-use xai_core::prelude::*;
+use xai_core::lesions::prelude::*;
 // ANCHOR_END: title
 
 // ANCHOR: design
@@ -19,6 +19,7 @@ struct FirstExperiment {
 }
 // ANCHOR_END: design
 impl Run for FirstExperiment {
+    type Benchmark = Lesions;
     type Model = Network;
     // ANCHOR: fit
     fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {

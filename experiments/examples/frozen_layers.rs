@@ -9,13 +9,11 @@
 use std::time::Instant;
 
 use clap::Parser;
-use xai_core::benchmark::Protocol;
-use xai_core::data::Cohort;
 use xai_core::device::DeviceChoice;
-use xai_core::experiment::Settings;
-use xai_core::network::Network;
-use xai_core::prelude::*;
-use xai_core::training::{Examples, Schedule, fit};
+use xai_core::lesions::imaging::Cohort;
+use xai_core::lesions::making::Protocol;
+use xai_core::lesions::prelude::*;
+use xai_core::training::fit;
 
 #[derive(Parser)]
 struct Arguments {
@@ -45,11 +43,8 @@ fn main() -> Result<()> {
             settings.image_size,
             seed,
         )?;
-        Ok::<_, Error>(Examples::of_images(
-            samples.images.view(),
-            &samples.class,
-            &device,
-        ))
+        let dataset = Dataset::grey(samples.images, samples.class)?;
+        Ok::<_, Error>(Examples::of(&dataset, &device))
     };
     let n = arguments.subjects;
     let splits = [images(0..n, 0)?, images(n..2 * n, 1)?];

@@ -13,7 +13,7 @@ use clap::Parser;
 use experiments::exit_code;
 use npyz::WriterBuilder;
 use npyz::npz::NpzWriter;
-use xai_core::lesion::{Lesion, Library, Recipe};
+use xai_core::lesions::making::{Lesion, Library, Recipe};
 use xai_core::{Error, Result};
 
 /// Makes the benchmark's lesions, in the order in which the search finds them.

@@ -18,9 +18,9 @@ use experiments::exit_code;
 use experiments::npy::{Output, Pages};
 use ndarray::Array2;
 use rayon::prelude::*;
-use xai_core::benchmark::{Defects, Protocol, background};
-use xai_core::data::Resizer;
 use xai_core::device::keep_freed_memory;
+use xai_core::image::Resizer;
+use xai_core::lesions::making::{Defects, Protocol, background};
 use xai_core::{Error, Result};
 
 /// The side of the images.

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 
 use experiments::means::{mean_of, methods};
 use experiments::paired::{COLUMNS, paired};
-use experiments::{baselines, best_rates, explain, fine_tune};
-use xai_core::prelude::*;
+use experiments::{best_rates, explain, fine_tune, references};
+use xai_core::lesions::prelude::*;
+use xai_core::metrics::chance_name;
 use xai_core::report::method_title;
-use xai_core::score::chance_name;
 use xai_core::statistics::mean;
 
 /// Precision of explanations by who classifies the image correctly: all networks, some of them, or none.
@@ -33,6 +33,7 @@ const BY_SOME: &str = "precision_misclassified_by_some";
 const BY_ALL: &str = "precision_misclassified_by_all";
 
 impl Run for Misclassified {
+    type Benchmark = Lesions;
     type Model = Network;
 
     fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {
@@ -54,8 +55,8 @@ impl Run for Misclassified {
         Ok(scores)
     }
 
-    fn baselines(lab: &Lab) -> Result<Vec<Baseline>> {
-        baselines(lab)
+    fn references(lab: &Lab) -> Result<Vec<Reference>> {
+        references(lab)
     }
 
     fn analysis(results: &Results<Self>, analysis: &mut Analysis) -> Result<()> {

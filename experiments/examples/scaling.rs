@@ -12,11 +12,13 @@ use experiments::exit_code;
 use ndarray::Array4;
 use xai_core::attribution::{Images, Panel, methods};
 use xai_core::device::DeviceChoice;
-use xai_core::experiment::analysis::{Analysis, Curve, Curves};
-use xai_core::experiment::{Choice, Restriction, SweepOptions, sweep};
+use xai_core::lesions::prelude::*;
 use xai_core::network::VggConfig;
-use xai_core::prelude::*;
 use xai_core::report;
+use xai_core::sweep::declare::analysis::{Analysis, Curve, Curves};
+use xai_core::sweep::execute::sweep;
+use xai_core::sweep::plan::{Choice, Restriction};
+use xai_core::sweep::planned::SweepOptions;
 
 /// Image size, images, divisor of the width, methods: each varies by itself.
 const ROWS: [[usize; 4]; 12] = [
@@ -60,6 +62,7 @@ struct Cells {
 }
 
 impl Run for Cells {
+    type Benchmark = Lesions;
     type Model = Network;
 
     fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {
@@ -224,7 +227,10 @@ fn run(cells: usize) -> Result<()> {
         ..SweepOptions::default()
     };
     let start = Instant::now();
-    let outcome = sweep::<Cells>(&options)?;
+    let outcome = sweep::<Cells>(
+        &options,
+        &Lesions::open(&Default::default(), options.scale)?,
+    )?;
     match outcome.failures.into_iter().next() {
         Some((_, problem)) => Err(problem),
         None => print(start),

@@ -4,7 +4,7 @@
 //!         --metrics precision,auroc --out scores.parquet
 //!
 //! `explain_image` writes such maps, `make_dataset` such a truth. The metrics are in the documentation of
-//! `xai_core::score` and in the book.
+//! `xai_core::metrics` and in the book.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,8 +13,8 @@ use clap::Parser;
 use experiments::{exit_code, npy};
 use ndarray::parallel::prelude::*;
 use ndarray::{Array4, Axis, Ix3, Ix4};
-use xai_core::experiment::write_scores;
-use xai_core::score::{self, Channels, Combine, Metric, Score, Scores, Sign, chance_name};
+use xai_core::metrics::{self, Channels, Combine, Metric, Score, Scores, Sign, chance_name};
+use xai_core::sweep::keep::write_scores;
 use xai_core::{Error, Result};
 
 /// Scores heat maps against the truth: one row an image and metric, as Parquet.
@@ -22,7 +22,7 @@ use xai_core::{Error, Result};
 /// A channel axis is combined into one heat map first. Of the truth, what is above 0 counts. A metric that is
 /// undefined for an image (no pixel of truth) gives no row; the number of such images is printed.
 #[derive(Parser)]
-#[command(after_help = format!("Metrics: {}", score::NAMES.join(", ")))]
+#[command(after_help = format!("Metrics: {}", metrics::NAMES.join(", ")))]
 struct Options {
     /// Maps, .npy of numbers [n, h, w] or [n, c, h, w]; larger is more relevant.
     #[arg(long)]
@@ -59,13 +59,13 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<()> {
     let metrics: Vec<Box<dyn Metric>> = match options.metrics.as_slice() {
-        [all] if all == "all" => score::NAMES
+        [all] if all == "all" => metrics::NAMES
             .into_iter()
-            .map(score::named)
+            .map(metrics::named)
             .collect::<Result<_>>()?,
         names => names
             .iter()
-            .map(|name| score::named(name))
+            .map(|name| metrics::named(name))
             .collect::<Result<_>>()?,
     };
     let maps = maps(&options.maps)?;

@@ -7,7 +7,7 @@
 use experiments::means::{methods, precision};
 use experiments::paired::mean_interval;
 use experiments::{explain, optimizer};
-use xai_core::prelude::*;
+use xai_core::lesions::prelude::*;
 use xai_core::report::method_title;
 use xai_core::statistics::mean;
 
@@ -25,6 +25,7 @@ struct Stability {
 }
 
 impl Run for Stability {
+    type Benchmark = Lesions;
     type Model = Network;
 
     fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {

@@ -14,9 +14,11 @@ use std::time::Instant;
 use clap::Parser;
 use experiments::exit_code;
 use ndarray::Array3;
+use xai_core::dataset::Dataset;
 use xai_core::device::{DeviceChoice, Tensor};
+use xai_core::lesions::Depth;
 use xai_core::network::{Layer, VggConfig};
-use xai_core::training::{Depth, Examples, Sgd, State, backward};
+use xai_core::training::{Examples, Sgd, State, backward};
 use xai_core::{Error, Result, random};
 
 /// Times training steps of a VGG-16, one for each line of the standard input.
@@ -52,7 +54,7 @@ fn answer(options: &Options) -> Result<()> {
     let shape = [options.batch, options.size, options.size];
     let pixels = Array3::from_shape_fn(shape, |(image, y, x)| ((y + image) * x % 17) as f32 / 17.0);
     let class: Vec<u8> = (0..options.batch).map(|image| (image % 2) as u8).collect();
-    let images = Examples::of_images(pixels.view(), &class, &device);
+    let images = Examples::of(&Dataset::grey(pixels, class.clone())?, &device);
     let mut rng = random::stream(0, "training_time");
     let optimizer = Sgd::rate(1e-3).momentum(0.5).into();
     let mut training: Option<(Depth, Vec<Layer>, State, Tensor<4>)> = None;
@@ -63,7 +65,9 @@ fn answer(options: &Options) -> Result<()> {
             Some(known @ (of, ..)) if of == depth => training.insert(known),
             _ => {
                 let first = depth.first_layer(&network);
-                let x = images.through(&network, first).first(options.batch);
+                let x = images
+                    .through(&network, first)
+                    .first(options.batch, &network);
                 let trained = network.layers[first..].to_vec();
                 training.insert((depth, trained, State::default(), x))
             }

@@ -11,11 +11,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use experiments::exit_code;
 use xai_core::attribution::{Images, Panel};
-use xai_core::benchmark::Protocol;
-use xai_core::data::Cohort;
 use xai_core::device::DeviceChoice;
+use xai_core::lesions::imaging::Cohort;
+use xai_core::lesions::making::Protocol;
+use xai_core::lesions::prelude::*;
 use xai_core::network::VggConfig;
-use xai_core::prelude::*;
 use xai_core::statistics::{BoxSummary, mean};
 
 /// Truth, brain and untrained precision at 224 x 224.

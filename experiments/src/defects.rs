@@ -1,9 +1,10 @@
 //! The defects of the public code as levels of a factor, and scores under them.
 
 use ndarray::Axis;
-use xai_core::benchmark::{Defect, Defects};
-use xai_core::prelude::*;
-use xai_core::score::{PrecisionAsPublished, chance_name, filters};
+use xai_core::lesions::PrecisionAsPublished;
+use xai_core::lesions::making::{Defect, Defects, baselines};
+use xai_core::lesions::prelude::*;
+use xai_core::metrics::chance_name;
 
 use crate::explain_and_score;
 
@@ -94,7 +95,7 @@ pub fn score_filters(images: &Images, defects: Defects) -> Result<Scores> {
         .as_ref()
         .ok_or_else(|| Error::invalid("images without truth"))?;
     let mut scores = Scores::new();
-    for (method, filter) in filters::baselines(defects) {
+    for (method, filter) in baselines(defects) {
         for (at, (&image, &class)) in images.index.iter().zip(&images.class).enumerate() {
             let grey = images.pixels.index_axis(Axis(0), at);
             let map = filter(grey.index_axis(Axis(0), 0));

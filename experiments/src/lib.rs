@@ -13,9 +13,9 @@ pub mod twins;
 
 use std::process::ExitCode;
 
-use xai_core::experiment::Settings;
-use xai_core::prelude::*;
-use xai_core::score::Metrics;
+use xai_core::lesions::Settings;
+use xai_core::lesions::prelude::*;
+use xai_core::metrics::Metrics;
 
 /// How a program beside the experiments ends: what went wrong is one line.
 pub fn exit_code(done: Result<()>) -> ExitCode {
@@ -110,16 +110,16 @@ pub fn explain_and_score(model: &Network, images: Images, metric: impl Metrics) 
 }
 
 /// What knows no trained network, on the images that every compared network classifies correctly.
-pub fn baselines(lab: &Lab) -> Result<Vec<Baseline>> {
+pub fn references(lab: &Lab) -> Result<Vec<Reference>> {
     let images = lab.test().classified_correctly_by_all()?;
     let sobel = explain!(input = images, methods = [Sobel], score = Precision)?;
     let laplace = explain!(input = images, methods = [Laplace], score = Precision)?;
     let intensity = explain!(input = images, methods = [Intensity], score = Precision)?;
     let untrained = explain(&lab.untrained(0), images)?;
     Ok(vec![
-        Baseline::new("Sobel filter", sobel),
-        Baseline::new("Laplace filter", laplace),
-        Baseline::new("Raw intensity", intensity),
-        Baseline::new("Untrained network", untrained),
+        Reference::new("Sobel filter", sobel),
+        Reference::new("Laplace filter", laplace),
+        Reference::new("Raw intensity", intensity),
+        Reference::new("Untrained network", untrained),
     ])
 }

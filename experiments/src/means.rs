@@ -1,6 +1,6 @@
 //! Mean scores: what a network comes to under one method.
 
-use xai_core::score::{Metric, Precision, Score};
+use xai_core::metrics::{Metric, Precision, Score};
 use xai_core::statistics::mean;
 
 /// The methods whose precision is among the scores, in the order in which they first appear.

@@ -1,6 +1,6 @@
 //! Paired comparisons, one difference a network.
 
-use xai_core::prelude::*;
+use xai_core::lesions::prelude::*;
 use xai_core::statistics::{Interval, Test, bootstrap_clusters, holm, mean, wilcoxon};
 
 /// The columns that [`Paired::entries`] fills.

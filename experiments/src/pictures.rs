@@ -7,8 +7,8 @@ use crate::exit_code;
 use clap::Args;
 use ndarray::Array2;
 use xai_core::Result;
-use xai_core::benchmark::{Defects, Protocol};
-use xai_core::data::{Cohort, Folder};
+use xai_core::lesions::imaging::{Cohort, Folder};
+use xai_core::lesions::making::{Defects, Protocol};
 use xai_core::report::{Plate, write_plate};
 
 /// Which data are drawn, and where to.

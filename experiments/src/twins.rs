@@ -1,6 +1,6 @@
 //! The analysis of the audit: networks with a defect beside their twins without.
 
-use xai_core::prelude::*;
+use xai_core::lesions::prelude::*;
 use xai_core::report::method_title;
 use xai_core::statistics::{mean, spearman};
 

@@ -4,8 +4,8 @@ mod common;
 
 use npyz::AutoSerialize;
 use tempfile::TempDir;
-use xai_core::experiment::read_scores;
-use xai_core::score::{NAMES, Score};
+use xai_core::metrics::{NAMES, Score};
+use xai_core::sweep::keep::read_scores;
 
 /// Writes an `.npy` file of this name.
 fn npy<T: AutoSerialize + Copy>(folder: &TempDir, name: &str, shape: &[usize], values: &[T]) {

@@ -1,9 +1,12 @@
 //! Tests of the whole system; each file in `tests/` is one subject. Fixtures and the scripts that made them are in `fixtures/`.
 
 mod fixture;
+mod points;
 
 use std::path::Path;
 use std::process::{Command, Output};
+
+pub use points::Points;
 
 pub use fixture::{CAPTUM_NETWORKS, Fixture, cpu, download, error, fixture, largest, upload};
 

@@ -4,11 +4,14 @@
 use std::fs;
 use std::path::Path;
 
-use xai_core::experiment::analysis::Part;
-use xai_core::experiment::results::{CellResult, SweepResult};
+use tests::Points;
+use xai_core::device::Device;
+use xai_core::lesions::Depth;
 use xai_core::prelude::*;
 use xai_core::report;
 use xai_core::statistics::Interval;
+use xai_core::sweep::declare::analysis::Part;
+use xai_core::sweep::read::{CellResult, SweepResult};
 
 /// What is right about the first class only: every second of four images.
 struct Half;
@@ -18,16 +21,12 @@ impl Model for Half {
         fs::write(path, "half").map_err(|error| Error::file(path, error))
     }
 
-    fn load(_: &Path, _: &Lab) -> Result<Self> {
+    fn load(_: &Path, _: &Device) -> Result<Self> {
         Ok(Self)
     }
 
-    fn predict(&self, _: &Lab) -> Result<Vec<Vec<f64>>> {
+    fn predict(&self, _: &Examples) -> Result<Vec<Vec<f64>>> {
         Ok(vec![vec![0.75, 0.25]; 4])
-    }
-
-    fn classes(_: &Lab) -> Result<Vec<u8>> {
-        Ok(vec![0, 1, 0, 1])
     }
 }
 
@@ -38,9 +37,10 @@ struct Halves {
 }
 
 impl Run for Halves {
+    type Benchmark = Points<4, 2>;
     type Model = Half;
 
-    fn fit(&self, _: &Lab) -> Result<Fitted<Half>> {
+    fn fit(&self, _: &Lab<Points<4, 2>>) -> Result<Fitted<Half>> {
         Ok(Fitted {
             model: Half,
             validation: Validation::default(),
@@ -48,7 +48,7 @@ impl Run for Halves {
         })
     }
 
-    fn test(&self, _: &Fitted<Half>, _: &Lab) -> Result<Scores> {
+    fn test(&self, _: &Fitted<Half>, _: &Lab<Points<4, 2>>) -> Result<Scores> {
         Ok(Vec::new())
     }
 
@@ -86,8 +86,9 @@ fn unscored() -> SweepResult {
             scores: Vec::new(),
             maps: None,
         }],
-        baselines: Vec::new(),
-        baseline_maps: None,
+        references: Vec::new(),
+        reference_maps: None,
+        classes: vec!["regular".to_owned(), "irregular".to_owned()],
     }
 }
 

@@ -1,8 +1,8 @@
 //! Synthetic subjects, tasks and benchmark images are sound.
 
 use ndarray::Axis;
-use xai_core::benchmark::Protocol;
-use xai_core::data::{Cohort, SHAPES, SLICE_SHAPE, Sex, sex_task, shapes_task};
+use xai_core::lesions::imaging::{Cohort, SHAPES, SLICE_SHAPE, Sex, sex_task, shapes_task};
+use xai_core::lesions::making::Protocol;
 
 #[test]
 fn slices_are_clean_brains_that_do_not_depend_on_what_else_is_asked_for() {

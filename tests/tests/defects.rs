@@ -12,9 +12,10 @@ use npyz::npz::NpzArchive;
 use npyz::{Deserialize as FromNpy, NpyFile, WriterBuilder};
 use serde::Deserialize;
 use serde_json::Value;
-use xai_core::benchmark::{Defect, Defects, Protocol};
-use xai_core::data::{Cohort, Resizer, extremes, resize};
-use xai_core::lesion::{Lesion, Library, Recipe, noise};
+use xai_core::image::{Resizer, extremes, resize};
+use xai_core::lesions::imaging::Cohort;
+use xai_core::lesions::making::{Defect, Defects, Protocol};
+use xai_core::lesions::making::{Lesion, Library, Recipe, noise};
 use xai_core::random::numpy::RandomState;
 
 static FIXTURE: LazyLock<Value> = LazyLock::new(|| {
@@ -198,7 +199,7 @@ fn published_images_come_out() {
 }
 
 /// What a protocol makes of 60 slices.
-fn sixty(protocol: &Protocol) -> Vec<xai_core::benchmark::Painted> {
+fn sixty(protocol: &Protocol) -> Vec<xai_core::lesions::making::Painted> {
     let painter = protocol.painter(60, 7).unwrap();
     let slice = background(1);
     (0..60)
@@ -237,7 +238,7 @@ fn each_defect_does_what_it_says_and_no_more() {
     );
 
     // D1: the mask is at least 0.1 in the lesions' boxes, and nothing else in the truth.
-    let faint = |painted: &xai_core::benchmark::Painted| {
+    let faint = |painted: &xai_core::lesions::making::Painted| {
         let masked = painted.mask().iter().filter(|&&v| v > 0.0).count();
         let lesion = painted.truth().iter().filter(|&&v| v > 0.0).count();
         (masked, lesion)
@@ -262,8 +263,8 @@ fn each_defect_does_what_it_says_and_no_more() {
     }
 
     // D2: all regular images show the same first lesions; irregular images are as without.
-    let regular = |painted: &&xai_core::benchmark::Painted| painted.class as u8 == 0;
-    let kinds = |all: &[xai_core::benchmark::Painted]| {
+    let regular = |painted: &&xai_core::lesions::making::Painted| painted.class as u8 == 0;
+    let kinds = |all: &[xai_core::lesions::making::Painted]| {
         let mut kinds: Vec<Vec<u64>> = all
             .iter()
             .filter(regular)
@@ -448,7 +449,7 @@ fn the_lesions_program_writes_what_the_library_holds() {
         .status()
         .unwrap();
     assert!(done.success());
-    let library = xai_core::lesion::published();
+    let library = xai_core::lesions::making::published();
     for (name, lesions) in [
         ("regular", &library.regular),
         ("irregular", &library.irregular),

@@ -4,12 +4,18 @@ use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use xai_core::experiment::{
-    Choice, Experiment, Key, Outcome, Plan, Restriction, SweepOptions, read_scores, store, sweep,
-    why,
-};
+use tests::Points;
+use xai_core::device::Device;
+use xai_core::key::Key;
 use xai_core::prelude::*;
 use xai_core::results_in;
+use xai_core::sweep::declare::Experiment;
+use xai_core::sweep::execute::{Outcome, sweep};
+use xai_core::sweep::inspect::why;
+use xai_core::sweep::keep as store;
+use xai_core::sweep::keep::read_scores;
+use xai_core::sweep::plan::{Choice, Plan, Restriction};
+use xai_core::sweep::planned::SweepOptions;
 
 #[derive(Clone, Copy, Debug, PartialEq, Level)]
 enum Corpus {
@@ -60,6 +66,8 @@ thread_local! {
     static PANICKING: Cell<bool> = const { Cell::new(false) };
 }
 
+type Six = Points<6, 2>;
+
 const CLASSES: [u8; 6] = [0, 1, 0, 1, 0, 1];
 
 /// Two numbers; classifies images 0 to 3 correctly, image 4 at the rate 0.2 only, image 5 with the seed 0 only.
@@ -71,7 +79,7 @@ impl Model for Numbers {
         fs::write(path, format!("{} {}", self.0, self.1)).map_err(|error| Error::file(path, error))
     }
 
-    fn load(path: &Path, _: &Lab) -> Result<Self> {
+    fn load(path: &Path, _: &Device) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
         let (rate, seed) = text
             .split_once(' ')
@@ -82,7 +90,7 @@ impl Model for Numbers {
         ))
     }
 
-    fn predict(&self, _: &Lab) -> Result<Vec<Vec<f64>>> {
+    fn predict(&self, _: &Examples) -> Result<Vec<Vec<f64>>> {
         let mut predicted = CLASSES.to_vec();
         predicted[4] ^= u8::from(self.0 != 0.2);
         predicted[5] ^= u8::from(self.1 != 0);
@@ -91,10 +99,6 @@ impl Model for Numbers {
             _ => vec![0.0, 1.0],
         };
         Ok(predicted.into_iter().map(certain).collect())
-    }
-
-    fn classes(_: &Lab) -> Result<Vec<u8>> {
-        Ok(CLASSES.to_vec())
     }
 }
 
@@ -111,11 +115,12 @@ impl ToySweep {
 }
 
 impl Run for ToySweep {
+    type Benchmark = Six;
     type Model = Numbers;
 
-    fn fit(&self, lab: &Lab) -> Result<Fitted<Numbers>> {
+    fn fit(&self, lab: &Lab<Six>) -> Result<Fitted<Numbers>> {
         assert!(
-            lab.agreed().is_err(),
+            lab.test().classified_correctly_by_all().is_err(),
             "before the barrier nobody knows the images"
         );
         lab.stage("pretrained", &self.corpus.name(), |folder| {
@@ -149,23 +154,23 @@ impl Run for ToySweep {
         })
     }
 
-    fn test(&self, fitted: &Fitted<Numbers>, lab: &Lab) -> Result<Scores> {
+    fn test(&self, fitted: &Fitted<Numbers>, lab: &Lab<Six>) -> Result<Scores> {
         TESTS.with_borrow_mut(|tests| tests.push(self.title()));
         assert_eq!(fitted.model, Numbers(self.rate, self.seed));
         assert_eq!(fitted.history[0].loss, 1.5);
         scores(lab, "toy_method", |image| self.rate * f64::from(image))
     }
 
-    fn baselines(lab: &Lab) -> Result<Vec<Baseline>> {
+    fn references(lab: &Lab<Six>) -> Result<Vec<Reference>> {
         BASELINES.set(BASELINES.get() + 1);
-        Ok(vec![Baseline {
+        Ok(vec![Reference {
             name: "Toy filter".to_owned(),
             scores: scores(lab, "toy_filter", f64::from)?,
         }])
     }
 }
 
-fn scores(lab: &Lab, method: &str, value: impl Fn(u32) -> f64) -> Result<Scores> {
+fn scores(lab: &Lab<Six>, method: &str, value: impl Fn(u32) -> f64) -> Result<Scores> {
     let score = |&image: &u32| Score {
         image,
         class: CLASSES[image as usize],
@@ -173,7 +178,13 @@ fn scores(lab: &Lab, method: &str, value: impl Fn(u32) -> f64) -> Result<Scores>
         metric: "precision".to_owned(),
         value: value(image),
     };
-    Ok(lab.agreed()?.iter().map(score).collect())
+    Ok(lab
+        .test()
+        .classified_correctly_by_all()?
+        .index
+        .iter()
+        .map(score)
+        .collect())
 }
 
 fn options(out: &Path) -> SweepOptions {
@@ -193,7 +204,7 @@ fn run(out: &Path) -> (Outcome, Vec<String>, Vec<String>) {
 fn run_with(options: &SweepOptions) -> (Outcome, Vec<String>, Vec<String>) {
     FITS.take();
     TESTS.take();
-    let outcome = sweep::<ToySweep>(options).unwrap();
+    let outcome = sweep::<ToySweep>(options, &Points).unwrap();
     (outcome, FITS.take(), TESTS.take())
 }
 
@@ -288,7 +299,7 @@ fn selection_averages_validation_over_seeds_and_only_winners_are_tested() {
     assert_eq!(result.cells[0].test_accuracy, 1.0);
     assert_eq!(result.cells[3].test_accuracy, 4.0 / 6.0);
     assert_eq!(result.cells[0].validation_accuracy, 0.8);
-    assert_eq!(result.baselines[0].scores.len(), 4);
+    assert_eq!(result.references[0].scores.len(), 4);
 
     let plan: serde_json::Value =
         serde_json::from_slice(&fs::read(out.path().join("toy_sweep/plan.json")).unwrap()).unwrap();
@@ -484,7 +495,7 @@ fn results_come_back_typed() {
     );
     assert_eq!(tested.scores[2].value, 0.3 * 2.0);
     assert_eq!(fs::read_to_string(&cell.model).unwrap(), "0.3 1");
-    assert_eq!(results.baselines[0].scores, expected.baselines[0].scores);
+    assert_eq!(results.references[0].scores, expected.references[0].scores);
 
     // Of a run with other values, too: 17 digits come back as the number that was computed with.
     let rate = 0.1 + 0.2;
@@ -531,7 +542,7 @@ mod versions {
     macro_rules! version {
         ($name:ident, $fit:expr, $test:expr) => {
             pub mod $name {
-                use crate::{FITS, Numbers, TESTS, scores};
+                use crate::{FITS, Numbers, Six, TESTS, scores};
                 use xai_core::prelude::*;
 
                 #[experiment]
@@ -541,11 +552,12 @@ mod versions {
                 }
 
                 impl Run for Versioned {
+                    type Benchmark = Six;
                     type Model = Numbers;
                     const FIT_VERSION: u32 = $fit;
                     const TEST_VERSION: u32 = $test;
 
-                    fn fit(&self, _: &Lab) -> Result<Fitted<Numbers>> {
+                    fn fit(&self, _: &Lab<Six>) -> Result<Fitted<Numbers>> {
                         FITS.with_borrow_mut(|fits| fits.push(self.rate.to_string()));
                         Ok(Fitted {
                             model: Numbers(self.rate, 0),
@@ -554,7 +566,7 @@ mod versions {
                         })
                     }
 
-                    fn test(&self, _: &Fitted<Numbers>, lab: &Lab) -> Result<Scores> {
+                    fn test(&self, _: &Fitted<Numbers>, lab: &Lab<Six>) -> Result<Scores> {
                         TESTS.with_borrow_mut(|tests| tests.push(self.rate.to_string()));
                         scores(lab, "toy_method", f64::from)
                     }
@@ -569,15 +581,15 @@ mod versions {
 
 #[test]
 fn a_new_version_of_the_code_computes_what_depends_on_it() {
-    fn counts<R: Run>(out: &Path) -> (usize, usize) {
+    fn counts<R: Run<Benchmark = Six>>(out: &Path) -> (usize, usize) {
         FITS.take();
         TESTS.take();
-        sweep::<R>(&options(out)).unwrap();
+        sweep::<R>(&options(out), &Points).unwrap();
         (FITS.take().len(), TESTS.take().len())
     }
     let reason = |out: &Path| {
         let cell = ["rate=0.4".to_owned()];
-        why::<versions::other_test::Versioned>(&options(out), &cell).unwrap()
+        why::<versions::other_test::Versioned>(&options(out), &Points, &cell).unwrap()
     };
     let out = folder();
     assert_eq!(counts::<versions::first::Versioned>(out.path()), (2, 2));
@@ -588,7 +600,8 @@ fn a_new_version_of_the_code_computes_what_depends_on_it() {
     );
     assert!(reason(out.path()).contains("test  is there"));
     let cell = ["rate=0.4".to_owned()];
-    let reason = why::<versions::other_fit::Versioned>(&options(out.path()), &cell).unwrap();
+    let reason =
+        why::<versions::other_fit::Versioned>(&options(out.path()), &Points, &cell).unwrap();
     assert!(
         reason.contains("\n          code.FIT_VERSION is 2, was 1\n"),
         "{reason}"

@@ -7,9 +7,9 @@ use tests::{Fixture, download, upload};
 use xai_core::Result;
 use xai_core::attribution::{Images, Panel, Saliency, Targets};
 use xai_core::device::Tensor;
-use xai_core::evaluation::faithfulness::{areas, deletion, insertion};
-use xai_core::evaluation::randomisation::{cascade, mprt};
-use xai_core::evaluation::robustness::{max_sensitivity, uniform_noise};
+use xai_core::metrics::faithfulness::{areas, deletion, insertion};
+use xai_core::metrics::randomisation::{cascade, mprt};
+use xai_core::metrics::robustness::{max_sensitivity, uniform_noise};
 use xai_core::network::{Layer, Network};
 
 /// What Quantus says about a network and its images.

@@ -5,10 +5,11 @@
 use ndarray::{Array1, Array3};
 use tests::{CAPTUM_NETWORKS, Fixture, cpu, error, largest};
 use xai_core::attribution::{InputXGradient, Panel, Segments, Sobel, methods};
+use xai_core::dataset::Dataset;
 use xai_core::device::{Products, as_on_gpu};
+use xai_core::metrics::{Auroc, Channels, Combine, Precision, Sign};
 use xai_core::network::{Layer, Network, VggConfig};
 use xai_core::random;
-use xai_core::score::{Auroc, Channels, Combine, Precision, Sign};
 use xai_core::training::{Examples, Schedule, Sgd, backward, fit};
 
 /// Both kinds of products: a CPU's kernels do not round to TF32, so that here both must agree with ours.
@@ -110,7 +111,8 @@ fn training_steps_have_the_kernels_gradients() {
     for batch_norm in [false, true] {
         let network = config.init(batch_norm, 1, &device);
         let (images, class) = pictures(6);
-        let x = Examples::of_images(images.view(), &class, &device).first(6);
+        let images = Dataset::grey(images, class.clone()).unwrap();
+        let x = Examples::of(&images, &device).first(6, &network);
         let step = || {
             let mut layers = network.layers.clone();
             let step = backward::step(
@@ -159,7 +161,7 @@ fn a_training_learns_what_it_learns_with_the_kernels() {
     };
     let device = cpu();
     let (images, class) = pictures(48);
-    let examples = Examples::of_images(images.view(), &class, &device);
+    let examples = Examples::of(&Dataset::grey(images, class).unwrap(), &device);
     let schedule = Schedule {
         epochs: 3,
         batch: 16,

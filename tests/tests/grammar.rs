@@ -2,9 +2,12 @@
 
 #![allow(dead_code)] // designs are laid out here, not run
 
-use xai_core::experiment::{Experiment, Plan, Restriction};
-use xai_core::prelude::*;
-use xai_core::score::Auroc;
+use xai_core::lesions::LesionArgs;
+use xai_core::lesions::prelude::*;
+use xai_core::metrics::Auroc;
+use xai_core::sweep::declare::Experiment;
+use xai_core::sweep::declare::Value;
+use xai_core::sweep::plan::{Plan, Restriction};
 
 /// The values of each parameter, the number of cells, and what is left out.
 fn plan<E: Experiment>(scale: Scale) -> String {
@@ -348,19 +351,21 @@ struct Corpora {
 /// ImageNet is there for runs that were given weights, the shapes in its place for all others.
 #[test]
 fn a_level_may_need_what_the_run_was_given() {
-    insta::assert_snapshot!(plan::<Corpora>(Scale::Desk), @"
-    4 cells
-    corpus: shapes, mri
-    depth: 1conv, all
-    less 2 at corpus=imagenet: no --weights were given
-    ");
     let given = |weights: bool, only: &[&str]| {
         let by = Restriction {
             only: only.iter().map(|choice| choice.parse().unwrap()).collect(),
             ..Restriction::default()
         };
-        Plan::restricted(&Corpora::spec(), Scale::Desk, weights, &by)
+        let without = Lesions::open(&LesionArgs::default(), Scale::Desk).unwrap();
+        let absent = |name: &str, value: &Value| match weights {
+            false => without.absent(name, value),
+            true if value.to_string() == "shapes" => Some("they take its place".to_owned()),
+            true => None,
+        };
+        Plan::restricted(&Corpora::spec(), Scale::Desk, &absent, &by)
     };
+    let plan = given(false, &[]).unwrap();
+    insta::assert_snapshot!(plan.to_string(), @"");
     let plan = given(true, &[]).unwrap();
     let levels: Vec<_> = plan.factors[0]
         .levels

@@ -4,11 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use xai_core::benchmark::Defects;
 use xai_core::device::DeviceChoice;
-use xai_core::experiment::{Lab, Model, Scale};
-use xai_core::network::Network;
-use xai_core::training::{Depth, Optimizer};
+use xai_core::lesions::making::Defects;
+use xai_core::lesions::prelude::*;
 
 fn open(out: &Path) -> Lab {
     Lab::open(Scale::Smoke, DeviceChoice::Flex, out).unwrap()
@@ -53,7 +51,7 @@ fn tune(lab: &Lab, depth: Depth) -> Network {
 fn a_training_is_shared_unless_a_defect_changes_it() {
     let out = tempfile::tempdir().unwrap();
     let lab = open(out.path());
-    let known = || stages("fine-tuning", out.path()).len();
+    let known = || stages("training", out.path()).len();
     let plain = tune(&lab, Depth::Conv1).fingerprint();
     assert_eq!(known(), 1);
     // Baselines, scores, the test's subjects, and dropout in a network that has none.
@@ -80,7 +78,7 @@ fn a_damaged_training_is_computed_again() {
     let out = tempfile::tempdir().unwrap();
     let lab = open(out.path());
     let before = tune(&lab, Depth::Conv1).fingerprint();
-    let path = stages("fine-tuning", out.path())[0].join("network.safetensors");
+    let path = stages("training", out.path())[0].join("network.safetensors");
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     assert_eq!(tune(&lab, Depth::Conv1).fingerprint(), before);
@@ -109,14 +107,21 @@ fn the_epochs_of_a_training_hold_the_network_that_it_keeps() {
 /// Under D3 dropout stays on: two passes over the same images differ, and the kept network says so.
 #[test]
 fn dropout_stays_on_under_d3() {
-    let lab = shared().with_dropout(0.5);
+    let lab = {
+        let lab = shared();
+        lab.with_benchmark(lab.benchmark().with_dropout(0.5))
+    };
     let (plain, active) = (
         tune(&lab, Depth::Conv1),
         tune(&under(&lab, "D3"), Depth::Conv1),
     );
     assert_eq!(plain.active_dropout(), None);
     assert_eq!(active.active_dropout(), Some(1));
-    let [plain, active] = [plain, active].map(|network| network.predict(&lab).unwrap());
+    let [plain, active] = [plain, active].map(|network| {
+        network
+            .predict(&lab.examples(Split::Test).unwrap())
+            .unwrap()
+    });
     assert_eq!(plain.len(), active.len());
     assert!(plain.iter().flatten().all(|p| (0.0..=1.0).contains(p)));
     assert!(
@@ -132,8 +137,11 @@ fn dropout_stays_on_under_d3() {
 fn test_images_are_parted_by_a_network() {
     let lab = shared();
     let network = lab.untrained(3);
-    let probabilities = network.predict(&lab).unwrap();
-    let class = Network::classes(&lab).unwrap();
+    let probabilities = network
+        .predict(&lab.examples(Split::Test).unwrap())
+        .unwrap();
+    let dataset = lab.test().dataset().unwrap();
+    let class = dataset.class();
     let right = |image: &u32| {
         let row = &probabilities[*image as usize];
         (row[1] > row[0]) == (class[*image as usize] == 1)

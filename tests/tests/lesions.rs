@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use ndarray::Array2;
 use serde::Deserialize;
 use serde_json::Value;
-use xai_core::data::{gaussian, resize};
-use xai_core::lesion::{Lesion, Library, Recipe, morphology, noise, otsu, shape};
+use xai_core::image::{gaussian, resize};
+use xai_core::lesions::making::{Lesion, Library, Recipe, compactness, morphology, noise, otsu};
 
 static FIXTURE: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../fixtures/lesions/lesions.json")).expect("a JSON file")
@@ -122,7 +122,7 @@ fn morphology_and_shape_are_scipys_and_scikit_images() {
                 labels[at] = k + 1;
                 alone[at] = true;
             }
-            let ours = shape::perimeter(alone.view());
+            let ours = compactness::perimeter(alone.view());
             assert!(
                 (ours - case.perimeter[k]).abs() < 1e-12,
                 "{ours} {}",
@@ -170,7 +170,7 @@ fn the_published_lesions_come_out() {
 
     let twice = library.enlarged(30, 2.0);
     assert_eq!((twice.regular.len(), twice.irregular.len()), (30, 30));
-    assert_eq!(&twice, xai_core::lesion::published());
+    assert_eq!(&twice, xai_core::lesions::making::published());
 
     let (mut regular, mut irregular) = (0, 0);
     for theirs in fixture::<Vec<Reference>>("lesions") {

@@ -7,11 +7,11 @@ use ndarray::{Array2, Array3, Array4, Axis, array, stack};
 use serde::Deserialize;
 use xai_core::attribution::{Images, InputXGradient, Panel};
 use xai_core::device::{DeviceChoice, Tensor};
-use xai_core::network::{Layer, Linear, Network};
-use xai_core::score::{
+use xai_core::metrics::{
     Auprc, Auroc, Channels, Combine, Count, Emd, EmdTopK, Metric, NAMES, Precision, Sign,
     TopKIntersection, named,
 };
+use xai_core::network::{Layer, Linear, Network};
 
 #[derive(Deserialize)]
 struct Case {

@@ -8,11 +8,13 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use serde_json::Value as Json;
-use xai_core::experiment::analysis::Part;
-use xai_core::experiment::results::SweepResult;
-use xai_core::experiment::{SweepOptions, read_maps, sweep};
-use xai_core::prelude::*;
+use xai_core::lesions::prelude::*;
 use xai_core::report;
+use xai_core::sweep::declare::analysis::Part;
+use xai_core::sweep::execute::sweep;
+use xai_core::sweep::keep::read_maps;
+use xai_core::sweep::planned::SweepOptions;
+use xai_core::sweep::read::SweepResult;
 
 /// How does an untrained network's evidence <look> & "score", by what a sign counts as?
 ///
@@ -29,6 +31,7 @@ struct Evidence {
 }
 
 impl Run for Evidence {
+    type Benchmark = Lesions;
     type Model = Network;
 
     fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {
@@ -55,7 +58,7 @@ impl Run for Evidence {
         )
     }
 
-    fn baselines(lab: &Lab) -> Result<Vec<Baseline>> {
+    fn references(lab: &Lab) -> Result<Vec<Reference>> {
         let images = lab.test().classified_correctly_by_all()?;
         let sobel = explain!(input = images, methods = [Sobel], score = Precision)?;
         let other = explain!(
@@ -65,8 +68,8 @@ impl Run for Evidence {
             score = Precision
         )?;
         Ok(vec![
-            Baseline::new("Sobel filter", sobel),
-            Baseline::new("Another network", other),
+            Reference::new("Sobel filter", sobel),
+            Reference::new("Another network", other),
         ])
     }
 
@@ -103,7 +106,11 @@ static MADE: LazyLock<Made> = LazyLock::new(|| {
         quiet: true,
         ..SweepOptions::default()
     };
-    let outcome = sweep::<Evidence>(&options).unwrap();
+    let outcome = sweep::<Evidence>(
+        &options,
+        &Lesions::open(&Default::default(), options.scale).unwrap(),
+    )
+    .unwrap();
     let result = outcome.result.expect("no cell fails");
     let mut analysis = Analysis::default();
     let results = xai_core::results_in(&outcome.folder).unwrap();
@@ -398,12 +405,13 @@ fn figures_of_the_analysis_are_files_and_part_of_the_page() {
         parts: vec![Part::HeatMaps(none)],
     };
     let folder = tempfile::tempdir().unwrap();
-    let unscored = xai_core::experiment::results::SweepResult {
+    let unscored = xai_core::sweep::read::SweepResult {
         name: "none".to_owned(),
         axes: Vec::new(),
         cells: Vec::new(),
-        baselines: Vec::new(),
-        baseline_maps: None,
+        references: Vec::new(),
+        reference_maps: None,
+        classes: vec!["regular".to_owned(), "irregular".to_owned()],
     };
     let error = report::write_all(&unscored, &analysis, folder.path()).unwrap_err();
     assert!(

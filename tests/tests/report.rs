@@ -4,9 +4,10 @@
 use std::fs;
 use std::path::Path;
 
-use xai_core::experiment::results::{Baseline, CellResult, SweepResult};
+use xai_core::metrics::Score;
 use xai_core::report;
-use xai_core::score::Score;
+use xai_core::sweep::keep::Reference;
+use xai_core::sweep::read::{CellResult, SweepResult};
 
 const CHANCE: &str = "precision_chance";
 
@@ -93,8 +94,8 @@ fn small() -> SweepResult {
                 [pair("saliency", 0.4, 0.8), pair("lrp", 0.1, 0.3)].concat(),
             ),
         ],
-        baselines: vec![
-            Baseline {
+        references: vec![
+            Reference {
                 name: "Sobel filter".to_owned(),
                 scores: [
                     &pair("sobel", 0.02, 0.04)[..],
@@ -102,12 +103,13 @@ fn small() -> SweepResult {
                 ]
                 .concat(),
             },
-            Baseline {
+            Reference {
                 name: "Untrained network".to_owned(),
                 scores: [pair("saliency", 0.1, 0.2), pair("lrp", 0.3, 0.4)].concat(),
             },
         ],
-        baseline_maps: None,
+        reference_maps: None,
+        classes: vec!["regular".to_owned(), "irregular".to_owned()],
     }
 }
 
@@ -330,7 +332,7 @@ fn panels(methods: usize) -> SweepResult {
             }
         }
     }
-    let filter = |name: &str, method: &str, center| Baseline {
+    let filter = |name: &str, method: &str, center| Reference {
         name: name.to_owned(),
         scores: sample(method, center, 0.01, 0),
     };
@@ -338,7 +340,7 @@ fn panels(methods: usize) -> SweepResult {
         filter("Sobel filter", "sobel", 0.08),
         filter("Laplace filter", "laplace", 0.03),
         filter("Raw intensity", "intensity", 0.46),
-        Baseline {
+        Reference {
             name: "Untrained network".to_owned(),
             scores: METHODS
                 .iter()
@@ -354,8 +356,9 @@ fn panels(methods: usize) -> SweepResult {
             ("depth".to_owned(), depths.map(String::from).to_vec()),
         ],
         cells,
-        baselines,
-        baseline_maps: None,
+        references: baselines,
+        reference_maps: None,
+        classes: vec!["regular".to_owned(), "irregular".to_owned()],
     }
 }
 
@@ -392,13 +395,13 @@ fn figures_to_look_at() {
     }
     let mut no_axis = panels(2);
     no_axis.axes.clear();
-    no_axis.baselines.clear();
+    no_axis.references.clear();
     let mut poor = panels(3);
     for cell in &mut poor.cells {
         cell.test_accuracy -= 0.4;
         cell.scores.iter_mut().for_each(|score| score.value /= 10.0);
     }
-    poor.baselines.remove(2);
+    poor.references.remove(2);
     for (name, result) in [
         ("eight", panels(8)),
         ("five", panels(5)),

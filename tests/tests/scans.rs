@@ -6,7 +6,7 @@ use std::process::Command;
 
 use ndarray::{Array2, Array3, Axis, s};
 use serde::Deserialize;
-use xai_core::data::{Affine, Brain, Folder, Layout, Sex, Slices, Volume};
+use xai_core::lesions::imaging::{Affine, Brain, Folder, Layout, Sex, Slices, Volume};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -5,8 +5,10 @@ use std::sync::LazyLock;
 use ndarray::{Array2, Array3, array};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use xai_core::benchmark::{Defect, Defects};
-use xai_core::score::{Metric, Precision, PrecisionAsPublished, combine, filters};
+use xai_core::image::filters;
+use xai_core::lesions::PrecisionAsPublished;
+use xai_core::lesions::making::{Defect, Defects};
+use xai_core::metrics::{Metric, Precision, combine};
 use xai_core::statistics::{BoxSummary, bootstrap_mean, mean, quantile};
 
 #[derive(Deserialize)]
@@ -164,7 +166,7 @@ fn the_published_baselines_are_scipys_on_three_equal_channels() {
         grid(&case.laplace_as_published),
     );
     let maps = |set: Defects| -> Vec<(&str, Array2<f32>)> {
-        let baselines = filters::baselines(set).into_iter();
+        let baselines = xai_core::lesions::making::baselines(set).into_iter();
         baselines
             .map(|(name, filter)| (name, filter(image.view())))
             .collect()

@@ -5,11 +5,13 @@ mod autodiff;
 use burn::tensor::{Distribution, activation};
 use ndarray::{Array2, Array3};
 use tests::{Fixture, cpu, error, fixture};
+use xai_core::dataset::Dataset;
 use xai_core::device::{Device, DeviceChoice, Tensor};
+use xai_core::lesions::Depth;
 use xai_core::network::ops::Window;
 use xai_core::network::{BatchNorm2d, Conv2d, Layer, Linear, Network};
 use xai_core::random;
-use xai_core::training::{Depth, Examples, Schedule, Sgd, backward, fit, order};
+use xai_core::training::{Examples, Schedule, Sgd, backward, fit, order};
 
 fn uniform<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), device)
@@ -207,7 +209,7 @@ fn a_training_is_pytorchs() {
     let examples = |name: &str| {
         let images: Array3<f32> = fixture.array(name);
         let class: Vec<u8> = (0..images.dim().0).map(|at| (at % 2) as u8).collect();
-        Examples::of_images(images.view(), &class, &cpu())
+        Examples::of(&Dataset::grey(images, class).unwrap(), &cpu())
     };
     let (train, validation) = (examples("train"), examples("validation"));
     let schedule = Schedule {
@@ -265,7 +267,7 @@ fn frozen_layers_give_the_same_however_they_are_kept() {
     let network = fixture.network();
     let images: Array3<f32> = fixture.array("train");
     let class: Vec<u8> = (0..IMAGES).map(|at| (at % 2) as u8).collect();
-    let images = Examples::of_images(images.view(), &class, &cpu());
+    let images = Examples::of(&Dataset::grey(images, class).unwrap(), &cpu());
     for first in [2, 5, 8] {
         let kept = images.through(&network, first);
         let folder = tempfile::tempdir().unwrap();

@@ -5,34 +5,40 @@
 // Blank lines keep rustfmt from sorting what is the order of the architecture.
 pub mod error;
 
+pub mod files;
+
 pub mod random;
+
+pub mod key;
 
 pub mod device;
 
-pub mod data;
+pub mod image;
 
-pub mod lesion;
-
-pub mod benchmark;
+pub mod dataset;
 
 pub mod network;
 
 pub mod training;
 
-pub mod score;
+pub mod metrics;
 
 pub mod attribution;
 
-pub mod evaluation;
-
 pub mod statistics;
 
-pub mod experiment;
+pub mod sweep;
+
+pub mod benchmarks;
 
 pub mod report;
 
+mod cli;
+
+pub use benchmarks::lesions;
+
 pub use error::{Error, Result};
-pub use experiment::results::{results, results_in};
+pub use sweep::read::{results, results_in};
 
 // The macros name this crate as `::xai_core`, within it too.
 extern crate self as xai_core;
@@ -40,45 +46,48 @@ extern crate self as xai_core;
 /// Runs an experiment from the command line: `fn main() -> ExitCode { xai_core::run::<Fig4Best>() }`.
 ///
 /// Ends with 0, with 1 after a failure (finished cells are kept), with 2 on a wrong option, with 130 after Ctrl-C.
-pub fn run<R: experiment::Run>() -> std::process::ExitCode {
-    experiment::cli::main::<R>(&experiment::cli::Show {
+pub fn run<R: sweep::context::Run>() -> std::process::ExitCode {
+    cli::main::<R>(&cli::Show {
         table: report::text_of_all,
         report: report::write_all,
         page: report::write_page,
     })
 }
 
-/// What an experiment file needs: `use xai_core::prelude::*;`.
+/// What an experiment file needs: `use xai_core::prelude::*;`. A benchmark has a prelude of its own, which adds its names.
 pub mod prelude {
     pub use std::process::ExitCode;
 
     pub use xai_macros::{Level, experiment, explain};
 
     pub use crate::attribution::{
-        BurnModel, Closure, Deconvolution, DeepLift, ExpectedGradients, FeatureAblation,
+        Baseline, BurnModel, Closure, Deconvolution, DeepLift, ExpectedGradients, FeatureAblation,
         GradientShap, GuidedBackprop, Images, InputXGradient, IntegratedGradients, Intensity,
         KernelShap, Laplace, Lime, Lrp, NoModel, Occlusion, Panel, Rise, Saliency, Segments,
         ShapleyValueSampling, Shown, SmoothGrad, Sobel,
     };
+    pub use crate::dataset::{Dataset, Split};
     pub use crate::error::{Error, Result};
-    pub use crate::experiment::analysis::{
+    pub use crate::metrics::{Channels, Combine, Metric, Precision, Score, Scores, Sign};
+    pub use crate::network::Network;
+    pub use crate::sweep::context::{
+        Benchmark, Checkpoint, Context, Fitted, Lab, Model, NoArgs, Run, Training,
+    };
+    pub use crate::sweep::declare::analysis::{
         Analysis, Curve, Curves, Entry, Estimate, Forest, HeatMapColumn, HeatMaps, Part, Table,
     };
-    pub use crate::experiment::results::{Baseline, Results, Tested};
-    pub use crate::experiment::{
-        Checkpoint, Corpus, Epoch, Fitted, Lab, Level, Model, Run, Scale, Validation, linear, log,
-    };
-    pub use crate::network::Network;
-    pub use crate::score::{Channels, Combine, Metric, Precision, Score, Scores, Sign};
-    pub use crate::training::{Depth, Optimizer, Sgd};
+    pub use crate::sweep::declare::{Level, Scale, linear, log};
+    pub use crate::sweep::keep::Reference;
+    pub use crate::sweep::read::{Results, Tested};
+    pub use crate::training::{Epoch, Examples, Optimizer, Schedule, Sgd, Validation};
 }
 
 /// What the macros expand to. Not for people: it may change at any time.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::attribution::{Map, NoModel, Panel};
-    pub use crate::experiment::{Experiment, Level, Point, Scale, Spec, domain, levels, seeds};
     pub use crate::report::snapshot;
+    pub use crate::sweep::declare::{Experiment, Level, Point, Scale, Spec, domain, levels, seeds};
 
     /// The maps of a panel, one a method.
     pub fn one_each<const N: usize>(maps: Vec<Map>) -> [Map; N] {

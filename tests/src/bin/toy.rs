@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
+use tests::Points;
+use xai_core::device::Device;
 use xai_core::prelude::*;
 
 /// A toy whose slow cells can be stopped.
@@ -36,7 +38,7 @@ impl Model for Number {
         fs::write(path, format!("{}{spaces}", self.0)).map_err(|error| Error::file(path, error))
     }
 
-    fn load(path: &Path, _: &Lab) -> Result<Self> {
+    fn load(path: &Path, _: &Device) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
         text.trim_end()
             .parse()
@@ -44,16 +46,12 @@ impl Model for Number {
             .map_err(|error| Error::file(path, error))
     }
 
-    fn predict(&self, _: &Lab) -> Result<Vec<Vec<f64>>> {
+    fn predict(&self, _: &Examples) -> Result<Vec<Vec<f64>>> {
         Ok(vec![
             vec![1.0, 0.0, 0.0],
             vec![0.0, 1.0, 0.0],
             vec![0.0, 0.0, 1.0],
         ])
-    }
-
-    fn classes(_: &Lab) -> Result<Vec<u8>> {
-        Ok(vec![0, 1, 2])
     }
 }
 
@@ -70,9 +68,10 @@ fn note(line: &str) -> Result<()> {
 }
 
 impl Run for ToyCommand {
+    type Benchmark = Points<3, 3>;
     type Model = Number;
 
-    fn fit(&self, lab: &Lab) -> Result<Fitted<Number>> {
+    fn fit(&self, lab: &Lab<Points<3, 3>>) -> Result<Fitted<Number>> {
         if self.delay == 13 {
             return Err(Error::invalid("thirteen"));
         }
@@ -85,7 +84,7 @@ impl Run for ToyCommand {
         })?;
         // What `once` makes is made once a device: here, its number in the order of first use.
         static DEVICES: AtomicU64 = AtomicU64::new(0);
-        let device = lab.once(|| {
+        let device = lab.once("number", || {
             note("device")?;
             Ok(DEVICES.fetch_add(1, Ordering::Relaxed))
         })?;
@@ -119,7 +118,7 @@ impl Run for ToyCommand {
         })
     }
 
-    fn test(&self, fitted: &Fitted<Number>, lab: &Lab) -> Result<Scores> {
+    fn test(&self, fitted: &Fitted<Number>, lab: &Lab<Points<3, 3>>) -> Result<Scores> {
         note("test")?;
         sleep(Duration::from_millis(self.delay));
         let score = |&image: &u32| Score {
@@ -129,7 +128,13 @@ impl Run for ToyCommand {
             metric: "precision".to_owned(),
             value: fitted.model.0 * f64::from(image),
         };
-        Ok(lab.agreed()?.iter().map(score).collect())
+        Ok(lab
+            .test()
+            .classified_correctly_by_all()?
+            .index
+            .iter()
+            .map(score)
+            .collect())
     }
 }
 

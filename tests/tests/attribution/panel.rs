@@ -4,8 +4,8 @@ use ndarray::Axis;
 use xai_core::attribution::{
     Images, Intensity, Laplace, Map, NoModel, Panel, Saliency, Sobel, Targets, layer_evaluations,
 };
+use xai_core::metrics::{Metric, Precision, combine};
 use xai_core::network::Network;
-use xai_core::score::{Metric, Precision, combine};
 
 use crate::common::{network, the_eight};
 

@@ -4,6 +4,7 @@ use ndarray::{Array2, Array4};
 use safetensors::SafeTensors;
 use tests::{cpu, download, upload};
 use xai_core::attribution::{Images, Panel, Saliency};
+use xai_core::dataset::Dataset;
 use xai_core::network::{Network, json};
 use xai_core::training::{self, Examples, Optimizer, Schedule};
 
@@ -61,7 +62,8 @@ fn training_a_residual_block_is_an_error_and_a_frozen_one_is_not() {
     let images = ndarray::Array3::from_shape_fn((4, 32, 32), |(n, y, x)| {
         ((n + 1) * (y + 2 * x) % 7) as f32 / 7.0
     });
-    let images = Examples::of_images(images.view(), &[0, 1, 0, 1], &cpu());
+    let images = Dataset::grey(images, vec![0, 1, 0, 1]).unwrap();
+    let images = Examples::of(&images, &cpu());
     let schedule = Schedule {
         epochs: 1,
         ..Schedule::paper(Optimizer::Adam(1e-3))

@@ -1,5 +1,5 @@
 use std::path::Path;
-use xai_core::prelude::*;
+use xai_core::lesions::prelude::*;
 
 struct Net;
 
@@ -7,13 +7,10 @@ impl Model for Net {
     fn save(&self, _: &Path) -> Result<()> {
         Ok(())
     }
-    fn load(_: &Path, _: &Lab) -> Result<Self> {
+    fn load(_: &Path, _: &xai_core::device::Device) -> Result<Self> {
         Ok(Net)
     }
-    fn predict(&self, _: &Lab) -> Result<Vec<Vec<f64>>> {
-        Ok(Vec::new())
-    }
-    fn classes(_: &Lab) -> Result<Vec<u8>> {
+    fn predict(&self, _: &Examples) -> Result<Vec<Vec<f64>>> {
         Ok(Vec::new())
     }
 }
@@ -21,6 +18,7 @@ impl Model for Net {
 struct Forgotten;
 
 impl Run for Forgotten {
+    type Benchmark = Lesions;
     type Model = Net;
     fn fit(&self, _: &Lab) -> Result<Fitted<Net>> {
         unimplemented!()

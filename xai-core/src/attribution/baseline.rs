@@ -2,8 +2,8 @@
 
 use ndarray::{Array3, Array4, ArrayView4, Axis};
 
-use crate::data::gaussian;
 use crate::error::{Error, Result};
+use crate::image::gaussian;
 
 /// The image that stands for "nothing to see", from which paths start and by which perturbations
 /// replace what they take away. It is one for all methods of a [`Panel`](super::Panel), as they are to be compared.

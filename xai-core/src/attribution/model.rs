@@ -10,7 +10,7 @@
 //! Each kind is also all that stand below it.
 
 use super::rules::Gradient;
-use super::shapes::{self, shapes, traced_values};
+use super::shapes::{shapes, traced_values};
 use super::trace::{self, Trace};
 use super::{Batch, batch::one_hot, propagate};
 use crate::device::{Device, Tensor};
@@ -156,7 +156,7 @@ impl<M: Layered> Explainable for M {
     }
 
     fn channels(&self) -> Option<usize> {
-        shapes::input_channels(self.network())
+        self.network().input_channels()
     }
 
     fn classes(&self, image: [usize; 3]) -> Result<Option<usize>> {

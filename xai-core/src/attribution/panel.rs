@@ -11,7 +11,7 @@ use super::images::{Images, Targets};
 use super::model::{Explain, Explainable};
 use crate::device::{DeviceChoice, Tensor, memory_for_passes, on_cpu};
 use crate::error::{Error, Result};
-use crate::score::{CHANCE, Combine, Metrics, Score, Scores, chance_name};
+use crate::metrics::{CHANCE, Combine, Metrics, Score, Scores, chance_name};
 
 /// What one method says about all images.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ impl<M> Panel<M> {
     }
 
     /// With another way to make heat maps of attributions before they are scored (the paper's otherwise): a
-    /// [`Combine`], or only its [`Sign`](crate::score::Sign) or [`Channels`](crate::score::Channels).
+    /// [`Combine`], or only its [`Sign`](crate::metrics::Sign) or [`Channels`](crate::metrics::Channels).
     pub fn combine(self, combine: impl Into<Combine>) -> Self {
         Self {
             combine: combine.into(),

@@ -84,15 +84,6 @@ impl Walk {
     }
 }
 
-/// How many channels the network wants its images to have, if its first layers tell.
-pub fn input_channels(network: &Network) -> Option<usize> {
-    (network.named_layers().iter()).find_map(|(_, layer)| match layer {
-        Layer::Conv2d(conv) => Some(conv.inputs()),
-        Layer::BatchNorm2d(norm) => Some(norm.weight.dims()[0]),
-        _ => None,
-    })
-}
-
 fn output(layer: &Layer, [c, h, w]: [usize; 3]) -> Result<[usize; 3], String> {
     let channels = |wanted: usize| {
         if c == wanted {

@@ -37,7 +37,7 @@ impl Masks {
 
 impl Network {
     /// The network with dropout that stays on after training: the public code's
-    /// [D3](crate::benchmark::Defect::D3), which never leaves training mode.
+    /// [D3](crate::benchmarks::lesions::making::Defect::D3), which never leaves training mode.
     ///
     /// Every forward pass, those of explanations included, then multiplies by fresh masks, a row of a pass each
     /// its own; they follow from `seed` and from what the row is, so that results do not depend on batches or

@@ -274,6 +274,15 @@ impl Network {
         }
     }
 
+    /// How many channels the network wants its images to have; `None` if its first layers take any.
+    pub fn input_channels(&self) -> Option<usize> {
+        (self.named_layers().iter()).find_map(|(_, layer)| match layer {
+            Layer::Conv2d(conv) => Some(conv.inputs()),
+            Layer::BatchNorm2d(norm) => Some(norm.weight.dims()[0]),
+            _ => None,
+        })
+    }
+
     /// Where the parameters live. A network without parameters computes anywhere; then `None`.
     pub fn device(&self) -> Option<Device> {
         (self.named_layers().iter()).find_map(|(_, layer)| match layer {

@@ -12,7 +12,7 @@ use super::heat_maps::{self, HeatMapsPage};
 use super::table::{push_row, quoted, wrapped};
 use super::{aside, page};
 use crate::error::{Error, Result};
-use crate::experiment::analysis::{Analysis, Curves, Entry, Forest, Heading, Part, Table};
+use crate::sweep::declare::analysis::{Analysis, Curves, Entry, Forest, Heading, Part, Table};
 
 /// The file that lists what the analysis made.
 const LIST: &str = "analysis.json";

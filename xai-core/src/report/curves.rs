@@ -9,7 +9,7 @@ use super::layout::TICK;
 use super::legend::series_color;
 use super::page::Page;
 use crate::error::{Error, Result};
-use crate::experiment::analysis::Curves;
+use crate::sweep::declare::analysis::Curves;
 
 /// Curves in their places.
 pub(super) struct CurvesPage<'a> {

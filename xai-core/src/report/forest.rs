@@ -9,8 +9,8 @@ use super::layout::TICK;
 use super::legend::series_color;
 use super::page::Page;
 use crate::error::{Error, Result};
-use crate::experiment::analysis::{Estimate, Forest};
 use crate::statistics::Interval;
+use crate::sweep::declare::analysis::{Estimate, Forest};
 
 /// The height that one estimate takes, and what lies between rows.
 const EACH: f64 = 34.0;

@@ -12,8 +12,8 @@ use super::page::Page;
 use super::table::wrapped;
 use crate::attribution::Shown;
 use crate::error::{Error, Result};
-use crate::experiment::analysis::HeatMaps;
-use crate::score::{Metric, Precision};
+use crate::metrics::{Metric, Precision};
+use crate::sweep::declare::analysis::HeatMaps;
 
 // Lengths in pixels of the PNG.
 const TEXT: f64 = 30.0;

@@ -1,7 +1,7 @@
 //! Tables and figures: what a finished sweep looks like in a paper.
 //!
 //! [`write`] makes the files, [`table_text`] the table that the terminal shows. All of them show
-//! [precision](crate::score::Precision): one table row, one box, is one combination of the axes'
+//! [precision](crate::metrics::Precision): one table row, one box, is one combination of the axes'
 //! levels and one method, over all images and training seeds.
 
 mod analysis;
@@ -29,8 +29,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::experiment::analysis::Analysis;
-use crate::experiment::results::SweepResult;
+use crate::sweep::declare::analysis::Analysis;
+use crate::sweep::read::SweepResult;
 
 pub use html::write_page;
 pub use names::method_title;

@@ -8,8 +8,8 @@ use super::font::text_width;
 use super::legend::{ORANGE, SKY};
 use super::outline::{Pen, draw_outline};
 use super::page::Page;
+use crate::benchmarks::lesions::making::Class;
 use crate::error::Result;
-use crate::lesion::Class;
 
 // Lengths in pixels of the PNG.
 const TEXT: f64 = 30.0;

@@ -6,9 +6,12 @@ use std::sync::Once;
 
 use super::{Summary, analysis, table};
 use crate::error::{Error, Result};
-use crate::experiment::analysis::{Analysis, Part};
-use crate::experiment::results::results_in;
-use crate::experiment::{Outcome, Run, Scale, SweepOptions, sweep};
+use crate::sweep::context::{Benchmark, Run};
+use crate::sweep::declare::Scale;
+use crate::sweep::declare::analysis::{Analysis, Part};
+use crate::sweep::execute::{Outcome, sweep};
+use crate::sweep::planned::SweepOptions;
+use crate::sweep::read::results_in;
 
 /// Runs an experiment in a folder of the process' own and gives its table, with measured numbers rounded to two decimals.
 ///
@@ -18,14 +21,15 @@ use crate::experiment::{Outcome, Run, Scale, SweepOptions, sweep};
 /// # Panics
 /// If the run fails: this is for tests.
 pub fn snapshot<R: Run>(scale: Scale) -> String {
-    let out = folder();
-    let outcome = sweep::<R>(&SweepOptions {
+    let options = SweepOptions {
         scale,
         jobs: rayon::current_num_threads(),
-        out: out.clone(),
+        out: folder(),
         quiet: true,
         ..SweepOptions::default()
-    });
+    };
+    let benchmark = R::Benchmark::open(&Default::default(), scale);
+    let outcome = benchmark.and_then(|benchmark| sweep::<R>(&options, &benchmark));
     let table = outcome.and_then(tables::<R>);
     table.unwrap_or_else(|error| panic!("{error}"))
 }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
-use crate::experiment::results::{CellResult, SweepResult};
-use crate::score::{Metric, Precision, Score, chance_name};
+use crate::metrics::{Metric, Precision, Score, chance_name};
 use crate::statistics::mean;
+use crate::sweep::read::{CellResult, SweepResult};
 
 /// A sweep's result by combination of levels.
 pub(super) struct Summary<'a> {
@@ -56,7 +56,7 @@ impl<'a> Summary<'a> {
         groups.sort_by(|a, b| a.levels.cmp(&b.levels));
 
         let of_cells = || result.cells.iter().flat_map(|cell| &cell.scores);
-        let of_baselines = || result.baselines.iter().flat_map(|one| &one.scores);
+        let of_baselines = || result.references.iter().flat_map(|one| &one.scores);
         let all = || of_cells().chain(of_baselines());
         if let Some(bad) = all().find(|score| !score.value.is_finite()) {
             return Err(Error::invalid(format!(
@@ -91,7 +91,7 @@ impl<'a> Summary<'a> {
             groups,
             methods,
             baselines: result
-                .baselines
+                .references
                 .iter()
                 .map(|one| Reference {
                     name: &one.name,

@@ -5,7 +5,7 @@ use ndarray::{Axis, aview1};
 use super::Interval;
 use super::correlation::{normal_quantile, ranks};
 use crate::error::{Error, Result};
-use crate::score::{Auprc, Auroc, Metric};
+use crate::metrics::{Auprc, Auroc, Metric};
 
 /// Images by true and predicted class. Class 1 (irregular lesions) is the positive one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use burn::tensor::{Int, TensorData};
 use memmap2::Mmap;
-use ndarray::ArrayView3;
 
-use super::fit::Validation;
+use super::validation::Validation;
+use crate::dataset::Dataset;
 use crate::device::{Backend, Device, Tensor};
 use crate::error::{Error, Result};
+use crate::key::Key;
 use crate::network::Network;
 
 /// Images computed together where no gradient is asked for.
@@ -21,6 +22,8 @@ const EVALUATION_BATCH: usize = 64;
 pub struct Examples {
     inputs: Inputs,
     class: Vec<u8>,
+    /// Of the data set that they come from.
+    key: Key,
     /// How many layers of the network they have passed.
     passed: usize,
 }
@@ -64,16 +67,17 @@ impl Inputs {
 }
 
 impl Examples {
-    /// Grey images `[n, h, w]` in [0, 1] with the class of each.
-    pub fn of_images(images: ArrayView3<f32>, class: &[u8], device: &Device) -> Self {
-        let (n, h, w) = images.dim();
-        let pixels: Vec<f32> = images.iter().copied().collect();
+    /// The images of a data set, on a device.
+    pub fn of(dataset: &Dataset, device: &Device) -> Self {
+        let pixels: Vec<f32> = dataset.images().iter().copied().collect();
+        let (n, c, h, w) = dataset.images().dim();
         Self {
             inputs: Inputs::Here(Tensor::from_data(
-                TensorData::new(pixels, [n, 1, h, w]),
+                TensorData::new(pixels, [n, c, h, w]),
                 device,
             )),
-            class: class.to_vec(),
+            class: dataset.class().to_vec(),
+            key: dataset.key().clone(),
             passed: 0,
         }
     }
@@ -86,6 +90,11 @@ impl Examples {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.class.is_empty()
+    }
+
+    /// The [key](Dataset::key) of the data set that they come from.
+    pub fn key(&self) -> &Key {
+        &self.key
     }
 
     /// The classes.
@@ -113,6 +122,7 @@ impl Examples {
         Self {
             inputs: Inputs::Here(Tensor::cat(outputs, 0)),
             class: self.class.clone(),
+            key: self.key.clone(),
             passed: layers,
         }
     }
@@ -138,7 +148,7 @@ impl Examples {
         let frozen = Network::new(network.layers[self.passed..layers].to_vec());
         for start in (0..self.len()).step_by(EVALUATION_BATCH) {
             let end = (start + EVALUATION_BATCH).min(self.len());
-            each(frozen.forward(self.rows(start, end)))?;
+            each(frozen.forward(self.rows(start, end, network)))?;
         }
         Ok(())
     }
@@ -146,7 +156,7 @@ impl Examples {
     /// `[channels, height, width]` of each example after [`through`](Self::through).
     pub fn shape_after(&self, network: &Network, layers: usize) -> [usize; 3] {
         let frozen = Network::new(network.layers[self.passed..layers].to_vec());
-        let [_, c, h, w] = frozen.forward(self.first(1)).dims();
+        let [_, c, h, w] = frozen.forward(self.first(1, network)).dims();
         [c, h, w]
     }
 
@@ -177,6 +187,7 @@ impl Examples {
                 device: self.device(),
             },
             class: self.class.clone(),
+            key: self.key.clone(),
             passed: layers,
         })
     }
@@ -189,55 +200,67 @@ impl Examples {
         }
     }
 
-    /// `f` of each batch and of the number of its first example.
-    fn batches<T>(&self, mut f: impl FnMut(Tensor<4>, usize) -> T) -> Vec<T> {
-        let starts = (0..self.len()).step_by(EVALUATION_BATCH);
-        starts
-            .map(|start| {
-                let end = (start + EVALUATION_BATCH).min(self.len());
-                f(self.rows(start, end), start)
-            })
-            .collect()
+    /// The first `count` inputs, as `network` takes them.
+    pub fn first(&self, count: usize, network: &Network) -> Tensor<4> {
+        self.rows(0, count.min(self.len()), network)
     }
 
-    /// The first `count` inputs, as a network takes them.
-    pub fn first(&self, count: usize) -> Tensor<4> {
-        self.rows(0, count.min(self.len()))
+    /// The inputs from number `start` to `end`, as `network` takes them.
+    fn rows(&self, start: usize, end: usize, network: &Network) -> Tensor<4> {
+        self.as_channels(self.raw(start, end), network)
     }
 
-    /// The inputs from number `start` to `end`, as a network takes them.
-    fn rows(&self, start: usize, end: usize) -> Tensor<4> {
-        self.as_channels(match &self.inputs {
+    /// The inputs from number `start` to `end`, as they are.
+    fn raw(&self, start: usize, end: usize) -> Tensor<4> {
+        match &self.inputs {
             Inputs::Here(inputs) => inputs.clone().narrow(0, start, end - start),
             file => file.select(&(start..end).collect::<Vec<_>>()),
-        })
+        }
     }
 
-    /// The inputs of these numbers, as a network takes them, and their classes.
-    pub(super) fn select(&self, which: &[usize]) -> (Tensor<4>, Vec<u8>) {
+    /// The inputs of these numbers, as `network` takes them, and their classes.
+    pub(super) fn select(&self, which: &[usize], network: &Network) -> (Tensor<4>, Vec<u8>) {
         let class = which.iter().map(|&i| self.class[i]).collect();
-        (self.as_channels(self.inputs.select(which)), class)
+        (self.as_channels(self.inputs.select(which), network), class)
     }
 
-    /// Grey images are repeated to the three channels that VGG has; what has passed layers stays as it is.
-    fn as_channels(&self, x: Tensor<4>) -> Tensor<4> {
-        match self.passed {
-            0 => x.repeat_dim(1, 3),
+    /// Grey images are repeated to the channels that the network takes; what has passed layers stays as it is.
+    fn as_channels(&self, x: Tensor<4>, network: &Network) -> Tensor<4> {
+        match (self.passed, x.dims()[1], network.input_channels()) {
+            (0, 1, Some(channels @ 2..)) => x.repeat_dim(1, channels),
             _ => x,
         }
+    }
+
+    /// What a model that is no [`Network`] says of every image: `forward` gets batches `[n, channels, h, w]` in order
+    /// and gives their class scores `[n, classes]`. One row per image comes back.
+    pub fn scores(&self, mut forward: impl FnMut(Tensor<4>) -> Tensor<2>) -> Vec<Vec<f32>> {
+        let mut rows = Vec::with_capacity(self.len());
+        for start in (0..self.len()).step_by(EVALUATION_BATCH) {
+            let scores = forward(self.raw(start, (start + EVALUATION_BATCH).min(self.len())));
+            let [_, classes] = scores.dims();
+            rows.extend(to_vec(scores).chunks(classes).map(<[f32]>::to_vec));
+        }
+        rows
+    }
+
+    /// The images of these numbers, `[n, channels, h, w]`, and their classes: a batch for a training loop of your own.
+    pub fn batch(&self, which: &[usize]) -> (Tensor<4>, Vec<u8>) {
+        let class = which.iter().map(|&i| self.class[i]).collect();
+        (self.inputs.select(which), class)
     }
 
     /// The logits `[n, classes]` of these inputs, on the host, row by row, from the network or the part of it that
     /// comes after what they have passed. Where the network's dropout is
     /// [active](Network::with_active_dropout), `pass` names the pass: another one draws other masks.
     pub fn logits(&self, network: &Network, pass: &str) -> Vec<Vec<f32>> {
-        let rows = self.batches(|x, first| {
+        let mut rows = Vec::new();
+        for first in (0..self.len()).step_by(EVALUATION_BATCH) {
+            let end = (first + EVALUATION_BATCH).min(self.len());
+            let x = self.rows(first, end, network);
             let name = |row| format!("{pass}/{}", first + row);
             let masks = network.masks(x.dims()[0], name);
-            network.forward_with(x, masks)
-        });
-        if rows.is_empty() {
-            return Vec::new();
+            rows.push(network.forward_with(x, masks));
         }
         let logits = Tensor::cat(rows, 0);
         let [_, classes, ..] = logits.dims();

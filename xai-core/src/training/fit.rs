@@ -2,11 +2,12 @@
 
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::backward;
 use super::examples::{Examples, argmax, cross_entropy, to_vec};
 use super::sgd::{Optimizer, State};
+use super::validation::Epoch;
 use crate::device::Tensor;
 use crate::error::{Error, Result};
 use crate::network::{Layer, Network};
@@ -46,35 +47,6 @@ impl Schedule {
     fn rate(&self, epoch: usize) -> f64 {
         self.optimizer.rate() * 0.1f64.powi((epoch / self.decay_every) as i32)
     }
-}
-
-/// A result on the validation set: the only thing that a selection may look at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Validation {
-    /// The share of correctly classified images.
-    #[serde(deserialize_with = "null_is_nan")]
-    pub accuracy: f64,
-    /// The mean cross-entropy.
-    #[serde(deserialize_with = "null_is_nan")]
-    pub loss: f64,
-}
-
-/// What one pass over the training set came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Epoch {
-    /// Share of the training images classified correctly while they were trained on.
-    #[serde(deserialize_with = "null_is_nan")]
-    pub accuracy: f64,
-    /// Mean cross-entropy of the same.
-    #[serde(deserialize_with = "null_is_nan")]
-    pub loss: f64,
-    /// The result on the validation set after the pass.
-    pub validation: Validation,
-}
-
-/// A training that diverged has losses that JSON can only write as `null`.
-fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// The best network of a training and how it went.
@@ -135,7 +107,7 @@ pub fn fit(
         if end.has_batch_norm() {
             // The running statistics lag behind weights that still move fast; those of the weights
             // as they are now ("precise batch norm", Wu & Johnson 2021) evaluate what was learnt.
-            backward::calibrate(&mut end, train.first(CALIBRATION));
+            backward::calibrate(&mut end, train.first(CALIBRATION, network));
         }
         let now = Epoch {
             accuracy,
@@ -184,7 +156,7 @@ fn train_epoch(
     // Logits are read when the epoch is over: to read them after each step, a GPU would have to wait for us.
     let mut logits = Vec::new();
     for batch in order.chunks(schedule.batch) {
-        let (x, class) = train.select(batch);
+        let (x, class) = train.select(batch, end);
         let step = backward::step(&mut end.layers, x, &class, &mut rng);
         state.update(
             &mut end.layers,
@@ -234,6 +206,7 @@ fn has_settled(history: &[Epoch]) -> bool {
 mod tests {
     use super::super::Sgd;
     use super::*;
+    use crate::training::Validation;
 
     /// Training and validation accuracy of each epoch.
     type Epochs = &'static [(f64, f64)];

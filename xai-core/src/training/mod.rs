@@ -1,13 +1,13 @@
-//! Fitting a network: which layers ([`Depth`]), how ([`Schedule`]), and the loop ([`fit()`]).
+//! Fitting a network: how ([`Schedule`]), on what ([`Examples`]), and the loop ([`fit()`]).
 
 pub mod backward;
-mod depth;
 mod examples;
 mod fit;
 mod sgd;
+mod validation;
 
 pub use backward::calibrate;
-pub use depth::Depth;
 pub use examples::{Examples, argmax, softmax};
-pub use fit::{Epoch, Fit, Schedule, Validation, fit, order};
+pub use fit::{Fit, Schedule, fit, order};
 pub use sgd::{Optimizer, Sgd, State};
+pub use validation::{Epoch, Validation};

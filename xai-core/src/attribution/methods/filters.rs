@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use crate::attribution::{Batch, Explain, Method};
 use crate::device::Tensor;
 use crate::error::Result;
-use crate::score::filters;
+use crate::image::filters;
 
 /// The magnitude of the Sobel gradient of the image: see [`filters::sobel`].
 #[derive(Clone, Copy, Debug, Default)]

@@ -9,12 +9,11 @@ use serde_json::{Value as Json, json};
 use super::method_title;
 use crate::attribution::Shown;
 use crate::error::{Error, Result};
-use crate::experiment::read_maps;
-use crate::experiment::results::{CellResult, SweepResult};
-use crate::lesion::Class;
+use crate::metrics::{Metric, Precision};
 use crate::report::heat_color::{colors, shades};
 use crate::report::outline::sides;
-use crate::score::{Metric, Precision};
+use crate::sweep::keep::read_maps;
+use crate::sweep::read::{CellResult, SweepResult};
 
 /// Larger pictures are shown smaller, so that the page stays small: their pixels are averaged in blocks.
 const LARGEST: usize = 128;
@@ -47,7 +46,7 @@ impl<'a> Gallery<'a> {
             }
         }
         // Stages of earlier versions have none.
-        let baselines = result.baseline_maps.as_ref().filter(|path| path.exists());
+        let baselines = result.reference_maps.as_ref().filter(|path| path.exists());
         Ok(Self {
             result,
             cells,
@@ -111,8 +110,10 @@ impl<'a> Gallery<'a> {
         let (images, methods) = (self.all_images(), self.methods());
         let image = |image: &&Shown| {
             let (height, width) = image.pixels.dim();
+            let class = self.result.classes.get(usize::from(image.class));
+            let class = class.map_or_else(|| format!("class {}", image.class), String::clone);
             Ok(json!({
-                "name": format!("image {}, {}", image.index, class(image.class)),
+                "name": format!("image {}, {class}", image.index),
                 "width": width,
                 "height": height,
                 "pixels": grey(image.pixels.view())?,
@@ -129,7 +130,7 @@ impl<'a> Gallery<'a> {
         });
         // A baseline that has methods in common with the networks is a network, too. A filter is a method that knows no
         // network: its map of an image is the same whatever is chosen.
-        let baselines = self.result.baselines.iter().filter(|baseline| {
+        let baselines = self.result.references.iter().filter(|baseline| {
             let mut scores = baseline.scores.iter();
             scores.any(|score| methods.contains(&score.method.as_str()))
         });
@@ -196,14 +197,6 @@ fn about(cell: &CellResult) -> String {
         values.join(", "),
         cell.test_accuracy
     )
-}
-
-fn class(number: u8) -> &'static str {
-    match number {
-        n if n == Class::Regular as u8 => "regular lesions",
-        n if n == Class::Irregular as u8 => "irregular lesions",
-        _ => "another class",
-    }
 }
 
 /// Pearson's correlation of two maps' values; `None` of a constant map.

@@ -16,8 +16,8 @@ use super::names::method_title;
 use super::summary::Summary;
 use super::{analysis, aside, page, table};
 use crate::error::{Error, Result};
-use crate::experiment::analysis::{Analysis, Part};
-use crate::experiment::results::SweepResult;
+use crate::sweep::declare::analysis::{Analysis, Part};
+use crate::sweep::read::SweepResult;
 use gallery::Gallery;
 use plan::Plan;
 

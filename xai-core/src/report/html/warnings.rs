@@ -2,8 +2,8 @@
 
 use super::gallery::Gallery;
 use super::{Plan, images_of, method_title};
-use crate::experiment::results::SweepResult;
 use crate::report::summary::Summary;
+use crate::sweep::read::SweepResult;
 
 /// Maps that agree to this correlation in every image are the same to anybody who looks.
 const SAME: f64 = 0.999;

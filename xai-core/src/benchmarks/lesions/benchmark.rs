@@ -1,0 +1,125 @@
+//! The benchmark as the engine sees it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+
+use super::images::split;
+use super::imaging::COLIN27;
+use super::making::{Class, Defects};
+use super::pretraining::Corpus;
+use super::scans::Scans;
+use super::settings::Settings;
+use super::subjects::subjects;
+use super::variants::Lesions;
+use super::weights::Weights;
+use crate::dataset::{Dataset, Split};
+use crate::error::Result;
+use crate::sweep::context::{Benchmark, Context};
+use crate::sweep::declare::{Level, Scale, Value};
+
+/// The options of the benchmark on the command line.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct LesionArgs {
+    /// A folder of real scans in place of synthetic subjects: BIDS, HCP, or a CSV with file and sex
+    #[arg(long, value_name = "DIR", help_heading = "Data and networks")]
+    pub data: Option<PathBuf>,
+    /// Weights of a VGG-16 pre-trained on ImageNet (.pth, .safetensors, .onnx). The corpus is then imagenet in place of
+    /// shapes, and the network the full VGG-16
+    #[arg(long, value_name = "FILE", help_heading = "Data and networks")]
+    pub weights: Option<PathBuf>,
+    /// Leave out scans that cannot be used, and list them, instead of stopping
+    #[arg(long, requires = "data", help_heading = "Data and networks")]
+    pub skip_bad: bool,
+}
+
+impl Benchmark for Lesions {
+    const NAME: &'static str = "lesions";
+    type Args = LesionArgs;
+
+    fn open(args: &LesionArgs, scale: Scale) -> Result<Self> {
+        let settings = Settings::at(scale);
+        let settings = match args.weights {
+            Some(_) => settings.with_full_network(),
+            None => settings,
+        };
+        let scans = args.data.as_ref();
+        let scans = scans.map(|folder| Scans::open(folder, args.skip_bad).map(Arc::new));
+        let weights = args.weights.as_ref();
+        let weights = weights.map(|file| Weights::open(file, &settings).map(Arc::new));
+        Ok(Self {
+            scans: scans.transpose()?,
+            weights: weights.transpose()?,
+            settings: Arc::new(settings),
+            defects: Defects::NONE,
+        })
+    }
+
+    fn identity(&self) -> Json {
+        let mut identity = json!({
+            "settings": self.settings.of_fit(),
+            "images": self.identity_of_images(),
+            "defects": self.defects,
+        });
+        if let Some(weights) = &self.weights {
+            identity["weights"] = json!(weights.fingerprint());
+        }
+        identity
+    }
+
+    fn identity_of_images(&self) -> Json {
+        json!({
+            "data": match &self.scans {
+                Some(scans) => format!("scans {}", scans.fingerprint()),
+                None => format!("colin27 {}", blake3::hash(COLIN27).to_hex()),
+            },
+            "protocol": format!("{:?}", self.protocol()),
+            "sizes": self.settings.of_images(),
+        })
+    }
+
+    fn classes(&self) -> Vec<String> {
+        let named = [Class::Regular, Class::Irregular].map(|class| match class {
+            Class::Regular => "regular lesions",
+            Class::Irregular => "irregular lesions",
+        });
+        named.map(str::to_owned).to_vec()
+    }
+
+    fn split(&self, which: Split, context: &Context) -> Result<Dataset> {
+        split(self, which, context)
+    }
+
+    fn prepare(&self, context: &Context) -> Result<()> {
+        subjects(self, context).map(drop)
+    }
+
+    fn explained(&self) -> usize {
+        self.settings.explained
+    }
+
+    /// A parameter called `corpus` has the level `imagenet` if weights were given, and `shapes` if none were.
+    fn absent(&self, parameter: &str, value: &Value) -> Option<String> {
+        let is = |corpus: Corpus| *value == Value::Text(corpus.name().to_owned());
+        let reason = match &self.weights {
+            _ if parameter != "corpus" => return None,
+            None if is(Corpus::ImageNet) => "no --weights were given",
+            Some(_) if is(Corpus::Shapes) => "--weights were given, which take its place",
+            _ => return None,
+        };
+        Some(reason.to_owned())
+    }
+
+    fn about(&self) -> Vec<(String, String)> {
+        let mut about = Vec::new();
+        if let Some(scans) = &self.scans {
+            about.push(("data".to_owned(), scans.to_string()));
+        }
+        if let Some(weights) = &self.weights {
+            let path = weights.path().display();
+            about.push(("weights".to_owned(), format!("{path}: the full VGG-16")));
+        }
+        about
+    }
+}

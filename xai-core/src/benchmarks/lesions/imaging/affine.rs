@@ -1,0 +1,140 @@
+//! Where a voxel lies in the head: the affine map from voxel indices to millimetres.
+
+use nifti::NiftiHeader;
+
+use crate::error::{Error, Result};
+
+/// A map `p -> matrix p + offset` of three dimensions, such as from voxel indices to millimetres
+/// to the right, to the front and to the top (RAS).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Affine {
+    /// Column `k` is the step along axis `k`.
+    pub matrix: [[f64; 3]; 3],
+    /// Where the first voxel's centre lies.
+    pub offset: [f64; 3],
+}
+
+impl Affine {
+    /// The map that a NIfTI header states: its sform, else its qform.
+    pub(crate) fn of_header(header: &NiftiHeader) -> Result<Self> {
+        let affine = if header.sform_code > 0 {
+            let rows = [header.srow_x, header.srow_y, header.srow_z].map(|row| row.map(f64::from));
+            Self {
+                matrix: rows.map(|row| [row[0], row[1], row[2]]),
+                offset: rows.map(|row| row[3]),
+            }
+        } else if header.qform_code > 0 {
+            Self::of_quaternion(header)
+        } else {
+            return Err(Error::invalid(
+                "the image has no orientation (sform and qform codes are 0), so that left and right would \
+                 be a guess; write one with its converter",
+            ));
+        };
+        let volume = affine.determinant().abs();
+        if !(volume.is_finite() && volume > 1e-6) {
+            return Err(Error::invalid(
+                "the image's orientation (its affine) maps voxels to no volume; write a valid one with its \
+                 converter",
+            ));
+        }
+        Ok(affine)
+    }
+
+    /// NIfTI standard, "method 2": a unit quaternion, the voxel sizes and an offset.
+    fn of_quaternion(header: &NiftiHeader) -> Self {
+        let [b, c, d] = [header.quatern_b, header.quatern_c, header.quatern_d].map(f64::from);
+        let a = (1.0 - b * b - c * c - d * d).max(0.0).sqrt();
+        let rotation = [
+            [
+                a * a + b * b - c * c - d * d,
+                2.0 * (b * c - a * d),
+                2.0 * (b * d + a * c),
+            ],
+            [
+                2.0 * (b * c + a * d),
+                a * a + c * c - b * b - d * d,
+                2.0 * (c * d - a * b),
+            ],
+            [
+                2.0 * (b * d - a * c),
+                2.0 * (c * d + a * b),
+                a * a + d * d - b * b - c * c,
+            ],
+        ];
+        let handedness = if header.pixdim[0] < 0.0 { -1.0 } else { 1.0 };
+        let size = [
+            f64::from(header.pixdim[1]),
+            f64::from(header.pixdim[2]),
+            f64::from(header.pixdim[3]) * handedness,
+        ];
+        Self {
+            matrix: rotation.map(|row| std::array::from_fn(|k| row[k] * size[k])),
+            offset: [header.quatern_x, header.quatern_y, header.quatern_z].map(f64::from),
+        }
+    }
+
+    /// Where `point` goes.
+    pub fn apply(&self, point: [f64; 3]) -> [f64; 3] {
+        std::array::from_fn(|r| {
+            self.offset[r] + (0..3).map(|k| self.matrix[r][k] * point[k]).sum::<f64>()
+        })
+    }
+
+    /// The map back. The matrix must be invertible, as every affine of a [`Volume`](super::Volume) is.
+    pub fn inverse(&self) -> Self {
+        let m = &self.matrix;
+        let determinant = self.determinant();
+        // Cofactors, with indices counted round.
+        let matrix = std::array::from_fn(|r| {
+            std::array::from_fn(|k| {
+                let [(k1, k2), (r1, r2)] = [k, r].map(|i| ((i + 1) % 3, (i + 2) % 3));
+                (m[k1][r1] * m[k2][r2] - m[k1][r2] * m[k2][r1]) / determinant
+            })
+        });
+        let linear = Self {
+            matrix,
+            offset: [0.0; 3],
+        };
+        Self {
+            matrix,
+            offset: linear.apply(self.offset).map(|v| -v),
+        }
+    }
+
+    /// The length of a step along axis `k`, in millimetres.
+    pub fn spacing(&self, k: usize) -> f64 {
+        self.matrix
+            .map(|row| row[k])
+            .iter()
+            .map(|v| v * v)
+            .sum::<f64>()
+            .sqrt()
+    }
+
+    /// The volume of a voxel, in cubic millimetres; negative where the axes are left-handed.
+    pub fn determinant(&self) -> f64 {
+        let [a, b, c] = self.matrix;
+        a[0] * (b[1] * c[2] - b[2] * c[1]) - a[1] * (b[0] * c[2] - b[2] * c[0])
+            + a[2] * (b[0] * c[1] - b[1] * c[0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_inverse_undoes_a_sheared_map() {
+        let affine = Affine {
+            matrix: [[0.7, 0.2, -0.1], [0.0, -1.2, 0.3], [0.4, 0.1, 2.0]],
+            offset: [-90.0, 126.0, -72.0],
+        };
+        let point = [3.0, -4.0, 5.5];
+        let back = affine.inverse().apply(affine.apply(point));
+        assert!(
+            (0..3).all(|k| (back[k] - point[k]).abs() < 1e-12),
+            "{back:?}"
+        );
+    }
+}

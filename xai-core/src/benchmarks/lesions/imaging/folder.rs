@@ -1,0 +1,306 @@
+//! A folder of real scans: who is in it, of which sex, and in which files.
+//!
+//! | layout | scans | table |
+//! |---|---|---|
+//! | BIDS | `sub-*/[ses-*/]anat/*_T1w.nii[.gz]` | `participants.tsv` with `participant_id` and `sex` |
+//! | HCP | `<subject>/T1w/T1w_acpc_dc_restore_brain.nii.gz` | a CSV file with `Subject` and `Gender` |
+//! | plain | where the table says | a CSV or TSV file with `file` and `sex`, perhaps `subject` and `mask` |
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array2, Axis};
+use rayon::prelude::*;
+
+use crate::benchmarks::lesions::imaging::Sex;
+use crate::benchmarks::lesions::imaging::scan::Scan;
+use crate::benchmarks::lesions::imaging::table::Table;
+use crate::error::{Error, Result};
+
+/// HCP's image in the plane of the commissures, with bias removed and the brain extracted.
+const HCP_IMAGE: &str = "T1w/T1w_acpc_dc_restore_brain.nii.gz";
+
+/// A folder of scans, one a subject.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    /// How it is laid out.
+    pub layout: Layout,
+    /// Where the subjects' sex is from.
+    pub table: PathBuf,
+    /// The subjects by name, without those that have a problem.
+    pub scans: Vec<Scan>,
+    /// What is wrong with the other subjects: an error each. Images are not read yet.
+    pub problems: Vec<String>,
+    /// Subjects of the table that have no scan. They do no harm.
+    pub without_scan: usize,
+}
+
+/// How a folder of scans is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// The Brain Imaging Data Structure.
+    Bids,
+    /// The Human Connectome Project's.
+    Hcp,
+    /// A table of files.
+    Plain,
+}
+
+/// A subject's files.
+struct Files {
+    subject: String,
+    image: PathBuf,
+    mask: Option<PathBuf>,
+}
+
+impl Folder {
+    /// Recognises the layout of a folder, reads its table and looks for its images.
+    ///
+    /// Of a BIDS subject with several T1w images (sessions, runs) the first by name is taken. Its brain
+    /// mask, `*_desc-brain_mask.nii[.gz]`, lies beside it or in the same place under `derivatives/*/`.
+    ///
+    /// # Errors
+    /// A folder in no such layout; a table that is missing, ambiguous or lacks a column.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let found = hcp(path)?;
+        if !found.is_empty() {
+            let table = Table::find(path, &["Subject", "Gender"])?;
+            let sexes = table.sexes(
+                |row| table.cell(row, "Subject").map(str::to_owned),
+                "Gender",
+            );
+            return Ok(Self::new(path, Layout::Hcp, &table, found, sexes));
+        }
+        let found = bids(path)?;
+        if !found.is_empty() {
+            let file = path.join("participants.tsv");
+            let columns = ["participant_id", "sex"];
+            if !file.exists() {
+                return Err(Error::file(
+                    file,
+                    format!(
+                        "missing; BIDS needs it, with the columns {}",
+                        columns.join(" and ")
+                    ),
+                ));
+            }
+            let table = Table::open(&file, &columns)?;
+            let subject = |row: &_| {
+                let id = table.cell(row, "participant_id")?;
+                Some(format!("sub-{}", id.trim_start_matches("sub-")))
+            };
+            let sexes = table.sexes(subject, "sex");
+            return Ok(Self::new(path, Layout::Bids, &table, found, sexes));
+        }
+        let table = Table::find(path, &["file", "sex"]).map_err(|problem| Error::invalid(format!(
+            "{problem}\nNor are there scans in the places of BIDS (sub-*/anat/*_T1w.nii.gz) or HCP (*/{HCP_IMAGE})."
+        )))?;
+        let subject = |row: &_| {
+            table
+                .cell(row, "subject")
+                .or(table.cell(row, "file"))
+                .map(str::to_owned)
+        };
+        let sexes = table.sexes(subject, "sex");
+        // A subject that is there twice has an error in `sexes`; either of its files will do here.
+        let files = table.rows.iter().filter_map(|row| {
+            let image = path.join(table.cell(row, "file").unwrap_or_default());
+            let mask = table.cell(row, "mask").map(|mask| path.join(mask));
+            Some((subject(row)?, (image, mask)))
+        });
+        let files: BTreeMap<_, _> = files.collect();
+        let found = files.into_iter().map(|(subject, (image, mask))| Files {
+            subject,
+            image,
+            mask,
+        });
+        Ok(Self::new(
+            path,
+            Layout::Plain,
+            &table,
+            found.collect(),
+            sexes,
+        ))
+    }
+
+    fn new(
+        path: &Path,
+        layout: Layout,
+        table: &Table,
+        found: Vec<Files>,
+        mut sexes: BTreeMap<String, Result<Sex>>,
+    ) -> Self {
+        let mut folder = Self {
+            layout,
+            table: table.path.clone(),
+            scans: Vec::new(),
+            problems: Vec::new(),
+            without_scan: 0,
+        };
+        for Files {
+            subject,
+            image,
+            mask,
+        } in found
+        {
+            let sex = sexes.remove(&subject).unwrap_or_else(|| {
+                Err(Error::file(
+                    &image,
+                    format!("{} has no row for {subject}; add one", table.path.display()),
+                ))
+            });
+            match sex.and_then(|sex| Scan::new(path, subject, sex, image, mask)) {
+                Ok(scan) => folder.scans.push(scan),
+                Err(problem) => folder.problems.push(problem.to_string()),
+            }
+        }
+        folder.without_scan = sexes.len();
+        folder
+    }
+
+    /// `count` slices to look at, each of another subject while there are enough of them, and each higher
+    /// in the head than the one before.
+    ///
+    /// # Errors
+    /// If there is no scan, or one that is needed cannot be used.
+    pub fn slices(&self, count: usize) -> Result<Vec<Array2<f32>>> {
+        if self.scans.is_empty() {
+            return Err(Error::file(
+                &self.table,
+                format!("no subject can be used: {}", self.problems.join("; ")),
+            ));
+        }
+        let slice = |k: usize| {
+            let slices = self.scans[k % self.scans.len()].slices(count)?;
+            Ok(slices.images.index_axis(Axis(0), k).to_owned())
+        };
+        (0..count).into_par_iter().map(slice).collect()
+    }
+}
+
+impl fmt::Display for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let layout = match self.layout {
+            Layout::Bids => "a BIDS folder",
+            Layout::Hcp => "in HCP's layout",
+            Layout::Plain => "a table of files",
+        };
+        let women = self
+            .scans
+            .iter()
+            .filter(|scan| scan.sex == Sex::Female)
+            .count();
+        write!(
+            f,
+            "{layout}: {} scans ({women} of women, {} of men, by {})",
+            self.scans.len(),
+            self.scans.len() - women,
+            self.table.display()
+        )?;
+        if self.without_scan > 0 {
+            write!(
+                f,
+                "; {} subjects of the table have no scan here",
+                self.without_scan
+            )?;
+        }
+        if !self.problems.is_empty() {
+            write!(f, "; {} subjects cannot be used", self.problems.len())?;
+        }
+        Ok(())
+    }
+}
+
+/// The images in the places of HCP's layout.
+fn hcp(path: &Path) -> Result<Vec<Files>> {
+    let subjects = entries(path)?
+        .into_iter()
+        .filter(|subject| subject.join(HCP_IMAGE).exists());
+    Ok(subjects
+        .map(|folder| Files {
+            subject: name(&folder).to_owned(),
+            image: folder.join(HCP_IMAGE),
+            mask: None,
+        })
+        .collect())
+}
+
+/// The first T1w image of each subject of a BIDS folder.
+fn bids(path: &Path) -> Result<Vec<Files>> {
+    let mut found = Vec::new();
+    for subject in with_prefix(path, "sub-")? {
+        let mut places = vec![subject.clone()];
+        places.extend(with_prefix(&subject, "ses-")?);
+        for place in places {
+            let anat = place.join("anat");
+            let images = if anat.is_dir() {
+                entries(&anat)?
+            } else {
+                Vec::new()
+            };
+            let is_t1w = |image: &PathBuf| {
+                ["_T1w.nii", "_T1w.nii.gz"]
+                    .iter()
+                    .any(|end| name(image).ends_with(end))
+            };
+            if let Some(image) = images.into_iter().find(is_t1w) {
+                found.push(Files {
+                    subject: name(&subject).to_owned(),
+                    mask: bids_mask(path, &image)?,
+                    image,
+                });
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The brain mask of a BIDS image: beside it, or in a derivative.
+fn bids_mask(root: &Path, image: &Path) -> Result<Option<PathBuf>> {
+    let Some(place) = image.parent() else {
+        return Ok(None);
+    };
+    let mut places = vec![place.to_owned()];
+    let derivatives = root.join("derivatives");
+    if let (true, Ok(within)) = (derivatives.is_dir(), place.strip_prefix(root)) {
+        places.extend(
+            entries(&derivatives)?
+                .into_iter()
+                .map(|pipeline| pipeline.join(within)),
+        );
+    }
+    let stem = name(image).split("_desc-").next().unwrap_or_default();
+    let stem = stem.split("_T1w.").next().unwrap_or_default();
+    let masks = places.iter().flat_map(|place| {
+        ["nii.gz", "nii"].map(|end| place.join(format!("{stem}_desc-brain_mask.{end}")))
+    });
+    Ok(masks.into_iter().find(|mask| mask.exists()))
+}
+
+fn with_prefix(folder: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
+    let all = entries(folder)?.into_iter();
+    Ok(all
+        .filter(|path| name(path).starts_with(prefix) && path.is_dir())
+        .collect())
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default()
+}
+
+/// What is in a folder, in order of name.
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let problem = |error| Error::file(folder, error);
+    let entries = std::fs::read_dir(folder).map_err(problem)?;
+    let mut paths = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(problem)?;
+    paths.sort();
+    Ok(paths)
+}

@@ -1,0 +1,32 @@
+//! Where slices come from: volumes, the embedded brain, synthetic subjects, folders of scans, pre-training tasks.
+//!
+//! Everything here is a host array. Slices are axial, `[row, column]`: rows run from the front of
+//! the head to its back, columns from the subject's left to the right.
+
+mod affine;
+mod brain;
+mod bspline;
+mod cohort;
+mod colin27;
+mod folder;
+mod header;
+mod resample;
+mod scan;
+mod shapes;
+mod slices;
+mod source;
+mod table;
+mod task;
+mod volume;
+
+pub use affine::Affine;
+pub use brain::Brain;
+pub use cohort::{Cohort, SLICE_SHAPE, Sex, Subject, heights};
+pub use colin27::{COLIN27, colin27};
+pub use folder::{Folder, Layout};
+pub use scan::{Scan, Stamp};
+pub use shapes::{SHAPES, shapes_task};
+pub use slices::Slices;
+pub use source::{Scanned, ScannedSubject, Source};
+pub use task::{Task, sex_task};
+pub use volume::Volume;

@@ -1,0 +1,130 @@
+//! A three-dimensional image, read from NIfTI and turned so that its axes are known.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+use ndarray::{Array3, Axis, Ix3};
+use nifti::{InMemNiftiVolume, IntoNdArray, NiftiError};
+
+use crate::benchmarks::lesions::imaging::affine::Affine;
+use crate::benchmarks::lesions::imaging::header;
+use crate::error::{Error, Result};
+
+/// A volume in RAS order: the first axis runs (most nearly) to the subject's right, the second to
+/// the front (anterior), the third to the top (superior).
+#[derive(Clone, Debug)]
+pub struct Volume {
+    /// Grey values `[x, y, z]`, with the file's slope and intercept applied.
+    pub voxels: Array3<f32>,
+    /// From voxel indices to millimetres; not diagonal where the image is oblique.
+    pub affine: Affine,
+}
+
+impl Volume {
+    /// Reads a `.nii` or `.nii.gz` file; see [`Volume::read`].
+    ///
+    /// # Errors
+    /// Every problem names the file and what to do.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = File::open(path).map_err(|e| Error::file(path, e))?;
+        Self::read(BufReader::new(file)).map_err(|e| Error::file(path, e))
+    }
+
+    /// Reads a NIfTI-1 or NIfTI-2 image, gzipped or not.
+    ///
+    /// The axes are permuted and flipped to the nearest RAS order, without touching a grey value. An
+    /// oblique image is not resampled here but when it is cut, see [`Brain`](super::Brain). An
+    /// image without an orientation (neither sform nor qform) is an error.
+    pub fn read(mut file: impl io::BufRead) -> Result<Self> {
+        let start = file.fill_buf().map_err(header::damaged)?;
+        if start.is_empty() {
+            return Err(Error::invalid("the file is empty; get it again"));
+        }
+        if start.starts_with(&[0x1f, 0x8b]) {
+            Self::unpacked(MultiGzDecoder::new(file))
+        } else {
+            Self::unpacked(file)
+        }
+    }
+
+    fn unpacked(mut file: impl Read) -> Result<Self> {
+        let header = header::read(&mut file)?;
+        let shape = header.dim().map_err(header::damaged)?;
+        // A trailing axis of length one (a single time point) is no fourth dimension.
+        if shape.len() < 3 || shape[3..].iter().any(|&n| n != 1) {
+            return Err(Error::invalid(format!(
+                "the image has the shape {shape:?}; one volume of three dimensions is needed"
+            )));
+        }
+        let shape = [shape[0], shape[1], shape[2]].map(usize::from);
+        let affine = Affine::of_header(&header)?;
+        let voxels = InMemNiftiVolume::from_reader(&mut file, &header).map_err(|e| match e {
+            NiftiError::Io(e) => header::damaged(e),
+            e => header::damaged(e),
+        })?;
+        // To the end, where gzip keeps its checksum.
+        io::copy(&mut file, &mut io::sink()).map_err(header::damaged)?;
+        let voxels = voxels
+            .into_ndarray::<f32>()
+            .map_err(|e| {
+                Error::invalid(format!(
+                    "voxels of an unusable kind ({e}); convert them to float32"
+                ))
+            })?
+            .into_shape_with_order((shape, ndarray::Order::F))
+            .map_err(Error::invalid)?
+            .into_dimensionality::<Ix3>()
+            .map_err(Error::invalid)?;
+        Ok(to_ras(voxels, affine))
+    }
+
+    /// Size of a voxel along x, y and z in millimetres.
+    pub fn spacing_mm(&self) -> [f64; 3] {
+        [0, 1, 2].map(|k| self.affine.spacing(k))
+    }
+}
+
+/// Permutes and flips the axes to the RAS order that is nearest to the affine map.
+fn to_ras(voxels: Array3<f32>, affine: Affine) -> Volume {
+    const ORDERS: [[usize; 3]; 6] = [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ];
+    // How well array axis k points along anatomical axis r, without regard to voxel size.
+    let cosine = |r: usize, k: usize| affine.matrix[r][k] / affine.spacing(k);
+    let fit = |order: &[usize; 3]| (0..3).map(|r| cosine(r, order[r]).abs()).sum::<f64>();
+    let mut order = ORDERS[0];
+    for candidate in ORDERS {
+        if fit(&candidate) > fit(&order) + 1e-9 {
+            order = candidate;
+        }
+    }
+    let mut turned = Affine {
+        matrix: affine.matrix.map(|row| order.map(|k| row[k])),
+        offset: affine.offset,
+    };
+    let mut voxels = voxels.permuted_axes(order);
+    for axis in 0..3 {
+        if turned.matrix[axis][axis] < 0.0 {
+            // The last voxel along this axis becomes the first.
+            let mut last = [0.0; 3];
+            last[axis] = voxels.len_of(Axis(axis)) as f64 - 1.0;
+            turned.offset = turned.apply(last);
+            for row in &mut turned.matrix {
+                row[axis] = -row[axis];
+            }
+            voxels.invert_axis(Axis(axis));
+        }
+    }
+    Volume {
+        voxels,
+        affine: turned,
+    }
+}

@@ -1,0 +1,237 @@
+//! What the public code does otherwise than the paper says, as switches.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// One defect of the public code. The paper's figures were made with all of them; a corrected run has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Defect {
+    /// Until 2025, lesions were stretched to [0.1, 0.5] in place of [0, 0.5]. So the whole box of a
+    /// lesion is brighter by a tenth: each lesion sits in a faint rectangle that the truth does not
+    /// hold, and boxes keep apart where lesions alone would have to. A network that uses the
+    /// rectangle is told that its explanation is wrong.
+    ///
+    /// Read by [`Protocol`](super::Protocol).
+    D1,
+    /// For the regular class, another list was shuffled than the one that lesions are taken from. So
+    /// all regular images show the same first 3 to 5 lesions of 30, while irregular ones vary. A
+    /// network can learn five pictures by heart in place of roundness.
+    ///
+    /// Read by [`Protocol`](super::Protocol).
+    D2,
+    /// Networks were never put in evaluation mode: dropout was on in validation, test and
+    /// explanation. Accuracies differ from one evaluation to the next, and what is explained is a
+    /// random half of the classifier.
+    ///
+    /// Read by [`Lab::fine_tune`](crate::sweep::context::Lab::fine_tune); the network carries it on, see
+    /// [`with_active_dropout`](crate::network::Network::with_active_dropout).
+    D3,
+    /// The scores published for Sobel are those of Laplace, and the legend swaps their colours.
+    ///
+    /// Read by [`filters::baselines`](crate::image::filters::baselines).
+    D4,
+    /// Sobel differentiates along the last axis only, and both filters keep their sign, so that
+    /// edges from bright to dark count as least relevant. Laplace runs across the three equal
+    /// channels, too, which adds nothing.
+    ///
+    /// Read by [`filters::baselines`](crate::image::filters::baselines).
+    D5,
+    /// One seed an image drives its number of lesions, class, choice and, after the generator is
+    /// seeded again with the same number, positions. So these depend on each other: the number of
+    /// lesions and the class tell where the first lesion is tried. Classes are as often as they
+    /// happen to be drawn.
+    ///
+    /// Read by [`Protocol`](super::Protocol).
+    D6,
+    /// The test images were made on the slices that the validation images were made on, which had
+    /// chosen the checkpoints. So the test says nothing about new people.
+    ///
+    /// Read by [`Protocol::splits`](super::Protocol::splits); where the slices are given, it is for
+    /// whoever gives them.
+    D7,
+    /// Fine-tuning started at the ReLU after a block's first convolution. So every degree but "all"
+    /// leaves that convolution as it was pre-trained.
+    ///
+    /// Read by [`Lab::fine_tune`](crate::sweep::context::Lab::fine_tune); see
+    /// [`Depth::first_layer_as_published`](crate::benchmarks::lesions::Depth::first_layer_as_published).
+    D8,
+    /// Raw intensity was not among the baselines, though lesions are bright: it scores about as well
+    /// as the best methods.
+    ///
+    /// Read by [`filters::baselines`](crate::image::filters::baselines).
+    D9,
+    /// The pixels taken as most relevant are those strictly above the (k+1)-th value. Where values
+    /// are equal, as zeros are, these are fewer than k, or none.
+    ///
+    /// This is [`PrecisionAsPublished`](crate::benchmarks::lesions::PrecisionAsPublished).
+    D10,
+}
+
+impl Defect {
+    /// All of them, in order.
+    pub const ALL: [Self; 10] = [
+        Self::D1,
+        Self::D2,
+        Self::D3,
+        Self::D4,
+        Self::D5,
+        Self::D6,
+        Self::D7,
+        Self::D8,
+        Self::D9,
+        Self::D10,
+    ];
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "D{}", *self as u8 + 1)
+    }
+}
+
+/// A set of defects. Read from and written as text: `none`, or a list such as `D1,D2`; `all` is
+/// read, too, but written as the list, which stays true if another defect is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Defects(u16);
+
+impl Defects {
+    /// The corrected benchmark.
+    pub const NONE: Self = Self(0);
+    /// The benchmark as published.
+    pub const ALL: Self = Self((1 << Defect::ALL.len()) - 1);
+
+    /// Those of them that change the images of any split.
+    pub fn of_images(self) -> Self {
+        self.only(&[Defect::D1, Defect::D2, Defect::D6, Defect::D7])
+    }
+
+    /// Those of them that change the images of training and validation: [D7](Defect::D7) is of the test alone.
+    pub fn of_training_images(self) -> Self {
+        self.of_images().without(Defect::D7)
+    }
+
+    fn only(self, some: &[Defect]) -> Self {
+        let mut both = some.iter().filter(|&&defect| self.has(defect));
+        both.by_ref()
+            .fold(Self::NONE, |set, &defect| set.with(defect))
+    }
+
+    /// Whether a defect is in the set.
+    pub fn has(self, defect: Defect) -> bool {
+        self.0 & (1 << defect as u16) != 0
+    }
+
+    /// The set with one more.
+    #[must_use]
+    pub fn with(self, defect: Defect) -> Self {
+        Self(self.0 | (1 << defect as u16))
+    }
+
+    /// The set without one.
+    #[must_use]
+    pub fn without(self, defect: Defect) -> Self {
+        Self(self.0 & !(1 << defect as u16))
+    }
+}
+
+impl fmt::Display for Defects {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let names: Vec<String> = Defect::ALL
+            .into_iter()
+            .filter(|&defect| self.has(defect))
+            .map(|defect| defect.to_string())
+            .collect();
+        match names.is_empty() {
+            true => f.write_str("none"),
+            false => f.write_str(&names.join(",")),
+        }
+    }
+}
+
+impl FromStr for Defects {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "none" => Ok(Self::NONE),
+            "all" => Ok(Self::ALL),
+            list => list
+                .split(',')
+                .try_fold(Self::NONE, |set, name| Ok(set.with(defect(name.trim())?))),
+        }
+    }
+}
+
+fn defect(name: &str) -> Result<Defect> {
+    let mut all = Defect::ALL.into_iter();
+    all.find(|defect| defect.to_string() == name)
+        .ok_or_else(|| {
+            let mut known: Vec<String> = Defect::ALL.iter().map(Defect::to_string).collect();
+            let list = known.join(",");
+            known.extend(["none".to_owned(), "all".to_owned()]);
+            let closeness =
+                |known: &String| strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase());
+            let near = known
+                .iter()
+                .filter(|&known| closeness(known) > 0.7)
+                .max_by(|a, b| closeness(a).total_cmp(&closeness(b)))
+                .map_or(".".to_owned(), |near| format!("; did you mean `{near}`?"));
+            Error::invalid(format!(
+                "there is no defect `{name}`{near} Give `none`, `all` or some of {list}"
+            ))
+        })
+}
+
+impl TryFrom<String> for Defects {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Defects> for String {
+    fn from(set: Defects) -> Self {
+        set.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_are_read_as_they_are_written() {
+        let some: Defects = "D10, D2".parse().unwrap();
+        assert_eq!(some.to_string(), "D2,D10");
+        assert_eq!(serde_json::to_string(&some).unwrap(), "\"D2,D10\"");
+        for set in [Defects::NONE, Defects::ALL, some] {
+            assert_eq!(set.to_string().parse::<Defects>().unwrap(), set);
+            let json = serde_json::to_string(&set).unwrap();
+            assert_eq!(serde_json::from_str::<Defects>(&json).unwrap(), set);
+        }
+        assert_eq!("all".parse::<Defects>().unwrap(), Defects::ALL);
+        assert!(Defect::ALL.iter().all(|&one| Defects::ALL.has(one)));
+        assert_eq!(
+            Defects::ALL.without(Defect::D10).to_string(),
+            "D1,D2,D3,D4,D5,D6,D7,D8,D9"
+        );
+    }
+
+    #[test]
+    fn an_unknown_defect_is_an_error_with_the_way_out() {
+        let problem = |text: &str| text.parse::<Defects>().unwrap_err().to_string();
+        assert!(problem("D1,d2").starts_with("there is no defect `d2`; did you mean `D2`? Give"));
+        assert!(problem("D11").contains("did you mean `D1"));
+        assert!(problem("rectangle").starts_with("there is no defect `rectangle`. Give"));
+        assert!(problem("D1,none").contains("there is no defect `none`"));
+        assert!(problem("NONE").contains("did you mean `none`?"));
+        assert!(problem("").contains("`none`, `all` or some of D1,D2"));
+        assert!(serde_json::from_str::<Defects>("\"D0\"").is_err());
+    }
+}

@@ -1,0 +1,232 @@
+//! One image: which lesions it gets, where, and how they look.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use ndarray::{Array2, ArrayView2};
+use rand::Rng;
+use rand::seq::{SliceRandom, index};
+
+use crate::benchmarks::lesions::making::{Class, Lesion, Library, Recipe, placement, published};
+use crate::benchmarks::lesions::making::{Defect, Protocol};
+use crate::error::{Error, Result};
+use crate::image::Resizer;
+use crate::random::numpy::RandomState;
+use crate::random::stream;
+
+/// How often the lesions of a slice are drawn anew when they do not fit, and how often each is tried.
+const MOST_REDRAWS: usize = 20;
+const MOST_TRIES: usize = 2_000;
+/// The public code tries for ever.
+const MOST_TRIES_AS_PUBLISHED: usize = 1_000_000;
+/// What a lesion's weakest pixel weighs in the blend under D1.
+const FAINT: f64 = 0.1;
+
+/// Paints lesions into slices; made by [`Protocol::painter`].
+pub struct Painter<'a> {
+    protocol: &'a Protocol,
+    regular: Vec<Arc<Shown>>,
+    irregular: Vec<Arc<Shown>>,
+    seed: u64,
+    /// Of each image. Under D6 it is drawn with the image.
+    class: Vec<Class>,
+}
+
+/// A lesion of the library.
+#[derive(Debug)]
+struct Shown {
+    /// As it is there.
+    lesion: Array2<f64>,
+    /// How much of the way to white it takes each pixel.
+    mask: Array2<f64>,
+}
+
+/// A slice with lesions, at the slice's own resolution; all arrays have its shape.
+#[derive(Clone, Debug)]
+pub struct Painted {
+    /// What the lesions are.
+    pub class: Class,
+    /// The image, in [0, 1] for a slice in [0, 1].
+    pub image: Array2<f64>,
+    draw: Draw,
+}
+
+impl Painted {
+    /// How much of the way to white each pixel was taken.
+    pub fn mask(&self) -> Array2<f64> {
+        let patches = self.draw.lesions.iter().map(|shown| shown.mask.view());
+        placement::on_a_page(self.image.dim().into(), patches, &self.draw.corners)
+    }
+
+    /// The lesions as they are in their library; a pixel belongs to one where this is above 0.
+    pub fn truth(&self) -> Array2<f64> {
+        let patches = self.draw.lesions.iter().map(|shown| shown.lesion.view());
+        placement::on_a_page(self.image.dim().into(), patches, &self.draw.corners)
+    }
+
+    /// Image and truth as a network gets them.
+    pub fn resized(&self, resizer: &Resizer) -> [Array2<f32>; 2] {
+        let lesions = self.draw.lesions.iter().map(|shown| shown.lesion.view());
+        let lesions: Vec<_> = lesions.zip(self.draw.corners.iter().copied()).collect();
+        [
+            resizer.resize_as(self.image.view(), |v| v as f32),
+            resizer.resize_patches(&lesions, |v| v as f32),
+        ]
+    }
+}
+
+/// The lesions of one image, and their corners.
+#[derive(Clone, Debug)]
+struct Draw {
+    class: Class,
+    lesions: Vec<Arc<Shown>>,
+    corners: Vec<[usize; 2]>,
+}
+
+impl<'a> Painter<'a> {
+    /// `split` names the images' company: its classes are drawn together.
+    pub(crate) fn new(
+        protocol: &'a Protocol,
+        count: usize,
+        seed: u64,
+        split: &str,
+    ) -> Result<Self> {
+        protocol.check()?;
+        if protocol.defects.has(Defect::D6) && seed.saturating_add(count as u64) > 1 << 32 {
+            return Err(Error::invalid(format!(
+                "NumPy's seeds end at {}, so that {count} images cannot start at seed {seed} under \
+                 D6; give a lower seed",
+                u32::MAX
+            )));
+        }
+        let library = match protocol.recipe == Recipe::published() {
+            true => Cow::Borrowed(published()),
+            false => Cow::Owned(Library::make(&protocol.recipe)?),
+        };
+        let weakest = match protocol.defects.has(Defect::D1) {
+            true => FAINT,
+            false => 0.0,
+        };
+        let shown = |lesion: &Lesion| {
+            Arc::new(Shown {
+                lesion: lesion.patch.clone(),
+                mask: placement::stretched(lesion, weakest, protocol.strongest),
+            })
+        };
+        Ok(Self {
+            protocol,
+            regular: library.regular.iter().map(shown).collect(),
+            irregular: library.irregular.iter().map(shown).collect(),
+            seed,
+            class: balanced(count, seed, split),
+        })
+    }
+
+    /// Image number `number` on a slice in [0, 1] that is above 0 in the brain alone.
+    ///
+    /// `name` stands for the image in its random streams; under D6 it has the seed of its number.
+    /// `None` if the slice has no room for the lesions.
+    ///
+    /// # Panics
+    /// If the painter was made for fewer images.
+    pub fn paint(&self, number: usize, name: &str, slice: ArrayView2<f64>) -> Option<Painted> {
+        let brain = slice.mapv(|v| v > 0.0);
+        let draw = match self.protocol.defects.has(Defect::D6) {
+            true => self.as_published(number, brain.view())?,
+            false => self.independently(self.class[number], name, brain.view())?,
+        };
+        let masks = draw.lesions.iter().map(|shown| shown.mask.view());
+        Some(Painted {
+            class: draw.class,
+            image: placement::blend(slice, masks, &draw.corners),
+            draw,
+        })
+    }
+
+    fn library(&self, class: Class) -> &[Arc<Shown>] {
+        match class {
+            Class::Regular => &self.regular,
+            Class::Irregular => &self.irregular,
+        }
+    }
+
+    /// Number, choice and positions from streams of their own.
+    fn independently(&self, class: Class, name: &str, brain: ArrayView2<bool>) -> Option<Draw> {
+        let stream = |purpose| stream(self.seed, &format!("benchmark/{purpose}/{name}"));
+        let (mut counts, mut choices) = (stream("count"), stream("choice"));
+        let mut places = stream("position");
+        let library = self.library(class);
+        // What does not fit is drawn anew from the same streams.
+        (0..MOST_REDRAWS).find_map(|_| {
+            let count = counts.random_range(self.protocol.lesions.clone());
+            let chosen: Vec<usize> = match self.always_the_first(class) {
+                true => (0..count).collect(),
+                false => index::sample(&mut choices, library.len(), count).into_vec(),
+            };
+            self.place(class, &chosen, brain, MOST_TRIES, |n| {
+                places.random_range(0..n)
+            })
+        })
+    }
+
+    /// All from one generator of NumPy's, which is seeded twice (D6).
+    fn as_published(&self, number: usize, brain: ArrayView2<bool>) -> Option<Draw> {
+        let seed = (self.seed + number as u64) as u32;
+        let mut random = RandomState::new(seed);
+        let (fewest, most) = self.protocol.lesions.clone().into_inner();
+        let count = random.randint(fewest as i64..most as i64 + 1) as usize;
+        let class = [Class::Regular, Class::Irregular][random.randint(0..2) as usize];
+        let mut order: Vec<usize> = (0..self.library(class).len()).collect();
+        if !self.always_the_first(class) {
+            random.shuffle(&mut order);
+        }
+        let mut random = RandomState::new(seed);
+        self.place(
+            class,
+            &order[..count],
+            brain,
+            MOST_TRIES_AS_PUBLISHED,
+            |n| random.choice(n),
+        )
+    }
+
+    /// D2. Whatever the public code shuffles there, no draw that matters follows before the second seed.
+    fn always_the_first(&self, class: Class) -> bool {
+        class == Class::Regular && self.protocol.defects.has(Defect::D2)
+    }
+
+    fn place(
+        &self,
+        class: Class,
+        chosen: &[usize],
+        brain: ArrayView2<bool>,
+        most_tries: usize,
+        draw: impl FnMut(usize) -> usize,
+    ) -> Option<Draw> {
+        let library = self.library(class);
+        let lesions: Vec<_> = chosen.iter().map(|&which| library[which].clone()).collect();
+        let masks: Vec<_> = lesions.iter().map(|shown| shown.mask.view()).collect();
+        let corners = placement::positions(brain, &masks, most_tries, draw)?;
+        Some(Draw {
+            class,
+            lesions,
+            corners,
+        })
+    }
+}
+
+/// Equally many of both classes (but for one image of an odd number), in random order.
+fn balanced(count: usize, seed: u64, split: &str) -> Vec<Class> {
+    let rng = &mut stream(seed, &format!("benchmark/class/{split}"));
+    let mut classes: Vec<Class> = (0..count)
+        .map(|i| {
+            if i % 2 == 0 {
+                Class::Regular
+            } else {
+                Class::Irregular
+            }
+        })
+        .collect();
+    classes.shuffle(rng);
+    classes
+}

@@ -1,0 +1,152 @@
+//! How images are made: the settings of the benchmark, and what is done as in the public code.
+
+use std::ops::{Range, RangeInclusive};
+
+use ndarray::Array2;
+
+use super::defects::{Defect, Defects};
+use super::library::Recipe;
+use crate::device::vectorised;
+use crate::error::{Error, Result};
+use crate::image::extremes;
+
+/// The brightest pixel of a slice, which leaves room for brighter lesions.
+const BRIGHTEST: f64 = 0.7;
+
+/// Any slice as lesions are painted in: stretched so that its least value is 0, which is no brain, and its
+/// largest 0.7.
+///
+/// # Errors
+/// Values that are not finite, or all the same.
+pub fn background(mut slice: Array2<f64>) -> Result<Array2<f64>> {
+    if !all_finite(slice.as_slice_memory_order().unwrap_or_default()) {
+        let broken = slice.indexed_iter().find(|(_, v)| !v.is_finite());
+        let ((row, column), value) = broken.expect("there is one");
+        return Err(Error::invalid(format!(
+            "holds {value} at row {row}, column {column}; leave the slice out or fill such pixels"
+        )));
+    }
+    let (low, high) = extremes(slice.view());
+    if low == high {
+        return Err(Error::invalid(format!("is {low} everywhere; leave it out")));
+    }
+    let pixels = slice.as_slice_memory_order_mut();
+    stretch(pixels.expect("an array that owns its numbers"), low, high);
+    Ok(slice)
+}
+
+vectorised! {
+    fn all_finite(pixels: &[f64]) -> bool {
+        // Not stopped at the first one, so that the compiler vectorises it.
+        pixels.iter().fold(true, |all, v| all & v.is_finite())
+    }
+}
+
+vectorised! {
+    /// So that `low` becomes 0 and `high` the brightest.
+    fn stretch(pixels: &mut [f64], low: f64, high: f64) {
+        for v in pixels {
+            *v = (*v - low) / (high - low) * BRIGHTEST;
+        }
+    }
+}
+
+/// How images are made. [`Protocol::corrected`] is the benchmark as the paper describes it, with
+/// independent draws; [`Protocol::published`] is the one that its figures were made with.
+#[derive(Clone, Debug)]
+pub struct Protocol {
+    /// Heights of the slices in mm.
+    pub heights_mm: RangeInclusive<f32>,
+    /// How many lesions a slice gets (uniform).
+    pub lesions: RangeInclusive<usize>,
+    /// What lesions there are to choose from: their size, their shape.
+    pub recipe: Recipe,
+    /// What a lesion's strongest pixel weighs in the blend, in (0, 1]: the contrast.
+    pub strongest: f64,
+    /// What is done as in the public code.
+    pub defects: Defects,
+}
+
+/// What a part of the benchmark is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// Whose slices.
+    pub subjects: Range<u64>,
+    /// The seed of the lesions.
+    pub seed: u64,
+}
+
+impl Protocol {
+    /// Three to five lesions of one class in slices at 60 to 130 mm; both classes equally often;
+    /// class, number, choice and position of the lesions drawn from streams of their own.
+    pub fn corrected() -> Self {
+        Self {
+            heights_mm: 60.0..=130.0,
+            lesions: 3..=5,
+            recipe: Recipe::published(),
+            strongest: 0.5,
+            defects: Defects::NONE,
+        }
+    }
+
+    /// The same with all defects of the public code.
+    pub fn published() -> Self {
+        Self {
+            defects: Defects::ALL,
+            ..Self::corrected()
+        }
+    }
+
+    /// The parts for training, validation and test, with so many subjects each. No two share a
+    /// subject; under D7 the test has the validation's subjects (as many as it wants, from the first).
+    /// Under D6 seeds are so far apart as the public code has them, since each image takes one.
+    pub fn splits(&self, [training, validation, test]: [u64; 3]) -> [Split; 3] {
+        let chosen = training + validation;
+        let tested = match self.defects.has(Defect::D7) {
+            true => training,
+            false => chosen,
+        };
+        let subjects = [0..training, training..chosen, tested..tested + test];
+        let mut parts = subjects.into_iter().zip(self.seeds());
+        std::array::from_fn(|_| {
+            let (subjects, seed) = parts.next().expect("three of each");
+            Split { subjects, seed }
+        })
+    }
+
+    /// The seeds of the lesions for training, validation and test.
+    fn seeds(&self) -> [u64; 3] {
+        match self.defects.has(Defect::D6) {
+            true => [0, 30_000, 50_000],
+            false => [0, 1, 2],
+        }
+    }
+
+    /// The seed of the slices' heights. Under D7 the test has the slices of the validation.
+    pub(super) fn slices_seed(&self, seed: u64) -> u64 {
+        let [_, validation, test] = self.seeds();
+        match self.defects.has(Defect::D7) && seed == test {
+            true => validation,
+            false => seed,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let (fewest, most) = (*self.lesions.start(), *self.lesions.end());
+        if fewest == 0 || fewest > most || most > self.recipe.count {
+            return Err(Error::invalid(format!(
+                "{fewest} to {most} lesions a slice cannot be taken from {} of each class; give at \
+                 least one and at most as many as there are",
+                self.recipe.count
+            )));
+        }
+        if !(self.strongest > 0.0 && self.strongest <= 1.0) {
+            return Err(Error::invalid(format!(
+                "lesions of contrast {} cannot be seen or are brighter than white; give one above 0 \
+                 and up to 1",
+                self.strongest
+            )));
+        }
+        Ok(())
+    }
+}

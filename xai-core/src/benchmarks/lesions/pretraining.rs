@@ -1,0 +1,206 @@
+//! The pre-trained networks in the laboratory, and what they are pre-trained on.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::imaging::{Task, sex_task, shapes_task};
+use super::making::{Defect, Defects};
+use super::scans::with_data;
+use super::subjects::{Part, subjects};
+use super::variants::Lesions;
+use crate::dataset::{Dataset, Split};
+use crate::error::{Error, Result};
+use crate::files::write_json;
+use crate::key::FIT_CODE;
+use crate::network::{Network, VggConfig};
+use crate::sweep::context::Lab;
+use crate::sweep::declare::Level;
+use crate::training::{Examples, Optimizer, Schedule, calibrate, fit};
+
+/// What a network is pre-trained on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Corpus {
+    /// Out of domain, the paper's: photographs of things, of 1000 kinds. It is there when a run is given the weights of
+    /// a VGG-16 by `--weights`; then the network is that VGG-16, whatever the scale.
+    ImageNet,
+    /// Out of domain: which of eight shapes is drawn on a noise texture. Needs no download, and
+    /// stands where the paper has ImageNet without being it, when a run is given no weights.
+    Shapes,
+    /// Within the domain: the sex of subjects from their MR slices, together with the
+    /// quarter of the head that a slice is from. Two classes alone would leave a network this narrow
+    /// with features that all say one thing ("neural collapse", Papyan et al. 2020), from which no
+    /// fine-tuning of the last blocks recovers in the time that the desk scale has.
+    Mri,
+}
+
+impl Level for Corpus {
+    const LEVELS: &'static [Self] = &[Self::ImageNet, Self::Shapes, Self::Mri];
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::ImageNet => "imagenet",
+            Self::Shapes => "shapes",
+            Self::Mri => "mri",
+        }
+    }
+}
+
+/// Images by which the statistics of a pre-trained network are set to the benchmark's.
+const CALIBRATION_IMAGES: usize = 256;
+
+impl Lab<Lesions> {
+    /// The network after its pre-training on `corpus`; computed once, then read from its stage.
+    ///
+    /// Trained with batch norm, whose statistics are then set to those of the benchmark's training
+    /// images, without their classes. (The paper's network has none; one that is trained from the beginning in the
+    /// time that there is here needs it.) It still has the classes of its corpus and its batch norm;
+    /// [`Lab::fine_tune`] replaces the one and folds the other. With weights given, [`Corpus::ImageNet`] is these
+    /// weights as they are, and the other corpora are folded, too: fine-tuning then sees no batch norm, as in the paper.
+    ///
+    /// # Errors
+    /// If the stage cannot be written or read; for [`Corpus::ImageNet`], if no weights were given.
+    pub fn pretrained(&self, corpus: Corpus) -> Result<Network> {
+        if corpus == Corpus::ImageNet {
+            return self.given_network();
+        }
+        let settings = self.settings();
+        // What a pre-training depends on, and no more: the training images calibrate it.
+        let inputs = json!({
+            "corpus": corpus.name(),
+            "network": settings.network,
+            "images": settings.pretraining_images,
+            "size": settings.pretraining_size,
+            "epochs": settings.pretraining_epochs,
+            "calibration": [settings.training_subjects, settings.slices as u64, settings.image_size as u64],
+            "device": self.device_choice().kind(),
+            "code": FIT_CODE,
+        });
+        let mut inputs = with_data(inputs, self.benchmark().scans.as_deref());
+        let defects = self.defects().of_training_images();
+        if defects != Defects::NONE {
+            inputs["defects"] = json!(defects);
+        }
+        let name = format!("pretraining-{}", corpus.name());
+        let folder = self.stage(&name, &inputs, |folder| self.pretrain(corpus, folder))?;
+        let network = Network::load(&folder.join(NETWORK), self.device())?;
+        Ok(match self.benchmark().weights.as_ref() {
+            Some(_) => network.fold_batch_norm(),
+            None => network,
+        })
+    }
+
+    /// The network with the weights of the run's `--weights`.
+    ///
+    /// # Errors
+    /// If none were given, or the file cannot be read any more.
+    fn given_network(&self) -> Result<Network> {
+        let weights = self.benchmark().weights.as_ref().ok_or_else(|| {
+            Error::invalid(
+                "the corpus `imagenet` needs weights of a VGG-16: give a file by --weights, or pre-train on `shapes`",
+            )
+        })?;
+        let network = self.once("given weights", || {
+            weights.network(self.settings(), self.device())
+        })?;
+        Ok(Network::clone(&network))
+    }
+
+    fn pretrain(&self, corpus: Corpus, folder: &Path) -> Result<()> {
+        let settings = self.settings();
+        let [train, held_out] = self.tasks(corpus)?;
+        let examples = |task: Task| -> Result<Examples> {
+            let dataset = Dataset::grey(task.images, task.class)?;
+            Ok(Examples::of(&dataset, self.device()))
+        };
+        let config = VggConfig {
+            classes: train.classes,
+            dropout: 0.0,
+            ..settings.network.clone()
+        };
+        let schedule = Schedule {
+            epochs: settings.pretraining_epochs,
+            decay_every: (settings.pretraining_epochs * 3 / 4).max(1),
+            largest_gap: 1.0,
+            ..Schedule::paper(Optimizer::Adam(0.003))
+        };
+        let bar = self.progress(
+            schedule.epochs,
+            &format!("pre-training on {}", corpus.name()),
+        );
+        let fitted = fit(
+            &config.init(true, 0, self.device()),
+            0,
+            &examples(train)?,
+            &examples(held_out)?,
+            &schedule,
+            0,
+            |_, _| bar.tick(),
+        )?;
+        let mut network = fitted.network;
+        let images = self.examples(Split::Train)?;
+        let images = images.first(CALIBRATION_IMAGES, &network);
+        calibrate(&mut network, images);
+        network.save(&folder.join(NETWORK))?;
+        write_json(&folder.join("history.json"), &fitted.history)
+    }
+
+    /// What a pre-training is trained on, and what it is checked on: other subjects, other drawings.
+    fn tasks(&self, corpus: Corpus) -> Result<[Task; 2]> {
+        let settings = self.settings();
+        let (images, size) = (settings.pretraining_images, settings.pretraining_size);
+        match corpus {
+            Corpus::ImageNet => Err(Error::invalid("ImageNet is not here to be trained on")),
+            Corpus::Shapes => Ok([
+                shapes_task(images, size, 0)?,
+                shapes_task(images / 8, size, 1)?,
+            ]),
+            Corpus::Mri => {
+                let subjects = subjects(self.benchmark(), self.context())?;
+                let task = |part: &Part| {
+                    let task = sex_task(
+                        &*subjects.pretraining,
+                        part.subjects.clone(),
+                        part.slices,
+                        size,
+                    )?;
+                    Ok(by_quarter(task, part.slices))
+                };
+                let [train, held_out] = &subjects.pretraining_parts;
+                Ok([task(train)?, task(held_out)?])
+            }
+        }
+    }
+
+    /// A network as it is before any training.
+    pub fn untrained(&self, seed: u64) -> Network {
+        self.evaluated(
+            self.settings().network.init(false, seed, self.device()),
+            seed,
+        )
+    }
+
+    /// A network as this laboratory evaluates it: under D3 its dropout stays on.
+    pub(super) fn evaluated(&self, network: Network, seed: u64) -> Network {
+        let silences = self.settings().network.dropout > 0.0;
+        match self.defects().has(Defect::D3) && silences {
+            true => network.with_active_dropout(seed),
+            false => network,
+        }
+    }
+}
+
+/// The file of a network within its stage.
+const NETWORK: &str = "network.safetensors";
+
+/// Splits each class by the quarter of the head that a slice is from; the slices of a subject are
+/// in order of height, one from each of as many equal parts.
+fn by_quarter(mut task: Task, slices: usize) -> Task {
+    const QUARTERS: usize = 4;
+    for (slice, class) in task.class.iter_mut().enumerate() {
+        let quarter = slice % slices * QUARTERS / slices;
+        *class = *class * QUARTERS as u8 + quarter as u8;
+    }
+    task.classes *= QUARTERS;
+    task
+}

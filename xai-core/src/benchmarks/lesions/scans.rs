@@ -1,0 +1,139 @@
+//! The folder of real scans that a run is given by `--data`.
+
+use std::fmt;
+use std::path::Path;
+
+use rand::seq::SliceRandom;
+use rayon::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::imaging::{Folder, Scan, ScannedSubject, Sex};
+use crate::error::{Error, Result};
+use crate::key::Key;
+use crate::random::stream;
+use crate::sweep::context::Context;
+
+/// Slices that are kept of each subject. With about 1,000 subjects they make the published numbers of images.
+pub(super) const KEPT_SLICES: usize = 40;
+/// Raise this when a change to reading or cutting scans changes the slices.
+const SLICES_CODE: u32 = 1;
+
+/// A folder of scans, and what tells it from others.
+pub(super) struct Scans {
+    folder: Folder,
+    skip_bad: bool,
+    fingerprint: Key,
+}
+
+impl Scans {
+    /// Lists the folder's scans: reads its table, and no image.
+    ///
+    /// # Errors
+    /// What [`Folder::open`] finds wrong.
+    pub(super) fn open(path: &Path, skip_bad: bool) -> Result<Self> {
+        let folder = Folder::open(path)?;
+        let scan = |scan: &Scan| json!([scan.subject, scan.sex as u8, scan.stamps]);
+        let scans: Vec<Json> = folder.scans.iter().map(scan).collect();
+        Ok(Self {
+            fingerprint: Key::of(&json!({ "scans": scans, "code": SLICES_CODE }))?,
+            folder,
+            skip_bad,
+        })
+    }
+
+    /// The subjects whose scans can be used, at most `most`, in pairs of a woman and a man as long as
+    /// there are both. Each scan is read and cut once; then its slices are a stage.
+    ///
+    /// # Errors
+    /// Scans that cannot be used, all in one message; with `skip_bad` they are warnings.
+    pub(super) fn subjects(&self, context: &Context, most: usize) -> Result<Vec<ScannedSubject>> {
+        let mut scans: Vec<&Scan> = self.folder.scans.iter().collect();
+        scans.shuffle(&mut stream(0, "scans/order"));
+        let mut waiting = in_pairs(scans, |scan| scan.sex).into_iter();
+        let mut subjects = Vec::new();
+        let mut problems = self.folder.problems.clone();
+        let bar = context.progress(most.min(waiting.len()), "reading scans");
+        // Those who are left out are replaced while there are others.
+        while subjects.len() < most && waiting.len() > 0 {
+            let next: Vec<&Scan> = waiting.by_ref().take(most - subjects.len()).collect();
+            let cut = next.into_par_iter().map(|scan| {
+                let subject = cut(scan, context);
+                bar.tick()?;
+                subject
+            });
+            for subject in cut.collect::<Vec<_>>() {
+                match subject {
+                    Ok(subject) => subjects.push(subject),
+                    Err(Error::Interrupted) => return Err(Error::Interrupted),
+                    Err(problem) => problems.push(problem.to_string()),
+                }
+            }
+        }
+        let total = subjects.len() + problems.len();
+        if !problems.is_empty() && !self.skip_bad {
+            return Err(Error::invalid(format!(
+                "{} of {total} subjects cannot be used:\n  {}\nMend them, or leave them out with --skip-bad.",
+                problems.len(),
+                problems.join("\n  ")
+            )));
+        }
+        for problem in &problems {
+            context.reporter().warn(&format!("left out: {problem}"));
+        }
+        if !problems.is_empty() {
+            let left = subjects.len();
+            context
+                .reporter()
+                .warn(&format!("{left} of {total} subjects are used"));
+        }
+        Ok(in_pairs(subjects, |subject| subject.sex))
+    }
+}
+
+impl Scans {
+    /// What tells the folder's scans from others: subjects, sexes, and each file's path, size and time.
+    pub(super) fn fingerprint(&self) -> &Key {
+        &self.fingerprint
+    }
+}
+
+impl fmt::Display for Scans {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.folder.fmt(f)
+    }
+}
+
+/// Adds a run's data to what determines a result. Without data nothing is added, so that results on
+/// synthetic subjects keep their keys.
+pub(super) fn with_data(mut inputs: Json, data: Option<&Scans>) -> Json {
+    if let Some(data) = data {
+        inputs["data"] = json!(data.fingerprint);
+    }
+    inputs
+}
+
+/// The slices of a scan, from their stage.
+fn cut(scan: &Scan, context: &Context) -> Result<ScannedSubject> {
+    const FILE: &str = "slices.nii.gz";
+    let inputs = json!({ "files": scan.stamps, "slices": KEPT_SLICES, "code": SLICES_CODE });
+    let folder = context.stage("slices", &inputs, |folder| {
+        scan.slices(KEPT_SLICES)?.write(&folder.join(FILE))
+    })?;
+    Ok(ScannedSubject {
+        name: scan.subject.clone(),
+        sex: scan.sex,
+        slices: folder.join(FILE),
+    })
+}
+
+/// A woman, a man, a woman, … and at the end those of the more frequent sex who are left.
+fn in_pairs<T>(people: Vec<T>, sex: impl Fn(&T) -> Sex) -> Vec<T> {
+    let (women, men): (Vec<T>, Vec<T>) =
+        people.into_iter().partition(|one| sex(one) == Sex::Female);
+    let longer = women.len().max(men.len());
+    let (mut women, mut men) = (women.into_iter(), men.into_iter());
+    (0..longer)
+        .flat_map(|_| [women.next(), men.next()])
+        .flatten()
+        .collect()
+}

@@ -1,0 +1,83 @@
+//! The benchmark and its variants.
+
+use std::sync::Arc;
+
+use super::making::{Defects, Protocol};
+use super::scans::Scans;
+use super::settings::Settings;
+use super::weights::Weights;
+use crate::sweep::context::Lab;
+
+/// MR slices with artificial lesions of two classes, regular and irregular (Oliveira et al. 2024).
+#[derive(Clone)]
+pub struct Lesions {
+    pub(super) settings: Arc<Settings>,
+    pub(super) defects: Defects,
+    pub(super) scans: Option<Arc<Scans>>,
+    pub(super) weights: Option<Arc<Weights>>,
+}
+
+impl Lesions {
+    /// What the scale means in numbers.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The defects of the public code that this benchmark repeats.
+    pub fn defects(&self) -> Defects {
+        self.defects
+    }
+
+    /// The same benchmark under some of the public code's defects.
+    ///
+    /// D1, D2, D6 and D7 change the images, D3 leaves dropout on after training and D8 moves the first layer that is
+    /// fine-tuned. The others are of baselines and scores and change nothing here. What is computed under a
+    /// defect is shared by all who ask for the same, as everything else is.
+    ///
+    /// An experiment whose cells differ in their defects gives each its own by [`Run::benchmark`](crate::sweep::context::Run::benchmark).
+    #[must_use]
+    pub fn with_defects(&self, defects: Defects) -> Self {
+        Self {
+            defects,
+            ..self.clone()
+        }
+    }
+
+    /// The same benchmark with another share of features that dropout silences in fine-tuning. (Below the paper's
+    /// scale networks are so narrow that they have none.)
+    #[must_use]
+    pub fn with_dropout(&self, rate: f64) -> Self {
+        let mut settings = Settings::clone(&self.settings);
+        settings.network.dropout = rate;
+        Self {
+            settings: Arc::new(settings),
+            ..self.clone()
+        }
+    }
+
+    /// How images are made.
+    pub(super) fn protocol(&self) -> Protocol {
+        Protocol {
+            defects: self.defects.of_images(),
+            ..Protocol::corrected()
+        }
+    }
+}
+
+impl Lab<Lesions> {
+    /// What the scale means in numbers.
+    pub fn settings(&self) -> &Settings {
+        self.benchmark().settings()
+    }
+
+    /// The defects of the public code that this laboratory repeats.
+    pub fn defects(&self) -> Defects {
+        self.benchmark().defects()
+    }
+
+    /// The same laboratory under some of the public code's defects: see [`Lesions::with_defects`].
+    #[must_use]
+    pub fn with_defects(&self, defects: Defects) -> Self {
+        self.with_benchmark(self.benchmark().with_defects(defects))
+    }
+}

@@ -1,0 +1,3 @@
+//! Data with ground truth on which experiments run.
+
+pub mod lesions;

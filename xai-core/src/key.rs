@@ -1,0 +1,125 @@
+//! Content keys: the same key means the same result. The versions of our own code are part of them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::error::{Error, Result};
+
+/// Raise this when a change to data, lesions, networks or training changes what a fit gives.
+pub const FIT_CODE: u32 = 5;
+
+/// Raise this when a change to attribution or scores changes what a test gives; models are kept.
+pub const TEST_CODE: u32 = 5;
+
+/// A hash (BLAKE3, 128 bits, in hexadecimal) of everything that determines a result.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Key(String);
+
+impl Key {
+    /// The key of whatever `inputs` hold.
+    ///
+    /// It depends on their content alone: the order of a map's entries does not matter, and numbers
+    /// are taken in one canonical form (-0.0 is 0.0; 1 and 1.0 differ, because their types do).
+    ///
+    /// # Errors
+    /// If `inputs` cannot be written as JSON.
+    pub fn of(inputs: &impl Serialize) -> Result<Self> {
+        let json = serde_json::to_value(inputs).map_err(|error| {
+            Error::invalid(format!("a key needs inputs that JSON can hold: {error}"))
+        })?;
+        let mut hash = blake3::Hasher::new();
+        absorb(&mut hash, &json);
+        Ok(Self::of_hash(&hash.finalize()))
+    }
+
+    /// The key of content that was hashed elsewhere.
+    pub(crate) fn of_hash(hash: &blake3::Hash) -> Self {
+        Self(hash.to_hex()[..32].to_owned())
+    }
+
+    /// The first 64 bits as a number, for the seed of a random stream.
+    pub fn seed(&self) -> u64 {
+        u64::from_str_radix(&self.0[..16], 16).expect("a key is hexadecimal")
+    }
+
+    /// The hexadecimal text, as in the names of folders.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Feeds a value with its type and length, so that no two values give the same bytes.
+fn absorb(hash: &mut blake3::Hasher, json: &Json) {
+    match json {
+        Json::Null => frame(hash, b'n', &[]),
+        Json::Bool(value) => frame(hash, b'b', &[u8::from(*value)]),
+        Json::Number(number) => {
+            if let Some(value) = number.as_u64() {
+                frame(hash, b'u', &value.to_le_bytes());
+            } else if let Some(value) = number.as_i64() {
+                frame(hash, b'i', &value.to_le_bytes());
+            } else {
+                let value = number
+                    .as_f64()
+                    .expect("a JSON number is an integer or a float")
+                    + 0.0;
+                frame(hash, b'f', &value.to_bits().to_le_bytes());
+            }
+        }
+        Json::String(text) => frame(hash, b's', text.as_bytes()),
+        Json::Array(items) => {
+            frame(hash, b'a', &(items.len() as u64).to_le_bytes());
+            items.iter().for_each(|item| absorb(hash, item));
+        }
+        Json::Object(entries) => {
+            frame(hash, b'o', &(entries.len() as u64).to_le_bytes());
+            let mut names: Vec<_> = entries.keys().collect();
+            names.sort();
+            for name in names {
+                frame(hash, b'k', name.as_bytes());
+                absorb(hash, &entries[name]);
+            }
+        }
+    }
+}
+
+fn frame(hash: &mut blake3::Hasher, tag: u8, bytes: &[u8]) {
+    hash.update(&[tag]);
+    hash.update(&(bytes.len() as u64).to_le_bytes());
+    hash.update(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn content_alone_decides() {
+        let key = |json: Json| Key::of(&json).unwrap();
+        assert_eq!(
+            key(json!({"a": 1, "b": 0.0})),
+            key(json!({"b": -0.0, "a": 1}))
+        );
+        assert_ne!(key(json!({"a": 1})), key(json!({"a": 1.0})));
+        assert_ne!(key(json!(["ab", "c"])), key(json!(["a", "bc"])));
+        assert_ne!(key(json!([["a"], "b"])), key(json!([["a", "b"]])));
+        assert_ne!(key(json!(0.1 + 0.2)), key(json!(0.3)));
+    }
+
+    /// Keys name folders that outlive a build: a change of this value orphans everybody's results.
+    /// The expected one was computed by Python's blake3 from the framing that `absorb` describes.
+    #[test]
+    fn keys_do_not_change_between_builds() {
+        let key = Key::of(&json!({"experiment": "fig4_best", "rate": 0.01, "seed": 3})).unwrap();
+        assert_eq!(key.as_str(), "a20348c6fc31eb3c8ed2c1fb8ffa8d64");
+    }
+}

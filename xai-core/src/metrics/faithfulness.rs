@@ -1,0 +1,124 @@
+//! Does the model's score fall when the features that are called relevant are taken away?
+
+use ndarray::{Array2, Array4, ArrayView4, Axis};
+
+use super::batches::same_shape;
+use crate::error::{Error, Result};
+
+/// Scores of the model as features are taken away, most relevant first: "deletion" (Petsiuk et al. 2018),
+/// "pixel flipping" (Bach et al. 2015). The faster the fall, the more faithful the explanation.
+///
+/// `images`, `attributions` and `baseline`, which tells what a feature becomes, are `[n, c, h, w]`; every
+/// channel of a pixel is a feature of its own. An attribution of a single channel flips all channels of a pixel
+/// together. In each step, `step` more of them change; of equal attributions the first in row-major order
+/// goes first. `predict` gives the score of each image of a batch, e.g. the probability of its class.
+///
+/// The result is `[n, steps + 1]`; its first column is the score of the images as they are. Quantus's
+/// `PixelFlipping` gives the other columns.
+///
+/// # Errors
+/// Shapes that do not go together, attributions that are not finite, a step of 0, and what `predict` gives.
+pub fn deletion(
+    images: ArrayView4<f32>,
+    attributions: ArrayView4<f32>,
+    baseline: ArrayView4<f32>,
+    step: usize,
+    predict: impl FnMut(ArrayView4<f32>) -> Result<Vec<f64>>,
+) -> Result<Array2<f64>> {
+    curve(images, baseline, attributions, step, predict)
+}
+
+/// Scores of the model as features appear on the baseline, most relevant first (Petsiuk et al. 2018):
+/// [`deletion`] the other way. The faster the rise, the more faithful the explanation.
+///
+/// # Errors
+/// As [`deletion`].
+pub fn insertion(
+    images: ArrayView4<f32>,
+    attributions: ArrayView4<f32>,
+    baseline: ArrayView4<f32>,
+    step: usize,
+    predict: impl FnMut(ArrayView4<f32>) -> Result<Vec<f64>>,
+) -> Result<Array2<f64>> {
+    curve(baseline, images, attributions, step, predict)
+}
+
+/// The area under each curve `[n, steps + 1]` by the trapezoidal rule, with all steps together as 1:
+/// the mean score along the way. A curve of a single point has none (`None`).
+pub fn areas(curves: &Array2<f64>) -> Vec<Option<f64>> {
+    let area = |curve: ndarray::ArrayView1<f64>| {
+        let (first, last) = (curve.first()?, curve.last()?);
+        let steps = curve.len() - 1;
+        (steps > 0).then(|| (curve.sum() - (first + last) / 2.0) / steps as f64)
+    };
+    curves.outer_iter().map(area).collect()
+}
+
+/// Scores on the way from one batch to another.
+fn curve(
+    from: ArrayView4<f32>,
+    to: ArrayView4<f32>,
+    attributions: ArrayView4<f32>,
+    step: usize,
+    mut predict: impl FnMut(ArrayView4<f32>) -> Result<Vec<f64>>,
+) -> Result<Array2<f64>> {
+    let (n, channels, h, w) = from.dim();
+    same_shape("the baseline or the images", to.shape(), from.shape())?;
+    let together = attributions.dim() == (n, 1, h, w);
+    if !together {
+        same_shape("the attribution", attributions.shape(), from.shape())?;
+    }
+    if step == 0 {
+        return Err(Error::invalid(
+            "a step of 0 features never ends; 1 is the finest",
+        ));
+    }
+    let orders: Vec<Vec<usize>> = attributions
+        .outer_iter()
+        .map(order)
+        .collect::<Result<_>>()?;
+    let features = if together { h * w } else { channels * h * w };
+    let mut now: Array4<f32> = from.to_owned();
+    let mut scores = Vec::new();
+    for first in std::iter::once(0).chain((0..features).step_by(step).map(|done| done + step)) {
+        let changed = first.saturating_sub(step)..first.min(features);
+        for (image, order) in orders.iter().enumerate() {
+            let (mut now, to) = (
+                now.index_axis_mut(Axis(0), image),
+                to.index_axis(Axis(0), image),
+            );
+            for &feature in &order[changed.clone()] {
+                let (channel, pixel) = (feature / (h * w), feature % (h * w));
+                let channels = if together {
+                    0..channels
+                } else {
+                    channel..channel + 1
+                };
+                for channel in channels {
+                    let place = [channel, pixel / w, pixel % w];
+                    now[place] = to[place];
+                }
+            }
+        }
+        let column = predict(now.view())?;
+        same_shape("the prediction", &[column.len()], &[n])?;
+        scores.push(column);
+    }
+    Ok(Array2::from_shape_fn((n, scores.len()), |(image, step)| {
+        scores[step][image]
+    }))
+}
+
+/// Features in the order of their attributions, largest first.
+fn order(attribution: ndarray::ArrayView3<f32>) -> Result<Vec<usize>> {
+    let values: Vec<f32> = attribution.iter().copied().collect();
+    if let Some(bad) = values.iter().find(|value| !value.is_finite()) {
+        return Err(Error::invalid(format!(
+            "the attribution holds {bad}, so its features cannot be ranked"
+        )));
+    }
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    // Finite values always compare; the sort is stable.
+    order.sort_by(|&a, &b| values[b].partial_cmp(&values[a]).expect("finite"));
+    Ok(order)
+}

@@ -1,0 +1,59 @@
+//! The four counts behind precision.
+
+use ndarray::ArrayView2;
+
+use crate::error::Result;
+use crate::metrics::localisation::ranking::{hits, size};
+use crate::metrics::{Metric, check};
+
+/// How many pixels the top-k mask gets right or wrong, where k is the number of pixels in the truth, so
+/// that there are as many false positives as false negatives. Ties are broken as in
+/// [`Precision`](super::Precision). Of an empty or a full truth the counts are defined as well.
+///
+/// Chance level, with n pixels in all: k^2 / n true positives, the mean of the hypergeometric
+/// distribution; the others follow from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// Pixels of the truth that are among the top k.
+    TruePositives,
+    /// Pixels outside of the truth that are not among the top k.
+    TrueNegatives,
+    /// Pixels outside of the truth that are among the top k.
+    FalsePositives,
+    /// Pixels of the truth that are not among the top k.
+    FalseNegatives,
+}
+
+impl Count {
+    /// This count, given the number of true positives.
+    fn of(self, true_positives: f64, truth: &ArrayView2<bool>) -> f64 {
+        let (k, n) = (size(truth) as f64, truth.len() as f64);
+        match self {
+            Self::TruePositives => true_positives,
+            Self::TrueNegatives => n - 2.0 * k + true_positives,
+            Self::FalsePositives | Self::FalseNegatives => k - true_positives,
+        }
+    }
+}
+
+impl Metric for Count {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::TruePositives => "true_positives",
+            Self::TrueNegatives => "true_negatives",
+            Self::FalsePositives => "false_positives",
+            Self::FalseNegatives => "false_negatives",
+        }
+    }
+
+    fn score(&self, map: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Option<f64>> {
+        check(&map, &truth)?;
+        Ok(Some(self.of(hits(map, truth, size(&truth)) as f64, &truth)))
+    }
+
+    fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
+        let k = size(&truth) as f64;
+        let pixels = truth.len().max(1) as f64;
+        Some(self.of(k * k / pixels, &truth))
+    }
+}

@@ -1,0 +1,98 @@
+//! What a metric is, and the rows that it gives.
+
+use ndarray::ArrayView2;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// One number about one explanation of one image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// The image's index in its split.
+    pub image: u32,
+    /// The image's true class.
+    pub class: u8,
+    /// The method's name in snake case, e.g. `integrated_gradients`.
+    pub method: String,
+    /// The metric's name in snake case, e.g. `precision`.
+    pub metric: String,
+    /// The metric's value.
+    pub value: f64,
+}
+
+/// The rows of `scores.parquet`, one an image, method and metric.
+pub type Scores = Vec<Score>;
+
+/// What stands in the place of a method in rows of chance levels: chance depends on an image's truth, and on no method.
+pub const CHANCE: &str = "chance";
+
+/// The name under which the chance level of a metric is stored beside its scores, e.g. `precision_chance`;
+/// see [`Metric::chance`].
+pub fn chance_name(metric: &str) -> String {
+    format!("{metric}_chance")
+}
+
+/// A measure of how well a heat map finds the truth.
+pub trait Metric: Sync {
+    /// The name in snake case that score rows carry.
+    fn name(&self) -> &'static str;
+
+    /// The score of a heat map `[h, w]` (larger is more relevant) against the truth set `[h, w]`.
+    ///
+    /// `None` where the metric is undefined for this truth, as for one without a single pixel:
+    /// such an image is left out rather than counted as 0.
+    ///
+    /// # Errors
+    /// Different shapes, and a map that holds NaN or an infinity: it has no ranking, so a score of
+    /// it would only hide that the explanation failed.
+    fn score(&self, map: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Option<f64>>;
+
+    /// The expected score of a map that knows nothing (uniformly random ranks), or what the metric
+    /// says it takes instead. `None` where there is no score.
+    fn chance(&self, truth: ArrayView2<bool>) -> Option<f64>;
+}
+
+/// One metric, as in `score = Precision`, or a tuple of up to eight, as in `score = (Precision, Auroc)`.
+pub trait Metrics: Sync {
+    /// The metrics in order.
+    fn list(&self) -> Vec<&dyn Metric>;
+}
+
+impl<M: Metric> Metrics for M {
+    fn list(&self) -> Vec<&dyn Metric> {
+        vec![self]
+    }
+}
+
+macro_rules! tuples_of_metrics {
+    ($first:ident $($rest:ident)*) => {
+        tuples_of_metrics!($($rest)*);
+        impl<$first: Metric, $($rest: Metric),*> Metrics for ($first, $($rest,)*) {
+            fn list(&self) -> Vec<&dyn Metric> {
+                #[expect(non_snake_case, reason = "the types' names serve as names of the fields")]
+                let ($first, $($rest,)*) = self;
+                vec![$first $(, $rest)*]
+            }
+        }
+    };
+    () => {};
+}
+tuples_of_metrics!(A B C D E F G H);
+
+/// What every metric asks of its input: equal shapes and finite values.
+pub(crate) fn check(map: &ArrayView2<f32>, truth: &ArrayView2<bool>) -> Result<()> {
+    if map.dim() != truth.dim() {
+        return Err(Error::invalid(format!(
+            "the heat map is {:?} pixels, the truth {:?}; resize one to the other before scoring",
+            map.dim(),
+            truth.dim()
+        )));
+    }
+    if let Some(((y, x), value)) = map.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        return Err(Error::invalid(format!(
+            "the heat map holds {value} at row {y}, column {x}, so its pixels cannot be ranked; \
+             check the network's weights and the method's divisions"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! Does the explanation change when what the model learned is destroyed?
+
+use burn::tensor::TensorData;
+use ndarray::{Array4, ArrayView3};
+use rand::Rng;
+
+use super::batches::same_shape;
+use crate::device::Tensor;
+use crate::error::{Error, Result};
+use crate::network::{BatchNorm2d, Layer, Network};
+use crate::random;
+
+/// The model parameter randomisation test (MPRT, Adebayo et al. 2018): how much the explanations of more and more
+/// randomised models (see [`cascade`]) still look like those of the trained one.
+///
+/// The similarity is Spearman's rank correlation of the absolute attributions of all features; equal values
+/// have their mean rank. 1 is an explanation that does not depend on what was learned; closer to 0 is better. One
+/// entry a model, with one value an image; `None` where all attributions of an explanation are equal.
+///
+/// # Errors
+/// Explanations of different shapes or with values that are not finite, and what `explain` gives.
+pub fn mprt<M>(
+    trained: &M,
+    randomised: impl IntoIterator<Item = M>,
+    mut explain: impl FnMut(&M) -> Result<Array4<f32>>,
+) -> Result<Vec<Vec<Option<f64>>>> {
+    let original = explain(trained)?;
+    let compare = |model: M| {
+        let now = explain(&model)?;
+        same_shape("the explanation", now.shape(), original.shape())?;
+        let pairs = original.outer_iter().zip(now.outer_iter());
+        pairs
+            .map(|(a, b)| Ok(spearman(&ranks(a)?, &ranks(b)?)))
+            .collect()
+    };
+    randomised.into_iter().map(compare).collect()
+}
+
+/// The network with its last layer that has parameters drawn anew, then with the last two, and so on to the first.
+///
+/// Parameters are drawn as torch draws them for a new layer: weights and biases of convolutions and linear layers
+/// uniformly within 1 / sqrt(inputs of one output); batch norms become the identity. Each layer has a
+/// stream of its own.
+pub fn cascade(network: &Network, seed: u64) -> impl Iterator<Item = Network> {
+    let mut network = network.clone();
+    let with_parameters = |layer: &Layer| {
+        matches!(
+            layer,
+            Layer::Conv2d(_) | Layer::Linear(_) | Layer::BatchNorm2d(_)
+        )
+    };
+    let places: Vec<usize> = (0..network.layers.len())
+        .rev()
+        .filter(|&place| with_parameters(&network.layers[place]))
+        .collect();
+    places.into_iter().map(move |place| {
+        let mut random = random::stream(seed, &format!("evaluation/mprt/{place}"));
+        match &mut network.layers[place] {
+            Layer::Conv2d(conv) => redraw(&mut conv.weight, &mut conv.bias, &mut random),
+            Layer::Linear(linear) => redraw(&mut linear.weight, &mut linear.bias, &mut random),
+            Layer::BatchNorm2d(norm) => {
+                let [channels] = norm.weight.dims();
+                let fresh = BatchNorm2d::identity(channels, &norm.weight.device());
+                *norm = BatchNorm2d {
+                    epsilon: norm.epsilon,
+                    ..fresh
+                };
+            }
+            _ => {}
+        }
+        network.clone()
+    })
+}
+
+/// Draws a weight `[out, ..]` and a bias anew.
+fn redraw<const D: usize>(
+    weight: &mut Tensor<D>,
+    bias: &mut Option<Tensor<1>>,
+    random: &mut impl Rng,
+) {
+    let shape = weight.dims();
+    let count: usize = shape.iter().product();
+    let bound = 1.0 / ((count / shape[0].max(1)) as f32).sqrt();
+    let mut values = |count: usize| -> Vec<f32> {
+        (0..count)
+            .map(|_| bound * (2.0 * random.random::<f32>() - 1.0))
+            .collect()
+    };
+    let device = weight.device();
+    *weight = Tensor::from_data(TensorData::new(values(count), shape), &device);
+    if let Some(bias) = bias {
+        let [outputs] = bias.dims();
+        *bias = Tensor::from_data(TensorData::new(values(outputs), [outputs]), &device);
+    }
+}
+
+/// The rank of each absolute value, equal ones with their mean rank.
+fn ranks(attribution: ArrayView3<f32>) -> Result<Vec<f64>> {
+    let mut values: Vec<(f32, usize)> = attribution
+        .iter()
+        .enumerate()
+        .map(|(place, value)| (value.abs(), place))
+        .collect();
+    if values.iter().any(|(value, _)| !value.is_finite()) {
+        return Err(Error::invalid(
+            "the explanation is not finite, so it has no ranks",
+        ));
+    }
+    values.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let mut ranks = vec![0.0; values.len()];
+    let mut before = 0;
+    for equal in values.chunk_by(|a, b| a.0 == b.0) {
+        let mean = before as f64 + (equal.len() + 1) as f64 / 2.0;
+        for &(_, place) in equal {
+            ranks[place] = mean;
+        }
+        before += equal.len();
+    }
+    Ok(ranks)
+}
+
+/// The correlation of two rankings.
+fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
+    let mean = (a.len() + 1) as f64 / 2.0;
+    let dot = |a: &[f64], b: &[f64]| -> f64 {
+        a.iter().zip(b).map(|(a, b)| (a - mean) * (b - mean)).sum()
+    };
+    let scale = (dot(a, a) * dot(b, b)).sqrt();
+    (scale > 0.0).then(|| dot(a, b) / scale)
+}

@@ -1,0 +1,133 @@
+//! Which images the winners of a selection are right about.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::key::Key;
+use crate::sweep::keep::Predictions;
+
+/// How many winners classify each test image correctly.
+///
+/// Winners may have been tested on different images, when the experiment varies its benchmark. Images are compared only
+/// within one test set, which its key names.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Agreement {
+    test_sets: BTreeMap<Key, Counts>,
+}
+
+/// What the winners of one test set say.
+#[derive(Debug, PartialEq)]
+struct Counts {
+    /// How many winners there are.
+    winners: u32,
+    /// How many of them are right, one entry per image.
+    right: Vec<u32>,
+}
+
+impl Agreement {
+    /// Counts the predictions of one winner on the test set of this key.
+    pub fn add(&mut self, test_set: Key, predictions: &Predictions) {
+        let counts = self.test_sets.entry(test_set).or_insert_with(|| Counts {
+            winners: 0,
+            right: vec![0; predictions.class.len()],
+        });
+        counts.winners += 1;
+        for (count, correct) in counts.right.iter_mut().zip(predictions.correct()) {
+            *count += u32::from(correct);
+        }
+    }
+
+    /// The images whose number of winners that are right is as `wanted` says: it is given that number, and how many
+    /// winners there are.
+    ///
+    /// # Errors
+    /// If the winners were tested on different images.
+    pub fn images(&self, wanted: impl Fn(u32, u32) -> bool) -> Result<Vec<u32>> {
+        let mut test_sets = self.test_sets.values();
+        let (Some(counts), None) = (test_sets.next(), test_sets.next()) else {
+            return Err(Error::invalid(format!(
+                "the winners were tested on {} different sets of images, so there is no image about which all of them \
+                 could agree; ask for `lab.test().classified_correctly_by(&fitted.model)` instead",
+                self.test_sets.len()
+            )));
+        };
+        let images = (0..).zip(&counts.right);
+        let wanted = images.filter(|&(_, &right)| wanted(right, counts.winners));
+        Ok(wanted.map(|(image, _)| image).collect())
+    }
+
+    /// The images that every winner classifies correctly.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn agreed(&self) -> Result<Vec<u32>> {
+        let agreed = self.images(|right, winners| right == winners)?;
+        match agreed.is_empty() {
+            true => Err(Error::invalid(
+                "no test image is classified correctly by every winner, so there is nothing to compare \
+                 explanations on; look at the test accuracies in the manifests",
+            )),
+            false => Ok(agreed),
+        }
+    }
+
+    /// What distinguishes it from others.
+    pub fn key(&self) -> Result<Key> {
+        let sets = self.test_sets.iter();
+        let sets: Vec<_> = sets
+            .map(|(key, counts)| (key, counts.winners, &counts.right))
+            .collect();
+        Key::of(&sets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Predictions of class 0 on images of which these are of class 0.
+    fn predictions(right: [bool; 5]) -> Predictions {
+        let rows = vec![vec![1.0, 0.0]; 5];
+        let class = right.map(|right| u8::from(!right));
+        Predictions::new(class.to_vec(), &rows).unwrap()
+    }
+
+    fn set(name: &str) -> Key {
+        Key::of(&name).unwrap()
+    }
+
+    #[test]
+    fn images_differ_by_how_many_winners_are_right() {
+        let mut agreement = Agreement::default();
+        for right in [
+            [true, false, true, true, true],
+            [true, false, true, true, false],
+            [true, false, false, true, false],
+        ] {
+            agreement.add(set("a"), &predictions(right));
+        }
+        assert_eq!(agreement.agreed().unwrap(), [0, 3]);
+        assert_eq!(agreement.images(|right, _| right == 0).unwrap(), [1]);
+        assert_eq!(
+            agreement
+                .images(|right, winners| 0 < right && right < winners)
+                .unwrap(),
+            [2, 4]
+        );
+        agreement.add(set("a"), &predictions([false; 5]));
+        let problem = agreement.agreed().unwrap_err().to_string();
+        assert!(problem.contains("no test image"), "{problem}");
+    }
+
+    /// Test sets of the same length are not taken for the same images.
+    #[test]
+    fn images_of_different_test_sets_are_not_intersected() {
+        let mut agreement = Agreement::default();
+        agreement.add(set("a"), &predictions([true; 5]));
+        let same = agreement.key().unwrap();
+        agreement.add(set("b"), &predictions([true; 5]));
+        let problem = agreement.agreed().unwrap_err().to_string();
+        assert!(problem.contains("2 different sets of images"), "{problem}");
+        assert_ne!(agreement.key().unwrap(), same);
+    }
+}

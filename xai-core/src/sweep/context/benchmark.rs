@@ -1,0 +1,74 @@
+//! What the engine knows of a benchmark.
+
+use serde_json::Value as Json;
+
+use super::context::Context;
+use crate::dataset::{Dataset, Split};
+use crate::error::Result;
+use crate::sweep::declare::{Scale, Value};
+
+/// Data with ground truth: all that a sweep needs to know of it.
+///
+/// A benchmark is cheap to clone. An experiment may vary it from cell to cell
+/// ([`Run::benchmark`](super::Run::benchmark)); what the variant gives as its [`identity`](Self::identity) is part of the
+/// cell's key.
+pub trait Benchmark: Clone + Send + Sync + 'static {
+    /// The name in snake case, for keys, plan and report.
+    const NAME: &'static str;
+
+    /// The benchmark's own options on the command line; [`NoArgs`] if it has none.
+    type Args: clap::Args + Clone + Default;
+
+    /// Opens the benchmark. Files that cannot be used must fail here or in [`prepare`](Self::prepare), before any cell runs.
+    ///
+    /// # Errors
+    /// What is wrong with the options or the files that they name.
+    fn open(args: &Self::Args, scale: Scale) -> Result<Self>;
+
+    /// Everything that determines a fit beside the experiment's own values: settings, fingerprints of files, variant.
+    fn identity(&self) -> Json;
+
+    /// What of the [`identity`](Self::identity) determines the images. Cells whose benchmarks have it in common share
+    /// images in memory. The same unless this is written.
+    fn identity_of_images(&self) -> Json {
+        self.identity()
+    }
+
+    /// The names of the classes, in the order of their numbers.
+    fn classes(&self) -> Vec<String>;
+
+    /// The images of a split. They must depend on the benchmark's identity alone.
+    ///
+    /// # Errors
+    /// If they cannot be read or made.
+    fn split(&self, which: Split, context: &Context) -> Result<Dataset>;
+
+    /// Reads what would otherwise fail in every cell.
+    ///
+    /// # Errors
+    /// Files that cannot be used.
+    fn prepare(&self, context: &Context) -> Result<()> {
+        let _ = context;
+        Ok(())
+    }
+
+    /// Test images that are explained at most; of more, evenly spaced ones are taken.
+    fn explained(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Why a value of a parameter is not in the plan of this run, such as "no --weights were given".
+    fn absent(&self, parameter: &str, value: &Value) -> Option<String> {
+        let _ = (parameter, value);
+        None
+    }
+
+    /// What the plan and the report say of the benchmark, such as `("data", "/scans: 40 subjects")`.
+    fn about(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+}
+
+/// No options.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct NoArgs {}

@@ -1,0 +1,246 @@
+//! What every cell of a sweep may use, whatever its benchmark.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use super::agreement::Agreement;
+use super::frozen_cache::FrozenCache;
+use super::on_device::OnDevice;
+use crate::attribution::{Gallery, Memory};
+use crate::device::{Device, DeviceChoice, Devices};
+use crate::error::{Error, Result};
+use crate::key::Key;
+use crate::random;
+use crate::sweep::declare::Scale;
+use crate::sweep::keep::Store;
+use crate::sweep::watch::{Log, Progress, Reporter};
+
+/// Memory for outputs of frozen layers, unless a run says otherwise.
+pub(crate) const BUDGET: Memory = Memory(2 << 30);
+
+/// The scale, the device, the random streams, the shared stages and the progress of a run.
+///
+/// Cheap to clone; each cell gets one of its own.
+#[derive(Clone)]
+pub struct Context {
+    shared: Arc<Shared>,
+    on_device: Arc<OnDevice>,
+    seed: u64,
+    agreement: Option<Arc<Agreement>>,
+    gallery: Option<Gallery>,
+    cell: Option<OfCell>,
+}
+
+/// What belongs to the cell that a context was lent to.
+#[derive(Clone)]
+struct OfCell {
+    log: Arc<Log>,
+    seconds: Arc<Mutex<Seconds>>,
+}
+
+/// Where the time of a cell's fit went, beside the fit's own.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seconds {
+    /// To stages, which other cells then need not compute.
+    pub in_stages: f64,
+    /// What a training would have taken that was there already.
+    pub spared: f64,
+}
+
+struct Shared {
+    scale: Scale,
+    devices: Vec<Arc<OnDevice>>,
+    budget: Memory,
+    store: Store,
+    reporter: Reporter,
+}
+
+impl Context {
+    /// The context of a sweep.
+    ///
+    /// # Errors
+    /// If a device is not there.
+    pub(crate) fn open(
+        scale: Scale,
+        devices: &Devices,
+        budget: Memory,
+        store: Store,
+        reporter: Reporter,
+    ) -> Result<Self> {
+        let devices = (devices.all().iter())
+            .map(|&choice| OnDevice::open(choice).map(Arc::new))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self {
+            on_device: devices[0].clone(),
+            shared: Arc::new(Shared {
+                scale,
+                devices,
+                budget,
+                store,
+                reporter,
+            }),
+            seed: 0,
+            agreement: None,
+            gallery: None,
+            cell: None,
+        })
+    }
+
+    /// The context of a job: the devices take turns.
+    pub(crate) fn for_job(&self, job: usize) -> Self {
+        let devices = &self.shared.devices;
+        Self {
+            on_device: devices[job % devices.len()].clone(),
+            ..self.clone()
+        }
+    }
+
+    /// The context of a cell: its random streams and its log are its own.
+    pub(crate) fn for_cell(
+        &self,
+        experiment: &str,
+        values: &impl Serialize,
+        log: Option<Arc<Log>>,
+    ) -> Result<Self> {
+        let seed = Key::of(&(experiment, values))?.seed();
+        let seconds = Arc::default();
+        Ok(Self {
+            seed,
+            cell: log.map(|log| OfCell { log, seconds }),
+            ..self.clone()
+        })
+    }
+
+    /// The context after the barrier, where it is known which winners are right about which image.
+    pub(crate) fn with_agreement(&self, agreement: Arc<Agreement>) -> Self {
+        Self {
+            agreement: Some(agreement),
+            ..self.clone()
+        }
+    }
+
+    /// The context whose test images put some of their heat maps into a gallery.
+    pub(crate) fn with_gallery(&self, gallery: &Gallery) -> Self {
+        Self {
+            gallery: Some(gallery.clone()),
+            ..self.clone()
+        }
+    }
+
+    /// Where the heat maps of some test images are kept.
+    pub(super) fn gallery(&self) -> Option<Gallery> {
+        self.gallery.clone()
+    }
+
+    /// The seconds that this cell did not spend on itself.
+    pub(crate) fn seconds(&self) -> Seconds {
+        let seconds = self
+            .cell
+            .as_ref()
+            .map(|cell| *cell.seconds.lock().unwrap_or_else(PoisonError::into_inner));
+        seconds.unwrap_or_default()
+    }
+
+    /// Changes [`seconds`](Self::seconds).
+    pub(super) fn account(&self, change: impl FnOnce(&mut Seconds)) {
+        if let Some(cell) = &self.cell {
+            change(&mut cell.seconds.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// The scale of the run.
+    pub fn scale(&self) -> Scale {
+        self.shared.scale
+    }
+
+    /// Where tensors live.
+    pub fn device(&self) -> &Device {
+        &self.on_device.device
+    }
+
+    /// The device as `--device` takes it.
+    pub fn device_choice(&self) -> DeviceChoice {
+        self.on_device.choice
+    }
+
+    /// Bytes for outputs of frozen layers on each device.
+    pub(super) fn memory(&self) -> usize {
+        self.shared.budget.bytes()
+    }
+
+    /// The outputs of frozen layers that are kept on this device.
+    pub(super) fn frozen_cache(&self) -> &FrozenCache {
+        &self.on_device.frozen
+    }
+
+    /// The store of the run.
+    pub(crate) fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// The progress of the run.
+    pub(crate) fn reporter(&self) -> &Reporter {
+        &self.shared.reporter
+    }
+
+    /// The random stream called `purpose` of this cell; no other cell has the same.
+    pub fn stream(&self, purpose: &str) -> ChaCha8Rng {
+        random::stream(self.seed, purpose)
+    }
+
+    /// A folder of intermediate results that cells share, such as a pre-training.
+    ///
+    /// `inputs` must hold everything that determines the content: settings, seeds, the kind of device
+    /// and a version number of the code that computes it. `compute` fills the folder it is given, once;
+    /// after that, in this process, another one or another run, the folder is just there.
+    ///
+    /// # Errors
+    /// What `compute` gives, or if files cannot be written.
+    pub fn stage(
+        &self,
+        name: &str,
+        inputs: &impl Serialize,
+        compute: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
+        let (start, before) = (Instant::now(), self.seconds().in_stages);
+        let folder = self.shared.store.stage(name, inputs, compute)?;
+        // Stages within this one are in its own time.
+        self.account(|seconds| seconds.in_stages = before + start.elapsed().as_secs_f64());
+        Ok(folder)
+    }
+
+    /// Returns the per-device singleton of type `T` and this name, created by `make` on first use: data that every cell reads.
+    ///
+    /// # Errors
+    /// What `make` gives.
+    pub fn once<T: Send + Sync + 'static>(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Result<T>,
+    ) -> Result<Arc<T>> {
+        self.on_device.once(name, make)
+    }
+
+    /// A bar of `len` steps under that of the sweep, until it is dropped.
+    pub fn progress(&self, len: usize, label: &str) -> Progress {
+        let log = self.cell.as_ref().map(|cell| cell.log.clone());
+        self.shared.reporter.bar(len, label, log)
+    }
+
+    /// How many winners are right about each test image.
+    ///
+    /// # Errors
+    /// While cells are fitted, where the winners are not known yet.
+    pub(super) fn agreement(&self) -> Result<&Agreement> {
+        self.agreement.as_deref().ok_or_else(|| {
+            Error::invalid(
+                "the images that every winner classifies correctly are known only after the selection: \
+                 ask for them in `test` or `references`, not in `fit`",
+            )
+        })
+    }
+}

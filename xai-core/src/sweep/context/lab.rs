@@ -1,0 +1,120 @@
+//! The laboratory: a context, and the benchmark's images in it.
+
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::benchmark::Benchmark;
+use super::context::{BUDGET, Context};
+use crate::dataset::{Dataset, Split};
+use crate::device::DeviceChoice;
+use crate::error::Result;
+use crate::key::Key;
+use crate::sweep::declare::Scale;
+use crate::sweep::keep::Store;
+use crate::sweep::watch::Reporter;
+use crate::training::Examples;
+
+/// What a cell may use: the [`Context`] of its run (device, stages, progress, random streams), and the images of its
+/// benchmark. A benchmark adds its recipes in an `impl Lab<…>` of its own.
+///
+/// Cheap to clone; each cell gets one of its own.
+#[derive(Clone)]
+pub struct Lab<B> {
+    context: Context,
+    benchmark: B,
+}
+
+impl<B> Deref for Lab<B> {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}
+
+impl<B: Benchmark> Lab<B> {
+    /// A laboratory outside of a sweep, for other programs and for tests; its stages are in `out`. The benchmark has its
+    /// default options.
+    ///
+    /// # Errors
+    /// If the device is not there, or the benchmark cannot be opened.
+    pub fn open(scale: Scale, device: DeviceChoice, out: &Path) -> Result<Self> {
+        let reporter = Reporter::new(true, false);
+        let store = Store::new(out, "lab");
+        Ok(Self {
+            context: Context::open(scale, &device.into(), BUDGET, store, reporter)?,
+            benchmark: B::open(&B::Args::default(), scale)?,
+        })
+    }
+
+    /// This benchmark in this context.
+    pub(crate) fn new(context: Context, benchmark: B) -> Self {
+        Self { context, benchmark }
+    }
+
+    /// The benchmark of this cell.
+    pub fn benchmark(&self) -> &B {
+        &self.benchmark
+    }
+
+    /// The same laboratory with another benchmark.
+    #[must_use]
+    pub fn with_benchmark(&self, benchmark: B) -> Self {
+        Self {
+            benchmark,
+            ..self.clone()
+        }
+    }
+
+    /// The context that every benchmark has.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The images to train on, read or made once per process.
+    ///
+    /// # Errors
+    /// What [`Benchmark::split`] gives.
+    pub fn train(&self) -> Result<Arc<Dataset>> {
+        self.dataset(Split::Train)
+    }
+
+    /// The images that choose checkpoints and hyperparameters, read or made once per process.
+    ///
+    /// # Errors
+    /// What [`Benchmark::split`] gives.
+    pub fn validation(&self) -> Result<Arc<Dataset>> {
+        self.dataset(Split::Validation)
+    }
+
+    /// The images of a split on the host.
+    pub(super) fn dataset(&self, which: Split) -> Result<Arc<Dataset>> {
+        let name = self.name_of(which)?;
+        self.once(&name, || self.benchmark.split(which, &self.context))
+    }
+
+    /// The images of a split on the device of this laboratory.
+    ///
+    /// # Errors
+    /// What [`Benchmark::split`] gives.
+    pub fn examples(&self, which: Split) -> Result<Arc<Examples>> {
+        let name = self.name_of(which)?;
+        self.once(&name, || {
+            // Only test images are asked for on the host as well, where they are explained.
+            let dataset = match which {
+                Split::Test => self.dataset(which)?,
+                _ => Arc::new(self.benchmark.split(which, &self.context)?),
+            };
+            Ok(Examples::of(&dataset, self.device()))
+        })
+    }
+
+    /// What the images of a split are called in memory.
+    fn name_of(&self, which: Split) -> Result<String> {
+        let identity = json!([B::NAME, self.benchmark.identity_of_images()]);
+        Ok(format!("{which} {}", Key::of(&identity)?))
+    }
+}

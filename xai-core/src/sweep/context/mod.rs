@@ -1,0 +1,22 @@
+//! What one cell may use: the benchmark's images, the device, shared stages, progress, and what the winners agree on.
+
+mod agreement;
+mod benchmark;
+#[expect(clippy::module_inception, reason = "the folder is about the context")]
+mod context;
+mod frozen;
+mod frozen_cache;
+mod lab;
+mod on_device;
+mod run;
+mod test_set;
+mod trained;
+
+pub(crate) use agreement::Agreement;
+pub use benchmark::{Benchmark, NoArgs};
+pub(crate) use context::BUDGET;
+pub use context::Context;
+pub use lab::Lab;
+pub use run::{Fitted, Model, Run};
+pub use test_set::TestSet;
+pub use trained::{Checkpoint, Training};

@@ -1,0 +1,57 @@
+//! A device, and the data that lie on it.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::frozen_cache::FrozenCache;
+use crate::device::{Device, DeviceChoice};
+use crate::error::Result;
+
+/// Where the one value of a type and name is, or will be.
+type Place = Arc<Mutex<Option<Arc<dyn Any + Send + Sync>>>>;
+
+/// A device and the data that lie on it.
+pub(super) struct OnDevice {
+    pub choice: DeviceChoice,
+    pub device: Device,
+    memory: Mutex<HashMap<(TypeId, String), Place>>,
+    pub frozen: FrozenCache,
+}
+
+impl OnDevice {
+    /// # Errors
+    /// If the device is not there.
+    pub fn open(choice: DeviceChoice) -> Result<Self> {
+        Ok(Self {
+            choice,
+            device: choice.open()?,
+            memory: Mutex::default(),
+            frozen: FrozenCache::default(),
+        })
+    }
+
+    /// Returns the `T` of this name, created by `make` on first use.
+    ///
+    /// # Errors
+    /// What `make` gives.
+    pub fn once<T: Send + Sync + 'static>(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Result<T>,
+    ) -> Result<Arc<T>> {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = memory.entry((TypeId::of::<T>(), name.to_owned()));
+        let place = place.or_default().clone();
+        drop(memory);
+        // Only this value is locked, because `make` may want others.
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = match &*place {
+            Some(value) => value.clone(),
+            None => place.insert(Arc::new(make()?)).clone(),
+        };
+        Ok(value
+            .downcast()
+            .expect("entries are stored under their own type"))
+    }
+}

@@ -1,0 +1,187 @@
+//! Trainings in the laboratory. Each is computed once for all experiments that ask for the same.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::benchmark::Benchmark;
+use super::lab::Lab;
+use super::run::Fitted;
+use crate::dataset::Split;
+use crate::error::{Error, Result};
+use crate::files::write_json;
+use crate::key::FIT_CODE;
+use crate::network::Network;
+use crate::training::{Epoch, Fit, Schedule, fit};
+
+/// A training on the images of a laboratory: what is trained, and how.
+#[derive(Clone, Debug)]
+pub struct Training {
+    /// The network as it is before.
+    pub network: Network,
+    /// The first layer that is trained; those before it are frozen.
+    pub first_layer: usize,
+    /// How.
+    pub schedule: Schedule,
+    /// Of the order of the images and of dropout.
+    pub seed: u64,
+    /// What the progress shows while it goes on.
+    pub label: String,
+}
+
+impl Training {
+    /// A training of all layers.
+    pub fn new(network: Network, schedule: Schedule, seed: u64) -> Self {
+        Self {
+            network,
+            first_layer: 0,
+            schedule,
+            seed,
+            label: "training".to_owned(),
+        }
+    }
+}
+
+/// A network on its way through a training.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// The network after the epoch, without batch norm.
+    pub model: Network,
+    /// What the epoch came to.
+    pub epoch: Epoch,
+}
+
+/// How a training went, beside the networks in its stage.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    history: Vec<Epoch>,
+    /// The epoch that was kept.
+    best: usize,
+    seconds: f64,
+}
+
+const RECORD: &str = "training.json";
+/// The file of a network within its stage.
+const NETWORK: &str = "network.safetensors";
+
+impl<B: Benchmark> Lab<B> {
+    /// Trains a network on the training images and keeps the epoch that the validation images choose.
+    ///
+    /// Batch norm is folded into the layers before it at the end. Whoever asks for the same training again, in another
+    /// experiment too, gets it from its stage.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]; a loss that is not finite; if the stage cannot be written.
+    pub fn fit(&self, training: &Training) -> Result<Fitted<Network>> {
+        let compute = |folder: &Path| {
+            let fit = self.run_training(training, |_| Ok(()))?;
+            write_finished(&fit.network, &folder.join(NETWORK))?;
+            Ok(fit)
+        };
+        let (folder, record) = self.trained("training", training, compute)?;
+        Ok(Fitted {
+            model: Network::load(&folder.join(NETWORK), self.device())?,
+            validation: record.history[record.best].validation,
+            history: record.history,
+        })
+    }
+
+    /// The networks along the training of [`fit`](Self::fit), one after each epoch, the kept one among them.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn fit_epochs(&self, training: &Training) -> Result<Vec<Checkpoint>> {
+        let compute = |folder: &Path| {
+            let mut epoch = 0;
+            self.run_training(training, |end| {
+                let network = training.network.with_end(training.first_layer, end);
+                write_finished(&network, &folder.join(after(epoch)))?;
+                epoch += 1;
+                Ok(())
+            })
+        };
+        let (folder, record) = self.trained("training-epochs", training, compute)?;
+        let checkpoint = |(epoch, of): (usize, Epoch)| {
+            Ok(Checkpoint {
+                model: Network::load(&folder.join(after(epoch)), self.device())?,
+                epoch: of,
+            })
+        };
+        let history = record.history.into_iter().enumerate();
+        history.map(checkpoint).collect()
+    }
+
+    fn run_training(
+        &self,
+        training: &Training,
+        mut each_epoch: impl FnMut(&Network) -> Result<()>,
+    ) -> Result<Fit> {
+        let [train, validation] = self.frozen(&training.network, training.first_layer)?;
+        let bar = self.progress(training.schedule.epochs, &training.label);
+        fit(
+            &training.network,
+            training.first_layer,
+            &train,
+            &validation,
+            &training.schedule,
+            training.seed,
+            |_, end| {
+                each_epoch(end)?;
+                bar.tick()
+            },
+        )
+    }
+
+    /// The stage of a training: `compute` fills its folder with networks, and its record is written beside them.
+    fn trained(
+        &self,
+        name: &str,
+        training: &Training,
+        compute: impl FnOnce(&Path) -> Result<Fit>,
+    ) -> Result<(PathBuf, Record)> {
+        let inputs = json!({
+            "start": training.network.fingerprint(),
+            "first_layer": training.first_layer,
+            "schedule": training.schedule,
+            "seed": training.seed,
+            "images": [self.examples(Split::Train)?.key(), self.examples(Split::Validation)?.key()],
+            "device": self.device_choice().kind(),
+            "code": FIT_CODE,
+        });
+        let start = Instant::now();
+        // Not `stage` of the context: what a cell trains for itself is its own time, not that of what cells share.
+        let folder = self.store().stage(name, &inputs, |folder| {
+            let fit = compute(folder)?;
+            let record = Record {
+                history: fit.history,
+                best: fit.best,
+                seconds: start.elapsed().as_secs_f64(),
+            };
+            write_json(&folder.join(RECORD), &record)
+        })?;
+        let path = folder.join(RECORD);
+        let text = fs::read(&path).map_err(|error| Error::file(&path, error))?;
+        let record: Record = serde_json::from_slice(&text).map_err(|error| {
+            Error::file(
+                &path,
+                format!("damaged ({error}); delete its folder and run again"),
+            )
+        })?;
+        let spared = record.seconds - start.elapsed().as_secs_f64();
+        self.account(|seconds| seconds.spared += spared.max(0.0));
+        Ok((folder, record))
+    }
+}
+
+/// The file of the network after an epoch, counted from 0.
+fn after(epoch: usize) -> String {
+    format!("epoch-{:02}.safetensors", epoch + 1)
+}
+
+/// Writes a network as it is used after its training.
+fn write_finished(network: &Network, path: &Path) -> Result<()> {
+    network.clone().fold_batch_norm().save(path)
+}

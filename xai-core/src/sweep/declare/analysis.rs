@@ -1,0 +1,348 @@
+//! What an experiment adds to its own report, as data: tables and charts. [`report`](crate::report) writes
+//! and draws them.
+//!
+//! ```
+//! use xai_core::sweep::declare::analysis::{Analysis, Table};
+//!
+//! let mut analysis = Analysis::default();
+//! let mut table = Table::new("counts", "Networks by accuracy", ["above", "networks"]);
+//! table.row([0.5.into(), 12.into()]);
+//! table.row([0.9.into(), 3.into()]);
+//! analysis.table(table.caption("How many networks are better than so much."));
+//! ```
+
+use crate::attribution::Shown;
+use crate::statistics::Interval;
+
+/// The tables and charts of an experiment, in the order in which its report shows them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Analysis {
+    /// From top to bottom.
+    pub parts: Vec<Part>,
+}
+
+/// One of the things that an analysis consists of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    /// Rows of numbers.
+    Table(Table),
+    /// Points and lines, a panel a method or what else is compared.
+    Curves(Curves),
+    /// Estimates with their intervals, a row a thing that is compared.
+    Forest(Forest),
+    /// Heat maps of some images, a row a method.
+    HeatMaps(HeatMaps),
+}
+
+impl Analysis {
+    /// Adds a table.
+    pub fn table(&mut self, table: Table) {
+        self.parts.push(Part::Table(table));
+    }
+
+    /// Adds a chart of points and lines.
+    pub fn curves(&mut self, curves: Curves) {
+        self.parts.push(Part::Curves(curves));
+    }
+
+    /// Adds a chart of estimates with intervals.
+    pub fn forest(&mut self, forest: Forest) {
+        self.parts.push(Part::Forest(forest));
+    }
+
+    /// Adds heat maps.
+    pub fn heat_maps(&mut self, maps: HeatMaps) {
+        self.parts.push(Part::HeatMaps(maps));
+    }
+}
+
+/// What names and explains a part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heading {
+    /// The name of its files, in snake case: `correlation` gives `correlation.csv`.
+    pub name: String,
+    /// A line over it.
+    pub title: String,
+    /// What one must know to read it. May be empty.
+    pub caption: String,
+}
+
+impl Heading {
+    fn new(name: &str, title: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            caption: String::new(),
+        }
+    }
+}
+
+/// A table: `<name>.csv`, and aligned text in the terminal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// Its name, title and caption.
+    pub heading: Heading,
+    /// The columns' names.
+    pub columns: Vec<String>,
+    /// As many entries each as there are columns.
+    pub rows: Vec<Vec<Entry>>,
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new<C: Into<String>>(
+        name: &str,
+        title: &str,
+        columns: impl IntoIterator<Item = C>,
+    ) -> Self {
+        Self {
+            heading: Heading::new(name, title),
+            columns: columns.into_iter().map(Into::into).collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// With this caption.
+    #[must_use]
+    pub fn caption(mut self, caption: impl Into<String>) -> Self {
+        self.heading.caption = caption.into();
+        self
+    }
+
+    /// Adds a row.
+    pub fn row(&mut self, entries: impl IntoIterator<Item = Entry>) {
+        self.rows.push(entries.into_iter().collect());
+    }
+}
+
+/// What stands in a table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry {
+    /// Words, or the level of a factor.
+    Text(String),
+    /// How many.
+    Count(usize),
+    /// A measured number: six decimals in the file, three in the terminal.
+    Number(f64),
+    /// Nothing: it could not be measured, or does not exist.
+    Missing,
+}
+
+impl Entry {
+    /// The two ends of an interval, for two columns.
+    pub fn ends(interval: Option<Interval>) -> [Self; 2] {
+        [
+            interval.map(|interval| interval.low).into(),
+            interval.map(|interval| interval.high).into(),
+        ]
+    }
+}
+
+impl From<&str> for Entry {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Entry {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<usize> for Entry {
+    fn from(count: usize) -> Self {
+        Self::Count(count)
+    }
+}
+
+impl From<f64> for Entry {
+    fn from(number: f64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl<T: Into<Entry>> From<Option<T>> for Entry {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Missing, Into::into)
+    }
+}
+
+/// Points and lines in panels that share their scales: `<name>.csv`, `.svg` and `.png`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curves {
+    /// Its name, title and caption.
+    pub heading: Heading,
+    /// What runs along x, and along y.
+    pub axes: [String; 2],
+    /// From left to right, then down.
+    pub panels: Vec<CurvePanel>,
+}
+
+/// A panel of curves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CurvePanel {
+    /// What stands over it.
+    pub title: String,
+    /// What is drawn.
+    pub curves: Vec<Curve>,
+}
+
+/// Points (x, y) of one colour.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    /// What the legend calls them. Curves of one name have one colour.
+    pub series: String,
+    /// In the order in which a line joins them. Those that are not finite are left out.
+    pub points: Vec<[f64; 2]>,
+    /// Whether a line joins them.
+    pub joined: bool,
+}
+
+impl Curves {
+    /// A chart without panels.
+    pub fn new(name: &str, title: &str, x: &str, y: &str) -> Self {
+        Self {
+            heading: Heading::new(name, title),
+            axes: [x.to_owned(), y.to_owned()],
+            panels: Vec::new(),
+        }
+    }
+
+    /// With this caption.
+    #[must_use]
+    pub fn caption(mut self, caption: impl Into<String>) -> Self {
+        self.heading.caption = caption.into();
+        self
+    }
+
+    /// Adds a panel.
+    pub fn panel(&mut self, title: impl Into<String>, curves: Vec<Curve>) {
+        self.panels.push(CurvePanel {
+            title: title.into(),
+            curves,
+        });
+    }
+}
+
+/// Estimates with intervals in rows, in panels that share rows and scale: `<name>.csv`, `.svg` and `.png`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forest {
+    /// Its name, title and caption.
+    pub heading: Heading,
+    /// What runs along x.
+    pub x: String,
+    /// The value that means nothing is there: a line through all rows.
+    pub reference: f64,
+    /// The rows' names, from top to bottom.
+    pub rows: Vec<String>,
+    /// From left to right, then down.
+    pub panels: Vec<ForestPanel>,
+}
+
+/// A panel of estimates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForestPanel {
+    /// What stands over it.
+    pub title: String,
+    /// In any order.
+    pub estimates: Vec<Estimate>,
+}
+
+/// A number and how sure it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Estimate {
+    /// The number of its row, from 0.
+    pub row: usize,
+    /// What the legend calls it; has a colour.
+    pub series: String,
+    /// The estimate.
+    pub value: f64,
+    /// The ends of its interval, if there is one.
+    pub interval: Option<Interval>,
+}
+
+impl Forest {
+    /// A chart without panels.
+    pub fn new<R: Into<String>>(
+        name: &str,
+        title: &str,
+        x: &str,
+        rows: impl IntoIterator<Item = R>,
+    ) -> Self {
+        Self {
+            heading: Heading::new(name, title),
+            x: x.to_owned(),
+            reference: 0.0,
+            rows: rows.into_iter().map(Into::into).collect(),
+            panels: Vec::new(),
+        }
+    }
+
+    /// With this caption.
+    #[must_use]
+    pub fn caption(mut self, caption: impl Into<String>) -> Self {
+        self.heading.caption = caption.into();
+        self
+    }
+
+    /// Adds a panel.
+    pub fn panel(&mut self, title: impl Into<String>, estimates: Vec<Estimate>) {
+        self.panels.push(ForestPanel {
+            title: title.into(),
+            estimates,
+        });
+    }
+}
+
+/// Heat maps side by side, a row a method: `<name>.csv`, `.svg` and `.png`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeatMaps {
+    /// Its name, title and caption.
+    pub heading: Heading,
+    /// From left to right.
+    pub blocks: Vec<HeatMapBlock>,
+}
+
+/// Columns under a title.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeatMapBlock {
+    /// What stands over it. May be empty.
+    pub title: String,
+    /// From left to right.
+    pub columns: Vec<HeatMapColumn>,
+}
+
+/// An image and what each method says of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeatMapColumn {
+    /// What stands over it.
+    pub title: String,
+    /// The image with its maps, from [`Tested::shown`](super::results::Tested::shown).
+    pub image: Shown,
+}
+
+impl HeatMaps {
+    /// A figure without maps.
+    pub fn new(name: &str, title: &str) -> Self {
+        Self {
+            heading: Heading::new(name, title),
+            blocks: Vec::new(),
+        }
+    }
+
+    /// With this caption.
+    #[must_use]
+    pub fn caption(mut self, caption: impl Into<String>) -> Self {
+        self.heading.caption = caption.into();
+        self
+    }
+
+    /// Adds a block of columns.
+    pub fn block(&mut self, title: impl Into<String>, columns: Vec<HeatMapColumn>) {
+        self.blocks.push(HeatMapBlock {
+            title: title.into(),
+            columns,
+        });
+    }
+}

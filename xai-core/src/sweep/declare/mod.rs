@@ -1,0 +1,10 @@
+//! What varies, as data: parameters, their values, the scale of a run, and what an experiment adds to its report.
+
+pub mod analysis;
+mod spec;
+mod value;
+
+pub use spec::{Experiment, Parameter, Point, Role, Scale, Select, Skip, Spec};
+pub use value::{
+    Domain, IntoDomain, IntoSeeds, Level, ParameterValue, Value, domain, levels, linear, log, seeds,
+};

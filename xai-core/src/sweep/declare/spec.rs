@@ -1,0 +1,311 @@
+//! The design of an experiment as data: what `#[experiment]` expands to.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::sweep::declare::{Domain, ParameterValue, Value};
+use crate::training::Validation;
+
+/// How large a run is; the same experiment file serves all three.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Scale {
+    /// Seconds; for tests and snapshots.
+    Smoke,
+    /// Minutes on two cores.
+    #[default]
+    Desk,
+    /// The published sizes; needs a GPU.
+    Paper,
+}
+
+impl Scale {
+    /// The argument that belongs to this scale.
+    pub fn pick<T>(self, smoke: T, desk: T, paper: T) -> T {
+        match self {
+            Self::Smoke => smoke,
+            Self::Desk => desk,
+            Self::Paper => paper,
+        }
+    }
+}
+
+impl fmt::Display for Scale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.pick("smoke", "desk", "paper"))
+    }
+}
+
+/// What a parameter is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// A factor that is reported.
+    Axis,
+    /// A hyperparameter that is searched, then selected by validation.
+    Tune,
+    /// A replicate.
+    Seed,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Axis => "axis",
+            Self::Tune => "tune",
+            Self::Seed => "seed",
+        })
+    }
+}
+
+/// A point of the design, possibly with only the first parameters fixed so far.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    scale: Scale,
+    values: Vec<(&'static str, Value)>,
+    /// The parameter whose value this run has not, and why.
+    absent: Option<(&'static str, String)>,
+}
+
+impl Point {
+    pub(crate) fn origin(scale: Scale) -> Self {
+        Self {
+            scale,
+            values: Vec::new(),
+            absent: None,
+        }
+    }
+
+    pub(crate) fn with(&self, name: &'static str, value: Value) -> Self {
+        let mut point = self.clone();
+        point.values.push((name, value));
+        point
+    }
+
+    /// The point with a parameter whose value this run has not, for this reason.
+    pub(crate) fn without(self, name: &'static str, reason: String) -> Self {
+        Self {
+            absent: self.absent.or(Some((name, reason))),
+            ..self
+        }
+    }
+
+    /// The parameter whose value this run has not, and why.
+    pub(crate) fn absent(&self) -> Option<(&'static str, &str)> {
+        let (name, reason) = self.absent.as_ref()?;
+        Some((name, reason))
+    }
+
+    /// The scale of the run.
+    pub fn scale(&self) -> Scale {
+        self.scale
+    }
+
+    /// Names and values in order of declaration.
+    pub fn values(&self) -> &[(&'static str, Value)] {
+        &self.values
+    }
+
+    /// The value called `name`, erased.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.values
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The value called `name`.
+    ///
+    /// # Panics
+    /// If there is none of that name and type. `#[experiment]` checks both when it expands.
+    pub fn get<T: ParameterValue>(&self, name: &str) -> T {
+        self.value(name).and_then(T::from_value).unwrap_or_else(|| {
+            panic!("the parameter `{name}` is not fixed at {self}, or of another type")
+        })
+    }
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (name, value)) in self.values.iter().enumerate() {
+            let gap = if index == 0 { "" } else { " " };
+            write!(f, "{gap}{name}={value}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A parameter of the design.
+pub struct Parameter {
+    /// The field's name.
+    pub name: &'static str,
+    /// What it is for.
+    pub role: Role,
+    /// The parameters (or `scale`) that its values depend on.
+    pub depends_on: &'static [&'static str],
+    /// Its values, given those of the parameters it depends on.
+    pub domain: fn(&Point) -> Domain,
+}
+
+/// Cells to leave out.
+pub struct Skip {
+    /// Why, for the plan.
+    pub reason: &'static str,
+    /// The parameters that decide.
+    pub depends_on: &'static [&'static str],
+    /// Whether to leave this cell out.
+    pub when: fn(&Point) -> bool,
+}
+
+/// How the values of `#[tune]` are chosen. Only validation results can be looked at.
+#[derive(Clone, Copy)]
+pub enum Select {
+    /// The largest value wins.
+    Max(fn(&Validation) -> f64),
+    /// The smallest value wins.
+    Min(fn(&Validation) -> f64),
+    /// The value closest to a target wins: cells of about the same accuracy can be compared.
+    Closest(f64, fn(&Validation) -> f64),
+}
+
+/// The design of an experiment.
+pub struct Spec {
+    /// The experiment's name in snake case.
+    pub name: &'static str,
+    /// The doc comment of the struct.
+    pub description: &'static str,
+    /// What varies, in order of declaration.
+    pub parameters: Vec<Parameter>,
+    /// Parameters that go through their values together.
+    pub zips: Vec<&'static [&'static str]>,
+    /// What is left out.
+    pub skips: Vec<Skip>,
+    /// How winners are chosen; without it every cell is one.
+    pub select: Option<Select>,
+}
+
+/// The steps that `#[experiment]` chains, one a line.
+impl Spec {
+    /// A design in which nothing varies yet.
+    pub fn new(name: &'static str, description: &'static str) -> Self {
+        Self {
+            name,
+            description,
+            parameters: Vec::new(),
+            zips: Vec::new(),
+            skips: Vec::new(),
+            select: None,
+        }
+    }
+
+    /// Adds a reported factor.
+    pub fn axis(
+        self,
+        name: &'static str,
+        depends_on: &'static [&'static str],
+        domain: fn(&Point) -> Domain,
+    ) -> Self {
+        self.parameter(Parameter {
+            name,
+            role: Role::Axis,
+            depends_on,
+            domain,
+        })
+    }
+
+    /// Adds a hyperparameter.
+    pub fn tune(
+        self,
+        name: &'static str,
+        depends_on: &'static [&'static str],
+        domain: fn(&Point) -> Domain,
+    ) -> Self {
+        self.parameter(Parameter {
+            name,
+            role: Role::Tune,
+            depends_on,
+            domain,
+        })
+    }
+
+    /// Adds a replicate.
+    pub fn seed(
+        self,
+        name: &'static str,
+        depends_on: &'static [&'static str],
+        domain: fn(&Point) -> Domain,
+    ) -> Self {
+        self.parameter(Parameter {
+            name,
+            role: Role::Seed,
+            depends_on,
+            domain,
+        })
+    }
+
+    fn parameter(mut self, parameter: Parameter) -> Self {
+        self.parameters.push(parameter);
+        self
+    }
+
+    /// Pairs parameters.
+    pub fn zip(mut self, names: &'static [&'static str]) -> Self {
+        self.zips.push(names);
+        self
+    }
+
+    /// Leaves cells out.
+    pub fn skip(
+        mut self,
+        reason: &'static str,
+        depends_on: &'static [&'static str],
+        when: fn(&Point) -> bool,
+    ) -> Self {
+        self.skips.push(Skip {
+            reason,
+            depends_on,
+            when,
+        });
+        self
+    }
+
+    /// Lets the largest value win.
+    pub fn select_max(mut self, by: fn(&Validation) -> f64) -> Self {
+        self.select = Some(Select::Max(by));
+        self
+    }
+
+    /// Lets the smallest value win.
+    pub fn select_min(mut self, by: fn(&Validation) -> f64) -> Self {
+        self.select = Some(Select::Min(by));
+        self
+    }
+
+    /// Lets the value closest to `target` win.
+    pub fn select_closest(mut self, target: f64, by: fn(&Validation) -> f64) -> Self {
+        self.select = Some(Select::Closest(target, by));
+        self
+    }
+
+    /// The names of the parameters with this role.
+    pub fn names(&self, role: Role) -> impl Iterator<Item = &'static str> {
+        self.parameters
+            .iter()
+            .filter(move |parameter| parameter.role == role)
+            .map(|parameter| parameter.name)
+    }
+}
+
+/// A struct with `#[experiment]`: its design, and the way from a point of it to the struct.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an experiment",
+    label = "not an experiment",
+    note = "put #[experiment] on the struct and a role (#[axis], #[tune] or #[seed]) on each field"
+)]
+pub trait Experiment: Sized + 'static {
+    /// The design.
+    fn spec() -> Spec;
+    /// The cell at a point of it.
+    fn at(point: &Point) -> Self;
+}

@@ -1,0 +1,377 @@
+//! The cells of one phase, several at a time, in several processes.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::error::{Error, Result};
+use crate::sweep::context::Context;
+use crate::sweep::keep::PATIENCE;
+use crate::sweep::planned::{PlannedCell, SweepOptions, values};
+use crate::sweep::watch::{Log, Progress, check_interrupt};
+
+/// A phase and cell, and why it failed.
+pub type Failure = (String, Error);
+
+/// A phase: what is to be true of each of its cells, and how to make it so.
+pub(super) struct Phase<D, W> {
+    pub name: &'static str,
+    pub experiment: &'static str,
+    /// Whether nothing is left to do for a cell.
+    pub done: D,
+    /// Does it.
+    pub work: W,
+}
+
+impl<D, W> Phase<D, W>
+where
+    D: Fn(&PlannedCell) -> bool + Sync,
+    W: Fn(&mut PlannedCell, &Context) -> Result<()> + Sync,
+{
+    /// Brings all cells to the phase's end, as many at a time as there are jobs. Cells that fail are
+    /// given back; the others go on, unless the options say otherwise.
+    ///
+    /// Other processes may do the same: each takes what no other has taken.
+    pub fn run(
+        &self,
+        cells: Vec<&mut PlannedCell>,
+        context: &Context,
+        options: &SweepOptions,
+    ) -> Result<Vec<Failure>> {
+        let todo: Vec<_> = cells
+            .into_iter()
+            .filter(|cell| !(self.done)(cell))
+            .collect();
+        if todo.is_empty() {
+            return Ok(Vec::new());
+        }
+        let jobs = options.jobs.clamp(1, todo.len());
+        let under_way = UnderWay {
+            phase: self,
+            context,
+            options,
+            bar: context.progress(todo.len(), self.name),
+            total: todo.len(),
+            queue: Mutex::new(Queue::new(
+                spread(todo, jobs),
+                jobs,
+                options.devices.all().len(),
+            )),
+            finished: AtomicUsize::new(0),
+            failures: Mutex::default(),
+            stop: AtomicBool::new(false),
+        };
+        if jobs == 1 {
+            under_way.job(0)?;
+        } else {
+            // A job's share of the cores: whole cells side by side waste less time than the threads
+            // of one, which wait for each other at every layer.
+            let threads = (cores() / jobs).max(1);
+            let under_way = &under_way;
+            std::thread::scope(|scope| {
+                let job = |number| {
+                    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                    pool.map_err(Error::invalid)?
+                        .install(|| under_way.job(number))
+                };
+                let jobs: Vec<_> = (0..jobs)
+                    .map(|number| scope.spawn(move || job(number)))
+                    .collect();
+                let ends: Vec<_> = jobs
+                    .into_iter()
+                    .map(|job| job.join().expect("panics are caught"))
+                    .collect();
+                ends.into_iter().collect::<Result<Vec<()>>>()
+            })?;
+        }
+        let failures = under_way.failures.into_inner();
+        Ok(failures.unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A cell that waits for its turn.
+struct Task<'a> {
+    cell: &'a mut PlannedCell,
+    /// How often it has failed.
+    failed: usize,
+    /// Whether another process was at it when it was looked at last.
+    busy: bool,
+    /// The device on which it panicked: another one is to try it.
+    panicked_on: Option<usize>,
+}
+
+impl<'a> Task<'a> {
+    fn new(cell: &'a mut PlannedCell) -> Self {
+        Self {
+            cell,
+            failed: 0,
+            busy: false,
+            panicked_on: None,
+        }
+    }
+}
+
+/// The cells that wait, and who works.
+struct Queue<'a> {
+    waiting: VecDeque<Task<'a>>,
+    /// How many jobs each device has.
+    jobs: Vec<usize>,
+    /// How many cells are being worked on.
+    under_way: usize,
+}
+
+/// What a job is to do.
+enum Turn<'a> {
+    Work(Task<'a>),
+    /// Others are at the last cells; one of them may come back.
+    Wait,
+    End,
+}
+
+impl<'a> Queue<'a> {
+    fn new(cells: Vec<&'a mut PlannedCell>, jobs: usize, devices: usize) -> Self {
+        let of = |device| (0..jobs).filter(|job| job % devices == device).count();
+        Self {
+            waiting: cells.into_iter().map(Task::new).collect(),
+            jobs: (0..devices).map(of).collect(),
+            under_way: 0,
+        }
+    }
+
+    /// Whether jobs work on another device than this one.
+    fn has_others(&self, device: usize) -> bool {
+        let mut jobs = self.jobs.iter().enumerate();
+        jobs.any(|(other, &jobs)| other != device && jobs > 0)
+    }
+
+    /// What a job on this device is to do next.
+    fn turn(&mut self, device: usize) -> Turn<'a> {
+        let others = self.has_others(device);
+        let fits = |task: &Task| !others || task.panicked_on != Some(device);
+        match self.waiting.iter().position(fits) {
+            Some(at) => {
+                self.under_way += 1;
+                Turn::Work(self.waiting.remove(at).expect("it is there"))
+            }
+            None if others && self.under_way + self.waiting.len() > 0 => Turn::Wait,
+            None => Turn::End,
+        }
+    }
+}
+
+/// Cells in a row that may panic on a device, and on no other, before it is left out.
+const PANICS: usize = 2;
+
+/// What the jobs of a phase share.
+struct UnderWay<'a, D, W> {
+    phase: &'a Phase<D, W>,
+    context: &'a Context,
+    options: &'a SweepOptions,
+    bar: Progress,
+    total: usize,
+    queue: Mutex<Queue<'a>>,
+    finished: AtomicUsize,
+    failures: Mutex<Vec<Failure>>,
+    stop: AtomicBool,
+}
+
+impl<'a, D, W> UnderWay<'a, D, W>
+where
+    D: Fn(&PlannedCell) -> bool + Sync,
+    W: Fn(&mut PlannedCell, &Context) -> Result<()> + Sync,
+{
+    /// One job: the next cell, until there is none.
+    fn job(&self, number: usize) -> Result<()> {
+        let context = self.context.for_job(number);
+        let device = number % self.options.devices.all().len();
+        let ended = self.take_turns(&context, device);
+        self.queue().jobs[device] -= 1;
+        if ended.is_err() {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        ended
+    }
+
+    fn take_turns(&self, context: &Context, device: usize) -> Result<()> {
+        let mut panics = 0; // in a row
+        loop {
+            check_interrupt()?;
+            if self.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let turn = self.queue().turn(device);
+            let mut task = match turn {
+                Turn::Work(task) => task,
+                Turn::Wait => {
+                    std::thread::sleep(PATIENCE);
+                    continue;
+                }
+                Turn::End => return Ok(()),
+            };
+            if task.busy {
+                // Everything else is taken as well.
+                self.bar
+                    .label(format!("{}: another process is at it", self.phase.name));
+                std::thread::sleep(PATIENCE);
+            }
+            let mut panicked = false;
+            let again = match context.store().try_lock(&task.cell.key)? {
+                Some(_lock) => {
+                    let warn = |problem: String| context.reporter().warn(&problem);
+                    task.cell.refresh(context.store(), warn);
+                    match (self.phase.done)(task.cell) {
+                        true => {
+                            self.conclude(task.cell, "by another process".to_owned(), None);
+                            None
+                        }
+                        false => self.attempt(task, context, device, &mut panicked)?,
+                    }
+                }
+                None => {
+                    task.busy = true;
+                    Some(task)
+                }
+            };
+            let mut queue = self.queue();
+            queue.under_way -= 1;
+            queue.waiting.extend(again);
+            panics = if panicked { panics + 1 } else { 0 };
+            if panics >= PANICS && queue.has_others(device) {
+                drop(queue);
+                context.reporter().warn(&format!(
+                    "{} of {} is left out: {PANICS} cells in a row panicked on it and not elsewhere",
+                    context.device_choice(),
+                    self.options.devices
+                ));
+                return Ok(());
+            }
+        }
+    }
+
+    fn queue(&self) -> std::sync::MutexGuard<'_, Queue<'a>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Works on a cell whose lock this job has; gives it back if it is to be tried again.
+    ///
+    /// Where it panics on this `device` and there are others, one of those tries it, and `panicked` says so: a
+    /// GPU that is broken or full must not fail every cell that it is given.
+    fn attempt(
+        &self,
+        mut task: Task<'a>,
+        context: &Context,
+        device: usize,
+        panicked: &mut bool,
+    ) -> Result<Option<Task<'a>>> {
+        let cell = &mut *task.cell;
+        let title = format!("{} {}", self.phase.name, cell.point);
+        self.bar.label(&title);
+        let log = Log::open(&context.store().log(&cell.key), cell.manifest.is_none())?;
+        let log = Arc::new(log);
+        let (choice, process) = (context.device_choice(), std::process::id());
+        log.line(&format!("{title} on {choice}, process {process}"));
+        let context = context.for_cell(
+            self.phase.experiment,
+            &values(&cell.point),
+            Some(log.clone()),
+        )?;
+        let start = Instant::now();
+        // A panic, such as a GPU that runs out of memory, costs one cell and not the sweep.
+        let outcome = catch_unwind(AssertUnwindSafe(|| (self.phase.work)(cell, &context)))
+            .unwrap_or_else(|payload| {
+                *panicked = task.panicked_on.is_none() && self.queue().has_others(device);
+                Err(Error::invalid(format!("panicked: {}", panic_text(payload))))
+            });
+        let seconds = start.elapsed().as_secs_f64();
+        let Err(error) = outcome else {
+            log.line(&format!("finished in {seconds:.1} s"));
+            self.conclude(cell, format!("in {seconds:.1} s"), Some(seconds));
+            return Ok(None);
+        };
+        log.line(&format!("failed: {error}"));
+        if matches!(error, Error::Interrupted) || error.is_disk_full() {
+            return Err(error); // no other cell could be kept either
+        }
+        if *panicked {
+            task.panicked_on = Some(device);
+        } else {
+            task.failed += 1;
+        }
+        let again = *panicked || task.failed <= self.options.retry;
+        context.reporter().warn(&format!(
+            "failed: {title}: {error} (more in {}){}",
+            log.path().display(),
+            if again { "; it is tried again" } else { "" }
+        ));
+        context.reporter().event(|| {
+            json!({ "event": "cell", "phase": self.phase.name, "status": "failed", "again": again,
+                "key": task.cell.key, "values": values(&task.cell.point), "error": error.to_string(),
+                "log": log.path() })
+        });
+        if again {
+            return Ok(Some(task));
+        }
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.push((title, error));
+        if self.options.fail_fast {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        self.bar.tick()?;
+        Ok(None)
+    }
+
+    /// Says that a cell is at the phase's end.
+    fn conclude(&self, cell: &PlannedCell, how: String, seconds: Option<f64>) {
+        let (name, reporter) = (self.phase.name, self.context.reporter());
+        let finished = self.finished.fetch_add(1, Ordering::Relaxed) + 1;
+        reporter.finished(&format!(
+            "{name} {}: {finished} of {} {how}",
+            cell.point, self.total
+        ));
+        reporter.event(|| {
+            json!({ "event": "cell", "phase": name, "status": "finished", "key": cell.key,
+                "values": values(&cell.point), "seconds": seconds })
+        });
+        let _ = self.bar.tick(); // the loop looks for Ctrl-C itself
+    }
+}
+
+/// The processor's cores, as far as this process may use them.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Cells in an order in which jobs that take the next one each are far apart in the design, so that
+/// they begin with different shared stages instead of waiting for one.
+fn spread<T>(todo: Vec<T>, jobs: usize) -> Vec<T> {
+    let stretch = todo.len().div_ceil(jobs);
+    let mut todo: Vec<_> = todo.into_iter().enumerate().collect();
+    todo.sort_by_key(|(at, _)| (at % stretch, at / stretch));
+    todo.into_iter().map(|(_, cell)| cell).collect()
+}
+
+fn panic_text(payload: Box<dyn Any + Send>) -> String {
+    match payload.downcast::<String>() {
+        Ok(text) => *text,
+        Err(payload) => payload
+            .downcast_ref::<&str>()
+            .map_or_else(|| "for no given reason".to_owned(), ToString::to_string),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_begin_far_apart() {
+        assert_eq!(spread((0..7).collect(), 1), [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(spread((0..7).collect(), 2), [0, 4, 1, 5, 2, 6, 3]);
+        assert_eq!(spread((0..4).collect(), 3), [0, 2, 1, 3]);
+    }
+}

@@ -1,0 +1,159 @@
+//! What is done with one cell in each phase.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Instant, SystemTime};
+
+use serde_json::json;
+
+use crate::attribution::Gallery;
+use crate::dataset::Split;
+use crate::error::{Error, Result};
+use crate::key::FIT_CODE;
+use crate::sweep::context::{Benchmark, Context, Fitted, Lab, Model, Run};
+use crate::sweep::keep::{
+    MAPS, MODEL, Manifest, PREDICTIONS, Predictions, Reference, SCORES, Scored, Status,
+    read_references, write_maps, write_references, write_scores,
+};
+use crate::sweep::planned::PlannedCell;
+
+/// Images of which the heat maps are kept, for people to look at.
+const SHOWN: usize = 6;
+
+/// A name that no other fit has, on this machine or another one at the same disk (but for a miracle).
+fn unique() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    format!(
+        "{}-{}-{}",
+        since.map_or(0, |since| since.as_nanos()),
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    )
+}
+
+/// Fits the model and keeps it.
+pub(super) fn fit<R: Run>(
+    cell: &mut PlannedCell,
+    context: &Context,
+    benchmark: &R::Benchmark,
+) -> Result<()> {
+    let start = Instant::now();
+    let run = R::at(&cell.point);
+    let lab = &Lab::new(context.clone(), run.benchmark(benchmark)?);
+    let fitted = run.fit(lab)?;
+    let seconds = BTreeMap::from([
+        ("fit".to_owned(), start.elapsed().as_secs_f64()),
+        ("stages".to_owned(), lab.seconds().in_stages),
+        ("spared".to_owned(), lab.seconds().spared),
+    ]);
+    let manifest = Manifest {
+        key: cell.key.clone(),
+        status: Status::Fitted,
+        cell: cell.point.to_string(),
+        inputs: cell.inputs.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        device: lab.device_choice().to_string(),
+        fit: unique(),
+        validation: fitted.validation,
+        history: fitted.history,
+        seconds,
+        test_accuracy: None,
+        test_set: None,
+        scored: None,
+        files: BTreeMap::new(),
+    };
+    cell.manifest = Some(
+        lab.store()
+            .create(manifest, |path| fitted.model.save(path))?,
+    );
+    Ok(())
+}
+
+/// The manifest in the phases after the first.
+fn manifest(cell: &mut PlannedCell) -> Result<&mut Manifest> {
+    cell.manifest.as_mut().ok_or_else(|| {
+        Error::invalid("its model has gone since it was fitted; run the same command again")
+    })
+}
+
+/// Classifies the test set and keeps classes and probabilities.
+pub(super) fn predict<R: Run>(
+    cell: &mut PlannedCell,
+    context: &Context,
+    benchmark: &R::Benchmark,
+) -> Result<()> {
+    let start = Instant::now();
+    let benchmark = R::at(&cell.point).benchmark(benchmark)?;
+    let lab = Lab::new(context.clone(), benchmark);
+    let manifest = manifest(cell)?;
+    let model = R::Model::load(&lab.store().model(manifest)?, lab.device())?;
+    let images = lab.examples(Split::Test)?;
+    let predictions = Predictions::new(images.class().to_vec(), &model.predict(&images)?)?;
+    manifest.test_set = Some(images.key().clone());
+    manifest.test_accuracy = Some(predictions.accuracy());
+    let seconds = start.elapsed().as_secs_f64();
+    manifest.seconds.insert("predict".to_owned(), seconds);
+    lab.store()
+        .add(manifest, PREDICTIONS, |path| predictions.write(path))
+}
+
+/// Explains, scores and keeps the scores.
+pub(super) fn test<R: Run>(
+    cell: &mut PlannedCell,
+    context: &Context,
+    benchmark: &R::Benchmark,
+    scored: &Scored,
+) -> Result<()> {
+    let start = Instant::now();
+    let run = R::at(&cell.point);
+    let gallery = Gallery::new(SHOWN);
+    let lab = Lab::new(context.with_gallery(&gallery), run.benchmark(benchmark)?);
+    let manifest = manifest(cell)?;
+    let fitted = Fitted {
+        model: R::Model::load(&lab.store().model(manifest)?, lab.device())?,
+        validation: manifest.validation,
+        history: manifest.history.clone(),
+    };
+    let scores = run.test(&fitted, &lab)?;
+    manifest.scored = Some(scored.clone());
+    let seconds = start.elapsed().as_secs_f64();
+    manifest.seconds.insert("test".to_owned(), seconds);
+    // The scores last: they say that the cell is tested.
+    let shown = gallery.take();
+    lab.store()
+        .add(manifest, MAPS, |path| write_maps(path, &shown))?;
+    lab.store()
+        .add(manifest, SCORES, |path| write_scores(path, &scores))
+}
+
+/// The references, kept as a stage: names in order, the scores of each, and some heat maps. Gives the stage's folder too.
+pub(super) fn references<R: Run>(
+    experiment: &str,
+    lab: &Lab<R::Benchmark>,
+    scored: &Scored,
+) -> Result<(PathBuf, Vec<Reference>)> {
+    let context = lab.for_cell(experiment, &"baselines", None)?;
+    let inputs = json!({
+        "experiment": experiment,
+        "scale": lab.scale(),
+        "benchmark": [json!(R::Benchmark::NAME), lab.benchmark().identity()],
+        "device": lab.device_choice().kind(),
+        "scored": scored,
+        "code": [FIT_CODE, R::FIT_VERSION],
+    });
+    let folder = context.stage("references", &inputs, |folder| {
+        let gallery = Gallery::new(SHOWN);
+        let lab = Lab::new(context.with_gallery(&gallery), lab.benchmark().clone());
+        write_references(folder, &R::references(&lab)?)?;
+        write_maps(&folder.join(MAPS), &gallery.take())
+    })?;
+    let references = read_references(&folder)?;
+    Ok((folder, references))
+}
+
+/// Whether a cell has a model.
+pub(super) fn is_fitted(cell: &PlannedCell) -> bool {
+    cell.has(MODEL)
+}

@@ -1,0 +1,230 @@
+//! Why a cell is computed again: which of the things that its key is made from have changed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde_json::Value as Json;
+
+use crate::error::{Error, Result};
+use crate::sweep::context::Run;
+use crate::sweep::keep::{Manifest, PREDICTIONS, SCORES, Scored};
+use crate::sweep::plan::{Choice, factor, value};
+use crate::sweep::planned::{PlannedCell, PlannedSweep, SweepOptions, agreement, scored};
+use crate::sweep::watch::Reporter;
+
+/// Answers `--why`: what is there of the cells that `which` names, and what is missing for which reason.
+///
+/// A cell is named by the beginning of its key or by values, such as `corpus=mri depth=all`.
+///
+/// # Errors
+/// If no cell of the plan has that name.
+pub fn why<R: Run>(
+    options: &SweepOptions,
+    benchmark: &R::Benchmark,
+    which: &[String],
+) -> Result<String> {
+    let reporter = Reporter::new(options.quiet, options.json);
+    let planned = PlannedSweep::of::<R>(options, benchmark, |problem| reporter.warn(&problem))?;
+    let named = named(&planned, which)?;
+    let past = planned.store.all();
+    let tests = Tests::of::<R>(&planned);
+    let mut text = String::new();
+    for at in named {
+        let cell = &planned.cells[at];
+        let _ = writeln!(text, "{}  (key {})", cell.point, cell.key);
+        match cell.manifest {
+            Some(_) => {
+                let _ = writeln!(
+                    text,
+                    "  fit   is there: nothing that it depends on has changed"
+                );
+            }
+            None => text.push_str(&unfitted(
+                cell,
+                &past,
+                planned.store.cell(&cell.key).exists(),
+            )),
+        }
+        let _ = writeln!(text, "  test  {}", tests.of_cell(at, cell));
+    }
+    Ok(text)
+}
+
+/// The cells that are meant, by index.
+fn named<B>(planned: &PlannedSweep<B>, which: &[String]) -> Result<Vec<usize>> {
+    let key = match which {
+        [key] if !key.contains('=') => Some(key),
+        _ => None,
+    };
+    let mut wanted = Vec::new();
+    if key.is_none() {
+        for text in which {
+            let choice: Choice = text.parse()?;
+            let factor = factor(&planned.plan.factors, &choice.name)?;
+            let values = choice.values.iter().map(|text| value(factor, text, true));
+            wanted.push((factor.name, values.collect::<Result<Vec<_>>>()?));
+        }
+    }
+    let matches = |cell: &PlannedCell| match key {
+        Some(key) => cell.key.as_str().starts_with(key.as_str()),
+        None => wanted.iter().all(|(name, values)| {
+            let value = cell.point.value(name);
+            value.is_some_and(|value| values.contains(value))
+        }),
+    };
+    let cells = planned.cells.iter().enumerate();
+    let found: Vec<_> = cells
+        .filter(|(_, cell)| matches(cell))
+        .map(|(at, _)| at)
+        .collect();
+    match found.is_empty() {
+        true => Err(Error::invalid(format!(
+            "no cell of this plan is called `{}`; --plan lists them, with the beginnings of their keys",
+            which.join(" ")
+        ))),
+        false => Ok(found),
+    }
+}
+
+/// Why there is no model: what differs from the nearest earlier cell.
+fn unfitted(cell: &PlannedCell, past: &[Manifest], damaged: bool) -> String {
+    if damaged {
+        return "  fit   is to be computed: its files are damaged (see the warning above)\n"
+            .to_owned();
+    }
+    let now = leaves(&cell.inputs);
+    let nearest = past
+        .iter()
+        .map(|past| (past, differences(&leaves(&past.inputs), &now)))
+        // The same cell before a change is nearer than a neighbour.
+        .min_by_key(|(_, differences)| {
+            let of_values = |(path, _, _): &&Difference| path.starts_with("values.");
+            (
+                differences.iter().filter(of_values).count(),
+                differences.len(),
+            )
+        });
+    let Some((past, differences)) = nearest else {
+        return "  fit   is to be computed: no cell of this experiment was finished here before\n"
+            .to_owned();
+    };
+    let mut text = format!(
+        "  fit   is to be computed: no cell with this key was finished. Against the nearest one, {}:\n",
+        &past.key.as_str()[..12]
+    );
+    let show = |value: &Option<Json>| value.as_ref().map_or("nothing".to_owned(), Json::to_string);
+    for (path, before, now) in &differences {
+        let _ = writeln!(
+            text,
+            "          {path} is {}, was {}",
+            show(now),
+            show(before)
+        );
+    }
+    text
+}
+
+/// A path, what was there before, what is there now.
+type Difference = (String, Option<Json>, Option<Json>);
+
+fn differences(before: &BTreeMap<String, Json>, now: &BTreeMap<String, Json>) -> Vec<Difference> {
+    let mut paths: Vec<_> = before.keys().chain(now.keys()).collect();
+    paths.sort();
+    paths.dedup();
+    let differs = |path: &&String| before.get(*path) != now.get(*path);
+    paths
+        .into_iter()
+        .filter(differs)
+        .map(|path| {
+            (
+                path.clone(),
+                before.get(path).cloned(),
+                now.get(path).cloned(),
+            )
+        })
+        .collect()
+}
+
+/// `{"settings": {"epochs": 6}}` as `settings.epochs` -> 6.
+fn leaves(json: &Json) -> BTreeMap<String, Json> {
+    fn walk(path: &str, json: &Json, leaves: &mut BTreeMap<String, Json>) {
+        let Json::Object(entries) = json else {
+            leaves.insert(path.to_owned(), json.clone());
+            return;
+        };
+        for (name, entry) in entries {
+            let dot = if path.is_empty() { "" } else { "." };
+            walk(&format!("{path}{dot}{name}"), entry, leaves);
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk("", json, &mut found);
+    found
+}
+
+/// What can be said of the tests before anything is computed.
+enum Tests {
+    /// Not all cells are fitted.
+    NoSelection,
+    /// The winners, not all of which have seen the test set.
+    NoImages(Vec<usize>),
+    /// The winners and what they are scored on.
+    Known(Vec<usize>, Scored),
+}
+
+impl Tests {
+    fn of<R: Run>(planned: &PlannedSweep<R::Benchmark>) -> Self {
+        let Ok(winners) = planned.winners() else {
+            return Self::NoSelection;
+        };
+        let cells: Vec<_> = winners.iter().map(|&at| &planned.cells[at]).collect();
+        let seen = cells.iter().all(|cell| cell.has(PREDICTIONS));
+        let agreement = agreement(&planned.store, &cells).ok().filter(|_| seen);
+        match agreement.and_then(|agreement| scored::<R>(&planned.benchmark, &agreement).ok()) {
+            Some(scored) => Self::Known(winners, scored),
+            None => Self::NoImages(winners),
+        }
+    }
+
+    fn of_cell(&self, at: usize, cell: &PlannedCell) -> String {
+        let (winners, now) = match self {
+            Self::NoSelection => {
+                return "waits for the selection, which needs every cell fitted".to_owned();
+            }
+            Self::NoImages(winners) => (winners, None),
+            Self::Known(winners, scored) => (winners, Some(scored)),
+        };
+        if !winners.contains(&at) {
+            return "is not wanted: the validation chose another cell".to_owned();
+        }
+        let Some(now) = now else {
+            return "waits for the predictions of every winner".to_owned();
+        };
+        let manifest = cell.manifest.as_ref().filter(|_| cell.has(SCORES));
+        let Some(known) = manifest.and_then(|manifest| manifest.scored.as_ref()) else {
+            return "is to be computed: there are no scores".to_owned();
+        };
+        let mut changed = Vec::new();
+        if known.images != now.images {
+            changed.push("the winners are right about other images".to_owned());
+        }
+        if known.explained != now.explained {
+            let (now, was) = (now.explained, known.explained);
+            changed.push(format!(
+                "at most {now} images are explained, which were {was}"
+            ));
+        }
+        for (name, now, was) in [
+            ("TEST_CODE of xai-core", now.code[0], known.code[0]),
+            ("TEST_VERSION", now.code[1], known.code[1]),
+        ] {
+            if now != was {
+                changed.push(format!("{name} is {now}, was {was}"));
+            }
+        }
+        match changed.is_empty() {
+            true => "is there: nothing that it depends on has changed".to_owned(),
+            false => format!("is to be computed: {}", changed.join("; ")),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What is on disk: cells with their manifests, shared stages, tables, heat maps, and the locks between processes.
+
+mod lock;
+mod manifest;
+mod maps;
+mod provenance;
+mod references;
+mod stages;
+mod store;
+mod tables;
+
+pub(crate) use lock::{Lock, PATIENCE};
+pub use manifest::{FileRecord, MAPS, MODEL, Manifest, PREDICTIONS, SCORES, Scored, Status};
+pub use maps::read_maps;
+pub(crate) use maps::write_maps;
+pub(crate) use provenance::provenance;
+pub use references::Reference;
+pub(crate) use references::{read_references, write_references};
+pub use store::Store;
+pub use tables::{Predictions, read_scores, write_scores};
+
+/// The file that says what a sweep is.
+pub(crate) const PLAN: &str = "plan.json";

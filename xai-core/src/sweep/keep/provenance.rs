@@ -1,0 +1,47 @@
+//! Which code ran: what `plan.json` says about it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use serde_json::{Value as Json, json};
+
+/// The program and the sources beside it, looked up once a process.
+///
+/// The hash of the program is certain. Commit and `Cargo.lock` are those of the sources as they are now,
+/// which are the program's own if it was started by `cargo run`; they are null where there is no
+/// git or no source (a program copied to another machine). No script at build time: it would compile
+/// everything anew after each commit.
+pub(crate) fn provenance() -> Json {
+    static FOUND: LazyLock<Json> = LazyLock::new(|| {
+        let source = std::env::var_os("CARGO_MANIFEST_DIR") // set by `cargo run`
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        let program = std::env::current_exe().ok();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "program": program.as_deref().and_then(hash),
+            "commit": git(&source, &["rev-parse", "HEAD"]),
+            // Whether a file that git knows differs from the commit.
+            "dirty": git(&source, &["status", "--porcelain", "--untracked-files=no"])
+                .map(|changes| !changes.is_empty()),
+            "cargo_lock": source.ancestors().find_map(|folder| hash(&folder.join("Cargo.lock"))),
+        })
+    });
+    FOUND.clone()
+}
+
+fn hash(path: &Path) -> Option<String> {
+    let content = std::fs::read(path).ok()?;
+    Some(blake3::hash(&content).to_hex().to_string())
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(arguments)
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}

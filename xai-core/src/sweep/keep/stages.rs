@@ -1,0 +1,97 @@
+//! Stages: intermediate results that cells and experiments share.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use serde::{Deserialize, Serialize};
+
+use super::lock::Lock;
+use super::store::Store;
+use crate::error::{Error, Result};
+use crate::files::{whole_folder, write_json};
+use crate::key::Key;
+
+/// What a stage was made from, and its files.
+const STAGE: &str = "stage.json";
+
+impl Store {
+    /// The folder of a stage, computed by `compute` unless it is there already.
+    ///
+    /// The folder's key is a hash of `name` and `inputs`. `compute` fills the folder it is given. Of
+    /// several processes that want the same stage one computes it while the others wait.
+    ///
+    /// # Errors
+    /// What `compute` gives; [`Error::Interrupted`] while waiting; if files cannot be written.
+    pub fn stage(
+        &self,
+        name: &str,
+        inputs: &impl Serialize,
+        compute: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
+        let inputs = serde_json::json!({ "stage": name, "inputs": inputs });
+        let key = Key::of(&inputs)?;
+        let folder = self.stages.join(key.as_str());
+        if self.has_stage(&key, &folder) {
+            return Ok(folder);
+        }
+        let _lock = Lock::wait(&folder.with_extension("lock"))?;
+        // Another process may have finished it while this one waited.
+        if !self.has_stage(&key, &folder) {
+            whole_folder(&folder, |aside| {
+                compute(aside)?;
+                let mut record = inputs;
+                record["bytes"] = serde_json::json!(sizes(aside)?);
+                write_json(&aside.join(STAGE), &record)
+            })?;
+            if let Some(renewed) = &self.renewed {
+                let mut renewed = renewed.lock().unwrap_or_else(PoisonError::into_inner);
+                renewed.insert(key);
+            }
+        }
+        Ok(folder)
+    }
+
+    fn has_stage(&self, key: &Key, folder: &Path) -> bool {
+        let believed = self.renewed.as_ref().is_none_or(|renewed| {
+            let renewed = renewed.lock().unwrap_or_else(PoisonError::into_inner);
+            renewed.contains(key)
+        });
+        believed && is_whole(folder)
+    }
+}
+
+/// The bytes of each file in a folder.
+fn sizes(folder: &Path) -> Result<BTreeMap<String, u64>> {
+    let problem = |error| Error::file(folder, error);
+    let entries = fs::read_dir(folder).map_err(problem)?;
+    let mut sizes = BTreeMap::new();
+    for entry in entries {
+        let entry = entry.map_err(problem)?;
+        let found = entry.metadata().map_err(problem)?;
+        if found.is_file() {
+            sizes.insert(
+                entry.file_name().to_string_lossy().into_owned(),
+                found.len(),
+            );
+        }
+    }
+    Ok(sizes)
+}
+
+/// Whether a stage's folder has all that was put into it. One that has not, after a full disk or an unlucky
+/// hand, counts as not there.
+fn is_whole(folder: &Path) -> bool {
+    #[derive(Deserialize)]
+    struct Record {
+        bytes: BTreeMap<String, u64>,
+    }
+    let text = fs::read(folder.join(STAGE)).ok();
+    let record = text.and_then(|text| serde_json::from_slice::<Record>(&text).ok());
+    record.is_some_and(|record| {
+        record.bytes.iter().all(|(name, bytes)| {
+            fs::metadata(folder.join(name)).is_ok_and(|file| file.len() == *bytes)
+        })
+    })
+}

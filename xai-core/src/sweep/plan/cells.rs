@@ -1,0 +1,383 @@
+//! From a design to the list of its cells.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::factor::Factor;
+use super::restrict::{Choice, Restricted, Restriction, factor, label, value};
+use crate::error::{Error, Result};
+use crate::sweep::declare::{Parameter, Point, Scale, Spec, Value};
+
+/// Cells that were left out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Skipped {
+    /// The values that decided, e.g. `corpus=mri depth=all`.
+    pub at: String,
+    /// Why.
+    pub reason: String,
+    /// How many cells.
+    pub cells: usize,
+}
+
+/// A value of a parameter that a run does not have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Absence {
+    /// The parameter's name.
+    pub parameter: String,
+    /// The value's text.
+    pub value: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Why a value of a parameter is not in the plan of a run; `None` if it is.
+pub type Absent<'a> = &'a dyn Fn(&str, &Value) -> Option<String>;
+
+/// For designs that are laid out without a run.
+fn nothing_absent(_: &str, _: &Value) -> Option<String> {
+    None
+}
+
+/// The cells of a sweep: the cross product of the domains, less what is skipped.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The experiment's name.
+    pub name: &'static str,
+    /// The scale of the run.
+    pub scale: Scale,
+    /// What varies, in order of declaration.
+    pub factors: Vec<Factor>,
+    /// The cells; the last parameter varies fastest.
+    pub cells: Vec<Point>,
+    /// What is left out.
+    pub skipped: Vec<Skipped>,
+    /// Values of the design that this run does not have.
+    pub absent: Vec<Absence>,
+    /// Whether this is less, or something else, than the whole design.
+    pub restricted: Option<Restricted>,
+}
+
+impl Plan {
+    /// Lays a design out at a scale.
+    ///
+    /// # Errors
+    /// If a domain is empty, repeats a value or holds one that is not finite, if zipped parameters
+    /// differ in length, or if every cell is skipped.
+    pub fn new(spec: &Spec, scale: Scale) -> Result<Self> {
+        Self::of_run(spec, scale, &nothing_absent)
+    }
+
+    /// [`new`](Self::new) for a run in which some values are absent.
+    fn of_run(spec: &Spec, scale: Scale, absent: Absent) -> Result<Self> {
+        let points = lay_out(spec, scale, absent, &[])?;
+        let absent = absences(&points);
+        let factors = factors(spec, points.iter().filter(|point| point.absent().is_none()));
+        let (cells, skipped) = skip(spec, points);
+        if cells.is_empty() {
+            return Err(Error::invalid(format!(
+                "`{}` has nothing to run: its `skip` rules leave out every cell",
+                spec.name
+            )));
+        }
+        Ok(Self {
+            name: spec.name,
+            scale,
+            factors,
+            cells,
+            skipped,
+            absent,
+            restricted: None,
+        })
+    }
+
+    /// Lays a part of a design out, for a run in which some values are absent.
+    ///
+    /// # Errors
+    /// As [`Plan::new`]; names and values that the design does not have; if no cell is left.
+    pub fn restricted(spec: &Spec, scale: Scale, absent: Absent, by: &Restriction) -> Result<Self> {
+        let whole = Self::of_run(spec, scale, absent)?;
+        let choices = |choices: &[Choice], among: &[Factor], closed| {
+            let values = |choice: &Choice| {
+                let factor = factor(among, &choice.name)?;
+                let values = choice.values.iter();
+                let values = values.map(|text| value(factor, text, closed));
+                Ok((factor.name, values.collect::<Result<Vec<_>>>()?))
+            };
+            choices.iter().map(values).collect::<Result<Vec<_>>>()
+        };
+        let set = choices(&by.set, &whole.factors, false)?;
+        let points = lay_out(spec, scale, absent, &set)?;
+        let absent = absences(&points);
+        // Values that this run has not are known all the same: asking for one says why.
+        let only = choices(&by.only, &factors(spec, points.iter()), true)?;
+        let asked_for = |point: &Point| {
+            (only.iter()).all(|(name, values)| {
+                point
+                    .value(name)
+                    .is_some_and(|value| values.contains(value))
+            })
+        };
+        let points: Vec<_> = points.into_iter().filter(asked_for).collect();
+        let present = points.iter().filter(|point| point.absent().is_none());
+        let factors = factors(spec, present);
+        let (cells, skipped) = skip(spec, points);
+        let Some(_) = cells.first() else {
+            let why = skipped
+                .first()
+                .map_or("it has no such combination".to_owned(), |skipped| {
+                    format!("{} is skipped: {}", skipped.at, skipped.reason)
+                });
+            return Err(Error::invalid(format!(
+                "nothing of `{}` is left to run: {why}",
+                spec.name
+            )));
+        };
+        if cells == whole.cells {
+            return Ok(whole);
+        }
+        let named = |factor: &&Factor| {
+            let mut choices = by.only.iter().chain(&by.set);
+            choices.any(|choice| choice.name == factor.name)
+        };
+        let label = label(factors.iter().filter(named))?;
+        Ok(Self {
+            restricted: Some(Restricted {
+                label,
+                of: whole.cells.len(),
+                by: by.clone(),
+            }),
+            name: spec.name,
+            scale,
+            factors,
+            cells,
+            skipped,
+            absent,
+        })
+    }
+}
+
+/// The values that some points cannot have.
+fn absences(points: &[Point]) -> Vec<Absence> {
+    let mut absences = Vec::new();
+    for point in points {
+        let Some((name, reason)) = point.absent() else {
+            continue;
+        };
+        let absence = Absence {
+            parameter: name.to_owned(),
+            value: part_value(point, name),
+            reason: reason.to_owned(),
+        };
+        if !absences.contains(&absence) {
+            absences.push(absence);
+        }
+    }
+    absences
+}
+
+/// The points of a design, with other values for the parameters in `set`.
+fn lay_out(
+    spec: &Spec,
+    scale: Scale,
+    absent: Absent,
+    set: &[(&str, Vec<Value>)],
+) -> Result<Vec<Point>> {
+    let mut points = vec![Point::origin(scale)];
+    for parameter in &spec.parameters {
+        let zip = spec.zips.iter().find(|zip| zip.contains(&parameter.name));
+        points = match zip {
+            None => cross(&points, &[parameter], absent, set)?,
+            Some(zip) => {
+                // The whole group goes in where its first member stands.
+                let group: Vec<_> = spec
+                    .parameters
+                    .iter()
+                    .filter(|other| zip.contains(&other.name))
+                    .collect();
+                if group[0].name != parameter.name {
+                    continue;
+                }
+                cross(&points, &group, absent, set)?
+            }
+        };
+    }
+    Ok(points)
+}
+
+/// Extends every point by every value of the group, whose members step together.
+fn cross(
+    points: &[Point],
+    group: &[&Parameter],
+    absent: Absent,
+    set: &[(&str, Vec<Value>)],
+) -> Result<Vec<Point>> {
+    let mut extended = Vec::new();
+    for point in points {
+        let columns = group
+            .iter()
+            .map(|parameter| values(parameter, point, set))
+            .collect::<Result<Vec<_>>>()?;
+        for (parameter, column) in group.iter().zip(&columns).skip(1) {
+            if column.len() != columns[0].len() {
+                return Err(Error::invalid(format!(
+                    "zip pairs `{}` with {} values and `{}` with {}; give both the same number",
+                    group[0].name,
+                    columns[0].len(),
+                    parameter.name,
+                    column.len()
+                )));
+            }
+        }
+        for row in 0..columns[0].len() {
+            extended.push(group.iter().zip(&columns).fold(
+                point.clone(),
+                |point, (parameter, column)| {
+                    let value = column[row].clone();
+                    let reason = absent(parameter.name, &value);
+                    let point = point.with(parameter.name, value);
+                    match reason {
+                        Some(reason) => point.without(parameter.name, reason),
+                        None => point,
+                    }
+                },
+            ));
+        }
+    }
+    Ok(extended)
+}
+
+/// The values of a parameter at a point, checked.
+fn values(parameter: &Parameter, point: &Point, set: &[(&str, Vec<Value>)]) -> Result<Vec<Value>> {
+    let values = match set.iter().find(|(name, _)| *name == parameter.name) {
+        Some((_, values)) => values.clone(),
+        None => (parameter.domain)(point).0,
+    };
+    let at = if parameter.depends_on.is_empty() {
+        String::new()
+    } else {
+        format!(" at {}", part(point, parameter.depends_on))
+    };
+    let name = parameter.name;
+    if values.is_empty() {
+        return Err(Error::invalid(format!(
+            "`{name}` has no values{at}; give it at least one"
+        )));
+    }
+    for (index, value) in values.iter().enumerate() {
+        if values[..index].contains(value) {
+            return Err(Error::invalid(format!(
+                "`{name}` has the value {value} twice{at}; remove one"
+            )));
+        }
+        if matches!(value, Value::Float(number) if !number.is_finite()) {
+            return Err(Error::invalid(format!(
+                "`{name}` has the value {value}{at}; use finite numbers"
+            )));
+        }
+    }
+    Ok(values)
+}
+
+/// `corpus=mri depth=all`: the named parameters at a point.
+pub(crate) fn part(point: &Point, names: &[&str]) -> String {
+    let one = |name: &&str| format!("{name}={}", part_value(point, name));
+    names.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+fn part_value(point: &Point, name: &str) -> String {
+    match point.value(name) {
+        Some(value) => value.to_string(),
+        None => point.scale().to_string(), // the one name that is not a parameter
+    }
+}
+
+fn factors<'a>(spec: &Spec, points: impl Iterator<Item = &'a Point> + Clone) -> Vec<Factor> {
+    let factor = |parameter: &Parameter| {
+        let mut levels: Vec<Value> = Vec::new();
+        for value in points
+            .clone()
+            .filter_map(|point| point.value(parameter.name))
+        {
+            if !levels.contains(value) {
+                levels.push(value.clone());
+            }
+        }
+        Factor {
+            name: parameter.name,
+            role: parameter.role,
+            levels,
+        }
+    };
+    spec.parameters.iter().map(factor).collect()
+}
+
+fn skip(spec: &Spec, points: Vec<Point>) -> (Vec<Point>, Vec<Skipped>) {
+    let mut skipped: Vec<Skipped> = Vec::new();
+    let mut cells = Vec::new();
+    for point in points {
+        let rule = spec.skips.iter().find(|rule| (rule.when)(&point));
+        let (at, reason) = match (point.absent(), rule) {
+            (Some((name, reason)), _) => (part(&point, &[name]), reason),
+            (None, Some(rule)) => (part(&point, rule.depends_on), rule.reason),
+            (None, None) => {
+                cells.push(point);
+                continue;
+            }
+        };
+        match skipped
+            .iter_mut()
+            .find(|known| known.at == at && known.reason == reason)
+        {
+            Some(known) => known.cells += 1,
+            None => skipped.push(Skipped {
+                at,
+                reason: reason.to_owned(),
+                cells: 1,
+            }),
+        }
+    }
+    (cells, skipped)
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} at scale {}: {} cell{}",
+            self.name,
+            self.scale,
+            self.cells.len(),
+            if self.cells.len() == 1 { "" } else { "s" }
+        )?;
+        match &self.restricted {
+            None => writeln!(f)?,
+            Some(part) => writeln!(f, ", a part or a variant of {}", part.of)?,
+        }
+        let width = self
+            .factors
+            .iter()
+            .map(|factor| factor.name.len())
+            .max()
+            .unwrap_or(0);
+        for factor in &self.factors {
+            let levels: Vec<_> = factor.levels.iter().map(Value::to_string).collect();
+            writeln!(
+                f,
+                "  {}  {:width$}  {}",
+                factor.role,
+                factor.name,
+                levels.join(", ")
+            )?;
+        }
+        for skipped in &self.skipped {
+            let noun = if skipped.cells == 1 { "cell" } else { "cells" };
+            writeln!(
+                f,
+                "  skipped  {} {noun} at {}: {}",
+                skipped.cells, skipped.at, skipped.reason
+            )?;
+        }
+        Ok(())
+    }
+}

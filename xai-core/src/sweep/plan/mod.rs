@@ -1,0 +1,13 @@
+//! From a design to its cells: the cross product, parts of it, and the selection of winners.
+
+mod cells;
+mod factor;
+mod restrict;
+mod select;
+
+pub(crate) use cells::part;
+pub use cells::{Absence, Absent, Plan, Skipped};
+pub use factor::Factor;
+pub use restrict::{Choice, Restricted, Restriction};
+pub(crate) use restrict::{factor, seeds, value};
+pub(crate) use select::winners;

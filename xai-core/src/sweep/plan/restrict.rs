@@ -1,0 +1,159 @@
+//! A part of a design: what `--where`, `--set` and `--seeds` ask for.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::factor::Factor;
+use crate::error::{Error, Result};
+use crate::key::Key;
+use crate::sweep::declare::{Role, Spec, Value};
+
+/// What of a design to run, and what to run instead of what it says. Nothing is the whole of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Restriction {
+    /// Only the cells whose parameter has one of these values.
+    #[serde(rename = "where")]
+    pub only: Vec<Choice>,
+    /// Other values than the parameter has in the design.
+    pub set: Vec<Choice>,
+}
+
+/// That a plan is not the whole design.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Restricted {
+    /// What it is, e.g. `corpus=mri+depth=1conv,all`; also the name of the run's folder.
+    pub label: String,
+    /// How many cells the whole design has.
+    pub of: usize,
+    /// What was asked for.
+    pub by: Restriction,
+}
+
+/// A parameter and values of it, as text: `depth=1conv,all`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The parameter's name.
+    pub name: String,
+    /// Its values.
+    pub values: Vec<String>,
+}
+
+impl FromStr for Choice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let parts = text.split_once('=').map(|(name, values)| {
+            let values = values.split(',').map(|value| value.trim().to_owned());
+            (name.trim().to_owned(), values.collect::<Vec<_>>())
+        });
+        match parts {
+            Some((name, values)) if !name.is_empty() && values.iter().all(|v| !v.is_empty()) => {
+                Ok(Self { name, values })
+            }
+            _ => Err(Error::invalid(format!(
+                "`{text}` is not of the form NAME=VALUE or NAME=VALUE,VALUE"
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.name, self.values.join(","))
+    }
+}
+
+/// `corpus=mri+depth=1conv,all`, fit for a folder's name.
+pub(crate) fn label<'a>(factors: impl Iterator<Item = &'a Factor>) -> Result<String> {
+    let one = |factor: &Factor| {
+        let levels: Vec<_> = factor.levels.iter().map(Value::to_string).collect();
+        format!("{}={}", factor.name, levels.join(","))
+    };
+    let exact = factors.map(one).collect::<Vec<_>>().join("+");
+    let plain = |c: char| c.is_ascii_alphanumeric() || "=,+.-_".contains(c);
+    let short: String = (exact.chars().take(100))
+        .map(|c| if plain(c) { c } else { '_' })
+        .collect();
+    if short == exact {
+        return Ok(short);
+    }
+    Ok(format!("{short}-{}", &Key::of(&exact)?.as_str()[..8]))
+}
+
+/// What `--seeds` takes: a count (`5` is 0 to 4) or a list (`0,7,9`).
+pub(crate) fn seeds(spec: &Spec, text: &str) -> Result<Choice> {
+    let names: Vec<_> = spec.names(Role::Seed).collect();
+    let [name] = names[..] else {
+        return Err(Error::invalid(format!(
+            "--seeds needs an experiment with one #[seed], and `{}` has {}; use --set NAME=VALUE,..",
+            spec.name,
+            names.len()
+        )));
+    };
+    let values = match text.parse() {
+        Ok(count @ 1u32..) => (0..count).map(|seed| seed.to_string()).collect(),
+        Ok(0) => return Err(Error::invalid("--seeds 0 leaves nothing to run")),
+        Err(_) => text.split(',').map(|seed| seed.trim().to_owned()).collect(),
+    };
+    let name = name.to_owned();
+    Ok(Choice { name, values })
+}
+
+/// The value that a text stands for, of the type that `factor` has.
+///
+/// `among` refuses what the factor does not have already; a text, which may be the name of an
+/// enum's level, is always refused then, because nobody here knows the others.
+pub(crate) fn value(factor: &Factor, text: &str, among: bool) -> Result<Value> {
+    let like = &factor.levels[0];
+    let value = match like {
+        Value::Bool(_) => text.parse().ok().map(Value::Bool),
+        // A parameter that is never below 0 may have no sign.
+        Value::Integer(_) => (text.parse().ok())
+            .filter(|&value: &i128| value >= 0 || factor.levels.iter().any(is_negative))
+            .map(Value::Integer),
+        Value::Float(_) => (text.parse().ok())
+            .filter(|value: &f64| value.is_finite())
+            .map(|value| Value::Float(value + 0.0)),
+        Value::Text(_) => Some(Value::Text(text.to_owned())),
+    };
+    let closed = among || matches!(like, Value::Text(_));
+    match value {
+        Some(value) if !closed || factor.levels.contains(&value) => Ok(value),
+        _ => {
+            let levels: Vec<_> = factor.levels.iter().map(Value::to_string).collect();
+            Err(Error::invalid(format!(
+                "`{}` cannot be `{text}`{}",
+                factor.name,
+                suggestion(text, levels.iter().map(String::as_str), "it is")
+            )))
+        }
+    }
+}
+
+fn is_negative(value: &Value) -> bool {
+    matches!(value, Value::Integer(value) if *value < 0)
+}
+
+/// The factor of this name.
+pub(crate) fn factor<'a>(factors: &'a [Factor], name: &str) -> Result<&'a Factor> {
+    let found = factors.iter().find(|factor| factor.name == name);
+    found.ok_or_else(|| {
+        let names = factors.iter().map(|factor| factor.name);
+        Error::invalid(format!(
+            "nothing that varies is called `{name}`{}",
+            suggestion(name, names, "there is")
+        ))
+    })
+}
+
+/// `; did you mean `depth`?` if something known is close, otherwise what there is.
+fn suggestion<'a>(text: &str, known: impl Iterator<Item = &'a str>, there_is: &str) -> String {
+    let known: Vec<&str> = known.collect();
+    let closeness = |candidate: &&&str| (strsim::jaro_winkler(text, candidate) * 1000.0) as u32;
+    match known.iter().max_by_key(closeness) {
+        Some(near) if closeness(&near) > 750 => format!("; did you mean `{near}`?"),
+        _ => format!("; {there_is} {}", known.join(", ")),
+    }
+}

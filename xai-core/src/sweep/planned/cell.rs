@@ -1,0 +1,179 @@
+//! A cell of a sweep: what determines it, and what the store has of it.
+
+use serde_json::{Value as Json, json};
+
+use super::options::SweepOptions;
+use crate::error::{Error, Result};
+use crate::key::{FIT_CODE, Key, TEST_CODE};
+use crate::sweep::context::{Agreement, Benchmark, Run};
+use crate::sweep::declare::Point;
+use crate::sweep::keep::{MAPS, Manifest, PREDICTIONS, Predictions, SCORES, Scored, Store};
+use crate::sweep::plan::Plan;
+
+/// A point of the design and what is known about it.
+pub(crate) struct PlannedCell {
+    pub point: Point,
+    pub key: Key,
+    pub inputs: Json,
+    pub manifest: Option<Manifest>,
+    /// In a run that computes everything again: the fit that does not count.
+    stale: Option<String>,
+}
+
+impl PlannedCell {
+    /// Whether a file is there and sound.
+    pub fn has(&self, file: &str) -> bool {
+        self.manifest
+            .as_ref()
+            .is_some_and(|manifest| manifest.files.contains_key(file))
+    }
+
+    /// Whether its explanations were scored on what `scored` says.
+    pub fn is_tested(&self, scored: &Scored) -> bool {
+        let manifest = self.manifest.as_ref();
+        let files = self.has(SCORES) && self.has(MAPS);
+        files && manifest.is_some_and(|known| known.scored.as_ref() == Some(scored))
+    }
+
+    /// Looks again: another process may have come further.
+    pub fn refresh(&mut self, store: &Store, warn: impl Fn(String)) {
+        self.manifest = store
+            .find(&self.key, warn)
+            .filter(|found| Some(&found.fit) != self.stale.as_ref());
+    }
+}
+
+/// The cells of a plan with their keys and what the store has of them.
+pub(super) fn cells<R: Run>(
+    plan: &Plan,
+    options: &SweepOptions,
+    benchmark: &R::Benchmark,
+    store: &Store,
+    warn: impl Fn(String),
+) -> Result<Vec<PlannedCell>> {
+    let cell = |point: &Point| {
+        let of_cell = R::at(point).benchmark(benchmark)?;
+        let inputs = Inputs {
+            experiment: plan.name,
+            scale: json!(options.scale),
+            benchmark: <R::Benchmark as Benchmark>::NAME,
+            identity: of_cell.identity(),
+            device: options.devices.kind(),
+            code: FIT_CODE,
+            version: R::FIT_VERSION,
+        }
+        .at(point);
+        let mut cell = PlannedCell {
+            point: point.clone(),
+            key: Key::of(&inputs)?,
+            inputs,
+            manifest: None,
+            stale: None,
+        };
+        cell.refresh(store, &warn);
+        if options.fresh {
+            cell.stale = cell.manifest.take().map(|manifest| manifest.fit);
+        }
+        Ok(cell)
+    };
+    plan.cells.iter().map(cell).collect()
+}
+
+/// What determines a model, beside the values of its cell.
+struct Inputs {
+    experiment: &'static str,
+    scale: Json,
+    benchmark: &'static str,
+    /// Of the benchmark as this cell sees it.
+    identity: Json,
+    device: &'static str,
+    code: u32,
+    version: u32,
+}
+
+impl Inputs {
+    /// What the key of a cell is a hash of. Paths in it are what `--why` calls things by.
+    fn at(&self, point: &Point) -> Json {
+        json!({
+            "experiment": self.experiment,
+            "values": values(point),
+            "scale": self.scale,
+            "benchmark": { "name": self.benchmark, "identity": self.identity },
+            "device": self.device,
+            "code": { "FIT_CODE of xai-core": self.code, "FIT_VERSION": self.version },
+        })
+    }
+}
+
+/// What the winners agree on, from the predictions of these cells.
+///
+/// # Errors
+/// If a file of predictions cannot be read, or a winner has not seen its test set.
+pub(crate) fn agreement(store: &Store, winners: &[&PlannedCell]) -> Result<Agreement> {
+    let mut agreement = Agreement::default();
+    for winner in winners {
+        let path = store.file(&winner.key, PREDICTIONS);
+        let manifest = winner.manifest.as_ref();
+        let test_set = manifest.and_then(|manifest| manifest.test_set.clone());
+        let test_set = test_set
+            .ok_or_else(|| Error::file(&path, "is of no known test set; run with --fresh"))?;
+        agreement.add(test_set, &Predictions::read(&path)?);
+    }
+    Ok(agreement)
+}
+
+/// What the scores of all winners depend on, beside the model of each.
+pub(crate) fn scored<R: Run>(benchmark: &R::Benchmark, agreement: &Agreement) -> Result<Scored> {
+    Ok(Scored {
+        images: agreement.key()?,
+        explained: benchmark.explained(),
+        code: [TEST_CODE, R::TEST_VERSION],
+    })
+}
+
+/// The values by name.
+pub(crate) fn values(point: &Point) -> Json {
+    point
+        .values()
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), json!(value)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::declare::{Scale, Value};
+
+    /// Everything that a fit depends on changes its key.
+    #[test]
+    fn a_key_changes_with_what_determines_the_result() {
+        let inputs = || Inputs {
+            experiment: "toy",
+            scale: json!("smoke"),
+            benchmark: "bars",
+            identity: json!({ "images": 100, "files": "a hash" }),
+            device: "flex",
+            code: 1,
+            version: 1,
+        };
+        let point = |rate| Point::origin(Scale::Smoke).with("rate", Value::Float(rate));
+        let key = |inputs: &Inputs, rate| Key::of(&inputs.at(&point(rate))).unwrap();
+        let whole = key(&inputs(), 0.1);
+        assert_eq!(key(&inputs(), 0.1), whole);
+        assert_ne!(key(&inputs(), 0.1 + f64::EPSILON), whole);
+
+        let changed = |change: fn(&mut Inputs)| {
+            let mut inputs = inputs();
+            change(&mut inputs);
+            key(&inputs, 0.1) != whole
+        };
+        assert!(changed(|inputs| inputs.experiment = "other"));
+        assert!(changed(|inputs| inputs.scale = json!("desk")));
+        assert!(changed(|inputs| inputs.benchmark = "discs"));
+        assert!(changed(|inputs| inputs.identity["images"] = json!(101)));
+        assert!(changed(|inputs| inputs.device = "cuda"));
+        assert!(changed(|inputs| inputs.code += 1));
+        assert!(changed(|inputs| inputs.version += 1));
+    }
+}

@@ -1,0 +1,5 @@
+//! What a finished sweep holds: results with their parameters as the experiment's own struct.
+
+mod results;
+
+pub use results::{Cell, CellResult, Results, SweepResult, Tested, results, results_in};

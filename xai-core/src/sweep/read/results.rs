@@ -1,0 +1,249 @@
+//! What a finished sweep holds, in memory: what tables and figures are made from.
+//!
+//! For analysis in Rust, [`results`] gives the cells back with their parameters as the experiment's own struct.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::attribution::Shown;
+use crate::error::{Error, Result};
+use crate::key::Key;
+use crate::metrics::Scores;
+use crate::sweep::declare::{Experiment, Scale, Value};
+use crate::sweep::keep::{
+    MAPS, MODEL, Manifest, PLAN, PREDICTIONS, Predictions, Reference, SCORES, Store, read_maps,
+    read_references, read_scores,
+};
+use crate::sweep::plan::{Absence, Plan, Restriction};
+use crate::training::{Epoch, Validation};
+
+/// One winner of the selection: a point of the design and what was measured there.
+#[derive(Clone, Debug)]
+pub struct CellResult {
+    /// The parameters in the order of their declaration: name and the level's name (`("depth", "3conv")`).
+    pub values: Vec<(String, String)>,
+    /// Accuracy on the validation set, by which the cell was selected.
+    pub validation_accuracy: f64,
+    /// Accuracy on the whole test set.
+    pub test_accuracy: f64,
+    /// Scores of its explanations.
+    pub scores: Scores,
+    /// The file of some of its heat maps, for [`read_maps`]; `None` in a result that was not run.
+    pub maps: Option<PathBuf>,
+}
+
+/// The result of a sweep.
+#[derive(Clone, Debug)]
+pub struct SweepResult {
+    /// The experiment's name in snake case, e.g. `fig4_best`.
+    pub name: String,
+    /// The names of the reported factors (`#[axis]`), in order of declaration, each with its levels' names in order.
+    pub axes: Vec<(String, Vec<String>)>,
+    /// The winners.
+    pub cells: Vec<CellResult>,
+    /// The references.
+    pub references: Vec<Reference>,
+    /// The file of some of their heat maps, for [`read_maps`]; `None` in a result that was not run.
+    pub reference_maps: Option<PathBuf>,
+    /// The names of the benchmark's classes, in the order of their numbers.
+    pub classes: Vec<String>,
+}
+
+/// What the last run of an experiment left on disk.
+#[derive(Clone, Debug)]
+pub struct Results<E> {
+    /// The fitted cells, in the order of the plan.
+    pub cells: Vec<Cell<E>>,
+    /// The cells that are not fitted yet.
+    pub unfinished: Vec<E>,
+    /// The references; none before the run is finished.
+    pub references: Vec<Reference>,
+    /// How large the run was.
+    pub scale: Scale,
+}
+
+impl<E> Results<E> {
+    /// The cells that the selection chose, with their results on the test set.
+    pub fn winners(&self) -> impl Iterator<Item = (&Cell<E>, &Tested)> {
+        let cells = self.cells.iter();
+        cells.filter_map(|cell| Some((cell, cell.tested.as_ref()?)))
+    }
+}
+
+/// One training.
+#[derive(Clone, Debug)]
+pub struct Cell<E> {
+    /// The experiment's struct with the values of this cell.
+    pub parameters: E,
+    /// The result by which cells are selected.
+    pub validation: Validation,
+    /// How the training went, an entry an epoch.
+    pub history: Vec<Epoch>,
+    /// What the test set showed; of winners only.
+    pub tested: Option<Tested>,
+    /// Where the model is, as the experiment's [`Model`](super::Model) saved it.
+    pub model: PathBuf,
+}
+
+/// What a winner did on the test set.
+#[derive(Clone, Debug)]
+pub struct Tested {
+    /// The share of the test images that it classifies correctly.
+    pub accuracy: f64,
+    /// What it says about each test image.
+    pub predictions: Predictions,
+    /// The scores of its explanations, a row an image, method and metric.
+    pub scores: Scores,
+    maps: PathBuf,
+}
+
+impl Tested {
+    /// A few of the images that were explained, with the heat maps that were scored.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is damaged.
+    pub fn shown(&self) -> Result<Vec<Shown>> {
+        read_maps(&self.maps)
+    }
+}
+
+/// What the last run of an experiment left in the folder `runs`.
+///
+/// ```no_run
+/// # use xai_core::prelude::*;
+/// # #[experiment] struct Fig4Best { #[axis] corpus: Corpus }
+/// for (cell, tested) in xai_core::results::<Fig4Best>()?.winners() {
+///     let best = tested.scores.iter().map(|score| score.value).fold(0.0, f64::max);
+///     println!("{:?}: accuracy {:.3}, best score {best:.3}", cell.parameters.corpus, tested.accuracy);
+/// }
+/// # Ok::<(), xai_core::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`results_in`].
+pub fn results<E: Experiment>() -> Result<Results<E>> {
+    results_in(Path::new("runs").join(E::spec().name))
+}
+
+/// The same from another folder: one that holds a `plan.json`, such as `/data/runs/fig4_best` or that of
+/// a restricted run, `runs/fig4_best/partial/corpus=mri`.
+///
+/// # Errors
+/// If there is no run, it is one of another design than `E` has now, or a file is damaged.
+pub fn results_in<E: Experiment>(folder: impl AsRef<Path>) -> Result<Results<E>> {
+    let folder = folder.as_ref();
+    let path = folder.join(PLAN);
+    let text = std::fs::read(&path).map_err(|error| {
+        Error::file(
+            &path,
+            format!("{error}; run the experiment first, or give the folder of its run"),
+        )
+    })?;
+    let kept: Kept = serde_json::from_slice(&text).map_err(|error| {
+        Error::file(
+            &path,
+            format!("is damaged or of another version ({error}); run the experiment again"),
+        )
+    })?;
+    // The design is laid out anew: it knows the types, which JSON does not.
+    let spec = E::spec();
+    let (by, part) = kept
+        .restricted
+        .map_or_else(Default::default, |part| (part.by, Some(part.label)));
+    let absent = |name: &str, value: &Value| {
+        let value = value.to_string();
+        let mut absent = kept.absent.iter();
+        let absence = absent.find(|absence| absence.parameter == name && absence.value == value);
+        absence.map(|absence| absence.reason.clone())
+    };
+    let plan = Plan::restricted(&spec, kept.scale, &absent, &by)?;
+    let known = kept.cells.iter().map(|cell| &cell.cell);
+    if kept.experiment != spec.name
+        || !known.eq(&plan
+            .cells
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>())
+    {
+        return Err(Error::file(
+            &path,
+            format!(
+                "is a run of another design than `{}` has now; run the experiment again",
+                spec.name
+            ),
+        ));
+    }
+    // `<out>/<experiment>`, and `<out>/<experiment>/partial/<label>` of a restricted run.
+    let root = match part {
+        Some(_) => folder.join("../.."),
+        None => folder.to_owned(),
+    };
+    let out = root.join("..");
+    let mut store = Store::at(root, out.join(".stages"));
+    if let Some(label) = part {
+        store = store.restricted(&label);
+    }
+    let mut results = Results {
+        cells: Vec::new(),
+        unfinished: Vec::new(),
+        references: Vec::new(),
+        scale: kept.scale,
+    };
+    for (point, kept) in plan.cells.iter().zip(&kept.cells) {
+        let parameters = E::at(point);
+        match store.find(&kept.key, |_| ()) {
+            Some(manifest) => results
+                .cells
+                .push(cell(parameters, &manifest, kept.winner, &store)?),
+            None => results.unfinished.push(parameters),
+        }
+    }
+    if let Some(stage) = kept.baselines {
+        results.references = read_references(&store.stages().join(stage))?;
+    }
+    Ok(results)
+}
+
+fn cell<E>(parameters: E, manifest: &Manifest, winner: bool, store: &Store) -> Result<Cell<E>> {
+    let tested = match (winner, manifest.test_accuracy) {
+        (true, Some(accuracy)) => Some(Tested {
+            accuracy,
+            predictions: Predictions::read(&store.file(&manifest.key, PREDICTIONS))?,
+            scores: read_scores(&store.file(&manifest.key, SCORES))?,
+            maps: store.file(&manifest.key, MAPS),
+        }),
+        _ => None,
+    };
+    Ok(Cell {
+        parameters,
+        validation: manifest.validation,
+        history: manifest.history.clone(),
+        tested,
+        model: store.file(&manifest.key, MODEL),
+    })
+}
+
+/// What of `plan.json` is read again.
+#[derive(Deserialize)]
+struct Kept {
+    experiment: String,
+    scale: Scale,
+    restricted: Option<KeptPart>,
+    absent: Vec<Absence>,
+    cells: Vec<KeptCell>,
+    baselines: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct KeptPart {
+    label: String,
+    by: Restriction,
+}
+
+#[derive(Deserialize)]
+struct KeptCell {
+    key: Key,
+    cell: String,
+    winner: bool,
+}

@@ -1,0 +1,51 @@
+//! What happened to one cell, in a file: what a person needs when the cell failed.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::error::{Error, Result};
+
+/// The log of a cell: lines with the seconds since it was opened.
+pub(crate) struct Log {
+    path: PathBuf,
+    start: Instant,
+    file: Mutex<File>,
+}
+
+impl Log {
+    /// Opens the log, behind what is there unless it is to be `new`.
+    pub fn open(path: &Path, new: bool) -> Result<Self> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
+        }
+        let mut how = File::options();
+        match new {
+            true => how.write(true).truncate(true),
+            false => how.append(true),
+        };
+        let file = how
+            .create(true)
+            .open(path)
+            .map_err(|error| Error::file(path, error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            start: Instant::now(),
+            file: Mutex::new(file),
+        })
+    }
+
+    /// Adds a line. A log that cannot be written is no reason to lose the cell.
+    pub fn line(&self, text: &str) {
+        let seconds = self.start.elapsed().as_secs_f64();
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = file.write_all(format!("{seconds:9.1} s  {text}\n").as_bytes());
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}

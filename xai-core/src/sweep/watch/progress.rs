@@ -1,0 +1,157 @@
+//! What a person sees while a sweep runs, and how they stop it.
+
+use std::fmt::Write;
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{
+    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
+
+use serde_json::Value as Json;
+
+use super::log::Log;
+use crate::error::{Error, Result};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Makes Ctrl-C stop the sweep at the next safe point instead of killing the process; a second one
+/// stops it at once, which only costs what the cells under way have computed.
+pub fn catch_interrupt() {
+    // Fails only if a handler is there already, which then is this one or the host program's own.
+    let _ = ctrlc::set_handler(|| match INTERRUPTED.swap(true, Ordering::Relaxed) {
+        false => eprintln!("stopping at the next safe point; press Ctrl-C again to stop at once"),
+        true => std::process::exit(130),
+    });
+}
+
+/// A safe point to stop at.
+///
+/// # Errors
+/// [`Error::Interrupted`] after Ctrl-C.
+pub fn check_interrupt() -> Result<()> {
+    match INTERRUPTED.load(Ordering::Relaxed) {
+        true => Err(Error::Interrupted),
+        false => Ok(()),
+    }
+}
+
+/// Where progress goes: bars on a terminal, a line a finished cell elsewhere, or nothing.
+#[derive(Clone)]
+pub struct Reporter {
+    bars: MultiProgress,
+    lines: bool,
+    quiet: bool,
+    json: bool,
+}
+
+impl Reporter {
+    /// Reports to stderr, unless `quiet`. Stdout has text for people, or, with `json`, events for programs.
+    pub fn new(quiet: bool, json: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let target = if quiet || !terminal {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
+        Self {
+            bars: MultiProgress::with_draw_target(target),
+            lines: !quiet && !terminal,
+            quiet,
+            json,
+        }
+    }
+
+    /// A bar of `len` steps.
+    pub(crate) fn bar(&self, len: usize, label: &str, log: Option<Arc<Log>>) -> Progress {
+        let template = "{msg:24} {wide_bar} {pos}/{len} {elapsed} (left: {left})";
+        let style = ProgressStyle::with_template(template)
+            .expect("our own template")
+            .with_key("left", |state: &ProgressState, text: &mut dyn Write| {
+                // Nothing is known before the first step; indicatif would say 0 s.
+                let _ = match state.pos() {
+                    0 => text.write_str("?"),
+                    _ => write!(text, "{:#}", HumanDuration(state.eta())),
+                };
+            });
+        let bar = self.bars.add(
+            ProgressBar::new(len as u64)
+                .with_style(style)
+                .with_message(label.to_owned()),
+        );
+        bar.tick();
+        if !self.lines && !self.quiet {
+            bar.enable_steady_tick(Duration::from_secs(1)); // time goes on within a step
+        }
+        Progress {
+            bar,
+            log: log.map(|log| (log, Mutex::default())),
+        }
+    }
+
+    /// Says that a cell is finished; on a terminal the bar says it.
+    pub fn finished(&self, line: &str) {
+        if self.lines {
+            eprintln!("{line}");
+        }
+    }
+
+    /// Says something that must not be missed, above the bars.
+    pub fn warn(&self, line: &str) {
+        self.bars.suspend(|| eprintln!("{line}"));
+    }
+
+    /// Writes to stdout above the bars, unless quiet.
+    pub fn print(&self, text: &str) {
+        if !self.quiet && !self.json {
+            self.bars.suspend(|| print!("{text}"));
+        }
+    }
+
+    /// Writes an event for programs to stdout, a line of JSON, if they are asked for.
+    pub fn event(&self, event: impl FnOnce() -> Json) {
+        if self.json {
+            self.bars.suspend(|| println!("{}", event()));
+        }
+    }
+}
+
+/// A bar that is gone when this is dropped. Threads may share it.
+pub struct Progress {
+    bar: ProgressBar,
+    /// The log of the cell that this is about, and when it was last told.
+    log: Option<(Arc<Log>, Mutex<Option<Instant>>)>,
+}
+
+impl Progress {
+    /// One step is done. This is a safe point to stop at.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] after Ctrl-C: hand it on.
+    pub fn tick(&self) -> Result<()> {
+        self.bar.inc(1);
+        if let Some((log, told)) = &self.log {
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            let (at, len) = (self.bar.position(), self.bar.length().unwrap_or(0));
+            // A line a second at most, and the last one.
+            if at == len || told.is_none_or(|last| last.elapsed() >= Duration::from_secs(1)) {
+                *told = Some(Instant::now());
+                log.line(&format!("{}: {at} of {len}", self.bar.message()));
+            }
+        }
+        check_interrupt()
+    }
+
+    /// Changes the label, e.g. to `epoch 3: 91 %`.
+    pub fn label(&self, text: impl Into<String>) {
+        self.bar.set_message(text.into());
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
