@@ -96,7 +96,7 @@ struct EngineArgs {
     /// Print the plan, what is there of it and what the rest will cost, and stop
     #[arg(long, help_heading = "What to print")]
     plan: bool,
-    /// Say why a cell is computed again, and stop. A cell is called by its values (corpus=mri depth=all)
+    /// Say why a cell is computed again, and stop. A cell is called by its values (group=a depth=all)
     /// or by the beginning of its key
     #[arg(long, value_name = "CELL", num_args = 1.., conflicts_with = "plan", help_heading = "What to print")]
     why: Vec<String>,

@@ -3,13 +3,12 @@
 use burn::tensor::TensorData;
 use ndarray::{Array4, Axis};
 
-use super::batch::one_hot;
 use super::engine::propagate;
 use super::images::{Images, Targets};
 use super::methods::gauss_legendre;
 use super::rules::Gradient;
 use super::shapes::shapes;
-use super::trace::Trace;
+use super::trace::{Trace, one_hot};
 use crate::device::{DeviceChoice, Tensor};
 use crate::error::{Error, Result};
 use crate::network::Network;

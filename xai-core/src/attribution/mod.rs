@@ -19,9 +19,11 @@ mod images;
 mod layer;
 pub mod lrp;
 mod memory;
+mod method;
 pub mod methods;
 mod model;
 mod panel;
+mod rows;
 pub mod rules;
 mod segments;
 mod shapes;
@@ -38,13 +40,14 @@ pub use layer::{
     internal_influence, layer_activation, layer_conductance, layer_gradient_x_activation,
 };
 pub use memory::Memory;
+pub use method::{Explain, Method};
 pub use methods::{
     Deconvolution, DeepLift, DeepLiftShap, ExpectedGradients, FeatureAblation, GradCam,
     GradientShap, GuidedBackprop, GuidedGradCam, InputXGradient, IntegratedGradients, Intensity,
     KernelShap, Laplace, Lime, Lrp, LrpComposite, Occlusion, Rise, Saliency, ShapleyValueSampling,
     SmoothGrad, Sobel,
 };
-pub use model::{Differentiable, Explain, Explainable, Layered, Method, NoModel, Predict};
+pub use model::{Differentiable, Explainable, Layered, NoModel, Predict};
 pub use panel::{Map, Panel};
 pub use rules::Rule;
 pub use segments::{Parts, Segments};

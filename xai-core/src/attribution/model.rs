@@ -1,4 +1,4 @@
-//! What a method is, and what it may ask of a model.
+//! What a method may ask of a model.
 //!
 //! | A model that | is | and can be explained by |
 //! |---|---|---|
@@ -9,48 +9,13 @@
 //!
 //! Each kind is also all that stand below it.
 
+use super::engine::propagate;
 use super::rules::Gradient;
 use super::shapes::{shapes, traced_values};
-use super::trace::{self, Trace};
-use super::{Batch, batch::one_hot, propagate};
+use super::trace::{self, Trace, one_hot};
 use crate::device::{Device, Tensor};
 use crate::error::Result;
 use crate::network::Network;
-
-/// An attribution method.
-pub trait Method {
-    /// The name in snake case, as in files and score rows, e.g. `integrated_gradients`.
-    fn name(&self) -> &'static str;
-}
-
-/// A method that can explain models of type `M`.
-///
-/// What it needs of the model stands in the bounds of the implementation:
-/// `impl<M: Layered> Explain<M> for Lrp` walks back through layers, `impl<M: Predict> Explain<M> for
-/// Occlusion` asks for scores, and `impl<M> Explain<M> for Sobel` does not look at the model.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot explain a `{M}`",
-    label = "this method does not know what to do with a `{M}`",
-    note = "an edge filter explains anything (`NoModel` too), a perturbation method needs `M: Predict`, a gradient method `M: Differentiable`, other methods `M: Layered`"
-)]
-pub trait Explain<M>: Method {
-    /// The signed attribution `[n, c, h, w]` of each image of the batch to its target class.
-    /// Methods that do not look into the model may give as many channels as the images have.
-    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>>;
-}
-
-/// A method chosen at run time is a method as well.
-impl<M> Method for Box<dyn Explain<M>> {
-    fn name(&self) -> &'static str {
-        (**self).name()
-    }
-}
-
-impl<M> Explain<M> for Box<dyn Explain<M>> {
-    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
-        (**self).attribute(batch)
-    }
-}
 
 /// What a [`Panel`](super::Panel) takes as its model: any of the kinds in this module, and [`NoModel`].
 /// What it says helps to plan; the defaults are right for a model of which nothing is known.
@@ -85,7 +50,7 @@ pub trait Explainable {
     }
 
     /// About how many bytes an image `[channels, h, w]` takes on its way through the model and back:
-    /// batches are as large as memory allows. Unless known, 4 KiB a value, twice what a VGG-16 takes.
+    /// batches are as large as memory allows. Unless known, 4 KiB a value, twice what a deep convolutional network takes.
     fn bytes(&self, [c, h, w]: [usize; 3]) -> usize {
         4096 * c * h * w
     }

@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 
-use super::batch::for_each;
+use super::rows::for_each;
 use super::trace::{Step, Trace};
 use crate::device::Tensor;
 use crate::network::{Activation, Layer, ops};
@@ -188,7 +188,7 @@ fn difference(values: &Tensor<4>, reference: &Tensor<4>) -> Tensor<4> {
 /// The rescale rule as Captum 0.6 to 0.9 applies it, which is not complete.
 ///
 /// Of two neighbours out of {ReLU, another activation, MaxPool} the first one does not see what the second one's rule
-/// made of the flow, but what the second one's gradient would have made of it. Every block of a VGG
+/// made of the flow, but what the second one's gradient would have made of it. Every block of a plain convolutional network
 /// ends in such a pair. As the gradients of image and reference differ there, both flow: the rule
 /// wants a [`Trace::beside`] whose first half are the images, the second their references. Captum
 /// knows no rule for GELU and takes its gradient.

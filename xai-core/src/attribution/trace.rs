@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 
-use super::batch::for_each;
+use burn::tensor::TensorData;
+
+use super::rows::for_each;
 use crate::device::Tensor;
 use crate::network::ops::{self, IntTensor};
 use crate::network::{Layer, Masks};
@@ -311,4 +313,16 @@ impl<'a> Step<'a> {
             }
         }
     }
+}
+
+/// 1 at each row's target, 0 elsewhere, in the shape of the trace's output: what a gradient of the
+/// targets' scores starts from.
+pub(super) fn one_hot(trace: &Trace<'_>, targets: &[usize]) -> Tensor<4> {
+    let [n, classes, ..] = trace.output().dims();
+    let mut values = vec![0.0f32; n * classes];
+    for (row, &target) in targets.iter().enumerate() {
+        values[row * classes + target] = 1.0;
+    }
+    let data = TensorData::new(values, [n, classes, 1, 1]);
+    Tensor::from_data(data, &trace.output().device())
 }

@@ -1,39 +1,8 @@
-//! The masks of dropout, in training and where it stays on afterwards.
+//! Dropout that stays on after training.
 
-use burn::tensor::TensorData;
-use rand::Rng;
-use rand_chacha::ChaCha8Rng;
-
-use super::{Layer, Network};
-use crate::device::{Device, Tensor};
+use super::layers::{Layer, Network};
+use super::masks::Masks;
 use crate::random;
-
-/// `count` values of a mask: 0 with probability `rate`, else 1 / (1 - rate), which keeps the mean.
-pub(crate) fn mask(rate: f64, count: usize, rng: &mut impl Rng) -> Vec<f32> {
-    let keep = 1.0 - rate;
-    let value = |kept| if kept { 1.0 / keep as f32 } else { 0.0 };
-    (0..count).map(|_| value(rng.random_bool(keep))).collect()
-}
-
-/// The masks of a pass through a network whose dropout is [active](Network::with_active_dropout).
-///
-/// Each row of the pass has a stream of its own, from which its masks are drawn layer after layer. So a
-/// row's masks depend on its name alone, not on the batch that it is in.
-#[derive(Debug)]
-pub struct Masks {
-    rows: Vec<ChaCha8Rng>,
-}
-
-impl Masks {
-    /// The mask of the next dropout, for its input of the shape `[rows, c, h, w]`.
-    pub(crate) fn next(&mut self, rate: f64, shape: [usize; 4], device: &Device) -> Tensor<4> {
-        let [rows, c, h, w] = shape;
-        assert_eq!(rows, self.rows.len(), "one stream of masks a row");
-        let rows = self.rows.iter_mut();
-        let values: Vec<f32> = rows.flat_map(|rng| mask(rate, c * h * w, rng)).collect();
-        Tensor::from_data(TensorData::new(values, shape), device)
-    }
-}
 
 impl Network {
     /// The network with dropout that stays on after training: the public code's
@@ -72,7 +41,7 @@ impl Network {
         let seed = self.active_dropout?;
         let stream = |row| random::stream(seed, &format!("dropout/{}", name(row)));
         let rows = (0..rows).map(stream).collect();
-        Some(Masks { rows })
+        Some(Masks::new(rows))
     }
 
     /// How many layers from the first on are one affine map, the same for every row of a pass.

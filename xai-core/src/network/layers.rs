@@ -2,7 +2,7 @@
 
 use super::activation::Activation;
 use super::conv::Conv2d;
-use super::dropout::Masks;
+use super::masks::Masks;
 use super::ops::{self, Window};
 use crate::device::{Device, Tensor};
 

@@ -164,7 +164,7 @@ impl Figure {
     }
 }
 
-/// The levels that make a series: "MRI", or "MRI, 64 px" where there are more axes.
+/// The levels that make a series: "a", or "a, 64 px" where there are more axes.
 fn series_name(summary: &Summary, along: Option<usize>, key: &[usize]) -> String {
     let axes = summary
         .axes

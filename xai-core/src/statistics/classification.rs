@@ -7,7 +7,7 @@ use super::correlation::{normal_quantile, ranks};
 use crate::error::{Error, Result};
 use crate::metrics::{Auprc, Auroc, Metric};
 
-/// Images by true and predicted class. Class 1 (irregular lesions) is the positive one.
+/// Images by true and predicted class. Class 1 is the positive one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Confusion {
     /// Positive ones that were found.

@@ -17,8 +17,6 @@ use crate::device::{Device, Tensor};
 use crate::network::Network;
 use crate::random;
 
-pub(super) use passes::one_hot;
-
 /// A batch of images, and what is known about the model's way with them.
 ///
 /// Passes through the model are made when a method first asks for them and kept for the others.
@@ -165,14 +163,5 @@ impl<'a, M: Explainable> Batch<'a, M> {
             passes: self.passes.clone(),
             baseline: self.baseline.clone(),
         })
-    }
-}
-
-/// `values` of each of `images`, of which there may be one for all. (Repeated, as Burn's CPU backend
-/// is some 20 times slower where it broadcasts.)
-pub(super) fn for_each(values: &Tensor<4>, images: usize) -> Tensor<4> {
-    match values.dims()[0] {
-        1 => values.clone().repeat_dim(0, images),
-        _ => values.clone(),
     }
 }

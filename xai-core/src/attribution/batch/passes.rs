@@ -1,12 +1,11 @@
 //! A batch's gradients, and its passes through a model that shows its layers.
 
-use burn::tensor::TensorData;
-
-use super::{Batch, for_each};
+use super::Batch;
 use crate::attribution::engine::propagate;
 use crate::attribution::model::{Differentiable, Layered};
+use crate::attribution::rows::for_each;
 use crate::attribution::rules::Gradient;
-use crate::attribution::trace::Trace;
+use crate::attribution::trace::{Trace, one_hot};
 use crate::device::Tensor;
 use crate::error::{Error, Result};
 use crate::network::{Masks, Network};
@@ -136,16 +135,4 @@ impl<'a, M: Layered> Batch<'a, M> {
         let trace = self.trace();
         trace.output().clone() * one_hot(trace, self.targets)
     }
-}
-
-/// 1 at each row's target, 0 elsewhere, in the shape of the trace's output: what a gradient of the
-/// targets' scores starts from.
-pub(in crate::attribution) fn one_hot(trace: &Trace<'_>, targets: &[usize]) -> Tensor<4> {
-    let [n, classes, ..] = trace.output().dims();
-    let mut values = vec![0.0f32; n * classes];
-    for (row, &target) in targets.iter().enumerate() {
-        values[row * classes + target] = 1.0;
-    }
-    let data = TensorData::new(values, [n, classes, 1, 1]);
-    Tensor::from_data(data, &trace.output().device())
 }

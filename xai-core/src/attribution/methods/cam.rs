@@ -2,8 +2,8 @@
 
 use burn::tensor::{Int, TensorData};
 
-use crate::attribution::batch::one_hot;
 use crate::attribution::rules::{Gradient, Guided};
+use crate::attribution::trace::one_hot;
 use crate::attribution::{Batch, Explain, Layered, Method, propagate};
 use crate::device::{Backend, Tensor};
 use crate::error::{Error, Result};

@@ -1,7 +1,7 @@
 //! Methods of one backward pass whose rules differ from the gradient in the ReLU alone, or not at all.
 
-use crate::attribution::batch::one_hot;
 use crate::attribution::rules::{Deconvolve, Guided, Rule};
+use crate::attribution::trace::one_hot;
 use crate::attribution::{Batch, Differentiable, Explain, Layered, Method, propagate};
 use crate::device::Tensor;
 use crate::error::Result;

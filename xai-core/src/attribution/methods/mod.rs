@@ -110,7 +110,7 @@ const ALIKE: [(&str, &str, &str); 2] = [
     (
         "deep_lift",
         "deep_lift_captum",
-        "they are one method, with and without Captum's defect",
+        "they are one method, with and without Captum's fault",
     ),
 ];
 

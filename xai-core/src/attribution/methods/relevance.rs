@@ -3,8 +3,8 @@
 use burn::tensor::TensorData;
 use ndarray::{Array4, Axis};
 
-use crate::attribution::batch::one_hot;
 use crate::attribution::rules::{LrpEpsilon, Rescale, RescaleCaptum};
+use crate::attribution::trace::one_hot;
 use crate::attribution::{Batch, Explain, Layered, Method, Trace, propagate};
 use crate::device::Tensor;
 use crate::error::{Error, Result};
@@ -79,7 +79,7 @@ impl<M: Layered> Explain<M> for DeepLift {
     }
 }
 
-/// [`DeepLift`] with the defect of Captum 0.6 to 0.9, to compare with results that have it.
+/// [`DeepLift`] with the fault of Captum 0.6 to 0.9, to compare with results that have it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DeepLiftCaptum;
 

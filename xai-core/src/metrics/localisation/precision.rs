@@ -10,8 +10,8 @@ use crate::metrics::{Metric, check};
 /// (Oliveira et al. 2024, "explanation performance"). 1 is a map whose top pixels are the truth.
 ///
 /// Exactly k pixels are taken: of equal values the one that comes first in row-major order (top left
-/// first) wins, as with a stable sort. The paper's code takes fewer where values are equal (its
-/// defect D10). An empty truth has no precision (`None`); of a truth of all pixels it is 1.
+/// first) wins, as with a stable sort. The public code of that paper takes fewer where values are equal
+/// (see `PrecisionAsPublished`). An empty truth has no precision (`None`); of a truth of all pixels it is 1.
 ///
 /// Chance level: |truth| / pixels, the expected share when any k pixels are equally likely.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

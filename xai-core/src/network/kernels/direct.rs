@@ -4,15 +4,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::shape::{GROUP_FLOATS, Shape, pad, tap_offsets};
+use super::shape::{BLOCK, GROUP_FLOATS, RUN, Shape, pad, tap_offsets};
 use crate::network::lanes::{LANES, Lanes, dispatch};
 
 /// Output channels held in registers.
 pub(super) const OUT: usize = 8;
-/// Vectors of positions held in registers.
-const RUN: usize = 3;
-/// Positions computed at a time.
-pub(super) const BLOCK: usize = RUN * LANES;
 
 /// The weights of [`conv`] in the order in which it reads them: `[out / OUT][in][tap][OUT]`.
 pub(in crate::network) fn pack(

@@ -2,7 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::direct::BLOCK;
+use crate::network::lanes::LANES;
+
+/// Vectors of positions held in registers.
+pub(super) const RUN: usize = 3;
+/// Positions computed at a time.
+pub(super) const BLOCK: usize = RUN * LANES;
 
 /// Padded input of one group of images, in numbers: what a core's second-level cache holds.
 pub(super) const GROUP_FLOATS: usize = 128 * 1024;

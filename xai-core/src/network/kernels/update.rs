@@ -3,7 +3,8 @@
 
 use rayon::prelude::*;
 
-use super::direct::{BLOCK, OUT, correlate, pack};
+use super::direct::{OUT, correlate, pack};
+use super::shape::BLOCK;
 
 /// Numbers that a thread takes at a time.
 const CHUNK: usize = 1 << 14;

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::points::from_points;
+use super::scratch::Scratch;
+use super::sizes::{POINTS, TILE};
 use super::tiles::{Layout, Run};
-use super::{POINTS, Scratch, TILE};
 use crate::network::kernels::Shape;
 use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at};
 

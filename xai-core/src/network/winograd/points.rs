@@ -1,6 +1,6 @@
 //! Polynomials to their values at the points, and back.
 
-use super::{A, B, H, POINTS, TILE};
+use super::sizes::{A, B, H, POINTS, TILE};
 use crate::network::lanes::Lanes;
 
 /// B^T d.

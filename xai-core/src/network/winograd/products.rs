@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
+use super::scratch::Scratch;
+use super::sizes::{AHEAD, OUT, POINTS, PRODUCTS, TURNED};
 use super::tiles::{Block, Layout};
 use super::weights::Weights;
-use super::{AHEAD, OUT, POINTS, PRODUCTS, Scratch, TURNED};
 use crate::network::kernels::Shape;
 use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut, prefetch};
 

@@ -1,9 +1,16 @@
-use super::input::transform_inputs_with;
-use super::output::transform_products_with;
-use super::products::multiply_with;
+use super::conv::*;
+use super::input::{transform_inputs, transform_inputs_with};
+use super::output::{Finish, Output, transform_products, transform_products_with};
+use super::products::{multiply, multiply_with};
+use super::scratch::Scratch;
+use super::sizes::*;
+use super::tiles::Layout;
 use super::tiles::{Block, Run};
 use super::*;
+use crate::network::kernels::Shape;
 use crate::network::kernels::{self, numbers};
+use crate::network::lanes::LANES;
+use crate::network::region::Region;
 
 pub(super) fn shapes() -> impl Iterator<Item = Shape> {
     let sizes = [

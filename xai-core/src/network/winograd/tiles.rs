@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{INPUT_FLOATS, OUTPUTS, PRODUCTS, TILE, TILES};
+use super::sizes::{INPUT_FLOATS, OUTPUTS, PRODUCTS, TILE, TILES};
 use crate::network::kernels::Shape;
 use crate::network::lanes::LANES;
 use crate::network::region::Region;

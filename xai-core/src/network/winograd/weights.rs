@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{A, B, H, OUT, POINTS, PRODUCTS};
+use super::sizes::{A, B, H, OUT, POINTS, PRODUCTS};
 use crate::network::lanes::{LANES, Lanes, dispatch};
 
 /// The weights of a convolution at the points.

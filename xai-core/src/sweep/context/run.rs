@@ -28,7 +28,7 @@ pub trait Run: Experiment {
     /// Raise this when a change to [`Run::test`] or [`Run::references`] changes its result: models are kept.
     const TEST_VERSION: u32 = 1;
 
-    /// The benchmark of this cell: the run's own unless this is written, such as one with a defect that is an axis.
+    /// The benchmark of this cell: the run's own unless this is written, such as one whose images differ along an axis.
     /// Fitting, predicting and testing see it. Its [`identity`](Benchmark::identity) is part of the cell's key.
     ///
     /// # Errors

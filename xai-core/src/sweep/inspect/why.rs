@@ -14,7 +14,7 @@ use crate::sweep::watch::Reporter;
 
 /// Answers `--why`: what is there of the cells that `which` names, and what is missing for which reason.
 ///
-/// A cell is named by the beginning of its key or by values, such as `corpus=mri depth=all`.
+/// A cell is named by the beginning of its key or by values, such as `group=a depth=all`.
 ///
 /// # Errors
 /// If no cell of the plan has that name.

@@ -99,7 +99,7 @@ pub struct Predictions {
     pub class: Vec<u8>,
     /// The predicted ones.
     pub predicted: Vec<u8>,
-    /// The probability of class 1 (in the benchmark: irregular lesions).
+    /// The probability of class 1.
     pub probability: Vec<f64>,
 }
 

@@ -12,7 +12,7 @@ use crate::sweep::declare::{Parameter, Point, Scale, Spec, Value};
 /// Cells that were left out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Skipped {
-    /// The values that decided, e.g. `corpus=mri depth=all`.
+    /// The values that decided, e.g. `group=a depth=all`.
     pub at: String,
     /// Why.
     pub reason: String,
@@ -279,7 +279,7 @@ fn values(parameter: &Parameter, point: &Point, set: &[(&str, Vec<Value>)]) -> R
     Ok(values)
 }
 
-/// `corpus=mri depth=all`: the named parameters at a point.
+/// `group=a depth=all`: the named parameters at a point.
 pub(crate) fn part(point: &Point, names: &[&str]) -> String {
     let one = |name: &&str| format!("{name}={}", part_value(point, name));
     names.iter().map(one).collect::<Vec<_>>().join(" ")

@@ -23,7 +23,7 @@ pub struct Restriction {
 /// That a plan is not the whole design.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Restricted {
-    /// What it is, e.g. `corpus=mri+depth=1conv,all`; also the name of the run's folder.
+    /// What it is, e.g. `group=a+depth=1conv,all`; also the name of the run's folder.
     pub label: String,
     /// How many cells the whole design has.
     pub of: usize,
@@ -65,7 +65,7 @@ impl fmt::Display for Choice {
     }
 }
 
-/// `corpus=mri+depth=1conv,all`, fit for a folder's name.
+/// `group=a+depth=1conv,all`, fit for a folder's name.
 pub(crate) fn label<'a>(factors: impl Iterator<Item = &'a Factor>) -> Result<String> {
     let one = |factor: &Factor| {
         let levels: Vec<_> = factor.levels.iter().map(Value::to_string).collect();

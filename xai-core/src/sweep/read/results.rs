@@ -127,7 +127,7 @@ pub fn results<E: Experiment>() -> Result<Results<E>> {
 }
 
 /// The same from another folder: one that holds a `plan.json`, such as `/data/runs/fig4_best` or that of
-/// a restricted run, `runs/fig4_best/partial/corpus=mri`.
+/// a restricted run, `runs/fig4_best/partial/group=a`.
 ///
 /// # Errors
 /// If there is no run, it is one of another design than `E` has now, or a file is damaged.

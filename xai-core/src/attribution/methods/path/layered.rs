@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::parts::{differing, has_even_parts};
-use super::{Point, sum_over_points};
-use crate::attribution::batch::{for_each, one_hot};
+use super::points::{Point, sum_over_points};
+use crate::attribution::rows::for_each;
 use crate::attribution::rules::Gradient;
-use crate::attribution::trace::add_evaluations;
+use crate::attribution::trace::{add_evaluations, one_hot};
 use crate::attribution::{Batch, Layered, Trace, propagate};
 use crate::device::{Tensor, on_cpu};
 use crate::error::Result;

@@ -2,19 +2,20 @@
 
 mod layered;
 mod parts;
+mod points;
 mod quadrature;
 
 use std::ops::Range;
 
 use rand::Rng;
 
-use crate::attribution::batch::for_each;
+use crate::attribution::rows::for_each;
 use crate::attribution::{Batch, Differentiable, Explain, Method};
 use crate::device::Tensor;
 use crate::error::{Error, Result};
-use crate::network::ops;
 use crate::random;
 use layered::difference_times_gradients;
+use points::{Point, sum_over_points};
 
 pub(in crate::attribution) use quadrature::gauss_legendre;
 
@@ -110,46 +111,6 @@ fn at_least_one(method: &str, what: &str, count: usize) -> Result<()> {
         ))),
         _ => Ok(()),
     }
-}
-
-/// One point of the path and the weight of the gradient there.
-struct Point {
-    /// Where it lies: one number for all images, or one for each.
-    alphas: Vec<f32>,
-    weight: f32,
-}
-
-impl Point {
-    /// The alpha of each of these images.
-    fn alphas(&self, images: &[usize]) -> impl Iterator<Item = f32> {
-        let of = |&image: &usize| self.alphas[image.min(self.alphas.len() - 1)];
-        images.iter().map(of)
-    }
-}
-
-/// The sum of weight * gradient at b + alpha (x - b) over `points`, which `gradient` is told some at a time:
-/// the places, row by row all images at a point, and which points. Added point by point.
-fn sum_over_points(
-    [start, way]: [&Tensor<4>; 2],
-    images: &[usize],
-    points: &[Point],
-    rows: usize,
-    mut gradient: impl FnMut(Tensor<4>, Range<usize>) -> Result<Tensor<4>>,
-) -> Result<Tensor<4>> {
-    let mut sum = way.zeros_like();
-    let together = (rows / images.len()).max(1);
-    for first in (0..points.len()).step_by(together) {
-        let range = first..points.len().min(first + together);
-        let points = &points[range.clone()];
-        let alphas: Vec<f32> = points
-            .iter()
-            .flat_map(|point| point.alphas(images))
-            .collect();
-        let places = ops::along(start.clone(), way.clone(), &alphas);
-        let weights: Vec<f32> = points.iter().map(|point| point.weight).collect();
-        sum = ops::add_weighted(sum, gradient(places, range)?, &weights);
-    }
-    Ok(sum)
 }
 
 /// `(x - b) * sum over points of weight * gradient at b + alpha (x - b)`, for the method of this name.

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 /// the softmax of the scores; here it is what the model gives, for a network the logit.
 #[derive(Clone, Copy, Debug)]
 pub struct Rise {
-    /// Masks an image (the paper: 4000 for VGG-16).
+    /// Masks an image (the paper: 4000 for deep networks of 224 x 224 pixels).
     pub masks: usize,
     /// Cells of the grid in each direction (the paper: 7).
     pub cells: usize,

@@ -4,29 +4,15 @@
 //! grows with the points and not with the pairs of points. It starts from the solution of a coarser problem, in
 //! which sources close to each other are one: that makes it three times as quick.
 
+mod masses;
 mod simplex;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
+pub(super) use masses::Mass;
+use masses::{Flow, distance, square};
 use simplex::{TILE, Tree};
-
-/// A mass that leaves a point, or arrives there.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Mass {
-    /// Row and column.
-    pub at: [f64; 2],
-    /// Above 0.
-    pub mass: i64,
-}
-
-/// A mass that goes from a source to a sink, both by their index.
-#[derive(Clone, Copy, Debug)]
-struct Flow {
-    source: usize,
-    sink: usize,
-    mass: i64,
-}
 
 /// The least sum of mass times way that takes all masses from `sources` to `sinks`, whose masses must have the
 /// same sum.
@@ -79,11 +65,6 @@ fn flows(sources: &[Mass], sinks: &[Mass], side: f64) -> Vec<Flow> {
     Tree::new(sources, sinks, &start).optimal_flows()
 }
 
-/// The square of this side that a point lies in.
-fn square(at: [f64; 2], side: f64) -> [i64; 2] {
-    at.map(|x| (x / side) as i64)
-}
-
 /// The mass of all these sources in their centre of gravity.
 fn merge(sources: &[Mass], members: &[usize]) -> Mass {
     let mass: i64 = members.iter().map(|&index| sources[index].mass).sum();
@@ -130,9 +111,4 @@ fn greedy(sources: &[Mass], sinks: &[Mass]) -> Vec<Flow> {
         }
     }
     flows
-}
-
-fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {
-    let (dy, dx) = (a[0] - b[0], a[1] - b[1]);
-    (dy * dy + dx * dx).sqrt()
 }

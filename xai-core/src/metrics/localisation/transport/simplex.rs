@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use crate::metrics::localisation::transport::{Flow, Mass, distance, square};
+use super::masses::{Flow, Mass, distance, square};
 
 /// Sinks share a tile if they are in one square of this side.
 pub(crate) const TILE: f64 = 8.0;

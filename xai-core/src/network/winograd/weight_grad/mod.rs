@@ -6,6 +6,7 @@
 //! How many tiles are summed at once follows from the number of channels; so threads and processor change no bit.
 
 mod sides;
+mod sizes;
 #[cfg(test)]
 mod tests;
 
@@ -14,18 +15,12 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use super::points::gradient_from_points;
-use super::{OUT, POINTS, PRODUCTS};
+use super::sizes::{OUT, POINTS, PRODUCTS};
 use crate::network::kernels::Shape;
 use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut};
 use sides::sides;
+use sizes::{CHUNK, PANEL, STEP, grow};
 
-/// Tiles that a task transforms.
-const CHUNK: usize = 16;
-/// Numbers of [`CHUNK`] tiles and [`LANES`] channels at one point ...
-const PANEL: usize = CHUNK * LANES;
-/// ... and at all points. (One panel stays empty: at a multiple of 4096 bytes, panels would compete for the same lines
-/// of the cache.)
-const STEP: usize = (PRODUCTS + 1) * PANEL;
 /// Chunks whose products are one chain of additions: of thousands of tiles a sum in 32 bits would lose a digit more.
 const CHAIN: usize = 8;
 /// Transformed numbers of the tiles that are summed at once, about.
@@ -93,10 +88,6 @@ fn sum_tiles(x: &[f32], g: &[f32], shape: &Shape, floats: usize) -> Vec<f32> {
     });
     SCRATCH.set(scratch);
     grad
-}
-
-fn grow(numbers: &mut Vec<f32>, len: usize) {
-    numbers.resize(numbers.len().max(len), 0.0);
 }
 
 /// Adds to `sums` `[16][in]` (or sets them, at first) the products of 16 output channels with all inputs at one point,

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 use super::super::input::pixels;
 use super::super::points::{gradient_to_points, to_points};
-use super::super::{POINTS, TILE};
-use super::{CHUNK, PANEL, STEP, grow};
+use super::super::sizes::{POINTS, TILE};
+use super::sizes::{CHUNK, PANEL, STEP, grow};
 use crate::network::kernels::Shape;
 use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at_mut};
 

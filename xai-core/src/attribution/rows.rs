@@ -1,0 +1,12 @@
+//! One row for all images, or one for each.
+
+use crate::device::Tensor;
+
+/// `values` of each of `images`, of which there may be one for all. (Repeated, as Burn's CPU backend
+/// is some 20 times slower where it broadcasts.)
+pub(super) fn for_each(values: &Tensor<4>, images: usize) -> Tensor<4> {
+    match values.dims()[0] {
+        1 => values.clone().repeat_dim(0, images),
+        _ => values.clone(),
+    }
+}

@@ -1,0 +1,28 @@
+//! Masses in the plane, and where they go.
+
+/// A mass that leaves a point, or arrives there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mass {
+    /// Row and column.
+    pub at: [f64; 2],
+    /// Above 0.
+    pub mass: i64,
+}
+
+/// A mass that goes from a source to a sink, both by their index.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flow {
+    pub source: usize,
+    pub sink: usize,
+    pub mass: i64,
+}
+
+/// The square of this side that a point lies in.
+pub(super) fn square(at: [f64; 2], side: f64) -> [i64; 2] {
+    at.map(|x| (x / side) as i64)
+}
+
+pub(super) fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {
+    let (dy, dx) = (a[0] - b[0], a[1] - b[1]);
+    (dy * dy + dx * dx).sqrt()
+}

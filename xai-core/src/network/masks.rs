@@ -1,0 +1,39 @@
+//! The masks of dropout.
+
+use burn::tensor::TensorData;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::device::{Device, Tensor};
+
+/// `count` values of a mask: 0 with probability `rate`, else 1 / (1 - rate), which keeps the mean.
+pub(crate) fn mask(rate: f64, count: usize, rng: &mut impl Rng) -> Vec<f32> {
+    let keep = 1.0 - rate;
+    let value = |kept| if kept { 1.0 / keep as f32 } else { 0.0 };
+    (0..count).map(|_| value(rng.random_bool(keep))).collect()
+}
+
+/// The masks of a pass through a network whose dropout is [active](super::Network::with_active_dropout).
+///
+/// Each row of the pass has a stream of its own, from which its masks are drawn layer after layer. So a
+/// row's masks depend on its name alone, not on the batch that it is in.
+#[derive(Debug)]
+pub struct Masks {
+    rows: Vec<ChaCha8Rng>,
+}
+
+impl Masks {
+    /// The masks of a pass, one stream per row.
+    pub(super) fn new(rows: Vec<ChaCha8Rng>) -> Self {
+        Self { rows }
+    }
+
+    /// The mask of the next dropout, for its input of the shape `[rows, c, h, w]`.
+    pub(crate) fn next(&mut self, rate: f64, shape: [usize; 4], device: &Device) -> Tensor<4> {
+        let [rows, c, h, w] = shape;
+        assert_eq!(rows, self.rows.len(), "one stream of masks a row");
+        let rows = self.rows.iter_mut();
+        let values: Vec<f32> = rows.flat_map(|rng| mask(rate, c * h * w, rng)).collect();
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+}

@@ -1,0 +1,138 @@
+//! The convolution and its gradient for the input: tiles of the input to points, products, and back.
+
+use std::cell::RefCell;
+
+use rayon::prelude::*;
+
+use super::input::transform_inputs;
+use super::output::{Finish, Output, transform_products};
+use super::products::multiply;
+use super::scratch::Scratch;
+use super::sizes::{OUTPUTS, TILE};
+use super::tiles::{Layout, blocks};
+use super::weights::Weights;
+use crate::network::kernels::Shape;
+use crate::network::region::Region;
+
+/// Whether a convolution is faster this way: it needs channels enough to pay for the transforms, and
+/// more than one tile in a row.
+pub(in crate::network) fn pays(shape: &Shape) -> bool {
+    shape.kernel == [3, 3]
+        && shape.input.min(shape.output) >= 16
+        && shape.out_plane().iter().all(|&size| size > TILE)
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Cross-correlation of `x` `[n][in][h][w]` with the weights, plus `bias`: as [`crate::network::kernels::conv`].
+///
+/// With `backward`, the weights are those of a convolution from this one's outputs to its inputs,
+/// and are turned: this is then the gradient of that convolution.
+pub(in crate::network) fn conv(
+    x: &[f32],
+    weights: &Weights,
+    bias: Option<&[f32]>,
+    shape: &Shape,
+    backward: bool,
+) -> Vec<f32> {
+    let plane = shape.out_plane();
+    let len = shape.n * shape.output * plane[0] * plane[1];
+    let mut y = Vec::with_capacity(len);
+    let output = Output {
+        pixels: y.as_mut_ptr(),
+        places: std::ptr::null_mut(),
+        finish: Finish::Plain,
+    };
+    let (x, whole) = ((x, &Region::whole(1, shape.plane)), Region::whole(1, plane));
+    // SAFETY: as many pixels as the output has.
+    unsafe { run(x, weights, bias, shape, backward, &whole, output) };
+    // SAFETY: the tiles cover every plane.
+    unsafe { y.set_len(len) };
+    y
+}
+
+/// The ReLU of [`conv`], written to the tiles of `y` that `region` touches. The images of `region` are
+/// those of `x` in turn.
+///
+/// With `places`, it is followed by a maximum pooling of 2 x 2 pixels, so that `y` has half as many rows and columns;
+/// `places` says where in its window each maximum stands (0 to 3 in row-major order, the first among
+/// equals), 4 if the ReLU has made it 0.
+pub(in crate::network) fn conv_relu(
+    x: &[f32],
+    weights: &Weights,
+    bias: Option<&[f32]>,
+    shape: &Shape,
+    region: &Region,
+    y: &mut [f32],
+    places: Option<&mut [u8]>,
+) {
+    let plane = shape.out_plane();
+    let (finish, plane) = match &places {
+        Some(_) => (Finish::ReluPool, plane.map(|size| size / 2)),
+        None => (Finish::Relu, plane),
+    };
+    let len = shape.n * shape.output * plane[0] * plane[1];
+    assert!(y.len() >= len && places.as_ref().is_none_or(|places| places.len() >= len));
+    let output = Output {
+        pixels: y.as_mut_ptr(),
+        places: places.map_or(std::ptr::null_mut(), |places| places.as_mut_ptr()),
+        finish,
+    };
+    let x = (x, &Region::whole(1, shape.plane));
+    // SAFETY: as many pixels, and places if there is a pooling, as the output has.
+    unsafe { run(x, weights, bias, shape, false, region, output) };
+}
+
+/// The gradient of a convolution for its input, whose [`Shape::backward`] is `shape`, written to the tiles
+/// of `y` that `region` touches. Outside of the region given with it, `g` counts as 0. With `gate`, a gradient is 0 where what was
+/// in its place is not above 0: `y` is at first the output of a ReLU.
+pub(in crate::network) fn input_grad(
+    g: (&[f32], &Region),
+    weights: &Weights,
+    shape: &Shape,
+    region: &Region,
+    gate: bool,
+    y: &mut [f32],
+) {
+    let [h, w] = shape.out_plane();
+    assert!(y.len() >= shape.n * shape.output * h * w);
+    let output = Output {
+        pixels: y.as_mut_ptr(),
+        places: std::ptr::null_mut(),
+        finish: if gate { Finish::Gate } else { Finish::Plain },
+    };
+    // SAFETY: as many pixels as the output has.
+    unsafe { run(g, weights, None, shape, true, region, output) };
+}
+
+/// Writes the tiles that `region` touches.
+///
+/// # Safety
+/// The pixels of `output` (and its places, for a pooling) are as many as the output's.
+unsafe fn run(
+    (x, inside): (&[f32], &Region),
+    weights: &Weights,
+    bias: Option<&[f32]>,
+    shape: &Shape,
+    backward: bool,
+    region: &Region,
+    output: Output,
+) {
+    // The tiles of a block and the channels of a part of it are its own.
+    let blocks = blocks(shape, region);
+    blocks.par_iter().with_max_len(1).for_each(|block| {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let layout = Layout::new(shape, block);
+            scratch.fit(layout);
+            transform_inputs(x, inside, shape, block, layout, scratch);
+            let vectors = block.vectors();
+            for first in block.outputs.clone().step_by(OUTPUTS) {
+                let outputs = first..block.outputs.end.min(first + OUTPUTS);
+                multiply(weights, backward, shape, block, &outputs, layout, scratch);
+                transform_products(bias, shape, &vectors, &outputs, layout, scratch, output);
+            }
+        });
+    });
+}

@@ -1,0 +1,26 @@
+//! What a thread works on.
+
+use super::sizes::{POINTS, PRODUCTS};
+use super::tiles::Layout;
+use crate::network::lanes::LANES;
+
+/// What a thread works on, kept from one call to the next.
+#[derive(Default)]
+pub(super) struct Scratch {
+    /// Transformed inputs `[point][in][tile]`.
+    pub inputs: Vec<f32>,
+    /// Their products with the weights, `[point][out][tile]`.
+    pub products: Vec<f32>,
+    /// The six rows of a run of tiles after one dimension of the transform.
+    pub lines: Vec<f32>,
+}
+
+impl Scratch {
+    /// Makes it large enough.
+    pub fn fit(&mut self, layout: Layout) {
+        let grow = |numbers: &mut Vec<f32>, len: usize| numbers.resize(numbers.len().max(len), 0.0);
+        grow(&mut self.inputs, PRODUCTS * layout.input_step + LANES);
+        grow(&mut self.products, PRODUCTS * layout.product_step + LANES);
+        grow(&mut self.lines, POINTS * layout.line);
+    }
+}

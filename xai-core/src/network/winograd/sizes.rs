@@ -1,0 +1,27 @@
+//! The sizes of tiles and blocks, and the points.
+
+use crate::network::lanes::LANES;
+
+/// Rows and columns of a tile of the output.
+pub(in crate::network) const TILE: usize = 4;
+/// Rows and columns of its input: the points at which polynomials are multiplied.
+pub(super) const POINTS: usize = 6;
+/// Products a tile and pair of channels.
+pub(super) const PRODUCTS: usize = POINTS * POINTS;
+/// Output channels held in registers.
+pub(super) const OUT: usize = 8;
+/// Output channels multiplied before they are transformed back.
+pub(super) const OUTPUTS: usize = 64;
+/// A thread takes as many tiles as give about so many numbers of transformed input, and ...
+pub(super) const INPUT_FLOATS: usize = 3 << 19;
+/// ... so many tiles at most.
+pub(in crate::network) const TILES: usize = 7 * LANES;
+/// How far ahead weights are asked for, in numbers: each block of tiles reads all of them.
+pub(super) const AHEAD: usize = 1024;
+
+pub(super) const A: f64 = 2.0 / 3.0;
+pub(super) const B: f64 = 1.5;
+/// Of the weights' transform.
+pub(super) const H: f64 = 1.0 / (2.0 * (B * B - A * A));
+/// The point 1 / p of each point p, where the values of a turned kernel stand.
+pub(super) const TURNED: [usize; POINTS] = [5, 3, 4, 1, 2, 0];
