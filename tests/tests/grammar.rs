@@ -11,7 +11,10 @@ use xai_core::sweep::plan::{Plan, Restriction};
 
 /// The values of each parameter, the number of cells, and what is left out.
 fn plan<E: Experiment>(scale: Scale) -> String {
-    let plan = Plan::new(&E::spec(), scale).unwrap();
+    // A run that was given no weights.
+    let lesions = Lesions::open(&LesionArgs::default(), scale).unwrap();
+    let absent = |name: &str, value: &Value| lesions.absent(name, value);
+    let plan = Plan::restricted(&E::spec(), scale, &absent, &Restriction::default()).unwrap();
     let mut lines = vec![format!("{} cells", plan.cells.len())];
     for factor in &plan.factors {
         let levels: Vec<_> = factor.levels.iter().map(ToString::to_string).collect();
@@ -364,8 +367,12 @@ fn a_level_may_need_what_the_run_was_given() {
         };
         Plan::restricted(&Corpora::spec(), Scale::Desk, &absent, &by)
     };
-    let plan = given(false, &[]).unwrap();
-    insta::assert_snapshot!(plan.to_string(), @"");
+    insta::assert_snapshot!(plan::<Corpora>(Scale::Desk), @"
+    4 cells
+    corpus: shapes, mri
+    depth: 1conv, all
+    less 2 at corpus=imagenet: no --weights were given
+    ");
     let plan = given(true, &[]).unwrap();
     let levels: Vec<_> = plan.factors[0]
         .levels

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use xai_core::device::DeviceChoice;
-use xai_core::lesions::making::Defects;
+use xai_core::lesions::LesionArgs;
+use xai_core::lesions::making::{Defect, Defects};
 use xai_core::lesions::prelude::*;
 
 fn open(out: &Path) -> Lab {
@@ -68,8 +69,8 @@ fn a_training_is_shared_unless_a_defect_changes_it() {
         assert_ne!(other_way, plain, "{other}");
         assert_eq!(known(), 2 + number, "{other}");
     }
-    // Images for training, validation and test; those with defects are not kept.
-    assert_eq!(stages("images", out.path()).len(), 3);
+    // Images for training and validation; nobody has asked for the test's, and those with defects are not kept.
+    assert_eq!(stages("images", out.path()).len(), 2);
 }
 
 /// A file of a stage that is cut off counts as not there.
@@ -173,4 +174,54 @@ fn d7_changes_the_test_alone() {
     let images = |defects: &str| under(&lab, defects).test().all().unwrap().pixels;
     assert_ne!(images("none"), images("D7"));
     assert_eq!(images("none"), images("D3,D4,D5,D8,D9,D10"));
+}
+
+#[test]
+fn weights_of_another_network_are_refused_before_anything_is_computed() {
+    let small = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/networks/zip.pth");
+    let args = LesionArgs {
+        weights: Some(small.into()),
+        ..LesionArgs::default()
+    };
+    let problem = Lesions::open(&args, Scale::Smoke)
+        .err()
+        .unwrap()
+        .to_string();
+    for part in [
+        "zip.pth: the weights do not fit the network:",
+        "should be [64, 3, 3, 3]",
+        " more\n--weights takes a VGG-16 without batch norm",
+    ] {
+        assert!(problem.contains(part), "`{part}` is not in: {problem}");
+    }
+    assert!(problem.lines().count() < 20, "{problem}");
+}
+
+/// What a cell's benchmark changes is in its identity, which is part of the cell's key: dropout and every defect.
+#[test]
+fn what_a_variant_changes_is_in_its_identity() {
+    let base = Lesions::open(&LesionArgs::default(), Scale::Smoke).unwrap();
+    let mut identities = vec![base.identity(), base.with_dropout(0.5).identity()];
+    identities.push(base.with_dropout(0.4).identity());
+    for defect in Defect::ALL {
+        identities.push(base.with_defects(Defects::NONE.with(defect)).identity());
+    }
+    for (at, one) in identities.iter().enumerate() {
+        assert!(!identities[..at].contains(one), "{one}");
+    }
+    assert_eq!(
+        base.identity(),
+        base.with_dropout(0.0).identity(),
+        "as the scale has it"
+    );
+    // Images are shared in memory by all that have the same ones.
+    let images = |defect| {
+        base.with_defects(Defects::NONE.with(defect))
+            .identity_of_images()
+    };
+    assert_ne!(images(Defect::D1), base.identity_of_images());
+    assert_eq!(
+        images(Defect::D3),
+        base.with_dropout(0.5).identity_of_images()
+    );
 }

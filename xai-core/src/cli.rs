@@ -140,7 +140,7 @@ pub fn main<R: Run>(show: &Show) -> ExitCode {
         } else {
             Some(spec.description)
         })
-        .after_help(parameters(&spec));
+        .after_help(parameters::<R>(&spec));
     let arguments = match Arguments::<BenchmarkArgs<R>>::from_arg_matches(&command.get_matches()) {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
@@ -295,8 +295,12 @@ fn event(result: &SweepResult, folder: &Path, files: &[PathBuf]) -> Json {
 }
 
 /// The experiment's own parameters and examples of their use, for `--help`.
-fn parameters(spec: &Spec) -> String {
-    let plan = match Plan::new(spec, Scale::default()) {
+fn parameters<R: Run>(spec: &Spec) -> String {
+    let scale = Scale::default();
+    // Without options of its own a benchmark may not be there to be asked.
+    let benchmark = R::Benchmark::open(&Default::default(), scale).ok();
+    let absent = |name: &str, value: &Value| benchmark.as_ref()?.absent(name, value);
+    let plan = match Plan::restricted(spec, scale, &absent, &Restriction::default()) {
         Ok(plan) => plan,
         Err(error) => return format!("The design cannot be laid out: {error}"),
     };

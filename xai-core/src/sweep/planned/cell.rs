@@ -49,7 +49,7 @@ pub(super) fn cells<R: Run>(
     options: &SweepOptions,
     benchmark: &R::Benchmark,
     store: &Store,
-    warn: impl Fn(String),
+    warn: &impl Fn(String),
 ) -> Result<Vec<PlannedCell>> {
     let cell = |point: &Point| {
         let of_cell = R::at(point).benchmark(benchmark)?;
@@ -70,7 +70,7 @@ pub(super) fn cells<R: Run>(
             manifest: None,
             stale: None,
         };
-        cell.refresh(store, &warn);
+        cell.refresh(store, warn);
         if options.fresh {
             cell.stale = cell.manifest.take().map(|manifest| manifest.fit);
         }

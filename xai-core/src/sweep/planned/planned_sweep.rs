@@ -7,7 +7,7 @@ use super::options::SweepOptions;
 use crate::error::{Error, Result};
 use crate::sweep::context::{Benchmark, Run};
 use crate::sweep::declare::{Spec, Value};
-use crate::sweep::keep::{Store, provenance};
+use crate::sweep::keep::{Manifest, Store, provenance};
 use crate::sweep::plan::{Plan, winners};
 
 /// A sweep before anything is computed.
@@ -46,7 +46,17 @@ impl<B: Benchmark> PlannedSweep<B> {
         if options.fresh {
             store = store.without_old_stages();
         }
-        let cells = cells::<R>(&plan, options, benchmark, &store, warn)?;
+        let cells = cells::<R>(&plan, options, benchmark, &store, &warn)?;
+        // Cells that an earlier version computed have other keys. They stay where they are.
+        let old = |manifest: &Manifest| manifest.inputs.get("benchmark").is_none();
+        let old = store.all().iter().filter(|manifest| old(manifest)).count();
+        if old > 0 && cells.iter().any(|cell| cell.manifest.is_none()) {
+            warn(format!(
+                "{} holds {old} cells of an earlier version, whose keys have changed (see CHANGELOG.md); they are left \
+                 alone and computed again. Delete the folder `cells` to free their room",
+                store.folder().display()
+            ));
+        }
         Ok(Self {
             spec,
             plan,
