@@ -10,13 +10,13 @@ use crate::error::{Error, Result};
 /// Writes JSON for people to read, aside and then renamed. The caller holds the lock of the folder.
 pub(crate) fn write_json(path: &Path, content: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(content).map_err(|error| Error::file(path, error))?;
-    whole_file(path, |aside| {
+    write_file(path, |aside| {
         fs::write(aside, text + "\n").map_err(|error| Error::file(aside, error))
     })
 }
 
 /// A file that is there as a whole or not at all.
-pub(crate) fn whole_file<T>(path: &Path, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+pub(crate) fn write_file<T>(path: &Path, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let aside = beside(path, "new");
     let written = write(&aside).and_then(|value| {
         flush(&aside)?;
@@ -30,7 +30,7 @@ pub(crate) fn whole_file<T>(path: &Path, write: impl FnOnce(&Path) -> Result<T>)
 }
 
 /// A folder that is there as a whole or not at all.
-pub(crate) fn whole_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+pub(crate) fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let (aside, old) = (beside(path, "new"), beside(path, "old"));
     clear(&aside)?; // what a killed process left behind
     clear(&old)?;

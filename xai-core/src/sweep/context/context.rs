@@ -7,7 +7,7 @@ use std::time::Instant;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use super::agreement::Agreement;
+use super::consensus::Consensus;
 use super::frozen_cache::FrozenCache;
 use super::on_device::OnDevice;
 use crate::attribution::{Gallery, Memory};
@@ -30,7 +30,7 @@ pub struct Context {
     shared: Arc<Shared>,
     on_device: Arc<OnDevice>,
     seed: u64,
-    agreement: Option<Arc<Agreement>>,
+    consensus: Option<Arc<Consensus>>,
     gallery: Option<Gallery>,
     cell: Option<OfCell>,
 }
@@ -84,7 +84,7 @@ impl Context {
                 reporter,
             }),
             seed: 0,
-            agreement: None,
+            consensus: None,
             gallery: None,
             cell: None,
         })
@@ -116,9 +116,9 @@ impl Context {
     }
 
     /// The context after the barrier, where it is known which winners are right about which image.
-    pub(crate) fn with_agreement(&self, agreement: Arc<Agreement>) -> Self {
+    pub(crate) fn with_consensus(&self, consensus: Arc<Consensus>) -> Self {
         Self {
-            agreement: Some(agreement),
+            consensus: Some(consensus),
             ..self.clone()
         }
     }
@@ -235,8 +235,8 @@ impl Context {
     ///
     /// # Errors
     /// While cells are fitted, where the winners are not known yet.
-    pub(super) fn agreement(&self) -> Result<&Agreement> {
-        self.agreement.as_deref().ok_or_else(|| {
+    pub(super) fn consensus(&self) -> Result<&Consensus> {
+        self.consensus.as_deref().ok_or_else(|| {
             Error::invalid(
                 "the images that every winner classifies correctly are known only after the selection: \
                  ask for them in `test` or `references`, not in `fit`",

@@ -1,7 +1,7 @@
 //! What one cell may use: the benchmark's images, the device, shared stages, progress, and what the winners agree on.
 
-mod agreement;
 mod benchmark;
+mod consensus;
 #[expect(clippy::module_inception, reason = "the folder is about the context")]
 mod context;
 mod frozen;
@@ -12,8 +12,8 @@ mod run;
 mod test_set;
 mod trained;
 
-pub(crate) use agreement::Agreement;
 pub use benchmark::{Benchmark, NoArgs};
+pub(crate) use consensus::Consensus;
 pub(crate) use context::BUDGET;
 pub use context::Context;
 pub use lab::Lab;

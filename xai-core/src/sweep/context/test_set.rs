@@ -68,7 +68,7 @@ impl<B: Benchmark> TestSet<'_, B> {
     /// In [`Run::fit`](super::Run::fit), where the winners are not known yet; if there is no such image, or the winners were
     /// tested on different images.
     pub fn classified_correctly_by_all(&self) -> Result<Images> {
-        self.some(self.lab.agreement()?.agreed()?)
+        self.some(self.lab.consensus()?.agreed()?)
     }
 
     /// Those that every winner of the selection classifies wrongly.
@@ -76,7 +76,7 @@ impl<B: Benchmark> TestSet<'_, B> {
     /// # Errors
     /// In [`Run::fit`](super::Run::fit), where the winners are not known yet; if the winners were tested on different images.
     pub fn misclassified_by_all(&self) -> Result<Images> {
-        self.some(self.lab.agreement()?.images(|right, _| right == 0)?)
+        self.some(self.lab.consensus()?.images(|right, _| right == 0)?)
     }
 
     /// Those about which the winners of the selection disagree: some of them are right and others wrong.
@@ -85,7 +85,7 @@ impl<B: Benchmark> TestSet<'_, B> {
     /// As [`misclassified_by_all`](Self::misclassified_by_all).
     pub fn misclassified_by_some(&self) -> Result<Images> {
         let disputed = |right, winners| 0 < right && right < winners;
-        self.some(self.lab.agreement()?.images(disputed)?)
+        self.some(self.lab.consensus()?.images(disputed)?)
     }
 
     fn by(&self, model: &impl Model, correctly: bool) -> Result<Images> {

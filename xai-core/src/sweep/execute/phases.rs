@@ -16,7 +16,7 @@ use crate::sweep::declare::Role;
 use crate::sweep::inspect::Remaining;
 use crate::sweep::keep::{MAPS, PLAN, PREDICTIONS, Reference, SCORES, read_scores};
 use crate::sweep::planned::{
-    PlannedCell, PlannedSweep, SweepOptions, agreement, plan_json, scored,
+    PlannedCell, PlannedSweep, SweepOptions, consensus, plan_json, scored,
 };
 use crate::sweep::read::{CellResult, SweepResult};
 use crate::sweep::watch::Reporter;
@@ -126,9 +126,9 @@ impl<R: Run> Sweep<'_, R> {
             return Ok(None);
         }
         let compared: Vec<_> = winners.iter().map(|&at| &self.planned.cells[at]).collect();
-        let agreement = agreement(self.context.store(), &compared)?;
-        let scored = scored::<R>(&benchmark, &agreement)?;
-        self.context = self.context.with_agreement(Arc::new(agreement));
+        let consensus = consensus(self.context.store(), &compared)?;
+        let scored = scored::<R>(&benchmark, &consensus)?;
+        self.context = self.context.with_consensus(Arc::new(consensus));
         let tested = |cell: &PlannedCell| cell.is_tested(&scored);
         let test = |cell: &mut PlannedCell, context: &Context| {
             work::test::<R>(cell, context, &benchmark, &scored)

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::sweep::context::Run;
 use crate::sweep::keep::{Manifest, PREDICTIONS, SCORES, Scored};
 use crate::sweep::plan::{Choice, factor, value};
-use crate::sweep::planned::{PlannedCell, PlannedSweep, SweepOptions, agreement, scored};
+use crate::sweep::planned::{PlannedCell, PlannedSweep, SweepOptions, consensus, scored};
 use crate::sweep::watch::Reporter;
 
 /// Answers `--why`: what is there of the cells that `which` names, and what is missing for which reason.
@@ -179,8 +179,8 @@ impl Tests {
         };
         let cells: Vec<_> = winners.iter().map(|&at| &planned.cells[at]).collect();
         let seen = cells.iter().all(|cell| cell.has(PREDICTIONS));
-        let agreement = agreement(&planned.store, &cells).ok().filter(|_| seen);
-        match agreement.and_then(|agreement| scored::<R>(&planned.benchmark, &agreement).ok()) {
+        let consensus = consensus(&planned.store, &cells).ok().filter(|_| seen);
+        match consensus.and_then(|consensus| scored::<R>(&planned.benchmark, &consensus).ok()) {
             Some(scored) => Self::Known(winners, scored),
             None => Self::NoImages(winners),
         }

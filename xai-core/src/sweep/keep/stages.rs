@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::lock::Lock;
 use super::store::Store;
 use crate::error::{Error, Result};
-use crate::files::{whole_folder, write_json};
+use crate::files::{write_folder, write_json};
 use crate::key::Key;
 
 /// What a stage was made from, and its files.
@@ -39,7 +39,7 @@ impl Store {
         let _lock = Lock::wait(&folder.with_extension("lock"))?;
         // Another process may have finished it while this one waited.
         if !self.has_stage(&key, &folder) {
-            whole_folder(&folder, |aside| {
+            write_folder(&folder, |aside| {
                 compute(aside)?;
                 let mut record = inputs;
                 record["bytes"] = serde_json::json!(sizes(aside)?);

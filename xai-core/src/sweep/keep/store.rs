@@ -16,7 +16,7 @@ use super::manifest::{
     FileRecord, MANIFEST, MODEL, Manifest, PREDICTIONS, SCORES, Status, of_the_run, read,
 };
 use crate::error::{Error, Result};
-use crate::files::{make_folder, whole_file, whole_folder, write_json};
+use crate::files::{make_folder, write_file, write_folder, write_json};
 use crate::key::Key;
 
 const CELLS: &str = "cells";
@@ -180,7 +180,7 @@ impl Store {
         mut manifest: Manifest,
         save: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<Manifest> {
-        whole_folder(&self.cell(&manifest.key), |aside| {
+        write_folder(&self.cell(&manifest.key), |aside| {
             save(&aside.join(MODEL))?;
             manifest
                 .files
@@ -202,7 +202,7 @@ impl Store {
     ) -> Result<()> {
         let folder = self.place(&manifest.key, name);
         make_folder(&folder)?;
-        let record = whole_file(&folder.join(name), |aside| {
+        let record = write_file(&folder.join(name), |aside| {
             write(aside)?;
             FileRecord::of(aside)
         })?;

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::options::SweepOptions;
 use crate::error::{Error, Result};
 use crate::key::{FIT_CODE, Key, TEST_CODE};
-use crate::sweep::context::{Agreement, Benchmark, Run};
+use crate::sweep::context::{Benchmark, Consensus, Run};
 use crate::sweep::declare::Point;
 use crate::sweep::keep::{MAPS, Manifest, PREDICTIONS, Predictions, SCORES, Scored, Store};
 use crate::sweep::plan::Plan;
@@ -109,23 +109,23 @@ impl Inputs {
 ///
 /// # Errors
 /// If a file of predictions cannot be read, or a winner has not seen its test set.
-pub(crate) fn agreement(store: &Store, winners: &[&PlannedCell]) -> Result<Agreement> {
-    let mut agreement = Agreement::default();
+pub(crate) fn consensus(store: &Store, winners: &[&PlannedCell]) -> Result<Consensus> {
+    let mut consensus = Consensus::default();
     for winner in winners {
         let path = store.file(&winner.key, PREDICTIONS);
         let manifest = winner.manifest.as_ref();
         let test_set = manifest.and_then(|manifest| manifest.test_set.clone());
         let test_set = test_set
             .ok_or_else(|| Error::file(&path, "is of no known test set; run with --fresh"))?;
-        agreement.add(test_set, &Predictions::read(&path)?);
+        consensus.add(test_set, &Predictions::read(&path)?);
     }
-    Ok(agreement)
+    Ok(consensus)
 }
 
 /// What the scores of all winners depend on, beside the model of each.
-pub(crate) fn scored<R: Run>(benchmark: &R::Benchmark, agreement: &Agreement) -> Result<Scored> {
+pub(crate) fn scored<R: Run>(benchmark: &R::Benchmark, consensus: &Consensus) -> Result<Scored> {
     Ok(Scored {
-        images: agreement.key()?,
+        images: consensus.key()?,
         explained: benchmark.explained(),
         code: [TEST_CODE, R::TEST_VERSION],
     })

@@ -4,6 +4,6 @@ mod cell;
 mod options;
 mod planned_sweep;
 
-pub(crate) use cell::{PlannedCell, agreement, scored, values};
+pub(crate) use cell::{PlannedCell, consensus, scored, values};
 pub use options::SweepOptions;
 pub(crate) use planned_sweep::{PlannedSweep, plan_json};

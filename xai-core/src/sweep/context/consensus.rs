@@ -11,7 +11,7 @@ use crate::sweep::keep::Predictions;
 /// Winners may have been tested on different images, when the experiment varies its benchmark. Images are compared only
 /// within one test set, which its key names.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Agreement {
+pub(crate) struct Consensus {
     test_sets: BTreeMap<Key, Counts>,
 }
 
@@ -24,7 +24,7 @@ struct Counts {
     right: Vec<u32>,
 }
 
-impl Agreement {
+impl Consensus {
     /// Counts the predictions of one winner on the test set of this key.
     pub fn add(&mut self, test_set: Key, predictions: &Predictions) {
         let counts = self.test_sets.entry(test_set).or_insert_with(|| Counts {
@@ -98,36 +98,36 @@ mod tests {
 
     #[test]
     fn images_differ_by_how_many_winners_are_right() {
-        let mut agreement = Agreement::default();
+        let mut consensus = Consensus::default();
         for right in [
             [true, false, true, true, true],
             [true, false, true, true, false],
             [true, false, false, true, false],
         ] {
-            agreement.add(set("a"), &predictions(right));
+            consensus.add(set("a"), &predictions(right));
         }
-        assert_eq!(agreement.agreed().unwrap(), [0, 3]);
-        assert_eq!(agreement.images(|right, _| right == 0).unwrap(), [1]);
+        assert_eq!(consensus.agreed().unwrap(), [0, 3]);
+        assert_eq!(consensus.images(|right, _| right == 0).unwrap(), [1]);
         assert_eq!(
-            agreement
+            consensus
                 .images(|right, winners| 0 < right && right < winners)
                 .unwrap(),
             [2, 4]
         );
-        agreement.add(set("a"), &predictions([false; 5]));
-        let problem = agreement.agreed().unwrap_err().to_string();
+        consensus.add(set("a"), &predictions([false; 5]));
+        let problem = consensus.agreed().unwrap_err().to_string();
         assert!(problem.contains("no test image"), "{problem}");
     }
 
     /// Test sets of the same length are not taken for the same images.
     #[test]
     fn images_of_different_test_sets_are_not_intersected() {
-        let mut agreement = Agreement::default();
-        agreement.add(set("a"), &predictions([true; 5]));
-        let same = agreement.key().unwrap();
-        agreement.add(set("b"), &predictions([true; 5]));
-        let problem = agreement.agreed().unwrap_err().to_string();
+        let mut consensus = Consensus::default();
+        consensus.add(set("a"), &predictions([true; 5]));
+        let same = consensus.key().unwrap();
+        consensus.add(set("b"), &predictions([true; 5]));
+        let problem = consensus.agreed().unwrap_err().to_string();
         assert!(problem.contains("2 different sets of images"), "{problem}");
-        assert_ne!(agreement.key().unwrap(), same);
+        assert_ne!(consensus.key().unwrap(), same);
     }
 }
