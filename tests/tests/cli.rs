@@ -175,7 +175,7 @@ fn a_mistyped_name_or_value_suggests_the_near_one() {
     for (arguments, expected) in [
         (
             &["--where", "dely=100"][..],
-            "error: nothing that varies is called `dely`; did you mean `delay`?",
+            "error: no parameter is called `dely`; did you mean `delay`?",
         ),
         (
             &["--where", "delay=251"],
@@ -183,15 +183,15 @@ fn a_mistyped_name_or_value_suggests_the_near_one() {
         ),
         (
             &["--where", "delay=fast"],
-            "error: `delay` cannot be `fast`; it is 100, 250",
+            "error: `delay` cannot be `fast`; the values are 100, 250",
         ),
         (
             &["--set", "rate=quick"],
-            "error: `rate` cannot be `quick`; it is 0.5, 0.25",
+            "error: `rate` cannot be `quick`; the values are 0.5, 0.25",
         ),
         (
             &["--set", "delay=-1"],
-            "error: `delay` cannot be `-1`; it is 100, 250",
+            "error: `delay` cannot be `-1`; the values are 100, 250",
         ),
         (
             &["--seeds", "3"],
@@ -271,7 +271,7 @@ fn the_plan_lists_cells_and_estimates_the_rest() {
     let out = tempfile::tempdir().unwrap();
     let (_, stdout, _) = run(out.path(), "20,40", &["--plan"]);
     assert!(
-        stdout.contains("  estimate  none before the first cell of this scale is finished"),
+        stdout.contains("  estimate  none until a cell of this scale has finished"),
         "{stdout}"
     );
     run(out.path(), "20", &["--jobs", "1"]);
@@ -289,7 +289,7 @@ fn the_plan_lists_cells_and_estimates_the_rest() {
         "{stdout}"
     );
     assert!(lines[2].trim().starts_with("to do") && lines[3].trim().starts_with("to do"));
-    assert!(stdout.contains("(by 2 finished cells)"), "{stdout}");
+    assert!(stdout.contains("(from 2 finished cells)"), "{stdout}");
 
     let (_, stdout, _) = run(out.path(), "20,40", &["--plan", "--jobs", "1", "--json"]);
     let event: Json = serde_json::from_str(&stdout).unwrap();
@@ -354,14 +354,14 @@ fn a_failing_cell_is_tried_again_logged_and_may_stop_the_others() {
     let (code, _, stderr) = with_failures("3", &["--fail-fast", "--jobs", "1"]);
     assert_eq!(code, Some(1));
     assert_eq!(stderr.matches("failed: fit").count(), 1, "{stderr}");
-    let log = stderr.split("(more in ").nth(1).unwrap();
+    let log = stderr.split("(details in ").nth(1).unwrap();
     let log = fs::read_to_string(log.split(')').next().unwrap()).unwrap();
     assert!(log.contains("fit delay=0 rate=0.5 on flex"), "{log}");
     assert!(log.contains("failed: a failure that passes"), "{log}");
 
     let (code, _, stderr) = with_failures("3", &["--retry", "1", "--jobs", "1"]);
     assert_eq!(code, Some(0), "{stderr}");
-    assert_eq!(stderr.matches("; it is tried again").count(), 3, "{stderr}");
+    assert_eq!(stderr.matches("; retrying").count(), 3, "{stderr}");
 
     let (code, _, stderr) = with_failures("9", &["--retry", "1", "--jobs", "1", "--fresh"]);
     assert_eq!(code, Some(1), "{stderr}");
@@ -377,7 +377,7 @@ fn why_names_what_has_changed() {
         stdout
     };
     let cell = ["--why", "delay=1", "rate=0.25"];
-    assert!(why(&cell).contains("no cell of this experiment was finished here before"));
+    assert!(why(&cell).contains("no cell of this experiment has finished here before"));
     run(out.path(), "0,1", &["--scale", "smoke"]);
     let text = why(&cell);
     for expected in [
@@ -391,8 +391,8 @@ fn why_names_what_has_changed() {
         "the same cell is the nearest:\n{text}"
     );
     let smoke = |rate| why(&["--scale", "smoke", "--why", "delay=1", rate]);
-    assert_eq!(smoke("rate=0.5").matches("is there").count(), 2);
-    assert!(smoke("rate=0.25").contains("test  is not wanted: the validation chose another cell"));
+    assert_eq!(smoke("rate=0.5").matches("is done").count(), 2);
+    assert!(smoke("rate=0.25").contains("test  is not needed: the validation selected another cell"));
     let new = why(&[
         "--scale",
         "smoke",
@@ -465,7 +465,7 @@ fn a_broken_device_fails_no_cell() {
     let (code, _, stderr) = text(command.output().unwrap());
     assert_eq!(code, Some(0), "{stderr}");
     let left_out =
-        "flex of flex,flex is left out: 2 cells in a row panicked on it and not elsewhere";
+        "flex of flex,flex is no longer used: 2 cells in a row panicked on it and not elsewhere";
     assert_eq!(stderr.matches(left_out).count(), 1, "{stderr}");
     assert!(
         stderr.contains("panicked: this device is broken"),

@@ -525,14 +525,14 @@ fn results_come_back_typed() {
 
     LAST_RATE.set(0.15);
     assert!(
-        message().contains("a run of another design"),
+        message().contains("a run of an earlier design"),
         "{}",
         message()
     );
     LAST_RATE.set(0.3);
     let message = results_in::<Pairs>(&whole).err().unwrap().to_string();
     assert!(
-        message.contains("a run of another design than `pairs`"),
+        message.contains("a run of an earlier design of `pairs`"),
         "{message}"
     );
 }
@@ -593,12 +593,12 @@ fn a_new_version_of_the_code_computes_what_depends_on_it() {
     };
     let out = folder();
     assert_eq!(counts::<versions::first::Versioned>(out.path()), (2, 2));
-    assert!(reason(out.path()).contains("test  is to be computed: TEST_VERSION is 2, was 1"));
+    assert!(reason(out.path()).contains("test  must be computed: TEST_VERSION is 2, was 1"));
     assert_eq!(
         counts::<versions::other_test::Versioned>(out.path()),
         (0, 2)
     );
-    assert!(reason(out.path()).contains("test  is there"));
+    assert!(reason(out.path()).contains("test  is done"));
     let cell = ["rate=0.4".to_owned()];
     let reason =
         why::<versions::other_fit::Versioned>(&options(out.path()), &Points, &cell).unwrap();

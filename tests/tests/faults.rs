@@ -198,7 +198,7 @@ fn full_disk(script: &str, out: &Path) {
         .collect();
     assert_eq!(errors.len(), 1, "{stderr}");
     assert!(
-        errors[0].ends_with("what is finished is kept: make room and run the same command again"),
+        errors[0].ends_with("finished work is kept: make room and run the same command again"),
         "{stderr}"
     );
     assert!(!stderr.contains("failed:"), "{stderr}");

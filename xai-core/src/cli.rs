@@ -1,4 +1,4 @@
-//! The command line that every experiment has.
+//! The command line that all experiments share.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -24,7 +24,7 @@ use crate::sweep::planned::SweepOptions;
 use crate::sweep::read::{SweepResult, results_in};
 use crate::sweep::watch::{Reporter, catch_interrupt};
 
-/// Options; the name and the description are the experiment's.
+/// All options. The name and the description are those of the experiment.
 #[derive(Parser)]
 struct Arguments<A: clap::Args> {
     #[command(flatten)]
@@ -33,58 +33,55 @@ struct Arguments<A: clap::Args> {
     benchmark: A,
 }
 
-/// What every experiment has.
+/// The options of every experiment.
 #[derive(clap::Args)]
 struct EngineArgs {
-    /// How large a run: seconds, minutes, or the published sizes
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        help_heading = "How large and where"
-    )]
+    /// Size of the run: seconds, minutes, or the published sizes
+    #[arg(long, value_enum, default_value_t, help_heading = "Scale and device")]
     scale: Scale,
-    /// Where to compute: flex (this machine's CPU), cuda or cuda:1 (an NVIDIA GPU), cuda-f32 (a GPU that multiplies in
-    /// 32 bits); cuda:0,1 divides the cells
-    #[arg(long, default_value_t, help_heading = "How large and where")]
+    /// Device: flex (this machine's CPU), cuda or cuda:1 (an NVIDIA GPU), cuda-f32 (a GPU with
+    /// 32-bit products); cuda:0,1 divides the cells between two GPUs
+    #[arg(long, default_value_t, help_heading = "Scale and device")]
     device: Devices,
-    /// Cells computed at a time [default: one a core on a CPU, one a GPU]
-    #[arg(long, value_name = "N", help_heading = "How large and where")]
+    /// Number of cells computed at the same time [default: one per core on a CPU, one per GPU]
+    #[arg(long, value_name = "N", help_heading = "Scale and device")]
     jobs: Option<NonZeroUsize>,
-    /// Memory for what frozen layers give, which trainings share; larger results go to files
+    /// Memory for the outputs of frozen layers, which trainings share; larger outputs go to files
     #[arg(
         long,
         value_name = "SIZE",
         default_value_t = BUDGET,
-        help_heading = "How large and where"
+        help_heading = "Scale and device"
     )]
     memory: Memory,
-    /// The folder of all runs
+    /// Folder for all runs
     #[arg(
         long,
         value_name = "DIR",
         default_value = "runs",
-        help_heading = "How large and where"
+        help_heading = "Scale and device"
     )]
     out: PathBuf,
-    /// Run only the cells with these values. They are selected and compared among themselves, and
-    /// their scores, table and figure go to a folder of their own
+    /// Run only the cells with these values. They are selected and compared among themselves. Their
+    /// scores, table and figure go to a folder of their own
     #[arg(long = "where", value_name = "NAME=VALUE,..", num_args = 1.., help_heading = "What to run")]
     only: Vec<Choice>,
-    /// Give a parameter other values than the experiment does; goes to a folder of its own as well
+    /// Give a parameter other values than those in the experiment. The results go to a folder of
+    /// their own
     #[arg(long, value_name = "NAME=VALUE,..", num_args = 1.., help_heading = "What to run")]
     set: Vec<Choice>,
-    /// Replicates: how many, or a list such as 0,7
+    /// Number of replicates, or a list of seeds such as 0,7
     #[arg(long, value_name = "N", help_heading = "What to run")]
     seeds: Option<String>,
-    /// Compute again what is finished, shared stages as well
+    /// Recompute finished cells and shared stages
     #[arg(long, help_heading = "What to run")]
     fresh: bool,
 
-    /// After a failure begin no other cell; without it the other cells of the phase are finished
+    /// Start no further cell after a failure. By default, the other cells of the phase are finished
+    /// first
     #[arg(long, help_heading = "When a cell fails")]
     fail_fast: bool,
-    /// Try a cell that fails again, so many times
+    /// Number of times to retry a failed cell
     #[arg(
         long,
         value_name = "N",
@@ -93,20 +90,20 @@ struct EngineArgs {
     )]
     retry: usize,
 
-    /// Print the plan, what is there of it and what the rest will cost, and stop
+    /// Print the plan, what is already done and an estimate of the rest, then exit
     #[arg(long, help_heading = "What to print")]
     plan: bool,
-    /// Say why a cell is computed again, and stop. A cell is called by its values (group=a depth=all)
-    /// or by the beginning of its key
+    /// Explain why a cell is computed again, then exit. Name the cell by its values (group=a
+    /// depth=all) or by the beginning of its key
     #[arg(long, value_name = "CELL", num_args = 1.., conflicts_with = "plan", help_heading = "What to print")]
     why: Vec<String>,
-    /// Write report.html as well: all results and heat maps on one page that needs no other file
+    /// Also write report.html: all results and heat maps on one self-contained page
     #[arg(long, help_heading = "What to print")]
     report: bool,
-    /// Print nothing but warnings and errors
+    /// Print only warnings and errors
     #[arg(long, help_heading = "What to print")]
     quiet: bool,
-    /// Print a line of JSON an event (plan, cell, result, error) to stdout, and nothing else there
+    /// Print one line of JSON per event (plan, cell, result, error) to stdout, and nothing else
     #[arg(long, help_heading = "What to print")]
     json: bool,
 }
@@ -117,20 +114,20 @@ type BenchmarkArgs<R> = <<R as Run>::Benchmark as Benchmark>::Args;
 /// The result and the experiment's own analysis as tables for the terminal.
 pub type Table = fn(&SweepResult, &Analysis) -> String;
 
-/// Writes tables and figures into a folder and says which files.
+/// Writes tables and figures into a folder. Returns the paths of the files.
 pub type Report = fn(&SweepResult, &Analysis, &Path) -> Result<Vec<PathBuf>>;
 
-/// Writes the page with everything on it into the folder of a run.
+/// Writes the page with all results into the folder of a run. Returns its path.
 pub type Page = fn(&SweepResult, &Analysis, &Path) -> Result<PathBuf>;
 
-/// How a result is shown, which is no business of the modules here.
+/// How to show a result. The functions are passed in by the crate root.
 pub struct Show {
     pub table: Table,
     pub report: Report,
     pub page: Page,
 }
 
-/// Runs an experiment from the command line: the whole of its `main`.
+/// Runs an experiment from the command line. This is all that its `main` does.
 pub fn main<R: Run>(show: &Show) -> ExitCode {
     let spec = R::spec();
     let command = Arguments::<BenchmarkArgs<R>>::command()
@@ -151,7 +148,7 @@ pub fn main<R: Run>(show: &Show) -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             let hint = match error.is_disk_full() {
-                true => "; what is finished is kept: make room and run the same command again",
+                true => "; finished work is kept: make room and run the same command again",
                 false => "",
             };
             eprintln!("error: {error}{hint}");
@@ -226,7 +223,7 @@ fn conclude<R: Run>(
     if !outcome.failures.is_empty() {
         let count = outcome.failures.len();
         return Err(Error::invalid(format!(
-            "{count} failed (see above); what is finished is kept, run the same command again to go on"
+            "{count} failed (see above); finished work is kept, run the same command again to continue"
         )));
     }
     let Some(result) = &outcome.result else {
@@ -241,7 +238,7 @@ fn conclude<R: Run>(
         files.push((show.page)(result, &analysis, &outcome.folder)?);
     }
     drop(lock);
-    // An analysis that fails costs itself alone: the table and the figure are there.
+    // A failed analysis does not affect the table and the figure, which are already written.
     analysed?;
     let reporter = Reporter::new(options.quiet, options.json);
     let mut text = format!(
@@ -257,7 +254,7 @@ fn conclude<R: Run>(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The result for programs: means over images, by method and metric.
+/// The result for other programs: means over images, by method and metric.
 fn event(result: &SweepResult, folder: &Path, files: &[PathBuf]) -> Json {
     let means = |scores: &Scores| {
         let mut values: BTreeMap<&str, BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
@@ -294,7 +291,7 @@ fn event(result: &SweepResult, folder: &Path, files: &[PathBuf]) -> Json {
     })
 }
 
-/// The experiment's own parameters and examples of their use, for `--help`.
+/// The parameters of the experiment and examples of their use, for `--help`.
 fn parameters<R: Run>(spec: &Spec) -> String {
     let scale = Scale::default();
     // Without options of its own a benchmark may not be there to be asked.

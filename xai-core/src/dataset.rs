@@ -12,19 +12,19 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::error::{Error, Result};
 use crate::key::Key;
 
-/// What a part of a benchmark's images is for.
+/// The purpose of a part of a benchmark's images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Split {
-    /// Networks are trained on these.
+    /// To train networks.
     Train,
-    /// These choose checkpoints and hyperparameters.
+    /// To select checkpoints and hyperparameters.
     Validation,
-    /// No training and no selection sees these.
+    /// To test. Neither training nor selection uses these.
     Test,
 }
 
 impl Split {
-    /// All three, in the order of their use.
+    /// All three, in the order in which they are used.
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for Split {
     }
 }
 
-/// Images of one split, with all that is known about each of them.
+/// The images of one split, with their classes and optionally their ground truth and groups.
 #[derive(Debug)]
 pub struct Dataset {
     images: Array4<f32>,
@@ -51,10 +51,12 @@ pub struct Dataset {
 impl Dataset {
     /// Images `[n, channels, h, w]` with the class of each.
     ///
-    /// Grey images have one channel. A network that takes more gets it repeated, on its device.
+    /// Grey images have one channel. If a network takes more channels, the image is repeated on its
+    /// device.
     ///
     /// # Errors
-    /// No image, a number of classes that is not that of the images, a pixel that is not a finite number.
+    /// If there is no image, if the number of classes differs from the number of images, or if a
+    /// pixel is not finite.
     pub fn new(images: Array4<f32>, class: Vec<u8>) -> Result<Self> {
         let (n, channels, h, w) = images.dim();
         if n == 0 || channels * h * w == 0 {
@@ -92,10 +94,11 @@ impl Dataset {
         Self::new(images.insert_axis(Axis(1)), class)
     }
 
-    /// With the pixels that truly determine the class, `[n, h, w]`. Scoring needs them, training does not.
+    /// Adds the ground truth `[n, h, w]`: the pixels that determine the class. Scoring needs it;
+    /// training does not.
     ///
     /// # Errors
-    /// If the truth has another number of images, height or width.
+    /// If its number of images, height or width differs.
     pub fn with_truth(self, truth: Array3<bool>) -> Result<Self> {
         let (n, _, h, w) = self.images.dim();
         if truth.dim() != (n, h, w) {
@@ -112,7 +115,7 @@ impl Dataset {
         })
     }
 
-    /// With the group (such as the subject) that each image comes from. No group should be in two splits.
+    /// Adds the group of each image, such as its subject. No group should be in two splits.
     ///
     /// # Errors
     /// If there is not one per image.
@@ -131,12 +134,12 @@ impl Dataset {
         })
     }
 
-    /// How many images.
+    /// The number of images.
     pub fn len(&self) -> usize {
         self.class.len()
     }
 
-    /// Whether there are none, which does not happen.
+    /// Whether there are no images. Always false.
     pub fn is_empty(&self) -> bool {
         self.class.is_empty()
     }
@@ -146,7 +149,7 @@ impl Dataset {
         &self.images
     }
 
-    /// The pixels that truly determine the class, `[n, h, w]`.
+    /// The ground truth `[n, h, w]`: the pixels that determine the class.
     pub fn truth(&self) -> Option<&Array3<bool>> {
         self.truth.as_ref()
     }
@@ -156,12 +159,12 @@ impl Dataset {
         &self.class
     }
 
-    /// The group that each image comes from.
+    /// The group of each image.
     pub fn group(&self) -> Option<&[u32]> {
         self.group.as_deref()
     }
 
-    /// A hash of the content. Two data sets with the same key are the same images in the same order.
+    /// A hash of the content. Data sets with the same key hold the same images in the same order.
     pub fn key(&self) -> &Key {
         self.key.get_or_init(|| {
             let mut hash = blake3::Hasher::new();
@@ -182,7 +185,8 @@ impl Dataset {
         })
     }
 
-    /// Writes a safetensors file with `images`, `class`, and, where they are known, `truth` (0 or 1) and `group`.
+    /// Writes a safetensors file with `images` and `class`, and with `truth` (0 or 1) and `group`
+    /// if they are known.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -218,13 +222,13 @@ impl Dataset {
             .map_err(|problem| Error::file(path, problem))
     }
 
-    /// Reads what [`save`](Self::save) wrote.
+    /// Reads a file written by [`save`](Self::save).
     ///
     /// # Errors
     /// If the file cannot be read or is damaged.
     pub fn load(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|problem| Error::file(path, problem))?;
-        // SAFETY: files of stages are written once, under another name, and never changed.
+        // SAFETY: files of stages are written once, under another name, and never modified.
         let bytes = unsafe { Mmap::map(&file) }.map_err(|problem| Error::file(path, problem))?;
         Self::parse(&bytes).map_err(|problem| {
             let folder = path.parent().unwrap_or(path).display();

@@ -1,24 +1,24 @@
-//! The one error type. Every message names what is wrong, where, and the way out.
+//! The one error type. Each message says what is wrong, where, and what to do.
 
 use std::path::{Path, PathBuf};
 
-/// What went wrong, for a person to read.
+/// An error, with a message for the user.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file could not be read or written, or holds something else than it should.
+    /// A file could not be read or written, or its content is not as expected.
     #[error("{}: {problem}", path.display())]
     File {
-        /// The guilty file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with it and what to do.
+        /// What is wrong with it, and what to do.
         problem: String,
     },
     /// A value that the user gave (an option, an argument, an array's shape) cannot be used.
     #[error("{0}")]
     Invalid(String),
-    /// The run was stopped (Ctrl-C); what is finished is kept.
-    #[error("stopped; finished cells are kept, run the same command again to go on")]
+    /// The run was stopped by Ctrl-C. Finished work is kept.
+    #[error("stopped; finished cells are kept, run the same command again to continue")]
     Interrupted,
 }
 
@@ -31,9 +31,9 @@ impl Error {
         }
     }
 
-    /// Whether the disk (or a quota) is full, so that nothing else could be kept either.
+    /// Whether the disk or a quota is full, so that no other file could be written either.
     ///
-    /// Told by the number of the operating system's error, which libraries hand on in their messages.
+    /// Detected by the operating system's error number, which libraries include in their messages.
     pub fn is_disk_full(&self) -> bool {
         #[cfg(unix)]
         let full = [libc::ENOSPC, libc::EDQUOT, libc::EFBIG];
@@ -52,5 +52,5 @@ impl Error {
     }
 }
 
-/// [`std::result::Result`] with our [`Error`].
+/// [`std::result::Result`] with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

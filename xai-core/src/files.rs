@@ -1,4 +1,4 @@
-//! Files and folders that are there as a whole or not at all: written aside and then renamed.
+//! Atomic files and folders: written under a temporary name, then renamed.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-/// Writes JSON for people to read, aside and then renamed. The caller holds the lock of the folder.
+/// Writes readable JSON atomically. The caller holds the lock of the folder.
 pub(crate) fn write_json(path: &Path, content: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(content).map_err(|error| Error::file(path, error))?;
     write_file(path, |aside| {
@@ -15,7 +15,7 @@ pub(crate) fn write_json(path: &Path, content: &impl Serialize) -> Result<()> {
     })
 }
 
-/// A file that is there as a whole or not at all.
+/// Writes a file atomically: it is complete or absent.
 pub(crate) fn write_file<T>(path: &Path, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let aside = beside(path, "new");
     let written = write(&aside).and_then(|value| {
@@ -29,7 +29,7 @@ pub(crate) fn write_file<T>(path: &Path, write: impl FnOnce(&Path) -> Result<T>)
     written
 }
 
-/// A folder that is there as a whole or not at all.
+/// Fills a folder atomically: it is complete or absent.
 pub(crate) fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let (aside, old) = (beside(path, "new"), beside(path, "old"));
     clear(&aside)?; // what a killed process left behind
@@ -52,14 +52,14 @@ pub(crate) fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) 
     clear(&old)
 }
 
-/// Where to write before renaming: on the same disk and hidden. It has one name for all processes, of
-/// which one at a time has the lock, so that the next one replaces what a killed one left behind.
+/// The temporary path: hidden, on the same disk. All processes use the same name. Only one process
+/// at a time holds the lock, so it replaces what a killed process left behind.
 fn beside(path: &Path, what: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.{what}"))
 }
 
-/// Brings a file to the disk before its name is given, so that a power cut leaves no empty file under it.
+/// Flushes a file to disk before it is renamed, so that a power cut leaves no empty file.
 fn flush(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Ok(());

@@ -1,4 +1,5 @@
-//! Content keys: the same key means the same result. The versions of our own code are part of them.
+//! Content keys: the same key means the same result. The versions of this crate's code are part of
+//! them.
 
 use std::fmt;
 
@@ -7,10 +8,10 @@ use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
 
-/// Raise this when a change to data, lesions, networks or training changes what a fit gives.
+/// Raise this when a change to data, networks or training changes the result of a fit.
 pub const FIT_CODE: u32 = 5;
 
-/// Raise this when a change to attribution or scores changes what a test gives; models are kept.
+/// Raise this when a change to attribution or metrics changes scores. Models are kept.
 pub const TEST_CODE: u32 = 5;
 
 /// A hash (BLAKE3, 128 bits, in hexadecimal) of everything that determines a result.
@@ -18,10 +19,10 @@ pub const TEST_CODE: u32 = 5;
 pub struct Key(String);
 
 impl Key {
-    /// The key of whatever `inputs` hold.
+    /// The key of `inputs`.
     ///
-    /// It depends on their content alone: the order of a map's entries does not matter, and numbers
-    /// are taken in one canonical form (-0.0 is 0.0; 1 and 1.0 differ, because their types do).
+    /// It depends only on their content. The order of a map's entries does not matter. Numbers have
+    /// one canonical form: -0.0 equals 0.0, but 1 and 1.0 differ because their types differ.
     ///
     /// # Errors
     /// If `inputs` cannot be written as JSON.
@@ -34,17 +35,17 @@ impl Key {
         Ok(Self::of_hash(&hash.finalize()))
     }
 
-    /// The key of content that was hashed elsewhere.
+    /// A key from a hash computed elsewhere.
     pub(crate) fn of_hash(hash: &blake3::Hash) -> Self {
         Self(hash.to_hex()[..32].to_owned())
     }
 
-    /// The first 64 bits as a number, for the seed of a random stream.
+    /// The first 64 bits as a number, to seed a random stream.
     pub fn seed(&self) -> u64 {
         u64::from_str_radix(&self.0[..16], 16).expect("a key is hexadecimal")
     }
 
-    /// The hexadecimal text, as in the names of folders.
+    /// The hexadecimal text, as used in folder names.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -56,7 +57,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// Feeds a value with its type and length, so that no two values give the same bytes.
+/// Hashes a value with its type and length, so that different values give different bytes.
 fn absorb(hash: &mut blake3::Hasher, json: &Json) {
     match json {
         Json::Null => frame(hash, b'n', &[]),
@@ -115,8 +116,9 @@ mod tests {
         assert_ne!(key(json!(0.1 + 0.2)), key(json!(0.3)));
     }
 
-    /// Keys name folders that outlive a build: a change of this value orphans everybody's results.
-    /// The expected one was computed by Python's blake3 from the framing that `absorb` describes.
+    /// Keys name folders that outlive a build. If this value changes, all existing results are
+    /// orphaned. The expected key was computed by Python's blake3 from the framing that `absorb`
+    /// describes.
     #[test]
     fn keys_do_not_change_between_builds() {
         let key = Key::of(&json!({"experiment": "fig4_best", "rate": 0.01, "seed": 3})).unwrap();

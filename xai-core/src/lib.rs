@@ -1,8 +1,8 @@
-//! Benchmarking explanations of neural networks against ground truth.
+//! Benchmarks for explanations of neural networks, with ground truth.
 //!
-//! Modules stand in the order in which data flows; each uses only those above it.
+//! Modules are listed in the order in which data flows. Each module uses only those above it.
 
-// Blank lines keep rustfmt from sorting what is the order of the architecture.
+// The blank lines keep rustfmt from sorting the modules. Their order is the architecture.
 pub mod error;
 
 pub mod files;
@@ -40,12 +40,14 @@ pub use benchmarks::lesions;
 pub use error::{Error, Result};
 pub use sweep::read::{results, results_in};
 
-// The macros name this crate as `::xai_core`, within it too.
+// The macros name this crate as `::xai_core`, also inside this crate.
 extern crate self as xai_core;
 
-/// Runs an experiment from the command line: `fn main() -> ExitCode { xai_core::run::<Fig4Best>() }`.
+/// Runs an experiment from the command line:
+/// `fn main() -> ExitCode { xai_core::run::<Fig4Best>() }`.
 ///
-/// Ends with 0, with 1 after a failure (finished cells are kept), with 2 on a wrong option, with 130 after Ctrl-C.
+/// The exit code is 0 on success, 1 after a failure (finished cells are kept), 2 for a wrong
+/// option, and 130 after Ctrl-C.
 pub fn run<R: sweep::context::Run>() -> std::process::ExitCode {
     cli::main::<R>(&cli::Show {
         table: report::text_of_all,
@@ -54,7 +56,8 @@ pub fn run<R: sweep::context::Run>() -> std::process::ExitCode {
     })
 }
 
-/// What an experiment file needs: `use xai_core::prelude::*;`. A benchmark has a prelude of its own, which adds its names.
+/// The names that an experiment file needs: `use xai_core::prelude::*;`. Each benchmark has its own
+/// prelude, which adds its names.
 pub mod prelude {
     pub use std::process::ExitCode;
 
@@ -82,20 +85,20 @@ pub mod prelude {
     pub use crate::training::{Epoch, Examples, Optimizer, Schedule, Sgd, Validation};
 }
 
-/// What the macros expand to. Not for people: it may change at any time.
+/// Names for the expansions of the macros. Not a public interface: they may change at any time.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::attribution::{Map, NoModel, Panel};
     pub use crate::report::snapshot;
     pub use crate::sweep::declare::{Experiment, Level, Point, Scale, Spec, domain, levels, seeds};
 
-    /// The maps of a panel, one a method.
+    /// The maps of a panel as an array, one per method.
     pub fn one_each<const N: usize>(maps: Vec<Map>) -> [Map; N] {
         maps.try_into().expect("a panel gives one map a method")
     }
 }
 
-/// Runs the examples in the docs of the macros, which cannot depend on this crate.
+/// Runs the examples in the docs of the macros. The macro crate cannot depend on this crate.
 #[cfg(doctest)]
 mod macros {
     #[doc = include_str!("../../xai-macros/docs/experiment.md")]

@@ -1,4 +1,4 @@
-//! What the engine knows of a benchmark.
+//! The interface between the engine and a benchmark.
 
 use serde_json::Value as Json;
 
@@ -7,11 +7,11 @@ use crate::dataset::{Dataset, Split};
 use crate::error::Result;
 use crate::sweep::declare::{Scale, Value};
 
-/// Data with ground truth: all that a sweep needs to know of it.
+/// Data with ground truth. This is all that a sweep needs to know about it.
 ///
 /// A benchmark is cheap to clone. An experiment may vary it from cell to cell
-/// ([`Run::benchmark`](super::Run::benchmark)); what the variant gives as its [`identity`](Self::identity) is part of the
-/// cell's key.
+/// ([`Run::benchmark`](super::Run::benchmark)). The [`identity`](Self::identity) of the variant is
+/// part of the cell's key.
 pub trait Benchmark: Clone + Send + Sync + 'static {
     /// The name in snake case, for keys, plan and report.
     const NAME: &'static str;
@@ -19,17 +19,19 @@ pub trait Benchmark: Clone + Send + Sync + 'static {
     /// The benchmark's own options on the command line; [`NoArgs`] if it has none.
     type Args: clap::Args + Clone + Default;
 
-    /// Opens the benchmark. Files that cannot be used must fail here or in [`prepare`](Self::prepare), before any cell runs.
+    /// Opens the benchmark. Unusable files must fail here or in [`prepare`](Self::prepare), before
+    /// any cell runs.
     ///
     /// # Errors
-    /// What is wrong with the options or the files that they name.
+    /// If the options, or the files that they name, cannot be used.
     fn open(args: &Self::Args, scale: Scale) -> Result<Self>;
 
-    /// Everything that determines a fit beside the experiment's own values: settings, fingerprints of files, variant.
+    /// Everything that determines a fit apart from the experiment's own values: settings,
+    /// fingerprints of files, variant.
     fn identity(&self) -> Json;
 
-    /// What of the [`identity`](Self::identity) determines the images. Cells whose benchmarks have it in common share
-    /// images in memory. The same unless this is written.
+    /// The part of the [`identity`](Self::identity) that determines the images. Cells with the same
+    /// value share images in memory. By default, the whole identity.
     fn identity_of_images(&self) -> Json {
         self.identity()
     }
@@ -46,24 +48,27 @@ pub trait Benchmark: Clone + Send + Sync + 'static {
     /// Reads what would otherwise fail in every cell.
     ///
     /// # Errors
-    /// Files that cannot be used.
+    /// If a file cannot be used.
     fn prepare(&self, context: &Context) -> Result<()> {
         let _ = context;
         Ok(())
     }
 
-    /// Test images that are explained at most; of more, evenly spaced ones are taken.
+    /// The maximum number of test images that are explained. If there are more, evenly spaced ones
+    /// are taken.
     fn explained(&self) -> usize {
         usize::MAX
     }
 
-    /// Why a value of a parameter is not in the plan of this run, such as "no --weights were given".
+    /// The reason why a value of a parameter is not in the plan of this run, such as "no --weights
+    /// were given". `None` if it is in the plan.
     fn absent(&self, parameter: &str, value: &Value) -> Option<String> {
         let _ = (parameter, value);
         None
     }
 
-    /// What the plan and the report say of the benchmark, such as `("data", "/scans: 40 subjects")`.
+    /// Lines about the benchmark for the plan and the report, such as
+    /// `("data", "/scans: 40 subjects")`.
     fn about(&self) -> Vec<(String, String)> {
         Vec::new()
     }

@@ -1,4 +1,4 @@
-//! Which images the winners of a selection are right about.
+//! Counts how many winners of a selection classify each test image correctly.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use crate::sweep::keep::Predictions;
 
 /// How many winners classify each test image correctly.
 ///
-/// Winners may have been tested on different images, when the experiment varies its benchmark. Images are compared only
-/// within one test set, which its key names.
+/// If the experiment varies its benchmark, winners may have been tested on different images. Images
+/// are compared only within one test set, identified by its key.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Consensus {
     test_sets: BTreeMap<Key, Counts>,
 }
 
-/// What the winners of one test set say.
+/// The winners of one test set.
 #[derive(Debug, PartialEq)]
 struct Counts {
-    /// How many winners there are.
+    /// The number of winners.
     winners: u32,
-    /// How many of them are right, one entry per image.
+    /// The number of them that are right, one entry per image.
     right: Vec<u32>,
 }
 
@@ -37,8 +37,8 @@ impl Consensus {
         }
     }
 
-    /// The images whose number of winners that are right is as `wanted` says: it is given that number, and how many
-    /// winners there are.
+    /// The images for which `wanted` returns true. It receives the number of winners that are
+    /// right, and the number of all winners.
     ///
     /// # Errors
     /// If the winners were tested on different images.
@@ -71,7 +71,7 @@ impl Consensus {
         }
     }
 
-    /// What distinguishes it from others.
+    /// The key of these counts.
     pub fn key(&self) -> Result<Key> {
         let sets = self.test_sets.iter();
         let sets: Vec<_> = sets
@@ -85,7 +85,7 @@ impl Consensus {
 mod tests {
     use super::*;
 
-    /// Predictions of class 0 on images of which these are of class 0.
+    /// Predictions of class 0 for images, of which those marked `true` have class 0.
     fn predictions(right: [bool; 5]) -> Predictions {
         let rows = vec![vec![1.0, 0.0]; 5];
         let class = right.map(|right| u8::from(!right));
@@ -119,7 +119,7 @@ mod tests {
         assert!(problem.contains("no test image"), "{problem}");
     }
 
-    /// Test sets of the same length are not taken for the same images.
+    /// Two test sets of the same length are not treated as the same images.
     #[test]
     fn images_of_different_test_sets_are_not_intersected() {
         let mut consensus = Consensus::default();

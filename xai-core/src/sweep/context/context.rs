@@ -1,4 +1,4 @@
-//! What every cell of a sweep may use, whatever its benchmark.
+//! What every cell of a sweep can use, for any benchmark.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,12 +19,12 @@ use crate::sweep::declare::Scale;
 use crate::sweep::keep::Store;
 use crate::sweep::watch::{Log, Progress, Reporter};
 
-/// Memory for outputs of frozen layers, unless a run says otherwise.
+/// The default memory for outputs of frozen layers.
 pub(crate) const BUDGET: Memory = Memory(2 << 30);
 
 /// The scale, the device, the random streams, the shared stages and the progress of a run.
 ///
-/// Cheap to clone; each cell gets one of its own.
+/// Cheap to clone. Each cell has its own.
 #[derive(Clone)]
 pub struct Context {
     shared: Arc<Shared>,
@@ -35,19 +35,19 @@ pub struct Context {
     cell: Option<OfCell>,
 }
 
-/// What belongs to the cell that a context was lent to.
+/// The parts of a context that belong to a cell.
 #[derive(Clone)]
 struct OfCell {
     log: Arc<Log>,
     seconds: Arc<Mutex<Seconds>>,
 }
 
-/// Where the time of a cell's fit went, beside the fit's own.
+/// Time that a cell's fit did not spend on the fit itself, in seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Seconds {
-    /// To stages, which other cells then need not compute.
+    /// Spent on stages, which other cells then need not compute.
     pub in_stages: f64,
-    /// What a training would have taken that was there already.
+    /// Saved because a training was already done.
     pub spared: f64,
 }
 
@@ -63,7 +63,7 @@ impl Context {
     /// The context of a sweep.
     ///
     /// # Errors
-    /// If a device is not there.
+    /// If a device is not available.
     pub(crate) fn open(
         scale: Scale,
         devices: &Devices,
@@ -90,7 +90,7 @@ impl Context {
         })
     }
 
-    /// The context of a job: the devices take turns.
+    /// The context of a job. The devices are assigned in turn.
     pub(crate) fn for_job(&self, job: usize) -> Self {
         let devices = &self.shared.devices;
         Self {
@@ -99,7 +99,7 @@ impl Context {
         }
     }
 
-    /// The context of a cell: its random streams and its log are its own.
+    /// The context of a cell, with its own random streams and log.
     pub(crate) fn for_cell(
         &self,
         experiment: &str,
@@ -115,7 +115,8 @@ impl Context {
         })
     }
 
-    /// The context after the barrier, where it is known which winners are right about which image.
+    /// The context of the last phase, in which the images that each winner classifies correctly are
+    /// known.
     pub(crate) fn with_consensus(&self, consensus: Arc<Consensus>) -> Self {
         Self {
             consensus: Some(consensus),
@@ -123,7 +124,7 @@ impl Context {
         }
     }
 
-    /// The context whose test images put some of their heat maps into a gallery.
+    /// The context whose test images add some of their heat maps to a gallery.
     pub(crate) fn with_gallery(&self, gallery: &Gallery) -> Self {
         Self {
             gallery: Some(gallery.clone()),
@@ -131,12 +132,12 @@ impl Context {
         }
     }
 
-    /// Where the heat maps of some test images are kept.
+    /// Where some heat maps of test images are collected.
     pub(super) fn gallery(&self) -> Option<Gallery> {
         self.gallery.clone()
     }
 
-    /// The seconds that this cell did not spend on itself.
+    /// The time that this cell did not spend on its own fit.
     pub(crate) fn seconds(&self) -> Seconds {
         let seconds = self
             .cell
@@ -157,22 +158,22 @@ impl Context {
         self.shared.scale
     }
 
-    /// Where tensors live.
+    /// The device on which tensors are allocated.
     pub fn device(&self) -> &Device {
         &self.on_device.device
     }
 
-    /// The device as `--device` takes it.
+    /// The device in the form that `--device` accepts.
     pub fn device_choice(&self) -> DeviceChoice {
         self.on_device.choice
     }
 
-    /// Bytes for outputs of frozen layers on each device.
+    /// The memory for outputs of frozen layers on each device, in bytes.
     pub(super) fn memory(&self) -> usize {
         self.shared.budget.bytes()
     }
 
-    /// The outputs of frozen layers that are kept on this device.
+    /// The outputs of frozen layers kept on this device.
     pub(super) fn frozen_cache(&self) -> &FrozenCache {
         &self.on_device.frozen
     }
@@ -187,19 +188,20 @@ impl Context {
         &self.shared.reporter
     }
 
-    /// The random stream called `purpose` of this cell; no other cell has the same.
+    /// The random stream called `purpose` of this cell. No other cell has the same stream.
     pub fn stream(&self, purpose: &str) -> ChaCha8Rng {
         random::stream(self.seed, purpose)
     }
 
     /// A folder of intermediate results that cells share, such as a pre-training.
     ///
-    /// `inputs` must hold everything that determines the content: settings, seeds, the kind of device
-    /// and a version number of the code that computes it. `compute` fills the folder it is given, once;
-    /// after that, in this process, another one or another run, the folder is just there.
+    /// `inputs` must hold everything that determines the content: settings, seeds, the kind of
+    /// device and a version number of the code that computes it. `compute` fills the folder it is
+    /// given. It is called once; later calls in this process, in others and in later runs return
+    /// the finished folder.
     ///
     /// # Errors
-    /// What `compute` gives, or if files cannot be written.
+    /// If `compute` fails, or if files cannot be written.
     pub fn stage(
         &self,
         name: &str,
@@ -208,15 +210,16 @@ impl Context {
     ) -> Result<PathBuf> {
         let (start, before) = (Instant::now(), self.seconds().in_stages);
         let folder = self.shared.store.stage(name, inputs, compute)?;
-        // Stages within this one are in its own time.
+        // Stages inside this one are part of its own time.
         self.account(|seconds| seconds.in_stages = before + start.elapsed().as_secs_f64());
         Ok(folder)
     }
 
-    /// Returns the per-device singleton of type `T` and this name, created by `make` on first use: data that every cell reads.
+    /// Returns the per-device singleton of type `T` with this name, created by `make` on first use.
+    /// For data that every cell reads.
     ///
     /// # Errors
-    /// What `make` gives.
+    /// If `make` fails.
     pub fn once<T: Send + Sync + 'static>(
         &self,
         name: &str,
@@ -225,16 +228,16 @@ impl Context {
         self.on_device.once(name, make)
     }
 
-    /// A bar of `len` steps under that of the sweep, until it is dropped.
+    /// A bar of `len` steps below that of the sweep. It is removed when it is dropped.
     pub fn progress(&self, len: usize, label: &str) -> Progress {
         let log = self.cell.as_ref().map(|cell| cell.log.clone());
         self.shared.reporter.bar(len, label, log)
     }
 
-    /// How many winners are right about each test image.
+    /// The number of winners that classify each test image correctly.
     ///
     /// # Errors
-    /// While cells are fitted, where the winners are not known yet.
+    /// While cells are fitted, because the winners are not known yet.
     pub(super) fn consensus(&self) -> Result<&Consensus> {
         self.consensus.as_deref().ok_or_else(|| {
             Error::invalid(

@@ -1,5 +1,6 @@
-//! What frozen layers make of the training and validation images: computed once for all trainings that
-//! share a start network and a degree of fine-tuning, whatever their rates and seeds.
+//! The outputs of frozen layers for the training and validation images. They are computed once for
+//! all trainings with the same start network and the same first trained layer, whatever their rates
+//! and seeds.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -18,10 +19,11 @@ use crate::network::{Layer, Network};
 use crate::training::Examples;
 
 impl<B: Benchmark> Lab<B> {
-    /// The training and validation images after the first `layers` layers of `network`, which are frozen.
+    /// The training and validation images after the first `layers` layers of `network`, which are
+    /// frozen.
     ///
-    /// In memory if they fit into the run's budget (`--memory`), else in a stage, whose file is mapped: other
-    /// processes and later runs then share it.
+    /// They are kept in memory if they fit into the run's budget (`--memory`). Otherwise they are a
+    /// stage, whose file is mapped into memory and shared with other processes and later runs.
     pub(super) fn frozen(&self, network: &Network, layers: usize) -> Result<Pair> {
         let (train, validation) = (
             self.examples(Split::Train)?,
@@ -80,7 +82,7 @@ impl<B: Benchmark> Lab<B> {
     }
 }
 
-/// Writes examples after all layers of `beginning`, as [`Examples::in_file`] reads them.
+/// Writes examples after all layers of `beginning`, in the format of [`Examples::in_file`].
 fn write(
     examples: &Examples,
     beginning: &Network,

@@ -1,4 +1,5 @@
-//! Outputs of frozen layers in memory, for all trainings that share a start network and a degree of fine-tuning.
+//! Outputs of frozen layers in memory, for all trainings with the same start network and the same
+//! first trained layer.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,18 +10,18 @@ use crate::training::Examples;
 /// Training and validation images after the frozen layers.
 pub(super) type Pair = [Examples; 2];
 
-/// A pair that is known, or being computed.
+/// A pair that is finished or being computed.
 type Place = Arc<Mutex<Option<Arc<Pair>>>>;
 
-/// What is kept in memory on one device, the one used last in front.
+/// The pairs kept in memory on one device, the most recently used first.
 #[derive(Default)]
 pub(super) struct FrozenCache {
     kept: Mutex<VecDeque<(Key, usize, Place)>>,
 }
 
 impl FrozenCache {
-    /// The place of a pair of `bytes`. The ones used longest ago make room, so that no more than `budget` bytes are
-    /// kept; trainings under way keep theirs as long as they run.
+    /// The place of a pair of `bytes`. The least recently used pairs are removed, so that at most
+    /// `budget` bytes are kept. Running trainings keep theirs until they finish.
     pub fn place(&self, key: Key, bytes: usize, budget: usize) -> Place {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let known = kept.iter().position(|(known, ..)| *known == key);

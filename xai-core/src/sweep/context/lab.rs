@@ -1,4 +1,4 @@
-//! The laboratory: a context, and the benchmark's images in it.
+//! The laboratory: a context with the benchmark's images.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -17,10 +17,10 @@ use crate::sweep::keep::Store;
 use crate::sweep::watch::Reporter;
 use crate::training::Examples;
 
-/// What a cell may use: the [`Context`] of its run (device, stages, progress, random streams), and the images of its
-/// benchmark. A benchmark adds its recipes in an `impl Lab<…>` of its own.
+/// Everything a cell can use: the [`Context`] of its run (device, stages, progress, random streams)
+/// and the images of its benchmark. A benchmark adds its own functions in an `impl Lab<…>`.
 ///
-/// Cheap to clone; each cell gets one of its own.
+/// Cheap to clone. Each cell has its own.
 #[derive(Clone)]
 pub struct Lab<B> {
     context: Context,
@@ -36,11 +36,11 @@ impl<B> Deref for Lab<B> {
 }
 
 impl<B: Benchmark> Lab<B> {
-    /// A laboratory outside of a sweep, for other programs and for tests; its stages are in `out`. The benchmark has its
-    /// default options.
+    /// A laboratory outside of a sweep, for other programs and for tests. Its stages are in `out`.
+    /// The benchmark has its default options.
     ///
     /// # Errors
-    /// If the device is not there, or the benchmark cannot be opened.
+    /// If the device is not available, or the benchmark cannot be opened.
     pub fn open(scale: Scale, device: DeviceChoice, out: &Path) -> Result<Self> {
         let reporter = Reporter::new(true, false);
         let store = Store::new(out, "lab");
@@ -50,7 +50,7 @@ impl<B: Benchmark> Lab<B> {
         })
     }
 
-    /// This benchmark in this context.
+    /// A laboratory with this context and this benchmark.
     pub(crate) fn new(context: Context, benchmark: B) -> Self {
         Self { context, benchmark }
     }
@@ -69,23 +69,23 @@ impl<B: Benchmark> Lab<B> {
         }
     }
 
-    /// The context that every benchmark has.
+    /// The context, which does not depend on the benchmark.
     pub fn context(&self) -> &Context {
         &self.context
     }
 
-    /// The images to train on, read or made once per process.
+    /// The training images, read or made once per process.
     ///
     /// # Errors
-    /// What [`Benchmark::split`] gives.
+    /// As [`Benchmark::split`].
     pub fn train(&self) -> Result<Arc<Dataset>> {
         self.dataset(Split::Train)
     }
 
-    /// The images that choose checkpoints and hyperparameters, read or made once per process.
+    /// The images that select checkpoints and hyperparameters, read or made once per process.
     ///
     /// # Errors
-    /// What [`Benchmark::split`] gives.
+    /// As [`Benchmark::split`].
     pub fn validation(&self) -> Result<Arc<Dataset>> {
         self.dataset(Split::Validation)
     }
@@ -99,11 +99,11 @@ impl<B: Benchmark> Lab<B> {
     /// The images of a split on the device of this laboratory.
     ///
     /// # Errors
-    /// What [`Benchmark::split`] gives.
+    /// As [`Benchmark::split`].
     pub fn examples(&self, which: Split) -> Result<Arc<Examples>> {
         let name = self.name_of(which)?;
         self.once(&name, || {
-            // Only test images are asked for on the host as well, where they are explained.
+            // Only test images are also needed on the host, to be explained.
             let dataset = match which {
                 Split::Test => self.dataset(which)?,
                 _ => Arc::new(self.benchmark.split(which, &self.context)?),
@@ -112,7 +112,7 @@ impl<B: Benchmark> Lab<B> {
         })
     }
 
-    /// What the images of a split are called in memory.
+    /// The name of a split's images in memory.
     fn name_of(&self, which: Split) -> Result<String> {
         let identity = json!([B::NAME, self.benchmark.identity_of_images()]);
         Ok(format!("{which} {}", Key::of(&identity)?))

@@ -1,4 +1,5 @@
-//! What one cell may use: the benchmark's images, the device, shared stages, progress, and what the winners agree on.
+//! What one cell can use: the benchmark's images, the device, shared stages, progress, and the
+//! agreement of the winners.
 
 mod benchmark;
 mod consensus;

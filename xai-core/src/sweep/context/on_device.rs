@@ -1,4 +1,4 @@
-//! A device, and the data that lie on it.
+//! A device and the data on it.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -8,10 +8,10 @@ use super::frozen_cache::FrozenCache;
 use crate::device::{Device, DeviceChoice};
 use crate::error::Result;
 
-/// Where the one value of a type and name is, or will be.
+/// The place of the one value of a type and name, which may not exist yet.
 type Place = Arc<Mutex<Option<Arc<dyn Any + Send + Sync>>>>;
 
-/// A device and the data that lie on it.
+/// A device and the data on it.
 pub(super) struct OnDevice {
     pub choice: DeviceChoice,
     pub device: Device,
@@ -21,7 +21,7 @@ pub(super) struct OnDevice {
 
 impl OnDevice {
     /// # Errors
-    /// If the device is not there.
+    /// If the device is not available.
     pub fn open(choice: DeviceChoice) -> Result<Self> {
         Ok(Self {
             choice,
@@ -31,10 +31,10 @@ impl OnDevice {
         })
     }
 
-    /// Returns the `T` of this name, created by `make` on first use.
+    /// Returns the `T` with this name, created by `make` on first use.
     ///
     /// # Errors
-    /// What `make` gives.
+    /// If `make` fails.
     pub fn once<T: Send + Sync + 'static>(
         &self,
         name: &str,
@@ -44,7 +44,7 @@ impl OnDevice {
         let place = memory.entry((TypeId::of::<T>(), name.to_owned()));
         let place = place.or_default().clone();
         drop(memory);
-        // Only this value is locked, because `make` may want others.
+        // Only this value is locked, because `make` may request others.
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
         let value = match &*place {
             Some(value) => value.clone(),

@@ -1,4 +1,4 @@
-//! What an experiment must say about one cell.
+//! What an experiment defines about one cell.
 
 use std::path::Path;
 
@@ -19,17 +19,20 @@ pub trait Run: Experiment {
     /// The data with ground truth that the experiment runs on.
     type Benchmark: Benchmark;
 
-    /// What is fitted.
+    /// The type that a cell fits.
     type Model: Model;
 
-    /// Raise this when a change to [`Run::fit`] changes its result: every cell is computed again.
+    /// Raise this when a change to [`Run::fit`] changes its result. Every cell is then computed
+    /// again.
     const FIT_VERSION: u32 = 1;
 
-    /// Raise this when a change to [`Run::test`] or [`Run::references`] changes its result: models are kept.
+    /// Raise this when a change to [`Run::test`] or [`Run::references`] changes its result. Models
+    /// are kept.
     const TEST_VERSION: u32 = 1;
 
-    /// The benchmark of this cell: the run's own unless this is written, such as one whose images differ along an axis.
-    /// Fitting, predicting and testing see it. Its [`identity`](Benchmark::identity) is part of the cell's key.
+    /// The benchmark of this cell. By default, the benchmark of the run. Override it if the
+    /// experiment varies the benchmark by one of its parameters. Fitting, predicting and testing
+    /// use it. Its [`identity`](Benchmark::identity) is part of the cell's key.
     ///
     /// # Errors
     /// If the run's benchmark has no such variant.
@@ -43,35 +46,38 @@ pub trait Run: Experiment {
     /// Explains and scores images of [`Lab::test`], such as those that every winner classifies correctly.
     fn test(&self, fitted: &Fitted<Self::Model>, lab: &Lab<Self::Benchmark>) -> Result<Scores>;
 
-    /// References on the same images, once per sweep. None unless this is written.
+    /// References on the same images, once per sweep. By default, none.
     fn references(lab: &Lab<Self::Benchmark>) -> Result<Vec<Reference>> {
         let _ = lab;
         Ok(Vec::new())
     }
 
-    /// Adds tables and charts of the experiment's own to the report of a finished run. None unless this is written.
+    /// Adds the experiment's own tables and charts to the report of a finished run. By default,
+    /// none.
     ///
-    /// It is called at the end of every run, after the experiment's table and figure are made, and
-    /// sees what [`results`](crate::results) gives. What was added before an error is kept.
+    /// It is called at the end of every run, after the experiment's table and figure have been
+    /// made. It receives what [`results`](crate::results) returns. Parts added before an error are
+    /// kept.
     fn analysis(results: &Results<Self>, analysis: &mut Analysis) -> Result<()> {
         let _ = (results, analysis);
         Ok(())
     }
 }
 
-/// A model that a sweep can keep, bring back and try on the test set.
+/// A model that a sweep can save, load and apply to the test set.
 pub trait Model: Sized {
     /// Writes the model to a file.
     fn save(&self, path: &Path) -> Result<()>;
 
-    /// Reads what [`Model::save`] wrote, onto a device.
+    /// Reads a file written by [`Model::save`], onto a device.
     fn load(path: &Path, device: &Device) -> Result<Self>;
 
-    /// The probability of each class, one row per image; the largest is the class predicted.
+    /// The probability of each class, one row per image. The class with the largest one is
+    /// predicted.
     fn predict(&self, images: &Examples) -> Result<Vec<Vec<f64>>>;
 }
 
-/// The name of the pass over the test images, by which dropout that stays on draws its masks.
+/// The name of the pass over the test images. Dropout that stays on draws its masks by it.
 const TEST: &str = "test";
 
 impl Model for Network {
@@ -89,7 +95,7 @@ impl Model for Network {
     }
 }
 
-/// A fitted model and what its fitting showed.
+/// A fitted model and the record of its training.
 #[derive(Clone, Debug)]
 pub struct Fitted<M> {
     /// The model, at the epoch that was kept.

@@ -13,39 +13,39 @@ use crate::error::Result;
 use crate::training::argmax;
 
 impl<B: Benchmark> Lab<B> {
-    /// The images that no training and no selection has seen.
+    /// The images that neither training nor selection has used.
     pub fn test(&self) -> TestSet<'_, B> {
         TestSet { lab: self }
     }
 }
 
-/// The test images, and parts of them that become known as the sweep goes on.
+/// The test images, and subsets of them that become known during the sweep.
 ///
-/// A part may be empty. Of more images than [`Benchmark::explained`] allows it holds evenly spaced ones.
-/// [`Images::index`] says which images of the test set they are.
+/// A subset may be empty. If it has more images than [`Benchmark::explained`] allows, evenly spaced
+/// ones are taken. [`Images::index`] gives their positions in the test set.
 pub struct TestSet<'a, B> {
     lab: &'a Lab<B>,
 }
 
 impl<B: Benchmark> TestSet<'_, B> {
-    /// The images with all that is known of them, read or made once per process.
+    /// The images with their classes, ground truth and groups, read or made once per process.
     ///
     /// # Errors
-    /// What [`Benchmark::split`] gives.
+    /// As [`Benchmark::split`].
     pub fn dataset(&self) -> Result<Arc<Dataset>> {
         self.lab.dataset(Split::Test)
     }
 
-    /// All of them.
+    /// All test images.
     ///
     /// # Errors
-    /// If the images cannot be made.
+    /// As [`Benchmark::split`].
     pub fn all(&self) -> Result<Images> {
         let count = self.dataset()?.len() as u32;
         self.some((0..count).collect())
     }
 
-    /// Those that `model` classifies correctly.
+    /// The images that `model` classifies correctly.
     ///
     /// # Errors
     /// As [`all`](Self::all).
@@ -53,7 +53,7 @@ impl<B: Benchmark> TestSet<'_, B> {
         self.by(model, true)
     }
 
-    /// Those that `model` classifies wrongly.
+    /// The images that `model` misclassifies.
     ///
     /// # Errors
     /// As [`all`](Self::all).
@@ -61,25 +61,27 @@ impl<B: Benchmark> TestSet<'_, B> {
         self.by(model, false)
     }
 
-    /// Those that every winner of the selection classifies correctly: the only ones on which explanations
-    /// can be compared.
+    /// The images that every winner of the selection classifies correctly. Only on these can
+    /// explanations be compared.
     ///
     /// # Errors
-    /// In [`Run::fit`](super::Run::fit), where the winners are not known yet; if there is no such image, or the winners were
-    /// tested on different images.
+    /// In [`Run::fit`](super::Run::fit), where the winners are not known yet; if there is no such
+    /// image; if the winners were tested on different images.
     pub fn classified_correctly_by_all(&self) -> Result<Images> {
         self.some(self.lab.consensus()?.agreed()?)
     }
 
-    /// Those that every winner of the selection classifies wrongly.
+    /// The images that every winner of the selection misclassifies.
     ///
     /// # Errors
-    /// In [`Run::fit`](super::Run::fit), where the winners are not known yet; if the winners were tested on different images.
+    /// In [`Run::fit`](super::Run::fit), where the winners are not known yet; if the winners were
+    /// tested on different images.
     pub fn misclassified_by_all(&self) -> Result<Images> {
         self.some(self.lab.consensus()?.images(|right, _| right == 0)?)
     }
 
-    /// Those about which the winners of the selection disagree: some of them are right and others wrong.
+    /// The images on which the winners of the selection disagree: some winners are right and others
+    /// wrong.
     ///
     /// # Errors
     /// As [`misclassified_by_all`](Self::misclassified_by_all).
@@ -95,7 +97,7 @@ impl<B: Benchmark> TestSet<'_, B> {
         self.some(wanted.map(|((image, _), _)| image).collect())
     }
 
-    /// The images of these numbers with their truth, or evenly spaced ones of them.
+    /// The images with these indices and their ground truth, or evenly spaced ones of them.
     fn some(&self, images: Vec<u32>) -> Result<Images> {
         let count = images.len().min(self.lab.benchmark().explained());
         let spaced = (0..count).map(|at| images[at * images.len() / count]);

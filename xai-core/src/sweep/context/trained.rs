@@ -1,4 +1,5 @@
-//! Trainings in the laboratory. Each is computed once for all experiments that ask for the same.
+//! Trainings in the laboratory. Each training is computed once, and shared by all experiments that
+//! request it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,18 +18,18 @@ use crate::key::FIT_CODE;
 use crate::network::Network;
 use crate::training::{Epoch, Fit, Schedule, fit};
 
-/// A training on the images of a laboratory: what is trained, and how.
+/// A training on the images of a laboratory: the network and how to train it.
 #[derive(Clone, Debug)]
 pub struct Training {
-    /// The network as it is before.
+    /// The network before the training.
     pub network: Network,
-    /// The first layer that is trained; those before it are frozen.
+    /// The first layer that is trained. The layers before it are frozen.
     pub first_layer: usize,
-    /// How.
+    /// How to train.
     pub schedule: Schedule,
-    /// Of the order of the images and of dropout.
+    /// Seeds the order of the images and dropout.
     pub seed: u64,
-    /// What the progress shows while it goes on.
+    /// The label of the progress bar.
     pub label: String,
 }
 
@@ -45,16 +46,16 @@ impl Training {
     }
 }
 
-/// A network on its way through a training.
+/// A network at one epoch of a training.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// The network after the epoch, without batch norm.
     pub model: Network,
-    /// What the epoch came to.
+    /// The record of the epoch.
     pub epoch: Epoch,
 }
 
-/// How a training went, beside the networks in its stage.
+/// The record of a training, stored beside the networks in its stage.
 #[derive(Serialize, Deserialize)]
 struct Record {
     history: Vec<Epoch>,
@@ -68,13 +69,14 @@ const RECORD: &str = "training.json";
 const NETWORK: &str = "network.safetensors";
 
 impl<B: Benchmark> Lab<B> {
-    /// Trains a network on the training images and keeps the epoch that the validation images choose.
+    /// Trains a network on the training images, and keeps the epoch that the validation images
+    /// select.
     ///
-    /// Batch norm is folded into the layers before it at the end. Whoever asks for the same training again, in another
-    /// experiment too, gets it from its stage.
+    /// At the end, batch norm is folded into the layers before it. If the same training is
+    /// requested again, also by another experiment, it is read from its stage.
     ///
     /// # Errors
-    /// [`Error::Interrupted`]; a loss that is not finite; if the stage cannot be written.
+    /// [`Error::Interrupted`]; if the loss is not finite; if the stage cannot be written.
     pub fn fit(&self, training: &Training) -> Result<Fitted<Network>> {
         let compute = |folder: &Path| {
             let fit = self.run_training(training, |_| Ok(()))?;
@@ -89,7 +91,8 @@ impl<B: Benchmark> Lab<B> {
         })
     }
 
-    /// The networks along the training of [`fit`](Self::fit), one after each epoch, the kept one among them.
+    /// The networks after each epoch of the training of [`fit`](Self::fit), including the one that
+    /// `fit` keeps.
     ///
     /// # Errors
     /// As [`fit`](Self::fit).
@@ -135,7 +138,8 @@ impl<B: Benchmark> Lab<B> {
         )
     }
 
-    /// The stage of a training: `compute` fills its folder with networks, and its record is written beside them.
+    /// The stage of a training. `compute` fills its folder with networks; the record is written
+    /// beside them.
     fn trained(
         &self,
         name: &str,
@@ -152,7 +156,8 @@ impl<B: Benchmark> Lab<B> {
             "code": FIT_CODE,
         });
         let start = Instant::now();
-        // Not `stage` of the context: what a cell trains for itself is its own time, not that of what cells share.
+        // This does not use the context's `stage`: a training that a cell computes for itself
+        // counts as the cell's own time.
         let folder = self.store().stage(name, &inputs, |folder| {
             let fit = compute(folder)?;
             let record = Record {
@@ -176,12 +181,12 @@ impl<B: Benchmark> Lab<B> {
     }
 }
 
-/// The file of the network after an epoch, counted from 0.
+/// The file of the network after an epoch, which is counted from 0.
 fn after(epoch: usize) -> String {
     format!("epoch-{:02}.safetensors", epoch + 1)
 }
 
-/// Writes a network as it is used after its training.
+/// Writes a network in the form used after its training.
 fn write_finished(network: &Network, path: &Path) -> Result<()> {
     network.clone().fold_batch_norm().save(path)
 }

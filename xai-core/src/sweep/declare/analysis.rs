@@ -1,5 +1,5 @@
-//! What an experiment adds to its own report, as data: tables and charts. [`report`](crate::report) writes
-//! and draws them.
+//! What an experiment adds to its own report, as data: tables and charts. [`report`](crate::report)
+//! writes and draws them.
 //!
 //! ```
 //! use xai_core::sweep::declare::analysis::{Analysis, Table};
@@ -8,29 +8,29 @@
 //! let mut table = Table::new("counts", "Networks by accuracy", ["above", "networks"]);
 //! table.row([0.5.into(), 12.into()]);
 //! table.row([0.9.into(), 3.into()]);
-//! analysis.table(table.caption("How many networks are better than so much."));
+//! analysis.table(table.caption("The number of networks above each accuracy."));
 //! ```
 
 use crate::attribution::Shown;
 use crate::statistics::Interval;
 
-/// The tables and charts of an experiment, in the order in which its report shows them.
+/// The tables and charts of an experiment, in the order of its report.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Analysis {
     /// From top to bottom.
     pub parts: Vec<Part>,
 }
 
-/// One of the things that an analysis consists of.
+/// A part of an analysis.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Part {
     /// Rows of numbers.
     Table(Table),
-    /// Points and lines, a panel a method or what else is compared.
+    /// Points and lines, one panel per method or other item.
     Curves(Curves),
-    /// Estimates with their intervals, a row a thing that is compared.
+    /// Estimates with their intervals, one row per comparison.
     Forest(Forest),
-    /// Heat maps of some images, a row a method.
+    /// Heat maps of some images, one row per method.
     HeatMaps(HeatMaps),
 }
 
@@ -56,14 +56,14 @@ impl Analysis {
     }
 }
 
-/// What names and explains a part.
+/// The name, title and caption of a part.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heading {
-    /// The name of its files, in snake case: `correlation` gives `correlation.csv`.
+    /// The name of its files, in snake case: `correlation` is written to `correlation.csv`.
     pub name: String,
-    /// A line over it.
+    /// The title above it.
     pub title: String,
-    /// What one must know to read it. May be empty.
+    /// What a reader must know to interpret it. May be empty.
     pub caption: String,
 }
 
@@ -82,9 +82,9 @@ impl Heading {
 pub struct Table {
     /// Its name, title and caption.
     pub heading: Heading,
-    /// The columns' names.
+    /// The names of the columns.
     pub columns: Vec<String>,
-    /// As many entries each as there are columns.
+    /// One entry per column.
     pub rows: Vec<Vec<Entry>>,
 }
 
@@ -115,21 +115,21 @@ impl Table {
     }
 }
 
-/// What stands in a table.
+/// An entry of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
-    /// Words, or the level of a factor.
+    /// Text, or the level of a factor.
     Text(String),
-    /// How many.
+    /// A count.
     Count(usize),
-    /// A measured number: six decimals in the file, three in the terminal.
+    /// A measured number, written with six decimals in the file and three in the terminal.
     Number(f64),
-    /// Nothing: it could not be measured, or does not exist.
+    /// No value: it could not be measured, or does not exist.
     Missing,
 }
 
 impl Entry {
-    /// The two ends of an interval, for two columns.
+    /// The two ends of an interval, as entries of two columns.
     pub fn ends(interval: Option<Interval>) -> [Self; 2] {
         [
             interval.map(|interval| interval.low).into(),
@@ -173,7 +173,7 @@ impl<T: Into<Entry>> From<Option<T>> for Entry {
 pub struct Curves {
     /// Its name, title and caption.
     pub heading: Heading,
-    /// What runs along x, and along y.
+    /// The titles of the x and y axes.
     pub axes: [String; 2],
     /// From left to right, then down.
     pub panels: Vec<CurvePanel>,
@@ -182,18 +182,18 @@ pub struct Curves {
 /// A panel of curves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CurvePanel {
-    /// What stands over it.
+    /// The title above it.
     pub title: String,
-    /// What is drawn.
+    /// The curves of the panel.
     pub curves: Vec<Curve>,
 }
 
 /// Points (x, y) of one colour.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
-    /// What the legend calls them. Curves of one name have one colour.
+    /// The name in the legend. Curves with the same name have the same colour.
     pub series: String,
-    /// In the order in which a line joins them. Those that are not finite are left out.
+    /// In the order in which a line joins them. Points that are not finite are left out.
     pub points: Vec<[f64; 2]>,
     /// Whether a line joins them.
     pub joined: bool,
@@ -225,16 +225,17 @@ impl Curves {
     }
 }
 
-/// Estimates with intervals in rows, in panels that share rows and scale: `<name>.csv`, `.svg` and `.png`.
+/// Estimates with intervals in rows. All panels share the rows and the scale: `<name>.csv`, `.svg`
+/// and `.png`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forest {
     /// Its name, title and caption.
     pub heading: Heading,
-    /// What runs along x.
+    /// The title of the x axis.
     pub x: String,
-    /// The value that means nothing is there: a line through all rows.
+    /// The value of no effect, drawn as a line through all rows.
     pub reference: f64,
-    /// The rows' names, from top to bottom.
+    /// The names of the rows, from top to bottom.
     pub rows: Vec<String>,
     /// From left to right, then down.
     pub panels: Vec<ForestPanel>,
@@ -243,18 +244,18 @@ pub struct Forest {
 /// A panel of estimates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ForestPanel {
-    /// What stands over it.
+    /// The title above it.
     pub title: String,
     /// In any order.
     pub estimates: Vec<Estimate>,
 }
 
-/// A number and how sure it is.
+/// A number and its uncertainty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
-    /// The number of its row, from 0.
+    /// The index of its row, from 0.
     pub row: usize,
-    /// What the legend calls it; has a colour.
+    /// The name in the legend, which also determines the colour.
     pub series: String,
     /// The estimate.
     pub value: f64,
@@ -295,7 +296,7 @@ impl Forest {
     }
 }
 
-/// Heat maps side by side, a row a method: `<name>.csv`, `.svg` and `.png`.
+/// Heat maps side by side, one row per method: `<name>.csv`, `.svg` and `.png`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeatMaps {
     /// Its name, title and caption.
@@ -304,19 +305,19 @@ pub struct HeatMaps {
     pub blocks: Vec<HeatMapBlock>,
 }
 
-/// Columns under a title.
+/// Columns with a common title.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeatMapBlock {
-    /// What stands over it. May be empty.
+    /// The title above it. May be empty.
     pub title: String,
     /// From left to right.
     pub columns: Vec<HeatMapColumn>,
 }
 
-/// An image and what each method says of it.
+/// An image and the heat map of each method.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeatMapColumn {
-    /// What stands over it.
+    /// The title above it.
     pub title: String,
     /// The image with its maps, from [`Tested::shown`](super::results::Tested::shown).
     pub image: Shown,

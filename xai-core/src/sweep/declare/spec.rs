@@ -1,4 +1,4 @@
-//! The design of an experiment as data: what `#[experiment]` expands to.
+//! The design of an experiment as data. `#[experiment]` expands to it.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::sweep::declare::{Domain, ParameterValue, Value};
 use crate::training::Validation;
 
-/// How large a run is; the same experiment file serves all three.
+/// The size of a run. The same experiment file works at all three.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Scale {
@@ -21,7 +21,7 @@ pub enum Scale {
 }
 
 impl Scale {
-    /// The argument that belongs to this scale.
+    /// The argument for this scale.
     pub fn pick<T>(self, smoke: T, desk: T, paper: T) -> T {
         match self {
             Self::Smoke => smoke,
@@ -37,7 +37,7 @@ impl fmt::Display for Scale {
     }
 }
 
-/// What a parameter is for.
+/// The role of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -59,12 +59,12 @@ impl fmt::Display for Role {
     }
 }
 
-/// A point of the design, possibly with only the first parameters fixed so far.
+/// A point of the design. While the design is laid out, only its first parameters are fixed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
     scale: Scale,
     values: Vec<(&'static str, Value)>,
-    /// The parameter whose value this run has not, and why.
+    /// A parameter whose value this run does not have, and the reason.
     absent: Option<(&'static str, String)>,
 }
 
@@ -83,7 +83,7 @@ impl Point {
         point
     }
 
-    /// The point with a parameter whose value this run has not, for this reason.
+    /// The point, with the reason why this run does not have the value of a parameter.
     pub(crate) fn without(self, name: &'static str, reason: String) -> Self {
         Self {
             absent: self.absent.or(Some((name, reason))),
@@ -91,7 +91,7 @@ impl Point {
         }
     }
 
-    /// The parameter whose value this run has not, and why.
+    /// The parameter whose value this run does not have, and the reason.
     pub(crate) fn absent(&self) -> Option<(&'static str, &str)> {
         let (name, reason) = self.absent.as_ref()?;
         Some((name, reason))
@@ -107,7 +107,7 @@ impl Point {
         &self.values
     }
 
-    /// The value called `name`, erased.
+    /// The value called `name`, with its type erased.
     pub fn value(&self, name: &str) -> Option<&Value> {
         self.values
             .iter()
@@ -118,7 +118,7 @@ impl Point {
     /// The value called `name`.
     ///
     /// # Panics
-    /// If there is none of that name and type. `#[experiment]` checks both when it expands.
+    /// If there is no value of that name and type. `#[experiment]` checks both at compile time.
     pub fn get<T: ParameterValue>(&self, name: &str) -> T {
         self.value(name).and_then(T::from_value).unwrap_or_else(|| {
             panic!("the parameter `{name}` is not fixed at {self}, or of another type")
@@ -140,32 +140,32 @@ impl fmt::Display for Point {
 pub struct Parameter {
     /// The field's name.
     pub name: &'static str,
-    /// What it is for.
+    /// Its role.
     pub role: Role,
-    /// The parameters (or `scale`) that its values depend on.
+    /// The parameters (or `scale`) on which its values depend.
     pub depends_on: &'static [&'static str],
-    /// Its values, given those of the parameters it depends on.
+    /// Its values, given the values of the parameters on which it depends.
     pub domain: fn(&Point) -> Domain,
 }
 
 /// Cells to leave out.
 pub struct Skip {
-    /// Why, for the plan.
+    /// The reason, shown in the plan.
     pub reason: &'static str,
-    /// The parameters that decide.
+    /// The parameters that the rule looks at.
     pub depends_on: &'static [&'static str],
     /// Whether to leave this cell out.
     pub when: fn(&Point) -> bool,
 }
 
-/// How the values of `#[tune]` are chosen. Only validation results can be looked at.
+/// How the values of `#[tune]` are selected. Only validation results are available.
 #[derive(Clone, Copy)]
 pub enum Select {
     /// The largest value wins.
     Max(fn(&Validation) -> f64),
     /// The smallest value wins.
     Min(fn(&Validation) -> f64),
-    /// The value closest to a target wins: cells of about the same accuracy can be compared.
+    /// The value closest to a target wins. This makes cells of about the same accuracy comparable.
     Closest(f64, fn(&Validation) -> f64),
 }
 
@@ -177,15 +177,15 @@ pub struct Spec {
     pub description: &'static str,
     /// What varies, in order of declaration.
     pub parameters: Vec<Parameter>,
-    /// Parameters that go through their values together.
+    /// Parameters whose values are paired.
     pub zips: Vec<&'static [&'static str]>,
-    /// What is left out.
+    /// The rules for cells to leave out.
     pub skips: Vec<Skip>,
-    /// How winners are chosen; without it every cell is one.
+    /// How winners are selected. Without a rule, every cell is a winner.
     pub select: Option<Select>,
 }
 
-/// The steps that `#[experiment]` chains, one a line.
+/// The steps that `#[experiment]` chains, one per line.
 impl Spec {
     /// A design in which nothing varies yet.
     pub fn new(name: &'static str, description: &'static str) -> Self {
@@ -297,7 +297,8 @@ impl Spec {
     }
 }
 
-/// A struct with `#[experiment]`: its design, and the way from a point of it to the struct.
+/// A struct with `#[experiment]`: its design, and the conversion from a point of the design to the
+/// struct.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an experiment",
     label = "not an experiment",
@@ -306,6 +307,6 @@ impl Spec {
 pub trait Experiment: Sized + 'static {
     /// The design.
     fn spec() -> Spec;
-    /// The cell at a point of it.
+    /// The struct with the values of a point of the design.
     fn at(point: &Point) -> Self;
 }

@@ -1,11 +1,11 @@
-//! What a parameter of an experiment can be, and the sets of values it can take.
+//! The types that a parameter of an experiment can have, and the sets of values it can take.
 
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
 
 use serde::{Serialize, Serializer};
 
-/// A value of a parameter with its type erased: what plans, keys and manifests hold.
+/// A value of a parameter with its type erased, as stored in plans, keys and manifests.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// A switch.
@@ -33,7 +33,7 @@ impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Bool(value) => serializer.serialize_bool(*value),
-            // The integers come from 64-bit types, so that one of the two always fits.
+            // The integers come from 64-bit types, so one of the two conversions always succeeds.
             Self::Integer(value) => match u64::try_from(*value) {
                 Ok(value) => serializer.serialize_u64(value),
                 Err(_) => serializer.serialize_i64(*value as i64),
@@ -53,13 +53,14 @@ impl Serialize for Value {
 pub trait ParameterValue: Sized + 'static {
     /// Erases the type.
     fn to_value(&self) -> Value;
-    /// Restores the type; `None` if the value is of another one.
+    /// Restores the type. `None` if the value has another type.
     fn from_value(value: &Value) -> Option<Self>;
 }
 
 /// An enum whose variants are the levels of a factor: `#[derive(Clone, Level)]`.
 ///
-/// A level is called by its variant's name in snake case, or as `#[level("1conv")]` says.
+/// The name of a level is its variant's name in snake case. `#[level("1conv")]` gives it another
+/// name.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no levels to go through",
     label = "needs values",
@@ -137,7 +138,7 @@ impl Domain {
     }
 }
 
-/// What can be written as the values of a parameter of type `T`.
+/// Anything that can be written as the values of a parameter of type `T`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a set of values of the type `{T}`",
     label = "expected values of the type `{T}`",
@@ -172,7 +173,8 @@ impl<T: Clone> IntoDomain<T> for &[T] {
     }
 }
 
-/// What can be written as the values of a `#[seed]`: what any parameter takes, or how many seeds, from 0 on.
+/// Anything that can be written as the values of a `#[seed]`: values as for any parameter, or a
+/// number of seeds, which start at 0.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a number of seeds of the type `{T}`, and no set of them",
     label = "expected seeds of the type `{T}`",
@@ -225,28 +227,30 @@ macro_rules! integers {
 }
 integers!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
 
-/// The domain that an expression stands for.
+/// The domain given by an expression.
 pub fn domain<T: ParameterValue>(values: impl IntoDomain<T>) -> Domain {
     Domain::of(&values.into_values())
 }
 
-/// The domain that the seeds of an experiment stand for.
+/// The domain given by the seeds of an experiment.
 pub fn seeds<T: ParameterValue>(values: impl IntoSeeds<T>) -> Domain {
     Domain::of(&values.into_seeds())
 }
 
-/// `count` numbers with equal distances, both ends among them: `linear(0.1..=0.3, 3)` is 0.1, 0.2, 0.3.
+/// `count` evenly spaced numbers, both ends included: `linear(0.1..=0.3, 3)` is 0.1, 0.2, 0.3.
 ///
-/// Numbers between the ends are rounded to six significant digits, so that tables and command lines can name them.
+/// Numbers between the ends are rounded to six significant digits, so that tables and command lines
+/// can name them.
 pub fn linear(range: RangeInclusive<f64>, count: usize) -> Vec<f64> {
     let (start, end) = range.into_inner();
     spaced(start, end, count, |part| start + (end - start) * part)
 }
 
-/// `count` numbers with equal ratios, both ends among them: `log(1e-4..=1e-2, 5)` is 0.0001, 0.000316228, 0.001,
-/// 0.00316228, 0.01.
+/// `count` numbers with equal ratios, both ends included: `log(1e-4..=1e-2, 5)` is 0.0001,
+/// 0.000316228, 0.001, 0.00316228, 0.01.
 ///
-/// Rounded as those of [`linear`]. Both ends must be above 0; otherwise the numbers are NaN, which no plan accepts.
+/// They are rounded like those of [`linear`]. Both ends must be above 0. Otherwise the numbers are
+/// NaN, which every plan rejects.
 pub fn log(range: RangeInclusive<f64>, count: usize) -> Vec<f64> {
     let (start, end) = range.into_inner();
     if start <= 0.0 || end <= 0.0 {
@@ -259,7 +263,7 @@ fn spaced(start: f64, end: f64, count: usize, between: impl Fn(f64) -> f64) -> V
     let number = |index| match index {
         0 => start,
         _ if index + 1 == count => end,
-        // Decimal text is the simplest way to round to digits that count.
+        // Decimal text is the simplest way to round to significant digits.
         _ => format!("{:.5e}", between(index as f64 / (count - 1) as f64))
             .parse()
             .expect("a number that was just written"),

@@ -1,4 +1,4 @@
-//! How a sweep goes through its phases.
+//! Runs a sweep through its phases.
 
 mod phases;
 mod queue;

@@ -1,7 +1,7 @@
-//! How a sweep goes through its phases: fit every cell, select by validation, predict the test set
-//! with the winners, and only then explain, on the images that all of them classify correctly.
+//! The phases of a sweep: fit every cell, select by validation, predict the test set with the
+//! winners, and only then explain, on the images that all winners classify correctly.
 //!
-//! [`queue`](super::queue) takes the cells of a phase, [`work`] is what is done with one.
+//! [`queue`](super::queue) distributes the cells of a phase. [`work`] has the work on one cell.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,25 +21,26 @@ use crate::sweep::planned::{
 use crate::sweep::read::{CellResult, SweepResult};
 use crate::sweep::watch::Reporter;
 
-/// What became of a sweep.
+/// The outcome of a sweep.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The result; `None` if only the plan was asked for or something failed.
+    /// The result. `None` if only the plan was requested or something failed.
     pub result: Option<SweepResult>,
-    /// Cells that failed, with the reason.
+    /// The failed cells, with the reasons.
     pub failures: Vec<Failure>,
-    /// `<out>/<experiment>`; of a restricted run a folder in it.
+    /// `<out>/<experiment>`, or a folder in it for a restricted run.
     pub folder: PathBuf,
 }
 
-/// Runs an experiment, or what is not there yet of it.
+/// Runs an experiment. Work that is already done is not repeated.
 ///
-/// Cells that fail are in the outcome; the others of the same phase go on, and later phases, which need
-/// all of them, wait for the next run. Several processes may run the same sweep in the same folder:
-/// they share the work.
+/// Failed cells are listed in the outcome. The other cells of the same phase are finished. Later
+/// phases need all of them, so they wait for the next run. Several processes may run the same sweep
+/// in the same folder and share the work.
 ///
 /// # Errors
-/// If the design cannot be laid out, the device or a file is not to be had, the disk is full, or on Ctrl-C.
+/// If the design cannot be laid out, if the device or a file is not available, if the disk is full,
+/// or on Ctrl-C.
 pub fn sweep<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result<Outcome> {
     let reporter = Reporter::new(options.quiet, options.json);
     let planned = PlannedSweep::of::<R>(options, benchmark, |problem| reporter.warn(&problem))?;
@@ -54,7 +55,7 @@ pub fn sweep<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result
     }
     if let Some(part) = &planned.plan.restricted {
         reporter.print(&format!(
-            "  only      {}: selected and compared among themselves, on images of their own;\n            \
+            "  only      {}: selected and compared among themselves, on their own images;\n            \
              scores, table and figure go to {}\n",
             part.label,
             folder.display()
@@ -83,12 +84,12 @@ pub fn sweep<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result
     .run(&remaining)
 }
 
-/// A sweep under way.
+/// A running sweep.
 struct Sweep<'a, R: Run> {
     planned: PlannedSweep<R::Benchmark>,
     context: Context,
     options: &'a SweepOptions,
-    /// What `plan.json` says.
+    /// The content of `plan.json`.
     record: Json,
     failures: Vec<Failure>,
 }
@@ -153,7 +154,7 @@ impl<R: Run> Sweep<'_, R> {
         }
     }
 
-    /// Brings the cells `which` to where they are `done`; `false` if any of them failed.
+    /// Completes a phase for the cells `which`. Returns `false` if any of them failed.
     fn phase(
         &mut self,
         name: &'static str,
@@ -177,7 +178,7 @@ impl<R: Run> Sweep<'_, R> {
         Ok(all_well)
     }
 
-    /// Says in `plan.json` which cells won and where the references are.
+    /// Records the winners and the folder of the references in `plan.json`.
     fn record_winners(&mut self, winners: &[usize], references: &Path) -> Result<()> {
         for &winner in winners {
             self.record["cells"][winner]["winner"] = json!(true);

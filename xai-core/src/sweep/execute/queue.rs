@@ -1,4 +1,4 @@
-//! The cells of one phase, several at a time, in several processes.
+//! Distributes the cells of one phase to several jobs, in several processes.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -15,16 +15,16 @@ use crate::sweep::keep::PATIENCE;
 use crate::sweep::planned::{PlannedCell, SweepOptions, values};
 use crate::sweep::watch::{Log, Progress, check_interrupt};
 
-/// A phase and cell, and why it failed.
+/// The phase and cell, and why it failed.
 pub type Failure = (String, Error);
 
-/// A phase: what is to be true of each of its cells, and how to make it so.
+/// A phase: the condition that each cell must meet, and the work that establishes it.
 pub(super) struct Phase<D, W> {
     pub name: &'static str,
     pub experiment: &'static str,
-    /// Whether nothing is left to do for a cell.
+    /// Whether a cell is done.
     pub done: D,
-    /// Does it.
+    /// Does the work.
     pub work: W,
 }
 
@@ -33,10 +33,10 @@ where
     D: Fn(&PlannedCell) -> bool + Sync,
     W: Fn(&mut PlannedCell, &Context) -> Result<()> + Sync,
 {
-    /// Brings all cells to the phase's end, as many at a time as there are jobs. Cells that fail are
-    /// given back; the others go on, unless the options say otherwise.
+    /// Completes the phase for all cells, as many at the same time as there are jobs. Returns the
+    /// cells that failed. The others are finished, unless the options say otherwise.
     ///
-    /// Other processes may do the same: each takes what no other has taken.
+    /// Other processes may do the same. Each takes cells that no other has taken.
     pub fn run(
         &self,
         cells: Vec<&mut PlannedCell>,
@@ -69,8 +69,8 @@ where
         if jobs == 1 {
             under_way.job(0)?;
         } else {
-            // A job's share of the cores: whole cells side by side waste less time than the threads
-            // of one, which wait for each other at every layer.
+            // Each job has a share of the cores. Whole cells side by side waste less time than the
+            // threads of one cell, which wait for each other at every layer.
             let threads = (cores() / jobs).max(1);
             let under_way = &under_way;
             std::thread::scope(|scope| {
@@ -94,14 +94,14 @@ where
     }
 }
 
-/// A cell that waits for its turn.
+/// A cell that waits to be processed.
 struct Task<'a> {
     cell: &'a mut PlannedCell,
     /// How often it has failed.
     failed: usize,
-    /// Whether another process was at it when it was looked at last.
+    /// Whether another process was working on it at the last check.
     busy: bool,
-    /// The device on which it panicked: another one is to try it.
+    /// The device on which it panicked. Another device should try it.
     panicked_on: Option<usize>,
 }
 
@@ -116,19 +116,19 @@ impl<'a> Task<'a> {
     }
 }
 
-/// The cells that wait, and who works.
+/// The waiting cells, and the number of workers.
 struct Queue<'a> {
     waiting: VecDeque<Task<'a>>,
-    /// How many jobs each device has.
+    /// The number of jobs of each device.
     jobs: Vec<usize>,
-    /// How many cells are being worked on.
+    /// The number of cells that are being processed.
     under_way: usize,
 }
 
-/// What a job is to do.
+/// What a job does next.
 enum Turn<'a> {
     Work(Task<'a>),
-    /// Others are at the last cells; one of them may come back.
+    /// The last cells are being processed; one of them may be returned.
     Wait,
     End,
 }
@@ -143,13 +143,13 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Whether jobs work on another device than this one.
+    /// Whether jobs run on another device than this one.
     fn has_others(&self, device: usize) -> bool {
         let mut jobs = self.jobs.iter().enumerate();
         jobs.any(|(other, &jobs)| other != device && jobs > 0)
     }
 
-    /// What a job on this device is to do next.
+    /// What a job on this device does next.
     fn turn(&mut self, device: usize) -> Turn<'a> {
         let others = self.has_others(device);
         let fits = |task: &Task| !others || task.panicked_on != Some(device);
@@ -164,10 +164,11 @@ impl<'a> Queue<'a> {
     }
 }
 
-/// Cells in a row that may panic on a device, and on no other, before it is left out.
+/// The number of consecutive cells that may panic on one device only, before the device is no
+/// longer used.
 const PANICS: usize = 2;
 
-/// What the jobs of a phase share.
+/// State shared by the jobs of a phase.
 struct UnderWay<'a, D, W> {
     phase: &'a Phase<D, W>,
     context: &'a Context,
@@ -185,7 +186,7 @@ where
     D: Fn(&PlannedCell) -> bool + Sync,
     W: Fn(&mut PlannedCell, &Context) -> Result<()> + Sync,
 {
-    /// One job: the next cell, until there is none.
+    /// Runs one job: takes the next cell until there is none.
     fn job(&self, number: usize) -> Result<()> {
         let context = self.context.for_job(number);
         let device = number % self.options.devices.all().len();
@@ -214,9 +215,11 @@ where
                 Turn::End => return Ok(()),
             };
             if task.busy {
-                // Everything else is taken as well.
-                self.bar
-                    .label(format!("{}: another process is at it", self.phase.name));
+                // All other cells are taken too.
+                self.bar.label(format!(
+                    "{}: in progress in another process",
+                    self.phase.name
+                ));
                 std::thread::sleep(PATIENCE);
             }
             let mut panicked = false;
@@ -244,7 +247,7 @@ where
             if panics >= PANICS && queue.has_others(device) {
                 drop(queue);
                 context.reporter().warn(&format!(
-                    "{} of {} is left out: {PANICS} cells in a row panicked on it and not elsewhere",
+                    "{} of {} is no longer used: {PANICS} cells in a row panicked on it and not elsewhere",
                     context.device_choice(),
                     self.options.devices
                 ));
@@ -257,10 +260,10 @@ where
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Works on a cell whose lock this job has; gives it back if it is to be tried again.
+    /// Processes a cell whose lock this job holds. Returns it if it is to be retried.
     ///
-    /// Where it panics on this `device` and there are others, one of those tries it, and `panicked` says so: a
-    /// GPU that is broken or full must not fail every cell that it is given.
+    /// If it panics on this `device` and there are others, another device tries it, and `panicked`
+    /// records this. A broken or full GPU must not fail every cell that it receives.
     fn attempt(
         &self,
         mut task: Task<'a>,
@@ -281,7 +284,7 @@ where
             Some(log.clone()),
         )?;
         let start = Instant::now();
-        // A panic, such as a GPU that runs out of memory, costs one cell and not the sweep.
+        // A panic, such as that of a GPU without memory left, must fail only one cell.
         let outcome = catch_unwind(AssertUnwindSafe(|| (self.phase.work)(cell, &context)))
             .unwrap_or_else(|payload| {
                 *panicked = task.panicked_on.is_none() && self.queue().has_others(device);
@@ -304,9 +307,9 @@ where
         }
         let again = *panicked || task.failed <= self.options.retry;
         context.reporter().warn(&format!(
-            "failed: {title}: {error} (more in {}){}",
+            "failed: {title}: {error} (details in {}){}",
             log.path().display(),
-            if again { "; it is tried again" } else { "" }
+            if again { "; retrying" } else { "" }
         ));
         context.reporter().event(|| {
             json!({ "event": "cell", "phase": self.phase.name, "status": "failed", "again": again,
@@ -325,7 +328,7 @@ where
         Ok(None)
     }
 
-    /// Says that a cell is at the phase's end.
+    /// Reports that a cell has completed the phase.
     fn conclude(&self, cell: &PlannedCell, how: String, seconds: Option<f64>) {
         let (name, reporter) = (self.phase.name, self.context.reporter());
         let finished = self.finished.fetch_add(1, Ordering::Relaxed) + 1;
@@ -341,13 +344,13 @@ where
     }
 }
 
-/// The processor's cores, as far as this process may use them.
+/// The number of cores available to this process.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Cells in an order in which jobs that take the next one each are far apart in the design, so that
-/// they begin with different shared stages instead of waiting for one.
+/// Orders the cells so that jobs which take the next ones are far apart in the design. They then
+/// begin with different shared stages, and do not wait for the same one.
 fn spread<T>(todo: Vec<T>, jobs: usize) -> Vec<T> {
     let stretch = todo.len().div_ceil(jobs);
     let mut todo: Vec<_> = todo.into_iter().enumerate().collect();
@@ -360,7 +363,7 @@ fn panic_text(payload: Box<dyn Any + Send>) -> String {
         Ok(text) => *text,
         Err(payload) => payload
             .downcast_ref::<&str>()
-            .map_or_else(|| "for no given reason".to_owned(), ToString::to_string),
+            .map_or_else(|| "without a message".to_owned(), ToString::to_string),
     }
 }
 

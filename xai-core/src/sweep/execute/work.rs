@@ -1,4 +1,4 @@
-//! What is done with one cell in each phase.
+//! The work on one cell in each phase.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,10 +18,10 @@ use crate::sweep::keep::{
 };
 use crate::sweep::planned::PlannedCell;
 
-/// Images of which the heat maps are kept, for people to look at.
+/// The number of images whose heat maps are kept for the user to look at.
 const SHOWN: usize = 6;
 
-/// A name that no other fit has, on this machine or another one at the same disk (but for a miracle).
+/// A name that is unique among all fits, also on other machines that share the disk.
 fn unique() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
@@ -33,7 +33,7 @@ fn unique() -> String {
     )
 }
 
-/// Fits the model and keeps it.
+/// Fits the model and saves it.
 pub(super) fn fit<R: Run>(
     cell: &mut PlannedCell,
     context: &Context,
@@ -71,14 +71,14 @@ pub(super) fn fit<R: Run>(
     Ok(())
 }
 
-/// The manifest in the phases after the first.
+/// The manifest, which exists in every phase after the first.
 fn manifest(cell: &mut PlannedCell) -> Result<&mut Manifest> {
     cell.manifest.as_mut().ok_or_else(|| {
-        Error::invalid("its model has gone since it was fitted; run the same command again")
+        Error::invalid("its model was deleted after it was fitted; run the same command again")
     })
 }
 
-/// Classifies the test set and keeps classes and probabilities.
+/// Classifies the test set, and saves classes and probabilities.
 pub(super) fn predict<R: Run>(
     cell: &mut PlannedCell,
     context: &Context,
@@ -99,7 +99,7 @@ pub(super) fn predict<R: Run>(
         .add(manifest, PREDICTIONS, |path| predictions.write(path))
 }
 
-/// Explains, scores and keeps the scores.
+/// Explains, scores and saves the scores.
 pub(super) fn test<R: Run>(
     cell: &mut PlannedCell,
     context: &Context,
@@ -120,7 +120,7 @@ pub(super) fn test<R: Run>(
     manifest.scored = Some(scored.clone());
     let seconds = start.elapsed().as_secs_f64();
     manifest.seconds.insert("test".to_owned(), seconds);
-    // The scores last: they say that the cell is tested.
+    // The scores are written last, because they mark the cell as tested.
     let shown = gallery.take();
     lab.store()
         .add(manifest, MAPS, |path| write_maps(path, &shown))?;
@@ -128,7 +128,8 @@ pub(super) fn test<R: Run>(
         .add(manifest, SCORES, |path| write_scores(path, &scores))
 }
 
-/// The references, kept as a stage: names in order, the scores of each, and some heat maps. Gives the stage's folder too.
+/// The references, stored as a stage: names in order, the scores of each, and some heat maps. Also
+/// returns the stage's folder.
 pub(super) fn references<R: Run>(
     experiment: &str,
     lab: &Lab<R::Benchmark>,

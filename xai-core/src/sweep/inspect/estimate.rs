@@ -1,4 +1,4 @@
-//! What is left to do, and what it will cost.
+//! What remains to be done, and an estimate of its cost.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
@@ -12,7 +12,7 @@ use crate::sweep::keep::{MAPS, MODEL, Manifest, PREDICTIONS, SCORES};
 use crate::sweep::plan::part;
 use crate::sweep::planned::{PlannedCell, PlannedSweep, SweepOptions};
 
-/// How far a sweep is and what remains.
+/// The progress of a sweep and what remains.
 pub(crate) struct Remaining {
     cells: usize,
     fitted: usize,
@@ -21,11 +21,11 @@ pub(crate) struct Remaining {
 }
 
 enum Cost {
-    /// Nothing is left to do.
+    /// Nothing remains.
     Nothing,
-    /// No finished cell of this scale tells.
+    /// No cell of this scale has finished, so there is no estimate.
     Unknown,
-    /// By the finished cells: how many, the seconds, the bytes.
+    /// An estimate from finished cells: their number, the seconds, the bytes.
     About(usize, f64, u64),
 }
 
@@ -38,7 +38,7 @@ impl Remaining {
             .iter()
             .filter(|cell| !cell.has(MODEL))
             .collect();
-        // Which cells win is known when all are fitted; how many is known before.
+        // The winners are known when all cells are fitted. Their number is known before.
         let to_test = match planned.winners() {
             Ok(winners) => {
                 let cells = winners.iter().map(|&winner| &planned.cells[winner]);
@@ -58,7 +58,7 @@ impl Remaining {
         }
     }
 
-    /// Every cell with how far it is, for `--plan`.
+    /// Each cell with its status, for `--plan`.
     pub fn cells<B>(&self, planned: &PlannedSweep<B>) -> String {
         let mut text = String::new();
         for cell in &planned.cells {
@@ -68,7 +68,7 @@ impl Remaining {
         text + "\n"
     }
 
-    /// The same for programs: `plan` with a status for each cell.
+    /// The same for other programs: the event `plan` with a status for each cell.
     pub fn event<B>(&self, plan: &Json, planned: &PlannedSweep<B>) -> Json {
         let mut event = json!({ "event": "plan" });
         let entries = plan.as_object().into_iter().flatten();
@@ -107,11 +107,11 @@ impl fmt::Display for Remaining {
             Cost::Nothing => Ok(()),
             Cost::Unknown => writeln!(
                 f,
-                "  estimate  none before the first cell of this scale is finished"
+                "  estimate  none until a cell of this scale has finished"
             ),
             Cost::About(from, seconds, bytes) => writeln!(
                 f,
-                "  estimate  about {:#} and {}, shared stages aside (by {from} finished cells)",
+                "  estimate  about {:#} and {}, without shared stages (from {from} finished cells)",
                 HumanDuration(Duration::from_secs_f64(*seconds)),
                 HumanBytes(*bytes)
             ),
@@ -128,8 +128,9 @@ fn status(cell: &PlannedCell) -> &'static str {
     }
 }
 
-/// How many cells a selection will choose that are not tested yet: of each combination of axes, the
-/// seeds of one choice. Should another choice win than the one that is tested, it is more.
+/// The number of cells that a selection will choose and that are not tested yet: for each
+/// combination of axes, the seeds of one choice. It is larger if the selection chooses other cells
+/// than those already tested.
 fn winners_to_be(spec: &Spec, cells: &[PlannedCell]) -> usize {
     let tested = |cell: &&PlannedCell| cell.has(SCORES);
     if spec.select.is_none() {
@@ -143,7 +144,8 @@ fn winners_to_be(spec: &Spec, cells: &[PlannedCell]) -> usize {
     all.len() - done.len()
 }
 
-/// Time and room by the cells that were finished before, at the same scale on the same kind of device.
+/// Time and disk space, estimated from cells finished before, at the same scale on the same kind of
+/// device.
 fn cost<B>(
     planned: &PlannedSweep<B>,
     options: &SweepOptions,
@@ -164,7 +166,8 @@ fn cost<B>(
         let of = |phase| past.seconds.get(phase).copied().unwrap_or(0.0);
         (of("fit") - of("stages") + of("spared")).max(0.0)
     };
-    // Cells at the same levels of the axes cost about the same; for others take all.
+    // Cells with the same levels of the axes cost about the same. If there are none, all cells are
+    // used.
     let fits = to_fit.iter().map(|cell| {
         let here = |past: &&&Manifest| {
             axes.iter().all(|name| {

@@ -1,4 +1,5 @@
-//! Questions about a sweep that compute nothing: what the rest will take, and why a cell is computed again.
+//! Questions that compute nothing: an estimate of the rest of a sweep, and why a cell is computed
+//! again.
 
 mod estimate;
 mod why;

@@ -1,4 +1,4 @@
-//! Why a cell is computed again: which of the things that its key is made from have changed.
+//! Why a cell is computed again: which inputs of its key have changed.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,7 +12,8 @@ use crate::sweep::plan::{Choice, factor, value};
 use crate::sweep::planned::{PlannedCell, PlannedSweep, SweepOptions, consensus, scored};
 use crate::sweep::watch::Reporter;
 
-/// Answers `--why`: what is there of the cells that `which` names, and what is missing for which reason.
+/// Answers `--why`: for the cells that `which` names, what is done, and the reason for what is
+/// missing.
 ///
 /// A cell is named by the beginning of its key or by values, such as `group=a depth=all`.
 ///
@@ -34,10 +35,7 @@ pub fn why<R: Run>(
         let _ = writeln!(text, "{}  (key {})", cell.point, cell.key);
         match cell.manifest {
             Some(_) => {
-                let _ = writeln!(
-                    text,
-                    "  fit   is there: nothing that it depends on has changed"
-                );
+                let _ = writeln!(text, "  fit   is done: nothing it depends on has changed");
             }
             None => text.push_str(&unfitted(
                 cell,
@@ -50,7 +48,7 @@ pub fn why<R: Run>(
     Ok(text)
 }
 
-/// The cells that are meant, by index.
+/// The indices of the cells that are named.
 fn named<B>(planned: &PlannedSweep<B>, which: &[String]) -> Result<Vec<usize>> {
     let key = match which {
         [key] if !key.contains('=') => Some(key),
@@ -79,24 +77,24 @@ fn named<B>(planned: &PlannedSweep<B>, which: &[String]) -> Result<Vec<usize>> {
         .collect();
     match found.is_empty() {
         true => Err(Error::invalid(format!(
-            "no cell of this plan is called `{}`; --plan lists them, with the beginnings of their keys",
+            "no cell of this plan is called `{}`; --plan lists the cells with the beginnings of their keys",
             which.join(" ")
         ))),
         false => Ok(found),
     }
 }
 
-/// Why there is no model: what differs from the nearest earlier cell.
+/// Why there is no model: the differences from the nearest earlier cell.
 fn unfitted(cell: &PlannedCell, past: &[Manifest], damaged: bool) -> String {
     if damaged {
-        return "  fit   is to be computed: its files are damaged (see the warning above)\n"
+        return "  fit   must be computed: its files are damaged (see the warning above)\n"
             .to_owned();
     }
     let now = leaves(&cell.inputs);
     let nearest = past
         .iter()
         .map(|past| (past, differences(&leaves(&past.inputs), &now)))
-        // The same cell before a change is nearer than a neighbour.
+        // The same cell before a change is nearer than another cell.
         .min_by_key(|(_, differences)| {
             let of_values = |(path, _, _): &&Difference| path.starts_with("values.");
             (
@@ -105,11 +103,11 @@ fn unfitted(cell: &PlannedCell, past: &[Manifest], damaged: bool) -> String {
             )
         });
     let Some((past, differences)) = nearest else {
-        return "  fit   is to be computed: no cell of this experiment was finished here before\n"
+        return "  fit   must be computed: no cell of this experiment has finished here before\n"
             .to_owned();
     };
     let mut text = format!(
-        "  fit   is to be computed: no cell with this key was finished. Against the nearest one, {}:\n",
+        "  fit   must be computed: no cell with this key has finished. Compared with the nearest one, {}:\n",
         &past.key.as_str()[..12]
     );
     let show = |value: &Option<Json>| value.as_ref().map_or("nothing".to_owned(), Json::to_string);
@@ -124,7 +122,7 @@ fn unfitted(cell: &PlannedCell, past: &[Manifest], damaged: bool) -> String {
     text
 }
 
-/// A path, what was there before, what is there now.
+/// A path, the value before, the value now.
 type Difference = (String, Option<Json>, Option<Json>);
 
 fn differences(before: &BTreeMap<String, Json>, now: &BTreeMap<String, Json>) -> Vec<Difference> {
@@ -162,13 +160,13 @@ fn leaves(json: &Json) -> BTreeMap<String, Json> {
     found
 }
 
-/// What can be said of the tests before anything is computed.
+/// What can be said about the tests before anything is computed.
 enum Tests {
-    /// Not all cells are fitted.
+    /// Some cells are not fitted.
     NoSelection,
-    /// The winners, not all of which have seen the test set.
+    /// The winners, some of which have not predicted the test set.
     NoImages(Vec<usize>),
-    /// The winners and what they are scored on.
+    /// The winners, and what their scores depend on.
     Known(Vec<usize>, Scored),
 }
 
@@ -189,30 +187,28 @@ impl Tests {
     fn of_cell(&self, at: usize, cell: &PlannedCell) -> String {
         let (winners, now) = match self {
             Self::NoSelection => {
-                return "waits for the selection, which needs every cell fitted".to_owned();
+                return "waits for the selection, which needs all cells to be fitted".to_owned();
             }
             Self::NoImages(winners) => (winners, None),
             Self::Known(winners, scored) => (winners, Some(scored)),
         };
         if !winners.contains(&at) {
-            return "is not wanted: the validation chose another cell".to_owned();
+            return "is not needed: the validation selected another cell".to_owned();
         }
         let Some(now) = now else {
             return "waits for the predictions of every winner".to_owned();
         };
         let manifest = cell.manifest.as_ref().filter(|_| cell.has(SCORES));
         let Some(known) = manifest.and_then(|manifest| manifest.scored.as_ref()) else {
-            return "is to be computed: there are no scores".to_owned();
+            return "must be computed: there are no scores".to_owned();
         };
         let mut changed = Vec::new();
         if known.images != now.images {
-            changed.push("the winners are right about other images".to_owned());
+            changed.push("the winners agree on other images".to_owned());
         }
         if known.explained != now.explained {
             let (now, was) = (now.explained, known.explained);
-            changed.push(format!(
-                "at most {now} images are explained, which were {was}"
-            ));
+            changed.push(format!("at most {now} images are explained, was {was}"));
         }
         for (name, now, was) in [
             ("TEST_CODE of xai-core", now.code[0], known.code[0]),
@@ -223,8 +219,8 @@ impl Tests {
             }
         }
         match changed.is_empty() {
-            true => "is there: nothing that it depends on has changed".to_owned(),
-            false => format!("is to be computed: {}", changed.join("; ")),
+            true => "is done: nothing it depends on has changed".to_owned(),
+            false => format!("must be computed: {}", changed.join("; ")),
         }
     }
 }

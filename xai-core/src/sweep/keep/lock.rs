@@ -1,4 +1,4 @@
-//! Locks between processes, so that several of them share the work of one folder.
+//! Locks between processes, so that several of them can share the work of one folder.
 
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
@@ -7,16 +7,16 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::sweep::watch::check_interrupt;
 
-/// How long to wait before looking again whether another process is done.
+/// The interval at which a waiting process checks whether another one has finished.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
 
-/// The right to write something. It ends when this is dropped or when the process ends, however it ends.
+/// The right to write something. It ends when this is dropped or when the process ends in any way.
 pub(crate) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes the lock of this name; `None` while somebody else, a thread or a process, has it.
+    /// Takes the lock with this name. `None` while another thread or process holds it.
     pub fn attempt(path: &Path) -> Result<Option<Self>> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
@@ -32,12 +32,12 @@ impl Lock {
         }
     }
 
-    /// The right to write plan, tables and figures in a sweep's folder.
+    /// The right to write plan, tables and figures into a sweep's folder.
     pub fn of_reports(folder: &Path) -> Result<Self> {
         Self::wait(&folder.join(".locks").join("reports"))
     }
 
-    /// Takes the lock of this name, after waiting for it if need be.
+    /// Takes the lock with this name, and waits for it if necessary.
     pub fn wait(path: &Path) -> Result<Self> {
         loop {
             if let Some(lock) = Self::attempt(path)? {

@@ -1,4 +1,4 @@
-//! What is known about a cell: its manifest, and the names of its files.
+//! The manifest of a cell, and the names of its files.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -10,61 +10,61 @@ use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::training::{Epoch, Validation};
 
-/// The model's folder entry in a cell.
+/// The file of the model.
 pub const MODEL: &str = "model.safetensors";
-/// What the model says about the test set.
+/// The model's predictions for the test set.
 pub const PREDICTIONS: &str = "predictions.parquet";
 /// The scores of the model's explanations.
 pub const SCORES: &str = "scores.parquet";
-/// Some of the heat maps that were scored, for people to look at.
+/// Some of the heat maps that were scored, for the user to look at.
 pub const MAPS: &str = "maps.safetensors";
 
-/// The files that are made on the images that all winners of a run agree on, and so belong to the run.
+/// The files that depend on the images on which all winners of a run agree. They belong to the run.
 const OF_THE_RUN: [&str; 2] = [SCORES, MAPS];
 
 pub(crate) const MANIFEST: &str = "manifest.json";
 
-/// How far a cell has come.
+/// The progress of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// There is a model.
+    /// The model is saved.
     Fitted,
-    /// It has seen the test set.
+    /// The test set has been predicted.
     Predicted,
-    /// Its explanations are scored.
+    /// The explanations are scored.
     Tested,
 }
 
-/// What is known about a cell.
+/// The record of a cell.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Manifest {
     /// The hash of `inputs`.
     pub key: Key,
-    /// How far the cell has come.
+    /// The progress of the cell.
     pub status: Status,
-    /// The parameters' values, for people; they are among the inputs too.
+    /// The values of the parameters, as readable text. They are also part of the inputs.
     pub cell: String,
     /// Everything that determines the model.
     pub inputs: serde_json::Value,
-    /// The version of xai-core that computed it.
+    /// The version of xai-core that computed the cell.
     pub version: String,
     /// The device it was computed on.
     pub device: String,
-    /// Which fit this is of: no two have the same name.
+    /// A unique name of this fit.
     pub fit: String,
-    /// The result by which cells are selected.
+    /// The result used to select cells.
     pub validation: Validation,
-    /// How the training went.
+    /// The record of the training.
     pub history: Vec<Epoch>,
-    /// Seconds that each phase took; `stages` are those of the fit that went to what cells share, `spared` those that
-    /// a training would have taken that was there already.
+    /// The seconds of each phase. `stages` is the part of the fit spent on shared stages. `spared`
+    /// is the time that a training would have taken if it had not been done already.
     pub seconds: BTreeMap<String, f64>,
     /// The share of the test set that the model classifies correctly.
     pub test_accuracy: Option<f64>,
-    /// The key of the test set, once the model has seen it.
+    /// The key of the test set, once it has been predicted.
     pub test_set: Option<Key>,
-    /// What the scores were made from, beside the model.
+    /// What the scores depend on, apart from the model.
     pub scored: Option<Scored>,
     /// The cell's files by name.
     pub files: BTreeMap<String, FileRecord>,
@@ -73,15 +73,15 @@ pub struct Manifest {
 /// What determines the scores of a model's explanations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
-    /// The hash of how many winners classify each test image correctly.
+    /// The hash of the number of winners that classify each test image correctly.
     pub images: Key,
-    /// How many of them are explained at most.
+    /// The maximum number of images that are explained.
     pub explained: usize,
-    /// The versions of the code: ours, and that of the experiment's `test`.
+    /// The versions of the code: this crate's, and that of the experiment's `test`.
     pub code: [u32; 2],
 }
 
-/// What a file must look like.
+/// The expected size and hash of a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FileRecord {
     /// Its size.
@@ -90,12 +90,12 @@ pub struct FileRecord {
     pub blake3: String,
 }
 
-/// Whether a file belongs to the run, and not to the cell alone.
+/// Whether a file belongs to the run and not to the cell alone.
 pub(crate) fn of_the_run(file: &str) -> bool {
     OF_THE_RUN.contains(&file)
 }
 
-/// The manifest in a cell's folder.
+/// Reads the manifest in a cell's folder.
 pub(crate) fn read(folder: &Path, warn: &impl Fn(String)) -> Option<Manifest> {
     let path = folder.join(MANIFEST);
     let text = fs::read(&path).ok()?;

@@ -1,7 +1,8 @@
-//! The file of heat maps beside a cell's scores: a few images, for people to look at.
+//! The file of heat maps beside a cell's scores: a few images, for the user to look at.
 //!
-//! A safetensors file. Of the image at position `i` it holds `i.pixels` and `i.truth` (0 or 1), `[h, w]`, and a map
-//! `i.<method>` each, `[h, w]`, as it was scored; which image that is stands in the metadata.
+//! It is a safetensors file. For the image at position `i` it holds `i.pixels` and `i.truth` (0 or
+//! 1), `[h, w]`, and one map `i.<method>` per method, `[h, w]`, as it was scored. The metadata
+//! identifies the images.
 
 use std::collections::HashMap;
 use std::fs;
@@ -14,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use crate::attribution::Shown;
 use crate::error::{Error, Result};
 
-/// Where in the metadata the list of images stands.
+/// The entry of the metadata with the list of images.
 const IMAGES: &str = "images";
 
-/// What the metadata says of an image.
+/// The metadata of an image.
 #[derive(Serialize, Deserialize)]
 struct Entry {
     index: u32,
@@ -62,7 +63,7 @@ pub(crate) fn write_maps(path: &Path, shown: &[Shown]) -> Result<()> {
         .map_err(|problem| Error::file(path, problem))
 }
 
-/// Reads what [`write_maps`] wrote: images that a winner explained, with their heat maps.
+/// Reads a file written by [`write_maps`]: images that a winner explained, with their heat maps.
 ///
 /// # Errors
 /// If the file cannot be read, or is damaged.
@@ -71,7 +72,7 @@ pub fn read_maps(path: &Path) -> Result<Vec<Shown>> {
     parse(&bytes).map_err(|problem| {
         Error::file(
             path,
-            format!("not a file of ours, or damaged ({problem}); delete it and run again"),
+            format!("not written by this program, or damaged ({problem}); delete it and run again"),
         )
     })
 }
@@ -152,7 +153,7 @@ mod tests {
         fs::write(&path, &bytes[..bytes.len() - 5]).unwrap();
         let message = read_maps(&path).unwrap_err().to_string();
         assert!(
-            message.contains("maps.safetensors: not a file of ours, or damaged"),
+            message.contains("maps.safetensors: not written by this program, or damaged"),
             "{message}"
         );
         let nothing: [(&str, TensorView<'_>); 0] = [];

@@ -1,4 +1,5 @@
-//! What is on disk: cells with their manifests, shared stages, tables, heat maps, and the locks between processes.
+//! The files on disk: cells with their manifests, shared stages, tables and heat maps, and locks
+//! between processes.
 
 mod lock;
 mod manifest;
@@ -19,5 +20,5 @@ pub(crate) use references::{read_references, write_references};
 pub use store::Store;
 pub use tables::{Predictions, read_scores, write_scores};
 
-/// The file that says what a sweep is.
+/// The file that describes a sweep.
 pub(crate) const PLAN: &str = "plan.json";

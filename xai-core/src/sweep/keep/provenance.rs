@@ -1,4 +1,4 @@
-//! Which code ran: what `plan.json` says about it.
+//! Which code ran, for `plan.json`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,12 +6,12 @@ use std::sync::LazyLock;
 
 use serde_json::{Value as Json, json};
 
-/// The program and the sources beside it, looked up once a process.
+/// The program and its sources, looked up once per process.
 ///
-/// The hash of the program is certain. Commit and `Cargo.lock` are those of the sources as they are now,
-/// which are the program's own if it was started by `cargo run`; they are null where there is no
-/// git or no source (a program copied to another machine). No script at build time: it would compile
-/// everything anew after each commit.
+/// The hash of the program is exact. The commit and `Cargo.lock` are those of the sources as they
+/// are now. They belong to the program if it was started by `cargo run`. They are null if there is
+/// no git or no source, as for a program copied to another machine. A build script would record
+/// them exactly, but would recompile everything after each commit.
 pub(crate) fn provenance() -> Json {
     static FOUND: LazyLock<Json> = LazyLock::new(|| {
         let source = std::env::var_os("CARGO_MANIFEST_DIR") // set by `cargo run`
@@ -21,7 +21,7 @@ pub(crate) fn provenance() -> Json {
             "version": env!("CARGO_PKG_VERSION"),
             "program": program.as_deref().and_then(hash),
             "commit": git(&source, &["rev-parse", "HEAD"]),
-            // Whether a file that git knows differs from the commit.
+            // Whether a file tracked by git differs from the commit.
             "dirty": git(&source, &["status", "--porcelain", "--untracked-files=no"])
                 .map(|changes| !changes.is_empty()),
             "cargo_lock": source.ancestors().find_map(|folder| hash(&folder.join("Cargo.lock"))),

@@ -1,4 +1,4 @@
-//! References on the same images as the winners: their names in order, and the scores of each.
+//! References on the same images as the winners: their names in order, and their scores.
 
 use std::path::Path;
 
@@ -7,20 +7,21 @@ use crate::error::{Error, Result};
 use crate::files::write_json;
 use crate::metrics::Scores;
 
-/// A reference that no parameter changes: an edge filter, an untrained network.
+/// A result that does not depend on any parameter, such as an edge filter or an untrained network.
 ///
 /// In a figure with one panel per method, a reference appears in the panel of each method that its
-/// scores name. One whose scores name no panel's method (a filter: it is its own method) appears in all.
+/// scores name. If its scores name no panel's method, it appears in all panels. This is the case
+/// for a filter, which is its own method.
 #[derive(Clone, Debug)]
 pub struct Reference {
-    /// As the legend shows it, e.g. `Sobel filter`.
+    /// The name in the legend, e.g. `Sobel filter`.
     pub name: String,
     /// Its scores on the same images.
     pub scores: Scores,
 }
 
 impl Reference {
-    /// A reference of this name.
+    /// A reference with this name.
     pub fn new(name: impl Into<String>, scores: Scores) -> Self {
         Self {
             name: name.into(),
@@ -44,7 +45,7 @@ pub(crate) fn write_references(folder: &Path, references: &[Reference]) -> Resul
     write_json(&folder.join(NAMES), &names)
 }
 
-/// Reads what [`write_references`] wrote.
+/// Reads files written by [`write_references`].
 pub(crate) fn read_references(folder: &Path) -> Result<Vec<Reference>> {
     let path = folder.join(NAMES);
     let text = std::fs::read(&path).map_err(|error| Error::file(&path, error))?;

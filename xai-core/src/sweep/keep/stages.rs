@@ -13,17 +13,17 @@ use crate::error::{Error, Result};
 use crate::files::{write_folder, write_json};
 use crate::key::Key;
 
-/// What a stage was made from, and its files.
+/// The inputs of a stage, and its files.
 const STAGE: &str = "stage.json";
 
 impl Store {
-    /// The folder of a stage, computed by `compute` unless it is there already.
+    /// The folder of a stage, computed by `compute` unless it is already done.
     ///
-    /// The folder's key is a hash of `name` and `inputs`. `compute` fills the folder it is given. Of
-    /// several processes that want the same stage one computes it while the others wait.
+    /// The folder's key is a hash of `name` and `inputs`. `compute` fills the folder it is given.
+    /// If several processes need the same stage, one computes it while the others wait.
     ///
     /// # Errors
-    /// What `compute` gives; [`Error::Interrupted`] while waiting; if files cannot be written.
+    /// If `compute` fails; [`Error::Interrupted`] while waiting; if files cannot be written.
     pub fn stage(
         &self,
         name: &str,
@@ -62,7 +62,7 @@ impl Store {
     }
 }
 
-/// The bytes of each file in a folder.
+/// The size of each file in a folder.
 fn sizes(folder: &Path) -> Result<BTreeMap<String, u64>> {
     let problem = |error| Error::file(folder, error);
     let entries = fs::read_dir(folder).map_err(problem)?;
@@ -80,8 +80,8 @@ fn sizes(folder: &Path) -> Result<BTreeMap<String, u64>> {
     Ok(sizes)
 }
 
-/// Whether a stage's folder has all that was put into it. One that has not, after a full disk or an unlucky
-/// hand, counts as not there.
+/// Whether a stage's folder is complete. If it is not, for example after a full disk or a manual
+/// deletion, it counts as absent.
 fn is_whole(folder: &Path) -> bool {
     #[derive(Deserialize)]
     struct Record {

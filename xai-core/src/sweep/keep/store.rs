@@ -1,8 +1,9 @@
-//! What is kept on disk, so that nothing is computed twice and a crash cannot hurt.
+//! The store on disk. Nothing is computed twice, and a crash loses no finished work.
 //!
-//! Everything is written aside and then renamed: what has its final name is complete. A cell is
-//! what its manifest says; the manifest lists each file with its size and hash, and a file that does
-//! not match (a full disk, a power cut) counts as not there. Whoever writes a cell or a stage holds its lock.
+//! Files are written under a temporary name and then renamed, so a file with its final name is
+//! complete. The manifest defines a cell: it lists each file with its size and hash. A file that
+//! does not match (a full disk, a power cut) counts as absent. A process that writes a cell or a
+//! stage holds its lock.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,25 +22,25 @@ use crate::key::Key;
 
 const CELLS: &str = "cells";
 
-/// The folder of an experiment's runs, and that of the stages beside it.
+/// The folder of an experiment's runs, and the folder of the stages beside it.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// Of scores, plan and reports.
+    /// For scores, plan and reports.
     folder: PathBuf,
-    /// Of models, predictions and logs: the same, unless the run is restricted.
+    /// For models, predictions and logs. The same folder, unless the run is restricted.
     models: PathBuf,
     pub(super) stages: PathBuf,
-    /// In a run that computes everything again: the stages that it has computed.
+    /// Set in a run that recomputes everything: the stages that it has computed.
     pub(super) renewed: Option<Arc<Mutex<BTreeSet<Key>>>>,
 }
 
 impl Store {
-    /// The store in `<out>/<experiment>`; folders are made when something is kept.
+    /// The store in `<out>/<experiment>`. Folders are created when something is written.
     pub fn new(out: &Path, experiment: &str) -> Self {
         Self::at(out.join(experiment), out.join(".stages"))
     }
 
-    /// The store in a folder, with its stages in another.
+    /// The store in a folder, with its stages in another folder.
     pub(crate) fn at(folder: PathBuf, stages: PathBuf) -> Self {
         Self {
             models: folder.clone(),
@@ -49,8 +50,8 @@ impl Store {
         }
     }
 
-    /// The store of a restricted run, whose scores and reports have a folder of their own: they are
-    /// made on other images than those of the whole experiment. Models are shared.
+    /// The store of a restricted run. Its scores and reports have their own folder, because they
+    /// depend on other images than those of the whole experiment. Models are shared.
     pub fn restricted(self, label: &str) -> Self {
         Self {
             folder: self.models.join("partial").join(label),
@@ -58,7 +59,7 @@ impl Store {
         }
     }
 
-    /// The store of a run that does not believe in stages computed before it.
+    /// The store of a run that ignores stages computed before it.
     pub fn without_old_stages(self) -> Self {
         Self {
             renewed: Some(Arc::default()),
@@ -66,7 +67,8 @@ impl Store {
         }
     }
 
-    /// Where the sweep's own files go: `<out>/<experiment>`, or the folder of a restricted run in it.
+    /// The folder of the sweep's own files: `<out>/<experiment>`, or the folder of a restricted run
+    /// in it.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -81,12 +83,12 @@ impl Store {
         self.models.join(CELLS).join(key.as_str())
     }
 
-    /// Where a cell's file is.
+    /// The path of a cell's file.
     pub fn file(&self, key: &Key, name: &str) -> PathBuf {
         self.place(key, name).join(name)
     }
 
-    /// The folder of a cell's file: scores lie with the run that they belong to.
+    /// The folder of a cell's file. Scores are stored with the run to which they belong.
     fn place(&self, key: &Key, name: &str) -> PathBuf {
         match name {
             name if of_the_run(name) => self.folder.join(CELLS).join(key.as_str()),
@@ -94,32 +96,32 @@ impl Store {
         }
     }
 
-    /// Where the messages about a cell go, of a failed one too.
+    /// The path of the log of a cell, also of a failed one.
     pub fn log(&self, key: &Key) -> PathBuf {
         self.models.join("logs").join(format!("{key}.log"))
     }
 
-    /// Writes a file of the sweep itself.
+    /// Writes a file of the sweep.
     pub(crate) fn keep(&self, name: &str, content: &impl Serialize) -> Result<()> {
         let _lock = Lock::of_reports(&self.folder)?;
         write_json(&self.folder.join(name), content)
     }
 
-    /// The right to write a cell; `None` while somebody else has it.
+    /// The right to write a cell. `None` while another thread or process holds it.
     pub(crate) fn try_lock(&self, key: &Key) -> Result<Option<Lock>> {
         Lock::attempt(&self.models.join(".locks").join(key.as_str()))
     }
 
-    /// What is known about a cell; `None` if it must be fitted.
+    /// The manifest of a cell. `None` if the cell must be fitted.
     ///
-    /// Whatever is damaged is reported through `warn` and left out, so that it is computed again.
+    /// Damaged files are reported through `warn` and left out, so that they are computed again.
     pub fn find(&self, key: &Key, warn: impl Fn(String)) -> Option<Manifest> {
         let mut manifest = read(&self.cell(key), &warn)?;
         if self.folder != self.models {
             manifest.files.retain(|name, _| !of_the_run(name));
             manifest.scored = None;
             let folder = self.place(key, SCORES);
-            // Scores of another fit of this cell, before a --fresh, are not this one's.
+            // Scores of an earlier fit of this cell, before --fresh, do not belong to this one.
             let own = read(&folder, &warn).filter(|own| own.fit == manifest.fit);
             if let Some(own) = own {
                 let files = own.files.into_iter();
@@ -131,7 +133,7 @@ impl Store {
         }
         manifest.files.retain(|name, record| {
             let path = self.file(key, name);
-            // A model may be large: its size is checked here, and its content when it is loaded.
+            // A model may be large. Its size is checked here, and its content when it is loaded.
             let sound = match name.as_str() {
                 MODEL => fs::metadata(&path).is_ok_and(|file| file.len() == record.bytes),
                 _ => FileRecord::of(&path).is_ok_and(|found| found == *record),
@@ -147,7 +149,7 @@ impl Store {
         manifest.files.contains_key(MODEL).then_some(manifest)
     }
 
-    /// The manifests of all cells that were ever fitted here and that this version can read.
+    /// The manifests of all cells that were fitted here and that this version can read.
     pub(crate) fn all(&self) -> Vec<Manifest> {
         let folders = fs::read_dir(self.models.join(CELLS));
         let folders = folders.into_iter().flatten().flatten();
@@ -156,10 +158,10 @@ impl Store {
             .collect()
     }
 
-    /// The path of a cell's model, whose content is what was kept.
+    /// The path of a cell's model, after its content has been checked.
     ///
     /// # Errors
-    /// If it is not.
+    /// If the content has changed.
     pub fn model(&self, manifest: &Manifest) -> Result<PathBuf> {
         let path = self.cell(&manifest.key).join(MODEL);
         match manifest.files.get(MODEL) == Some(&FileRecord::of(&path)?) {
@@ -171,7 +173,8 @@ impl Store {
         }
     }
 
-    /// Keeps a new cell, whose model `save` writes to the path it is given. The caller holds its lock.
+    /// Saves a new cell, whose model `save` writes to the path it is given. The caller holds its
+    /// lock.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -190,7 +193,7 @@ impl Store {
         Ok(manifest)
     }
 
-    /// Adds a file to a cell, then says so in its manifest. The caller holds its lock.
+    /// Adds a file to a cell and records it in the manifest. The caller holds its lock.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -209,7 +212,8 @@ impl Store {
         manifest.files.insert(name.to_owned(), record);
         let mut kept = manifest.clone();
         if !of_the_run(name) && self.folder != self.models {
-            // A restricted run knows its own scores; those of the whole experiment stay as they are.
+            // A restricted run records its own scores. Those of the whole experiment are not
+            // changed.
             let own = read(&folder, &|_| ());
             kept.files.retain(|name, _| !of_the_run(name));
             kept.scored = None;

@@ -1,4 +1,4 @@
-//! Parquet files of ours: scores and predictions, readable by DuckDB, Polars, pandas and R.
+//! The Parquet files of scores and predictions. DuckDB, Polars, pandas and R can read them.
 
 use std::fs::File;
 use std::path::Path;
@@ -31,7 +31,7 @@ const PREDICTIONS: &str = "message predictions {
     REQUIRED DOUBLE probability;
 }";
 
-/// Writes one row a score, in the given order.
+/// Writes one row per score, in the given order.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -66,7 +66,7 @@ pub fn write_scores(path: &Path, scores: &[Score]) -> Result<()> {
     })
 }
 
-/// Reads what [`write_scores`] wrote.
+/// Reads a file written by [`write_scores`].
 ///
 /// # Errors
 /// If the file is missing, damaged or has other columns.
@@ -92,22 +92,22 @@ pub fn read_scores(path: &Path) -> Result<Scores> {
     Ok(scores)
 }
 
-/// What a model says about the test set, one entry an image.
+/// The predictions of a model for the test set, one entry per image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Predictions {
     /// The true classes.
     pub class: Vec<u8>,
-    /// The predicted ones.
+    /// The predicted classes.
     pub predicted: Vec<u8>,
     /// The probability of class 1.
     pub probability: Vec<f64>,
 }
 
 impl Predictions {
-    /// From the true classes and the probabilities of all classes, a row an image.
+    /// From the true classes and the probabilities of all classes, one row per image.
     ///
     /// # Errors
-    /// If there is no image, or another number of rows, or fewer than two classes.
+    /// If there is no image, if the number of rows differs, or if there are fewer than two classes.
     pub fn new(class: Vec<u8>, probabilities: &[Vec<f64>]) -> Result<Self> {
         if class.is_empty() || class.len() != probabilities.len() {
             return Err(Error::invalid(format!(
@@ -136,12 +136,12 @@ impl Predictions {
             .map(|(class, predicted)| class == predicted)
     }
 
-    /// The share of correct ones.
+    /// The accuracy: the share of correct predictions.
     pub fn accuracy(&self) -> f64 {
         self.correct().filter(|correct| *correct).count() as f64 / self.class.len() as f64
     }
 
-    /// Writes one row an image.
+    /// Writes one row per image.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -160,7 +160,7 @@ impl Predictions {
         })
     }
 
-    /// Reads what [`Predictions::write`] wrote.
+    /// Reads a file written by [`Predictions::write`].
     ///
     /// # Errors
     /// If the file is missing, damaged or has other columns.
@@ -188,7 +188,7 @@ impl Predictions {
 
 type Parquet<T> = parquet::errors::Result<T>;
 
-/// Writes a file of one row group. The same rows give the same bytes.
+/// Writes a file with one row group. The same rows give the same bytes.
 fn write(
     path: &Path,
     schema: &str,
@@ -209,7 +209,7 @@ fn write(
     attempt().map_err(|error| Error::file(path, error))
 }
 
-/// Writes the next column; no value is null, so that there are no levels.
+/// Writes the next column. No value is null, so there are no definition levels.
 fn column<T: DataType>(
     group: &mut SerializedRowGroupWriter<'_, File>,
     values: &[T::T],
@@ -229,7 +229,7 @@ fn read(
     let damaged = |error| {
         Error::file(
             path,
-            format!("not a file of ours, or damaged ({error}); delete it and run again"),
+            format!("not written by this program, or damaged ({error}); delete it and run again"),
         )
     };
     let file = File::open(path).map_err(|error| Error::file(path, error))?;
@@ -238,7 +238,7 @@ fn read(
     if reader.metadata().file_metadata().schema() != &expected {
         return Err(Error::file(
             path,
-            "has other columns than ours; delete it and run again",
+            "has unexpected columns; delete it and run again",
         ));
     }
     for index in 0..reader.num_row_groups() {
@@ -330,7 +330,7 @@ mod tests {
             read_scores(&path)
                 .unwrap_err()
                 .to_string()
-                .contains("other columns")
+                .contains("unexpected columns")
         );
     }
 }

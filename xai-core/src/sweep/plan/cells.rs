@@ -1,4 +1,4 @@
-//! From a design to the list of its cells.
+//! Turns a design into the list of its cells.
 
 use std::fmt;
 
@@ -20,18 +20,18 @@ pub struct Skipped {
     pub cells: usize,
 }
 
-/// A value of a parameter that a run does not have.
+/// A value of a parameter that is not available in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Absence {
     /// The parameter's name.
     pub parameter: String,
-    /// The value's text.
+    /// The text of the value.
     pub value: String,
     /// Why.
     pub reason: String,
 }
 
-/// Why a value of a parameter is not in the plan of a run; `None` if it is.
+/// Returns the reason if a value of a parameter is not in the plan of a run.
 pub type Absent<'a> = &'a dyn Fn(&str, &Value) -> Option<String>;
 
 /// For designs that are laid out without a run.
@@ -39,7 +39,7 @@ fn nothing_absent(_: &str, _: &Value) -> Option<String> {
     None
 }
 
-/// The cells of a sweep: the cross product of the domains, less what is skipped.
+/// The cells of a sweep: the cross product of the domains, without the skipped cells.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The experiment's name.
@@ -50,11 +50,11 @@ pub struct Plan {
     pub factors: Vec<Factor>,
     /// The cells; the last parameter varies fastest.
     pub cells: Vec<Point>,
-    /// What is left out.
+    /// The cells that are left out.
     pub skipped: Vec<Skipped>,
-    /// Values of the design that this run does not have.
+    /// Values of the design that are not available in this run.
     pub absent: Vec<Absence>,
-    /// Whether this is less, or something else, than the whole design.
+    /// Set if this is a part or a variant of the design.
     pub restricted: Option<Restricted>,
 }
 
@@ -68,7 +68,7 @@ impl Plan {
         Self::of_run(spec, scale, &nothing_absent)
     }
 
-    /// [`new`](Self::new) for a run in which some values are absent.
+    /// As [`new`](Self::new), for a run in which some values are not available.
     fn of_run(spec: &Spec, scale: Scale, absent: Absent) -> Result<Self> {
         let points = lay_out(spec, scale, absent, &[])?;
         let absent = absences(&points);
@@ -91,10 +91,10 @@ impl Plan {
         })
     }
 
-    /// Lays a part of a design out, for a run in which some values are absent.
+    /// Lays out a part of a design, for a run in which some values are not available.
     ///
     /// # Errors
-    /// As [`Plan::new`]; names and values that the design does not have; if no cell is left.
+    /// As [`Plan::new`]; if the design does not have a name or value; if no cell is left.
     pub fn restricted(spec: &Spec, scale: Scale, absent: Absent, by: &Restriction) -> Result<Self> {
         let whole = Self::of_run(spec, scale, absent)?;
         let choices = |choices: &[Choice], among: &[Factor], closed| {
@@ -109,7 +109,8 @@ impl Plan {
         let set = choices(&by.set, &whole.factors, false)?;
         let points = lay_out(spec, scale, absent, &set)?;
         let absent = absences(&points);
-        // Values that this run has not are known all the same: asking for one says why.
+        // Values that are not available are known all the same, so that the error can give the
+        // reason.
         let only = choices(&by.only, &factors(spec, points.iter()), true)?;
         let asked_for = |point: &Point| {
             (only.iter()).all(|(name, values)| {
@@ -129,7 +130,7 @@ impl Plan {
                     format!("{} is skipped: {}", skipped.at, skipped.reason)
                 });
             return Err(Error::invalid(format!(
-                "nothing of `{}` is left to run: {why}",
+                "no cell of `{}` is left to run: {why}",
                 spec.name
             )));
         };
@@ -157,7 +158,7 @@ impl Plan {
     }
 }
 
-/// The values that some points cannot have.
+/// The values that are not available at some of the points.
 fn absences(points: &[Point]) -> Vec<Absence> {
     let mut absences = Vec::new();
     for point in points {
@@ -176,7 +177,7 @@ fn absences(points: &[Point]) -> Vec<Absence> {
     absences
 }
 
-/// The points of a design, with other values for the parameters in `set`.
+/// The points of a design, with the values in `set` replacing those of the design.
 fn lay_out(
     spec: &Spec,
     scale: Scale,
@@ -189,7 +190,7 @@ fn lay_out(
         points = match zip {
             None => cross(&points, &[parameter], absent, set)?,
             Some(zip) => {
-                // The whole group goes in where its first member stands.
+                // The whole group is inserted at the position of its first member.
                 let group: Vec<_> = spec
                     .parameters
                     .iter()
@@ -205,7 +206,7 @@ fn lay_out(
     Ok(points)
 }
 
-/// Extends every point by every value of the group, whose members step together.
+/// Extends every point by every value of the group. The values of its members are paired.
 fn cross(
     points: &[Point],
     group: &[&Parameter],
@@ -352,7 +353,7 @@ impl fmt::Display for Plan {
         )?;
         match &self.restricted {
             None => writeln!(f)?,
-            Some(part) => writeln!(f, ", a part or a variant of {}", part.of)?,
+            Some(part) => writeln!(f, ", part or variant of {}", part.of)?,
         }
         let width = self
             .factors

@@ -1,4 +1,4 @@
-//! From a design to its cells: the cross product, parts of it, and the selection of winners.
+//! From a design to its cells: the cross product, restrictions, and the selection of winners.
 
 mod cells;
 mod factor;

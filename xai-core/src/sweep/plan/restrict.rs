@@ -1,4 +1,4 @@
-//! A part of a design: what `--where`, `--set` and `--seeds` ask for.
+//! A part of a design, as requested by `--where`, `--set` and `--seeds`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,28 +10,28 @@ use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::sweep::declare::{Role, Spec, Value};
 
-/// What of a design to run, and what to run instead of what it says. Nothing is the whole of it.
+/// Which cells of a design to run, and which values to replace. The default is the whole design.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Restriction {
     /// Only the cells whose parameter has one of these values.
     #[serde(rename = "where")]
     pub only: Vec<Choice>,
-    /// Other values than the parameter has in the design.
+    /// Values that replace those of the design.
     pub set: Vec<Choice>,
 }
 
-/// That a plan is not the whole design.
+/// Describes a plan that is not the whole design.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Restricted {
-    /// What it is, e.g. `group=a+depth=1conv,all`; also the name of the run's folder.
+    /// A label such as `group=a+depth=1conv,all`; also the name of the run's folder.
     pub label: String,
-    /// How many cells the whole design has.
+    /// The number of cells of the whole design.
     pub of: usize,
-    /// What was asked for.
+    /// The request.
     pub by: Restriction,
 }
 
-/// A parameter and values of it, as text: `depth=1conv,all`.
+/// A parameter and some of its values, as text: `depth=1conv,all`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
     /// The parameter's name.
@@ -65,7 +65,7 @@ impl fmt::Display for Choice {
     }
 }
 
-/// `group=a+depth=1conv,all`, fit for a folder's name.
+/// A label such as `group=a+depth=1conv,all` that is valid as a folder name.
 pub(crate) fn label<'a>(factors: impl Iterator<Item = &'a Factor>) -> Result<String> {
     let one = |factor: &Factor| {
         let levels: Vec<_> = factor.levels.iter().map(Value::to_string).collect();
@@ -101,15 +101,16 @@ pub(crate) fn seeds(spec: &Spec, text: &str) -> Result<Choice> {
     Ok(Choice { name, values })
 }
 
-/// The value that a text stands for, of the type that `factor` has.
+/// Parses a value of the type that `factor` has.
 ///
-/// `among` refuses what the factor does not have already; a text, which may be the name of an
-/// enum's level, is always refused then, because nobody here knows the others.
+/// If `among` is set, only values that the factor already has are accepted. Otherwise new values
+/// are accepted, except for texts: a text may be the name of an enum's level, and the other levels
+/// are not known here.
 pub(crate) fn value(factor: &Factor, text: &str, among: bool) -> Result<Value> {
     let like = &factor.levels[0];
     let value = match like {
         Value::Bool(_) => text.parse().ok().map(Value::Bool),
-        // A parameter that is never below 0 may have no sign.
+        // A parameter that is never below 0 may have an unsigned type.
         Value::Integer(_) => (text.parse().ok())
             .filter(|&value: &i128| value >= 0 || factor.levels.iter().any(is_negative))
             .map(Value::Integer),
@@ -126,7 +127,7 @@ pub(crate) fn value(factor: &Factor, text: &str, among: bool) -> Result<Value> {
             Err(Error::invalid(format!(
                 "`{}` cannot be `{text}`{}",
                 factor.name,
-                suggestion(text, levels.iter().map(String::as_str), "it is")
+                suggestion(text, levels.iter().map(String::as_str), "the values are")
             )))
         }
     }
@@ -136,19 +137,19 @@ fn is_negative(value: &Value) -> bool {
     matches!(value, Value::Integer(value) if *value < 0)
 }
 
-/// The factor of this name.
+/// The factor with this name.
 pub(crate) fn factor<'a>(factors: &'a [Factor], name: &str) -> Result<&'a Factor> {
     let found = factors.iter().find(|factor| factor.name == name);
     found.ok_or_else(|| {
         let names = factors.iter().map(|factor| factor.name);
         Error::invalid(format!(
-            "nothing that varies is called `{name}`{}",
-            suggestion(name, names, "there is")
+            "no parameter is called `{name}`{}",
+            suggestion(name, names, "the parameters are")
         ))
     })
 }
 
-/// `; did you mean `depth`?` if something known is close, otherwise what there is.
+/// `; did you mean `depth`?` if a known name is close. Otherwise a list of the known names.
 fn suggestion<'a>(text: &str, known: impl Iterator<Item = &'a str>, there_is: &str) -> String {
     let known: Vec<&str> = known.collect();
     let closeness = |candidate: &&&str| (strsim::jaro_winkler(text, candidate) * 1000.0) as u32;

@@ -1,4 +1,4 @@
-//! The choice of hyperparameters, by validation results only.
+//! Selects hyperparameters by validation results only.
 
 use super::cells::part;
 use crate::error::{Error, Result};
@@ -7,11 +7,12 @@ use crate::training::Validation;
 
 /// The winners among the cells, by index and in order.
 ///
-/// For each combination of axes, the tune values with the best validation value, averaged over
-/// seeds; every seed of that choice wins. Of equals the first wins. What is not a number loses.
+/// For each combination of axes, the tuned values with the best validation result win, averaged
+/// over seeds. Every seed of these values is a winner. Among equals the first wins. A result that
+/// is not a number loses.
 ///
 /// # Errors
-/// If no choice at some combination of axes has a number.
+/// If no tuned value at some combination of axes has a finite result.
 pub fn winners(spec: &Spec, cells: &[(&Point, &Validation)]) -> Result<Vec<usize>> {
     let Some(select) = spec.select else {
         return Ok((0..cells.len()).collect());
@@ -38,7 +39,7 @@ pub fn winners(spec: &Spec, cells: &[(&Point, &Validation)]) -> Result<Vec<usize
         }
         let (_, seeds) = best.ok_or_else(|| {
             Error::invalid(format!(
-                "no choice of {} at {at} has a finite validation value to select by",
+                "no value of {} at {at} has a finite validation result to select by",
                 tunes.join(", ")
             ))
         })?;
@@ -100,7 +101,8 @@ mod tests {
         };
         assert_eq!(chosen(spec().select_max(|v| v.accuracy)), [4, 5, 10, 11]);
         assert_eq!(chosen(spec().select_min(|v| v.loss)), [4, 5, 10, 11]);
-        // At the second depth, 0.89 is the mean of 0.79 and 0.99, which both are farther from it than 0.95.
+        // At the second depth, the mean of 0.79 and 0.99 is 0.89, although both are farther from
+        // 0.89 than 0.95 is.
         let closest = spec().select_closest(0.89, |v| v.accuracy);
         assert_eq!(chosen(closest), [2, 3, 8, 9]);
         assert_eq!(chosen(spec()), (0..12).collect::<Vec<_>>());

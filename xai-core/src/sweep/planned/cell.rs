@@ -1,4 +1,4 @@
-//! A cell of a sweep: what determines it, and what the store has of it.
+//! A cell of a sweep: what determines it, and what the store has for it.
 
 use serde_json::{Value as Json, json};
 
@@ -16,26 +16,26 @@ pub(crate) struct PlannedCell {
     pub key: Key,
     pub inputs: Json,
     pub manifest: Option<Manifest>,
-    /// In a run that computes everything again: the fit that does not count.
+    /// Set in a run that recomputes everything: the fit to ignore.
     stale: Option<String>,
 }
 
 impl PlannedCell {
-    /// Whether a file is there and sound.
+    /// Whether a file exists and is intact.
     pub fn has(&self, file: &str) -> bool {
         self.manifest
             .as_ref()
             .is_some_and(|manifest| manifest.files.contains_key(file))
     }
 
-    /// Whether its explanations were scored on what `scored` says.
+    /// Whether its explanations were scored as `scored` describes.
     pub fn is_tested(&self, scored: &Scored) -> bool {
         let manifest = self.manifest.as_ref();
         let files = self.has(SCORES) && self.has(MAPS);
         files && manifest.is_some_and(|known| known.scored.as_ref() == Some(scored))
     }
 
-    /// Looks again: another process may have come further.
+    /// Reads the store again, because another process may have made progress.
     pub fn refresh(&mut self, store: &Store, warn: impl Fn(String)) {
         self.manifest = store
             .find(&self.key, warn)
@@ -43,7 +43,7 @@ impl PlannedCell {
     }
 }
 
-/// The cells of a plan with their keys and what the store has of them.
+/// The cells of a plan with their keys and what the store has for them.
 pub(super) fn cells<R: Run>(
     plan: &Plan,
     options: &SweepOptions,
@@ -79,12 +79,12 @@ pub(super) fn cells<R: Run>(
     plan.cells.iter().map(cell).collect()
 }
 
-/// What determines a model, beside the values of its cell.
+/// What determines a model, apart from the values of its cell.
 struct Inputs {
     experiment: &'static str,
     scale: Json,
     benchmark: &'static str,
-    /// Of the benchmark as this cell sees it.
+    /// The identity of the benchmark of this cell.
     identity: Json,
     device: &'static str,
     code: u32,
@@ -92,7 +92,7 @@ struct Inputs {
 }
 
 impl Inputs {
-    /// What the key of a cell is a hash of. Paths in it are what `--why` calls things by.
+    /// The value that is hashed to the key of a cell. `--why` shows its paths.
     fn at(&self, point: &Point) -> Json {
         json!({
             "experiment": self.experiment,
@@ -105,10 +105,10 @@ impl Inputs {
     }
 }
 
-/// What the winners agree on, from the predictions of these cells.
+/// The agreement of the winners, from the predictions of these cells.
 ///
 /// # Errors
-/// If a file of predictions cannot be read, or a winner has not seen its test set.
+/// If a file of predictions cannot be read, or a winner has not predicted its test set.
 pub(crate) fn consensus(store: &Store, winners: &[&PlannedCell]) -> Result<Consensus> {
     let mut consensus = Consensus::default();
     for winner in winners {
@@ -122,7 +122,7 @@ pub(crate) fn consensus(store: &Store, winners: &[&PlannedCell]) -> Result<Conse
     Ok(consensus)
 }
 
-/// What the scores of all winners depend on, beside the model of each.
+/// What the scores of all winners depend on, apart from the model of each.
 pub(crate) fn scored<R: Run>(benchmark: &R::Benchmark, consensus: &Consensus) -> Result<Scored> {
     Ok(Scored {
         images: consensus.key()?,
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
     use crate::sweep::declare::{Scale, Value};
 
-    /// Everything that a fit depends on changes its key.
+    /// A change of anything that a fit depends on changes its key.
     #[test]
     fn a_key_changes_with_what_determines_the_result() {
         let inputs = || Inputs {

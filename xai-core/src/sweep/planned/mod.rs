@@ -1,4 +1,5 @@
-//! A sweep laid out: how it is run, its cells with their keys, and what the store has of each.
+//! A sweep that is laid out: its options, its cells with their keys, and what the store has for
+//! each.
 
 mod cell;
 mod options;

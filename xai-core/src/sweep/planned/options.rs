@@ -1,4 +1,4 @@
-//! How to run a sweep.
+//! The options of a sweep.
 
 use std::path::PathBuf;
 
@@ -8,33 +8,34 @@ use crate::sweep::context::BUDGET;
 use crate::sweep::declare::Scale;
 use crate::sweep::plan::Restriction;
 
-/// How to run a sweep.
+/// The options of a sweep.
 #[derive(Clone, Debug)]
 pub struct SweepOptions {
-    /// How large.
+    /// The size.
     pub scale: Scale,
-    /// Where to compute; cells are divided between several devices.
+    /// Where to compute. The cells are divided between several devices.
     pub devices: Devices,
-    /// Cells computed at a time, each with its share of the cores. Results do not depend on it.
+    /// The number of cells computed at the same time, each with its share of the cores. Results do
+    /// not depend on it.
     pub jobs: usize,
-    /// The folder of all runs.
+    /// The folder for all runs.
     pub out: PathBuf,
-    /// What of the design to run.
+    /// Which part of the design to run.
     pub restriction: Restriction,
-    /// Memory for outputs of frozen layers, which trainings share; larger ones are kept in files. Results do not
-    /// depend on it.
+    /// Memory for outputs of frozen layers, which trainings share. Larger outputs are kept in
+    /// files. Results do not depend on it.
     pub memory: Memory,
-    /// Computes every cell and every stage again.
+    /// Recomputes every cell and every stage.
     pub fresh: bool,
-    /// How often a cell that fails is tried again.
+    /// How often a failed cell is retried.
     pub retry: usize,
-    /// Begins no other cell after one has failed.
+    /// Starts no further cell after a failure.
     pub fail_fast: bool,
-    /// Prints the plan and stops.
+    /// Prints the plan and exits.
     pub plan_only: bool,
-    /// Prints nothing but warnings.
+    /// Prints only warnings and errors.
     pub quiet: bool,
-    /// Prints events for programs, one line of JSON each, instead of text.
+    /// Prints events for other programs, one line of JSON each, instead of text.
     pub json: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A sweep laid out: its cells, what is there of them, and what `plan.json` says of it.
+//! A sweep that is laid out: its cells, what is already done, and the content of `plan.json`.
 
 use serde_json::{Value as Json, json};
 
@@ -20,7 +20,7 @@ pub(crate) struct PlannedSweep<B> {
 }
 
 impl<B: Benchmark> PlannedSweep<B> {
-    /// Lays out what the options ask for and looks up what is there.
+    /// Lays out the cells that the options request, and looks up what is already done.
     pub fn of<R: Run<Benchmark = B>>(
         options: &SweepOptions,
         benchmark: &B,
@@ -30,7 +30,7 @@ impl<B: Benchmark> PlannedSweep<B> {
         let absent = |name: &str, value: &Value| benchmark.absent(name, value);
         let plan = Plan::restricted(&spec, options.scale, &absent, &options.restriction)?;
         if !options.restriction.set.is_empty() {
-            // A design lays out numbers without their types, such as a negative one for a u64.
+            // A design lays out numbers without their types. A negative number may not fit a u64.
             for point in &plan.cells {
                 std::panic::catch_unwind(|| drop(R::at(point))).map_err(|_| {
                     Error::invalid(format!(
@@ -77,14 +77,14 @@ impl<B> PlannedSweep<B> {
             .collect();
         if measured.len() < self.cells.len() {
             return Err(Error::invalid(
-                "models have gone since they were fitted; run the same command again",
+                "models were deleted after they were fitted; run the same command again",
             ));
         }
         winners(&self.spec, &measured)
     }
 }
 
-/// What `plan.json` holds before the run.
+/// The content of `plan.json` before the run.
 pub(crate) fn plan_json<B: Benchmark>(planned: &PlannedSweep<B>, options: &SweepOptions) -> Json {
     let plan = &planned.plan;
     let cells: Vec<_> = planned

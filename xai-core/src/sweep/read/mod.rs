@@ -1,4 +1,4 @@
-//! What a finished sweep holds: results with their parameters as the experiment's own struct.
+//! Results of a finished sweep, with their parameters as the experiment's own struct.
 
 mod results;
 

@@ -1,6 +1,7 @@
-//! What a finished sweep holds, in memory: what tables and figures are made from.
+//! Results of a finished sweep in memory. Tables and figures are made from them.
 //!
-//! For analysis in Rust, [`results`] gives the cells back with their parameters as the experiment's own struct.
+//! For analysis in Rust, [`results`] returns the cells with their parameters as the experiment's
+//! own struct.
 
 use std::path::{Path, PathBuf};
 
@@ -18,18 +19,19 @@ use crate::sweep::keep::{
 use crate::sweep::plan::{Absence, Plan, Restriction};
 use crate::training::{Epoch, Validation};
 
-/// One winner of the selection: a point of the design and what was measured there.
+/// One winner of the selection: a point of the design and its results.
 #[derive(Clone, Debug)]
 pub struct CellResult {
-    /// The parameters in the order of their declaration: name and the level's name (`("depth", "3conv")`).
+    /// The parameters in the order of their declaration: the name and the level's name
+    /// (`("depth", "3conv")`).
     pub values: Vec<(String, String)>,
-    /// Accuracy on the validation set, by which the cell was selected.
+    /// Accuracy on the validation set, used to select the cell.
     pub validation_accuracy: f64,
     /// Accuracy on the whole test set.
     pub test_accuracy: f64,
-    /// Scores of its explanations.
+    /// The scores of its explanations.
     pub scores: Scores,
-    /// The file of some of its heat maps, for [`read_maps`]; `None` in a result that was not run.
+    /// The file with some of its heat maps, for [`read_maps`]. `None` in a result that was not run.
     pub maps: Option<PathBuf>,
 }
 
@@ -38,33 +40,35 @@ pub struct CellResult {
 pub struct SweepResult {
     /// The experiment's name in snake case, e.g. `fig4_best`.
     pub name: String,
-    /// The names of the reported factors (`#[axis]`), in order of declaration, each with its levels' names in order.
+    /// The names of the reported factors (`#[axis]`) in order of declaration, each with the names
+    /// of its levels in order.
     pub axes: Vec<(String, Vec<String>)>,
     /// The winners.
     pub cells: Vec<CellResult>,
     /// The references.
     pub references: Vec<Reference>,
-    /// The file of some of their heat maps, for [`read_maps`]; `None` in a result that was not run.
+    /// The file with some of their heat maps, for [`read_maps`]. `None` in a result that was not
+    /// run.
     pub reference_maps: Option<PathBuf>,
     /// The names of the benchmark's classes, in the order of their numbers.
     pub classes: Vec<String>,
 }
 
-/// What the last run of an experiment left on disk.
+/// The results of the last run of an experiment, read from disk.
 #[derive(Clone, Debug)]
 pub struct Results<E> {
     /// The fitted cells, in the order of the plan.
     pub cells: Vec<Cell<E>>,
-    /// The cells that are not fitted yet.
+    /// The cells that have not been fitted yet.
     pub unfinished: Vec<E>,
-    /// The references; none before the run is finished.
+    /// The references. Empty before the run has finished.
     pub references: Vec<Reference>,
-    /// How large the run was.
+    /// The scale of the run.
     pub scale: Scale,
 }
 
 impl<E> Results<E> {
-    /// The cells that the selection chose, with their results on the test set.
+    /// The selected cells, with their results on the test set.
     pub fn winners(&self) -> impl Iterator<Item = (&Cell<E>, &Tested)> {
         let cells = self.cells.iter();
         cells.filter_map(|cell| Some((cell, cell.tested.as_ref()?)))
@@ -76,30 +80,30 @@ impl<E> Results<E> {
 pub struct Cell<E> {
     /// The experiment's struct with the values of this cell.
     pub parameters: E,
-    /// The result by which cells are selected.
+    /// The result used to select cells.
     pub validation: Validation,
-    /// How the training went, an entry an epoch.
+    /// The record of the training, one entry per epoch.
     pub history: Vec<Epoch>,
-    /// What the test set showed; of winners only.
+    /// The results on the test set. Winners only.
     pub tested: Option<Tested>,
-    /// Where the model is, as the experiment's [`Model`](super::Model) saved it.
+    /// The file of the model, as written by the experiment's [`Model`](super::Model).
     pub model: PathBuf,
 }
 
-/// What a winner did on the test set.
+/// The results of a winner on the test set.
 #[derive(Clone, Debug)]
 pub struct Tested {
     /// The share of the test images that it classifies correctly.
     pub accuracy: f64,
-    /// What it says about each test image.
+    /// Its predictions for each test image.
     pub predictions: Predictions,
-    /// The scores of its explanations, a row an image, method and metric.
+    /// The scores of its explanations, one row per image, method and metric.
     pub scores: Scores,
     maps: PathBuf,
 }
 
 impl Tested {
-    /// A few of the images that were explained, with the heat maps that were scored.
+    /// A few of the explained images, with the heat maps that were scored.
     ///
     /// # Errors
     /// If the file cannot be read, or is damaged.
@@ -108,7 +112,7 @@ impl Tested {
     }
 }
 
-/// What the last run of an experiment left in the folder `runs`.
+/// The results of the last run of an experiment in the folder `runs`.
 ///
 /// ```no_run
 /// # use xai_core::prelude::*;
@@ -126,11 +130,11 @@ pub fn results<E: Experiment>() -> Result<Results<E>> {
     results_in(Path::new("runs").join(E::spec().name))
 }
 
-/// The same from another folder: one that holds a `plan.json`, such as `/data/runs/fig4_best` or that of
-/// a restricted run, `runs/fig4_best/partial/group=a`.
+/// The results in another folder: one with a `plan.json`, such as `/data/runs/fig4_best`, or that
+/// of a restricted run, `runs/fig4_best/partial/group=a`.
 ///
 /// # Errors
-/// If there is no run, it is one of another design than `E` has now, or a file is damaged.
+/// If there is no run, if the run has another design than `E` has now, or if a file is damaged.
 pub fn results_in<E: Experiment>(folder: impl AsRef<Path>) -> Result<Results<E>> {
     let folder = folder.as_ref();
     let path = folder.join(PLAN);
@@ -146,7 +150,7 @@ pub fn results_in<E: Experiment>(folder: impl AsRef<Path>) -> Result<Results<E>>
             format!("is damaged or of another version ({error}); run the experiment again"),
         )
     })?;
-    // The design is laid out anew: it knows the types, which JSON does not.
+    // The design is laid out again to restore the types, which JSON does not have.
     let spec = E::spec();
     let (by, part) = kept
         .restricted
@@ -169,7 +173,7 @@ pub fn results_in<E: Experiment>(folder: impl AsRef<Path>) -> Result<Results<E>>
         return Err(Error::file(
             &path,
             format!(
-                "is a run of another design than `{}` has now; run the experiment again",
+                "is a run of an earlier design of `{}`; run the experiment again",
                 spec.name
             ),
         ));
@@ -224,7 +228,7 @@ fn cell<E>(parameters: E, manifest: &Manifest, winner: bool, store: &Store) -> R
     })
 }
 
-/// What of `plan.json` is read again.
+/// The parts of `plan.json` that are read again.
 #[derive(Deserialize)]
 struct Kept {
     experiment: String,

@@ -1,4 +1,4 @@
-//! What happened to one cell, in a file: what a person needs when the cell failed.
+//! The log file of a cell, for the user to read when the cell has failed.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -16,7 +16,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Opens the log, behind what is there unless it is to be `new`.
+    /// Opens the log. Appends to an existing one unless `new` is set.
     pub fn open(path: &Path, new: bool) -> Result<Self> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
@@ -37,14 +37,14 @@ impl Log {
         })
     }
 
-    /// Adds a line. A log that cannot be written is no reason to lose the cell.
+    /// Adds a line. If the log cannot be written, the cell is not affected.
     pub fn line(&self, text: &str) {
         let seconds = self.start.elapsed().as_secs_f64();
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = file.write_all(format!("{seconds:9.1} s  {text}\n").as_bytes());
     }
 
-    /// Where it is.
+    /// The path of the log.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -1,4 +1,4 @@
-//! What a person sees while a sweep runs, and how they stop it.
+//! Progress of a running sweep, and how the user stops it.
 
 mod log;
 mod progress;

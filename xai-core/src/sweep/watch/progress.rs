@@ -1,4 +1,4 @@
-//! What a person sees while a sweep runs, and how they stop it.
+//! Progress of a running sweep, and how the user stops it.
 
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -17,10 +17,10 @@ use crate::error::{Error, Result};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Makes Ctrl-C stop the sweep at the next safe point instead of killing the process; a second one
-/// stops it at once, which only costs what the cells under way have computed.
+/// Makes Ctrl-C stop the sweep at the next safe point. A second Ctrl-C stops it at once; only the
+/// work on the current cells is lost.
 pub fn catch_interrupt() {
-    // Fails only if a handler is there already, which then is this one or the host program's own.
+    // This fails only if a handler is already set: this one, or one of the host program.
     let _ = ctrlc::set_handler(|| match INTERRUPTED.swap(true, Ordering::Relaxed) {
         false => eprintln!("stopping at the next safe point; press Ctrl-C again to stop at once"),
         true => std::process::exit(130),
@@ -38,7 +38,7 @@ pub fn check_interrupt() -> Result<()> {
     }
 }
 
-/// Where progress goes: bars on a terminal, a line a finished cell elsewhere, or nothing.
+/// Where progress is shown: bars on a terminal, one line per finished cell elsewhere, or nothing.
 #[derive(Clone)]
 pub struct Reporter {
     bars: MultiProgress,
@@ -48,7 +48,8 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Reports to stderr, unless `quiet`. Stdout has text for people, or, with `json`, events for programs.
+    /// Reports to stderr, unless `quiet`. Stdout receives text for the user, or JSON events with
+    /// `json`.
     pub fn new(quiet: bool, json: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let target = if quiet || !terminal {
@@ -70,7 +71,7 @@ impl Reporter {
         let style = ProgressStyle::with_template(template)
             .expect("our own template")
             .with_key("left", |state: &ProgressState, text: &mut dyn Write| {
-                // Nothing is known before the first step; indicatif would say 0 s.
+                // There is no estimate before the first step; indicatif would show 0 s.
                 let _ = match state.pos() {
                     0 => text.write_str("?"),
                     _ => write!(text, "{:#}", HumanDuration(state.eta())),
@@ -91,14 +92,14 @@ impl Reporter {
         }
     }
 
-    /// Says that a cell is finished; on a terminal the bar says it.
+    /// Reports a finished cell. On a terminal, the bar shows it.
     pub fn finished(&self, line: &str) {
         if self.lines {
             eprintln!("{line}");
         }
     }
 
-    /// Says something that must not be missed, above the bars.
+    /// Prints a warning above the bars.
     pub fn warn(&self, line: &str) {
         self.bars.suspend(|| eprintln!("{line}"));
     }
@@ -110,7 +111,7 @@ impl Reporter {
         }
     }
 
-    /// Writes an event for programs to stdout, a line of JSON, if they are asked for.
+    /// Writes an event as one line of JSON to stdout, if events are requested.
     pub fn event(&self, event: impl FnOnce() -> Json) {
         if self.json {
             self.bars.suspend(|| println!("{}", event()));
@@ -118,24 +119,24 @@ impl Reporter {
     }
 }
 
-/// A bar that is gone when this is dropped. Threads may share it.
+/// A progress bar that is removed when this is dropped. Threads may share it.
 pub struct Progress {
     bar: ProgressBar,
-    /// The log of the cell that this is about, and when it was last told.
+    /// The log of the current cell, and the time of the last entry.
     log: Option<(Arc<Log>, Mutex<Option<Instant>>)>,
 }
 
 impl Progress {
-    /// One step is done. This is a safe point to stop at.
+    /// Completes one step. This is a safe point to stop at.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] after Ctrl-C: hand it on.
+    /// [`Error::Interrupted`] after Ctrl-C; the caller must return it.
     pub fn tick(&self) -> Result<()> {
         self.bar.inc(1);
         if let Some((log, told)) = &self.log {
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
             let (at, len) = (self.bar.position(), self.bar.length().unwrap_or(0));
-            // A line a second at most, and the last one.
+            // At most one line per second, and always the last one.
             if at == len || told.is_none_or(|last| last.elapsed() >= Duration::from_secs(1)) {
                 *told = Some(Instant::now());
                 log.line(&format!("{}: {at} of {len}", self.bar.message()));
