@@ -392,7 +392,9 @@ fn why_names_what_has_changed() {
     );
     let smoke = |rate| why(&["--scale", "smoke", "--why", "delay=1", rate]);
     assert_eq!(smoke("rate=0.5").matches("is done").count(), 2);
-    assert!(smoke("rate=0.25").contains("test  is not needed: the validation selected another cell"));
+    assert!(
+        smoke("rate=0.25").contains("test  is not needed: the validation selected another cell")
+    );
     let new = why(&[
         "--scale",
         "smoke",

@@ -1,3 +1,3 @@
-//! Data with ground truth on which experiments run.
+//! Benchmarks: data with ground truth on which experiments run.
 
 pub mod lesions;

@@ -1,4 +1,4 @@
-//! The benchmark as the engine sees it.
+//! The interface of the benchmark to the engine.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,17 +19,18 @@ use crate::error::Result;
 use crate::sweep::context::{Benchmark, Context};
 use crate::sweep::declare::{Level, Scale, Value};
 
-/// The options of the benchmark on the command line.
+/// The benchmark's own command-line options.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct LesionArgs {
-    /// A folder of real scans in place of synthetic subjects: BIDS, HCP, or a CSV with file and sex
+    /// Folder of real scans, instead of synthetic subjects: BIDS, HCP, or with a table (CSV or TSV)
+    /// of file and sex
     #[arg(long, value_name = "DIR", help_heading = "Data and networks")]
     pub data: Option<PathBuf>,
-    /// Weights of a VGG-16 pre-trained on ImageNet (.pth, .safetensors, .onnx). The corpus is then imagenet in place of
-    /// shapes, and the network the full VGG-16
+    /// Weights of a VGG-16 pre-trained on ImageNet (.pth, .safetensors, .onnx). The corpus is then
+    /// imagenet instead of shapes, and the network is the full VGG-16
     #[arg(long, value_name = "FILE", help_heading = "Data and networks")]
     pub weights: Option<PathBuf>,
-    /// Leave out scans that cannot be used, and list them, instead of stopping
+    /// List unusable scans and leave them out, instead of stopping
     #[arg(long, requires = "data", help_heading = "Data and networks")]
     pub skip_bad: bool,
 }
@@ -99,13 +100,14 @@ impl Benchmark for Lesions {
         self.settings.explained
     }
 
-    /// A parameter called `corpus` has the level `imagenet` if weights were given, and `shapes` if none were.
+    /// A parameter called `corpus` has the level `imagenet` only if weights were given, and
+    /// `shapes` only if none were.
     fn absent(&self, parameter: &str, value: &Value) -> Option<String> {
         let is = |corpus: Corpus| *value == Value::Text(corpus.name().to_owned());
         let reason = match &self.weights {
             _ if parameter != "corpus" => return None,
             None if is(Corpus::ImageNet) => "no --weights were given",
-            Some(_) if is(Corpus::Shapes) => "--weights were given, which take its place",
+            Some(_) if is(Corpus::Shapes) => "--weights were given, which replace it",
             _ => return None,
         };
         Some(reason.to_owned())

@@ -3,28 +3,29 @@
 use crate::network::{Layer, Network};
 use crate::sweep::declare::Level;
 
-/// How much of a network is trained: the last convolution blocks, always with the fully
-/// connected layers. What is not trained keeps the weights of the pre-training.
+/// How much of a network is trained: the last convolution blocks, and always the fully connected
+/// layers. Layers that are not trained keep their pre-trained weights.
 ///
-/// A block begins after the pooling of the one before. The public code begins at the first ReLU after that and so
-/// leaves each block's first convolution frozen: [D8](crate::benchmarks::lesions::making::Defect::D8).
+/// A block begins after the pooling of the block before. The public code begins at the first ReLU
+/// after that, and so leaves the first convolution of each block frozen:
+/// [D8](crate::benchmarks::lesions::making::Defect::D8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Depth {
     /// The last convolution block.
     Conv1,
-    /// The last two.
+    /// The last two blocks.
     Conv2,
-    /// The last three.
+    /// The last three blocks.
     Conv3,
-    /// The last four.
+    /// The last four blocks.
     Conv4,
     /// All layers.
     All,
 }
 
 impl Depth {
-    /// The first layer that is trained by the public code, whose degrees but [`Depth::All`] begin after a block's
-    /// first convolution.
+    /// The first layer that the public code trains. Except for [`Depth::All`], it is the one after
+    /// a block's first convolution.
     pub fn first_layer_as_published(self, network: &Network) -> usize {
         let first = self.first_layer(network);
         let relu = |layer: &Layer| matches!(layer, Layer::Relu);

@@ -1,4 +1,4 @@
-//! Fine-tuning: how a pre-trained network learns to distinguish regular from irregular lesions.
+//! Fine-tuning: trains a pre-trained network to distinguish regular from irregular lesions.
 
 use super::depth::Depth;
 use super::making::Defect;
@@ -10,13 +10,16 @@ use crate::sweep::declare::Level;
 use crate::training::{Optimizer, Schedule};
 
 impl Lab<Lesions> {
-    /// Trains `start` from `depth` on to distinguish regular from irregular lesions, with a new last layer.
+    /// Trains `start` from `depth` on to distinguish regular from irregular lesions, with a new
+    /// last layer.
     ///
-    /// Schedule and checkpoints are the paper's; the batch norm of the layers that are
-    /// trained is folded into them at the end, so that the result is the paper's plain VGG. Under D8 a degree begins
-    /// after its first convolution; under D3 dropout stays on in validation and in the network that comes out.
+    /// Schedule and checkpoints follow the paper. At the end, the batch norm of the trained layers
+    /// is folded into them, so that the result is a plain VGG like the paper's. Under D8, a degree
+    /// begins after the first convolution of its block. Under D3, dropout stays on in validation
+    /// and in the resulting network.
     ///
-    /// Whoever asks for the same training again, in another experiment too, gets it from its stage.
+    /// If the same training is requested again, also by another experiment, it is read from its
+    /// stage.
     ///
     /// # Errors
     /// As [`Lab::fit`].
@@ -30,7 +33,8 @@ impl Lab<Lesions> {
         self.fit(&self.fine_tuning(start, depth, optimizer.into(), seed))
     }
 
-    /// The networks along the training of [`fine_tune`](Self::fine_tune), one after each epoch, the kept one among them.
+    /// The networks after each epoch of the training of [`fine_tune`](Self::fine_tune), including
+    /// the one that it keeps.
     ///
     /// # Errors
     /// As [`Lab::fit`].
@@ -44,7 +48,7 @@ impl Lab<Lesions> {
         self.fit_epochs(&self.fine_tuning(start, depth, optimizer.into(), seed))
     }
 
-    /// Lays out a training.
+    /// The training: the network with its new last layer, and the schedule.
     fn fine_tuning(
         &self,
         start: Network,

@@ -1,4 +1,4 @@
-//! The benchmark's images: made once, kept in a stage, read by every later process.
+//! The benchmark's images. They are made once, kept in a stage, and read by every later process.
 
 use serde_json::json;
 
@@ -14,10 +14,10 @@ use crate::sweep::context::Context;
 /// The file of a stage.
 const FILE: &str = "images.safetensors";
 
-/// The images of a split. The splits share no subject (but under D7).
+/// The images of a split. The splits share no subject, except under D7.
 ///
-/// Those without defects come from their stage. Those with defects, which few experiments ask for, are made by each
-/// process: at the paper's scale the images fill some gigabytes.
+/// Images without defects come from their stage. Images with defects are needed by few experiments
+/// and are made by each process, because at the paper's scale they take several gigabytes.
 pub(super) fn split(lesions: &Lesions, which: Split, context: &Context) -> Result<Dataset> {
     let subjects = subjects(lesions, context)?;
     let protocol = lesions.protocol();
@@ -27,7 +27,7 @@ pub(super) fn split(lesions: &Lesions, which: Split, context: &Context) -> Resul
     let (part, slices) = match which {
         Split::Train => (of_train, train.slices),
         Split::Validation => (of_validation, validation.slices),
-        // Under D7 the test has the slices of the validation.
+        // Under D7, the test uses the slices of the validation.
         Split::Test if protocol.defects.has(Defect::D7) => (of_test, validation.slices),
         Split::Test => (of_test, test.slices),
     };

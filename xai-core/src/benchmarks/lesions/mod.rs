@@ -22,7 +22,7 @@ pub use pretraining::Corpus;
 pub use settings::Settings;
 pub use variants::Lesions;
 
-/// What an experiment file on this benchmark needs: `use xai_core::lesions::prelude::*;`.
+/// The names that an experiment on this benchmark needs: `use xai_core::lesions::prelude::*;`.
 pub mod prelude {
     pub use super::{Corpus, Depth, Lesions, Settings};
     pub use crate::prelude::*;

@@ -1,15 +1,16 @@
-//! The score that the paper's figures show, fault included.
+//! The score shown in the paper's figures, including its defect.
 
 use ndarray::ArrayView2;
 
 use crate::error::Result;
 use crate::metrics::{Metric, Precision, check};
 
-/// [`Precision`] as the public code computes it (defect D10): of the pixels strictly above the
-/// (k+1)-th highest value, the share that lies in the truth.
+/// [`Precision`] as the public code computes it (defect D10): the share of the pixels strictly
+/// above the (k+1)-th highest value that lies in the ground truth.
 ///
-/// Where values are equal around that place, these are fewer than k pixels. If there are none, or if
-/// the truth is empty or everything, so that there is no (k+1)-th value, it is undefined (`None`).
+/// If values are equal around that place, there are fewer than k such pixels. The score is
+/// undefined (`None`) if there are none, or if the ground truth is empty or everything, so that
+/// there is no (k+1)-th value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PrecisionAsPublished;
 

@@ -1,4 +1,4 @@
-//! The pre-trained networks in the laboratory, and what they are pre-trained on.
+//! The pre-trained networks in the laboratory, and their corpora.
 
 use std::path::Path;
 
@@ -18,19 +18,20 @@ use crate::sweep::context::Lab;
 use crate::sweep::declare::Level;
 use crate::training::{Examples, Optimizer, Schedule, calibrate, fit};
 
-/// What a network is pre-trained on.
+/// The corpus on which a network is pre-trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Corpus {
-    /// Out of domain, the paper's: photographs of things, of 1000 kinds. It is there when a run is given the weights of
-    /// a VGG-16 by `--weights`; then the network is that VGG-16, whatever the scale.
+    /// Out of domain, as in the paper: photographs of 1000 kinds of things. It is available if the
+    /// run has the weights of a VGG-16 (`--weights`). The network is then that VGG-16 at every
+    /// scale.
     ImageNet,
-    /// Out of domain: which of eight shapes is drawn on a noise texture. Needs no download, and
-    /// stands where the paper has ImageNet without being it, when a run is given no weights.
+    /// Out of domain: the network tells which of eight shapes is drawn on a noise texture. It needs
+    /// no download. It takes the place of ImageNet if no weights are given, but it is not ImageNet.
     Shapes,
-    /// Within the domain: the sex of subjects from their MR slices, together with the
-    /// quarter of the head that a slice is from. Two classes alone would leave a network this narrow
-    /// with features that all say one thing ("neural collapse", Papyan et al. 2020), from which no
-    /// fine-tuning of the last blocks recovers in the time that the desk scale has.
+    /// Within the domain: the network predicts the sex of subjects from their MR slices, together
+    /// with the quarter of the head that a slice comes from. With two classes alone, all features
+    /// of a network this narrow carry the same information ("neural collapse", Papyan et al. 2020).
+    /// No fine-tuning of the last blocks recovers from that in the time of the desk scale.
     Mri,
 }
 
@@ -46,17 +47,21 @@ impl Level for Corpus {
     }
 }
 
-/// Images by which the statistics of a pre-trained network are set to the benchmark's.
+/// The number of images used to set the batch-norm statistics of a pre-trained network to the
+/// benchmark.
 const CALIBRATION_IMAGES: usize = 256;
 
 impl Lab<Lesions> {
-    /// The network after its pre-training on `corpus`; computed once, then read from its stage.
+    /// The network after its pre-training on `corpus`. It is computed once and then read from its
+    /// stage.
     ///
-    /// Trained with batch norm, whose statistics are then set to those of the benchmark's training
-    /// images, without their classes. (The paper's network has none; one that is trained from the beginning in the
-    /// time that there is here needs it.) It still has the classes of its corpus and its batch norm;
-    /// [`Lab::fine_tune`] replaces the one and folds the other. With weights given, [`Corpus::ImageNet`] is these
-    /// weights as they are, and the other corpora are folded, too: fine-tuning then sees no batch norm, as in the paper.
+    /// It is trained with batch norm, whose statistics are then set to those of the benchmark's
+    /// training images, without their classes. (The paper's network has no batch norm. A network
+    /// trained from random weights in the time available here needs it.) The result still has the
+    /// classes of its corpus and its batch norm. [`Lab::fine_tune`] replaces the former and folds
+    /// the latter. If weights are given, [`Corpus::ImageNet`] returns these weights unchanged, and
+    /// the batch norm of the other corpora is folded too. Fine-tuning then has no batch norm, as in
+    /// the paper.
     ///
     /// # Errors
     /// If the stage cannot be written or read; for [`Corpus::ImageNet`], if no weights were given.
@@ -65,7 +70,8 @@ impl Lab<Lesions> {
             return self.given_network();
         }
         let settings = self.settings();
-        // What a pre-training depends on, and no more: the training images calibrate it.
+        // Only what a pre-training depends on. It includes the training images, which set the
+        // batch-norm statistics.
         let inputs = json!({
             "corpus": corpus.name(),
             "network": settings.network,
@@ -90,14 +96,14 @@ impl Lab<Lesions> {
         })
     }
 
-    /// The network with the weights of the run's `--weights`.
+    /// The network with the weights given by `--weights`.
     ///
     /// # Errors
-    /// If none were given, or the file cannot be read any more.
+    /// If none were given, or if the file can no longer be read.
     fn given_network(&self) -> Result<Network> {
         let weights = self.benchmark().weights.as_ref().ok_or_else(|| {
             Error::invalid(
-                "the corpus `imagenet` needs weights of a VGG-16: give a file by --weights, or pre-train on `shapes`",
+                "the corpus `imagenet` needs weights of a VGG-16: give a file with --weights, or pre-train on `shapes`",
             )
         })?;
         let network = self.once("given weights", || {
@@ -145,7 +151,7 @@ impl Lab<Lesions> {
         write_json(&folder.join("history.json"), &fitted.history)
     }
 
-    /// What a pre-training is trained on, and what it is checked on: other subjects, other drawings.
+    /// The data of a pre-training and of its held-out check: other subjects, or other drawings.
     fn tasks(&self, corpus: Corpus) -> Result<[Task; 2]> {
         let settings = self.settings();
         let (images, size) = (settings.pretraining_images, settings.pretraining_size);
@@ -172,7 +178,7 @@ impl Lab<Lesions> {
         }
     }
 
-    /// A network as it is before any training.
+    /// A network with initial weights.
     pub fn untrained(&self, seed: u64) -> Network {
         self.evaluated(
             self.settings().network.init(false, seed, self.device()),
@@ -180,7 +186,8 @@ impl Lab<Lesions> {
         )
     }
 
-    /// A network as this laboratory evaluates it: under D3 its dropout stays on.
+    /// The network in the mode used by this laboratory for evaluation. Under D3, its dropout stays
+    /// on.
     pub(super) fn evaluated(&self, network: Network, seed: u64) -> Network {
         let silences = self.settings().network.dropout > 0.0;
         match self.defects().has(Defect::D3) && silences {
@@ -193,8 +200,8 @@ impl Lab<Lesions> {
 /// The file of a network within its stage.
 const NETWORK: &str = "network.safetensors";
 
-/// Splits each class by the quarter of the head that a slice is from; the slices of a subject are
-/// in order of height, one from each of as many equal parts.
+/// Splits each class by the quarter of the head that a slice comes from. The slices of a subject
+/// are in order of height, one from each of as many equal parts.
 fn by_quarter(mut task: Task, slices: usize) -> Task {
     const QUARTERS: usize = 4;
     for (slice, class) in task.class.iter_mut().enumerate() {

@@ -1,4 +1,4 @@
-//! The folder of real scans that a run is given by `--data`.
+//! The folder of real scans given by `--data`.
 
 use std::fmt;
 use std::path::Path;
@@ -13,12 +13,13 @@ use crate::key::Key;
 use crate::random::stream;
 use crate::sweep::context::Context;
 
-/// Slices that are kept of each subject. With about 1,000 subjects they make the published numbers of images.
+/// The number of slices kept for each subject. With about 1,000 subjects, they give the published
+/// numbers of images.
 pub(super) const KEPT_SLICES: usize = 40;
 /// Raise this when a change to reading or cutting scans changes the slices.
 const SLICES_CODE: u32 = 1;
 
-/// A folder of scans, and what tells it from others.
+/// A folder of scans and its fingerprint.
 pub(super) struct Scans {
     folder: Folder,
     skip_bad: bool,
@@ -26,10 +27,10 @@ pub(super) struct Scans {
 }
 
 impl Scans {
-    /// Lists the folder's scans: reads its table, and no image.
+    /// Lists the folder's scans. Reads its table but no image.
     ///
     /// # Errors
-    /// What [`Folder::open`] finds wrong.
+    /// As [`Folder::open`].
     pub(super) fn open(path: &Path, skip_bad: bool) -> Result<Self> {
         let folder = Folder::open(path)?;
         let scan = |scan: &Scan| json!([scan.subject, scan.sex as u8, scan.stamps]);
@@ -41,11 +42,11 @@ impl Scans {
         })
     }
 
-    /// The subjects whose scans can be used, at most `most`, in pairs of a woman and a man as long as
-    /// there are both. Each scan is read and cut once; then its slices are a stage.
+    /// The usable subjects, at most `most`, in pairs of a woman and a man as long as there are
+    /// both. Each scan is read and cut once. Its slices are then a stage.
     ///
     /// # Errors
-    /// Scans that cannot be used, all in one message; with `skip_bad` they are warnings.
+    /// If scans cannot be used; all are listed in one message. With `skip_bad`, they are warnings.
     pub(super) fn subjects(&self, context: &Context, most: usize) -> Result<Vec<ScannedSubject>> {
         let mut scans: Vec<&Scan> = self.folder.scans.iter().collect();
         scans.shuffle(&mut stream(0, "scans/order"));
@@ -53,7 +54,7 @@ impl Scans {
         let mut subjects = Vec::new();
         let mut problems = self.folder.problems.clone();
         let bar = context.progress(most.min(waiting.len()), "reading scans");
-        // Those who are left out are replaced while there are others.
+        // Subjects that are left out are replaced while there are others.
         while subjects.len() < most && waiting.len() > 0 {
             let next: Vec<&Scan> = waiting.by_ref().take(most - subjects.len()).collect();
             let cut = next.into_par_iter().map(|scan| {
@@ -91,7 +92,8 @@ impl Scans {
 }
 
 impl Scans {
-    /// What tells the folder's scans from others: subjects, sexes, and each file's path, size and time.
+    /// The fingerprint of the folder: subjects, sexes, and the path, size and modification time of
+    /// each file.
     pub(super) fn fingerprint(&self) -> &Key {
         &self.fingerprint
     }
@@ -103,7 +105,7 @@ impl fmt::Display for Scans {
     }
 }
 
-/// Adds a run's data to what determines a result. Without data nothing is added, so that results on
+/// Adds a run's data to the inputs of a key. Without data, nothing is added, so that results on
 /// synthetic subjects keep their keys.
 pub(super) fn with_data(mut inputs: Json, data: Option<&Scans>) -> Json {
     if let Some(data) = data {
@@ -112,7 +114,7 @@ pub(super) fn with_data(mut inputs: Json, data: Option<&Scans>) -> Json {
     inputs
 }
 
-/// The slices of a scan, from their stage.
+/// The slices of a scan, read from their stage.
 fn cut(scan: &Scan, context: &Context) -> Result<ScannedSubject> {
     const FILE: &str = "slices.nii.gz";
     let inputs = json!({ "files": scan.stamps, "slices": KEPT_SLICES, "code": SLICES_CODE });
@@ -126,7 +128,7 @@ fn cut(scan: &Scan, context: &Context) -> Result<ScannedSubject> {
     })
 }
 
-/// A woman, a man, a woman, … and at the end those of the more frequent sex who are left.
+/// A woman, a man, a woman, …, and at the end the remaining people of the more frequent sex.
 fn in_pairs<T>(people: Vec<T>, sex: impl Fn(&T) -> Sex) -> Vec<T> {
     let (women, men): (Vec<T>, Vec<T>) =
         people.into_iter().partition(|one| sex(one) == Sex::Female);

@@ -1,41 +1,42 @@
-//! What each scale means in numbers, and the versions of the code. All of it is part of the keys.
+//! The numbers of each scale. They are part of the keys.
 
 use serde::Serialize;
 
 use crate::network::VggConfig;
 use crate::sweep::declare::Scale;
 
-/// The sizes that a scale stands for.
+/// The sizes of a scale.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Settings {
     /// Height and width of the images, in pixels.
     pub image_size: usize,
-    /// The network that is trained on lesions: two classes.
+    /// The network that is trained on lesions, with two classes.
     pub network: VggConfig,
-    /// Slices of each subject.
+    /// Slices per subject.
     pub slices: usize,
-    /// Subjects whose slices are trained on.
+    /// Subjects for training.
     pub training_subjects: u64,
-    /// Subjects whose slices choose checkpoints and learning rates.
+    /// Subjects for selecting checkpoints and learning rates.
     pub validation_subjects: u64,
-    /// Subjects whose slices are tested and explained.
+    /// Subjects for testing and explaining.
     pub test_subjects: u64,
-    /// Test images that are explained at most.
+    /// The maximum number of test images that are explained.
     pub explained: usize,
-    /// Passes over the training images at most.
+    /// The maximum number of passes over the training images.
     pub epochs: usize,
-    /// Images a step.
+    /// Images per step.
     pub batch: usize,
     /// Images of each pre-training.
     pub pretraining_images: usize,
-    /// Their height and width. Less than `image_size` where time is short: convolutions do not mind.
+    /// Their height and width. It is smaller than `image_size` to save time; convolutions accept
+    /// any size.
     pub pretraining_size: usize,
     /// Passes over them.
     pub pretraining_epochs: usize,
 }
 
 impl Settings {
-    /// What of the settings a model depends on.
+    /// The part of the settings on which a model depends.
     pub fn of_fit(&self) -> serde_json::Value {
         let mut settings = serde_json::json!(self);
         if let Some(settings) = settings.as_object_mut() {
@@ -44,7 +45,7 @@ impl Settings {
         settings
     }
 
-    /// What of the settings the images depend on.
+    /// The part of the settings on which the images depend.
     pub fn of_images(&self) -> serde_json::Value {
         serde_json::json!({
             "image_size": self.image_size,
@@ -56,7 +57,7 @@ impl Settings {
         })
     }
 
-    /// These settings with the paper's network, as torchvision has it: what `--weights` are for.
+    /// These settings with the paper's network, as in torchvision, for `--weights`.
     #[must_use]
     pub fn with_full_network(self) -> Self {
         Self {

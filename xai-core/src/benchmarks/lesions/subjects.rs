@@ -1,4 +1,4 @@
-//! Whose slices an experiment uses, and for what.
+//! Which subjects an experiment uses, and for what.
 
 use std::fmt;
 use std::ops::Range;
@@ -14,32 +14,32 @@ use crate::sweep::context::Context;
 /// The synthetic cohort of the benchmark, and another one for pre-training.
 const BENCHMARK_COHORT: u64 = 0;
 const PRETRAINING_COHORT: u64 = 1;
-/// Slices of one subject in the pre-training on sex.
+/// Slices per subject in the pre-training on sex.
 const SEX_SLICES: usize = 10;
-/// Fewer scans cannot be dealt out: two pairs for pre-training, and three others.
+/// The minimum number of scans: two pairs for pre-training, and three others.
 const LEAST_SUBJECTS: usize = 8;
 
-/// Who is in which part; nobody is in two.
+/// The subjects of each part. No subject is in two parts.
 pub(super) struct Subjects {
     pub(super) benchmark: Box<dyn Source + Send>,
     /// For training, validation and test.
     pub(super) benchmark_parts: [Part; 3],
     pub(super) pretraining: Box<dyn Source + Send>,
-    /// For pre-training and for its check: as many women as men.
+    /// For pre-training and for its held-out check: as many women as men.
     pub(super) pretraining_parts: [Part; 2],
 }
 
-/// Subjects by number, and the slices of each.
+/// A range of subjects, and the number of slices of each.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Part {
     pub(super) subjects: Range<u64>,
     pub(super) slices: usize,
 }
 
-/// The subjects of a run: synthetic ones, or those of the folder that it was given.
+/// The subjects of a run: synthetic ones, or those of the given folder.
 ///
 /// # Errors
-/// With a folder: scans that cannot be used, or too few.
+/// With a folder: if scans cannot be used, or if there are too few.
 pub(super) fn subjects(lesions: &Lesions, context: &Context) -> Result<Arc<Subjects>> {
     context.once("subjects", || {
         let wanted = Wanted::of(&lesions.settings);
@@ -56,7 +56,7 @@ pub(super) fn subjects(lesions: &Lesions, context: &Context) -> Result<Arc<Subje
     })
 }
 
-/// How many subjects a scale asks for, and the slices of each.
+/// The number of subjects that a scale requests, and the slices of each.
 struct Wanted {
     benchmark: [u64; 3],
     slices: usize,
@@ -66,7 +66,7 @@ struct Wanted {
 impl Wanted {
     fn of(settings: &Settings) -> Self {
         let held_out = settings.pretraining_images / 8;
-        // Even numbers of subjects, so that the sexes are balanced.
+        // Even numbers of subjects, to balance the sexes.
         let pairs = |images: usize| (images / SEX_SLICES).max(1).next_multiple_of(2) as u64;
         Self {
             benchmark: [
@@ -94,10 +94,11 @@ impl Subjects {
         }
     }
 
-    /// Deals out people who stand in pairs of a woman and a man as far as there are both.
+    /// Assigns people to the parts. They are ordered in pairs of a woman and a man as long as there
+    /// are both.
     ///
-    /// Of fewer people than wanted each part gets its share, and each subject gives more slices, so that
-    /// there are as many images, up to [`KEPT_SLICES`] a subject.
+    /// If there are fewer people than requested, each part gets its share, and each subject gives
+    /// more slices to keep the number of images, up to [`KEPT_SLICES`] per subject.
     fn scanned(wanted: &Wanted, people: Vec<ScannedSubject>) -> Result<Self> {
         let women = people.iter().filter(|one| one.sex == Sex::Female).count();
         let pairs = women.min(people.len() - women) as u64;
@@ -108,7 +109,7 @@ impl Subjects {
                 people.len() - women
             )));
         }
-        // Pre-training needs pairs; three subjects at least are left for the benchmark.
+        // Pre-training needs pairs. At least three subjects are left for the benchmark.
         let [learn, check] = wanted.pretraining;
         let share = (learn + check) * count.min(wanted.total()) / wanted.total() / 2;
         let used = share.min(pairs).min((count - 3) / 2).max(2);
@@ -121,7 +122,7 @@ impl Subjects {
         let [validated, tested] = [validate, test].map(|n| (n * rest.min(all) / all).max(1));
         let trained = train.min(rest - validated - tested);
 
-        // As many images as wanted, by more slices of each subject.
+        // The requested number of images, from more slices per subject.
         let part = |subjects: u64, wanted: u64, slices: usize| {
             let enough = (wanted as usize * slices).div_ceil(subjects as usize);
             (subjects, enough.clamp(slices, KEPT_SLICES.max(slices)))
@@ -167,7 +168,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// Parts of so many subjects and slices a subject, one after the other.
+/// Consecutive parts with the given numbers of subjects and slices per subject.
 fn in_a_row<const N: usize>(mut first: u64, sizes: [(u64, usize); N]) -> [Part; N] {
     sizes.map(|(subjects, slices)| {
         let range = first..first + subjects;
@@ -196,7 +197,8 @@ mod tests {
         pairs.chain(women_left).chain(men_left).collect()
     }
 
-    /// Parts follow each other, none is empty, and those of the pre-training have as many women as men.
+    /// Parts are consecutive and not empty, and those of the pre-training have as many women as
+    /// men.
     #[test]
     fn parts_are_disjoint_and_none_is_empty() {
         for scale in [Scale::Smoke, Scale::Desk, Scale::Paper] {
@@ -255,7 +257,8 @@ mod tests {
             assert_eq!(real.slices, drawn.slices);
         }
         assert_eq!(subjects.pretraining_parts, synthetic.pretraining_parts);
-        // The Human Connectome Project's 1,007 make about the published numbers of images.
+        // The 1,007 subjects of the Human Connectome Project give about the published numbers of
+        // images.
         let wanted = Wanted::of(&Settings::at(Scale::Paper));
         let subjects = Subjects::scanned(&wanted, people(550, 457)).unwrap();
         let images = subjects

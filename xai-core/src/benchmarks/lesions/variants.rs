@@ -18,7 +18,7 @@ pub struct Lesions {
 }
 
 impl Lesions {
-    /// What the scale means in numbers.
+    /// The settings of the scale.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -28,13 +28,14 @@ impl Lesions {
         self.defects
     }
 
-    /// The same benchmark under some of the public code's defects.
+    /// The same benchmark with some of the public code's defects.
     ///
-    /// D1, D2, D6 and D7 change the images, D3 leaves dropout on after training and D8 moves the first layer that is
-    /// fine-tuned. The others are of baselines and scores and change nothing here. What is computed under a
-    /// defect is shared by all who ask for the same, as everything else is.
+    /// D1, D2, D6 and D7 change the images. D3 leaves dropout on after training. D8 moves the first
+    /// layer that is fine-tuned. The others affect references and scores and change nothing here.
+    /// Results computed with a defect are shared like all others.
     ///
-    /// An experiment whose cells differ in their defects gives each its own by [`Run::benchmark`](crate::sweep::context::Run::benchmark).
+    /// If the cells of an experiment differ in their defects, override
+    /// [`Run::benchmark`](crate::sweep::context::Run::benchmark).
     #[must_use]
     pub fn with_defects(&self, defects: Defects) -> Self {
         Self {
@@ -43,8 +44,8 @@ impl Lesions {
         }
     }
 
-    /// The same benchmark with another share of features that dropout silences in fine-tuning. (Below the paper's
-    /// scale networks are so narrow that they have none.)
+    /// The same benchmark with a different dropout rate in fine-tuning. (Below the paper's scale,
+    /// networks are so narrow that they have no dropout.)
     #[must_use]
     pub fn with_dropout(&self, rate: f64) -> Self {
         let mut settings = Settings::clone(&self.settings);
@@ -65,7 +66,7 @@ impl Lesions {
 }
 
 impl Lab<Lesions> {
-    /// What the scale means in numbers.
+    /// The settings of the scale.
     pub fn settings(&self) -> &Settings {
         self.benchmark().settings()
     }
@@ -75,7 +76,7 @@ impl Lab<Lesions> {
         self.benchmark().defects()
     }
 
-    /// The same laboratory under some of the public code's defects: see [`Lesions::with_defects`].
+    /// The same laboratory with some of the public code's defects; see [`Lesions::with_defects`].
     #[must_use]
     pub fn with_defects(&self, defects: Defects) -> Self {
         self.with_benchmark(self.benchmark().with_defects(defects))

@@ -1,4 +1,4 @@
-//! The file of pre-trained weights that a run is given by `--weights`.
+//! The file of pre-trained weights given by `--weights`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,19 +9,19 @@ use crate::error::{Error, Result};
 use crate::network::{Network, load_for_fine_tuning};
 
 const WANTED: &str = "--weights takes a VGG-16 without batch norm: torchvision's `vgg16` checkpoint as .pth or \
-    .safetensors, or an ONNX file of such a network; without it the corpus `shapes` stands where ImageNet would";
+    .safetensors, or an ONNX file of such a network; without it, the corpus `shapes` takes the place of ImageNet";
 
-/// A file with weights of a VGG-16, and what tells it from others.
+/// A file with weights of a VGG-16, and its fingerprint.
 pub(super) struct Weights {
     path: PathBuf,
     fingerprint: String,
 }
 
 impl Weights {
-    /// Reads the file once, so that a wrong one shows before anything is computed.
+    /// Reads the file once, so that an unusable one is reported before anything is computed.
     ///
     /// # Errors
-    /// If it cannot be read, or its weights do not fit into `settings.network`.
+    /// If it cannot be read, or its weights do not fit `settings.network`.
     pub fn open(path: &Path, settings: &Settings) -> Result<Self> {
         let bytes = fs::read(path).map_err(|error| Error::file(path, error))?;
         let weights = Self {
@@ -43,13 +43,13 @@ impl Weights {
         &self.fingerprint
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The network with the file's weights. Fully connected layers that the file has not, or has for another size
-    /// of images, are as before any training; the last one always is.
+    /// The network with the file's weights. Fully connected layers that the file lacks, or that are
+    /// for another image size, keep their initial weights. The last layer always does.
     pub fn network(&self, settings: &Settings, device: &Device) -> Result<Network> {
         let mut network = settings.network.init(false, 0, device);
         load_for_fine_tuning(&mut network, &self.path)?;

@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// A field of `C` components over a box that begins at the origin; twice differentiable.
+/// A field of `C` components over a box that begins at the origin. It is twice differentiable.
 #[derive(Clone, Debug)]
 pub(crate) struct SmoothField<const C: usize> {
     spacing_mm: f32,
@@ -23,7 +23,7 @@ impl<const C: usize> SmoothField<C> {
         rng: &mut impl Rng,
     ) -> Self {
         let grid = extent_mm.map(|length| (length / spacing_mm) as usize + 4);
-        // Averaged over a cell, the squares of the four B-spline weights sum to 151/315 an axis.
+        // Averaged over a cell, the squares of the four B-spline weights sum to 151/315 per axis.
         let scale = sd / (151.0f32 / 315.0).powf(1.5);
         let coefficients = (0..grid.iter().product())
             .map(|_| {
@@ -67,7 +67,7 @@ pub(crate) struct Plane<const C: usize> {
 }
 
 impl<const C: usize> Plane<C> {
-    /// What [`Plane::row`] needs to know of the columns at `x_mm`.
+    /// The data that [`Plane::row`] needs about the columns at `x_mm`.
     pub(crate) fn columns(&self, x_mm: impl Iterator<Item = f32>) -> Vec<(usize, [f32; 4])> {
         x_mm.map(|x| taps(x / self.spacing_mm, self.width))
             .collect()
@@ -100,7 +100,7 @@ fn accumulate<const C: usize>(sum: &mut [[f32; C]], terms: &[[f32; C]], weight: 
     }
 }
 
-/// The first of the four grid points that act at `t` (in grid steps) and their weights.
+/// The first of the four grid points that affect `t` (in grid steps), and their weights.
 fn taps(t: f32, points: usize) -> (usize, [f32; 4]) {
     let t = t.clamp(0.0, (points - 4) as f32 + 0.999);
     let first = t as usize;

@@ -1,16 +1,16 @@
 //! Synthetic subjects, made from one real brain.
 //!
-//! Every subject is Colin27, bent smoothly at random, scaled, with another tissue contrast, a bias
-//! field and noise of its own. What the cohort can stand for: images with the texture, edges and
-//! grey values of T1 slices, in any number, whose subjects can be kept apart, and an anatomical
-//! attribute to pre-train on. What it cannot stand for: real variety (all subjects have one person's
-//! sulci, only bent), pathology, age, scanners, and real differences between women and men. A claim
-//! about people needs real scans; a claim about explanation methods can be tried here.
+//! Every subject is Colin27, smoothly deformed at random and scaled, with its own tissue contrast,
+//! bias field and noise. The cohort can stand for images with the texture, edges and grey values of
+//! T1 slices, in any number, with separate subjects and an anatomical attribute to pre-train on. It
+//! cannot stand for real variety (all subjects have one person's sulci, only deformed), pathology,
+//! age, scanners, or real differences between women and men. A claim about people needs real scans.
+//! A claim about explanation methods can be tested here.
 //!
 //! # The attribute sex
 //!
 //! It acts on anatomy alone, never on grey values, through three quantities that overlap between
-//! the sexes; half of the subjects are of each.
+//! the sexes. Half of the subjects are of each sex.
 //!
 //! | quantity | female | male |
 //! |---|---|---|
@@ -18,11 +18,12 @@
 //! | widening of the lateral ventricles (share) | 0.00 ± 0.10 | 0.20 ± 0.10 |
 //! | folding: fine bends of the cortex (mm, standard deviation) | 1.6 ± 0.25 | 0.6 ± 0.25 |
 //!
-//! The directions follow what is known (men's brains and ventricles are larger, women's cortex is
-//! more folded for its size); the strengths are chosen so that single slices can be learnt. Size is
-//! the weakest cue and folding the strongest, so a network must look at edges and texture. Measured at
-//! 112 x 112: a small network reaches 87 % on unseen subjects after 7 epochs on 1,500 slices, a linear
-//! classifier 57 % from the brain's area and 55 % from the histogram of its grey values.
+//! The directions follow what is known: men's brains and ventricles are larger, and women's cortex
+//! is more folded for its size. The strengths were chosen so that single slices can be learnt. Size
+//! is the weakest cue and folding the strongest, so a network must look at edges and texture.
+//! Measured at 112 x 112: a small network reaches 87 % on unseen subjects after 7 epochs on 1,500
+//! slices; a linear classifier reaches 57 % from the brain's area and 55 % from the histogram of
+//! its grey values.
 
 use std::f32::consts::PI;
 use std::ops::RangeInclusive;
@@ -43,16 +44,16 @@ pub const SLICE_SHAPE: [usize; 2] = [310, 258];
 /// Side of a slice's pixels in millimetres.
 pub(crate) const PIXEL_MM: f32 = 0.7;
 
-/// Grey values of a slice end here, which leaves room for brighter lesions.
+/// The largest grey value of a slice. It leaves room for brighter lesions.
 pub(crate) const BRIGHTEST: f32 = 0.7;
 
-/// About the middle of the brain, and of its lateral ventricles (mm in Colin27).
+/// Approximate centre of the brain, and of its lateral ventricles (mm in Colin27).
 const BRAIN_CENTRE: [f32; 3] = [90.0, 109.0, 80.0];
 const VENTRICLES: [f32; 3] = [89.5, 110.0, 88.0];
-/// Half axes (mm) of the ellipsoid within which the ventricles' widening acts.
+/// Half axes (mm) of the ellipsoid in which the ventricles are widened.
 const VENTRICLES_REACH: [f32; 3] = [45.0, 85.0, 40.0];
 
-/// The binary attribute of the pre-training task; see the module for how it acts.
+/// The binary attribute of the pre-training task. The module's documentation explains how it acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sex {
     /// Class 0.
@@ -61,7 +62,7 @@ pub enum Sex {
     Male,
 }
 
-/// Any number of subjects under one seed.
+/// Any number of subjects for one seed.
 #[derive(Clone, Copy, Debug)]
 pub struct Cohort {
     seed: u64,
@@ -73,19 +74,19 @@ impl Cohort {
         Self { seed }
     }
 
-    /// The seed under which its subjects are drawn.
+    /// The seed with which its subjects are drawn.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// The subject with the number `index`. Splits of disjoint ranges share no subject.
+    /// The subject with the number `index`. Disjoint ranges share no subject.
     pub fn subject(&self, index: u64) -> Subject {
         Subject::new(self.seed, index)
     }
 }
 
-/// `count` heights between `range`'s ends (mm above the volume's floor; the benchmark uses 60..=130),
-/// one drawn at random in each of `count` equal parts.
+/// `count` heights between the ends of `range` (mm above the volume's floor; the benchmark uses
+/// 60..=130), one drawn at random in each of `count` equal parts.
 pub fn heights(range: RangeInclusive<f32>, count: usize, rng: &mut impl Rng) -> Vec<f32> {
     let part = (range.end() - range.start()) / count as f32;
     (0..count)
@@ -96,26 +97,26 @@ pub fn heights(range: RangeInclusive<f32>, count: usize, rng: &mut impl Rng) -> 
 /// One synthetic person.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// What the pre-training task asks for.
+    /// The attribute that the pre-training task predicts.
     pub sex: Sex,
     seed: u64,
     index: u64,
     size: f32,
     ventricles: f32,
-    /// Displacement in mm: the shape of head and lobes, and the folds.
+    /// Displacement in mm: the shape of the head and lobes, and the folds.
     shape: SmoothField<3>,
     folds: SmoothField<3>,
-    /// Coefficients of the grey-value curve, see [`contrast`].
+    /// Coefficients of the grey-value curve; see [`contrast`].
     contrast: [f32; 2],
     /// Logarithm of the coil's sensitivity.
     bias: SmoothField<1>,
-    /// Standard deviation of the noise, white matter being about 0.9.
+    /// Standard deviation of the noise. White matter is about 0.9.
     noise: f32,
 }
 
 impl Subject {
     fn new(seed: u64, index: u64) -> Self {
-        // Of two neighbours one is female and one male, so that every even range is balanced.
+        // Of two neighbours, one is female and one male, so that every even range is balanced.
         let swapped = stream(seed, &format!("cohort/sex/{}", index / 2)).random::<bool>();
         let sex = match index.is_multiple_of(2) ^ swapped {
             true => Sex::Female,
@@ -127,7 +128,7 @@ impl Subject {
         };
         let rng = &mut stream(seed, &format!("cohort/subject/{index}"));
         let mut normal = |mean: f32, sd: f32| {
-            // Two and a half standard deviations at most: no monsters.
+            // At most two and a half standard deviations, to exclude extreme shapes.
             let draw: f32 = StandardNormal.sample(rng);
             mean + sd * draw.clamp(-2.5, 2.5)
         };
@@ -152,10 +153,11 @@ impl Subject {
         }
     }
 
-    /// Axial slices of [`SLICE_SHAPE`] at the given heights (mm above Colin27's floor), 0.7 mm pixels.
+    /// Axial slices of [`SLICE_SHAPE`] at the given heights (mm above Colin27's floor), with 0.7 mm
+    /// pixels.
     ///
-    /// Exactly 0 outside the brain and above 0 in it; the brightest pixel of each slice is 0.7. A
-    /// height without brain gives a slice of zeros.
+    /// They are exactly 0 outside the brain and above 0 in it. The brightest pixel of each slice is
+    /// 0.7. A height without brain gives a slice of zeros.
     pub fn slices(&self, heights_mm: &[f32]) -> Vec<Array2<f32>> {
         heights_mm.iter().map(|&z| self.slice(z)).collect()
     }
@@ -186,7 +188,8 @@ impl Subject {
                     continue;
                 };
                 let tissue = contrast(grey, self.contrast) * bias[column][0].exp();
-                // Magnitude images carry Rician noise: that of a complex number's length.
+                // Magnitude images have Rician noise: the magnitude of a complex number with normal
+                // noise.
                 let [real, imaginary] = std::array::from_fn(|_| {
                     let normal: f32 = StandardNormal.sample(rng);
                     self.noise * normal
@@ -201,11 +204,12 @@ impl Subject {
         slice
     }
 
-    /// Where in Colin27 a point of this subject lies: undoes size and ventricles.
+    /// The position in Colin27 of a point of this subject: the inverse of the changes of size and
+    /// ventricles.
     fn in_colin(&self, point: [f32; 3]) -> [f32; 3] {
         let mut p: [f32; 3] =
             std::array::from_fn(|k| BRAIN_CENTRE[k] + (point[k] - BRAIN_CENTRE[k]) / self.size);
-        // Strongest in the middle, fading smoothly to nothing at the ellipsoid's surface.
+        // Strongest in the middle, fading smoothly to 0 at the ellipsoid's surface.
         let near: f32 = (0..3)
             .map(|k| ((p[k] - VENTRICLES[k]) / VENTRICLES_REACH[k]).powi(2))
             .sum();
@@ -214,13 +218,13 @@ impl Subject {
     }
 }
 
-/// A smooth, monotone curve of the grey value (for |a| + |b| < 1) that leaves 0 and 1 where they are.
+/// A smooth, monotone curve of the grey value (for |a| + |b| < 1) that maps 0 to 0 and 1 to 1.
 fn contrast(grey: f32, [a, b]: [f32; 2]) -> f32 {
     grey + (a * (PI * grey).sin() + b * 0.5 * (2.0 * PI * grey).sin()) / PI
 }
 
-/// Colin27 laid out for axial slices: `[z, y, x]`, so that a slice's voxels are neighbours in
-/// memory, grey values in [0, 1].
+/// Colin27 in the order `[z, y, x]`, so that the voxels of an axial slice are neighbours in memory.
+/// Grey values are in [0, 1].
 fn atlas() -> &'static Array3<f32> {
     static ATLAS: LazyLock<Array3<f32>> = LazyLock::new(|| {
         let voxels = &colin27().voxels;

@@ -1,10 +1,10 @@
-//! The brain that travels with the program, so that everything runs without a download.
+//! The embedded brain. With it, everything runs without a download.
 
 use std::sync::LazyLock;
 
 use crate::benchmarks::lesions::imaging::Volume;
 
-/// The file of the brain, by whose content results that depend on it are told apart.
+/// The file of the brain. Its content is part of the keys of results that depend on it.
 pub const COLIN27: &[u8] = include_bytes!("../../../../assets/colin27_t1_brain_1mm.nii.gz");
 
 /// The Colin27 T1 brain: one healthy adult, 27 scans averaged, brain-extracted, 1 mm, 181 x 217 x 181

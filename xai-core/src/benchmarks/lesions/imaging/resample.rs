@@ -1,10 +1,10 @@
-//! Grey values between voxels.
+//! Interpolation of grey values between voxels.
 
 use ndarray::Array3;
 
-/// The grey value at `[x, y, z]` (voxels), by trilinear interpolation over brain only: `None` where
-/// less than half of the neighbouring voxels, by weight, are brain (> 0). `atlas` is `[z, y, x]`, in
-/// standard layout.
+/// The grey value at `[x, y, z]` (voxels), by trilinear interpolation over brain voxels only.
+/// `None` if less than half of the neighbouring voxels, by weight, are brain (> 0). `atlas` is
+/// `[z, y, x]`, in standard layout.
 pub(crate) fn sample(atlas: &Array3<f32>, p: [f32; 3]) -> Option<f32> {
     let (nz, ny, nx) = atlas.dim();
     let inside = |v: f32, n: usize| v >= 0.0 && v < n as f32 - 1.0;

@@ -1,4 +1,4 @@
-//! The out-of-domain task: drawn shapes on noise.
+//! The out-of-domain task: shapes drawn on noise.
 
 use std::f32::consts::{PI, TAU};
 
@@ -18,12 +18,13 @@ pub const SHAPES: [&str; 8] = [
     "disc", "ring", "square", "triangle", "cross", "star", "bar", "crescent",
 ];
 
-/// `n` images of three to six shapes (fewer where they find no place) of one class on a noise texture; eight classes, [`SHAPES`],
-/// as equal in number as they can be, in random order.
+/// `n` images of three to six shapes of one class on a noise texture (fewer if they do not fit).
+/// There are eight classes, [`SHAPES`], as equally frequent as possible, in random order.
 ///
 /// Position, size, rotation, contrast (lighter or darker) and texture are random and do not depend
-/// on the class: only the shape tells it. The task stands for pre-training on images of another
-/// domain. It is not natural images, and nothing found with it is a finding about ImageNet.
+/// on the class. Only the shape determines it. The task stands for pre-training on images of
+/// another domain. It does not consist of natural images, and no result obtained with it is a
+/// result about ImageNet.
 pub fn shapes_task(n: usize, size: usize, seed: u64) -> Result<Task> {
     if n == 0 || size < 16 {
         return Err(Error::invalid(format!(
@@ -57,7 +58,7 @@ fn draw(mut image: ArrayViewMut2<f32>, class: u8, rng: &mut impl Rng) {
     texture(&mut image, rng);
     let mut drawn: Vec<[f32; 3]> = Vec::new();
     let wanted = rng.random_range(3..=6);
-    // Shapes do not overlap; if the next one finds no place there is one less.
+    // Shapes do not overlap. If the next one does not fit, there is one less.
     for _ in 0..60 {
         if drawn.len() == wanted {
             break;
@@ -79,7 +80,7 @@ fn draw(mut image: ArrayViewMut2<f32>, class: u8, rng: &mut impl Rng) {
                     (cos * dx + sin * dy) / radius,
                     (cos * dy - sin * dx) / radius,
                 ];
-                // The edge is one pixel wide, so that it is smooth.
+                // The edge is one pixel wide, to be smooth.
                 let cover = (0.5 - distance(class, p) * radius).clamp(0.0, 1.0);
                 *pixel += contrast * cover;
             }
@@ -88,7 +89,7 @@ fn draw(mut image: ArrayViewMut2<f32>, class: u8, rng: &mut impl Rng) {
     image.mapv_inplace(|v| v.clamp(0.0, 1.0));
 }
 
-/// A grey level, two octaves of smooth noise and white noise, each of random strength.
+/// A grey level, two octaves of smooth noise, and white noise, each of random strength.
 fn texture(image: &mut ArrayViewMut2<f32>, rng: &mut impl Rng) {
     let size = image.nrows() as f32;
     let grey = rng.random_range(0.35..0.65);
@@ -113,8 +114,8 @@ fn texture(image: &mut ArrayViewMut2<f32>, rng: &mut impl Rng) {
     }
 }
 
-/// About how far `[x, y]` lies outside (> 0) or inside (< 0) the shape's outline. Every shape lies
-/// within the unit circle.
+/// Approximate distance of `[x, y]` outside (> 0) or inside (< 0) the shape's outline. Every shape
+/// lies within the unit circle.
 fn distance(class: u8, [x, y]: [f32; 2]) -> f32 {
     let r = x.hypot(y);
     let rectangle =
@@ -131,7 +132,8 @@ fn distance(class: u8, [x, y]: [f32; 2]) -> f32 {
     }
 }
 
-/// The distance from the middle to the line, parallel to the nearest side of a regular polygon, through a point.
+/// The distance from the centre to the line through a point that is parallel to the nearest side of
+/// a regular polygon.
 fn polygon(r: f32, angle: f32, sides: u8) -> f32 {
     let sector = TAU / f32::from(sides);
     r * ((angle.rem_euclid(sector)) - sector / 2.0).cos()
@@ -141,7 +143,7 @@ fn polygon(r: f32, angle: f32, sides: u8) -> f32 {
 fn star(r: f32, angle: f32) -> f32 {
     const NOTCH: f32 = 0.4;
     let half = PI / 5.0;
-    // Folded to one half of one point, tip at angle 0, notch at angle `half`.
+    // Folded to one half of one point, with the tip at angle 0 and the notch at angle `half`.
     let folded = (angle.rem_euclid(2.0 * half) - half).abs();
     let (y, x) = (r * (half - folded).sin(), r * (half - folded).cos());
     let (notch_y, notch_x) = (NOTCH * half.sin(), NOTCH * half.cos());

@@ -1,4 +1,4 @@
-//! Slices of a real scan, and the file in which they are kept.
+//! Slices of a real scan, and the file in which they are stored.
 
 use std::path::Path;
 
@@ -10,13 +10,14 @@ use crate::benchmarks::lesions::imaging::Volume;
 use crate::benchmarks::lesions::imaging::cohort::{BRIGHTEST, PIXEL_MM};
 use crate::error::{Error, Result};
 
-/// What the largest 16-bit number stands for when slices are kept.
+/// The largest 16-bit number. It represents the brightest grey value in stored slices.
 const WHOLE: f32 = u16::MAX as f32;
 
 /// Evenly spaced axial slices of one subject, from the lowest to the highest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slices {
-    /// `[slice, row, column]`, 0.7 mm pixels; 0 outside of the brain, above 0 in it, 0.7 at the brightest.
+    /// `[slice, row, column]` with 0.7 mm pixels: 0 outside the brain, above 0 in it, and 0.7 at
+    /// the brightest.
     pub images: Array3<f32>,
     /// The height of the first slice (mm in the scan's own coordinates).
     pub first_mm: f64,
@@ -25,7 +26,7 @@ pub struct Slices {
 }
 
 impl Slices {
-    /// `count` of the slices with their heights (mm), evenly chosen: the one in the middle of each of
+    /// `count` of the slices with their heights (mm), evenly chosen: the middle one of each of
     /// `count` equal parts.
     ///
     /// # Panics
@@ -41,7 +42,8 @@ impl Slices {
         chosen.map(slice).collect()
     }
 
-    /// Keeps the slices as a NIfTI volume of 16-bit numbers (`.nii.gz`), which every viewer shows.
+    /// Writes the slices as a NIfTI volume of 16-bit numbers (`.nii.gz`), which every viewer can
+    /// show.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -59,7 +61,7 @@ impl Slices {
         };
         let kept = turned(self.images.mapv(|v| {
             let kept = (v / BRIGHTEST * WHOLE).round() as u16;
-            // The faintest brain is still brain.
+            // The faintest brain voxel must stay above 0.
             if v > 0.0 { kept.max(1) } else { 0 }
         }));
         WriterOptions::new(path)
@@ -69,7 +71,7 @@ impl Slices {
             .map_err(|e| Error::file(path, e))
     }
 
-    /// Reads what [`Slices::write`] wrote.
+    /// Reads a file written by [`Slices::write`].
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -84,7 +86,7 @@ impl Slices {
     }
 }
 
-/// From `[slice, row, column]` to `[x, y, z]`, or back: rows run to the back, y to the front.
+/// From `[slice, row, column]` to `[x, y, z]`, or back. Rows run to the back, y runs to the front.
 fn turned<T: Clone>(array: Array3<T>) -> Array3<T> {
     let mut turned = array.reversed_axes();
     turned.invert_axis(Axis(1));

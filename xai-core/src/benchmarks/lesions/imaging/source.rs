@@ -1,4 +1,4 @@
-//! Where subjects come from: drawn, or scanned.
+//! Sources of subjects: synthetic or scanned.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -11,18 +11,20 @@ use crate::error::Result;
 
 /// Subjects, numbered from 0, with slices of their brains.
 pub trait Source: Sync {
-    /// What a subject is called in messages.
+    /// The name of a subject in messages.
     fn name(&self, subject: u64) -> String;
 
     /// The subject's sex.
     fn sex(&self, subject: u64) -> Sex;
 
-    /// `count` axial slices of [`SLICE_SHAPE`](super::SLICE_SHAPE), lowest first, each with its height (mm).
+    /// `count` axial slices of [`SLICE_SHAPE`](super::SLICE_SHAPE), lowest first, each with its
+    /// height (mm).
     ///
-    /// `heights_mm` and `rng` are for synthetic subjects, which can be cut anywhere: see [`heights`].
+    /// `heights_mm` and `rng` apply to synthetic subjects, which can be cut anywhere; see
+    /// [`heights`].
     ///
     /// # Errors
-    /// If slices that were kept in a file cannot be read.
+    /// If stored slices cannot be read.
     fn slices(
         &self,
         subject: u64,
@@ -31,7 +33,7 @@ pub trait Source: Sync {
         rng: &mut ChaCha8Rng,
     ) -> Result<Vec<(f32, Array2<f32>)>>;
 
-    /// A seed by which sources without a subject in common differ.
+    /// A seed that differs between sources without a common subject.
     fn seed(&self) -> u64;
 }
 
@@ -61,7 +63,8 @@ impl Source for Cohort {
     }
 }
 
-/// Subjects whose slices lie ready in files, by [`Slices::write`]. They are read when they are asked for.
+/// Subjects whose slices are stored in files by [`Slices::write`]. A file is read when its slices
+/// are needed.
 #[derive(Clone, Debug, Default)]
 pub struct Scanned {
     /// In the order of their numbers.
@@ -71,9 +74,9 @@ pub struct Scanned {
 /// A subject of [`Scanned`].
 #[derive(Clone, Debug)]
 pub struct ScannedSubject {
-    /// What the folder of scans calls the subject.
+    /// The name of the subject in the folder of scans.
     pub name: String,
-    /// As the folder's table says.
+    /// The sex according to the folder's table.
     pub sex: Sex,
     /// The file of the slices.
     pub slices: PathBuf,
@@ -85,7 +88,7 @@ impl Scanned {
     }
 }
 
-/// Panics if there is no subject of that number, or fewer slices than are asked for.
+/// Panics if there is no subject with that number, or if it has fewer slices than requested.
 impl Source for Scanned {
     fn name(&self, subject: u64) -> String {
         self.of(subject).name.clone()

@@ -1,4 +1,4 @@
-//! Pre-training tasks: labelled images to learn features from before the benchmark.
+//! Pre-training tasks: labelled images from which a network learns features before the benchmark.
 
 use std::ops::Range;
 
@@ -17,15 +17,15 @@ pub struct Task {
     pub images: Array3<f32>,
     /// The class of each image, below `classes`.
     pub class: Vec<u8>,
-    /// How many classes there are.
+    /// The number of classes.
     pub classes: usize,
 }
 
-/// The within-domain task: tell the [`Sex`] of subjects from single axial slices.
+/// The within-domain task: predict the [`Sex`] of subjects from single axial slices.
 ///
-/// Each subject gives `slices_per_subject` slices, which follow each other; a synthetic subject gives one
-/// at a random height in each of as many equal parts of 60..=130 mm. Class 0 is female, 1 male; of a
-/// cohort, a range that begins and ends at even numbers is balanced.
+/// Each subject gives `slices_per_subject` consecutive slices. A synthetic subject gives one at a
+/// random height in each of as many equal parts of 60..=130 mm. Class 0 is female and class 1 male.
+/// In a cohort, a range that begins and ends at even numbers is balanced.
 pub fn sex_task(
     source: &dyn Source,
     subjects: Range<u64>,

@@ -1,14 +1,14 @@
-//! Measures of a component's shape.
+//! Measures of the shape of a component.
 
 use std::f64::consts::{FRAC_PI_4, PI, SQRT_2};
 
 use ndarray::ArrayView2;
 
-/// The length of the outline in pixels by Crofton's formula: how often lines in four directions
-/// enter the shape (`skimage.measure.perimeter_crofton(directions=4)`).
+/// The length of the outline in pixels by Crofton's formula: the number of times that lines in four
+/// directions enter the shape (`skimage.measure.perimeter_crofton(directions=4)`).
 pub fn perimeter(mask: ArrayView2<bool>) -> f64 {
     let (rows, columns) = mask.dim();
-    // Outside the image is background.
+    // Pixels outside the image are background.
     let set = |r: usize, c: usize| {
         mask.get((r.wrapping_sub(1), c.wrapping_sub(1)))
             .is_some_and(|&m| m)
@@ -22,11 +22,11 @@ pub fn perimeter(mask: ArrayView2<bool>) -> f64 {
             diagonal += i32::from(here && !corner) + i32::from(up && !left);
         }
     }
-    // Lines of a diagonal direction lie closer together, so each crossing stands for less.
+    // Diagonal lines lie closer together, so each of their crossings counts less.
     FRAC_PI_4 * (f64::from(straight) + f64::from(diagonal) / SQRT_2)
 }
 
-/// 4 pi area / perimeter^2: 1 for a disc (about), less the more ragged the outline is.
+/// 4 pi area / perimeter^2: about 1 for a disc, and less for a ragged outline.
 pub fn compactness(area: usize, perimeter: f64) -> f64 {
     4.0 * PI * area as f64 / (perimeter * perimeter)
 }

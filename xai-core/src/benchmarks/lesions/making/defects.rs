@@ -1,4 +1,4 @@
-//! What the public code does otherwise than the paper says, as switches.
+//! The differences between the public code and the paper's description, as switches.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,72 +7,73 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// One defect of the public code. The paper's figures were made with all of them; a corrected run has none.
+/// One defect of the public code. The paper's figures were made with all of them. A corrected run
+/// has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Defect {
-    /// Until 2025, lesions were stretched to [0.1, 0.5] in place of [0, 0.5]. So the whole box of a
-    /// lesion is brighter by a tenth: each lesion sits in a faint rectangle that the truth does not
-    /// hold, and boxes keep apart where lesions alone would have to. A network that uses the
-    /// rectangle is told that its explanation is wrong.
+    /// Until 2025, lesions were stretched to [0.1, 0.5] instead of [0, 0.5]. The whole box of a
+    /// lesion is therefore brighter by a tenth: each lesion lies in a faint rectangle that is not
+    /// in the ground truth. Boxes do not overlap, where only the lesions themselves should not. If
+    /// a network uses the rectangle, its correct explanation is scored as wrong.
     ///
-    /// Read by [`Protocol`](super::Protocol).
+    /// Used by [`Protocol`](super::Protocol).
     D1,
-    /// For the regular class, another list was shuffled than the one that lesions are taken from. So
-    /// all regular images show the same first 3 to 5 lesions of 30, while irregular ones vary. A
-    /// network can learn five pictures by heart in place of roundness.
+    /// For the regular class, a different list was shuffled from the one that lesions are taken
+    /// from. All regular images therefore show the same first 3 to 5 of 30 lesions, while irregular
+    /// ones vary. A network can memorise five pictures instead of learning roundness.
     ///
-    /// Read by [`Protocol`](super::Protocol).
+    /// Used by [`Protocol`](super::Protocol).
     D2,
-    /// Networks were never put in evaluation mode: dropout was on in validation, test and
-    /// explanation. Accuracies differ from one evaluation to the next, and what is explained is a
+    /// Networks were never set to evaluation mode, so dropout was on in validation, test and
+    /// explanation. Accuracies differ from one evaluation to the next, and an explanation covers a
     /// random half of the classifier.
     ///
-    /// Read by [`Lab::fine_tune`](crate::sweep::context::Lab::fine_tune); the network carries it on, see
-    /// [`with_active_dropout`](crate::network::Network::with_active_dropout).
+    /// Used by [`Lab::fine_tune`](crate::sweep::context::Lab::fine_tune). The network keeps the
+    /// setting; see [`with_active_dropout`](crate::network::Network::with_active_dropout).
     D3,
-    /// The scores published for Sobel are those of Laplace, and the legend swaps their colours.
+    /// The published scores of Sobel are those of Laplace, and the legend swaps their colours.
     ///
-    /// Read by [`filters::baselines`](crate::image::filters::baselines).
+    /// Used by [`baselines`](super::baselines).
     D4,
-    /// Sobel differentiates along the last axis only, and both filters keep their sign, so that
-    /// edges from bright to dark count as least relevant. Laplace runs across the three equal
-    /// channels, too, which adds nothing.
+    /// Sobel differentiates along the last axis only. Both filters keep their sign, so that edges
+    /// from bright to dark count as least relevant. Laplace also runs across the three equal
+    /// channels, which adds nothing.
     ///
-    /// Read by [`filters::baselines`](crate::image::filters::baselines).
+    /// Used by [`baselines`](super::baselines).
     D5,
-    /// One seed an image drives its number of lesions, class, choice and, after the generator is
-    /// seeded again with the same number, positions. So these depend on each other: the number of
-    /// lesions and the class tell where the first lesion is tried. Classes are as often as they
-    /// happen to be drawn.
+    /// One seed per image determines its number of lesions, its class, the choice of lesions and,
+    /// after the generator is seeded again with the same number, their positions. These are
+    /// therefore dependent: the number of lesions and the class determine the first position that
+    /// is tried. Class frequencies are left to chance.
     ///
-    /// Read by [`Protocol`](super::Protocol).
+    /// Used by [`Protocol`](super::Protocol).
     D6,
-    /// The test images were made on the slices that the validation images were made on, which had
-    /// chosen the checkpoints. So the test says nothing about new people.
+    /// The test images were made from the slices of the validation images, which had selected the
+    /// checkpoints. The test therefore says nothing about new subjects.
     ///
-    /// Read by [`Protocol::splits`](super::Protocol::splits); where the slices are given, it is for
-    /// whoever gives them.
+    /// Used by [`Protocol::splits`](super::Protocol::splits). If the caller supplies the slices,
+    /// the caller must apply it.
     D7,
-    /// Fine-tuning started at the ReLU after a block's first convolution. So every degree but "all"
-    /// leaves that convolution as it was pre-trained.
+    /// Fine-tuning started at the ReLU after a block's first convolution. Every degree except "all"
+    /// therefore leaves the pre-trained weights of that convolution unchanged.
     ///
-    /// Read by [`Lab::fine_tune`](crate::sweep::context::Lab::fine_tune); see
+    /// Used by [`Lab::fine_tune`](crate::sweep::context::Lab::fine_tune); see
     /// [`Depth::first_layer_as_published`](crate::benchmarks::lesions::Depth::first_layer_as_published).
     D8,
-    /// Raw intensity was not among the baselines, though lesions are bright: it scores about as well
+    /// Raw intensity was not among the references. Lesions are bright, so it scores about as well
     /// as the best methods.
     ///
-    /// Read by [`filters::baselines`](crate::image::filters::baselines).
+    /// Used by [`baselines`](super::baselines).
     D9,
-    /// The pixels taken as most relevant are those strictly above the (k+1)-th value. Where values
-    /// are equal, as zeros are, these are fewer than k, or none.
+    /// The pixels taken as most relevant are those strictly above the (k+1)-th value. If values are
+    /// equal, such as zeros, there are fewer than k, or none.
     ///
-    /// This is [`PrecisionAsPublished`](crate::benchmarks::lesions::PrecisionAsPublished).
+    /// Implemented by [`PrecisionAsPublished`](crate::benchmarks::lesions::PrecisionAsPublished).
     D10,
 }
 
 impl Defect {
-    /// All of them, in order.
+    /// All defects, in order.
     pub const ALL: [Self; 10] = [
         Self::D1,
         Self::D2,
@@ -93,8 +94,8 @@ impl fmt::Display for Defect {
     }
 }
 
-/// A set of defects. Read from and written as text: `none`, or a list such as `D1,D2`; `all` is
-/// read, too, but written as the list, which stays true if another defect is found.
+/// A set of defects. Its text form is `none` or a list such as `D1,D2`. `all` is accepted too, but
+/// written as the list, which stays true if another defect is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Defects(u16);
@@ -105,12 +106,13 @@ impl Defects {
     /// The benchmark as published.
     pub const ALL: Self = Self((1 << Defect::ALL.len()) - 1);
 
-    /// Those of them that change the images of any split.
+    /// The defects that change the images of any split.
     pub fn of_images(self) -> Self {
         self.only(&[Defect::D1, Defect::D2, Defect::D6, Defect::D7])
     }
 
-    /// Those of them that change the images of training and validation: [D7](Defect::D7) is of the test alone.
+    /// The defects that change the images of training and validation. [D7](Defect::D7) affects only
+    /// the test.
     pub fn of_training_images(self) -> Self {
         self.of_images().without(Defect::D7)
     }
@@ -126,13 +128,13 @@ impl Defects {
         self.0 & (1 << defect as u16) != 0
     }
 
-    /// The set with one more.
+    /// The set with one more defect.
     #[must_use]
     pub fn with(self, defect: Defect) -> Self {
         Self(self.0 | (1 << defect as u16))
     }
 
-    /// The set without one.
+    /// The set without one defect.
     #[must_use]
     pub fn without(self, defect: Defect) -> Self {
         Self(self.0 & !(1 << defect as u16))

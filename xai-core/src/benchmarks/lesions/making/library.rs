@@ -1,4 +1,4 @@
-//! The lesions themselves: found in blurred noise, kept by area, shape and weight.
+//! The lesions: found in blurred noise, and selected by area, shape and weight.
 
 use std::sync::LazyLock;
 
@@ -12,17 +12,17 @@ use crate::image::{gaussian, resize};
 
 /// The side of the noise image.
 const NOISE_SIZE: usize = 256;
-/// Blur of the noise: sets how large and how smooth the blobs are.
+/// Blur of the noise. It determines the size and smoothness of the blobs.
 const NOISE_SIGMA: f64 = 2.0;
 /// Margin of a patch around its lesion, and blur of the lesion's edge.
 const MARGIN: usize = 2;
 const EDGE_SIGMA: f64 = 0.75;
-/// Seeds that one thread searches at a time.
+/// Number of seeds that one thread searches at a time.
 const BATCH: u32 = 16;
-/// The search gives up after so many seeds for each lesion wanted; 70 pixels take about 18.
+/// The search gives up after this many seeds per requested lesion. 70 pixels need about 18.
 const MOST_SEEDS: u32 = 500;
 
-/// What the classifier is to tell apart.
+/// The class of a lesion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
     /// Round. Class 0.
@@ -32,7 +32,7 @@ pub enum Class {
 }
 
 impl Class {
-    /// Below this a patch is cut to 0.
+    /// Values of a patch below this are set to 0.
     fn cut(self) -> f64 {
         match self {
             Self::Regular => 0.2,
@@ -41,24 +41,25 @@ impl Class {
     }
 }
 
-/// What lesions a library holds.
+/// The lesions of a library.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recipe {
-    /// How many of each class.
+    /// The number of lesions of each class.
     pub count: usize,
-    /// Pixels of a lesion as it is found. Areas of about 50 to 100 are found in good time.
+    /// The number of pixels of a lesion as found. Areas of about 50 to 100 are found quickly.
     pub area: usize,
-    /// Regular is what is more compact than this; see [`shape::compactness`].
+    /// A lesion is regular if its compactness is above this; see
+    /// [`compactness`](super::compactness::compactness).
     pub regular_above: f64,
-    /// Irregular is what is less compact than this.
+    /// A lesion is irregular if its compactness is below this.
     pub irregular_below: f64,
-    /// How much larger than found lesions are shown, along each side (bilinear).
+    /// The factor by which found lesions are enlarged along each side (bilinear).
     pub factor: f64,
 }
 
 impl Recipe {
     /// The published libraries: 30 lesions of each class, 70 pixels, compactness above 0.8 or below
-    /// 0.4, enlarged twice.
+    /// 0.4, enlarged by 2.
     pub fn published() -> Self {
         Self {
             count: 30,
@@ -69,7 +70,7 @@ impl Recipe {
         }
     }
 
-    /// The class that a compactness stands for; between the two thresholds neither.
+    /// The class of a compactness. Between the two thresholds, there is none.
     pub fn class(&self, compactness: f64) -> Option<Class> {
         if compactness > self.regular_above {
             Some(Class::Regular)
@@ -121,13 +122,13 @@ impl Library {
     }
 
     /// Searches the noise of the seeds 0, 1, 2, … until both classes hold more lesions than the
-    /// recipe wants, and returns all that were found, in their original size.
+    /// recipe requests, and returns all lesions found, in their original size.
     ///
-    /// For 50 lesions of 70 pixels it takes the seeds 0 to 886 and finds 51 regular and 207
+    /// For 50 lesions of 70 pixels, this takes the seeds 0 to 886 and finds 51 regular and 207
     /// irregular ones.
     ///
     /// # Errors
-    /// A recipe that makes no sense; lesions too rare to be found.
+    /// If the recipe makes no sense, or its lesions are too rare to be found.
     pub fn search(recipe: &Recipe) -> Result<Self> {
         recipe.check()?;
         let Recipe { count, area, .. } = *recipe;
@@ -137,7 +138,7 @@ impl Library {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
         for start in (0..seeds).step_by((BATCH * threads) as usize) {
             let found = search_batches(start, threads, recipe);
-            // The search ends at a seed, not at a batch.
+            // The search must end at a seed, not at a batch.
             for lesions in found {
                 for (class, lesion) in lesions {
                     library.class_mut(class).push(lesion);
@@ -190,7 +191,7 @@ impl Library {
 impl Lesion {
     fn enlarged(&self, factor: f64) -> Self {
         let (rows, columns) = self.patch.dim();
-        // As skimage.transform.rescale; `round` there goes to the even neighbour of a half.
+        // As `skimage.transform.rescale`. Its `round` rounds halves to the even neighbour.
         let shape =
             [rows, columns].map(|n| ((n as f64 * factor).round_ties_even() as usize).max(1));
         Self {
@@ -209,10 +210,11 @@ pub fn published() -> &'static Library {
     &LIBRARY
 }
 
-/// The lesions of `threads` batches of seeds from `start` on, a list a seed, in the order of the seeds.
+/// The lesions of `threads` batches of seeds from `start` on, one list per seed, in the order of
+/// the seeds.
 ///
-/// Threads of its own, not rayon's: [`published`] may be first called within a rayon task, and a rayon
-/// thread that waits takes up other tasks, which would wait for this very library for ever.
+/// This uses its own threads, not rayon's. [`published`] may first be called inside a rayon task. A
+/// waiting rayon thread takes other tasks, which would then wait forever for this library.
 fn search_batches(start: u32, threads: u32, recipe: &Recipe) -> Vec<Vec<(Class, Lesion)>> {
     let batch = |k: u32| {
         let first = start + k * BATCH;
@@ -231,17 +233,17 @@ fn search_batches(start: u32, threads: u32, recipe: &Recipe) -> Vec<Vec<(Class, 
     })
 }
 
-/// The way from noise to lesions. All images are 256 x 256.
+/// The steps from noise to lesions. All images are 256 x 256.
 pub struct Steps {
     /// Uniform noise.
     pub noise: Array2<f64>,
     /// The noise, blurred.
     pub blurred: Array2<f64>,
-    /// What is above Otsu's threshold.
+    /// The pixels above Otsu's threshold.
     pub bright: Array2<bool>,
-    /// That, eroded and opened. Its components are candidates.
+    /// The bright pixels, eroded and opened. The components are candidates.
     pub opened: Array2<bool>,
-    /// That, eroded once more. Its components are candidates as well.
+    /// The opened pixels, eroded once more. The components are also candidates.
     pub eroded: Array2<bool>,
 }
 
@@ -274,7 +276,7 @@ fn candidates(seed: u32, recipe: &Recipe) -> Vec<(Class, Lesion)> {
         .collect()
 }
 
-/// Cuts a component out, softens its edge and keeps it if its shape and weight fit a class.
+/// Cuts out a component, softens its edge, and returns it if its shape and weight fit a class.
 fn lesion(component: &[[usize; 2]], recipe: &Recipe) -> Option<(Class, Lesion)> {
     let [top, left] = [0, 1].map(|k| component.iter().map(|p| p[k]).min().unwrap_or(0));
     let [bottom, right] = [0, 1].map(|k| component.iter().map(|p| p[k]).max().unwrap_or(0));
@@ -293,7 +295,8 @@ fn lesion(component: &[[usize; 2]], recipe: &Recipe) -> Option<(Class, Lesion)> 
     let mut patch = gaussian(sharp.view(), EDGE_SIGMA);
     patch.mapv_inplace(|v| if v < class.cut() { 0.0 } else { v });
 
-    // What is kept has about the same weight, so that brightness does not tell the classes apart.
+    // All selected lesions have about the same weight, so that brightness does not distinguish the
+    // classes.
     let wanted = component.len() as f64 * (1.0 - 0.05 * EDGE_SIGMA);
     let weight = (patch.sum() * 100.0).round_ties_even() / 100.0;
     ((weight - wanted).abs() <= 1.0).then_some((class, Lesion { patch, compactness }))

@@ -1,9 +1,11 @@
 //! The making of images: artificial lesions, and slices with lesions in them.
 //!
-//! In the order of the making: [`noise`] is blurred and binarised ([`otsu`]), taken apart into connected pieces
-//! ([`morphology`]) whose [`compactness`] is measured, kept in a [`library`] and enlarged; [`placement`] puts them into a
-//! brain slice. Each step does exactly what NumPy, SciPy or scikit-image does, in double precision, so that the published
-//! lesions come out. A [`Protocol`] says how images are made, [`Defects`] which faults of the public code it repeats.
+//! In order: [`noise`] is blurred and binarised ([`otsu`]), and split into connected components
+//! ([`morphology`]). The [`compactness`] of each component is measured. Those that fit a class are
+//! kept in a [`library`] and enlarged. [`placement`] puts them into a brain slice. Each step does
+//! exactly what NumPy, SciPy or scikit-image does, in double precision, to reproduce the published
+//! lesions. A [`Protocol`] defines how images are made. [`Defects`] are the defects of the public
+//! code to repeat.
 
 pub mod compactness;
 mod defects;

@@ -1,13 +1,14 @@
 //! Erosion, dilation, opening and connected components of binary images, as in `scipy.ndimage`.
 //!
-//! The structuring element is the cross (a pixel and its four neighbours) and whatever lies
-//! outside the image is background.
+//! The structuring element is the cross: a pixel and its four neighbours. Pixels outside the image
+//! are background.
 
 use std::ops::Range;
 
 use ndarray::{Array2, Zip, s};
 
-/// Keeps the pixels whose four neighbours are set too. The image's border pixels always go.
+/// Keeps the pixels whose four neighbours are set too. Pixels at the image's border are always
+/// removed.
 pub fn erode(mask: &Array2<bool>) -> Array2<bool> {
     let (rows, columns) = mask.dim();
     let mut eroded = Array2::from_elem((rows, columns), false);
@@ -45,24 +46,24 @@ pub fn dilate(mask: &Array2<bool>) -> Array2<bool> {
     dilated
 }
 
-/// Erosion, then dilation: removes what is thinner than the cross.
+/// Erosion followed by dilation. It removes everything thinner than the cross.
 pub fn open(mask: &Array2<bool>) -> Array2<bool> {
     dilate(&erode(mask))
 }
 
-/// A connected set of pixels: `[row, column]` each, the first in reading order first.
+/// A connected set of pixels as `[row, column]`, in reading order.
 pub type Component = Vec<[usize; 2]>;
 
-/// The components that touch along edges (not corners), in the order in which their first pixels
-/// come when the image is read row by row: the order of `scipy.ndimage.label`.
+/// The components connected along edges (not corners), in the order of their first pixels when the
+/// image is read row by row. This is the order of `scipy.ndimage.label`.
 pub fn components(mask: &Array2<bool>) -> Vec<Component> {
     components_of(mask, |_| true)
 }
 
-/// Those of the [`components`] whose number of pixels is `wanted`.
+/// The [`components`] whose number of pixels satisfies `wanted`.
 pub fn components_of(mask: &Array2<bool>, wanted: impl Fn(usize) -> bool) -> Vec<Component> {
     let mut runs: Vec<(usize, Range<usize>)> = Vec::new();
-    // Of each run an earlier one that it hangs together with, or itself if it is the first.
+    // For each run, an earlier run that it is connected to, or itself if it is the first.
     let mut earlier: Vec<usize> = Vec::new();
     let mut above = 0..0;
     for (r, row) in mask.rows().into_iter().enumerate() {
@@ -71,7 +72,7 @@ pub fn components_of(mask: &Array2<bool>, wanted: impl Fn(usize) -> bool) -> Vec
         for columns in runs_of(row) {
             let this = runs.len();
             earlier.push(this);
-            // Those that end before this one touch nothing further to the right either.
+            // Runs that end before this one touch nothing further to the right either.
             above.start += (runs[above.clone()].iter())
                 .take_while(|(_, other)| other.end <= columns.start)
                 .count();
@@ -89,7 +90,7 @@ pub fn components_of(mask: &Array2<bool>, wanted: impl Fn(usize) -> bool) -> Vec
     let first: Vec<usize> = (0..runs.len())
         .map(|run| first_run(&mut earlier, run))
         .collect();
-    // At the first run of each component: its pixels.
+    // The number of pixels of each component, stored at its first run.
     let mut area = vec![0; runs.len()];
     for (&first, (_, columns)) in first.iter().zip(&runs) {
         area[first] += columns.len();
@@ -109,7 +110,7 @@ pub fn components_of(mask: &Array2<bool>, wanted: impl Fn(usize) -> bool) -> Vec
     found
 }
 
-/// The stretches of set pixels in a row.
+/// The runs of set pixels in a row.
 fn runs_of(row: &[bool]) -> impl Iterator<Item = Range<usize>> {
     let mut from = 0;
     std::iter::from_fn(move || {
@@ -120,7 +121,7 @@ fn runs_of(row: &[bool]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// The first run of the component that `run` belongs to, as far as is known.
+/// The first run of the component of `run`, as far as known.
 fn first_run(earlier: &mut [usize], mut run: usize) -> usize {
     while earlier[run] != run {
         earlier[run] = earlier[earlier[run]]; // shorter next time

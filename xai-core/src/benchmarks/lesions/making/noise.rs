@@ -1,4 +1,4 @@
-//! Uniform noise, the same numbers as `numpy.random.RandomState(seed)` gives.
+//! Uniform noise with the same numbers as `numpy.random.RandomState(seed)`.
 
 use ndarray::Array2;
 

@@ -1,4 +1,4 @@
-//! One image: which lesions it gets, where, and how they look.
+//! One image: which lesions it has, where, and how they look.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,37 +14,38 @@ use crate::image::Resizer;
 use crate::random::numpy::RandomState;
 use crate::random::stream;
 
-/// How often the lesions of a slice are drawn anew when they do not fit, and how often each is tried.
+/// How often the lesions of a slice are drawn again if they do not fit, and how often each lesion
+/// is tried.
 const MOST_REDRAWS: usize = 20;
 const MOST_TRIES: usize = 2_000;
-/// The public code tries for ever.
+/// The public code tries forever.
 const MOST_TRIES_AS_PUBLISHED: usize = 1_000_000;
-/// What a lesion's weakest pixel weighs in the blend under D1.
+/// The weight of a lesion's weakest pixel in the blend under D1.
 const FAINT: f64 = 0.1;
 
-/// Paints lesions into slices; made by [`Protocol::painter`].
+/// Paints lesions into slices. Made by [`Protocol::painter`].
 pub struct Painter<'a> {
     protocol: &'a Protocol,
     regular: Vec<Arc<Shown>>,
     irregular: Vec<Arc<Shown>>,
     seed: u64,
-    /// Of each image. Under D6 it is drawn with the image.
+    /// One per image. Under D6, the class is drawn with the image.
     class: Vec<Class>,
 }
 
 /// A lesion of the library.
 #[derive(Debug)]
 struct Shown {
-    /// As it is there.
+    /// The lesion as in the library.
     lesion: Array2<f64>,
-    /// How much of the way to white it takes each pixel.
+    /// How far each pixel is moved towards white, in [0, 1].
     mask: Array2<f64>,
 }
 
 /// A slice with lesions, at the slice's own resolution; all arrays have its shape.
 #[derive(Clone, Debug)]
 pub struct Painted {
-    /// What the lesions are.
+    /// The class of its lesions.
     pub class: Class,
     /// The image, in [0, 1] for a slice in [0, 1].
     pub image: Array2<f64>,
@@ -52,19 +53,19 @@ pub struct Painted {
 }
 
 impl Painted {
-    /// How much of the way to white each pixel was taken.
+    /// How far each pixel was moved towards white, in [0, 1].
     pub fn mask(&self) -> Array2<f64> {
         let patches = self.draw.lesions.iter().map(|shown| shown.mask.view());
         placement::on_a_page(self.image.dim().into(), patches, &self.draw.corners)
     }
 
-    /// The lesions as they are in their library; a pixel belongs to one where this is above 0.
+    /// The lesions as in their library. A pixel belongs to a lesion if this is above 0.
     pub fn truth(&self) -> Array2<f64> {
         let patches = self.draw.lesions.iter().map(|shown| shown.lesion.view());
         placement::on_a_page(self.image.dim().into(), patches, &self.draw.corners)
     }
 
-    /// Image and truth as a network gets them.
+    /// Image and ground truth in the size for a network.
     pub fn resized(&self, resizer: &Resizer) -> [Array2<f32>; 2] {
         let lesions = self.draw.lesions.iter().map(|shown| shown.lesion.view());
         let lesions: Vec<_> = lesions.zip(self.draw.corners.iter().copied()).collect();
@@ -75,7 +76,7 @@ impl Painted {
     }
 }
 
-/// The lesions of one image, and their corners.
+/// The lesions of one image, and the corners of their boxes.
 #[derive(Clone, Debug)]
 struct Draw {
     class: Class,
@@ -84,7 +85,7 @@ struct Draw {
 }
 
 impl<'a> Painter<'a> {
-    /// `split` names the images' company: its classes are drawn together.
+    /// `split` names the set of images whose classes are drawn together.
     pub(crate) fn new(
         protocol: &'a Protocol,
         count: usize,
@@ -122,10 +123,10 @@ impl<'a> Painter<'a> {
         })
     }
 
-    /// Image number `number` on a slice in [0, 1] that is above 0 in the brain alone.
+    /// Paints image number `number` on a slice in [0, 1] that is above 0 only in the brain.
     ///
-    /// `name` stands for the image in its random streams; under D6 it has the seed of its number.
-    /// `None` if the slice has no room for the lesions.
+    /// `name` identifies the image in its random streams. Under D6, the image uses the seed of its
+    /// number. Returns `None` if the slice has no room for the lesions.
     ///
     /// # Panics
     /// If the painter was made for fewer images.
@@ -150,13 +151,13 @@ impl<'a> Painter<'a> {
         }
     }
 
-    /// Number, choice and positions from streams of their own.
+    /// Number, choice and positions come from separate streams.
     fn independently(&self, class: Class, name: &str, brain: ArrayView2<bool>) -> Option<Draw> {
         let stream = |purpose| stream(self.seed, &format!("benchmark/{purpose}/{name}"));
         let (mut counts, mut choices) = (stream("count"), stream("choice"));
         let mut places = stream("position");
         let library = self.library(class);
-        // What does not fit is drawn anew from the same streams.
+        // Lesions that do not fit are drawn again from the same streams.
         (0..MOST_REDRAWS).find_map(|_| {
             let count = counts.random_range(self.protocol.lesions.clone());
             let chosen: Vec<usize> = match self.always_the_first(class) {
@@ -169,7 +170,7 @@ impl<'a> Painter<'a> {
         })
     }
 
-    /// All from one generator of NumPy's, which is seeded twice (D6).
+    /// Everything comes from one of NumPy's generators, which is seeded twice (D6).
     fn as_published(&self, number: usize, brain: ArrayView2<bool>) -> Option<Draw> {
         let seed = (self.seed + number as u64) as u32;
         let mut random = RandomState::new(seed);
@@ -190,7 +191,8 @@ impl<'a> Painter<'a> {
         )
     }
 
-    /// D2. Whatever the public code shuffles there, no draw that matters follows before the second seed.
+    /// D2. The public code shuffles something else there, but no draw that matters follows before
+    /// the second seed.
     fn always_the_first(&self, class: Class) -> bool {
         class == Class::Regular && self.protocol.defects.has(Defect::D2)
     }
@@ -215,7 +217,7 @@ impl<'a> Painter<'a> {
     }
 }
 
-/// Equally many of both classes (but for one image of an odd number), in random order.
+/// Both classes equally often (except for one image of an odd number), in random order.
 fn balanced(count: usize, seed: u64, split: &str) -> Vec<Class> {
     let rng = &mut stream(seed, &format!("benchmark/class/{split}"));
     let mut classes: Vec<Class> = (0..count)

@@ -1,4 +1,4 @@
-//! Putting lesions into a slice: where they lie, what they look like, what is the truth.
+//! Puts lesions into a slice: their positions, their appearance and the ground truth.
 
 use ndarray::{Array2, ArrayView2, Zip, s};
 
@@ -6,28 +6,29 @@ use crate::benchmarks::lesions::making::Lesion;
 use crate::device::vectorised;
 use crate::image::extremes;
 
-/// After so many tries in vain it is looked whether there is a place at all.
+/// After this many failed tries, the code checks whether any position is possible.
 const TRIES_BEFORE_LOOKING: usize = 2_000;
 
-/// What of a lesion shows in an image: its patch stretched so that its weakest pixel becomes `weakest`
-/// and its strongest `strongest`, both in [0, 1].
+/// The visible part of a lesion in an image: its patch, stretched so that its weakest pixel becomes
+/// `weakest` and its strongest `strongest`, both in [0, 1].
 pub fn stretched(lesion: &Lesion, weakest: f64, strongest: f64) -> Array2<f64> {
     let (low, high) = extremes(lesion.patch.view());
     (lesion.patch).mapv(|v| (v - low) / (high - low) * (strongest - weakest) + weakest)
 }
 
-/// Draws the upper left corner `[row, column]` of each patch's box, one after the other, from the
-/// brain's pixels, until the box lies in the brain and covers nothing of an earlier patch (what is
-/// above 0). `draw(n)` says which of the brain's n pixels, counted row by row, is tried next.
+/// Draws the upper left corner `[row, column]` of each patch's box, one patch after the other, from
+/// the brain's pixels, until the box lies in the brain and covers no pixel of an earlier patch
+/// (values above 0). `draw(n)` returns which of the brain's n pixels, counted row by row, is tried
+/// next.
 ///
-/// `None` if a patch finds no place in `most_tries` draws.
+/// Returns `None` if a patch does not fit in `most_tries` draws.
 pub fn positions(
     brain: ArrayView2<bool>,
     patches: &[ArrayView2<f64>],
     most_tries: usize,
     mut draw: impl FnMut(usize) -> usize,
 ) -> Option<Vec<[usize; 2]>> {
-    // How many of the brain's pixels lie above each row, and in all.
+    // The number of brain pixels above each row, and the total.
     let mut above = vec![0];
     for row in brain.rows() {
         let inside = row.iter().filter(|&&inside| inside).count();
@@ -69,13 +70,13 @@ pub fn positions(
     Some(corners)
 }
 
-/// Whether any pixel of the brain would do.
+/// Whether any pixel of the brain fits.
 fn has_room(brain: ArrayView2<bool>, fits: impl Fn(&(usize, usize)) -> bool) -> bool {
     let mut pixels = brain.indexed_iter();
     pixels.any(|(pixel, &inside)| inside && fits(&pixel))
 }
 
-/// The patches at their corners on a page of zeros; where they overlap, their sum.
+/// The patches at their corners on an image of zeros. Overlapping patches are added.
 pub fn on_a_page<'a>(
     shape: [usize; 2],
     patches: impl IntoIterator<Item = ArrayView2<'a, f64>>,
@@ -90,9 +91,9 @@ pub fn on_a_page<'a>(
     page
 }
 
-/// The slice under a mask of lesions, `patches` at their corners: a brain pixel b (above 0) becomes
-/// 1 - (1 - b)(1 - mask), so that lesions are bright; what is not brain stays 0. Patches may overlap
-/// only where all but one are 0.
+/// The slice under a mask of lesions, with `patches` at their corners. A brain pixel b (above 0)
+/// becomes 1 - (1 - b)(1 - mask), so lesions are bright. Pixels outside the brain stay 0. Patches
+/// may overlap only where at most one of them is not 0.
 pub fn blend<'a>(
     background: ArrayView2<f64>,
     patches: impl IntoIterator<Item = ArrayView2<'a, f64>>,
@@ -116,7 +117,7 @@ pub fn blend<'a>(
 }
 
 vectorised! {
-    /// Where there is no lesion: rounded as where there is one.
+    /// The result without a lesion, rounded in the same way as with one.
     fn blend_nothing(pixels: &mut [f64]) {
         for pixel in pixels {
             *pixel = under(*pixel, 0.0);
@@ -124,7 +125,7 @@ vectorised! {
     }
 }
 
-/// What `background` becomes under a mask.
+/// The value of `background` under a mask.
 #[inline(always)]
 fn under(background: f64, mask: f64) -> f64 {
     match background > 0.0 {

@@ -1,4 +1,5 @@
-//! How images are made: the settings of the benchmark, and what is done as in the public code.
+//! How images are made: the settings of the benchmark, and the defects of the public code to
+//! repeat.
 
 use std::ops::{Range, RangeInclusive};
 
@@ -10,14 +11,14 @@ use crate::device::vectorised;
 use crate::error::{Error, Result};
 use crate::image::extremes;
 
-/// The brightest pixel of a slice, which leaves room for brighter lesions.
+/// The brightest pixel of a slice. It leaves room for brighter lesions.
 const BRIGHTEST: f64 = 0.7;
 
-/// Any slice as lesions are painted in: stretched so that its least value is 0, which is no brain, and its
-/// largest 0.7.
+/// A slice in the form into which lesions are painted: stretched so that its smallest value is 0,
+/// outside the brain, and its largest is 0.7.
 ///
 /// # Errors
-/// Values that are not finite, or all the same.
+/// If a value is not finite, or if all values are equal.
 pub fn background(mut slice: Array2<f64>) -> Result<Array2<f64>> {
     if !all_finite(slice.as_slice_memory_order().unwrap_or_default()) {
         let broken = slice.indexed_iter().find(|(_, v)| !v.is_finite());
@@ -37,13 +38,13 @@ pub fn background(mut slice: Array2<f64>) -> Result<Array2<f64>> {
 
 vectorised! {
     fn all_finite(pixels: &[f64]) -> bool {
-        // Not stopped at the first one, so that the compiler vectorises it.
+        // The loop does not stop at the first value, so that the compiler can vectorise it.
         pixels.iter().fold(true, |all, v| all & v.is_finite())
     }
 }
 
 vectorised! {
-    /// So that `low` becomes 0 and `high` the brightest.
+    /// Maps `low` to 0 and `high` to the brightest value.
     fn stretch(pixels: &mut [f64], low: f64, high: f64) {
         for v in pixels {
             *v = (*v - low) / (high - low) * BRIGHTEST;
@@ -52,33 +53,33 @@ vectorised! {
 }
 
 /// How images are made. [`Protocol::corrected`] is the benchmark as the paper describes it, with
-/// independent draws; [`Protocol::published`] is the one that its figures were made with.
+/// independent draws. [`Protocol::published`] is the one used for its figures.
 #[derive(Clone, Debug)]
 pub struct Protocol {
     /// Heights of the slices in mm.
     pub heights_mm: RangeInclusive<f32>,
-    /// How many lesions a slice gets (uniform).
+    /// The number of lesions per slice (uniform).
     pub lesions: RangeInclusive<usize>,
-    /// What lesions there are to choose from: their size, their shape.
+    /// The lesions to choose from: their size and shape.
     pub recipe: Recipe,
-    /// What a lesion's strongest pixel weighs in the blend, in (0, 1]: the contrast.
+    /// The weight of a lesion's strongest pixel in the blend, in (0, 1]: the contrast.
     pub strongest: f64,
-    /// What is done as in the public code.
+    /// The defects of the public code to repeat.
     pub defects: Defects,
 }
 
-/// What a part of the benchmark is made from.
+/// The subjects and the seed of a part of the benchmark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
-    /// Whose slices.
+    /// The subjects.
     pub subjects: Range<u64>,
     /// The seed of the lesions.
     pub seed: u64,
 }
 
 impl Protocol {
-    /// Three to five lesions of one class in slices at 60 to 130 mm; both classes equally often;
-    /// class, number, choice and position of the lesions drawn from streams of their own.
+    /// Three to five lesions of one class in slices at 60 to 130 mm. Both classes are equally
+    /// frequent. Class, number, choice and position of the lesions are drawn from separate streams.
     pub fn corrected() -> Self {
         Self {
             heights_mm: 60.0..=130.0,
@@ -97,9 +98,10 @@ impl Protocol {
         }
     }
 
-    /// The parts for training, validation and test, with so many subjects each. No two share a
-    /// subject; under D7 the test has the validation's subjects (as many as it wants, from the first).
-    /// Under D6 seeds are so far apart as the public code has them, since each image takes one.
+    /// The parts for training, validation and test, with the given numbers of subjects. No two
+    /// parts share a subject. Under D7, the test uses the validation's subjects, as many as it
+    /// needs, from the first. Under D6, the seeds are as far apart as in the public code, because
+    /// each image uses one.
     pub fn splits(&self, [training, validation, test]: [u64; 3]) -> [Split; 3] {
         let chosen = training + validation;
         let tested = match self.defects.has(Defect::D7) {
@@ -122,7 +124,7 @@ impl Protocol {
         }
     }
 
-    /// The seed of the slices' heights. Under D7 the test has the slices of the validation.
+    /// The seed of the slices' heights. Under D7, the test uses the slices of the validation.
     pub(super) fn slices_seed(&self, seed: u64) -> u64 {
         let [_, validation, test] = self.seeds();
         match self.defects.has(Defect::D7) && seed == test {

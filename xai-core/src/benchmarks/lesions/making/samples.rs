@@ -1,4 +1,4 @@
-//! What a benchmark consists of.
+//! The images of the benchmark with their ground truth.
 
 use std::ops::Range;
 
@@ -17,11 +17,11 @@ use rayon::prelude::*;
 pub struct Samples {
     /// `[n, size, size]`, values in [0, 1], 0 outside the brain.
     pub images: Array3<f32>,
-    /// `[n, size, size]`; a pixel belongs to a lesion where this is above 0.
+    /// `[n, size, size]`. A pixel belongs to a lesion if this is above 0.
     pub truth: Array3<f32>,
     /// 0 regular, 1 irregular.
     pub class: Vec<u8>,
-    /// Whose slice it is: the subject's number in its cohort.
+    /// The number of the slice's subject in its cohort.
     pub subject: Vec<u32>,
 }
 
@@ -50,33 +50,34 @@ impl Samples {
     }
 }
 
-/// Under D6 a slice without room for its lesions takes the seed so much higher, which no split has.
+/// Under D6, a slice without room for its lesions uses a seed that is this much higher, which no
+/// split uses.
 const BEYOND_SEEDS: usize = 1_000_000;
 
-/// A slice needs this many brain pixels (2,500 mm^2) to be worth drawing in.
+/// A slice needs this many brain pixels (2,500 mm^2) to be used.
 const LEAST_BRAIN: usize = 5_000;
 
 impl Protocol {
-    /// What paints `count` images, numbered from 0.
+    /// A painter for `count` images, numbered from 0.
     ///
     /// # Errors
-    /// Settings that make no sense, lesions that are too rare to be found, and a seed beyond NumPy's
-    /// under D6.
+    /// If the settings make no sense, if the lesions are too rare to be found, or if a seed is
+    /// beyond NumPy's range under D6.
     pub fn painter(&self, count: usize, seed: u64) -> Result<Painter<'_>> {
         Painter::new(self, count, seed, &format!("0/{count}"))
     }
 
-    /// `slices_per_subject` images of each subject, subject after subject.
+    /// `slices_per_subject` images of each subject, one subject after the other.
     ///
-    /// Lesions are placed at 0.7 mm and then image and truth are resized to `size` x `size`, as the
-    /// paper does for 224. At 112 x 112 a slice's truth holds about 680 pixels, most of them faint
-    /// fringe from the resizing; about 150 are above 0.5.
+    /// Lesions are placed at 0.7 mm. Image and ground truth are then resized to `size` x `size`, as
+    /// in the paper for 224. At 112 x 112, the ground truth of a slice has about 680 pixels. Most
+    /// of them are a faint fringe from the resizing; about 150 are above 0.5.
     ///
-    /// Classes are balanced over the whole call (but under D6). `seed` stands for the lesions; the
-    /// same subjects under another seed have other lesions in other slices (under D7, those of the test in the
-    /// slices of the validation).
+    /// Classes are balanced over the whole call, except under D6. `seed` determines the lesions.
+    /// With another seed, the same subjects have other lesions in other slices. Under D7, those of
+    /// the test are in the slices of the validation.
     ///
-    /// Errors name the subject and height of a slice that is too small for its lesions.
+    /// An error names the subject and the height of a slice that is too small for its lesions.
     pub fn samples(
         &self,
         source: &dyn Source,
@@ -129,7 +130,7 @@ impl Protocol {
                     let number = i * slices_per_subject + k;
                     let name = format!("{subject}/{k}");
                     let slice = slice.mapv(f64::from);
-                    // Without room for what was drawn, the public code would try for ever.
+                    // If there is no room for the lesions drawn, the public code would try forever.
                     let more = match self.defects.has(Defect::D6) {
                         true => 20,
                         false => 1,
