@@ -1,21 +1,21 @@
-//! Mistakes, gathered so that all are reported at once.
+//! Collects mistakes, so that all are reported at once.
 
 use std::fmt::Display;
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 
-/// The mistakes so far.
+/// The mistakes found so far.
 #[derive(Default)]
 pub struct Errors(Option<syn::Error>);
 
 impl Errors {
-    /// Notes a mistake at these tokens.
+    /// Records a mistake at these tokens.
     pub fn at(&mut self, tokens: impl ToTokens, message: impl Display) {
         self.push(syn::Error::new_spanned(tokens, message));
     }
 
-    /// Notes a mistake that syn found.
+    /// Records a mistake found by syn.
     pub fn push(&mut self, error: syn::Error) {
         match &mut self.0 {
             Some(all) => all.combine(error),
@@ -23,7 +23,7 @@ impl Errors {
         }
     }
 
-    /// The value, or its mistake noted.
+    /// Returns the value, or records its mistake.
     pub fn keep<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()
     }

@@ -1,4 +1,4 @@
-//! `explain!`: a panel of methods on some images.
+//! `explain!` applies a panel of methods to images.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::quote;
@@ -25,7 +25,7 @@ pub fn explain(input: TokenStream) -> TokenStream {
     }
 }
 
-/// The arguments as they are written.
+/// The arguments as written.
 #[derive(Default)]
 struct Call {
     model: Option<Expr>,
@@ -38,7 +38,7 @@ struct Call {
     core: Option<Path>,
 }
 
-/// Reads argument after argument; a mistake in one does not hide those in others.
+/// Reads one argument after the other. A mistake in one does not hide mistakes in others.
 fn parse(tokens: TokenStream, errors: &mut Errors) -> Call {
     let mut call = Call::default();
     let mut seen: Vec<String> = Vec::new();
@@ -91,7 +91,7 @@ fn argument(
     input.parse::<Token![=]>()?;
     let text = name.to_string();
     if seen.contains(&text) {
-        errors.at(&name, format!("`{name}` is there twice; keep one"));
+        errors.at(&name, format!("`{name}` is given twice; keep one"));
     }
     match text.as_str() {
         "model" => call.model = Some(input.parse()?),
@@ -111,7 +111,8 @@ fn argument(
         unknown => {
             let near = suggestion(unknown, ARGUMENTS);
             errors.at(&name, format!("explain! has no argument `{unknown}`{near}"));
-            // Under its name, so that a mistyped `methods` is not reported as missing too.
+            // Stored under the intended name, so that a mistyped `methods` is not also reported as
+            // missing.
             if let Some(near) = crate::names::near(unknown, ARGUMENTS) {
                 seen.push(near.to_owned());
             }
@@ -122,18 +123,18 @@ fn argument(
     Ok(())
 }
 
-/// The names of the fields, one a method.
+/// The names of the fields, one per method.
 fn check(call: &Call, errors: &mut Errors) -> Vec<Ident> {
     if let (Some(target), Some(_)) = (&call.target, &call.score) {
         errors.at(
             target,
-            "`score = ..` is of the images' true classes; leave `target` out",
+            "`score = ..` explains the images' true classes; leave out `target`",
         );
     }
     if let (Some(combine), None) = (&call.combine, &call.score) {
         errors.at(
             combine,
-            "`combine` makes heat maps for `score = ..`; without it the maps keep their signs and channels",
+            "`combine` makes heat maps for `score = ..`; without `score`, maps keep their signs and channels",
         );
     }
     let mut fields: Vec<Ident> = Vec::new();
@@ -147,7 +148,7 @@ fn check(call: &Call, errors: &mut Errors) -> Vec<Ident> {
         };
         let field = Ident::new(&snake_case(&name.to_string()), name.span());
         if fields.contains(&field) {
-            errors.at(method, format!("two methods would give the field `{field}`; use the builder `Panel`, which gives a list"));
+            errors.at(method, format!("two methods would have the field `{field}`; use the builder `Panel`, which returns a list"));
         }
         fields.push(field);
     }
@@ -165,7 +166,7 @@ fn type_name(method: &Expr) -> Option<&Ident> {
     }
 }
 
-/// The last name of a path that is a type's: not `epsilon` but `Lrp`.
+/// The last name of a path that is a type: `Lrp`, not `epsilon`.
 fn last_type(path: &Path) -> Option<&Ident> {
     let mut names = path.segments.iter().rev().map(|segment| &segment.ident);
     names.find(|name| name.to_string().starts_with(char::is_uppercase))

@@ -16,8 +16,8 @@ pub fn level(item: TokenStream) -> TokenStream {
     let core = core(&item.attrs, &mut errors);
     let levels = parse(&item, &mut errors);
     check(&item, &levels, &mut errors);
-    // After a mistake the impl is there all the same, so that it is not reported twice; with generics it would
-    // need bounds.
+    // After a mistake, the impl is still generated, so that nothing is reported twice. With
+    // generics it would need bounds.
     let expansion = item.generics.params.is_empty();
     let expansion = expansion.then(|| expand(&item, &levels, core.as_ref()));
     let errors = errors.into_tokens();
@@ -41,7 +41,7 @@ fn core(attributes: &[Attribute], errors: &mut Errors) -> Option<Path> {
             Ok(path) => core = Some(path),
             Err(_) => errors.at(
                 attribute,
-                "a name goes on a variant; on the enum, only #[level(crate = path::to::xai_core)] is known",
+                "a name goes on a variant; an enum accepts only #[level(crate = path::to::xai_core)]",
             ),
         }
     }
@@ -73,7 +73,7 @@ fn parse<'a>(item: &'a DeriveInput, errors: &mut Errors) -> Vec<(&'a Ident, Stri
                     if name.is_empty() || name.contains([',', '=']) {
                         errors.at(
                             text,
-                            "a level's name is not empty and has no `,` or `=`, which `--where` uses",
+                            "a level's name must not be empty or contain `,` or `=`, which `--where` uses",
                         );
                     }
                 }

@@ -1,9 +1,9 @@
 //! The macros of the DSL: `#[experiment]`, `explain!` and `#[derive(Level)]`.
 //!
-//! Each goes parse -> check -> expand. Mistakes are gathered and reported together, each at the token
-//! that is wrong. The macros emit data and one trait impl; behaviour is in `xai-core`, which re-exports
-//! them, and whose hidden module `__private` holds all that an expansion names. Their docs are in `docs/`, where the
-//! tests of `xai-core` find the examples.
+//! Each macro parses, checks and expands. Mistakes are collected and reported together, each at the
+//! token that is wrong. The macros emit data and one trait impl. All behaviour is in `xai-core`,
+//! which re-exports the macros. Its hidden module `__private` holds every name that an expansion
+//! uses. The docs of the macros are in `docs/`, where the tests of `xai-core` run their examples.
 
 mod errors;
 mod experiment;

@@ -1,4 +1,4 @@
-//! Names: snake case, and the near miss of a mistyped one.
+//! Names: conversion to snake case, and suggestions for mistyped names.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -22,14 +22,14 @@ pub fn snake_case(name: &str) -> String {
     snake
 }
 
-/// The known name that is close to a mistyped one.
+/// The known name that is closest to a mistyped one, if any is close.
 pub fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let closeness = |candidate: &&str| (strsim::jaro_winkler(name, candidate) * 1000.0) as u32;
     let nearest = known.into_iter().max_by_key(closeness)?;
     (closeness(&nearest) > 750).then_some(nearest)
 }
 
-/// `; did you mean `depth`?` if one of the known names is close, otherwise what there is.
+/// `; did you mean `depth`?` if a known name is close. Otherwise a list of the known names.
 pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     if let Some(near) = near(name, known.iter().copied()) {
@@ -39,10 +39,10 @@ pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> S
         return String::new();
     }
     let all: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
-    format!("; there is {}", all.join(", "))
+    format!("; the names are {}", all.join(", "))
 }
 
-/// The hidden module that expansions use, of xai-core or of the crate that `crate = path` names.
+/// The hidden module used by expansions, in xai-core or in the crate named by `crate = path`.
 pub fn private(core: Option<&syn::Path>) -> TokenStream {
     match core {
         Some(path) => quote!(#path::__private),

@@ -1,4 +1,4 @@
-//! The expansions, as a person would read them, and the names.
+//! The expansions in readable form, and the names.
 
 use insta::assert_snapshot;
 use quote::quote;
@@ -110,7 +110,7 @@ fn an_explanation_with_all_arguments_of_a_score() {
     assert_snapshot!(pretty(quote!(fn example() { let scores = #expansion; })));
 }
 
-/// `crate = path` is the only way from an expansion to xai-core.
+/// An expansion reaches xai-core only through `crate = path`.
 #[test]
 fn another_path_to_the_crate() {
     let path = quote!(crate = crate::vendored::core);
@@ -142,8 +142,8 @@ fn another_path_to_the_crate() {
     }
 }
 
-/// After a mistake the struct is still there without our attributes, and an impl, so that editors and
-/// the rest of the file see them.
+/// After a mistake, the struct without the macro's attributes and an impl are still there, so that
+/// editors and the rest of the file see them.
 #[test]
 fn the_struct_survives_mistakes() {
     let expansion = crate::experiment::experiment(

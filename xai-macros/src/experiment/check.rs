@@ -1,4 +1,4 @@
-//! What must hold between the parts of a design.
+//! Checks that involve more than one part of a design.
 
 use syn::Ident;
 
@@ -7,7 +7,7 @@ use super::values;
 use crate::errors::Errors;
 use crate::names::suggestion;
 
-/// The one dependency that is not a parameter.
+/// The only dependency that is not a parameter.
 pub const SCALE: &str = "scale";
 
 /// Columns of every table and score file.
@@ -20,12 +20,15 @@ pub fn check(design: &Design, errors: &mut Errors) {
     for (index, parameter) in design.parameters.iter().enumerate() {
         let name = &parameter.name;
         if name == SCALE {
-            errors.at(name, "`scale` is the scale of the run, which every closure can name; call the parameter otherwise");
+            errors.at(
+                name,
+                "`scale` stands for the scale of the run in every closure; rename the parameter",
+            );
         }
         if COLUMNS.iter().any(|column| name == column) {
             errors.at(
                 name,
-                format!("every table has a column `{name}`; call the parameter otherwise"),
+                format!("every table has a column `{name}`; rename the parameter"),
             );
         }
         values::check(parameter, errors);
@@ -52,7 +55,7 @@ pub fn check(design: &Design, errors: &mut Errors) {
         if skip.reason.value().trim().is_empty() {
             errors.at(
                 &skip.reason,
-                "say why these cells are left out; the plan prints it",
+                "give the reason why these cells are left out; the plan prints it",
             );
         }
         for dependency in &skip.when.dependencies {
@@ -64,7 +67,8 @@ pub fn check(design: &Design, errors: &mut Errors) {
     }
 }
 
-/// The parameter called `name`; a mistake if there is none. `scale` is none and no mistake.
+/// The parameter called `name`. If there is none, a mistake is recorded. `scale` returns `None`
+/// without a mistake.
 fn known<'a>(
     design: &'a Design,
     name: &Ident,
@@ -136,9 +140,7 @@ fn zipped(design: &Design, zip: &[Ident], earlier: &[Vec<Ident>], errors: &mut E
         if let Some(inner) = dependencies.find(|dependency| zip.contains(dependency)) {
             errors.at(
                 inner,
-                format!(
-                    "`{name}` and `{inner}` are zipped, so that neither can depend on the other"
-                ),
+                format!("`{name}` and `{inner}` are zipped, so neither can depend on the other"),
             );
         }
         if let Some(first) = members.first() {

@@ -1,4 +1,4 @@
-//! What stands in the parentheses of `#[experiment(..)]`.
+//! The options in `#[experiment(..)]`.
 
 use proc_macro2::{Group, TokenStream, TokenTree};
 use syn::ext::IdentExt;
@@ -13,7 +13,7 @@ use crate::names::suggestion;
 #[derive(Default)]
 pub struct Options {
     pub select: Option<Select>,
-    /// Where `select` is written, in whatever way.
+    /// The position of `select`, even if it is wrong.
     pub selected: Option<Ident>,
     pub skips: Vec<Skip>,
     pub zips: Vec<Vec<Ident>>,
@@ -26,9 +26,9 @@ pub struct Options {
 pub struct Select {
     /// `max`, `min` or `closest`.
     pub rule: Ident,
-    /// What `closest` is close to.
+    /// The number for `closest`.
     pub target: Option<Expr>,
-    /// What is looked at: a function of the validation result.
+    /// The function of the validation result.
     pub by: Expr,
 }
 
@@ -37,7 +37,7 @@ pub struct Skip {
     pub when: Function,
 }
 
-/// The names of the options and how each is written.
+/// The names of the options and how to write each.
 const USAGES: [(&str, &str); 5] = [
     (
         "select",
@@ -54,7 +54,7 @@ fn usage(option: &str) -> &'static str {
     found.expect("an option of ours").1
 }
 
-/// Reads option after option; a mistake in one does not hide those in others.
+/// Reads one option after the other. A mistake in one does not hide mistakes in others.
 pub fn parse(tokens: TokenStream, errors: &mut Errors) -> Options {
     let mut options = Options::default();
     let read = |input: ParseStream| {
@@ -93,7 +93,7 @@ fn option(input: ParseStream, options: &mut Options, errors: &mut Errors) -> syn
         }
     };
     if twice {
-        errors.at(&option, format!("`{name}` is there twice; keep one"));
+        errors.at(&option, format!("`{name}` is given twice; keep one"));
     }
     match name.as_str() {
         "snapshot" => {
@@ -127,7 +127,7 @@ fn assigned(input: ParseStream, option: &Ident) -> syn::Result<()> {
     }
 }
 
-/// What stands in the parentheses behind an option.
+/// The tokens in the parentheses after an option.
 fn arguments(input: ParseStream, option: &Ident) -> syn::Result<TokenStream> {
     let group: Option<Group> = match input.peek(syn::token::Paren) {
         true => Some(input.parse()?),
@@ -164,7 +164,7 @@ fn select(input: ParseStream) -> syn::Result<Select> {
     let mut by: Expr = input.parse()?;
     let mut target = None;
     if rule == "closest" {
-        let missing = "say what should be close to it: select(closest = 0.89, by = |v| v.accuracy)";
+        let missing = "say which result should be close to the number: select(closest = 0.89, by = |v| v.accuracy)";
         let wrong = |at: &Expr| syn::Error::new_spanned(at, missing);
         input.parse::<Token![,]>().map_err(|_| wrong(&by))?;
         let name: Ident = input.parse().map_err(|_| wrong(&by))?;
@@ -176,7 +176,7 @@ fn select(input: ParseStream) -> syn::Result<Select> {
     }
     input.parse::<Option<Token![,]>>()?;
     if !input.is_empty() {
-        return Err(input.error(format!("one rule selects; {}", usage("select"))));
+        return Err(input.error(format!("select takes one rule; {}", usage("select"))));
     }
     let function = match &by {
         Expr::Closure(closure) => closure.inputs.len() == 1,

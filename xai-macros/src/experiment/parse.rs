@@ -1,4 +1,4 @@
-//! From a struct to parameters, with nothing checked that needs to look at more than one place.
+//! Parses a struct into parameters. Checks only what can be seen in one place.
 
 use proc_macro2::Span;
 use syn::ext::IdentExt;
@@ -10,9 +10,9 @@ use super::options::Options;
 use crate::errors::Errors;
 use crate::names::near;
 
-/// What an `#[experiment]` says.
+/// The content of an `#[experiment]`.
 pub struct Design {
-    /// The struct without our attributes.
+    /// The struct without the macro's attributes.
     pub item: ItemStruct,
     pub parameters: Vec<Parameter>,
     pub options: Options,
@@ -22,9 +22,9 @@ pub struct Parameter {
     pub name: Ident,
     pub ty: Type,
     pub role: Role,
-    /// Where the role is written.
+    /// The position of the role.
     pub role_span: Span,
-    /// Its values; all levels of the type if there are none.
+    /// Its values. `None` stands for all levels of the type.
     pub values: Option<Function>,
 }
 
@@ -35,7 +35,7 @@ impl Parameter {
     }
 }
 
-/// In the order in which they may depend on each other.
+/// In the order of dependency: each may depend on those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 pub enum Role {
     Axis,
@@ -57,7 +57,7 @@ impl Role {
     }
 }
 
-/// An expression, or a closure whose parameters are named as what it depends on.
+/// An expression, or a closure whose parameters name its dependencies.
 pub struct Function {
     pub dependencies: Vec<Ident>,
     pub body: Expr,
@@ -72,14 +72,14 @@ impl Function {
                     if dependencies.contains(&pattern.ident) {
                         errors.at(
                             &pattern.ident,
-                            format!("`{}` is there twice; name it once", pattern.ident),
+                            format!("`{}` is named twice; name it once", pattern.ident),
                         );
                     }
                     dependencies.push(pattern.ident);
                 }
                 other => errors.at(
                     other,
-                    "name a parameter here, without a type: its name says what the values depend on",
+                    "write the name of a parameter here, without a type: the values depend on the parameter with this name",
                 ),
             }
         }
@@ -90,7 +90,7 @@ impl Function {
     }
 }
 
-/// Takes the roles off the fields.
+/// Removes the roles from the fields.
 pub fn parse(mut item: ItemStruct, errors: &mut Errors) -> (ItemStruct, Vec<Parameter>) {
     if !item.generics.params.is_empty() {
         errors.at(&item.generics, "an experiment has no generic parameters");
@@ -104,7 +104,7 @@ pub fn parse(mut item: ItemStruct, errors: &mut Errors) -> (ItemStruct, Vec<Para
         Fields::Unit => Vec::new(),
         Fields::Unnamed(fields) => {
             errors.at(&*fields, "the parameters of an experiment have names; write `struct Name { #[axis] field: Type }`");
-            // Their attributes would be reported as unknown.
+            // Otherwise the compiler would report their attributes as unknown.
             for field in &mut fields.unnamed {
                 field
                     .attrs
@@ -154,7 +154,8 @@ fn parameter(field: &mut syn::Field, errors: &mut Errors) -> Parameter {
     parameter
 }
 
-/// Points at a mistyped role if there is one, and takes it away: the compiler does not know it either.
+/// Reports a mistyped role if there is one, and removes it, because the compiler does not know it
+/// either.
 fn no_role(name: &Ident, attributes: &mut Vec<Attribute>, errors: &mut Errors) {
     let others = ["doc", "cfg", "cfg_attr", "allow", "expect", "serde"];
     let mistyped = attributes.iter().position(|attribute| {

@@ -1,4 +1,4 @@
-//! What can be said of values from the way they are written.
+//! Checks values by the way they are written.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,8 @@ use syn::{Expr, ExprCall, ExprRange, Lit, RangeLimits, Stmt, Type};
 use super::parse::{Parameter, Role};
 use crate::errors::Errors;
 
-/// The expressions in which values end: the branches of `if`, `match` and blocks, each a domain of its own.
+/// The final expressions of the values: the branches of `if`, `match` and blocks. Each is its own
+/// domain.
 pub fn ends(values: &mut Expr) -> Vec<&mut Expr> {
     match values {
         Expr::If(syn::ExprIf {
@@ -29,7 +30,7 @@ pub fn ends(values: &mut Expr) -> Vec<&mut Expr> {
             label: None, block, ..
         }) => last(block),
         Expr::Paren(inner) => ends(&mut inner.expr),
-        // `unreachable!()` and its like have no values.
+        // `unreachable!()` and similar macros have no values.
         Expr::Macro(call) if !call.mac.path.is_ident("vec") => Vec::new(),
         Expr::Return(_) => Vec::new(),
         other => vec![other],
@@ -74,7 +75,7 @@ pub fn check(parameter: &Parameter, errors: &mut Errors) {
     }
 }
 
-/// How many values are written down; `None` if only the run knows.
+/// The number of values, if it can be read from the source. `None` if it is known only at run time.
 pub fn length(parameter: &Parameter) -> Option<usize> {
     let function = parameter.values.as_ref()?;
     match &function.body {
@@ -109,7 +110,7 @@ fn elements(array: &syn::ExprArray, parameter: &Parameter, errors: &mut Errors) 
     }
 }
 
-/// A value that can be compared as it is written: `0.10` is `1e-1`.
+/// A value in a form that can be compared: `0.10` equals `1e-1`.
 fn constant(value: &Expr) -> Option<String> {
     match value {
         Expr::Lit(literal) => Some(match &literal.lit {
@@ -126,7 +127,10 @@ fn constant(value: &Expr) -> Option<String> {
 fn bounds(range: &ExprRange, parameter: &Parameter, errors: &mut Errors) {
     let name = &parameter.name;
     let (Some(start), Some(end)) = (&range.start, &range.end) else {
-        return errors.at(range, "this range has no end; write both, such as 0..3");
+        return errors.at(
+            range,
+            "this range lacks an end; write both ends, such as 0..3",
+        );
     };
     if float(start).is_some() || float(end).is_some() {
         errors.at(
@@ -161,21 +165,21 @@ fn spaced(call: &ExprCall, errors: &mut Errors) {
         return errors.at(&call.args, usage);
     };
     if matches!(range.limits, RangeLimits::HalfOpen(_)) {
-        errors.at(range.limits, format!("both ends are values; {usage}"));
+        errors.at(range.limits, format!("both ends are included; {usage}"));
     }
     if integer(count).is_some_and(|count| count < 2) {
-        errors.at(count, "both ends are values; ask for at least 2");
+        errors.at(count, "both ends are included; ask for at least 2");
     }
     let start = range.start.as_deref();
     if log
         && let Some(start) = start
         && float(start).is_some_and(|start| start <= 0.0)
     {
-        errors.at(start, "a logarithmic range begins above 0");
+        errors.at(start, "a logarithmic range must begin above 0");
     }
 }
 
-/// A literal where a set of values should be.
+/// Handles a literal in the place of a set of values.
 fn alone(literal: &syn::ExprLit, parameter: &Parameter, errors: &mut Errors) {
     let (name, role) = (&parameter.name, parameter.role.name());
     match &literal.lit {

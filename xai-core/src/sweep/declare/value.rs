@@ -176,7 +176,7 @@ impl<T: Clone> IntoDomain<T> for &[T] {
 /// Anything that can be written as the values of a `#[seed]`: values as for any parameter, or a
 /// number of seeds, which start at 0.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a number of seeds of the type `{T}`, and no set of them",
+    message = "`{Self}` is neither a number of seeds nor a set of seeds of the type `{T}`",
     label = "expected seeds of the type `{T}`",
     note = "write how many, such as #[seed(3)], or which, such as #[seed([1, 5])] or #[seed(0..3)]"
 )]

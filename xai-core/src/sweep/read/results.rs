@@ -116,10 +116,10 @@ impl Tested {
 ///
 /// ```no_run
 /// # use xai_core::prelude::*;
-/// # #[experiment] struct Fig4Best { #[axis] corpus: Corpus }
+/// # #[experiment] struct Fig4Best { #[axis([1, 2, 4])] blocks: usize }
 /// for (cell, tested) in xai_core::results::<Fig4Best>()?.winners() {
 ///     let best = tested.scores.iter().map(|score| score.value).fold(0.0, f64::max);
-///     println!("{:?}: accuracy {:.3}, best score {best:.3}", cell.parameters.corpus, tested.accuracy);
+///     println!("{:?}: accuracy {:.3}, best score {best:.3}", cell.parameters.blocks, tested.accuracy);
 /// }
 /// # Ok::<(), xai_core::Error>(())
 /// ```
