@@ -1,19 +1,24 @@
-//! What each of the ten defects of the paper's public code does to its conclusions.
+//! How each of the ten defects of the paper's public code changes its conclusions.
 //!
-//! For every defect the whole is done again with that defect alone, and with all of them: the same seeds, the same
-//! pre-trained networks, everything else corrected. What is compared is one network trained under the defect with its twin
-//! without: same corpus, same seed. Images are not paired, as defects of the data (D1, D2, D6, D7) make other images.
+//! The study repeats everything with each defect alone, and with all of them: the same seeds, the
+//! same pre-trained networks, everything else corrected. It compares a network trained under the
+//! defect with its twin without it: same corpus, same seed. Images are not paired, because defects
+//! of the data (D1, D2, D6, D7) change the images.
 //!
-//! - D1, D2, D6: other images in training, validation and test.
-//! - D3: dropout stays on in validation, test and explanation. The networks of this study have dropout at all scales,
-//!   unlike those of other studies below the paper's scale: without it the defect would be none.
-//! - D7: the test images are those subjects' whose images chose the checkpoint. Its accuracy is the point, not its precision.
-//! - D8: less is trained. Fully fine-tuned networks are not touched by it, so those of this study are not.
-//! - D4, D5, D9: of the edge filters and the brightness alone; networks and their explanations are the same ones.
-//! - D10: the same networks and maps, scored otherwise.
+//! - D1, D2, D6 change the images in training, validation and test.
+//! - D3 leaves dropout on in validation, test and explanation. The networks of this study have
+//!   dropout at all scales, unlike those of other studies below the paper's scale. Without dropout,
+//!   this defect has no effect.
+//! - D7 tests on images of the subjects whose images selected the checkpoint. Look at its accuracy,
+//!   not at its precision.
+//! - D8 trains fewer layers. It does not affect fully fine-tuned networks, so those of this study
+//!   are not fully fine-tuned.
+//! - D4, D5 and D9 concern the edge filters and raw intensity alone. Networks and their
+//!   explanations are the same.
+//! - D10 scores the same maps of the same networks differently.
 //!
-//! A network is explained on the images that it classifies correctly itself: test images differ between defects, so there are none
-//! that all networks could agree on.
+//! A network is explained on the images that it classifies correctly itself. Test images differ
+//! between defects, so there are no images on which all networks could agree.
 
 use experiments::defects::{Repeated, score_filters, score_methods};
 use experiments::optimizer;
@@ -21,7 +26,8 @@ use experiments::twins::{Twin, Twins};
 use xai_core::lesions::making::Defects;
 use xai_core::lesions::prelude::*;
 
-/// What a defect of the public code does to accuracy, to precision and to the order of methods and corpora.
+/// How each defect of the public code changes accuracy, precision and the order of methods and
+/// corpora.
 #[experiment(snapshot = smoke)]
 struct Audit {
     #[axis]
@@ -32,9 +38,10 @@ struct Audit {
     seed: u64,
 }
 
-/// Not fully fine-tuned, so that D8 has something to freeze, and deep enough for the networks of all scales to learn.
+/// Not fully fine-tuned, so that D8 has an effect, and deep enough for the networks of all scales
+/// to learn.
 const DEPTH: Depth = Depth::Conv4;
-/// The paper's, at all scales.
+/// The paper's rate, at all scales.
 const DROPOUT: f64 = 0.5;
 
 impl Run for Audit {

@@ -1,4 +1,4 @@
-//! How well each network tells the classes apart, beside the accuracies that the paper published.
+//! How well each network classifies, beside the published accuracies.
 
 use experiments::{best_rates, fine_tune};
 use xai_core::lesions::prelude::*;
@@ -26,7 +26,7 @@ impl Run for Classification {
         fine_tune(lab, self.corpus, self.depth, self.rate, self.seed)
     }
 
-    /// Nothing is explained: what the networks say about the test images is kept anyway.
+    /// Nothing is explained. The predictions for the test images are stored anyway.
     fn test(&self, _: &Fitted<Network>, _: &Lab) -> Result<Scores> {
         Ok(Vec::new())
     }
@@ -55,17 +55,17 @@ impl Run for Classification {
             ],
         )
         .caption(
-            "One network a row. Irregular lesions are the positive class. Wilson's 95 % intervals, as if all \
-             images were independent; several are of one subject. Published: the mean accuracy of three seeds of the paper's \
-             networks on its own images, where the corpus that is not MRI is ImageNet.",
+            "One row per network. Irregular lesions are the positive class. Wilson's 95 % intervals, as if all \
+             images were independent; each subject has several. Published: the mean accuracy of three seeds of the paper's \
+             networks on its own images, with ImageNet as the corpus that is not MRI.",
         );
         let mut chart = Forest::new(
             "sensitivity_specificity",
-            "How networks tell the classes apart",
-            "Share of the images that are right",
+            "How well networks separate the classes",
+            "Share of images classified correctly",
             Depth::LEVELS.iter().map(Level::name),
         )
-        .caption("One mark a network, with Wilson's 95 % interval. The line is chance.");
+        .caption("One mark per network, with Wilson's 95 % interval. The line is chance.");
         chart.reference = 0.5;
         let mut panels =
             ["Accuracy", "Sensitivity", "Specificity"].map(|title| (title, Vec::new()));

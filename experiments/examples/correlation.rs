@@ -1,9 +1,12 @@
-//! Do better networks have better explanations, and what is left of pre-training and depth once that is accounted for?
+//! Do better networks have better explanations? What effect of pre-training and depth remains at
+//! equal accuracy?
 //!
-//! The paper's first answer is a correlation of accuracy and explanation performance, its second that MRI pre-training
-//! explains better at equal accuracy. Here are many networks: every corpus, depth and learning rate. All are
-//! explained on the same images, right or wrong: to keep only images that all networks classify correctly would choose
-//! by what is to be correlated. A network is one observation; its images are not independent ones.
+//! The paper's first finding is a correlation of accuracy and explanation performance. Its second
+//! finding is that MRI pre-training explains better at equal accuracy. This study has many
+//! networks: every corpus, depth and learning rate. All are explained on the same images, whether
+//! they classify them correctly or not. Keeping only the images that all networks classify
+//! correctly would select by the quantity that is correlated. Each network is one observation; its
+//! images are not independent ones.
 
 use experiments::means::{methods, precision};
 use experiments::paired::{COLUMNS, paired};
@@ -51,7 +54,7 @@ impl Run for Correlation {
     }
 }
 
-/// All rates of both Figures 4.
+/// All rates of both versions of Figure 4.
 fn rates(scale: Scale, corpus: Corpus, depth: Depth) -> Vec<f64> {
     let mut rates = best_rates(scale, corpus, depth);
     if learns(scale, depth) {
@@ -62,10 +65,10 @@ fn rates(scale: Scale, corpus: Corpus, depth: Depth) -> Vec<f64> {
     rates
 }
 
-/// The networks of a run, one entry each.
+/// The networks of a run, one entry per network.
 struct Networks {
     methods: Vec<String>,
-    /// The corpora and depths that are there (a part of a run has not all).
+    /// The corpora and depths of the run. A restricted run does not have all of them.
     corpora: Vec<Corpus>,
     depths: Vec<Depth>,
     all: Vec<OneNetwork>,
@@ -75,7 +78,7 @@ struct OneNetwork {
     corpus: usize,
     depth: usize,
     accuracy: f64,
-    /// The mean over images, by method.
+    /// The mean over images, for each method.
     precision: Vec<f64>,
 }
 
@@ -122,7 +125,7 @@ impl Networks {
             "Accuracy on the test images",
             "Mean precision",
         )
-        .caption("One mark a network: every corpus, depth and learning rate, explained on the same images.");
+        .caption("One mark per network: every corpus, depth and learning rate, explained on the same images.");
         for (method, name) in self.methods.iter().enumerate() {
             let of_corpus = |(corpus, level): (usize, &Corpus)| Curve {
                 series: level.name().to_owned(),
@@ -153,7 +156,7 @@ impl Networks {
         )
         .caption(
             "Over networks, with 95 % intervals by Fisher's z. `mean of methods` takes each network's mean over methods. \
-             `all methods` takes every network and method together, each method less its mean; its interval is by a \
+             `all methods` takes every network and method together, each method minus its mean; its interval is by a \
              bootstrap of networks, as the methods of one network are not independent, and it has no p value.",
         );
         let mut add = |name: &str, pairs: &[(f64, f64)]| {
@@ -263,17 +266,17 @@ impl Networks {
         };
         let mut chart = Forest::new(
             "effect_of_corpus",
-            "What the pre-training does to explanations",
+            "The effect of pre-training on explanations",
             "Difference in precision",
             self.methods.iter().map(|method| method_title(method)),
         )
         .caption(
-            "The effect of the corpus, with depth in the model, as it is and at equal accuracy. 95 % intervals by a bootstrap \
+            "The effect of the corpus, with depth in the model, unadjusted and at equal accuracy. 95 % intervals by a bootstrap \
              of networks.",
         );
         let mut estimates = Vec::new();
         for row in 0..self.methods.len() {
-            for (adjusted, series) in [(false, "as it is"), (true, "at equal accuracy")] {
+            for (adjusted, series) in [(false, "unadjusted"), (true, "at equal accuracy")] {
                 let model = self.effects(row..row + 1, adjusted);
                 let effect = model.and_then(|model| model.factors[0].first().copied());
                 estimates.extend(effect.map(|effect| Estimate {
@@ -291,9 +294,9 @@ impl Networks {
     fn pairs(&self) -> Table {
         let columns = ["method", "against"].into_iter().chain(COLUMNS);
         let mut table = Table::new("pairs", "Methods against each other", columns).caption(
-            "The same images and networks under both methods. One difference of mean precision a network; 95 % interval by a \
-             bootstrap of networks, p of Wilcoxon's signed rank test, corrected by Holm over all pairs. Networks share \
-             pre-trainings and images: it says how the methods would compare with other fine-tunings of these.",
+            "The same images and networks for both methods. One difference of mean precision per network; 95 % interval by a \
+             bootstrap of networks, p of Wilcoxon's signed-rank test, corrected by Holm over all pairs. Networks share \
+             pre-trainings and images: the result describes other fine-tunings of the same pre-trained networks.",
         );
         let count = self.methods.len();
         let pairs =
@@ -312,7 +315,7 @@ impl Networks {
     }
 }
 
-/// The number of a level among those seen so far.
+/// The index of a level among those seen so far.
 fn place<T: PartialEq>(seen: &mut Vec<T>, level: T) -> usize {
     seen.iter()
         .position(|known| *known == level)

@@ -1,5 +1,6 @@
-//! What the whole of Figure 4 at the published sizes would cost on this machine, from a real timed part of it: a few
-//! images go through everything that the sweep does, at 224 x 224 pixels with the full VGG-16.
+//! Estimates the cost of the whole Figure 4 at the published sizes on this machine. It times a few
+//! images through every step of the sweep, at 224 x 224 pixels with the full VGG-16, and
+//! extrapolates.
 //!
 //!     cargo run --release --example cost
 //!     cargo run --release --features cuda --example cost -- --device cuda --batch 32 --images 64 --repeat 3
@@ -17,25 +18,25 @@ use xai_core::lesions::making::Protocol;
 use xai_core::lesions::prelude::*;
 use xai_core::training::fit;
 
-/// Times a part of Figure 4 and says what the whole takes.
+/// Times a part of Figure 4 and estimates the whole.
 #[derive(Parser)]
 struct Options {
     /// `flex` (CPU), `cuda`, `cuda:1`, or `cuda-f32` (a GPU that multiplies in 32 bits).
     #[arg(long, default_value = "flex")]
     device: DeviceChoice,
-    /// The sizes of which scale; `paper` has the published ones.
+    /// The scale whose sizes are used; `paper` has the published ones.
     #[arg(long, value_enum, default_value = "paper")]
     scale: Scale,
-    /// Images a training step.
+    /// Images per training step.
     #[arg(long, default_value_t = 8)]
     batch: usize,
     /// Images that are explained.
     #[arg(long, default_value_t = 2)]
     images: usize,
-    /// How often each part is timed; the least time counts.
+    /// How often each part is timed; the shortest time counts.
     #[arg(long, default_value_t = 1)]
     repeat: usize,
-    /// Seeds of each cell of the figure.
+    /// Seeds per cell of the figure.
     #[arg(long, default_value_t = 3)]
     seeds: usize,
     /// Print JSON.
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
     exit_code(measure(&Options::parse()))
 }
 
-/// A part of the sweep: seconds an image, and how many images the whole figure has of it.
+/// A part of the sweep: the seconds per image, and the number of images in the whole figure.
 struct Part {
     what: String,
     seconds: f64,
@@ -57,7 +58,7 @@ struct Part {
 fn measure(options: &Options) -> Result<()> {
     let device = options.device.open()?;
     let settings = Settings::at(options.scale);
-    // Each is timed once more before the clock counts: a GPU compiles and chooses its kernels then.
+    // Each part runs once before it is timed, because a GPU compiles and selects its kernels then.
     let least = |mut work: Box<dyn FnMut() -> Result<()> + '_>| -> Result<f64> {
         if !matches!(options.device, DeviceChoice::Flex) {
             work()?;
@@ -88,8 +89,8 @@ fn measure(options: &Options) -> Result<()> {
         Ok(())
     }))? / options.batch as f64;
 
-    // One step of a training: the frozen layers are computed before the clock runs, as in a sweep, where they are
-    // computed once a training.
+    // One training step. The frozen layers are computed before the clock starts, because a sweep
+    // computes them once per training.
     let schedule = Schedule {
         epochs: 1,
         batch: options.batch,
@@ -151,7 +152,7 @@ fn measure(options: &Options) -> Result<()> {
         });
     }
     parts.extend([
-        // At most: of most networks only the end is evaluated.
+        // An upper bound: for most networks, only the trained layers are evaluated.
         Part {
             what: "forward: validation, test set".into(),
             seconds: forward,

@@ -14,7 +14,7 @@ use xai_core::{Error, Result};
 
 /// Images of each class.
 const EACH: usize = 2;
-/// The side of the images that networks get.
+/// The side of a network's input images.
 const SIZE: usize = 224;
 
 /// Figure 1 of the paper: slices with lesions, and the same with the lesions outlined.
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 
 fn draw(pictured: &Pictured) -> Result<Plate> {
     let protocol = pictured.protocol();
-    // Some more than are shown, because chance decides which class a slice gets.
+    // More than are shown, because the class of a slice is random.
     let count = 8 * EACH;
     let heights: Vec<f32> = (0..count)
         .map(|i| 70.0 + 45.0 * i as f32 / count as f32)

@@ -1,4 +1,4 @@
-//! Figure 2 of the paper: how lesions come out of noise, and how they come into a slice.
+//! Figure 2 of the paper: how lesions are made from noise and put into a slice.
 //!
 //!     cargo run --release --example fig2_lesion_making -- --out runs/fig2_lesion_making
 
@@ -13,12 +13,12 @@ use xai_core::lesions::making::{Class, Recipe, Steps, compactness, morphology};
 use xai_core::report::{Picture, Plate, Row};
 use xai_core::{Error, Result};
 
-/// The side of the images that networks get.
+/// The side of a network's input images.
 const SIZE: usize = 224;
 /// A seed whose noise holds a lesion of each class.
 const NOISE_SEED: u32 = 78;
 
-/// Figure 2 of the paper: how lesions come out of noise, and how they come into a slice.
+/// Figure 2 of the paper: how lesions are made from noise and put into a slice.
 #[derive(Parser)]
 struct Options {
     #[command(flatten)]
@@ -56,7 +56,7 @@ fn draw(pictured: &Pictured) -> Result<Plate> {
     })
 }
 
-/// The steps of one noise image, of which the upper left part is shown.
+/// The steps of one noise image. The upper left part is shown.
 fn from_noise(recipe: &Recipe) -> Row {
     let steps = Steps::of(NOISE_SEED);
     let part = s![..SIZE, ..SIZE];

@@ -1,5 +1,5 @@
-//! Figure 3 of the paper: what each method marks in one image, by what the network was pre-trained on and by how much
-//! of it was fine-tuned. The networks are those of `fig4_best`.
+//! Figure 3 of the paper: the heat map of each method for one image, by pre-training corpus and
+//! degree of fine-tuning. The networks are those of `fig4_best`.
 
 use experiments::{best_rates, explain, fine_tune};
 use xai_core::lesions::prelude::*;
@@ -33,15 +33,15 @@ impl Run for Fig3Heatmaps {
     // ANCHOR: analysis
     fn analysis(results: &Results<Self>, analysis: &mut Analysis) -> Result<()> {
         let mut figure = HeatMaps::new("heat_maps", "Heat maps of one image").caption(
-            "A row a method, a column a degree of fine-tuning. Outlined: the lesions. Each map is scaled to its own \
+            "One row per method, one column per degree of fine-tuning. The lesions are outlined. Each map is scaled to its own \
              largest value, over the darkened image.",
         );
         for corpus in Corpus::LEVELS {
             let mut columns = Vec::new();
             for (cell, tested) in results.winners() {
                 if cell.parameters.corpus == *corpus {
-                    // All networks explain the same images. The one with the most to find, of irregular lesions if
-                    // there is one.
+                    // All networks explain the same images. Choose the one with the largest ground
+                    // truth, with irregular lesions if there is one.
                     let shown = tested.shown()?.into_iter();
                     let most = |image: &Shown| {
                         (image.class, image.truth.iter().filter(|&&set| set).count())

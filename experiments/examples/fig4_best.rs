@@ -1,5 +1,5 @@
-//! Figure 4 of the paper: how well explanations find the lesions, by what the network was
-//! pre-trained on and by how much of it was fine-tuned, at the best accuracy of each.
+//! Figure 4 of the paper: how well explanations find the lesions, by pre-training corpus and degree
+//! of fine-tuning, at the best accuracy of each.
 
 use experiments::{best_rates, explain, fine_tune, references};
 use xai_core::lesions::prelude::*;

@@ -1,6 +1,6 @@
 // ANCHOR: file
 // ANCHOR: title
-//! Does it help explanations to fine-tune the whole network? The experiment of the book's tutorial.
+//! Do explanations improve when the whole network is fine-tuned? The experiment of the book's tutorial.
 use xai_core::lesions::prelude::*;
 // ANCHOR_END: title
 

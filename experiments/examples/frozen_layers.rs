@@ -1,10 +1,10 @@
-//! What it saves to compute frozen layers once: a training of each degree of fine-tuning, with the outputs of its
-//! frozen layers kept and without.
+//! Measures what is saved if frozen layers are computed only once: a training of each degree of
+//! fine-tuning, with and without the outputs of its frozen layers kept.
 //!
 //! `cargo run --release --example frozen_layers -- --scale desk`
 //!
-//! Kept, they are computed once for all epochs, rates and seeds; not kept, for every batch of every epoch. The table
-//! gives seconds of one thread.
+//! If they are kept, they are computed once for all epochs, rates and seeds. Otherwise they are
+//! computed for every batch of every epoch. The table gives seconds of one thread.
 
 use std::time::Instant;
 
@@ -17,13 +17,13 @@ use xai_core::training::fit;
 
 #[derive(Parser)]
 struct Arguments {
-    /// How large the images and the network are
+    /// Size of the images and the network
     #[arg(long, value_enum, default_value_t)]
     scale: Scale,
     /// Epochs of each training
     #[arg(long, default_value_t = 2)]
     epochs: usize,
-    /// Subjects whose slices are trained on; as many for validation
+    /// Subjects for training, and as many for validation
     #[arg(long, default_value_t = 24)]
     subjects: u64,
 }
@@ -66,7 +66,7 @@ fn main() -> Result<()> {
     })
 }
 
-/// The line of a degree of fine-tuning.
+/// The row of a degree of fine-tuning.
 fn row(depth: Depth, network: &Network, splits: &[Examples; 2], schedule: &Schedule) -> Result<()> {
     let first = depth.first_layer(network);
     let frozen = || {
@@ -81,7 +81,7 @@ fn row(depth: Depth, network: &Network, splits: &[Examples; 2], schedule: &Sched
         })
     });
     let trained = fitted?.network;
-    // Not kept, each epoch passes the frozen layers once more.
+    // If the outputs are not kept, each epoch computes the frozen layers once more.
     let (_, every_epoch) = timed(|| (0..schedule.epochs).for_each(|_| drop(frozen())));
     let not_kept = every_epoch + training;
     let floats: usize = kept.iter().map(Examples::len).sum::<usize>()
@@ -107,7 +107,7 @@ fn row(depth: Depth, network: &Network, splits: &[Examples; 2], schedule: &Sched
     Ok(())
 }
 
-/// What `f` gives, and the seconds that it takes.
+/// The result of `f`, and the seconds it takes.
 fn timed<T>(f: impl FnOnce() -> T) -> (T, f64) {
     let start = Instant::now();
     let value = f();

@@ -2,8 +2,8 @@
 //!
 //!     cargo run --release --example lesions -- --count 50 --size 70 --factor 2 --out DIR
 //!
-//! `DIR/regular.npz` and `DIR/irregular.npz` hold a float64 patch each lesion, `000`, `001`, …, and
-//! their `compactness` (float64) before they were enlarged.
+//! `DIR/regular.npz` and `DIR/irregular.npz` hold one float64 patch per lesion, `000`, `001`, …,
+//! and the `compactness` (float64) of each lesion before it was enlarged.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,10 +25,10 @@ struct Options {
     /// Pixels of a lesion before it is enlarged.
     #[arg(long, default_value_t = 70)]
     size: usize,
-    /// How much each side is enlarged.
+    /// The factor by which each side is enlarged.
     #[arg(long, default_value_t = 2.0)]
     factor: f64,
-    /// Where to write the two files; made if need be.
+    /// Folder for the two files; created if necessary.
     #[arg(long)]
     out: PathBuf,
 }

@@ -1,13 +1,15 @@
-//! Puts lesions into slices: images, truth and classes for any other program.
+//! Puts lesions into slices, and writes images, ground truth and classes for other programs.
 //!
 //!     cargo run --release --example make_dataset -- --slices S.npy --defects none --seed 0 --out DIR
 //!
-//! `S.npy` is float64 (or float32) `[n, h, w]`. Each slice is stretched to [0, 0.7]; what is above its
-//! minimum is brain. Written are `DIR/images.npy` (float32 `[n, 3, 224, 224]`), `DIR/truth.npy` (float32
-//! `[n, 224, 224]`, a lesion where it is above 0) and `DIR/class.npy` (int64 `[n]`, 0 regular, 1 irregular).
+//! `S.npy` is float64 (or float32) `[n, h, w]`. Each slice is stretched to [0, 0.7]. Pixels above
+//! its minimum are brain. The output is `DIR/images.npy` (float32 `[n, 3, 224, 224]`),
+//! `DIR/truth.npy` (float32 `[n, 224, 224]`, above 0 in a lesion) and `DIR/class.npy` (int64 `[n]`,
+//! 0 regular, 1 irregular).
 //!
-//! `--defects all` is the benchmark as published; of the ten, D1, D2 and D6 change images. Under D6, image
-//! i has NumPy's draws of seed N + i. Each thread reads a slice, paints and writes it, and takes the next.
+//! `--defects all` is the benchmark as published. Of the ten defects, D1, D2 and D6 change images.
+//! Under D6, image i uses NumPy's draws of seed N + i. Each thread reads a slice, paints it, writes
+//! it, and takes the next.
 
 use std::fs;
 use std::path::PathBuf;
@@ -28,19 +30,19 @@ const SIZE: usize = 224;
 /// Bytes of a page of float32.
 const PAGE: usize = 4 * SIZE * SIZE;
 
-/// Puts lesions into slices: images, truth and classes for any other program.
+/// Puts lesions into slices, and writes images, ground truth and classes for other programs.
 #[derive(Parser)]
 struct Options {
     /// The slices, .npy of float64 [n, h, w].
     #[arg(long)]
     slices: PathBuf,
-    /// What is done as in the public code: `none`, `all` or a list such as D1,D2.
+    /// Defects of the public code to repeat: `none`, `all` or a list such as D1,D2.
     #[arg(long, default_value = "none")]
     defects: Defects,
     /// Seed of the lesions.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Where to write the three files; made if need be.
+    /// Folder for the three files; created if necessary.
     #[arg(long)]
     out: PathBuf,
 }
@@ -65,7 +67,7 @@ fn make(options: &Options) -> Result<()> {
     let images = output("images.npy", "<f4", &[n, 3, SIZE, SIZE])?;
     let truth = output("truth.npy", "<f4", &[n, SIZE, SIZE])?;
     let class = output("class.npy", "<i8", &[n])?;
-    // One after the other, so that the files are read and written from front to back.
+    // In order, so that the files are read and written from front to back.
     let numbers = (0..n).par_bridge();
     numbers.try_for_each_init(
         Default::default,
@@ -93,7 +95,7 @@ fn make(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Puts the numbers of a page into `bytes`, in place of what is there.
+/// Writes the numbers of a page into `bytes`, replacing their content.
 fn write_bytes(page: &Array2<f32>, bytes: &mut Vec<u8>) {
     bytes.resize(4 * page.len(), 0);
     let values = page.as_slice().expect("a new array");

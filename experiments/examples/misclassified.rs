@@ -1,9 +1,11 @@
-//! Images that some or all networks get wrong: do explanations find the lesions there, too?
+//! Images that some or all networks misclassify: do explanations find the lesions there too?
 //!
-//! The other studies look at images that every network classifies correctly. Here are the rest. What is explained is
-//! still the true class. That wrong networks explain worse would be no news if their images were just the
-//! harder ones, or the networks the worse ones; so the comparison of interest is within images and within networks: of an image
-//! on which networks disagree, precision less its mean over networks, of a network where it is right and where it is wrong.
+//! The other studies use images that every network classifies correctly. This study uses the
+//! others. The true class is still what is explained. It would be no surprise if explanations of
+//! wrong networks were worse, because their images may be harder, and the networks worse. The
+//! comparison is therefore made within images and within networks: for the images on which networks
+//! disagree, the precision minus the image's mean over networks, compared between the images that a
+//! network classifies correctly and those it does not.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +17,8 @@ use xai_core::metrics::chance_name;
 use xai_core::report::method_title;
 use xai_core::statistics::mean;
 
-/// Precision of explanations by who classifies the image correctly: all networks, some of them, or none.
+/// Precision of explanations by who classifies the image correctly: all networks, some of them, or
+/// none.
 #[experiment(select(max = |v| v.accuracy), snapshot = smoke)]
 struct Misclassified {
     #[axis]
@@ -28,7 +31,8 @@ struct Misclassified {
     seed: u64,
 }
 
-/// The metric's name on images that some networks get wrong, and on those that all do; where all are right it has its own.
+/// The metric's name on images that some networks misclassify, and on those that all misclassify.
+/// Where all networks are right, the metric keeps its own name.
 const BY_SOME: &str = "precision_misclassified_by_some";
 const BY_ALL: &str = "precision_misclassified_by_all";
 
@@ -79,7 +83,7 @@ fn called(scores: Scores, metric: &str) -> Scores {
     scores.into_iter().map(renamed).collect()
 }
 
-/// Mean precision of all networks by who is right, one row a group.
+/// Mean precision over all networks by who is right, one row per group.
 fn groups(results: &Results<Misclassified>) -> Table {
     let scores: Scores = results
         .winners()
@@ -90,8 +94,8 @@ fn groups(results: &Results<Misclassified>) -> Table {
     columns.extend(methods.iter().cloned());
     columns.push("chance".to_owned());
     let mut table = Table::new("groups", "Precision by who is right", columns).caption(
-        "Mean over networks and images. What is explained is always the true class. Groups are different images: a \
-         difference between rows is one of images, too.",
+        "Mean over networks and images. The true class is always what is explained. Groups consist of different images, so a \
+         difference between rows is also a difference between images.",
     );
     for (name, metric) in [
         ("all networks", "precision"),
@@ -120,7 +124,7 @@ fn groups(results: &Results<Misclassified>) -> Table {
     table
 }
 
-/// Of the images on which networks disagree: what a network's explanation loses where the network is wrong.
+/// For the images on which networks disagree: what an explanation loses if its network is wrong.
 fn right_and_wrong(results: &Results<Misclassified>) -> [Option<Part>; 2] {
     let winners: Vec<&Tested> = results.winners().map(|(_, tested)| tested).collect();
     let methods = winners
@@ -128,13 +132,13 @@ fn right_and_wrong(results: &Results<Misclassified>) -> [Option<Part>; 2] {
         .map_or(Vec::new(), |tested| methods(&tested.scores));
     let mut table = Table::new(
         "right_and_wrong",
-        "Where networks disagree: precision where a network is right, less that where it is wrong",
+        "Where networks disagree: precision where a network is right minus where it is wrong",
         ["method"].into_iter().chain(COLUMNS),
     )
     .caption(
-        "Of each precision the image's mean over networks is subtracted, so that hard images do not count as wrong \
-         networks; then one difference a network, so that bad networks do not, either. 95 % interval by a bootstrap of networks, p of \
-         Wilcoxon's signed rank test over networks, corrected by Holm over methods.",
+        "The image's mean over networks is subtracted from each precision, so that hard images do not count as wrong \
+         networks. There is one difference per network, so that worse networks do not count either. 95 % interval by a bootstrap of networks, p of \
+         Wilcoxon's signed-rank test over networks, corrected by Holm over methods.",
     );
     let rows: Vec<_> = methods
         .iter()
@@ -157,7 +161,7 @@ fn right_and_wrong(results: &Results<Misclassified>) -> [Option<Part>; 2] {
     let mut chart = Forest::new(
         "right_less_wrong",
         "What an explanation loses where its network is wrong",
-        "Precision where a network is right, less where it is wrong",
+        "Precision where a network is right minus where it is wrong",
         methods.iter().map(|method| method_title(method)),
     )
     .caption("Images on which networks disagree; see the table right_and_wrong.");
@@ -169,7 +173,8 @@ fn right_and_wrong(results: &Results<Misclassified>) -> [Option<Part>; 2] {
     ]
 }
 
-/// Of each network that is right about some of the disputed images and wrong about others: the difference.
+/// The difference for each network that is right about some of the disputed images and wrong about
+/// others.
 fn differences(winners: &[&Tested], method: &str) -> Vec<f64> {
     let disputed = |tested: &Tested| -> Vec<(u32, f64)> {
         let scores = tested.scores.iter();

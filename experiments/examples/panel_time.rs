@@ -1,6 +1,6 @@
-//! How long explanations take: reads lines of method names separated by commas, explains the images
-//! by a panel of these methods, and answers with one line of JSON, the seconds that this took.
-//! `tests/compare_captum.py` talks to it; so it can alternate with Captum on the same machine.
+//! Times explanations. It reads lines of method names separated by commas, explains the images with
+//! a panel of these methods, and answers with one line of JSON that has the seconds.
+//! `tests/compare_captum.py` uses it to alternate with Captum on the same machine.
 //!
 //!     echo saliency,lrp | cargo run --release --example panel_time -- \
 //!         --weights W.safetensors --input X.npy --target 0
@@ -18,7 +18,7 @@ use xai_core::device::DeviceChoice;
 use xai_core::network::{Network, json};
 use xai_core::{Error, Result};
 
-/// Times explanations of a network, panel by panel as asked on the standard input.
+/// Times explanations of a network, one panel per line of the standard input.
 #[derive(Parser)]
 struct Options {
     /// A JSON list of layers, or a name such as `vgg16` (torchvision's).

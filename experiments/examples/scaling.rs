@@ -1,8 +1,8 @@
-//! How time and memory of the eight-method panel grow with images, network and methods, and those of a sweep with its
-//! cells. Prints the tables of the book's chapter on speed; with a folder, writes their chart there:
-//! `cargo run --release --example scaling -- book/src`.
+//! Measures how time and memory of the eight-method panel grow with images, network and methods,
+//! and those of a sweep with its cells. Prints the tables of the book's chapter on speed. With a
+//! folder, it also writes their chart there: `cargo run --release --example scaling -- book/src`.
 //!
-//! Each row is a process of its own, because memory is the most that a process ever took.
+//! Each row runs in a new process, because memory is the peak of a process.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -20,7 +20,7 @@ use xai_core::sweep::execute::sweep;
 use xai_core::sweep::plan::{Choice, Restriction};
 use xai_core::sweep::planned::SweepOptions;
 
-/// Image size, images, divisor of the width, methods: each varies by itself.
+/// Image size, images, divisor of the width, methods. Each varies separately.
 const ROWS: [[usize; 4]; 12] = [
     [112, 2, 2, 8],
     [160, 2, 2, 8],
@@ -36,7 +36,8 @@ const ROWS: [[usize; 4]; 12] = [
     [224, 2, 2, 4],
 ];
 
-/// From the cheapest to the dearest, so that a row of few methods is not integrated gradients alone.
+/// From the fastest to the slowest, so that a row with few methods is not dominated by integrated
+/// gradients.
 const METHODS: [&str; 8] = [
     "saliency",
     "input_x_gradient",
@@ -48,10 +49,10 @@ const METHODS: [&str; 8] = [
     "integrated_gradients",
 ];
 
-/// What the rows are measured against: the chart shows multiples of this one.
+/// The reference row. The chart shows multiples of it.
 const BASE: [usize; 4] = [224, 2, 2, 8];
 
-/// How many cells a sweep at smoke scale has; the chart shows multiples of four of them.
+/// The number of cells of a sweep at smoke scale. The chart shows multiples of four cells.
 const CELLS: [usize; 4] = [1, 2, 4, 8];
 
 /// A cell trains a whole network and explains the test images.
@@ -111,7 +112,7 @@ fn all(dir: Option<&Path>) -> Result<()> {
     }
 }
 
-/// Seconds and MiB of a row, measured by another process of this program.
+/// Seconds and MiB of a row, measured in a new process of this program.
 fn in_a_process(row: &[usize]) -> Result<[f64; 2]> {
     let program = std::env::current_exe().map_err(Error::invalid)?;
     let arguments = row.iter().map(ToString::to_string);
@@ -125,7 +126,7 @@ fn in_a_process(row: &[usize]) -> Result<[f64; 2]> {
     })
 }
 
-/// `scaling.svg` and `scaling.png`: a panel for what varies.
+/// `scaling.svg` and `scaling.png`, with one panel per quantity that varies.
 fn chart(measured: &[([usize; 4], [f64; 2])], cells: &[[f64; 3]], dir: &Path) -> Result<()> {
     let title = "How the panel of eight methods and a sweep grow";
     let mut curves = Curves::new(
@@ -134,7 +135,7 @@ fn chart(measured: &[([usize; 4], [f64; 2])], cells: &[[f64; 3]], dir: &Path) ->
         "times as much",
         "times the time or memory",
     );
-    // How much work a row has of each kind, were time and memory in proportion to it.
+    // The amount of work of each kind in a row, if time and memory were proportional to it.
     let amounts = |[size, count, divisor, methods]: [usize; 4]| {
         [
             (size * size) as f64,
@@ -208,7 +209,8 @@ fn explain([size, count, divisor, wanted]: [usize; 4]) -> Result<()> {
     print(start)
 }
 
-/// Prints seconds and MiB of a sweep that begins with nothing: it also makes the images and pre-trains a network.
+/// Prints seconds and MiB of a sweep without earlier results. It also makes the images and
+/// pre-trains a network.
 fn run(cells: usize) -> Result<()> {
     let out = tempfile::tempdir().map_err(Error::invalid)?;
     let seeds = Choice {

@@ -1,10 +1,10 @@
-//! Scores heat maps that any program made against the truth.
+//! Scores heat maps made by any program against the ground truth.
 //!
 //!     cargo run --release --example score_maps -- --maps saliency.npy --truth truth.npy \
 //!         --metrics precision,auroc --out scores.parquet
 //!
-//! `explain_image` writes such maps, `make_dataset` such a truth. The metrics are in the documentation of
-//! `xai_core::metrics` and in the book.
+//! `explain_image` writes such maps, and `make_dataset` writes such a ground truth. The metrics are
+//! described in the documentation of `xai_core::metrics` and in the book.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,17 +17,18 @@ use xai_core::metrics::{self, Channels, Combine, Metric, Score, Scores, Sign, ch
 use xai_core::sweep::keep::write_scores;
 use xai_core::{Error, Result};
 
-/// Scores heat maps against the truth: one row an image and metric, as Parquet.
+/// Scores heat maps against the ground truth: one row per image and metric, as Parquet.
 ///
-/// A channel axis is combined into one heat map first. Of the truth, what is above 0 counts. A metric that is
-/// undefined for an image (no pixel of truth) gives no row; the number of such images is printed.
+/// A channel axis is first combined into one heat map. Values of the ground truth above 0 count. If
+/// a metric is undefined for an image (empty ground truth), there is no row; the number of such
+/// images is printed.
 #[derive(Parser)]
 #[command(after_help = format!("Metrics: {}", metrics::NAMES.join(", ")))]
 struct Options {
     /// Maps, .npy of numbers [n, h, w] or [n, c, h, w]; larger is more relevant.
     #[arg(long)]
     maps: PathBuf,
-    /// The truth, .npy of numbers or booleans [n, h, w].
+    /// The ground truth, .npy of numbers or booleans [n, h, w].
     #[arg(long)]
     truth: PathBuf,
     /// Names of metrics, separated by commas, or `all`.
@@ -36,19 +37,20 @@ struct Options {
     /// The Parquet file to write: columns image, class, method, metric, value.
     #[arg(long)]
     out: PathBuf,
-    /// The method to name in the rows [default: the name of the maps' file].
+    /// Name of the method in the rows [default: the name of the maps' file].
     #[arg(long)]
     method: Option<String>,
-    /// The classes to name in the rows, .npy of integers [n] [default: all 0].
+    /// Classes in the rows, .npy of integers [n] [default: all 0].
     #[arg(long)]
     class: Option<PathBuf>,
-    /// Rows with the chance level of each metric for each truth as well, as `<metric>_chance`.
+    /// Also write rows with the chance level of each metric for each ground truth, as
+    /// `<metric>_chance`.
     #[arg(long)]
     chance: bool,
-    /// What a negative value counts as.
+    /// How negative values count.
     #[arg(long, value_enum, default_value = "absolute")]
     sign: Sign,
-    /// How channels become one map; `luma` is the paper's weighted sum of 3.
+    /// How channels are combined into one map; `luma` is the paper's weighted sum of 3.
     #[arg(long, value_enum, default_value = "luma")]
     channels: Channels,
 }

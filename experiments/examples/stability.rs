@@ -1,8 +1,11 @@
-//! Explanations along training: does precision rise with accuracy while a network learns, and how steadily?
+//! Explanations along training: does precision rise with accuracy while a network learns, and how
+//! steadily?
 //!
-//! The paper finds that explanations after MRI pre-training vary less over accuracies. Here every epoch of a training
-//! is a cell. (The training is computed once, as a stage that its epochs share.) All networks are explained on
-//! the same images, right or wrong: of the images that all of them classify correctly, those of the first epochs would leave none.
+//! The paper finds that explanations after MRI pre-training vary less over accuracies. Here, each
+//! epoch of a training is a cell. (The training is computed once, as a stage that its epochs
+//! share.) All networks are explained on the same images, whether they classify them correctly or
+//! not. If only the images that all of them classify correctly were used, the networks of the first
+//! epochs would leave none.
 
 use experiments::means::{methods, precision};
 use experiments::paired::mean_interval;
@@ -34,7 +37,7 @@ impl Run for Stability {
         let mut epochs =
             lab.fine_tune_epochs(start, self.depth, optimizer(lab, rate), self.seed)?;
         let history = epochs.iter().map(|after| after.epoch).collect();
-        // A training that stopped early stays as it is.
+        // After an early stop, the network does not change any more.
         epochs.truncate(self.epoch);
         let last = epochs
             .pop()
@@ -63,7 +66,8 @@ impl Run for Stability {
 }
 
 impl Stability {
-    /// A learning rate by which accuracy rises over several epochs; at the paper's scale its own.
+    /// A learning rate at which accuracy rises over several epochs. At the paper's scale, the
+    /// published one.
     fn rate(&self, scale: Scale) -> f64 {
         let published = match self.corpus {
             Corpus::Mri => 0.01,
@@ -86,7 +90,8 @@ impl Training<'_> {
         self.epochs.iter().filter_map(point).collect()
     }
 
-    /// The slope of precision over accuracy, and how far the points stray from that line (the root of their mean square).
+    /// The slope of precision over accuracy, and the root mean square distance of the points from
+    /// that line.
     fn line(&self, method: &str) -> Option<[f64; 2]> {
         let points = self.points(method);
         let middle = |of: usize| mean(&points.iter().map(|point| point[of]).collect::<Vec<_>>());
@@ -132,7 +137,7 @@ fn curves(trainings: &[Training], methods: &[String]) -> Curves {
         "Accuracy on the test images",
         "Mean precision",
     )
-    .caption("One line a training, one mark an epoch, all on the same images.");
+    .caption("One line per training, one mark per epoch, all on the same images.");
     for method in methods {
         let curve = |training: &Training| Curve {
             series: training.corpus.name().to_owned(),
@@ -151,8 +156,8 @@ fn steadiness(trainings: &[Training], methods: &[String]) -> Table {
         ["method", "corpus", "trainings", "slope", "slope_low", "slope_high", "strays", "strays_low", "strays_high"],
     )
     .caption(
-        "Of each training, the line of precision over accuracy: its slope (what precision gains from an accuracy of 0 to \
-         1), and how far epochs stray from it (root mean square). Means over trainings, with 95 % intervals by a bootstrap of \
+        "For each training, the line of precision over accuracy: its slope (the gain in precision from an accuracy of 0 to \
+         1), and the root mean square distance of epochs from it. Means over trainings, with 95 % intervals by a bootstrap of \
          trainings, if there are five.",
     );
     let mut corpora: Vec<Corpus> = Vec::new();

@@ -1,9 +1,10 @@
-//! How long a training step takes: reads lines that name a degree of fine-tuning (conv1, conv2, conv3, conv4,
-//! all), makes one step of descent with momentum of a VGG-16, and answers with one line of JSON, the seconds that this took.
-//! `tests/compare_training.py` talks to it; so it can alternate with PyTorch on the same machine.
+//! Times training steps. It reads lines that name a degree of fine-tuning (conv1, conv2, conv3,
+//! conv4, all), makes one step of gradient descent with momentum of a VGG-16, and answers with one
+//! line of JSON that has the seconds. `tests/compare_training.py` uses it to alternate with PyTorch
+//! on the same machine.
 //!
-//! A step begins where the degree's first trained layer begins: what the frozen layers before it make of the
-//! images is computed once a training, as `training::fit` does.
+//! A step begins at the first trained layer. The outputs of the frozen layers before it are
+//! computed once per training, as in `training::fit`.
 //!
 //!     echo all | cargo run --release --example training_time -- --size 112 --batch 8 --divisor 1
 
@@ -27,13 +28,13 @@ struct Options {
     /// Rows and columns of the images.
     #[arg(long, default_value_t = 112)]
     size: usize,
-    /// Images a step.
+    /// Images per step.
     #[arg(long, default_value_t = 8)]
     batch: usize,
     /// Channels and features are divided by this.
     #[arg(long, default_value_t = 1)]
     divisor: usize,
-    /// Rows and columns that the average pooling leaves.
+    /// Rows and columns after the average pooling.
     #[arg(long, default_value_t = 7)]
     pooled: usize,
 }

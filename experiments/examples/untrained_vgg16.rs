@@ -1,10 +1,12 @@
-//! How near the synthetic data come to the paper's, where its network has not been trained yet: the size of the
-//! truth, the brain's share of the image, and the precision of the eight methods on an untrained VGG-16.
+//! Measures how close the synthetic data come to the paper's before training: the size of the
+//! ground truth, the brain's share of the image, and the precision of the eight methods on an
+//! untrained VGG-16.
 //!
 //!     cargo run --release --example untrained_vgg16 -- --images 16
 //!
-//! The network has full width and takes 224 x 224 pixels: give it some seconds an image. How a method does depends on the
-//! network that happens to be drawn: `--networks 5` shows the medians of as many.
+//! The network has full width and takes 224 x 224 pixels, so each image needs some seconds. The
+//! result of a method depends on the random network: `--networks 5` shows the medians of five
+//! networks.
 
 use std::process::ExitCode;
 
@@ -18,22 +20,22 @@ use xai_core::lesions::prelude::*;
 use xai_core::network::VggConfig;
 use xai_core::statistics::{BoxSummary, mean};
 
-/// Truth, brain and untrained precision at 224 x 224.
+/// Ground truth, brain and untrained precision at 224 x 224.
 #[derive(Parser)]
 struct Options {
     /// Subjects whose images are explained, one image each.
     #[arg(long, default_value_t = 16)]
     images: u64,
-    /// Images on which truth and brain are measured; they take no time.
+    /// Images on which ground truth and brain are measured; this is fast.
     #[arg(long, default_value_t = 600)]
     measured: u64,
     /// `flex` (CPU), `cuda`, `cuda:1`, or `cuda-f32` (a GPU that multiplies in 32 bits).
     #[arg(long, default_value = "flex")]
     device: DeviceChoice,
-    /// Networks that are drawn.
+    /// Number of random networks.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     networks: u64,
-    /// Seed of the first network; the others have the next ones.
+    /// Seed of the first network; the others use the following seeds.
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -106,7 +108,8 @@ fn compare(options: &Options) -> Result<()> {
 
 fn panel() -> Panel<Network> {
     Panel::new()
-        // Without biases the gradient is the same all the way from black to the image, whatever the steps.
+        // Without biases, the gradient is the same along the whole path from black to the image,
+        // whatever the number of steps.
         .with(IntegratedGradients { steps: 2 })
         .with(GradientShap::default())
         .with(DeepLift)

@@ -1,4 +1,4 @@
-//! The defects of the public code as levels of a factor, and scores under them.
+//! The defects of the public code as levels of a factor, and scores with them.
 
 use ndarray::Axis;
 use xai_core::lesions::PrecisionAsPublished;
@@ -8,7 +8,7 @@ use xai_core::metrics::chance_name;
 
 use crate::explain_and_score;
 
-/// The defect that is repeated.
+/// The defect that is switched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Level)]
 #[allow(missing_docs)] // told at `Defect`
 pub enum Repeated {
@@ -38,12 +38,12 @@ impl Repeated {
         }
     }
 
-    /// Whether it changes the filters' scores and nothing else.
+    /// Whether it changes only the scores of filters.
     pub fn of_filters(self) -> bool {
         matches!(self, Self::D4 | Self::D5 | Self::D9)
     }
 
-    /// A few words, for tables and figures.
+    /// A short title for tables and figures.
     pub fn title(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -62,15 +62,15 @@ impl Repeated {
     }
 }
 
-/// The precision of the eight methods on these images, as the defects would have it.
+/// The precision of the eight methods on these images, with the defects applied.
 ///
 /// # Errors
-/// Maps that cannot be scored.
+/// If maps cannot be scored.
 pub fn score_methods(model: &Network, images: Images, defects: Defects) -> Result<Scores> {
     if !defects.has(Defect::D10) {
         return explain_and_score(model, images, Precision);
     }
-    // Under the name of the scores that they are compared with.
+    // Stored under the name of the scores with which they are compared.
     let mut scores = explain_and_score(model, images, PrecisionAsPublished)?;
     for score in &mut scores {
         score.metric = match score.metric == PrecisionAsPublished.name() {
@@ -81,10 +81,11 @@ pub fn score_methods(model: &Network, images: Images, defects: Defects) -> Resul
     Ok(scores)
 }
 
-/// The precision of the filters, with the defects that concern them. Maps are scored as they are, sign included.
+/// The precision of the filters, with the defects that affect them. Maps are scored directly, with
+/// their sign.
 ///
 /// # Errors
-/// Images without truth.
+/// If the images have no ground truth.
 pub fn score_filters(images: &Images, defects: Defects) -> Result<Scores> {
     let metric: &dyn Metric = match defects.has(Defect::D10) {
         true => &PrecisionAsPublished,

@@ -1,8 +1,10 @@
-//! Experiments live in `examples/`, one file a figure or study: `cargo run --release --example fig4_best`.
+//! Experiments are in `examples/`, one file per figure or study:
+//! `cargo run --release --example fig4_best`.
 //!
-//! This is what several studies of the paper share: how networks are trained, what explains them, and the means that
-//! their analyses compare. One that trains a network as another one does shares its training, too. Programs that exchange
-//! arrays with others share [`npy`], those that draw data [`pictures`].
+//! This crate holds what several studies of the paper share: how networks are trained, which
+//! methods explain them, and the means that their analyses compare. If two studies need the same
+//! network, it is trained once. Programs that exchange arrays with others share [`npy`]. Programs
+//! that draw the data share [`pictures`].
 
 pub mod defects;
 pub mod means;
@@ -17,7 +19,7 @@ use xai_core::lesions::Settings;
 use xai_core::lesions::prelude::*;
 use xai_core::metrics::Metrics;
 
-/// How a program beside the experiments ends: what went wrong is one line.
+/// Ends a program that is not an experiment. An error is printed as one line.
 pub fn exit_code(done: Result<()>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -28,8 +30,8 @@ pub fn exit_code(done: Result<()>) -> ExitCode {
     }
 }
 
-/// Fine-tunes the network that was pre-trained on `corpus`: by the paper's optimizer at its scale, and below it by
-/// Adam, which gets somewhere in few epochs.
+/// Fine-tunes the network that was pre-trained on `corpus`. At the paper's scale it uses the
+/// paper's optimizer. Below it, it uses Adam, which makes progress in few epochs.
 pub fn fine_tune(
     lab: &Lab,
     corpus: Corpus,
@@ -41,11 +43,12 @@ pub fn fine_tune(
     lab.fine_tune(start, depth, optimizer(lab, rate), seed)
 }
 
-/// The optimizer of a scale; `rate` is meant for the scale's own network.
+/// The optimizer of a scale. `rate` is for the scale's own network.
 ///
-/// With `--weights` the network is the full VGG-16 at every scale. Adam changes each weight by as much however many feed
-/// a unit, so that its rate has to fall as their number grows (Yang et al. 2021, "Tensor Programs V"). It grows most in the
-/// first fully connected layer, whose units all die at a rate for a narrow network.
+/// With `--weights`, the network is the full VGG-16 at every scale. Adam changes each weight by the
+/// same amount, however many inputs a unit has. Its rate must therefore fall as the number of
+/// inputs grows (Yang et al. 2021, "Tensor Programs V"). This number grows most in the first fully
+/// connected layer, whose units all die at a rate for a narrow network.
 pub fn optimizer(lab: &Lab, rate: f64) -> Optimizer {
     let features = |settings: &Settings| {
         let network = &settings.network;
@@ -57,7 +60,7 @@ pub fn optimizer(lab: &Lab, rate: f64) -> Optimizer {
     lab.scale().pick(adam, adam, paper)
 }
 
-/// Learning rates to choose the best from; at the paper's scale those that it found.
+/// Learning rates to select from. At the paper's scale, the published ones.
 pub fn best_rates(scale: Scale, corpus: Corpus, depth: Depth) -> Vec<f64> {
     let published = match corpus {
         Corpus::Mri => [0.038, 0.03, 0.015, 0.03, 0.01],
@@ -67,8 +70,8 @@ pub fn best_rates(scale: Scale, corpus: Corpus, depth: Depth) -> Vec<f64> {
     scale.pick(vec![0.002], vec![0.001, 0.003], paper)
 }
 
-/// Learning rates from which one can be chosen that gives a wanted accuracy; at the paper's scale those that it
-/// found for 0.89.
+/// Learning rates among which one gives the wanted accuracy. At the paper's scale, the published
+/// ones for 0.89.
 pub fn matching_rates(scale: Scale, corpus: Corpus, depth: Depth) -> Vec<f64> {
     let published = match corpus {
         Corpus::Mri => [0.038, 0.01, 0.005, 0.005, 0.005],
@@ -79,8 +82,8 @@ pub fn matching_rates(scale: Scale, corpus: Corpus, depth: Depth) -> Vec<f64> {
     scale.pick(vec![0.000_5, 0.002], desk, paper)
 }
 
-/// Whether the networks of a scale learn the lesions at this depth from every corpus. The narrow ones below the paper's
-/// scale do only where four blocks are trained or all.
+/// Whether the networks of a scale learn the lesions at this depth with every corpus. Below the
+/// paper's scale, the narrow networks do so only if at least four blocks are trained.
 pub fn learns(scale: Scale, depth: Depth) -> bool {
     scale == Scale::Paper || matches!(depth, Depth::Conv4 | Depth::All)
 }
@@ -90,7 +93,7 @@ pub fn explain(model: &Network, images: Images) -> Result<Scores> {
     explain_and_score(model, images, Precision)
 }
 
-/// The same, scored by another metric.
+/// As [`explain`], with another metric.
 pub fn explain_and_score(model: &Network, images: Images, metric: impl Metrics) -> Result<Scores> {
     explain!(
         model = *model,
@@ -109,7 +112,8 @@ pub fn explain_and_score(model: &Network, images: Images, metric: impl Metrics) 
     )
 }
 
-/// What knows no trained network, on the images that every compared network classifies correctly.
+/// References without a trained network, on the images that every compared network classifies
+/// correctly.
 pub fn references(lab: &Lab) -> Result<Vec<Reference>> {
     let images = lab.test().classified_correctly_by_all()?;
     let sobel = explain!(input = images, methods = [Sobel], score = Precision)?;

@@ -1,9 +1,9 @@
-//! Mean scores: what a network comes to under one method.
+//! Mean scores of a network with one method.
 
 use xai_core::metrics::{Metric, Precision, Score};
 use xai_core::statistics::mean;
 
-/// The methods whose precision is among the scores, in the order in which they first appear.
+/// The methods with precision scores, in order of first appearance.
 pub fn methods(scores: &[Score]) -> Vec<String> {
     let mut methods: Vec<String> = Vec::new();
     for score in scores
@@ -17,7 +17,7 @@ pub fn methods(scores: &[Score]) -> Vec<String> {
     methods
 }
 
-/// The mean of a metric over the images, under a method; `None` if there is no such score.
+/// The mean of a metric over the images for one method. `None` if there is no such score.
 pub fn mean_of(scores: &[Score], method: &str, metric: &str) -> Option<f64> {
     let wanted = |score: &&Score| score.method == method && score.metric == metric;
     let values: Vec<f64> = scores
@@ -28,7 +28,7 @@ pub fn mean_of(scores: &[Score], method: &str, metric: &str) -> Option<f64> {
     mean(&values)
 }
 
-/// The mean precision under a method.
+/// The mean precision for one method.
 pub fn precision(scores: &[Score], method: &str) -> Option<f64> {
     mean_of(scores, method, Precision.name())
 }

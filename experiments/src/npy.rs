@@ -1,4 +1,4 @@
-//! NumPy's `.npy` files: whole arrays, and arrays too large for memory, row by row.
+//! NumPy's `.npy` files: whole arrays, and arrays too large for memory that are read in pages.
 
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
@@ -81,7 +81,7 @@ where
     written.map_err(|problem| Error::file(path, problem))
 }
 
-/// A file of pages: float64 (or float32) `[n, h, w]`, of which any thread reads any page.
+/// A file of pages: float64 (or float32) `[n, h, w]`. Any thread can read any page.
 pub struct Pages {
     path: PathBuf,
     file: File,
@@ -89,7 +89,7 @@ pub struct Pages {
     pub shape: [usize; 3],
     /// Where the first page begins.
     start: u64,
-    /// Bytes of a number.
+    /// Bytes per number.
     width: usize,
 }
 
@@ -135,10 +135,10 @@ impl Pages {
         })
     }
 
-    /// Page `number`. `bytes` is for use again.
+    /// Reads page `number`. `bytes` is a buffer that can be reused.
     ///
     /// # Errors
-    /// If the file ends before.
+    /// If the file ends too early.
     pub fn read(&self, number: usize, bytes: &mut Vec<u8>) -> Result<Array2<f64>> {
         let [n, h, w] = self.shape;
         bytes.resize(h * w * self.width, 0);
@@ -159,7 +159,8 @@ impl Pages {
     }
 }
 
-/// An array that any thread writes any part of, in a file under another name that is renamed when it is whole.
+/// An array in a file. Any thread can write any part. The file has a temporary name and is renamed
+/// when it is complete.
 pub struct Output {
     path: PathBuf,
     partial: PathBuf,
@@ -207,10 +208,10 @@ impl Output {
             .map_err(|problem| Error::file(&self.partial, problem))
     }
 
-    /// Gives the file its name.
+    /// Renames the file to its final name.
     ///
     /// # Errors
-    /// If that cannot be done.
+    /// If it cannot be renamed.
     pub fn finish(self) -> Result<PathBuf> {
         fs::rename(&self.partial, &self.path)
             .map_err(|problem| Error::file(&self.path, problem))?;
@@ -220,7 +221,7 @@ impl Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        // Gone already if all went well.
+        // The file is already renamed if everything went well.
         let _ = fs::remove_file(&self.partial);
     }
 }

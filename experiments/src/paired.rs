@@ -1,4 +1,4 @@
-//! Paired comparisons, one difference a network.
+//! Paired comparisons with one difference per network.
 
 use xai_core::lesions::prelude::*;
 use xai_core::statistics::{Interval, Test, bootstrap_clusters, holm, mean, wilcoxon};
@@ -6,18 +6,18 @@ use xai_core::statistics::{Interval, Test, bootstrap_clusters, holm, mean, wilco
 /// The columns that [`Paired::entries`] fills.
 pub const COLUMNS: [&str; 6] = ["networks", "difference", "low", "high", "p_value", "p_holm"];
 
-/// What the differences of networks come to.
+/// The summary of the differences between networks.
 #[derive(Clone, Copy, Debug)]
 pub struct Paired {
-    /// How many networks.
+    /// The number of networks.
     pub networks: usize,
     /// Their mean difference.
     pub difference: Option<f64>,
-    /// Its 95 % interval, by a bootstrap of networks; of fewer than five there is none.
+    /// Its 95 % interval, by a bootstrap of networks. `None` for fewer than five.
     pub interval: Option<Interval>,
-    /// Of Wilcoxon's signed rank test.
+    /// The p value of Wilcoxon's signed-rank test.
     pub p_value: Option<f64>,
-    /// The same, corrected by Holm's method for the number of comparisons.
+    /// The p value corrected by Holm's method for the number of comparisons.
     pub corrected: Option<f64>,
 }
 
@@ -37,8 +37,8 @@ impl Paired {
     }
 }
 
-/// All comparisons of a study; each is a list of differences, one a network. Those that are all zero, or of no network,
-/// are no tests, and do not count among those that are corrected for.
+/// All comparisons of a study. Each is a list of differences, one per network. If all are zero or
+/// there is no network, there is no test, and the comparison does not count in the correction.
 pub fn paired(comparisons: &[Vec<f64>]) -> Vec<Paired> {
     let tests: Vec<Option<Test>> = comparisons.iter().map(|one| wilcoxon(one)).collect();
     let p_values: Vec<f64> = tests.iter().flatten().map(|test| test.p_value).collect();
@@ -54,7 +54,7 @@ pub fn paired(comparisons: &[Vec<f64>]) -> Vec<Paired> {
     compared.map(one).collect()
 }
 
-/// The 95 % interval of the mean of independent values, by a bootstrap of them; `None` of fewer than five.
+/// The 95 % interval of the mean of independent values, by a bootstrap. `None` for fewer than five.
 pub fn mean_interval(values: &[f64]) -> Option<Interval> {
     let intervals = bootstrap_clusters(values.len(), 0.95, 0, |drawn| {
         let values: Vec<f64> = drawn.iter().map(|&at| values[at]).collect();

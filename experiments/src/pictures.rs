@@ -1,4 +1,4 @@
-//! What the programs share that draw pictures of the data.
+//! What the programs that draw the data share.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

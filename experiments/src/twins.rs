@@ -1,4 +1,4 @@
-//! The analysis of the audit: networks with a defect beside their twins without.
+//! The analysis of the audit: networks with a defect beside their twins without it.
 
 use xai_core::lesions::prelude::*;
 use xai_core::report::method_title;
@@ -22,17 +22,17 @@ const FILTERS: [&str; 3] = ["sobel", "laplace", "intensity"];
 
 /// One network.
 pub struct Twin<'a> {
-    /// What it was pre-trained on.
+    /// Its pre-training corpus.
     pub corpus: Corpus,
-    /// What its training, images and scores repeat of the public code.
+    /// The defect in its training, images and scores.
     pub defect: Repeated,
     /// The seed of its training.
     pub seed: u64,
-    /// What it did on its test images.
+    /// Its results on its test images.
     pub tested: &'a Tested,
 }
 
-/// The networks of a run, by what they have in common but the defect.
+/// The networks of a run, grouped by everything except the defect.
 pub struct Twins<'a> {
     corpora: Vec<Corpus>,
     seeds: Vec<u64>,
@@ -40,7 +40,7 @@ pub struct Twins<'a> {
 }
 
 impl<'a> Twins<'a> {
-    /// Sorts them by what there is.
+    /// Groups the networks.
     pub fn of(all: Vec<Twin<'a>>) -> Self {
         let (mut corpora, mut seeds) = (Vec::new(), Vec::new());
         for one in &all {
@@ -70,7 +70,8 @@ impl<'a> Twins<'a> {
         self.all.iter().find(wanted).map(|one| one.tested)
     }
 
-    /// The mean precision of one network. What a defect does not change is what it is without.
+    /// The mean precision of one network. If the defect does not change it, the value without the
+    /// defect.
     fn precision_of(
         &self,
         defect: Repeated,
@@ -83,7 +84,7 @@ impl<'a> Twins<'a> {
         precision(&self.tested(defect, corpus, seed)?.scores, method)
     }
 
-    /// A number of each network without and with the defect, where both are there.
+    /// A number for each network without and with the defect, if both exist.
     fn pairs(
         &self,
         number: impl Fn(Corpus, u64, Repeated) -> Option<f64>,
@@ -109,9 +110,9 @@ impl<'a> Twins<'a> {
             .into_iter()
             .chain(COLUMNS);
         let mut table = Table::new("precision_by_defect", "Precision with and without each defect", columns).caption(
-            "One difference a pair of networks of the same corpus and seed, one trained and scored under the defect; 95 % interval by \
-             a bootstrap of these pairs, p of Wilcoxon's signed rank test, corrected by Holm over the whole table. Empty where \
-             a defect takes the baseline away.",
+            "One difference per pair of networks of the same corpus and seed, one trained and scored with the defect; 95 % interval by \
+             a bootstrap of these pairs, p of Wilcoxon's signed-rank test, corrected by Holm over the whole table. Empty if \
+             the defect removes the reference.",
         );
         let methods = || METHODS.into_iter().chain(FILTERS);
         let rows: Vec<(&str, Repeated)> = methods()
@@ -132,7 +133,7 @@ impl<'a> Twins<'a> {
         let mut chart = Forest::new(
             "audit",
             "What each defect does to precision",
-            "Precision with the defect, less without",
+            "Precision with the defect minus precision without it",
             defects.iter().map(|defect| defect.title()),
         )
         .caption("Means over pairs of networks with and without the defect; 95 % intervals by a bootstrap of pairs.");
@@ -164,11 +165,11 @@ impl<'a> Twins<'a> {
         [Part::Table(table), Part::Forest(chart)]
     }
 
-    /// What becomes of the paper's conclusions under each defect.
+    /// How the paper's conclusions change under each defect.
     pub fn conclusions(&self) -> Table {
         let mut table = Table::new(
             "conclusions",
-            "What becomes of the conclusions",
+            "How the conclusions change",
             [
                 "defect", "networks", "accuracy", "low", "high", "order_of_methods", "best_method", "beat_filters",
                 "corpus_effect", "corpus_low", "corpus_high",
@@ -176,14 +177,14 @@ impl<'a> Twins<'a> {
         )
         .caption(
             "Accuracy: mean change on the test images, 95 % interval by a bootstrap of pairs of networks. Order of methods: \
-             Spearman's correlation of the eight methods' mean precision with those without a defect; of `none`, the mean correlation \
-             between two networks without a defect, which is what to expect by chance. Beat filters: methods of the eight \
-             above the best of the filters that the defect leaves. Corpus effect: mean precision over methods of the second corpus \
-             less the first, 95 % interval by a bootstrap of seeds, if there are five.",
+             Spearman's correlation of the eight methods' mean precision with those without a defect; for `none`, the mean correlation \
+             between two networks without a defect, which is expected by chance. Beat filters: the number of the eight methods \
+             above the best filter that the defect leaves. Corpus effect: mean precision over methods of the second corpus \
+             minus the first, 95 % interval by a bootstrap of seeds, if there are five.",
         );
         for defect in [Repeated::None].into_iter().chain(self.defects()) {
             let accuracy = |corpus, seed, defect| Some(self.tested(defect, corpus, seed)?.accuracy);
-            // For the filters' defects accuracy is what it was.
+            // Defects of filters do not change the accuracy.
             let changes = self.pairs(accuracy, defect);
             let changes: Vec<f64> = changes
                 .iter()
@@ -248,7 +249,7 @@ impl<'a> Twins<'a> {
             .count()
     }
 
-    /// By seed: the second corpus less the first, mean over methods.
+    /// For each seed: the second corpus minus the first, mean over methods.
     fn corpus_effect(&self, defect: Repeated) -> Vec<f64> {
         let [first, second] = match &self.corpora[..] {
             [first, second, ..] => [*first, *second],
@@ -266,7 +267,8 @@ impl<'a> Twins<'a> {
             .collect()
     }
 
-    /// How alike the orders of methods of two networks of a corpus are where nothing differs but the seed.
+    /// The agreement of the order of methods between two networks of a corpus that differ only in
+    /// the seed.
     fn agreement_by_chance(&self) -> Option<f64> {
         let order = |corpus, seed| -> Vec<Option<f64>> {
             let methods = METHODS.iter();
