@@ -1,10 +1,11 @@
-//! Explanations that know no network: what an edge filter or the brightness alone would score.
+//! Filters that serve as explanations without a network: edges and brightness.
 //!
-//! Each takes a grey image `[h, w]` and gives a heat map of the same size, non-negative unless it says so.
+//! Each takes a grey image `[h, w]` and returns a heat map of the same size. It is non-negative
+//! unless stated otherwise.
 
 use ndarray::{Array2, ArrayView2};
 
-/// What makes a heat map of an image `[h, w]`.
+/// A function that makes a heat map of an image `[h, w]`.
 pub type Filter = fn(ArrayView2<f32>) -> Array2<f32>;
 
 /// Magnitude of the Sobel gradient, sqrt(gx^2 + gy^2), with the kernels [-1, 0, 1] and [1, 2, 1] of
@@ -44,8 +45,8 @@ pub fn intensity(image: ArrayView2<f32>) -> Array2<f32> {
     image.mapv(f32::abs)
 }
 
-/// The pixel at an offset of at most one. There, SciPy's "reflect" (d c b a | a b c d) repeats the
-/// border pixel, which is to clamp the index.
+/// The pixel at an offset of at most one. SciPy's "reflect" (d c b a | a b c d) then repeats the
+/// border pixel, which equals clamping the index.
 fn neighbour(image: &ArrayView2<f32>, (y, x): (usize, usize), (dy, dx): (isize, isize)) -> f32 {
     let clamp = |i: usize, d: isize, n: usize| i.saturating_add_signed(d).min(n - 1);
     image[[clamp(y, dy, image.nrows()), clamp(x, dx, image.ncols())]]

@@ -1,4 +1,4 @@
-//! Gaussian blur, as `scipy.ndimage.gaussian_filter` with its defaults (reflect, truncate 4).
+//! Gaussian blur, as in `scipy.ndimage.gaussian_filter` with its defaults (reflect, truncate 4).
 
 use ndarray::{Array2, ArrayView2};
 
@@ -15,14 +15,14 @@ pub fn gaussian_weights(sigma: f64) -> Vec<f64> {
     weights
 }
 
-/// Blurs with standard deviation `sigma` (pixels, > 0). Beyond its border the image is mirrored
-/// with the border pixel doubled (`reflect`).
+/// Blurs with standard deviation `sigma` (pixels, > 0). Beyond its border, the image is mirrored
+/// with the border pixel repeated (`reflect`).
 pub fn gaussian(image: ArrayView2<f64>, sigma: f64) -> Array2<f64> {
     let (rows, columns) = image.dim();
     let weights = gaussian_weights(sigma);
     let radius = weights.len() - 1;
-    // Down the columns first, then along the rows, and from the far taps inwards: SciPy's order,
-    // so that sums round alike. Both loops run over whole rows, which the compiler vectorises.
+    // First down the columns, then along the rows, and from the outer taps inwards. This is SciPy's
+    // order, so sums round alike. Both loops run over whole rows, which the compiler vectorises.
     let image = image.as_standard_layout();
     let pixels = image.as_slice().expect("standard layout");
     let row = |i: isize| &pixels[reflect(i, rows) * columns..][..columns];
@@ -50,10 +50,10 @@ pub fn gaussian(image: ArrayView2<f64>, sigma: f64) -> Array2<f64> {
 }
 
 vectorised! {
-    /// The weighted sums of what stands beside each other in `rows`, of which the one in the middle has the first
-    /// weight.
+    /// The weighted sums across `rows`. The middle row has the first weight, and rows at equal
+    /// distance share one.
     fn weigh(weights: &[f64], rows: &[&[f64]], sums: &mut [f64]) {
-        // So many sums at a time, in registers.
+        // The number of sums computed at a time, in registers.
         const TOGETHER: usize = 16;
         let (blocks, rest) = sums.as_chunks_mut::<TOGETHER>();
         let start = TOGETHER * blocks.len();
@@ -66,7 +66,7 @@ vectorised! {
     }
 }
 
-/// The sums of the places `start..start + N`.
+/// The sums at `start..start + N`.
 #[inline(always)]
 fn weigh_block<const N: usize>(weights: &[f64], rows: &[&[f64]], start: usize) -> [f64; N] {
     let radius = weights.len() - 1;
@@ -85,7 +85,7 @@ fn weigh_block<const N: usize>(weights: &[f64], rows: &[&[f64]], start: usize) -
     sums
 }
 
-/// The index within `0..n` that `d c b a | a b c d | d c b a` shows at `i`.
+/// The index within `0..n` at position `i` of `d c b a | a b c d | d c b a`.
 fn reflect(i: isize, n: usize) -> usize {
     let i = i.rem_euclid(2 * n as isize) as usize;
     if i < n { i } else { 2 * n - 1 - i }

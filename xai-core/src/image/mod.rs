@@ -1,4 +1,4 @@
-//! Operations on grey images that do exactly what SciPy and scikit-image do.
+//! Operations on grey images with exactly the results of SciPy and scikit-image.
 
 pub mod filters;
 mod gaussian;

@@ -1,4 +1,4 @@
-//! Bilinear resizing, as `skimage.transform.resize(order=1)` with anti-aliasing where it shrinks.
+//! Bilinear resizing, as in `skimage.transform.resize(order=1)` with anti-aliasing if it shrinks.
 
 use std::ops::Range;
 
@@ -7,25 +7,25 @@ use ndarray::{Array2, ArrayView2};
 use crate::device::vectorised;
 use crate::image::gaussian_weights;
 
-/// Resizes `image` to `[rows, columns]`; for many images of one shape, make a [`Resizer`] once.
+/// Resizes `image` to `[rows, columns]`. For many images of one shape, create a [`Resizer`] once.
 pub fn resize(image: ArrayView2<f64>, shape: [usize; 2]) -> Array2<f64> {
     Resizer::new([image.nrows(), image.ncols()], shape).resize(image)
 }
 
 /// Resizes images of one shape to another shape.
 ///
-/// Each axis that shrinks by a factor f > 1 is blurred beforehand with a Gaussian of standard
-/// deviation (f - 1) / 2. Blur and interpolation are both linear and act on each axis alone, so
-/// that a pixel of the result is one weighted sum a axis; only these sums are computed.
+/// Each axis that shrinks by a factor f > 1 is first blurred with a Gaussian of standard deviation
+/// (f - 1) / 2. Blur and interpolation are linear and act on each axis separately. A pixel of the
+/// result is therefore one weighted sum per axis, and only these sums are computed.
 pub struct Resizer {
-    /// Of the image before.
+    /// Of the input image.
     columns: usize,
     vertical: Sums,
     horizontal: Sums,
 }
 
 impl Resizer {
-    /// From `[rows, columns]` to `[rows, columns]`, neither with a 0.
+    /// From `[rows, columns]` to `[rows, columns]`. All must be above 0.
     pub fn new(from: [usize; 2], to: [usize; 2]) -> Self {
         Self {
             columns: from[1],
@@ -34,18 +34,18 @@ impl Resizer {
         }
     }
 
-    /// The image in the new shape. It stays within its own range of values.
+    /// The image in the new shape. Values stay within the image's range.
     ///
     /// # Panics
-    /// If the image is smaller than this was made for.
+    /// If the image is smaller than the input shape.
     pub fn resize(&self, image: ArrayView2<f64>) -> Array2<f64> {
         self.resize_as(image, |value| value)
     }
 
-    /// [`resize`](Self::resize), and `number` of each value.
+    /// As [`resize`](Self::resize), with `number` applied to each value.
     ///
     /// # Panics
-    /// If the image is smaller than this was made for.
+    /// If the image is smaller than the input shape.
     pub fn resize_as<T: Copy + Default>(
         &self,
         image: ArrayView2<f64>,
@@ -68,11 +68,12 @@ impl Resizer {
         Array2::from_shape_vec((rows, columns), resized).expect("rows of as many columns")
     }
 
-    /// [`resize_as`](Self::resize_as) for a page of zeros that holds these patches at their corners `[row,
-    /// column]`. They may overlap only where all but one are 0. Only what they touch is computed.
+    /// As [`resize_as`](Self::resize_as), for an image of zeros that holds these patches at their
+    /// corners `[row, column]`. They may overlap only where at most one is not 0. Only the pixels
+    /// that they affect are computed.
     ///
     /// # Panics
-    /// If the page that this was made for does not hold a patch.
+    /// If a patch does not fit into the input shape.
     pub fn resize_patches<T: Copy + Default>(
         &self,
         patches: &[(ArrayView2<f64>, [usize; 2])],
@@ -86,7 +87,7 @@ impl Resizer {
         let mut sums = vec![0.0; self.horizontal.first.len()];
         for (i, out) in resized.rows_mut().into_iter().enumerate() {
             let first = self.vertical.first[i];
-            // The columns in which something is.
+            // The range of columns that are not empty.
             let mut touched: Option<Range<usize>> = None;
             for (patch, [top, left]) in patches {
                 let columns = *left..left + patch.ncols();
@@ -127,7 +128,7 @@ impl Resizer {
 }
 
 vectorised! {
-    /// The weighted sum of the first rows of `image`, which are as long as `sums`.
+    /// The weighted sum of the first rows of `image`, which have the length of `sums`.
     fn weigh_rows(weights: &[f64], image: &[f64], sums: &mut [f64]) {
         sums.fill(0.0);
         for (row, weight) in image.chunks_exact(sums.len()).zip(weights) {
@@ -146,13 +147,14 @@ vectorised! {
     }
 }
 
-/// How the pixels of an axis become those of the result: weighted sums of equally many neighbours.
+/// How the pixels of an axis are mapped to those of the result: weighted sums of a fixed number of
+/// neighbours.
 struct Sums {
     /// The first neighbour of each pixel of the result.
     first: Vec<usize>,
-    /// How many neighbours there are.
+    /// The number of neighbours.
     taps: usize,
-    /// That many of each pixel, one after the other; some at the end may be 0.
+    /// The weights of each pixel's neighbours, one pixel after the other. The last ones may be 0.
     weights: Vec<f64>,
 }
 
@@ -162,7 +164,7 @@ impl Sums {
         let taps = all.iter().map(|one| one.weights.len()).max().unwrap_or(0);
         let (mut first, mut weights) = (Vec::new(), Vec::new());
         for one in all {
-            // At the end of the axis, zeros come before the weights rather than behind them.
+            // At the end of the axis, zeros come before the weights instead of after them.
             let start = one.first.min(from - taps);
             let mut padded = vec![0.0; taps];
             padded[one.first - start..][..one.weights.len()].copy_from_slice(&one.weights);
@@ -180,16 +182,16 @@ impl Sums {
         &self.weights[i * self.taps..][..self.taps]
     }
 
-    /// Which pixels of the result have one of these among their neighbours.
+    /// The pixels of the result that have one of these pixels among their neighbours.
     fn that_see(&self, pixels: Range<usize>) -> Range<usize> {
         let start = (self.first).partition_point(|&first| first + self.taps <= pixels.start);
         let end = (self.first).partition_point(|&first| first < pixels.end);
         start..end
     }
 
-    /// These pixels of the result, from `line`.
+    /// Computes these pixels of the result from `line`.
     fn of(&self, line: &[f64], which: Range<usize>, out: &mut [f64]) {
-        // Most sums are of few pixels; with their number known, the compiler unrolls them.
+        // Most sums have few pixels. With a constant number, the compiler unrolls them.
         match self.taps {
             1 => self.of_few::<1>(line, which, out),
             2 => self.of_few::<2>(line, which, out),
@@ -213,7 +215,7 @@ impl Sums {
     }
 }
 
-/// The lowest and the highest value of an image of finite values.
+/// The smallest and the largest value of an image. All values must be finite.
 pub fn extremes(image: ArrayView2<f64>) -> (f64, f64) {
     let image = image.as_standard_layout();
     extremes_of(image.as_slice().expect("standard layout"))
@@ -221,7 +223,7 @@ pub fn extremes(image: ArrayView2<f64>) -> (f64, f64) {
 
 vectorised! {
     fn extremes_of(pixels: &[f64]) -> (f64, f64) {
-        // Many at a time, so that no comparison waits for the one before it.
+        // Many at a time, so that no comparison waits for the previous one.
         const TOGETHER: usize = 32;
         let (mut low, mut high) = ([f64::INFINITY; TOGETHER], [f64::NEG_INFINITY; TOGETHER]);
         let (parts, rest) = pixels.as_chunks::<TOGETHER>();
@@ -239,7 +241,7 @@ vectorised! {
     }
 }
 
-/// The weights of the pixels `first..` of one axis in one pixel of the result.
+/// The weights of the pixels `first..` of one axis for one pixel of the result.
 struct Taps {
     first: usize,
     weights: Vec<f64>,
@@ -254,7 +256,7 @@ fn axis_weights(from: usize, to: usize) -> Vec<Taps> {
     let radius = blur.len() as isize - 1;
     (0..to)
         .map(|i| {
-            // Pixel centres at half-integers; beyond the border the image is mirrored at the
+            // Pixel centres are at half-integers. Beyond the border, the image is mirrored at the
             // centre of its border pixel.
             let at = (i as f64 + 0.5) * factor - 0.5;
             let whole = at.floor();
@@ -281,7 +283,7 @@ fn axis_weights(from: usize, to: usize) -> Vec<Taps> {
         .collect()
 }
 
-/// The index within `0..n` that `d c b | a b c d | c b a` shows at `i`.
+/// The index within `0..n` at position `i` of `d c b | a b c d | c b a`.
 fn mirror(i: isize, n: usize) -> usize {
     if n == 1 {
         return 0;

@@ -1,8 +1,8 @@
-//! What the metrics that need no truth check of the batches they are given.
+//! Checks of the batches given to metrics without ground truth.
 
 use crate::error::{Error, Result};
 
-/// An error unless both batches have one shape.
+/// Returns an error unless both batches have the same shape.
 pub(super) fn same_shape(what: &str, found: &[usize], expected: &[usize]) -> Result<()> {
     if found == expected {
         return Ok(());

@@ -8,37 +8,39 @@ use crate::error::{Error, Result};
 /// The weights of red, green and blue in the paper: the luma of ITU-R BT.601.
 const LUMA: [f32; 3] = [0.2989, 0.5870, 0.1140];
 
-/// How an attribution `[c, h, w]` becomes a heat map `[h, w]`: first the [`Sign`] policy, in every
-/// channel, then the [`Channels`] policy. The default is the paper's.
+/// How an attribution `[c, h, w]` becomes a heat map `[h, w]`. The [`Sign`] policy is applied
+/// first, in every channel, and then the [`Channels`] policy. The default is the paper's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Combine {
-    /// What a negative attribution counts as.
+    /// How negative attributions count.
     pub sign: Sign,
-    /// How channels become one.
+    /// How channels are combined.
     pub channels: Channels,
 }
 
-/// What a negative attribution counts as.
+/// How negative attributions count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Sign {
-    /// As its absolute value: evidence against the class is relevant, too (the paper, EXACT).
+    /// By their absolute value: evidence against the class is also relevant (the paper, EXACT).
     #[default]
     Absolute,
     /// As 0: only evidence for the class is relevant.
     Positive,
-    /// As itself: in a ranking it comes after 0. Metrics of mass take absolute values of the map in the end.
+    /// Unchanged: in a ranking, they come after 0. Metrics of mass still take absolute values of
+    /// the map.
     Signed,
 }
 
-/// How channels become one.
+/// How channels are combined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Channels {
-    /// The sum with the paper's weights 0.2989, 0.5870 and 0.1140. Needs three channels; one stays as it is.
+    /// The sum with the paper's weights 0.2989, 0.5870 and 0.1140. Needs three channels; a single
+    /// channel is unchanged.
     #[default]
     Luma,
-    /// The plain sum. With [`Sign::Signed`] it keeps what methods such as LRP conserve.
+    /// The plain sum. With [`Sign::Signed`], it keeps the sums that methods such as LRP conserve.
     Sum,
-    /// The value that is farthest from 0; of equally far ones the first.
+    /// The value farthest from 0. Among equally far values, the first.
     MaxAbs,
 }
 
@@ -61,8 +63,9 @@ impl From<Channels> for Combine {
 }
 
 impl Combine {
-    /// [`heat`](Self::heat) of attributions `[n, c, h, w]` where they lie, `[n, 1, h, w]`: so that only a map an
-    /// image comes back from a GPU. Of such a map `heat` makes the same again.
+    /// As [`heat`](Self::heat), for attributions `[n, c, h, w]` on their device. Returns
+    /// `[n, 1, h, w]`, so that only one map per image is transferred from a GPU. Applying `heat` to
+    /// such a map leaves it unchanged.
     ///
     /// # Errors
     /// As [`heat`](Self::heat).
@@ -90,7 +93,7 @@ impl Combine {
         heat.ok_or_else(|| Error::invalid("an attribution without channels"))
     }
 
-    /// What each of so many channels counts.
+    /// The weight of each of the channels.
     fn weights(self, channels: usize) -> Result<Vec<f32>> {
         match (self.channels, channels) {
             (Channels::Luma, 3) => Ok(LUMA.to_vec()),
@@ -121,7 +124,7 @@ impl Combine {
                     };
                     match self.channels {
                         Channels::Luma | Channels::Sum => *heat += weight * value,
-                        // A NaN must not be skipped: the metrics refuse it.
+                        // A NaN must be kept, because the metrics reject it.
                         Channels::MaxAbs if value.abs() > heat.abs() || value.is_nan() => {
                             *heat = value
                         }

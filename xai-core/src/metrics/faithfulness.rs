@@ -1,23 +1,24 @@
-//! Does the model's score fall when the features that are called relevant are taken away?
+//! Does the model's score fall when the features marked as relevant are removed?
 
 use ndarray::{Array2, Array4, ArrayView4, Axis};
 
 use super::batches::same_shape;
 use crate::error::{Error, Result};
 
-/// Scores of the model as features are taken away, most relevant first: "deletion" (Petsiuk et al. 2018),
-/// "pixel flipping" (Bach et al. 2015). The faster the fall, the more faithful the explanation.
+/// Scores of the model as features are removed, most relevant first: "deletion" (Petsiuk et al.
+/// 2018) or "pixel flipping" (Bach et al. 2015). A faster fall means a more faithful explanation.
 ///
-/// `images`, `attributions` and `baseline`, which tells what a feature becomes, are `[n, c, h, w]`; every
-/// channel of a pixel is a feature of its own. An attribution of a single channel flips all channels of a pixel
-/// together. In each step, `step` more of them change; of equal attributions the first in row-major order
-/// goes first. `predict` gives the score of each image of a batch, e.g. the probability of its class.
+/// `images`, `attributions` and `baseline` (the replacement of each feature) are `[n, c, h, w]`.
+/// Every channel of a pixel is a separate feature. If the attribution has a single channel, all
+/// channels of a pixel are replaced together. Each step replaces `step` more features; among equal
+/// attributions, the first in row-major order is replaced first. `predict` returns the score of
+/// each image of a batch, e.g. the probability of its class.
 ///
-/// The result is `[n, steps + 1]`; its first column is the score of the images as they are. Quantus's
-/// `PixelFlipping` gives the other columns.
+/// The result is `[n, steps + 1]`. Its first column is the score of the original images. The other
+/// columns equal Quantus's `PixelFlipping`.
 ///
 /// # Errors
-/// Shapes that do not go together, attributions that are not finite, a step of 0, and what `predict` gives.
+/// If shapes do not match, if attributions are not finite, if the step is 0, or if `predict` fails.
 pub fn deletion(
     images: ArrayView4<f32>,
     attributions: ArrayView4<f32>,
@@ -28,8 +29,8 @@ pub fn deletion(
     curve(images, baseline, attributions, step, predict)
 }
 
-/// Scores of the model as features appear on the baseline, most relevant first (Petsiuk et al. 2018):
-/// [`deletion`] the other way. The faster the rise, the more faithful the explanation.
+/// Scores of the model as features are added to the baseline, most relevant first (Petsiuk et al.
+/// 2018): [`deletion`] in reverse. A faster rise means a more faithful explanation.
 ///
 /// # Errors
 /// As [`deletion`].
@@ -43,8 +44,8 @@ pub fn insertion(
     curve(baseline, images, attributions, step, predict)
 }
 
-/// The area under each curve `[n, steps + 1]` by the trapezoidal rule, with all steps together as 1:
-/// the mean score along the way. A curve of a single point has none (`None`).
+/// The area under each curve `[n, steps + 1]` by the trapezoidal rule, where all steps together
+/// have length 1. This is the mean score along the curve. `None` for a curve of a single point.
 pub fn areas(curves: &Array2<f64>) -> Vec<Option<f64>> {
     let area = |curve: ndarray::ArrayView1<f64>| {
         let (first, last) = (curve.first()?, curve.last()?);
@@ -54,7 +55,7 @@ pub fn areas(curves: &Array2<f64>) -> Vec<Option<f64>> {
     curves.outer_iter().map(area).collect()
 }
 
-/// Scores on the way from one batch to another.
+/// Scores between one batch and another.
 fn curve(
     from: ArrayView4<f32>,
     to: ArrayView4<f32>,

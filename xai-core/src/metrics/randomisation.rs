@@ -1,4 +1,4 @@
-//! Does the explanation change when what the model learned is destroyed?
+//! Does the explanation change when what the model has learned is destroyed?
 
 use burn::tensor::TensorData;
 use ndarray::{Array4, ArrayView3};
@@ -10,15 +10,16 @@ use crate::error::{Error, Result};
 use crate::network::{BatchNorm2d, Layer, Network};
 use crate::random;
 
-/// The model parameter randomisation test (MPRT, Adebayo et al. 2018): how much the explanations of more and more
-/// randomised models (see [`cascade`]) still look like those of the trained one.
+/// The model parameter randomisation test (MPRT, Adebayo et al. 2018): how similar the explanations
+/// of increasingly randomised models (see [`cascade`]) are to those of the trained model.
 ///
-/// The similarity is Spearman's rank correlation of the absolute attributions of all features; equal values
-/// have their mean rank. 1 is an explanation that does not depend on what was learned; closer to 0 is better. One
-/// entry a model, with one value an image; `None` where all attributions of an explanation are equal.
+/// The similarity is Spearman's rank correlation of the absolute attributions of all features.
+/// Equal values share their mean rank. An explanation that does not depend on what was learned has
+/// 1; closer to 0 is better. The result has one entry per model, with one value per image. `None`
+/// if all attributions of an explanation are equal.
 ///
 /// # Errors
-/// Explanations of different shapes or with values that are not finite, and what `explain` gives.
+/// If explanations have different shapes or values that are not finite, or if `explain` fails.
 pub fn mprt<M>(
     trained: &M,
     randomised: impl IntoIterator<Item = M>,
@@ -36,11 +37,12 @@ pub fn mprt<M>(
     randomised.into_iter().map(compare).collect()
 }
 
-/// The network with its last layer that has parameters drawn anew, then with the last two, and so on to the first.
+/// The network with new random parameters in its last layer that has parameters, then in the last
+/// two such layers, and so on up to the first.
 ///
-/// Parameters are drawn as torch draws them for a new layer: weights and biases of convolutions and linear layers
-/// uniformly within 1 / sqrt(inputs of one output); batch norms become the identity. Each layer has a
-/// stream of its own.
+/// Parameters are drawn as in torch for a new layer: weights and biases of convolutions and linear
+/// layers uniformly within 1 / sqrt(inputs of one output). Batch norms become the identity. Each
+/// layer has its own stream.
 pub fn cascade(network: &Network, seed: u64) -> impl Iterator<Item = Network> {
     let mut network = network.clone();
     let with_parameters = |layer: &Layer| {
@@ -72,7 +74,7 @@ pub fn cascade(network: &Network, seed: u64) -> impl Iterator<Item = Network> {
     })
 }
 
-/// Draws a weight `[out, ..]` and a bias anew.
+/// Draws new values for a weight `[out, ..]` and a bias.
 fn redraw<const D: usize>(
     weight: &mut Tensor<D>,
     bias: &mut Option<Tensor<1>>,
@@ -94,7 +96,7 @@ fn redraw<const D: usize>(
     }
 }
 
-/// The rank of each absolute value, equal ones with their mean rank.
+/// The rank of each absolute value. Equal values share their mean rank.
 fn ranks(attribution: ArrayView3<f32>) -> Result<Vec<f64>> {
     let mut values: Vec<(f32, usize)> = attribution
         .iter()

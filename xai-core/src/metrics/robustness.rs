@@ -8,13 +8,13 @@ use crate::error::{Error, Result};
 use crate::random;
 
 /// Max-sensitivity (Yeh et al. 2019): the largest |e(x') - e(x)| / |e(x)|, in Euclidean norms, over
-/// perturbed images x'. 0 is an explanation that does not change; smaller is more robust.
+/// perturbed images x'. An explanation that does not change has 0; smaller is more robust.
 ///
-/// `images` and each of `perturbed` (see [`uniform_noise`]) are `[n, c, h, w]`; `explain` gives the
-/// attributions of a batch. Where the explanation of the image itself is 0 there is no score (`None`).
+/// `images` and each of `perturbed` (see [`uniform_noise`]) are `[n, c, h, w]`. `explain` returns
+/// the attributions of a batch. `None` if the explanation of the original image is 0.
 ///
 /// # Errors
-/// Perturbed images or explanations of other shapes, values that are not finite, and what `explain` gives.
+/// If shapes differ, if values are not finite, or if `explain` fails.
 pub fn max_sensitivity(
     images: ArrayView4<f32>,
     perturbed: impl IntoIterator<Item = Array4<f32>>,
@@ -50,10 +50,10 @@ pub fn max_sensitivity(
         .collect())
 }
 
-/// `draws` copies of a batch, each with noise added that is uniform in `[-radius, radius)`.
+/// `draws` copies of a batch, each with added noise that is uniform in `[-radius, radius)`.
 ///
-/// The noise is a named stream for each image (by its `index`, of which there must be one an image) and
-/// draw, so that it depends neither on the batch nor on the order.
+/// Each image (identified by its `index`, one per image) and each draw has its own named stream.
+/// The noise therefore depends neither on the batch nor on the order.
 pub fn uniform_noise(
     images: ArrayView4<'_, f32>,
     index: &[u32],

@@ -1,16 +1,16 @@
-//! Where randomness comes from. Named random streams: every draw belongs to a (seed, purpose) of its
-//! own, so that no result depends on the order in which things are computed or on how many threads
-//! do it. The published lesions and images alone need another generator: [`numpy`]'s.
+//! Named random streams. Every draw belongs to a (seed, purpose) of its own, so no result depends
+//! on the order of computation or on the number of threads. Only the published lesions and images
+//! need another generator, [`numpy`]'s.
 
 pub mod numpy;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-/// The generator of the stream called `purpose` under `seed`.
+/// The generator of the stream called `purpose` with `seed`.
 ///
-/// Different purposes give independent streams; the same pair always gives the same stream.
-/// `stream(7, "lesion/train/12")` is the generator of the lesions of training image 12.
+/// Different purposes give independent streams. The same pair always gives the same stream. For
+/// example, `stream(7, "lesion/train/12")` generates the lesions of training image 12.
 pub fn stream(seed: u64, purpose: &str) -> ChaCha8Rng {
     let mut hash = blake3::Hasher::new();
     hash.update(&seed.to_le_bytes());

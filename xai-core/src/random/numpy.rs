@@ -1,6 +1,7 @@
-//! NumPy's legacy generator, bit for bit: what `numpy.random.seed` and the functions beside it draw.
+//! NumPy's legacy generator, bit for bit: the draws of `numpy.random.seed` and the related
+//! functions.
 //!
-//! NumPy promises never to change these numbers. New code here uses [`stream`](super::stream)s.
+//! NumPy promises never to change these numbers. New code uses [`stream`](super::stream)s.
 
 use std::ops::Range;
 
@@ -8,7 +9,7 @@ const N: usize = 624;
 const M: usize = 397;
 
 /// `numpy.random.RandomState`: the Mersenne Twister MT19937 (Matsumoto and Nishimura, ACM TOMACS 8,
-/// 1998) and the draws that are made from it.
+/// 1998) and the draws made from it.
 #[derive(Clone)]
 pub struct RandomState {
     state: [u32; N],
@@ -16,7 +17,7 @@ pub struct RandomState {
 }
 
 impl RandomState {
-    /// Seeded by the authors' `init_genrand`, as `numpy.random.seed(int)` does.
+    /// Seeded by the authors' `init_genrand`, as in `numpy.random.seed(int)`.
     pub fn new(seed: u32) -> Self {
         let mut state = [seed; N];
         for i in 1..N {
@@ -39,7 +40,7 @@ impl RandomState {
             N => values.len() / (N / 2) * (N / 2),
             _ => 0,
         };
-        // All of the state's numbers at once, which the compiler vectorises.
+        // All numbers of the state at once, which the compiler vectorises.
         let (blocks, rest) = values.split_at_mut(whole);
         for block in blocks.as_chunks_mut::<{ N / 2 }>().0 {
             self.refill();
@@ -64,7 +65,7 @@ impl RandomState {
         range.start.wrapping_add(self.interval(most) as i64)
     }
 
-    /// The place of one of `count` things: `choice(numpy.arange(count))`.
+    /// The index of one of `count` items: `choice(numpy.arange(count))`.
     ///
     /// # Panics
     /// If `count` is 0.
@@ -72,15 +73,15 @@ impl RandomState {
         self.randint(0..count as i64) as usize
     }
 
-    /// Reorders a list in place: `shuffle(list)`.
+    /// Shuffles a list in place: `shuffle(list)`.
     pub fn shuffle<T>(&mut self, list: &mut [T]) {
         for i in (1..list.len()).rev() {
             list.swap(i, self.interval(i as u64) as usize);
         }
     }
 
-    /// An integer from 0 to `most`. NumPy cuts the random bits to as many as `most` has and draws anew
-    /// while the number is too large; where only one number is possible, it draws nothing.
+    /// An integer from 0 to `most`. NumPy keeps as many random bits as `most` has and draws again
+    /// while the number is too large. If only one number is possible, it draws nothing.
     fn interval(&mut self, most: u64) -> u64 {
         if most == 0 {
             return 0;
@@ -131,7 +132,7 @@ fn tempered(mut y: u32) -> u32 {
     y ^ (y >> 18)
 }
 
-/// In [0, 1), of 27 and 26 random bits.
+/// In [0, 1), from 27 and 26 random bits.
 fn double([high, low]: [u32; 2]) -> f64 {
     (f64::from(high >> 5) * 67_108_864.0 + f64::from(low >> 6)) / 9_007_199_254_740_992.0
 }

@@ -1,4 +1,4 @@
-//! How sure a mean is.
+//! Bootstrap confidence intervals.
 
 use std::collections::BTreeMap;
 
@@ -18,19 +18,19 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Resamples of a bootstrap. The ends of a 95 % interval, about the 25th value from either side, then
-/// have a standard error of about 2 % of the interval's width.
+/// Resamples of a bootstrap. The ends of a 95 % interval, about the 25th value from either side,
+/// then have a standard error of about 2 % of the interval's width.
 const RESAMPLES: usize = 1000;
 
-/// The confidence interval of the mean of `values`, each given with the image that it belongs to;
-/// `level` is 0.95 for a 95 % interval. `None` of nothing.
+/// The confidence interval of the mean of `values`, each given with the image to which it belongs.
+/// `level` is 0.95 for a 95 % interval. `None` if there are no values.
 ///
-/// Percentile bootstrap (Efron 1979) with the image as the unit that is drawn: the scores of
-/// one image under several training seeds are similar, and to draw them one by one would count the
-/// same image several times and make the interval too narrow. It says how the mean would vary with
-/// other images, not with other training seeds.
+/// This is a percentile bootstrap (Efron 1979) that resamples images. The scores of one image under
+/// several training seeds are similar. Resampling them separately would count the same image
+/// several times and make the interval too narrow. The interval describes how the mean would vary
+/// with other images, not with other training seeds.
 ///
-/// Draws come from the stream ("bootstrap", `seed`), so that the same values give the same interval.
+/// Draws come from the stream ("bootstrap", `seed`), so the same values give the same interval.
 pub fn bootstrap_mean(values: &[(u32, f64)], level: f64, seed: u64) -> Option<Interval> {
     let mut images: BTreeMap<u32, (f64, usize)> = BTreeMap::new();
     for &(image, value) in values {
@@ -43,7 +43,7 @@ pub fn bootstrap_mean(values: &[(u32, f64)], level: f64, seed: u64) -> Option<In
         return None;
     }
 
-    // Drawn as u32, as half the random bits are half the time.
+    // Drawn as u32: half the random bits take half the time.
     let end = images.len() as u32;
     let mut random = random::stream(seed, "bootstrap");
     let mut means: Vec<f64> = (0..RESAMPLES)
@@ -62,17 +62,19 @@ pub fn bootstrap_mean(values: &[(u32, f64)], level: f64, seed: u64) -> Option<In
     })
 }
 
-/// Of fewer clusters there is no interval: a bootstrap cannot leave the range of what it has seen, and that of three
-/// values holds their true median in no more than 75 % of the cases.
+/// With fewer clusters there is no interval. A bootstrap cannot leave the range of the values it
+/// has seen, and that of three values holds the true median in at most 75 % of the cases.
 const FEWEST: usize = 5;
 
-/// The confidence intervals of statistics of clustered observations: of `clusters` clusters (networks), as many are drawn
-/// with replacement, and `statistics` gives the numbers of a draw, in the same order each time. `None` of fewer than five
-/// clusters, or if less than half of the draws have numbers (`statistics` says `None` of one that cannot be fitted).
+/// The confidence intervals of statistics of clustered observations. As many clusters (networks) as
+/// there are, `clusters`, are drawn with replacement. `statistics` returns the numbers of a draw,
+/// in the same order each time. `None` for fewer than five clusters, or if less than half of the
+/// draws have numbers (`statistics` returns `None` for a draw that cannot be fitted).
 ///
-/// Percentile bootstrap whose tails are widened for few clusters (Hesterberg 2015, "expanded percentile"): plain
-/// percentiles are too narrow by the factor `sqrt((n - 1) / n)` and by that of Student's t to the normal. Draws come from
-/// the stream ("bootstrap/clusters", `seed`).
+/// This is a percentile bootstrap whose tails are widened for few clusters (Hesterberg 2015,
+/// "expanded percentile"). Plain percentiles are too narrow by the factor `sqrt((n - 1) / n)` and
+/// by the ratio of Student's t to the normal. Draws come from the stream ("bootstrap/clusters",
+/// `seed`).
 pub fn bootstrap_clusters(
     clusters: usize,
     level: f64,
@@ -110,7 +112,8 @@ pub fn bootstrap_clusters(
     (0..drawn[0].len()).map(interval).collect()
 }
 
-/// The share of draws beyond either end of an interval: that of the normal distribution where Student's t, widened, has its own.
+/// The share of draws beyond either end of an interval: the share of the normal distribution beyond
+/// the widened quantile of Student's t.
 fn expanded_tail(clusters: usize, level: f64) -> Option<f64> {
     let n = clusters as f64;
     let t = StudentsT::new(0.0, 1.0, n - 1.0).ok()?;

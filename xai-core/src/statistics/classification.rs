@@ -1,4 +1,4 @@
-//! How well a classifier of two classes tells them apart.
+//! How well a classifier separates two classes.
 
 use ndarray::{Axis, aview1};
 
@@ -10,13 +10,13 @@ use crate::metrics::{Auprc, Auroc, Metric};
 /// Images by true and predicted class. Class 1 is the positive one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Confusion {
-    /// Positive ones that were found.
+    /// Positive images classified as positive.
     pub true_positive: usize,
-    /// Positive ones that were missed.
+    /// Positive images classified as negative.
     pub false_negative: usize,
-    /// Negative ones that were left alone.
+    /// Negative images classified as negative.
     pub true_negative: usize,
-    /// Negative ones that were taken for positive.
+    /// Negative images classified as positive.
     pub false_positive: usize,
 }
 
@@ -24,7 +24,7 @@ impl Confusion {
     /// Counts the classes of images.
     ///
     /// # Errors
-    /// Lists of different lengths, and classes beside 0 and 1.
+    /// If the lists have different lengths, or a class is not 0 or 1.
     pub fn of(class: &[u8], predicted: &[u8]) -> Result<Self> {
         if class.len() != predicted.len() {
             return Err(Error::invalid(format!(
@@ -50,35 +50,35 @@ impl Confusion {
         Ok(counts)
     }
 
-    /// The share of all images that are right.
+    /// The share of all images that are classified correctly.
     pub fn accuracy(&self) -> Option<Share> {
         let right = self.true_positive + self.true_negative;
         let wrong = self.false_positive + self.false_negative;
         Share::of(right, right + wrong)
     }
 
-    /// The share of positive images that are found.
+    /// The share of positive images classified as positive.
     pub fn sensitivity(&self) -> Option<Share> {
         Share::of(self.true_positive, self.true_positive + self.false_negative)
     }
 
-    /// The share of negative images that are left alone.
+    /// The share of negative images classified as negative.
     pub fn specificity(&self) -> Option<Share> {
         Share::of(self.true_negative, self.true_negative + self.false_positive)
     }
 }
 
-/// So many of so many.
+/// A share as two counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// How many.
+    /// The number of images in the part.
     pub part: usize,
-    /// Of how many; not 0.
+    /// The number of all images; not 0.
     pub whole: usize,
 }
 
 impl Share {
-    /// `None` of nothing.
+    /// `None` if `whole` is 0.
     pub fn of(part: usize, whole: usize) -> Option<Self> {
         (whole > 0 && part <= whole).then_some(Self { part, whole })
     }
@@ -88,10 +88,12 @@ impl Share {
         self.part as f64 / self.whole as f64
     }
 
-    /// Wilson's confidence interval (1927), of independent images: unlike the textbook's it keeps its level near 0 and 1.
-    /// Equal to `statsmodels.stats.proportion.proportion_confint(method="wilson")`.
+    /// Wilson's confidence interval (1927) for independent images. Unlike the textbook interval, it
+    /// keeps its level near 0 and 1. Equal to
+    /// `statsmodels.stats.proportion.proportion_confint(method="wilson")`.
     ///
-    /// Several slices of one subject are not independent, so that it is somewhat too narrow for those.
+    /// Several slices of one subject are not independent, so the interval is somewhat too narrow
+    /// for them.
     pub fn interval(&self, level: f64) -> Interval {
         let z = normal_quantile(0.5 + level / 2.0);
         let (p, n) = (self.value(), self.whole as f64);
@@ -104,18 +106,20 @@ impl Share {
     }
 }
 
-/// The areas under the ROC and the precision-recall curve of the probabilities of class 1; `None` where an image of
-/// either class is missing. The same code as for heat maps: [`Auroc`] and [`Auprc`].
+/// The areas under the ROC and the precision-recall curve of the probabilities of class 1. `None`
+/// if there is no image of one of the classes. It uses the code for heat maps: [`Auroc`] and
+/// [`Auprc`].
 ///
 /// # Errors
-/// Lists of different lengths, and probabilities that are no numbers.
+/// If the lists have different lengths, or a probability is not a number.
 pub fn areas(class: &[u8], probability: &[f64]) -> Result<Option<[f64; 2]>> {
     if let Some(bad) = probability.iter().find(|value| !value.is_finite()) {
         return Err(Error::invalid(format!(
             "a probability is {bad}, so that images cannot be ranked by it"
         )));
     }
-    // Only the order counts, and ranks keep it in 32 bits: probabilities near 1 would become equal.
+    // Only the order matters. Ranks keep it in 32 bits, where probabilities near 1 would become
+    // equal.
     let ranked: Vec<f32> = ranks(probability).iter().map(|&rank| rank as f32).collect();
     let positive: Vec<bool> = class.iter().map(|&class| class == 1).collect();
     let map = aview1(&ranked).insert_axis(Axis(0));

@@ -1,35 +1,36 @@
-//! How two numbers go together.
+//! Correlation of two numbers.
 
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 use super::Interval;
 
-/// A correlation coefficient, how sure it is, and whether it could be chance.
+/// A correlation coefficient, its confidence interval and its p value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Correlation {
     /// From -1 to 1.
     pub coefficient: f64,
-    /// Its confidence interval by Fisher's z; `None` of fewer than four pairs.
+    /// Its confidence interval by Fisher's z. `None` for fewer than four pairs.
     pub interval: Option<Interval>,
-    /// Two-sided, of no correlation (Student's t with n - 2 degrees of freedom).
+    /// Two-sided, for the hypothesis of no correlation (Student's t with n - 2 degrees of freedom).
     pub p_value: f64,
     /// The number of pairs.
     pub n: usize,
 }
 
-/// Pearson's correlation: how close pairs come to a straight line. `None` of fewer than three pairs, or where
-/// one of the two never varies. Equal to `scipy.stats.pearsonr`.
+/// Pearson's correlation: how close the pairs are to a straight line. `None` for fewer than three
+/// pairs, or if one of the two does not vary. Equal to `scipy.stats.pearsonr`.
 ///
-/// Pairs must be independent of each other: one pair a trained network, not one an image. For pairs
-/// in clusters take the interval from [`bootstrap_clusters`](super::bootstrap_clusters).
+/// The pairs must be independent: one pair per trained network, not one per image. For clustered
+/// pairs, take the interval from [`bootstrap_clusters`](super::bootstrap_clusters).
 pub fn pearson(pairs: &[(f64, f64)], level: f64) -> Option<Correlation> {
     correlation(pairs, level, |_| 1.0)
 }
 
-/// Spearman's correlation: how close pairs come to any rising curve; Pearson's of the ranks, ties sharing theirs.
-/// Equal to `scipy.stats.spearmanr`. As for [`pearson`], pairs must be independent.
+/// Spearman's correlation: how close the pairs are to any rising curve. It is Pearson's correlation
+/// of the ranks, where ties share their rank. Equal to `scipy.stats.spearmanr`. As for [`pearson`],
+/// the pairs must be independent.
 ///
-/// The variance of Fisher's z is Bonett and Wright's (2000), `(1 + r^2 / 2) / (n - 3)`.
+/// The variance of Fisher's z is that of Bonett and Wright (2000), `(1 + r^2 / 2) / (n - 3)`.
 pub fn spearman(pairs: &[(f64, f64)], level: f64) -> Option<Correlation> {
     let ranks = |of: fn(&(f64, f64)) -> f64| ranks(&pairs.iter().map(of).collect::<Vec<_>>());
     let ranked = ranks(|pair| pair.0).into_iter().zip(ranks(|pair| pair.1));
@@ -37,7 +38,7 @@ pub fn spearman(pairs: &[(f64, f64)], level: f64) -> Option<Correlation> {
     correlation(&ranked, level, |r| 1.0 + r * r / 2.0)
 }
 
-/// `spread` is the variance of Fisher's z, times n - 3, at a coefficient.
+/// `spread` returns the variance of Fisher's z, times n - 3, at a coefficient.
 fn correlation(
     pairs: &[(f64, f64)],
     level: f64,
@@ -54,7 +55,7 @@ fn correlation(
     let interval = (n > 3).then(|| {
         let reach =
             normal_quantile(0.5 + level / 2.0) * (spread(coefficient) / (n as f64 - 3.0)).sqrt();
-        // atanh(1) is infinite, and tanh brings that back to 1.
+        // atanh(1) is infinite, and tanh maps it back to 1.
         Interval {
             low: (coefficient.atanh() - reach).tanh(),
             high: (coefficient.atanh() + reach).tanh(),
@@ -68,7 +69,7 @@ fn correlation(
     })
 }
 
-/// Pearson's coefficient alone; `None` as for [`pearson`].
+/// Pearson's coefficient alone. `None` as for [`pearson`].
 pub fn coefficient(pairs: &[(f64, f64)]) -> Option<f64> {
     let n = pairs.len();
     if n < 3 {
@@ -86,8 +87,8 @@ pub fn coefficient(pairs: &[(f64, f64)]) -> Option<f64> {
     (scale > 0.0).then(|| (xy / scale).clamp(-1.0, 1.0))
 }
 
-/// The place of each value in ascending order, from 1; equal values share the mean of their places.
-/// Equal to `scipy.stats.rankdata`.
+/// The rank of each value in ascending order, starting at 1. Equal values share the mean of their
+/// ranks. Equal to `scipy.stats.rankdata`.
 pub fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
@@ -101,7 +102,7 @@ pub fn ranks(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// The value below which a standard normal variable lies with this probability.
+/// The quantile of the standard normal distribution.
 pub(super) fn normal_quantile(probability: f64) -> f64 {
     Normal::standard().inverse_cdf(probability)
 }

@@ -1,4 +1,4 @@
-//! Linear models: what depends on which factor once a covariate is accounted for.
+//! Linear models: the effects of factors, adjusted for a covariate.
 
 use nalgebra::{DMatrix, DVector};
 use statrs::distribution::{ContinuousCDF, StudentsT};
@@ -8,19 +8,20 @@ use super::{Interval, bootstrap_clusters};
 /// A linear model fitted by least squares.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LeastSquares {
-    /// One a column of the design.
+    /// One per column of the design.
     pub coefficients: Vec<f64>,
-    /// The standard errors of the coefficients, of independent errors of one variance.
+    /// The standard errors of the coefficients, for independent errors with equal variance.
     pub standard_errors: Vec<f64>,
     /// The share of the variance that the model explains.
     pub r_squared: f64,
-    /// Observations less coefficients.
+    /// The number of observations minus the number of coefficients.
     pub degrees: usize,
 }
 
 impl LeastSquares {
-    /// Fits `y` by the columns of `design`, one row an observation; a column of ones is the intercept. Equal to
-    /// `statsmodels.api.OLS`. `None` where the columns depend on each other, or there are not more rows than columns.
+    /// Fits `y` by the columns of `design`, with one row per observation. A column of ones is the
+    /// intercept. Equal to `statsmodels.api.OLS`. `None` if the columns depend on each other, or if
+    /// there are not more rows than columns.
     pub fn fit(design: &[Vec<f64>], y: &[f64]) -> Option<Self> {
         let (rows, columns) = (design.len(), design.first()?.len());
         let degrees = rows.checked_sub(columns).filter(|&degrees| degrees > 0)?;
@@ -51,7 +52,7 @@ impl LeastSquares {
         })
     }
 
-    /// The two-sided p value of a coefficient being zero.
+    /// The two-sided p value for the hypothesis that a coefficient is zero.
     pub fn p_value(&self, column: usize) -> f64 {
         let t = self.coefficients[column] / self.standard_errors[column];
         let t_distribution = StudentsT::new(0.0, 1.0, self.degrees as f64);
@@ -59,25 +60,25 @@ impl LeastSquares {
     }
 }
 
-/// What was observed once: the outcome of one combination of levels.
+/// One observation: the outcome of one combination of levels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
     /// The outcome, e.g. the mean precision of a network's explanations.
     pub value: f64,
-    /// What must be accounted for, e.g. the network's accuracy.
+    /// The covariate to adjust for, e.g. the network's accuracy.
     pub covariate: f64,
-    /// The number of the level of each factor.
+    /// The index of the level of each factor.
     pub levels: Vec<usize>,
-    /// What it belongs to; observations of one cluster (one network) are not independent.
+    /// The cluster. Observations of one cluster (one network) are not independent.
     pub cluster: usize,
 }
 
 /// The effects of factors on an outcome; see [`effects`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Effects {
-    /// How much one unit of the covariate adds, if it is accounted for.
+    /// The effect of one unit of the covariate, if it is in the model.
     pub slope: Option<Effect>,
-    /// By factor: what each level but the first adds to the outcome, against the first.
+    /// For each factor: the effect of each level except the first, compared with the first.
     pub factors: Vec<Vec<Effect>>,
     /// The share of the variance that the model explains.
     pub r_squared: f64,
@@ -88,16 +89,17 @@ pub struct Effects {
 pub struct Effect {
     /// The estimate.
     pub estimate: f64,
-    /// Its confidence interval by [`bootstrap_clusters`]; `None` of too few clusters.
+    /// Its confidence interval by [`bootstrap_clusters`]. `None` for too few clusters.
     pub interval: Option<Interval>,
 }
 
-/// Analysis of covariance: the effects of factors with so many `levels` each, with or without ("unadjusted") the
-/// covariate in the model. `None` if the design cannot tell them apart.
+/// Analysis of covariance: the effects of factors with these numbers of `levels`, with or without
+/// ("unadjusted") the covariate in the model. `None` if the design cannot separate them.
 ///
-/// The model is `value = intercept + slope * covariate + one effect a factor`: effects of several factors add up, and
-/// the slope is the same at all levels. So an adjusted effect is what is left between two levels at equal covariate. It
-/// is an extrapolation where the levels' covariates do not overlap. Intervals draw whole clusters with replacement.
+/// The model is `value = intercept + slope * covariate + one effect per factor`: the effects of
+/// factors add up, and the slope is the same at all levels. An adjusted effect is the remaining
+/// difference between two levels at equal covariate. It is an extrapolation if the levels'
+/// covariates do not overlap. Intervals resample whole clusters with replacement.
 pub fn effects(
     observations: &[Observation],
     levels: &[usize],

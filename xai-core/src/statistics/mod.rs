@@ -1,7 +1,8 @@
 //! Summaries and comparisons of scores.
 //!
-//! What is drawn or counted as independent matters more than the formula: images under one network are alike,
-//! and so are the scores of one image under several methods. Functions say what they take for independent.
+//! The choice of independent units matters more than the formula. Images explained with one network
+//! are alike, and so are the scores of one image under several methods. Each function states what
+//! it treats as independent.
 
 mod bootstrap;
 mod classification;

@@ -1,4 +1,4 @@
-//! Tests of paired differences, and what to do with many of them.
+//! Tests of paired differences, and corrections for multiple tests.
 
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
@@ -15,11 +15,12 @@ pub struct Test {
     pub n: usize,
 }
 
-/// Student's paired t test of the differences: independent ones, of about a normal distribution. `None` of fewer
-/// than two, or of equal ones. Equal to `scipy.stats.ttest_1samp(differences, 0)`.
+/// Student's paired t test. The differences must be independent and about normally distributed.
+/// `None` for fewer than two, or if all are equal. Equal to
+/// `scipy.stats.ttest_1samp(differences, 0)`.
 ///
-/// Differences of images under one network are not independent of each other as samples of networks: take
-/// the mean difference of each network.
+/// Differences of images under one network are not independent samples of networks. Use the mean
+/// difference of each network.
 pub fn paired_t(differences: &[f64]) -> Option<Test> {
     let n = differences.len();
     let middle = mean(differences)?;
@@ -41,15 +42,16 @@ pub fn paired_t(differences: &[f64]) -> Option<Test> {
     })
 }
 
-/// With more differences the normal approximation is as good, and the exact distribution slow.
+/// With more differences, the normal approximation is as good, and the exact distribution is slow.
 const EXACT: usize = 100;
 
-/// Wilcoxon's signed rank test of the differences: independent ones, of a symmetric distribution. Zeros are left
-/// out, ties share their ranks. `None` if nothing is left.
+/// Wilcoxon's signed-rank test. The differences must be independent and symmetrically distributed.
+/// Zeros are left out, and ties share their ranks. `None` if nothing is left.
 ///
-/// Up to 100 differences the p value is exact, ties included (it counts all ways to give the ranks signs); beyond, by
-/// the normal approximation with ties in its variance. Equal to `scipy.stats.wilcoxon`. With n differences no p value is below
-/// `2 / 2^n`: six networks can at best say 0.03.
+/// Up to 100 differences, the p value is exact, with ties too: all ways to assign signs to the
+/// ranks are counted. Beyond that, it uses the normal approximation with ties in its variance.
+/// Equal to `scipy.stats.wilcoxon`. With n differences, no p value is below `2 / 2^n`: six networks
+/// give at best 0.03.
 pub fn wilcoxon(differences: &[f64]) -> Option<Test> {
     let kept: Vec<f64> = differences.iter().copied().filter(|d| *d != 0.0).collect();
     let n = kept.len();
@@ -68,7 +70,7 @@ pub fn wilcoxon(differences: &[f64]) -> Option<Test> {
     let p_value = match n <= EXACT {
         true => 2.0 * at_most(statistic, &ranks),
         false => {
-            // With shared ranks the sum of squares is the variance less what ties take from it.
+            // With shared ranks, the sum of squares is the variance reduced by the ties.
             let variance = ranks.iter().map(|rank| rank * rank).sum::<f64>() / 4.0;
             2.0 * Normal::standard().cdf((statistic - all / 2.0) / variance.sqrt())
         }
@@ -80,9 +82,9 @@ pub fn wilcoxon(differences: &[f64]) -> Option<Test> {
     })
 }
 
-/// The probability that ranks with random signs have positive ones that sum to at most `limit`.
+/// The probability that the positive ranks, with random signs, sum to at most `limit`.
 fn at_most(limit: f64, ranks: &[f64]) -> f64 {
-    // Shared ranks are halves, so doubled ones are whole.
+    // Shared ranks are halves, so twice their value is an integer.
     let doubled = ranks.iter().map(|rank| (2.0 * rank).round() as usize);
     let total: usize = doubled.clone().sum();
     let mut ways = vec![0.0; total + 1];
@@ -91,15 +93,15 @@ fn at_most(limit: f64, ranks: &[f64]) -> f64 {
         for sum in (rank..=total).rev() {
             ways[sum] += ways[sum - rank];
         }
-        // Probabilities in place of counts, which would overflow.
+        // Probabilities instead of counts, which would overflow.
         ways.iter_mut().for_each(|way| *way /= 2.0);
     }
     let limit = (2.0 * limit).round() as usize;
     ways[..=limit].iter().sum()
 }
 
-/// P values corrected for their number by Holm's method (1979), in the given order: the chance of a single false one
-/// among all stays below the level at which they are read. Equal to
+/// P values corrected for their number by Holm's method (1979), in the given order. The probability
+/// of any false positive among all of them stays below the level at which they are read. Equal to
 /// `statsmodels.stats.multitest.multipletests(p, method="holm")`.
 pub fn holm(p_values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();

@@ -1,12 +1,12 @@
-//! What a table and a box plot show of a sample.
+//! Summaries of a sample, as shown in tables and box plots.
 
-/// The mean; `None` of nothing.
+/// The mean. `None` if there are no values.
 pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 /// The quantile `q` in 0..=1 of values in ascending order, interpolated linearly between neighbours
-/// (NumPy's default, Hyndman and Fan's type 7); `None` of nothing.
+/// (NumPy's default, Hyndman and Fan's type 7). `None` if there are no values.
 pub fn quantile(ascending: &[f64], q: f64) -> Option<f64> {
     let last = ascending.len().checked_sub(1)?;
     let place = q.clamp(0.0, 1.0) * last as f64;
@@ -31,14 +31,15 @@ pub struct BoxSummary {
 }
 
 impl BoxSummary {
-    /// Summarises the values, in any order; `None` of nothing. They must not be NaN.
+    /// Summarises the values, in any order. They must not be NaN. `None` if there are no values.
     pub fn of(values: &[f64]) -> Option<Self> {
         let mut ascending = values.to_vec();
         ascending.sort_by(f64::total_cmp);
         let lower_quartile = quantile(&ascending, 0.25)?;
         let upper_quartile = quantile(&ascending, 0.75)?;
         let reach = 1.5 * (upper_quartile - lower_quartile);
-        // With few values no value may lie between box and fence; the whisker then has length 0.
+        // With few values, no value may lie between the box and the fence. The whisker then has
+        // length 0.
         let lower_whisker = ascending
             .iter()
             .find(|&&v| v >= lower_quartile - reach)

@@ -6,21 +6,22 @@ use crate::error::Result;
 use crate::metrics::localisation::ranking::{hits, size};
 use crate::metrics::{Metric, check};
 
-/// How many pixels the top-k mask gets right or wrong, where k is the number of pixels in the truth, so
-/// that there are as many false positives as false negatives. Ties are broken as in
-/// [`Precision`](super::Precision). Of an empty or a full truth the counts are defined as well.
+/// The number of pixels that the top-k mask gets right or wrong, where k is the number of pixels in
+/// the ground truth. There are therefore as many false positives as false negatives. Ties are
+/// broken as in [`Precision`](super::Precision). The counts are also defined for an empty or a full
+/// ground truth.
 ///
-/// Chance level, with n pixels in all: k^2 / n true positives, the mean of the hypergeometric
-/// distribution; the others follow from it.
+/// Chance level, with n pixels in total: k^2 / n true positives, the mean of the hypergeometric
+/// distribution. The other counts follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
-    /// Pixels of the truth that are among the top k.
+    /// Pixels of the ground truth that are among the top k.
     TruePositives,
-    /// Pixels outside of the truth that are not among the top k.
+    /// Pixels outside the ground truth that are not among the top k.
     TrueNegatives,
-    /// Pixels outside of the truth that are among the top k.
+    /// Pixels outside the ground truth that are among the top k.
     FalsePositives,
-    /// Pixels of the truth that are not among the top k.
+    /// Pixels of the ground truth that are not among the top k.
     FalseNegatives,
 }
 

@@ -1,4 +1,4 @@
-//! Areas under curves: the map as a classifier of pixels, at every threshold.
+//! Areas under curves: the map as a classifier of pixels at every threshold.
 
 use ndarray::ArrayView2;
 
@@ -6,11 +6,12 @@ use crate::error::Result;
 use crate::metrics::localisation::ranking::{size, ties};
 use crate::metrics::{Metric, check};
 
-/// The area under the ROC curve: how likely a pixel of the truth has a higher value than one outside of
-/// it. 1 is a map that ranks the whole truth first. Equal to `sklearn.metrics.roc_auc_score`.
+/// The area under the ROC curve: the probability that a pixel of the ground truth has a higher
+/// value than a pixel outside it. A map that ranks the whole ground truth first scores 1. Equal to
+/// `sklearn.metrics.roc_auc_score`.
 ///
-/// Equal values count one half, so that a constant map scores 0.5. Where the truth is empty or all
-/// pixels there is nothing to compare (`None`). Chance level: 0.5.
+/// Equal values count one half, so a constant map scores 0.5. `None` if the ground truth is empty
+/// or all pixels. Chance level: 0.5.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Auroc;
 
@@ -23,7 +24,7 @@ impl Metric for Auroc {
         check(&map, &truth)?;
         let inside = size(&truth);
         let pairs = inside * (truth.len() - inside);
-        // In halves of pairs, so that the sum is exact.
+        // In half pairs, so that the sum is exact.
         let (mut won, mut higher) = (0, 0);
         for tie in ties(map, truth) {
             won += tie.outside * (2 * higher + tie.inside);
@@ -39,16 +40,16 @@ impl Metric for Auroc {
 }
 
 /// The area under the precision-recall curve as the average precision, equal to
-/// `sklearn.metrics.average_precision_score`: the sum over all thresholds of the precision there times
-/// the recall that is gained there, without interpolation (which would be too optimistic).
-/// 1 is a map that ranks the whole truth first.
+/// `sklearn.metrics.average_precision_score`. It is the sum over all thresholds of the precision
+/// times the gain in recall, without interpolation, which would be too optimistic. A map that ranks
+/// the whole ground truth first scores 1.
 ///
-/// Pixels of equal value pass the threshold together, so that a constant map scores
-/// |truth| / pixels. An empty truth has no score (`None`); of a truth of all pixels it is 1.
+/// Pixels of equal value share one threshold, so a constant map scores |truth| / pixels. `None` for
+/// an empty ground truth. A ground truth of all pixels scores 1.
 ///
-/// Chance level: the mean over all rankings without ties,
-/// `(H + (n - H) (k - 1) / (n - 1)) / n` for k of n pixels, with H = 1 + 1/2 + ... + 1/n.
-/// It is above k / n, because precision at high thresholds, which only a few pixels pass, has a long upper tail.
+/// Chance level: the mean over all rankings without ties, `(H + (n - H) (k - 1) / (n - 1)) / n` for
+/// k of n pixels, with H = 1 + 1/2 + ... + 1/n. It is above k / n, because precision at high
+/// thresholds, which few pixels pass, has a long upper tail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Auprc;
 
@@ -70,8 +71,8 @@ impl Metric for Auprc {
     }
 
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
-        // A pixel of the truth at rank r has, among the r - 1 before it, on average
-        // (r - 1) (k - 1) / (n - 1) others of the truth.
+        // For a pixel of the ground truth at rank r, the r - 1 pixels before it include on average
+        // (r - 1) (k - 1) / (n - 1) others of the ground truth.
         let (k, n) = (size(&truth) as f64, truth.len() as f64);
         let harmonic: f64 = (1..=truth.len()).map(|rank| 1.0 / rank as f64).sum();
         let others = (k - 1.0) / (n - 1.0).max(1.0);

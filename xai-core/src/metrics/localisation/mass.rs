@@ -1,20 +1,21 @@
-//! Relevance mass accuracy: how much of the map lies in the truth?
+//! Relevance mass accuracy: how much of the map lies in the ground truth?
 
 use ndarray::ArrayView2;
 
 use crate::error::Result;
 use crate::metrics::{Metric, Precision, check};
 
-/// The share of the map's total |value| that lies in the truth (Arras et al. 2022; "importance mass
-/// accuracy" of EXACT). 1 is a map that is 0 outside of the truth.
+/// The share of the map's total |value| in the ground truth (Arras et al. 2022; "importance mass
+/// accuracy" of EXACT). A map that is 0 outside the ground truth scores 1.
 ///
-/// Values count by their size, whatever their sign. Quantus adds signed values by default, so that its
-/// score of a signed map has no bounds; for a map without negative values the two agree. A map of zeros
-/// scores 0, as in EXACT: it finds nothing, and leaving it out would favour the method that made it.
-/// An empty truth has no score (`None`); of a truth of all pixels it is 1, unless the map is 0.
+/// Values count by their magnitude, whatever their sign. Quantus adds signed values by default, so
+/// its score of a signed map has no bounds. For a map without negative values, the two agree. A map
+/// of zeros scores 0, as in EXACT: it finds nothing, and leaving it out would favour the method
+/// that made it. `None` for an empty ground truth. A ground truth of all pixels scores 1, unless
+/// the map is 0.
 ///
-/// Chance level: |truth| / pixels, which is the score of a uniform map, and the mean over all ways to
-/// shuffle the pixels of any map but 0.
+/// Chance level: |truth| / pixels. This is the score of a uniform map, and the mean over all
+/// permutations of the pixels of any map that is not 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RelevanceMassAccuracy;
 

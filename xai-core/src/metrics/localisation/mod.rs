@@ -1,4 +1,4 @@
-//! How well a heat map finds the pixels that truly determine the class.
+//! How well a heat map finds the pixels that determine the class.
 
 mod count;
 mod curves;

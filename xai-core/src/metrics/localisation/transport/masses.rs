@@ -1,6 +1,6 @@
-//! Masses in the plane, and where they go.
+//! Masses in the plane and the flows between them.
 
-/// A mass that leaves a point, or arrives there.
+/// A mass at a point.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mass {
     /// Row and column.
@@ -9,7 +9,7 @@ pub(crate) struct Mass {
     pub mass: i64,
 }
 
-/// A mass that goes from a source to a sink, both by their index.
+/// A mass that flows from a source to a sink, each given by its index.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flow {
     pub source: usize,
@@ -17,7 +17,7 @@ pub(super) struct Flow {
     pub mass: i64,
 }
 
-/// The square of this side that a point lies in.
+/// The square with this side that contains a point.
 pub(super) fn square(at: [f64; 2], side: f64) -> [i64; 2] {
     at.map(|x| (x / side) as i64)
 }

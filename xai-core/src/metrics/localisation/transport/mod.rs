@@ -1,8 +1,9 @@
-//! The cheapest way to move masses in the plane, at the cost of their Euclidean ways: exact optimal transport.
+//! The cheapest way to move masses in the plane at Euclidean cost: exact optimal transport.
 //!
-//! A network simplex ([`simplex`]) that computes costs from coordinates where it needs them, so that memory
-//! grows with the points and not with the pairs of points. It starts from the solution of a coarser problem, in
-//! which sources close to each other are one: that makes it three times as quick.
+//! A network simplex ([`simplex`]) computes costs from coordinates when it needs them. Memory
+//! therefore grows with the number of points, not with the number of pairs. The simplex starts from
+//! the solution of a coarser problem, in which nearby sources are merged. This makes it three times
+//! as fast.
 
 mod masses;
 mod simplex;
@@ -14,10 +15,11 @@ pub(super) use masses::Mass;
 use masses::{Flow, distance, square};
 use simplex::{TILE, Tree};
 
-/// The least sum of mass times way that takes all masses from `sources` to `sinks`, whose masses must have the
-/// same sum.
+/// The minimal sum of mass times distance that moves all masses from `sources` to `sinks`. Their
+/// total masses must be equal.
 pub(crate) fn cost(sources: &[Mass], sinks: &[Mass]) -> f64 {
-    // Time depends on the number of sinks more than on that of sources; back is as far as forth.
+    // Time depends more on the number of sinks than on that of sources, and the problem is
+    // symmetric.
     let few = sources.len().min(sinks.len());
     let (sources, sinks) = match few == sinks.len() {
         true => (sources, sinks),
@@ -30,7 +32,7 @@ pub(crate) fn cost(sources: &[Mass], sinks: &[Mass]) -> f64 {
     flows(sources, &sinks, 2.0).into_iter().map(way).sum()
 }
 
-/// The best flows, by way of those for sources that are merged within squares of this side.
+/// The optimal flows, starting from those for sources merged within squares of this side.
 fn flows(sources: &[Mass], sinks: &[Mass], side: f64) -> Vec<Flow> {
     if sources.len() <= sinks.len().max(32) {
         return Tree::new(sources, sinks, &greedy(sources, sinks)).optimal_flows();
@@ -65,7 +67,7 @@ fn flows(sources: &[Mass], sinks: &[Mass], side: f64) -> Vec<Flow> {
     Tree::new(sources, sinks, &start).optimal_flows()
 }
 
-/// The mass of all these sources in their centre of gravity.
+/// The total mass of these sources at their centre of mass.
 fn merge(sources: &[Mass], members: &[usize]) -> Mass {
     let mass: i64 = members.iter().map(|&index| sources[index].mass).sum();
     let centre = |axis: usize| {
@@ -78,14 +80,14 @@ fn merge(sources: &[Mass], members: &[usize]) -> Mass {
     }
 }
 
-/// Flows that take, again and again, the shortest way that is left. The arcs used form a forest.
+/// Flows that repeatedly take the shortest remaining arc. The arcs used form a forest.
 fn greedy(sources: &[Mass], sinks: &[Mass]) -> Vec<Flow> {
     let mut supply: Vec<i64> = sources.iter().map(|source| source.mass).collect();
     let mut demand: Vec<i64> = sinks.iter().map(|sink| sink.mass).collect();
     let mut open: Vec<usize> = (0..sinks.len()).collect();
     let nearest = |source: usize, open: &[usize]| {
         let way = |&sink: &usize| distance(sources[source].at, sinks[sink].at);
-        // The bits of numbers that are not negative are in the numbers' order.
+        // The bits of non-negative numbers are in the order of the numbers.
         let near = open
             .iter()
             .map(|sink| (way(sink).to_bits(), source, *sink))

@@ -1,27 +1,29 @@
-//! The network simplex (Ahuja, Magnanti and Orlin, Network Flows, 1993, chapter 11) on the graph in which
-//! every source has an arc to every sink. Two things make it quick:
+//! The network simplex (Ahuja, Magnanti and Orlin, Network Flows, 1993, chapter 11) on the graph in
+//! which every source has an arc to every sink. Two things make it fast:
 //!
-//! - Sinks are in tiles, each with a bound that spares most sources a look at most sinks.
-//! - A source that sends all to one sink is a leaf of the tree, whose potential is not stored.
+//! - Sinks are grouped in tiles. Each tile has a bound, so that most sources need not look at most
+//!   sinks.
+//! - A source that sends everything to one sink is a leaf of the tree, whose potential is not
+//!   stored.
 //!
-//! Masses are integers. So flows are exact, and trees stay strongly feasible (every arc without flow points to the
-//! root), which keeps the simplex from going in circles.
+//! Masses are integers. Flows are therefore exact, and trees stay strongly feasible (every arc
+//! without flow points to the root). This prevents the simplex from cycling.
 
 use std::ops::Range;
 
 use super::masses::{Flow, Mass, distance, square};
 
-/// Sinks share a tile if they are in one square of this side.
+/// Sinks share a tile if they are in the same square of this side.
 pub(crate) const TILE: f64 = 8.0;
-/// A way is shorter than another if it is so by this much.
+/// A distance is shorter than another only if it is shorter by more than this.
 const TOLERANCE: f64 = 1e-9;
 const NONE: usize = usize::MAX;
 
-/// A spanning tree of the sources, the sinks (after the sources) and a root (the last node), which stands for
-/// nothing: the arcs to it never carry a flow.
+/// A spanning tree of the sources, the sinks (after the sources) and a root (the last node). The
+/// root represents nothing: arcs to it never carry flow.
 ///
-/// An arc between a node and its parent is kept with the node. It points up if the node is a source and down
-/// if it is a sink, since all flow goes from sources to sinks.
+/// An arc between a node and its parent is stored with the node. It points up if the node is a
+/// source and down if it is a sink, because all flow goes from sources to sinks.
 pub(crate) struct Tree {
     sources: usize,
     root: usize,
@@ -32,36 +34,36 @@ pub(crate) struct Tree {
     parent: Vec<usize>,
     /// The flow on the arc to the parent.
     flow: Vec<i64>,
-    /// Arcs up to the root. Out of date in leaves, as is the potential.
+    /// The number of arcs to the root. Out of date in leaves, like the potential.
     depth: Vec<usize>,
-    /// A number to each node such that source minus sink is the cost of every arc of the tree. The tree is optimal if
-    /// it is no more than the cost of any other arc.
+    /// A number per node such that source minus sink is the cost of every arc of the tree. The tree
+    /// is optimal if this difference is at most the cost of every other arc.
     potential: Vec<f64>,
-    /// The first child; leaves are not among the children.
+    /// The first child. Leaves are not among the children.
     child: Vec<usize>,
     /// The neighbours in the list of the parent's children.
     next: Vec<usize>,
     previous: Vec<usize>,
-    /// The source to look at next.
+    /// The next source to examine.
     turn: usize,
-    /// Sources are looked at in steps of this size, so that successive ones lie far from each other.
+    /// Sources are examined in steps of this size, so that consecutive ones are far apart.
     step: usize,
 }
 
-/// Sinks close to each other, and the bounds of their coordinates.
+/// Nearby sinks, and the bounds of their coordinates.
 struct Tile {
     sinks: Range<usize>,
     low: [f64; 2],
     high: [f64; 2],
-    /// No sink has a lower potential.
+    /// A lower bound of the potentials of its sinks.
     least: f64,
 }
 
-/// After so many pivots the tiles' bounds, which in between only sink, are raised to what they are.
+/// The tiles' bounds only decrease between updates. After this many pivots they are recomputed.
 const PIVOTS: usize = 64;
 
 impl Tree {
-    /// A tree over a forest of flows, all above 0.
+    /// A tree that contains a forest of flows, all above 0.
     pub fn new(sources: &[Mass], sinks: &[Mass], forest: &[Flow]) -> Self {
         let root = sources.len() + sinks.len();
         let mut tree = Self {
@@ -89,7 +91,8 @@ impl Tree {
             arcs[flow.source].push((sink, flow.mass));
             arcs[sink].push((flow.source, flow.mass));
         }
-        // Each part of the forest hangs by a source, whose arc without flow points to the root.
+        // Each part of the forest is attached through a source, whose arc without flow points to
+        // the root.
         for top in 0..sources.len() {
             if tree.parent[top] != NONE {
                 continue;
@@ -109,7 +112,7 @@ impl Tree {
         tree
     }
 
-    /// The flows of least cost.
+    /// The flows of minimal cost.
     pub fn optimal_flows(mut self) -> Vec<Flow> {
         for pivots in 0.. {
             if pivots % PIVOTS == 0 {
@@ -135,7 +138,8 @@ impl Tree {
             .collect()
     }
 
-    /// An arc whose cost is below the difference of its potentials: the best one of the first source that has any.
+    /// An arc whose cost is below the difference of its potentials: the best arc of the first
+    /// source that has one.
     fn shorter(&mut self) -> Option<(usize, usize)> {
         for _ in 0..self.sources {
             let source = self.turn;
@@ -147,7 +151,7 @@ impl Tree {
         None
     }
 
-    /// The sink with the least cost plus potential, if that is below the source's potential.
+    /// The sink with the smallest cost plus potential, if that is below the source's potential.
     fn shortest_from(&self, source: usize) -> Option<usize> {
         let at = self.at[source];
         let mut best = self.potential_of(source) - TOLERANCE;
@@ -173,12 +177,13 @@ impl Tree {
         found
     }
 
-    /// Takes an arc into the tree, sends as much along it as the cycle it closes can carry, and takes out the arc
-    /// that then has no flow.
+    /// Adds an arc to the tree, sends as much flow along it as its cycle can carry, and removes the
+    /// arc that then has no flow.
     fn pivot(&mut self, source: usize, sink: usize) {
         self.update(source);
-        // Going up from both ends: arcs that point against the new one lose flow, and the first without any has
-        // to go. Of several, it is the last on the way round from the top, which keeps the tree strongly feasible.
+        // Moves up from both ends. Arcs that point against the new one lose flow, and the first
+        // without flow is removed. If there are several, the last one on the way around from the
+        // top is removed, which keeps the tree strongly feasible.
         let (mut a, mut b) = (source, sink);
         let (mut from_source, mut from_sink) = ((i64::MAX, NONE), (i64::MAX, NONE));
         while a != b {
@@ -204,7 +209,8 @@ impl Tree {
                 }
             }
         }
-        // What hung below the arc that goes now hangs by the new arc; the arcs between the two turn round.
+        // The nodes below the removed arc are now attached through the new arc. The arcs between
+        // the two are reversed.
         let (below, above, last) = match from_sink.0 <= from_source.0 {
             true => (sink, source, from_sink.1),
             false => (source, sink, from_source.1),
@@ -227,7 +233,7 @@ impl Tree {
         node < self.sources && self.child[node] == NONE
     }
 
-    /// Hangs a node by a parent, which thereby is no leaf any more.
+    /// Attaches a node to a parent, which is then no longer a leaf.
     fn attach(&mut self, node: usize, parent: usize, flow: i64) {
         self.parent[node] = parent;
         self.flow[node] = flow;
@@ -240,7 +246,7 @@ impl Tree {
         }
     }
 
-    /// Takes a node off its parent, which thereby may become a leaf.
+    /// Detaches a node from its parent, which may then become a leaf.
     fn detach(&mut self, node: usize) {
         if !self.is_leaf(node) {
             self.unlink(node);
@@ -271,7 +277,7 @@ impl Tree {
         }
     }
 
-    /// Brings depths and potentials up to date from a node downwards.
+    /// Updates depths and potentials from a node downwards.
     fn refresh(&mut self, top: usize) {
         let mut pending = vec![top];
         while let Some(node) = pending.pop() {
@@ -301,7 +307,7 @@ impl Tree {
         }
     }
 
-    /// A node's potential by that of its parent.
+    /// The potential of a node, from that of its parent.
     fn potential_of(&self, node: usize) -> f64 {
         let parent = self.parent[node];
         if parent == self.root {
@@ -313,7 +319,7 @@ impl Tree {
     }
 }
 
-/// The tiles of sinks that are sorted by their tile; the first sink is node number `first`.
+/// The tiles of sinks sorted by tile. The first sink is node number `first`.
 fn tiles(first: usize, sinks: &[Mass]) -> Vec<Tile> {
     let mut start = first;
     let tile = |sinks: &[Mass]| {
@@ -337,7 +343,7 @@ fn tiles(first: usize, sinks: &[Mass]) -> Vec<Tile> {
     sinks.chunk_by(together).map(tile).collect()
 }
 
-/// A step by which one comes to all of `count` sources, about the golden section of them.
+/// A step that visits all of `count` sources, close to the golden section of their number.
 fn step(count: usize) -> usize {
     let divisor = |mut a: usize, mut b: usize| {
         while b > 0 {
