@@ -1,12 +1,13 @@
-//! What an image is compared with: a picture that is meant to say nothing.
+//! Baselines: images that stand for "nothing".
 
 use ndarray::{Array3, Array4, ArrayView4, Axis};
 
 use crate::error::{Error, Result};
 use crate::image::gaussian;
 
-/// The image that stands for "nothing to see", from which paths start and by which perturbations
-/// replace what they take away. It is one for all methods of a [`Panel`](super::Panel), as they are to be compared.
+/// The image that stands for "nothing". Paths start at it, and perturbations replace what they
+/// remove by it. All methods of a [`Panel`](super::Panel) use the same baseline, so that they can
+/// be compared.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Baseline {
     /// 0 everywhere: black.
@@ -16,12 +17,12 @@ pub enum Baseline {
     Mean,
     /// The image blurred by a Gaussian of this standard deviation in pixels.
     Blurred(f64),
-    /// This image, `[c, h, w]`, for all.
+    /// This image, `[c, h, w]`, for all images.
     Image(Array3<f32>),
 }
 
 impl Baseline {
-    /// Errors unless it makes sense for images `[c, h, w]`.
+    /// Returns an error unless the baseline fits images `[c, h, w]`.
     pub(super) fn check(&self, image: [usize; 3]) -> Result<()> {
         match self {
             Self::Blurred(sigma) if !(sigma.is_finite() && *sigma > 0.0) => Err(Error::invalid(
@@ -40,7 +41,7 @@ impl Baseline {
         }
     }
 
-    /// The baseline of each of the images `[n, c, h, w]`, or the one baseline of all, `[1, c, h, w]`.
+    /// The baseline of each of the images `[n, c, h, w]`, or one baseline for all, `[1, c, h, w]`.
     pub(super) fn of(&self, images: ArrayView4<f32>) -> Array4<f32> {
         let (n, c, h, w) = images.dim();
         match self {

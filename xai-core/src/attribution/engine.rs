@@ -1,12 +1,12 @@
-//! The way back through a trace.
+//! The backward walk through a trace.
 
 use super::rules::Rule;
 use super::trace::Step;
 use crate::device::Tensor;
 use crate::network::Layer;
 
-/// Sends `start`, a value for each output of the last of `steps`, back to the input of the first,
-/// each layer by what `rule` says about its kind.
+/// Sends `start`, a value for each output of the last of `steps`, back to the input of the first.
+/// At each layer, `rule` defines what happens.
 ///
 /// `steps` is [`Trace::steps`](super::Trace::steps) or the beginning of it.
 pub fn propagate<'a>(

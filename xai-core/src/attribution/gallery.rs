@@ -1,4 +1,4 @@
-//! Heat maps that are kept for people to look at, on their way into the scores.
+//! Heat maps to be shown to the user, collected when they are scored.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use ndarray::{Array2, Axis};
 
 use super::images::Images;
 
-/// An image that was explained, with the heat maps that were scored.
+/// An explained image with the heat maps that were scored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shown {
     /// The image's index in its split.
@@ -16,9 +16,9 @@ pub struct Shown {
     pub class: u8,
     /// The image `[h, w]`, the mean of its channels.
     pub pixels: Array2<f32>,
-    /// The pixels that truly determine the class, `[h, w]`.
+    /// The ground truth, `[h, w]`.
     pub truth: Array2<bool>,
-    /// The method's name and its heat map `[h, w]`, combined as it was scored.
+    /// The name of each method and its heat map `[h, w]`, combined as it was scored.
     pub maps: Vec<(String, Array2<f32>)>,
 }
 
@@ -30,18 +30,18 @@ impl Shown {
     }
 }
 
-/// Where [`Panel::score`](super::Panel::score) puts the heat maps of the first few images that carry it.
+/// Collects the heat maps of the first few images in [`Panel::score`](super::Panel::score).
 ///
-/// So there is one definition of what is explained, and what a report shows is what was scored.
+/// What a report shows is therefore exactly what was scored.
 #[derive(Clone, Debug)]
 pub(crate) struct Gallery {
-    /// How many images at most.
+    /// The maximum number of images.
     room: usize,
     shown: Arc<Mutex<BTreeMap<u32, Shown>>>,
 }
 
 impl Gallery {
-    /// An empty gallery for so many images.
+    /// An empty gallery for this number of images.
     pub fn new(room: usize) -> Self {
         Self {
             room,
@@ -49,7 +49,7 @@ impl Gallery {
         }
     }
 
-    /// Makes room for evenly spaced ones of these images.
+    /// Reserves places for evenly spaced ones of these images.
     pub fn open_for(&self, images: &Images) {
         let mut shown = self.shown();
         let count = images.len();

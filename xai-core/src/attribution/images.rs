@@ -5,18 +5,19 @@ use ndarray::{Array3, Array4, Axis};
 use super::gallery::Gallery;
 use crate::error::{Error, Result};
 
-/// Images with all that is known about each of them.
+/// Images with their classes, indices and ground truth.
 #[derive(Clone, Debug)]
 pub struct Images {
-    /// `[n, channels, h, w]`. Grey images have one channel; a network that takes three gets it
+    /// `[n, channels, h, w]`. Grey images have one channel. A network that takes three receives it
     /// three times, repeated on its device.
     pub pixels: Array4<f32>,
     /// The true class of each image.
     pub class: Vec<u8>,
-    /// The index of each image in its split: score rows carry it, and sampling methods key their
-    /// draws by it, so that an image's explanation does not depend on its company.
+    /// The index of each image in its split. Score rows carry it, and sampling methods derive their
+    /// draws from it, so that an image's explanation does not depend on the other images.
     pub index: Vec<u32>,
-    /// The pixels that truly determine the class, `[n, h, w]`. Scoring needs it, explaining does not.
+    /// The ground truth, `[n, h, w]`: the pixels that determine the class. Scoring needs it;
+    /// explaining does not.
     pub truth: Option<Array3<bool>>,
     /// Where the heat maps of some of them are kept when they are scored.
     pub(crate) gallery: Option<Gallery>,
@@ -40,7 +41,7 @@ impl Images {
         Self::new(pixels.insert_axis(Axis(1)), class)
     }
 
-    /// With the pixels that determine the class, `[n, h, w]`.
+    /// Adds the ground truth, `[n, h, w]`.
     pub fn with_truth(self, truth: Array3<bool>) -> Self {
         Self {
             truth: Some(truth),
@@ -48,30 +49,30 @@ impl Images {
         }
     }
 
-    /// With the images' indices in their split.
+    /// Sets the images' indices in their split.
     pub fn with_index(self, index: Vec<u32>) -> Self {
         Self { index, ..self }
     }
 
-    /// With a gallery that keeps the heat maps of some of them.
+    /// Adds a gallery that keeps the heat maps of some images.
     pub(crate) fn shown_in(self, gallery: Option<Gallery>) -> Self {
         Self { gallery, ..self }
     }
 
-    /// How many images.
+    /// The number of images.
     pub fn len(&self) -> usize {
         self.pixels.dim().0
     }
 
-    /// Whether there are none.
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether they can be explained. (A [`Panel`](super::Panel) asks this itself.)
+    /// Checks that the images can be explained. A [`Panel`](super::Panel) calls this itself.
     ///
     /// # Errors
-    /// Parts that describe different images; pixels that are no finite numbers.
+    /// If parts describe different images, or if a pixel is not finite.
     pub fn check(&self) -> Result<()> {
         let (n, _, h, w) = self.pixels.dim();
         let part = |name: &str, found: usize| match found == n {
@@ -82,7 +83,7 @@ impl Images {
         };
         part("classes", self.class.len())?;
         part("indices", self.index.len())?;
-        // Looked for here because a ReLU makes 0 of NaN, after which nothing would be seen of it.
+        // Checked here, because a ReLU turns NaN into 0 and hides it.
         let broken = self
             .pixels
             .indexed_iter()
@@ -112,7 +113,7 @@ pub enum Targets {
     TrueClass,
     /// The same class for all images.
     All(usize),
-    /// One class an image.
+    /// One class per image.
     Each(Vec<usize>),
 }
 

@@ -1,4 +1,4 @@
-//! What a layer inside a network has to do with a class score.
+//! Attribution of a class score to the outputs of a layer inside a network.
 
 use burn::tensor::TensorData;
 use ndarray::{Array4, Axis};
@@ -13,13 +13,13 @@ use crate::device::{DeviceChoice, Tensor};
 use crate::error::{Error, Result};
 use crate::network::Network;
 
-/// Points of a path that go through the network together.
+/// Points of a path that are computed in one pass.
 const POINTS: usize = 16;
 
 /// The output of layer `layer` (counted from 0) for each image: `[n, channels, h, w]`.
 ///
 /// # Errors
-/// No such layer; images that do not fit the network.
+/// If there is no such layer, or if the images do not fit the network.
 pub fn layer_activation(network: &Network, images: &Images, layer: usize) -> Result<Array4<f32>> {
     let part = Part::new(network, images, layer)?;
     part.each_image(|x, image| {
@@ -29,14 +29,15 @@ pub fn layer_activation(network: &Network, images: &Images, layer: usize) -> Res
     })
 }
 
-/// Conductance (Dhamdhere et al. 2019): how much of the score's change between a baseline of zeros and
-/// the image passes through each output of layer `layer` (counted from 0), `[n, channels, h, w]`.
+/// Conductance (Dhamdhere et al. 2019): how much of the score's change between a baseline of zeros
+/// and the image passes through each output of layer `layer` (counted from 0),
+/// `[n, channels, h, w]`.
 ///
-/// As Captum's `LayerConductance`: along `steps` + 1 Gauss-Legendre points of the straight path, the
-/// gradient at a point times the output's change to the next point.
+/// As Captum's `LayerConductance`: along `steps` + 1 Gauss-Legendre points of the straight path,
+/// the gradient at a point times the output's change to the next point.
 ///
 /// # Errors
-/// No such layer, no step, a class that does not exist, images that do not fit the network.
+/// If there is no such layer, no step or no such class, or if the images do not fit the network.
 pub fn layer_conductance(
     network: &Network,
     images: &Images,
@@ -52,7 +53,7 @@ pub fn layer_conductance(
     let (alphas, _) = gauss_legendre(steps + 1);
     part.each_image(|x, image| {
         let mut sum = Sum::default();
-        // Each block begins with the point that the one before ended with.
+        // Each block begins with the last point of the previous block.
         for first in (0..steps).step_by(POINTS) {
             let alphas = &alphas[first..=steps.min(first + POINTS)];
             let pass = format!("layer_conductance/{}", images.index[image]);
@@ -65,8 +66,9 @@ pub fn layer_conductance(
     })
 }
 
-/// Internal influence (Leino et al. 2018): the mean of the score's gradient for each output of layer `layer`
-/// (counted from 0), `[n, channels, h, w]`, along the straight path from zeros to the image.
+/// Internal influence (Leino et al. 2018): the mean gradient of the score with respect to each
+/// output of layer `layer` (counted from 0), `[n, channels, h, w]`, along the straight path from
+/// zeros to the image.
 ///
 /// As Captum's `InternalInfluence`: by Gauss-Legendre quadrature with `steps` points.
 ///
@@ -104,11 +106,11 @@ pub fn internal_influence(
     })
 }
 
-/// The score's gradient for each output of layer `layer` (counted from 0), times that output:
-/// `[n, channels, h, w]`. Captum's `LayerGradientXActivation`.
+/// The gradient of the score with respect to each output of layer `layer` (counted from 0), times
+/// that output: `[n, channels, h, w]`. Captum's `LayerGradientXActivation`.
 ///
 /// # Errors
-/// No such layer, a class that does not exist, images that do not fit the network.
+/// If there is no such layer or class, or if the images do not fit the network.
 pub fn layer_gradient_x_activation(
     network: &Network,
     images: &Images,
@@ -124,7 +126,7 @@ pub fn layer_gradient_x_activation(
     })
 }
 
-/// A sum of tensors, if there are any yet.
+/// A sum of tensors, which is empty at first.
 #[derive(Default)]
 struct Sum(Option<Tensor<4>>);
 
@@ -137,7 +139,7 @@ impl Sum {
     }
 }
 
-/// The images of a call, and the layer that it is about, both known to be there.
+/// The images and the layer of a call, after they have been checked.
 struct Part<'a> {
     network: &'a Network,
     images: &'a Images,
@@ -165,9 +167,10 @@ impl<'a> Part<'a> {
         })
     }
 
-    /// The layer's output at the points alpha x of the path from zeros to an image x `[1, c, h, w]`, and the
-    /// gradient of the class's score for it: both `[points, channels, h, w]`. The masks of active dropout are
-    /// those of `pass`, counted from `first`.
+    /// The layer's output at the points alpha x of the path from zeros to an image x
+    /// `[1, c, h, w]`, and the gradient of the class's score with respect to it: both
+    /// `[points, channels, h, w]`. The masks of active dropout are those of `pass`, counted from
+    /// `first`.
     fn at_points(
         &self,
         x: &Tensor<4>,
@@ -186,7 +189,7 @@ impl<'a> Part<'a> {
         [trace.activation(self.layer + 1).clone(), gradient]
     }
 
-    /// `what` of each image `[1, c, h, w]`, one after the other.
+    /// Applies `what` to each image `[1, c, h, w]`, one after the other.
     fn each_image(&self, what: impl Fn(Tensor<4>, usize) -> Tensor<4>) -> Result<Array4<f32>> {
         let device = self.network.device();
         let device = device.map_or_else(|| DeviceChoice::Flex.open(), Ok)?;

@@ -1,54 +1,57 @@
 //! The rules of layer-wise relevance propagation for affine layers, as tables, and composites that
-//! say which layer gets which (Montavon et al. 2019). Equal to zennit's.
+//! assign a rule to each layer (Montavon et al. 2019). Equal to zennit's.
 //!
-//! Every rule shares an output's relevance R among the inputs by their part in some variant of the
-//! layer: one with positive weights only, say. A rule is a list of [`Variants`]; of each,
-//! `z` is what the variants give together, and an input gets `x * d/dx of (R / z) z`.
+//! Every rule distributes the relevance R of an output among the inputs according to their
+//! contributions in a variant of the layer, for example one with positive weights only. A rule is a
+//! list of [`Variants`]. For each entry, `z` is the sum of its variants, and an input receives
+//! `x * d/dx of (R / z) z`.
 
 use super::rules::{Rule, stabilised};
 use super::trace::{Step, index_of_first};
 use crate::device::Tensor;
 use crate::network::{Conv2d, Layer, Linear};
 
-/// Keeps divisions away from 0, as zennit's stabilizer does.
+/// Keeps divisions away from 0, like zennit's stabilizer.
 const STABILIZER: f64 = 1e-6;
 
-/// How an affine layer shares the relevance of its outputs among its inputs.
+/// How an affine layer distributes the relevance of its outputs among its inputs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LrpRule {
-    /// By contribution, `z + epsilon sign(z)` in the denominator (Bach et al. 2015, equation 58).
+    /// By contribution, with `z + epsilon sign(z)` in the denominator (Bach et al. 2015, equation
+    /// 58).
     Epsilon(f64),
     /// By positive contribution (z+; Montavon et al. 2017), bias included.
     ZPlus,
-    /// By contribution, those of the output's sign strengthened by gamma (Montavon et al. 2019).
+    /// By contribution, with contributions of the output's sign strengthened by gamma (Montavon et
+    /// al. 2019).
     Gamma(f64),
-    /// alpha times by positive less beta times by negative contribution (Bach et al. 2015, equation 60);
-    /// alpha - beta = 1 conserves relevance.
+    /// alpha times by positive contribution minus beta times by negative contribution (Bach et al.
+    /// 2015, equation 60). alpha - beta = 1 conserves relevance.
     AlphaBeta {
         /// Weight of the positive contributions.
         alpha: f64,
-        /// Weight of the negative ones.
+        /// Weight of the negative contributions.
         beta: f64,
     },
     /// For pixels between `low` and `high` (zB; Montavon et al. 2017): by `x w - low w+ - high w-`.
     ZBox {
-        /// The least value that a pixel can have.
+        /// The smallest value of a pixel.
         low: f64,
-        /// The largest.
+        /// The largest value of a pixel.
         high: f64,
     },
-    /// By squared weight, whatever the input (w2; Montavon et al. 2017).
+    /// By squared weight, independent of the input (w2; Montavon et al. 2017).
     WSquare,
-    /// To all inputs of a window alike (Lapuschkin et al. 2019).
+    /// Equally to all inputs of a window (Lapuschkin et al. 2019).
     Flat,
 }
 
 impl LrpRule {
-    /// The rule as a table. This is all that is to be said about it.
+    /// The rule as a table, which defines it completely.
     fn table(self) -> Vec<Variants> {
         use {Input as X, Outputs as O, Weight as W};
         let all = |parts| vec![Variants::new(1.0, O::All, parts)];
-        // Negative inputs take part with weights of the opposite sign, and without the bias.
+        // Negative inputs use weights of the opposite sign, and no bias.
         let signed = |factor, outputs, with: W, against: W| {
             let parts = vec![
                 Part::new(X::Positive, with),
@@ -111,9 +114,9 @@ fn add(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
     a + b
 }
 
-/// Variants of a layer that share relevance together.
+/// Variants of a layer that distribute relevance together.
 struct Variants {
-    /// What the relevance is multiplied by.
+    /// The factor of the relevance.
     factor: f64,
     outputs: Outputs,
     parts: Vec<Part>,
@@ -129,7 +132,7 @@ impl Variants {
     }
 }
 
-/// Which outputs of the layer hand out their relevance.
+/// Which outputs of the layer distribute their relevance.
 #[derive(Clone, Copy)]
 enum Outputs {
     All,
@@ -148,7 +151,7 @@ impl Outputs {
     }
 }
 
-/// What a variant takes in place of the layer's input.
+/// The input of a variant, derived from the layer's input.
 #[derive(Clone, Copy, PartialEq)]
 enum Input {
     Same,
@@ -169,7 +172,7 @@ impl Input {
     }
 }
 
-/// What a variant takes in place of the layer's weight and bias.
+/// The weight and bias of a variant, derived from the layer's.
 #[derive(Clone, Copy, PartialEq)]
 enum Weight {
     Same,
@@ -198,7 +201,7 @@ impl Weight {
     }
 }
 
-/// One variant of a layer: other input, other parameters.
+/// One variant of a layer: another input and other parameters.
 #[derive(Clone, Copy)]
 struct Part {
     input: Input,
@@ -228,7 +231,7 @@ impl Part {
         Self { sign: -1.0, ..self }
     }
 
-    /// The variant of the layer that a step went through.
+    /// The variant of the layer of a step.
     fn of(self, step: &Step<'_>) -> Variant {
         let bias = |bias: &Option<Tensor<1>>| {
             let bias = bias.as_ref().filter(|_| self.bias);
@@ -244,7 +247,7 @@ impl Part {
                 weight: self.weight.of(&linear.weight),
                 bias: bias(&linear.bias),
             }),
-            // Without parameters there is nothing to vary.
+            // A layer without parameters has no variants.
             other => other.clone(),
         };
         Variant {
@@ -255,7 +258,7 @@ impl Part {
     }
 }
 
-/// A [`Part`] of a certain layer at a certain input.
+/// A [`Part`] for a certain layer at a certain input.
 struct Variant {
     part: Part,
     input: Tensor<4>,
@@ -263,7 +266,7 @@ struct Variant {
 }
 
 impl Variant {
-    /// Its part in z.
+    /// Its contribution to z.
     fn output(&self, step: &Step<'_>) -> Tensor<4> {
         if (self.part.input, self.part.weight) == (Input::Same, Weight::Same) {
             return step.output.clone();
@@ -271,7 +274,7 @@ impl Variant {
         self.signed(self.layer.forward(self.input.clone()))
     }
 
-    /// What its inputs get of `flow`, relevance over z.
+    /// What its inputs receive from `flow`, which is relevance divided by z.
     fn pull_back(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         let variant = Step {
             layer: &self.layer,
@@ -289,13 +292,13 @@ impl Variant {
     }
 }
 
-/// Which rule each affine layer gets.
+/// Which rule each affine layer uses.
 ///
-/// As in zennit's composites an activation passes relevance on as it is, a maximum gives all to its
-/// winner, and an average or the sum of a residual block shares it in proportion.
+/// As in zennit's composites, an activation passes relevance through, a maximum gives all to its
+/// winner, and an average or the sum of a residual block distributes it in proportion.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Composite {
-    /// For the first convolution or fully connected layer, if it gets a rule of its own.
+    /// For the first convolution or fully connected layer, if it has its own rule.
     pub first: Option<LrpRule>,
     /// For convolutions.
     pub convolution: LrpRule,
@@ -313,7 +316,8 @@ impl Composite {
         }
     }
 
-    /// The composite as a rule for the network of `layers`, which should have no batch normalisation.
+    /// The composite as a rule for the network of `layers`, which should not have batch
+    /// normalisation.
     pub fn over<'a>(&'a self, layers: &[Layer]) -> CompositeRule<'a> {
         let affine = |layer: &Layer| matches!(layer, Layer::Conv2d(_) | Layer::Linear(_));
         CompositeRule {
@@ -341,7 +345,7 @@ impl Rule for CompositeRule<'_> {
         let rule = match step.layer {
             Layer::Conv2d(_) => first.unwrap_or(convolution),
             Layer::Linear(_) => first.unwrap_or(linear),
-            // What could not be merged is passed like an activation.
+            // A batch normalisation that could not be merged is treated like an activation.
             Layer::BatchNorm2d(_) => return flow,
             _ => LrpRule::Epsilon(STABILIZER),
         };
@@ -356,7 +360,8 @@ impl Rule for CompositeRule<'_> {
         flow
     }
 
-    /// As with the epsilon rule alone; zennit, which leaves dropout to the gradient, would not conserve relevance.
+    /// As in the epsilon rule. zennit uses the gradient of dropout, which would not conserve
+    /// relevance.
     fn dropout(&self, _: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         flow
     }

@@ -1,15 +1,15 @@
-//! An amount of memory, as people write it.
+//! An amount of memory in readable form.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// What `--memory` takes: bytes, or a number and a unit, such as `2GiB`, `512 MiB` or `1.5GB`.
+/// The value of `--memory`: bytes, or a number and a unit, such as `2GiB`, `512 MiB` or `1.5GB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Memory(pub usize);
 
-/// Units and their bytes; the larger ones first, as `B` ends them all.
+/// Units and their bytes. The longer ones come first, because all of them end with `B`.
 const UNITS: [(&str, f64); 7] = [
     ("GiB", (1u64 << 30) as f64),
     ("MiB", (1u64 << 20) as f64),
@@ -50,7 +50,7 @@ impl FromStr for Memory {
     }
 }
 
-/// In the largest unit of 1024 that leaves no fraction.
+/// In the largest unit of 1024 that gives an integer.
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole = |&&(name, bytes): &&(&str, f64)| {

@@ -1,4 +1,4 @@
-//! What a method is.
+//! The traits of a method.
 
 use super::batch::Batch;
 use crate::device::Tensor;
@@ -12,9 +12,10 @@ pub trait Method {
 
 /// A method that can explain models of type `M`.
 ///
-/// What it needs of the model stands in the bounds of the implementation:
-/// `impl<M: Layered> Explain<M> for Lrp` walks back through layers, `impl<M: Predict> Explain<M> for
-/// Occlusion` asks for scores, and `impl<M> Explain<M> for Sobel` does not look at the model.
+/// The bounds of an implementation state what it needs from the model:
+/// `impl<M: Layered> Explain<M> for Lrp` walks back through layers,
+/// `impl<M: Predict> Explain<M> for Occlusion` requests scores, and `impl<M> Explain<M> for Sobel`
+/// does not use the model.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot explain a `{M}`",
     label = "this method does not know what to do with a `{M}`",
@@ -22,11 +23,11 @@ pub trait Method {
 )]
 pub trait Explain<M>: Method {
     /// The signed attribution `[n, c, h, w]` of each image of the batch to its target class.
-    /// Methods that do not look into the model may give as many channels as the images have.
+    /// Methods that do not use the model may return as many channels as the images have.
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>>;
 }
 
-/// A method chosen at run time is a method as well.
+/// A method selected at run time is also a method.
 impl<M> Method for Box<dyn Explain<M>> {
     fn name(&self) -> &'static str {
         (**self).name()

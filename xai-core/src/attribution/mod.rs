@@ -1,15 +1,16 @@
 //! Methods that attribute a network's class score to the pixels of its input.
 //!
-//! A [`Panel`] runs several [methods](methods) on the same images. What they share is computed
-//! once a batch: the forward pass with everything that happened in it ([`Trace`]), the pass of the
-//! baseline, the gradient. Going back through a trace is one engine ([`propagate`]) whose
-//! [`rules`] say what each kind of layer does to what flows back; there is no autodiff tape.
+//! A [`Panel`] runs several [methods](methods) on the same images. Shared results are computed once
+//! per batch: the forward pass with its intermediate results ([`Trace`]), the pass of the baseline,
+//! and the gradient. One engine, [`propagate`], walks back through a trace. Its [`rules`] define
+//! what each kind of layer does. There is no autodiff tape.
 //!
-//! Where the network's dropout is [active](crate::network::Network::with_active_dropout), each pass of an image
-//! has masks of its own, drawn by the image's index: one the pass that is shared (so methods that start from it
-//! see the same masks, where Captum, which repeats the pass for each, sees others), one the baseline, one each
-//! point of a path, sample or changed image. A mask multiplies forward and belongs to the gradient; relevance
-//! passes through unchanged.
+//! If the network's dropout is [active](crate::network::Network::with_active_dropout), each pass of
+//! an image has its own masks, drawn by the image's index. The shared forward pass has one set, so
+//! methods that start from it see the same masks. (Captum repeats this pass for each method, so
+//! each sees other masks.) The baseline has another set, and each point of a path, sample or
+//! changed image has its own. A mask multiplies the forward pass and belongs to the gradient.
+//! Relevance passes through unchanged.
 
 mod baseline;
 mod batch;

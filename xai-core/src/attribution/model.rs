@@ -1,13 +1,13 @@
-//! What a method may ask of a model.
+//! What a method can need from a model.
 //!
 //! | A model that | is | and can be explained by |
 //! |---|---|---|
-//! | shows its layers | [`Layered`], such as [`Network`] | every method |
+//! | exposes its layers | [`Layered`], such as [`Network`] | every method |
 //! | has a gradient | [`Differentiable`], such as [`BurnModel`](super::BurnModel) | gradients, paths, perturbations, filters |
 //! | only predicts | [`Predict`], such as [`Closure`](super::Closure) | perturbations, filters |
-//! | is none | [`NoModel`] | filters |
+//! | is absent | [`NoModel`] | filters |
 //!
-//! Each kind is also all that stand below it.
+//! Each kind is also of all kinds below it.
 
 use super::engine::propagate;
 use super::rules::Gradient;
@@ -17,8 +17,9 @@ use crate::device::{Device, Tensor};
 use crate::error::Result;
 use crate::network::Network;
 
-/// What a [`Panel`](super::Panel) takes as its model: any of the kinds in this module, and [`NoModel`].
-/// What it says helps to plan; the defaults are right for a model of which nothing is known.
+/// The models that a [`Panel`](super::Panel) accepts: any of the kinds in this module, and
+/// [`NoModel`]. The methods help to plan the work. The defaults suit a model about which nothing is
+/// known.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a model that can be explained",
     label = "`Layered` is not implemented for `{Self}`",
@@ -26,37 +27,39 @@ use crate::network::Network;
     note = "or wrap what it does: `BurnModel` for a function with a gradient, `Closure` for one without"
 )]
 pub trait Explainable {
-    /// The layers, if the model shows them.
+    /// The layers, if the model exposes them.
     fn layers(&self) -> Option<&Network> {
         None
     }
 
-    /// Where its images should lie; `None` if it does not matter.
+    /// The device for its images. `None` if it does not matter.
     fn device(&self) -> Option<Device> {
         None
     }
 
-    /// How many channels it wants its images to have, if that is known: grey images are repeated.
+    /// The number of channels that its images must have, if known. Grey images are repeated.
     fn channels(&self) -> Option<usize> {
         None
     }
 
-    /// How many classes it has for images `[channels, h, w]`, if that is known beforehand.
+    /// The number of classes for images `[channels, h, w]`, if known beforehand.
     ///
     /// # Errors
-    /// Images that the model cannot take.
+    /// If the model cannot take such images.
     fn classes(&self, _image: [usize; 3]) -> Result<Option<usize>> {
         Ok(None)
     }
 
-    /// About how many bytes an image `[channels, h, w]` takes on its way through the model and back:
-    /// batches are as large as memory allows. Unless known, 4 KiB a value, twice what a deep convolutional network takes.
+    /// The approximate memory for an image `[channels, h, w]` in a forward and backward pass, in
+    /// bytes. Batches are as large as memory allows. By default, 4 KiB per value, twice what a deep
+    /// convolutional network takes.
     fn bytes(&self, [c, h, w]: [usize; 3]) -> usize {
         4096 * c * h * w
     }
 }
 
-/// A model that gives scores: all that methods ask for that change the image and look what happens.
+/// A model that gives scores. This is enough for methods that change the image and observe the
+/// score.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not predict, and this method compares scores of changed images",
     label = "`Predict` is not implemented for `{Self}`",
@@ -67,15 +70,15 @@ pub trait Explainable {
 pub trait Predict: Explainable {
     /// Class scores `[n, classes]` of images `[n, c, h, w]`.
     ///
-    /// An image's scores may not depend on the other images: methods put what they ask together as
+    /// An image's scores must not depend on the other images, because methods combine images as
     /// memory allows.
     ///
     /// # Errors
-    /// What the model cannot do.
+    /// If the model fails.
     fn scores(&self, images: Tensor<4>) -> Result<Tensor<2>>;
 }
 
-/// A model whose scores have a gradient for the image.
+/// A model whose scores have a gradient with respect to the image.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no gradient, and this method needs one",
     label = "`Differentiable` is not implemented for `{Self}`",
@@ -85,14 +88,14 @@ pub trait Predict: Explainable {
     note = "without a model (`NoModel`) only the filters `Sobel`, `Laplace` and `Intensity` work"
 )]
 pub trait Differentiable: Predict {
-    /// The gradient `[n, c, h, w]` of each image's target score for the image.
+    /// The gradient `[n, c, h, w]` of each image's target score with respect to the image.
     ///
     /// # Errors
-    /// What the model cannot do.
+    /// If the model fails.
     fn gradient(&self, images: Tensor<4>, targets: &[usize]) -> Result<Tensor<4>>;
 }
 
-/// A model that shows its layers, so that methods can trace it and go back through it.
+/// A model that exposes its layers, so that methods can trace it and walk back through it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not show its layers, and this method goes back through layers",
     label = "`Layered` is not implemented for `{Self}`",
@@ -129,8 +132,8 @@ impl<M: Layered> Explainable for M {
         Ok(shapes.last().map(|scores| scores[0]))
     }
 
-    /// There are two traces at a time, the images' and one of points on a path; each keeps every
-    /// activation (4 bytes) and an index for every maximum, and what flows back comes on top.
+    /// There are two traces at a time, that of the images and that of points on a path. Each keeps
+    /// every activation (4 bytes) and an index for every maximum. The backward flow comes on top.
     fn bytes(&self, image: [usize; 3]) -> usize {
         16 * traced_values(self.network(), image).unwrap_or_default()
     }
@@ -158,7 +161,7 @@ impl<M: Layered> Differentiable for M {
     }
 }
 
-/// The model of a panel in which nothing needs one: filters only.
+/// The model of a panel that needs no model because it has only filters.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoModel;
 

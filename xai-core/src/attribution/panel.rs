@@ -14,7 +14,7 @@ use crate::device::{DeviceChoice, Tensor, memory_for_passes, on_cpu};
 use crate::error::{Error, Result};
 use crate::metrics::{CHANCE, Combine, Metrics, Score, Scores, chance_name};
 
-/// What one method says about all images.
+/// The attributions of one method for all images.
 #[derive(Clone, Debug)]
 pub struct Map {
     /// The method's name.
@@ -23,9 +23,10 @@ pub struct Map {
     pub values: Array4<f32>,
 }
 
-/// Methods that explain the same images, sharing what they have in common.
+/// Methods that explain the same images and share results.
 ///
-/// Images are taken in batches as large as memory allows; results do not depend on the size of batches.
+/// Images are processed in batches as large as memory allows. Results do not depend on the size of
+/// batches.
 ///
 /// ```
 /// use ndarray::Array3;
@@ -39,7 +40,7 @@ pub struct Map {
 /// ```
 pub struct Panel<M> {
     methods: Vec<Box<dyn Explain<M>>>,
-    /// In bytes; `None` for what the device has to give.
+    /// In bytes. `None` stands for the default of the device.
     memory: Option<usize>,
     combine: Combine,
     baseline: Baseline,
@@ -62,14 +63,14 @@ impl<M> Panel<M> {
         Self::default()
     }
 
-    /// With one more method. What it cannot explain is an error of the compiler.
+    /// Adds a method. If it cannot explain `M`, this does not compile.
     pub fn with(mut self, method: impl Explain<M> + 'static) -> Self {
         self.methods.push(Box::new(method));
         self
     }
 
-    /// With about this much memory for passes through the model, in bytes (otherwise 2 GiB, on a
-    /// GPU half of its own).
+    /// Sets the approximate memory for passes through the model, in bytes. By default 2 GiB, or
+    /// half of a GPU's memory.
     pub fn memory(self, bytes: usize) -> Self {
         Self {
             memory: Some(bytes),
@@ -77,8 +78,9 @@ impl<M> Panel<M> {
         }
     }
 
-    /// With another way to make heat maps of attributions before they are scored (the paper's otherwise): a
-    /// [`Combine`], or only its [`Sign`](crate::metrics::Sign) or [`Channels`](crate::metrics::Channels).
+    /// Sets how heat maps are made of attributions before they are scored: a [`Combine`], or only
+    /// its [`Sign`](crate::metrics::Sign) or [`Channels`](crate::metrics::Channels). The default is
+    /// the paper's.
     pub fn combine(self, combine: impl Into<Combine>) -> Self {
         Self {
             combine: combine.into(),
@@ -86,17 +88,19 @@ impl<M> Panel<M> {
         }
     }
 
-    /// With this baseline for all methods that have one (zeros otherwise).
+    /// Sets the baseline for all methods that use one. The default is zeros.
     pub fn baseline(self, baseline: Baseline) -> Self {
         Self { baseline, ..self }
     }
 }
 
 impl<M: Explainable> Panel<M> {
-    /// The attribution of every image by every method, in the order in which they were added.
+    /// The attribution of every image by every method, in the order in which the methods were
+    /// added.
     ///
     /// # Errors
-    /// Images that do not fit the model, a class that it does not have, two methods of one name.
+    /// If images do not fit the model, if the model lacks a class, or if two methods have the same
+    /// name.
     pub fn explain(
         &self,
         model: &M,
@@ -120,14 +124,16 @@ impl<M: Explainable> Panel<M> {
         maps.collect()
     }
 
-    /// Explains the images' true classes and scores every explanation against the truth: one row a
-    /// method, image and metric, in that order. Maps are scored batch by batch and not kept.
+    /// Explains the images' true classes and scores every explanation against the ground truth.
+    /// Returns one row per method, image and metric, in that order. Maps are scored batch by batch
+    /// and not kept.
     ///
-    /// Then come the chance levels, one row an image and metric: of the method [`CHANCE`], under the
-    /// metric's [`chance_name`]. Where a metric is undefined for an image's truth, the image has no row of it.
+    /// The chance levels follow, one row per image and metric, with the method [`CHANCE`] and the
+    /// metric's [`chance_name`]. If a metric is undefined for an image's ground truth, the image
+    /// has no row for it.
     ///
     /// # Errors
-    /// As [`explain`](Self::explain); images without truth; maps that a metric refuses.
+    /// As [`explain`](Self::explain); if images have no ground truth; if a metric rejects a map.
     pub fn score(&self, model: &M, images: &Images, metrics: &impl Metrics) -> Result<Scores> {
         let (metrics, combine) = (metrics.list(), self.combine);
         let truth = images.truth.as_ref().ok_or_else(|| {
@@ -190,8 +196,8 @@ impl<M: Explainable> Panel<M> {
         Ok(scores.concat())
     }
 
-    /// Runs all methods on batches of images and hands each result to `take`: which method, which
-    /// images, the attributions; from a GPU only the heat maps that they are combined to, if they are.
+    /// Runs all methods on batches of images and passes each result to `take`: the method, the
+    /// images and the attributions. If heat maps are combined, a GPU returns only these.
     fn each_batch(
         &self,
         model: &M,
@@ -266,14 +272,14 @@ impl<M: Explainable> Panel<M> {
     }
 }
 
-/// How many images fit in one pass, at least one.
+/// The number of images that fit in one pass; at least one.
 fn rows_within(memory: usize, bytes: usize) -> usize {
     const MOST: usize = 256;
     (memory / bytes.max(1)).clamp(1, MOST)
 }
 
-/// Errors if any image's attribution is not a number everywhere: it comes from a model whose scores
-/// or gradients are none.
+/// Returns an error if any attribution is not finite. This happens if the model's scores or
+/// gradients are not finite.
 fn check_finite(method: &str, index: &[u32], values: &Array4<f32>) -> Result<()> {
     let broken = |image: &ArrayView3<f32>| image.iter().find(|value| !value.is_finite()).copied();
     for (image, &index) in values.outer_iter().zip(index) {

@@ -1,6 +1,6 @@
-//! Propagation rules: what each kind of layer does to what flows back through it.
+//! Propagation rules: what each kind of layer does to the backward flow.
 //!
-//! A rule is a table with one entry a kind of layer. Where a rule says nothing, the gradient flows.
+//! A rule is a table with one entry per kind of layer. By default, the gradient flows.
 
 use std::cell::RefCell;
 
@@ -9,7 +9,7 @@ use super::trace::{Step, Trace};
 use crate::device::Tensor;
 use crate::network::{Activation, Layer, ops};
 
-/// One entry a kind of layer: from what arrives at the layer's output to what leaves at its input.
+/// One entry per kind of layer: from the flow at the layer's output to the flow at its input.
 pub trait Rule {
     /// Convolution, fully connected layer, batch normalisation, average poolings.
     fn affine(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
@@ -21,22 +21,22 @@ pub trait Rule {
         step.pull_back(flow)
     }
 
-    /// A function of each value by itself other than the ReLU.
+    /// An elementwise function other than the ReLU.
     fn activation(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         step.pull_back(flow)
     }
 
-    /// A dropout, which does something only if it is active.
+    /// A dropout, which has an effect only if it is active.
     fn dropout(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         step.pull_back(flow)
     }
 
-    /// The sum at the end of a residual block: what its branch and its shortcut get.
+    /// The sum at the end of a residual block: the flow to its branch and to its shortcut.
     fn sum(&self, _: &Step<'_>, flow: Tensor<4>) -> [Tensor<4>; 2] {
         [flow.clone(), flow]
     }
 
-    /// The maximum of each window; among equals the first in row-major order counts.
+    /// The maximum of each window. Among equals, the first in row-major order counts.
     fn max_pool(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         step.pull_back(flow)
     }
@@ -48,8 +48,8 @@ pub struct Gradient;
 
 impl Rule for Gradient {}
 
-/// Guided backpropagation (Springenberg et al. 2015): a ReLU passes positive gradients only, and
-/// those only where its input was positive.
+/// Guided backpropagation (Springenberg et al. 2015): a ReLU passes only positive gradients, and
+/// only where its input was positive.
 #[derive(Clone, Copy, Debug)]
 pub struct Guided;
 
@@ -59,7 +59,7 @@ impl Rule for Guided {
     }
 }
 
-/// Deconvolution (Zeiler and Fergus 2014): a ReLU passes positive gradients only, whatever its
+/// Deconvolution (Zeiler and Fergus 2014): a ReLU passes only positive gradients, whatever its
 /// input was.
 #[derive(Clone, Copy, Debug)]
 pub struct Deconvolve;
@@ -72,11 +72,11 @@ impl Rule for Deconvolve {
 
 /// Layer-wise relevance propagation with the epsilon rule (Bach et al. 2015, equation 58).
 ///
-/// Relevance R of an output z goes to the inputs a in proportion to their contributions:
+/// The relevance R of an output z goes to the inputs a in proportion to their contributions:
 /// `a * d/da of (R / (z + epsilon sign(z))) z`, with sign(0) = 1. z includes the bias, whose share
-/// is lost. A maximum gives all to its winner, a ReLU or another activation passes relevance on as it
-/// is, and at the end of a residual block both addends get their share by the same rule (a sum is a
-/// linear layer with weights of 1).
+/// is lost. A maximum gives all to its winner. A ReLU or another activation passes relevance
+/// through. At the end of a residual block, both addends receive their share by the same rule (a
+/// sum is a linear layer with weights of 1).
 #[derive(Clone, Copy, Debug)]
 pub struct LrpEpsilon {
     /// Keeps the division away from 0.
@@ -90,7 +90,7 @@ impl LrpEpsilon {
     }
 }
 
-/// `z + epsilon sign(z)`, with sign(0) = 1: what relevance is divided by.
+/// `z + epsilon sign(z)`, with sign(0) = 1: the divisor of relevance.
 pub(super) fn stabilised(z: Tensor<4>, epsilon: f64) -> Tensor<4> {
     let below = z.clone().lower_elem(0.0);
     let away = z.clone().add_scalar(epsilon);
@@ -110,7 +110,7 @@ impl Rule for LrpEpsilon {
         flow
     }
 
-    /// Each output has one input, which gets all of its relevance; what is silenced has none.
+    /// Each output has one input, which receives all of its relevance. Silenced outputs have none.
     fn dropout(&self, _: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         flow
     }
@@ -126,21 +126,21 @@ impl Rule for LrpEpsilon {
     }
 }
 
-/// DeepLIFT with the rescale rule (Shrikumar et al. 2017): multipliers are slopes between the
-/// input and a reference instead of gradients, so that they sum up to the difference in output.
+/// DeepLIFT with the rescale rule (Shrikumar et al. 2017): multipliers are slopes between the input
+/// and a reference instead of gradients, so that they add up to the difference in output.
 ///
-/// Where an input hardly differs from the reference's, the gradient takes the slope's place.
+/// If an input hardly differs from the reference's, the gradient replaces the slope.
 #[derive(Clone, Copy, Debug)]
 pub struct Rescale<'a> {
-    /// The pass of the reference through the same layers: of one for all images, or of one each.
+    /// The pass of the reference through the same layers: one for all images, or one for each.
     pub reference: &'a Trace<'a>,
 }
 
 impl Rescale<'_> {
-    /// Differences below this are none (Captum's value).
+    /// Differences below this count as 0 (Captum's value).
     const EPSILON: f64 = 1e-10;
 
-    /// `difference / din`, or `gradient` where din is next to nothing.
+    /// `difference / din`, or `gradient` if din is close to 0.
     fn slope(difference: Tensor<4>, din: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
         let none = din.clone().abs().lower_elem(Self::EPSILON);
         (difference / din).mask_where(none, gradient)
@@ -160,7 +160,7 @@ impl Rule for Rescale<'_> {
     }
 
     /// The difference of the outputs is split at M = max(output, reference output): M - reference
-    /// output is owed to the pixel that won in the input, output - M to the one that won in the
+    /// output is due to the pixel that won in the input, and output - M to the one that won in the
     /// reference.
     fn max_pool(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         let reference = self.reference.same(step);
@@ -180,26 +180,26 @@ impl Rule for Rescale<'_> {
     }
 }
 
-/// `values` `[n, …]` less the `reference`, `[n, …]` or `[1, …]`.
+/// `values` `[n, …]` minus the `reference`, `[n, …]` or `[1, …]`.
 fn difference(values: &Tensor<4>, reference: &Tensor<4>) -> Tensor<4> {
     values.clone() - for_each(reference, values.dims()[0])
 }
 
 /// The rescale rule as Captum 0.6 to 0.9 applies it, which is not complete.
 ///
-/// Of two neighbours out of {ReLU, another activation, MaxPool} the first one does not see what the second one's rule
-/// made of the flow, but what the second one's gradient would have made of it. Every block of a plain convolutional network
-/// ends in such a pair. As the gradients of image and reference differ there, both flow: the rule
-/// wants a [`Trace::beside`] whose first half are the images, the second their references. Captum
-/// knows no rule for GELU and takes its gradient.
+/// If two of {ReLU, another activation, MaxPool} are neighbours, the first one does not see the
+/// flow after the second one's rule, but the flow after the second one's gradient. Every block of a
+/// plain convolutional network ends with such a pair. The gradients of image and reference differ
+/// there, so both flow: the rule needs a [`Trace::beside`] whose first half are the images and
+/// whose second half are their references. Captum has no rule for GELU and uses its gradient.
 #[derive(Debug, Default)]
 pub struct RescaleCaptum {
-    /// The ReLU or pooling that was passed last, and what its gradient made of the flow.
+    /// The last ReLU or pooling, and the flow after its gradient.
     passed: RefCell<Option<(usize, Tensor<4>)>>,
 }
 
 impl RescaleCaptum {
-    /// What the layer of this step gets to see, and what its gradient makes of the true flow.
+    /// The flow that the layer of this step receives, and what its gradient makes of the true flow.
     fn seen(&self, step: &Step<'_>, flow: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
         let gradient = step.pull_back(flow.clone());
         let passed = self.passed.replace(Some((step.index, gradient.clone())));

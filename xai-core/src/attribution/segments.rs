@@ -1,4 +1,4 @@
-//! The parts of an image that perturbation methods switch on and off together.
+//! The parts of an image that perturbation methods switch on and off as a whole.
 
 use std::str::FromStr;
 
@@ -6,11 +6,11 @@ use ndarray::{Array2, Array3, ArrayView3};
 
 use crate::error::{Error, Result};
 
-/// How an image falls into parts ("superpixels", or features in Captum's words).
+/// How an image is divided into parts ("superpixels", or features in Captum's terms).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Segments {
-    /// Every value of every channel is a part of its own. Captum's default, and dear: an image of
-    /// 3 x 224 x 224 has 150,528 parts.
+    /// Every value of every channel is a separate part. This is Captum's default, and expensive: an
+    /// image of 3 x 224 x 224 has 150,528 parts.
     #[default]
     Values,
     /// Rectangles, all channels together: see [`Segments::grid`].
@@ -25,12 +25,12 @@ pub enum Segments {
 }
 
 impl Segments {
-    /// `rows` x `columns` rectangles whose sizes differ by a pixel at most.
+    /// `rows` x `columns` rectangles whose sizes differ by at most one pixel.
     pub fn grid(rows: usize, columns: usize) -> Self {
         Self::Grid { rows, columns }
     }
 
-    /// The pixels of a label form a part; labels are any numbers. `[h, w]`.
+    /// The pixels with the same label form a part. Labels are any numbers. `[h, w]`.
     pub fn map(labels: Array2<usize>) -> Self {
         Self::Map(labels)
     }
@@ -38,7 +38,7 @@ impl Segments {
     /// The parts of images `[c, h, w]`.
     ///
     /// # Errors
-    /// A grid finer than the pixels, labels of another size.
+    /// If a grid is finer than the pixels, or if labels have another size.
     pub fn of(&self, image: [usize; 3]) -> Result<Parts> {
         let [c, h, w] = image;
         let labels = match self {
@@ -74,7 +74,7 @@ impl Segments {
     }
 }
 
-/// As on a command line: `8x8` is a grid, `values` every value by itself.
+/// As on a command line: `8x8` is a grid, `values` makes every value a part.
 impl FromStr for Segments {
     type Err = Error;
 
@@ -92,7 +92,7 @@ impl FromStr for Segments {
     }
 }
 
-/// Which part each value of an image belongs to.
+/// The part of each value of an image.
 #[derive(Clone, Debug)]
 pub struct Parts {
     labels: Array3<usize>,
@@ -100,17 +100,17 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// How many parts there are.
+    /// The number of parts.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// The number of the part, below [`count`](Self::count), of each value `[c, h, w]`.
+    /// The index of the part, below [`count`](Self::count), for each value `[c, h, w]`.
     pub fn labels(&self) -> ArrayView3<'_, usize> {
         self.labels.view()
     }
 
-    /// An array `[c, h, w]` with each part's value where the part is.
+    /// An array `[c, h, w]` with each part's value at the part's positions.
     pub fn spread(&self, values: &[f64]) -> Array3<f32> {
         self.labels.mapv(|part| values[part] as f32)
     }
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(parts("values", [2, 3, 4]).count(), 24);
         let grid = parts("2x3", [2, 5, 4]);
         assert_eq!(grid.count(), 6);
-        // Sizes differ by one at most: rows 3 and 2, columns 2, 1 and 1. All channels are alike.
+        // Sizes differ by at most one: rows 3 and 2, columns 2, 1 and 1. All channels are alike.
         let of = |part| grid.labels().iter().filter(|&&label| label == part).count();
         assert_eq!([0, 1, 2, 3, 4, 5].map(of), [12, 6, 6, 8, 4, 4]);
         assert_eq!(grid.labels()[[1, 3, 3]], 5);

@@ -1,15 +1,15 @@
-//! What size everything has, known before anything is computed: so that a network and images that
-//! do not fit give an error and not a panic, and that memory can be planned.
+//! Shapes of all activations, computed in advance. If a network and images do not fit, there is an
+//! error instead of a panic, and memory can be planned.
 
 use crate::error::{Error, Result};
 use crate::network::ops::Window;
 use crate::network::{AvgPool2d, Layer, Network};
 
-/// The shapes `[channels, height, width]` of an image on its way through the network: entry i
-/// goes into layer i, the last is the class scores `[classes, 1, 1]`.
+/// The shapes `[channels, height, width]` of an image in the network. Entry i is the input of layer
+/// i. The last one is the class scores `[classes, 1, 1]`.
 ///
 /// # Errors
-/// The first layer that cannot take what it would get, or a network that does not end in class scores.
+/// If a layer cannot take its input, or if the network does not end in class scores.
 pub fn shapes(network: &Network, input: [usize; 3]) -> Result<Vec<[usize; 3]>> {
     let shapes = Walk { input, values: 0 }.through(&network.layers, "", input)?;
     match shapes.last() {
@@ -22,7 +22,7 @@ pub fn shapes(network: &Network, input: [usize; 3]) -> Result<Vec<[usize; 3]>> {
     }
 }
 
-/// How many numbers a trace of one image keeps, those within residual blocks included.
+/// The number of values in a trace of one image, including those inside residual blocks.
 ///
 /// # Errors
 /// As [`shapes`].
@@ -32,17 +32,17 @@ pub fn traced_values(network: &Network, input: [usize; 3]) -> Result<usize> {
     Ok(walk.values)
 }
 
-/// A walk through a network that computes nothing but shapes.
+/// Walks through a network and computes only shapes.
 struct Walk {
     /// The image's shape.
     input: [usize; 3],
-    /// How many numbers all activations so far have.
+    /// The number of values in all activations so far.
     values: usize,
 }
 
 impl Walk {
-    /// The shape of what goes into each of `layers`, and last of what comes out. `within` is what the
-    /// layers' names begin with.
+    /// The shapes of the inputs of `layers`, and of their output. `within` is the prefix of the
+    /// layers' names.
     fn through(
         &mut self,
         layers: &[Layer],
@@ -119,7 +119,7 @@ fn output(layer: &Layer, [c, h, w]: [usize; 3]) -> Result<[usize; 3], String> {
     }
 }
 
-/// How many windows fit, rows and columns.
+/// The number of windows that fit, as rows and columns.
 fn windows(window: &Window, size: [usize; 2]) -> Result<[usize; 2], String> {
     let mut fitting = [0; 2];
     for axis in 0..2 {

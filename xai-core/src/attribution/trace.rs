@@ -1,4 +1,4 @@
-//! One forward pass, with everything that happened in it.
+//! One forward pass with its intermediate results.
 
 use std::cell::Cell;
 
@@ -13,55 +13,56 @@ thread_local! {
     static EVALUATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// How many layers this thread has evaluated for methods so far, counted once an image:
-/// tests hold the cost of a panel to it.
+/// The number of layers that this thread has evaluated for methods so far, counted once per image.
+/// Tests use it to check the cost of a panel.
 pub fn layer_evaluations() -> usize {
     EVALUATIONS.get()
 }
 
-/// Counts a pass of `layers` layers, summed over images, that keeps no trace.
+/// Counts a pass without a trace: `layers` layers, summed over images.
 pub(super) fn add_evaluations(layers: usize) {
     EVALUATIONS.set(EVALUATIONS.get() + layers);
 }
 
-/// A forward pass that keeps the input and output of each layer, where each pooling found its maxima and
-/// what active dropout silenced: all that a [`Rule`](super::Rule) can ask for on the way back.
+/// A forward pass that keeps the input and output of each layer, the positions of each pooling's
+/// maxima, and the masks of active dropout. A [`Rule`](super::Rule) needs nothing else on the way
+/// back.
 #[derive(Clone, Debug)]
 pub struct Trace<'a> {
     layers: &'a [Layer],
-    /// One more than layers: entry i is the input of layer i, the last is the output.
+    /// One more than there are layers. Entry i is the input of layer i. The last one is the output.
     activations: Vec<Tensor<4>>,
-    /// What else happened in layer i.
+    /// Other results of layer i.
     inside: Vec<Inside<'a>>,
     /// The [`Step::index`] of the first layer.
     first: usize,
 }
 
-/// What happened in a layer, beside its input and output.
+/// The results of a layer apart from its input and output.
 #[derive(Clone, Debug)]
 enum Inside<'a> {
     /// Nothing else.
     Nothing,
-    /// Where a pooling found its maxima.
+    /// The positions of a pooling's maxima.
     Maxima(IntTensor),
-    /// What an active dropout multiplied by.
+    /// The mask of an active dropout.
     Mask(Tensor<4>),
     /// The branch and the shortcut of a residual block.
     Parts(Box<[Trace<'a>; 2]>),
 }
 
 impl<'a> Trace<'a> {
-    /// Runs `x` `[n, c, h, w]` through `layers`, which may be a part of a network, in evaluation mode or
-    /// with these [masks](crate::network::Network::masks).
+    /// Runs `x` `[n, c, h, w]` through `layers`, which may be a part of a network, in evaluation
+    /// mode or with these [masks](crate::network::Network::masks).
     pub fn new(layers: &'a [Layer], x: Tensor<4>, mut masks: Option<Masks>) -> Self {
         Self::numbered(layers, x, 0, true, &mut masks)
     }
 
-    /// The same with half the memory and, on a CPU, in half the time, good for gradients that are
-    /// multiplied by the input's difference from a baseline. What went into a ReLU is forgotten, and
-    /// what came out, which has the same sign, stands in its place. Ties of a pooling may go to another
-    /// pixel than the first: they occur where the image is even, as its background is, and there such a
-    /// difference is 0.
+    /// As [`new`](Self::new), with half the memory and, on a CPU, in half the time. It is suitable
+    /// for gradients that are multiplied by the input's difference from a baseline. The input of a
+    /// ReLU is replaced by its output, which has the same sign. Ties of a pooling may go to a pixel
+    /// other than the first. They occur where the image is even, as in its background, and there
+    /// this difference is 0.
     pub fn for_gradients(layers: &'a [Layer], x: Tensor<4>, mut masks: Option<Masks>) -> Self {
         Self::numbered(layers, x, 0, false, &mut masks)
     }
@@ -124,8 +125,8 @@ impl<'a> Trace<'a> {
         first + indices(&layers[..at])
     }
 
-    /// This pass of n images and that of their references as one pass of 2 n: the images, then the
-    /// references (one for all is repeated n times). Nothing is computed again.
+    /// This pass of n images and that of their references as one pass of 2 n: first the images,
+    /// then the references (a single one is repeated n times). Nothing is computed again.
     pub fn beside(&self, reference: &Self) -> Self {
         let images = self.input().dims()[0];
         let activations = self.activations.iter().zip(&reference.activations);
@@ -153,22 +154,22 @@ impl<'a> Trace<'a> {
         }
     }
 
-    /// What went into the first layer.
+    /// The input of the first layer.
     pub fn input(&self) -> &Tensor<4> {
         &self.activations[0]
     }
 
-    /// What came out of the last layer: of a whole network the class scores `[n, classes, 1, 1]`.
+    /// The output of the last layer. For a whole network, the class scores `[n, classes, 1, 1]`.
     pub fn output(&self) -> &Tensor<4> {
         &self.activations[self.layers.len()]
     }
 
-    /// What went into layer `index`, or came out of the last if there is no such layer.
+    /// The input of layer `index`, or the output of the last layer if there is no such layer.
     pub fn activation(&self, index: usize) -> &Tensor<4> {
         &self.activations[index]
     }
 
-    /// The passage through the layer at this place of the sequence.
+    /// The step through the layer at this position of the sequence.
     pub fn step(&self, at: usize) -> Step<'_> {
         let mut step = Step {
             index: Self::index(self.layers, self.first, at),
@@ -188,7 +189,7 @@ impl<'a> Trace<'a> {
         step
     }
 
-    /// The passage of another batch through the layer of `step`, which may lie within a residual block.
+    /// The step of another batch through the layer of `step`, which may be inside a residual block.
     pub fn same(&self, step: &Step<'_>) -> Step<'_> {
         let found = self.steps().rfind(|own| own.index <= step.index);
         let own = found.expect("a trace through the same layers");
@@ -203,14 +204,14 @@ impl<'a> Trace<'a> {
         }
     }
 
-    /// The passages in order.
+    /// The steps in order.
     pub fn steps(&self) -> impl DoubleEndedIterator<Item = Step<'_>> + ExactSizeIterator {
         (0..self.layers.len()).map(|at| self.step(at))
     }
 }
 
-/// How many indices these layers take: one each, and of a residual block one more for the end of each
-/// sequence, so that only neighbours in the same sequence have neighbouring indices.
+/// The number of indices that these layers use: one each, and for a residual block one more for the
+/// end of each sequence, so that only neighbours in the same sequence have neighbouring indices.
 fn indices(layers: &[Layer]) -> usize {
     let of_one = |layer: &Layer| match layer {
         Layer::Residual(block) => 3 + indices(&block.branch) + indices(&block.shortcut),
@@ -219,7 +220,8 @@ fn indices(layers: &[Layer]) -> usize {
     layers.iter().map(of_one).sum()
 }
 
-/// The [`Step::index`] of the first layer that `is` so, in the order of a forward pass.
+/// The [`Step::index`] of the first layer for which `is` returns true, in the order of a forward
+/// pass.
 pub(super) fn index_of_first(
     layers: &[Layer],
     is: impl Fn(&Layer) -> bool + Copy,
@@ -244,31 +246,31 @@ pub(super) fn index_of_first(
     None
 }
 
-/// The passage of a batch through one layer.
+/// The step of a batch through one layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
-    /// Which layer of the network it is, counted through residual blocks. In a plain sequence: its
-    /// place. Two layers with neighbouring indices follow one another directly.
+    /// The position of the layer in the network, counted through residual blocks. In a plain
+    /// sequence, its index. Two layers with neighbouring indices directly follow each other.
     pub index: usize,
     /// The layer.
     pub layer: &'a Layer,
-    /// What went in.
+    /// Its input.
     pub input: &'a Tensor<4>,
-    /// What came out.
+    /// Its output.
     pub output: &'a Tensor<4>,
-    /// Where a maximum pooling found its maxima.
+    /// The positions of the maxima of a maximum pooling.
     pub maxima: Option<&'a IntTensor>,
-    /// What a dropout multiplied by, if it is active.
+    /// The mask of a dropout, if it is active.
     pub mask: Option<&'a Tensor<4>>,
-    /// The ways through the branch and the shortcut of a residual block.
+    /// The traces of the branch and the shortcut of a residual block.
     pub(super) parts: Option<&'a [Trace<'a>; 2]>,
 }
 
 impl<'a> Step<'a> {
-    /// The ways through the branch and the shortcut of a residual block.
+    /// The traces of the branch and the shortcut of a residual block.
     ///
     /// # Panics
-    /// If the layer is none.
+    /// If the layer is not a residual block.
     pub fn parts(&self) -> &'a [Trace<'a>; 2] {
         match self.parts {
             Some(parts) => parts,
@@ -276,10 +278,11 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// The gradient for the layer's input from the gradient `g` for its output.
+    /// The gradient with respect to the layer's input, from the gradient `g` with respect to its
+    /// output.
     ///
-    /// It is the transpose of the linear map that the layer is at this input, and as such what
-    /// most rules are built of.
+    /// It is the transpose of the linear map of the layer at this input. Most rules are built from
+    /// it.
     pub fn pull_back(&self, g: Tensor<4>) -> Tensor<4> {
         let input = self.input.dims();
         match self.layer {
@@ -315,8 +318,8 @@ impl<'a> Step<'a> {
     }
 }
 
-/// 1 at each row's target, 0 elsewhere, in the shape of the trace's output: what a gradient of the
-/// targets' scores starts from.
+/// 1 at each row's target and 0 elsewhere, in the shape of the trace's output: the start of a
+/// gradient of the targets' scores.
 pub(super) fn one_hot(trace: &Trace<'_>, targets: &[usize]) -> Tensor<4> {
     let [n, classes, ..] = trace.output().dims();
     let mut values = vec![0.0f32; n * classes];

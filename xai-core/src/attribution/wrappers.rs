@@ -1,4 +1,4 @@
-//! Models that do not show layers, as methods take them.
+//! Wrappers for models that do not expose layers.
 
 use burn::tensor::TensorData;
 use ndarray::{Array2, Array4};

@@ -1,4 +1,4 @@
-//! What the methods of a panel share about one batch of images.
+//! Results about one batch of images that the methods of a panel share.
 
 mod passes;
 mod scores;
@@ -17,26 +17,27 @@ use crate::device::{Device, Tensor};
 use crate::network::Network;
 use crate::random;
 
-/// A batch of images, and what is known about the model's way with them.
+/// A batch of images, with the results of the model for it.
 ///
-/// Passes through the model are made when a method first asks for them and kept for the others.
+/// A pass through the model is computed when a method first requests it, and kept for the other
+/// methods.
 pub struct Batch<'a, M> {
     pub(super) model: &'a M,
     pub(super) device: &'a Device,
     pub(super) pixels: CowArray<'a, f32, Ix4>,
     pub(super) index: &'a [u32],
     pub(super) targets: &'a [usize],
-    /// Channels that the model takes.
+    /// The number of channels that the model takes.
     pub(super) channels: usize,
-    /// How many images memory allows in one pass.
+    /// The number of images that fit in memory in one pass.
     pub(super) rows: usize,
-    /// Names the draws of this batch's methods where they run more than once on an image.
+    /// Names the draws of this batch's methods if they run more than once on an image.
     pub(super) repeat: String,
     pub(super) passes: Passes<'a>,
     pub(super) baseline: Reference<'a>,
 }
 
-/// What was computed of the images.
+/// Results for the images.
 #[derive(Clone, Default)]
 pub(super) struct Passes<'a> {
     trace: Rc<OnceCell<Trace<'a>>>,
@@ -44,7 +45,7 @@ pub(super) struct Passes<'a> {
     scores: Rc<OnceCell<Tensor<2>>>,
 }
 
-/// What was computed of the baseline: of the one that all images have, or of each image's own.
+/// Results for the baseline: one for all images, or one for each.
 #[derive(Clone)]
 pub(super) struct Reference<'a> {
     kind: &'a Baseline,
@@ -63,8 +64,8 @@ impl<'a> Reference<'a> {
         }
     }
 
-    /// For the next batch of the panel: what does not depend on the images is kept, unless `active` dropout
-    /// makes every row another one.
+    /// The state for the next batch of the panel. Results that do not depend on the images are
+    /// kept, unless `active` dropout makes every row different.
     pub(super) fn next(&self, active: bool) -> Self {
         match self.kind {
             Baseline::Zero | Baseline::Image(_) if !active => self.clone(),
@@ -74,45 +75,46 @@ impl<'a> Reference<'a> {
 }
 
 impl<'a, M> Batch<'a, M> {
-    /// The model that is explained.
+    /// The model to explain.
     pub fn model(&self) -> &'a M {
         self.model
     }
 
-    /// The images on the host, `[n, channels, h, w]` as given: of grey images one channel.
+    /// The images on the host, `[n, channels, h, w]` as given. Grey images have one channel.
     pub fn pixels(&self) -> ArrayView4<'_, f32> {
         self.pixels.view()
     }
 
-    /// The baseline on the host, of each image or one for all: `[n or 1, channels, h, w]`.
+    /// The baseline on the host, one for each image or one for all: `[n or 1, channels, h, w]`.
     pub fn baseline_pixels(&self) -> ArrayView4<'_, f32> {
         let baseline = &self.baseline;
         let pixels = (baseline.pixels).get_or_init(|| baseline.kind.of(self.pixels.view()));
         pixels.view()
     }
 
-    /// The images' indices in their split, by which sampling methods key their draws.
+    /// The indices of the images in their split. Sampling methods derive their draws from them.
     pub fn index(&self) -> &'a [u32] {
         self.index
     }
 
-    /// The class to explain, one an image.
+    /// The class to explain, one per image.
     pub fn targets(&self) -> &'a [usize] {
         self.targets
     }
 
-    /// How many images memory allows in one pass; at least 1.
+    /// The number of images that fit in memory in one pass; at least 1.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Where tensors of this batch live.
+    /// The device of this batch's tensors.
     pub fn device(&self) -> &'a Device {
         self.device
     }
 
-    /// The draws of `sample` by `method` for image `image` of the batch: a stream of their own, so that
-    /// nothing depends on the size of batches, the order of images or the number of samples.
+    /// The draws of `sample` by `method` for image `image` of the batch. They come from a separate
+    /// stream, so nothing depends on the size of batches, the order of images or the number of
+    /// samples.
     pub fn stream(&self, seed: u64, method: &str, image: usize, sample: usize) -> ChaCha8Rng {
         let (index, repeat) = (self.index[image], &self.repeat);
         random::stream(seed, &format!("{method}/{index}/{sample}{repeat}"))
@@ -130,7 +132,7 @@ impl<'a, M> Batch<'a, M> {
         }
     }
 
-    /// These images with other pixels `[n, c, h, w]`, and what is known of the same baseline.
+    /// These images with other pixels `[n, c, h, w]`, keeping the results for the same baseline.
     pub(super) fn altered(&self, pixels: Array4<f32>, repeat: String) -> Self {
         self.baseline_pixels(); // of the images as they were
         Self {
@@ -149,7 +151,7 @@ impl<'a, M> Batch<'a, M> {
 }
 
 impl<'a, M: Explainable> Batch<'a, M> {
-    /// The same batch of the model's layers, if it shows them: passes are shared.
+    /// The same batch for the model's layers, if the model exposes them. Passes are shared.
     pub fn layered(&self) -> Option<Batch<'a, Network>> {
         Some(Batch {
             model: self.model.layers()?,

@@ -1,4 +1,4 @@
-//! A batch's gradients, and its passes through a model that shows its layers.
+//! A batch's gradients, and its passes through a model that exposes its layers.
 
 use super::Batch;
 use crate::attribution::engine::propagate;
@@ -19,10 +19,10 @@ impl<M: Differentiable> Batch<'_, M> {
         }
     }
 
-    /// The gradient of the target's score for the images, `[n, c, h, w]`.
+    /// The gradient of the target's score with respect to the images, `[n, c, h, w]`.
     ///
     /// # Errors
-    /// What the model cannot do.
+    /// If the model cannot compute it.
     pub fn gradient(&self) -> Result<&Tensor<4>> {
         if let Some(gradient) = self.passes.gradient.get() {
             return Ok(gradient);
@@ -37,8 +37,8 @@ impl<M: Differentiable> Batch<'_, M> {
         Ok(self.passes.gradient.get_or_init(|| gradient))
     }
 
-    /// The gradient of the targets' scores for one place `[n, c, h, w]` an image, which is sample number `sample`
-    /// of `method`.
+    /// The gradient of the targets' scores at one point `[n, c, h, w]` per image, which is sample
+    /// number `sample` of `method`.
     ///
     /// # Errors
     /// As [`gradient`](Self::gradient).
@@ -57,7 +57,8 @@ impl<M: Differentiable> Batch<'_, M> {
         Ok(propagate(trace.steps(), &Gradient, start))
     }
 
-    /// The gradient of each target's score for any images `[n, c, h, w]` as the model takes them.
+    /// The gradient of each target's score with respect to any images `[n, c, h, w]`, as the model
+    /// takes them.
     ///
     /// # Errors
     /// As [`gradient`](Self::gradient).
@@ -86,8 +87,8 @@ impl<'a, M: Layered> Batch<'a, M> {
         Trace::new(&network.layers, self.upload(self.pixels()), masks)
     }
 
-    /// The model's forward pass of the baseline: of the one that all images have, or of each image's own, as it
-    /// is where dropout is active.
+    /// The model's forward pass of the baseline: one for all images, or one for each, which is the
+    /// case if dropout is active.
     pub fn baseline(&self) -> &Trace<'a> {
         (self.baseline.trace).get_or_init(|| {
             let images = self.targets.len();
@@ -102,9 +103,9 @@ impl<'a, M: Layered> Batch<'a, M> {
         })
     }
 
-    /// The masks of a pass that is called `pass`, if the network's dropout is
-    /// [active](Network::with_active_dropout). Of each row it says which image of the batch it is of, and which
-    /// of this image's rows in such passes.
+    /// The masks of a pass called `pass`, if the network's dropout is
+    /// [active](Network::with_active_dropout). `rows` gives for each row the image of the batch and
+    /// the number of this image's row in such passes.
     pub(in crate::attribution) fn masks(
         &self,
         pass: &str,
@@ -119,18 +120,19 @@ impl<'a, M: Layered> Batch<'a, M> {
         })
     }
 
-    /// What goes into layer `index`, the images' less the baseline's: `[n, c, h, w]`. For index 0
-    /// that is the images less the baseline.
+    /// The input of layer `index` for the images minus that for the baseline: `[n, c, h, w]`. For
+    /// index 0, the images minus the baseline.
     pub fn difference(&self, index: usize) -> Tensor<4> {
         self.trace().activation(index).clone() - self.baseline_activation(index)
     }
 
-    /// What goes into layer `index` of the baseline, as often as there are images.
+    /// The input of layer `index` for the baseline, repeated for each image.
     pub fn baseline_activation(&self, index: usize) -> Tensor<4> {
         for_each(self.baseline().activation(index), self.targets.len())
     }
 
-    /// The target's score of each image where the target stands, 0 elsewhere: `[n, classes, 1, 1]`.
+    /// The target's score of each image at the position of the target, and 0 elsewhere:
+    /// `[n, classes, 1, 1]`.
     pub fn target_scores(&self) -> Tensor<4> {
         let trace = self.trace();
         trace.output().clone() * one_hot(trace, self.targets)

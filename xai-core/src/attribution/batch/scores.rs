@@ -1,4 +1,4 @@
-//! A model's scores of a batch.
+//! The model's scores for a batch.
 
 use ndarray::ArrayView4;
 
@@ -12,7 +12,7 @@ impl<'a, M: Predict> Batch<'a, M> {
     /// The target's score of each image.
     ///
     /// # Errors
-    /// What the model cannot do; scores that are not one finite number an image and class.
+    /// If the model fails, or if there is not one finite score per image and class.
     pub fn scores(&self) -> Result<Vec<f32>> {
         let scores = match self.passes.scores.get() {
             Some(scores) => scores,
@@ -50,8 +50,9 @@ impl<'a, M: Predict> Batch<'a, M> {
         self.of_targets(&scores, 0..n)
     }
 
-    /// The scores, for the target class of image `image` of the batch, of `variants` of it `[v, c, h, w]`,
-    /// at most [`rows`](Self::rows) of them, the first of which is its variant number `first`.
+    /// The scores for the target class of image `image` of the batch, for `variants` of the image
+    /// `[v, c, h, w]`. There are at most [`rows`](Self::rows) of them, and the first is variant
+    /// number `first`.
     ///
     /// # Errors
     /// As [`scores`](Self::scores).
@@ -75,7 +76,7 @@ impl<'a, M: Predict> Batch<'a, M> {
         self.of_targets(&scores, std::iter::repeat_n(image, count))
     }
 
-    /// Of the class scores of each of `images` the target's.
+    /// The target's score among the class scores of each of `images`.
     fn of_targets(
         &self,
         scores: &Tensor<2>,
@@ -111,7 +112,7 @@ impl<'a, M: Predict> Batch<'a, M> {
     }
 }
 
-/// Class scores `[n, classes, 1, 1]` of a network as those of any model, `[n, classes]`.
+/// Class scores `[n, classes, 1, 1]` of a network in the shape of other models, `[n, classes]`.
 fn rows(scores: &Tensor<4>) -> Tensor<2> {
     let [n, classes, ..] = scores.dims();
     scores.clone().reshape([n, classes])

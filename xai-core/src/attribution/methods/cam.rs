@@ -1,4 +1,4 @@
-//! Class activation maps: what the last feature maps say about where the class is.
+//! Class activation maps: feature maps of a late layer show where the class is.
 
 use burn::tensor::{Int, TensorData};
 
@@ -9,16 +9,17 @@ use crate::device::{Backend, Tensor};
 use crate::error::{Error, Result};
 use crate::network::Layer;
 
-/// Grad-CAM (Selvaraju et al. 2017): a layer's feature maps, each weighted by the mean of the score's
-/// gradient for it, summed, and enlarged to the image by nearest neighbours. One channel.
+/// Grad-CAM (Selvaraju et al. 2017): the feature maps of a layer, each weighted by the mean
+/// gradient of the score with respect to it, summed, and enlarged to the image by nearest
+/// neighbours. One channel.
 ///
-/// As in Captum negative values stay unless `relu` is set; the paper cuts them off.
+/// As in Captum, negative values are kept unless `relu` is set. The paper sets them to 0.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GradCam {
-    /// The layer whose output is looked at, counted from 0 in the network's list; `None` is the last
-    /// convolution (or residual block with one), or rather the activation behind it.
+    /// The layer whose output is used, counted from 0 in the network's list. `None` is the
+    /// activation after the last convolution (or after the last residual block with one).
     pub layer: Option<usize>,
-    /// Cuts negative values off.
+    /// Sets negative values to 0.
     pub relu: bool,
 }
 
@@ -49,7 +50,7 @@ impl<M: Layered> Explain<M> for GradCam {
 }
 
 /// Guided Grad-CAM (Selvaraju et al. 2017): [guided backpropagation](Guided) times [`GradCam`] with
-/// its negative values cut off.
+/// its negative values set to 0.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GuidedGradCam {
     /// As in [`GradCam`].
@@ -105,8 +106,8 @@ fn last_convolution(layers: &[Layer]) -> Result<usize> {
     Ok(last + behind.count())
 }
 
-/// Enlarges or shrinks each plane as torch's `interpolate(mode="nearest")`: pixel i of n comes from
-/// pixel floor(i m / n) of m.
+/// Resizes each plane as torch's `interpolate(mode="nearest")`: pixel i of n comes from pixel
+/// floor(i m / n) of m.
 fn nearest(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     let [_, _, h, w] = x.dims();
     let from = |m: usize, n: usize| {

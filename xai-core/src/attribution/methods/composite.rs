@@ -5,10 +5,10 @@ use crate::attribution::{Batch, Explain, Layered, Method, Trace, propagate};
 use crate::device::Tensor;
 use crate::error::Result;
 
-/// Layer-wise relevance propagation by a [`Composite`]; the relevance that starts is the target's
-/// score. The rules and constants of the named ones are zennit's.
+/// Layer-wise relevance propagation with a [`Composite`]. The initial relevance is the target's
+/// score. The named composites have zennit's rules and constants.
 ///
-/// Batch normalisations are merged into the layers before them first.
+/// Batch normalisations are first merged into the layers before them.
 #[derive(Clone, Copy, Debug)]
 pub struct LrpComposite {
     name: &'static str,
@@ -16,7 +16,7 @@ pub struct LrpComposite {
 }
 
 impl LrpComposite {
-    /// A composite of your own, under a name of your own.
+    /// Your own composite, under its own name.
     pub fn new(name: &'static str, composite: Composite) -> Self {
         Self { name, composite }
     }
@@ -26,8 +26,8 @@ impl LrpComposite {
         Self::new("lrp_epsilon_plus", over_epsilon(None, LrpRule::ZPlus))
     }
 
-    /// Gamma (0.25) in convolutions, epsilon (1e-6) in fully connected layers, and in the first layer zB for
-    /// pixels between `low` and `high`: 0 and 1 in this benchmark.
+    /// Gamma (0.25) in convolutions, epsilon (1e-6) in fully connected layers, and zB in the first
+    /// layer for pixels between `low` and `high`, such as 0 and 1.
     pub fn epsilon_gamma_box(low: f64, high: f64) -> Self {
         let first = LrpRule::ZBox { low, high };
         let composite = over_epsilon(Some(first), LrpRule::Gamma(0.25));
@@ -68,7 +68,7 @@ impl<M: Layered> Explain<M> for LrpComposite {
         if !network.has_batch_norm() {
             return Ok(back(batch.trace(), &network.layers));
         }
-        // The merged network is another one, so its pass cannot be the panel's.
+        // The merged network is a different one, so it cannot use the panel's pass.
         let merged = network.clone().fold_batch_norm();
         let trace = batch.trace_of(&merged);
         Ok(back(&trace, &merged.layers))

@@ -1,4 +1,4 @@
-//! Expected gradients: a path from many baselines.
+//! Expected gradients: paths from many baselines.
 
 use ndarray::{Array4, Axis, s};
 use rand::Rng;
@@ -7,23 +7,25 @@ use crate::attribution::{Batch, Differentiable, Explain, Method};
 use crate::device::Tensor;
 use crate::error::{Error, Result};
 
-/// Expected gradients (Erion et al. 2021): the mean of `(x - b) * gradient at b + alpha (x - b)` over
-/// draws of a baseline b and a place alpha on the way. Captum's GradientShap with a distribution of
-/// baselines and no noise. What the images have in common with the baselines is no reason for a class.
+/// Expected gradients (Erion et al. 2021): the mean of `(x - b) * gradient at b + alpha (x - b)`
+/// over draws of a baseline b and a position alpha on the path. This is Captum's GradientShap with
+/// a distribution of baselines and no noise. What the images have in common with the baselines gets
+/// no attribution.
 ///
-/// The panel's own [baseline](crate::attribution::Panel::baseline) plays no part.
+/// The panel's own [baseline](crate::attribution::Panel::baseline) is not used.
 #[derive(Clone, Debug)]
 pub struct ExpectedGradients {
-    /// Images to compare with, `[m, c, h, w]`, of the shape of those that are explained; for instance training images.
+    /// Images to compare with, `[m, c, h, w]`, in the shape of the explained images; for example,
+    /// training images.
     pub baselines: Array4<f32>,
-    /// Draws an image (Captum: 5).
+    /// Draws per image (Captum: 5).
     pub samples: usize,
     /// The seed of the draws.
     pub seed: u64,
 }
 
 impl ExpectedGradients {
-    /// Five draws an image from these baselines.
+    /// Five draws per image from these baselines.
     pub fn from(baselines: Array4<f32>) -> Self {
         Self {
             baselines,
@@ -32,7 +34,8 @@ impl ExpectedGradients {
         }
     }
 
-    /// The baseline's number and the place on the way (0 the baseline, 1 the image) of one draw.
+    /// The index of the baseline and the position on the path (0 the baseline, 1 the image) of one
+    /// draw.
     fn draw(&self, rng: &mut impl Rng) -> (usize, f32) {
         (rng.random_range(0..self.baselines.dim().0), rng.random())
     }

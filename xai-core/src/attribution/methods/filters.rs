@@ -1,4 +1,4 @@
-//! Explanations that know no network, as methods: what a real one should beat.
+//! Filters without a network as methods. They are references for other methods.
 
 use burn::tensor::TensorData;
 use ndarray::{Array2, ArrayView2, Axis};
@@ -40,7 +40,7 @@ filter!(Sobel, "sobel", filters::sobel);
 filter!(Laplace, "laplace", filters::laplace);
 filter!(Intensity, "intensity", filters::intensity);
 
-/// Filters every channel of every image by itself: of grey images the one that there is.
+/// Filters every channel of every image separately. Grey images have one channel.
 fn each_channel<M>(batch: &Batch<'_, M>, filter: fn(ArrayView2<f32>) -> Array2<f32>) -> Tensor<4> {
     let (n, c, h, w) = batch.pixels().dim();
     let mut values = Vec::with_capacity(n * c * h * w);

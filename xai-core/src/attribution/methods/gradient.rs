@@ -1,4 +1,5 @@
-//! Methods of one backward pass whose rules differ from the gradient in the ReLU alone, or not at all.
+//! Methods of one backward pass, whose rules differ from the gradient only at the ReLU, or not at
+//! all.
 
 use crate::attribution::rules::{Deconvolve, Guided, Rule};
 use crate::attribution::trace::one_hot;
@@ -6,7 +7,7 @@ use crate::attribution::{Batch, Differentiable, Explain, Layered, Method, propag
 use crate::device::Tensor;
 use crate::error::Result;
 
-/// The absolute gradient of the target's score (Simonyan et al. 2014), a channel each.
+/// The absolute gradient of the target's score (Simonyan et al. 2014), for each channel.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Saliency;
 
@@ -22,8 +23,8 @@ impl<M: Differentiable> Explain<M> for Saliency {
     }
 }
 
-/// The gradient times the input (Shrikumar et al. 2016). In a ReLU network without biases the same as
-/// [`Lrp`](super::Lrp) with the epsilon rule, and almost the same with biases.
+/// The gradient times the input (Shrikumar et al. 2016). In a ReLU network without biases it equals
+/// [`Lrp`](super::Lrp) with the epsilon rule; with biases, it is almost equal.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InputXGradient;
 

@@ -1,4 +1,4 @@
-//! The methods. Each is a value that holds its options; defaults are Captum's.
+//! The methods. Each is a value that holds its options. Defaults are Captum's.
 
 use super::{Explain, Layered, Segments};
 use crate::error::{Error, Result};
@@ -24,7 +24,7 @@ pub use perturbation::{FeatureAblation, KernelShap, Lime, Occlusion, Rise, Shapl
 pub use relevance::{DeepLift, DeepLiftCaptum, DeepLiftShap, Lrp};
 pub use smooth::SmoothGrad;
 
-/// What a method asks of a model; each kind of model is also those before it.
+/// What a method needs from a model. Each kind of model also provides what stands before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
     /// Nothing: filters of the image.
@@ -37,16 +37,16 @@ pub enum Needs {
     Layers,
 }
 
-/// A method that can be asked for by its name.
+/// A method that can be requested by name.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
-    /// The name, as [`named`] takes it.
+    /// The name, as accepted by [`named`].
     pub name: &'static str,
-    /// What it asks of a model.
+    /// What it needs from a model.
     pub needs: Needs,
-    /// Its options and passes through the model, as [`named`] sets them.
+    /// Its options and passes through the model, as set by [`named`].
     pub defaults: &'static str,
-    /// Whether `all` means it too: the paper's eight, what Captum makes of DeepLIFT, and the filters.
+    /// Whether `all` includes it: the paper's eight, Captum's variant of DeepLIFT, and the filters.
     pub in_all: bool,
 }
 
@@ -68,7 +68,7 @@ const fn in_all(name: &'static str, needs: Needs, defaults: &'static str) -> Ent
     }
 }
 
-/// All methods that [`named`] knows.
+/// All methods known to [`named`].
 #[rustfmt::skip]
 pub const METHODS: &[Entry] = &[
     in_all("integrated_gradients", Needs::Gradient, "50 points: 50 passes forward and back"),
@@ -99,8 +99,8 @@ pub const METHODS: &[Entry] = &[
     entry("rise", Needs::Scores, "grid of 7 x 7, open with 0.5: 4000 passes"),
 ];
 
-/// Pairs of methods that are the same thing or nearly so, with the reason: to show both as two findings
-/// would count one twice.
+/// Pairs of methods that are identical or nearly so, with the reason. Showing both as two findings
+/// would count one finding twice.
 const ALIKE: [(&str, &str, &str); 2] = [
     (
         "lrp",
@@ -114,7 +114,7 @@ const ALIKE: [(&str, &str, &str); 2] = [
     ),
 ];
 
-/// What to know about methods that are shown side by side: a sentence a pair that is nearly the same.
+/// Notes on methods that are shown side by side: one sentence per pair that is nearly the same.
 pub fn notes(names: &[impl AsRef<str>]) -> Vec<String> {
     let has = |name: &str| names.iter().any(|other| other.as_ref() == name);
     let both = ALIKE.iter().filter(|(a, b, _)| has(a) && has(b));
@@ -122,12 +122,12 @@ pub fn notes(names: &[impl AsRef<str>]) -> Vec<String> {
         .collect()
 }
 
-/// What [`named`] may be told beside a name; a seed alone will do.
+/// Settings for [`named`], apart from the name. A seed alone can be passed too.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Seed of the methods that draw samples.
     pub seed: u64,
-    /// The parts of an image that perturbation methods know.
+    /// The parts of an image for perturbation methods.
     pub segments: Segments,
 }
 

@@ -1,4 +1,4 @@
-//! Methods that hand the target's score back to the pixels, layer by layer.
+//! Methods that pass the target's score back to the pixels, layer by layer.
 
 use burn::tensor::TensorData;
 use ndarray::{Array4, Axis};
@@ -9,9 +9,9 @@ use crate::attribution::{Batch, Explain, Layered, Method, Trace, propagate};
 use crate::device::Tensor;
 use crate::error::{Error, Result};
 
-/// Layer-wise relevance propagation; the relevance that starts is the target's score.
+/// Layer-wise relevance propagation. The initial relevance is the target's score.
 ///
-/// With the epsilon rule everywhere it is almost the same as
+/// With the epsilon rule in all layers, it is almost equal to
 /// [`InputXGradient`](super::InputXGradient) in a ReLU network (Ancona et al. 2018).
 #[derive(Clone, Copy, Debug)]
 pub struct Lrp {
@@ -50,10 +50,11 @@ impl<M: Layered> Explain<M> for Lrp {
     }
 }
 
-/// DeepLIFT with the [rescale rule](Rescale) as published, from a baseline of zeros.
+/// DeepLIFT with the [rescale rule](Rescale) as published, from the panel's
+/// [baseline](crate::attribution::Panel::baseline).
 ///
 /// Complete: an image's attributions sum to the target's score minus the baseline's. Captum's
-/// since 0.6.0 is not: of a ReLU and a MaxPool side by side it leaves one rule out.
+/// version since 0.6.0 is not complete: of a neighbouring ReLU and MaxPool, it leaves out one rule.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DeepLift;
 
@@ -64,7 +65,7 @@ impl Method for DeepLift {
 }
 
 impl DeepLift {
-    /// What Captum 0.6 to 0.9 computes instead: see [`RescaleCaptum`].
+    /// What Captum 0.6 to 0.9 computes instead; see [`RescaleCaptum`].
     pub fn captum() -> DeepLiftCaptum {
         DeepLiftCaptum
     }
@@ -79,7 +80,7 @@ impl<M: Layered> Explain<M> for DeepLift {
     }
 }
 
-/// [`DeepLift`] with the fault of Captum 0.6 to 0.9, to compare with results that have it.
+/// [`DeepLift`] with the error of Captum 0.6 to 0.9, for comparison with results that have it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DeepLiftCaptum;
 
@@ -100,12 +101,12 @@ impl<M: Layered> Explain<M> for DeepLiftCaptum {
     }
 }
 
-/// DeepLIFT averaged over several baselines (Lundberg and Lee 2017, as Captum's `DeepLiftShap`), by the
-/// [rescale rule](Rescale) as published. Attributions sum to the target's score minus its mean over
-/// the baselines.
+/// DeepLIFT averaged over several baselines (Lundberg and Lee 2017, as Captum's `DeepLiftShap`),
+/// with the [rescale rule](Rescale) as published. Attributions sum to the target's score minus its
+/// mean over the baselines.
 #[derive(Clone, Debug)]
 pub struct DeepLiftShap {
-    /// Images to compare with, `[m, c, h, w]`, of the images' own shape.
+    /// Images to compare with, `[m, c, h, w]`, in the shape of the explained images.
     pub baselines: Array4<f32>,
 }
 
@@ -141,7 +142,7 @@ impl<M: Layered> Explain<M> for DeepLiftShap {
             let each = baseline.clone().repeat_dim(0, images);
             let way = x.clone() - each.clone();
             let masks = batch.masks(self.name(), (0..images).map(|image| (image, number)));
-            // With masks of its own, each image has a reference of its own.
+            // If each image has its own masks, it also has its own reference.
             let baseline = if masks.is_some() { each } else { baseline };
             let reference = &Trace::new(&network.layers, baseline, masks);
             sum = sum + way * propagate(trace.steps(), &Rescale { reference }, start.clone());

@@ -11,8 +11,8 @@ use crate::attribution::{Batch, Explain, Method, Saliency};
 use crate::device::Tensor;
 use crate::error::{Error, Result};
 
-/// A method applied to noisy copies of an image, and a statistic of the results, pixel by pixel. Captum's
-/// NoiseTunnel. The baseline stays that of the image without noise.
+/// Applies a method to noisy copies of an image, and returns a statistic of the results for each
+/// pixel. Captum's NoiseTunnel. The baseline is that of the image without noise.
 ///
 /// ```
 /// use xai_core::attribution::{IntegratedGradients, Method, Saliency, SmoothGrad};
@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 pub struct SmoothGrad<T> {
     /// The method.
     pub method: T,
-    /// Noisy copies an image (Captum: 5).
+    /// Noisy copies per image (Captum: 5).
     pub samples: usize,
     /// The standard deviation of the noise, in the units of the pixels (Captum: 1).
     pub stdev: f64,
@@ -53,7 +53,7 @@ impl<T: Method> SmoothGrad<T> {
         }
     }
 
-    /// The mean of the attributions' squares (Hooker et al. 2019).
+    /// The mean of the squared attributions (Hooker et al. 2019).
     pub fn squared(self) -> Self {
         let kind = Kind::Squares;
         Self { kind, ..self }
@@ -65,24 +65,25 @@ impl<T: Method> SmoothGrad<T> {
         Self { kind, ..self }
     }
 
-    /// With noise of this standard deviation, in the units of the pixels.
+    /// Sets the standard deviation of the noise, in the units of the pixels.
     pub fn noise(self, stdev: f64) -> Self {
         Self { stdev, ..self }
     }
 
-    /// With this many noisy copies.
+    /// Sets the number of noisy copies.
     pub fn samples(self, samples: usize) -> Self {
         Self { samples, ..self }
     }
 
-    /// With this seed of the noise.
+    /// Sets the seed of the noise.
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
 }
 
 impl<T: Method> Method for SmoothGrad<T> {
-    /// `smooth_grad`, `smooth_grad_squared` or `var_grad`, and behind it the method's name if it is not [`Saliency`].
+    /// `smooth_grad`, `smooth_grad_squared` or `var_grad`, followed by the method's name unless it
+    /// is [`Saliency`].
     fn name(&self) -> &'static str {
         let kind = match self.kind {
             Kind::Mean => "smooth_grad",
@@ -96,7 +97,7 @@ impl<T: Method> Method for SmoothGrad<T> {
     }
 }
 
-/// A name made at run time that lives as long as the program: once each, as there are few.
+/// Makes a name that lives as long as the program. Each name is stored once, and there are few.
 fn interned(name: String) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,7 +138,7 @@ impl<M, T: Explain<M>> Explain<M> for SmoothGrad<T> {
 }
 
 impl<T: Method> SmoothGrad<T> {
-    /// The images with noise, each from its own stream.
+    /// The images with noise. Each image has its own stream.
     fn noisy<M>(&self, batch: &Batch<'_, M>, sample: usize) -> Array4<f32> {
         let mut noisy = batch.pixels().to_owned();
         let shape = noisy.index_axis(Axis(0), 0).raw_dim();

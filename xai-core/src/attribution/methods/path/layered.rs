@@ -1,4 +1,5 @@
-//! Paths through a model that shows its layers: only what bends is computed at each point.
+//! Paths through a model that exposes its layers. Only the part that is not affine is computed at
+//! each point.
 
 use std::ops::Range;
 
@@ -12,13 +13,12 @@ use crate::device::{Tensor, on_cpu};
 use crate::error::Result;
 use crate::network::{Layer, Masks, Region, Stretch};
 
-/// [`along_path`](super::along_path) for a model that shows its layers.
+/// [`along_path`](super::along_path) for a model that exposes its layers.
 ///
-/// Up to the first ReLU or maximum a network is affine, so that activations there lie on a straight
-/// line as well, between those of the two traces that are known already; and the gradients of that
-/// beginning are all the same. Only the rest of the network is run for each point, there with masks of its
-/// own if dropout is active. The sum is taken point by point, so that it does not depend on how many
-/// points fit in one pass.
+/// Up to the first ReLU or maximum, a network is affine. Activations there lie on a straight line
+/// between those of the two known traces, and the gradients of this part are all the same. Only the
+/// rest of the network is run for each point, with separate masks if dropout is active. The sum is
+/// computed point by point, so that it does not depend on how many points fit in one pass.
 pub(super) fn difference_times_gradients<M: Layered>(
     batch: &Batch<'_, M>,
     method: &str,
@@ -28,13 +28,15 @@ pub(super) fn difference_times_gradients<M: Layered>(
     let (layers, bend) = (&network.layers, network.affine_beginning());
     let trace = batch.trace();
     let (start, way) = (batch.baseline().activation(bend), batch.difference(bend));
-    // Only the kernels know what to do with it.
+    // Only the CPU kernels support this.
     let on_cpu = on_cpu(batch.device());
     let region = (on_cpu.then(|| differing(batch, &layers[..bend]))).flatten();
-    // Two groups of images, those whose ties must go to the first pixel and the others; mostly one of them is empty.
+    // Two groups of images: those whose ties must go to the first pixel, and the others. Usually
+    // one group is empty.
     let even: Vec<bool> = match on_cpu {
         true => has_even_parts(batch),
-        // On a GPU both kinds of trace have the same convolutions: the one with half the memory will do.
+        // On a GPU, both kinds of trace use the same convolutions, so the one with half the memory
+        // is enough.
         false => vec![false; batch.targets().len()],
     };
     let group = |wanted| {
@@ -66,7 +68,7 @@ pub(super) fn difference_times_gradients<M: Layered>(
         group.gradient(&layers[bend..], points, batch.rows(), masks)
     });
     let gradient = Tensor::cat(gradients.collect::<Result<_>>()?, 0);
-    // Back into the images' order.
+    // Restores the order of the images.
     let order = groups.concat();
     let places: Vec<usize> = (0..order.len())
         .map(|image| {
@@ -90,21 +92,21 @@ fn rows(x: &Tensor<4>, which: &[usize]) -> Tensor<4> {
     Tensor::cat(parts.collect(), 0)
 }
 
-/// Images of a batch that go along their paths together.
+/// Images of a batch whose paths are computed together.
 struct Group<'a> {
     images: &'a [usize],
     targets: Vec<usize>,
     start: Tensor<4>,
     way: Tensor<4>,
-    /// Where the way is not 0, as far as that is known; see [`differing`].
+    /// Where the difference from the baseline is not 0, if known; see [`differing`].
     region: Option<Region>,
     /// Whether ties matter; see [`has_even_parts`].
     even: bool,
 }
 
 impl Group<'_> {
-    /// The sum over points of weight * gradient there, for the input of `layers`.
-    /// `masks` are those of the passes through these points.
+    /// The sum over points of weight * gradient, with respect to the input of `layers`. `masks` are
+    /// those of the passes through these points.
     fn gradient(
         &self,
         layers: &[Layer],
@@ -115,7 +117,7 @@ impl Group<'_> {
         if let Some(stretch) = self.stretch(layers, points.len(), rows) {
             return Ok(self.gradient_by_stretch(stretch, layers, points, masks));
         }
-        // A trace for gradients takes half the memory of one for everything.
+        // A trace for gradients takes half the memory of a full trace.
         let rows = if self.even { rows } else { 2 * rows };
         let start = for_each(&self.start, self.images.len());
         let line = [&start, &self.way];
@@ -130,7 +132,8 @@ impl Group<'_> {
         })
     }
 
-    /// The beginning of `layers` as one [`Stretch`], if ties do not matter and the layers are of its kind.
+    /// The beginning of `layers` as one [`Stretch`], if ties do not matter and the layers are of
+    /// its kind.
     fn stretch(&self, layers: &[Layer], points: usize, rows: usize) -> Option<Stretch> {
         let region = self.region.as_ref().filter(|_| !self.even)?;
         // It takes a quarter of the memory of a trace.
@@ -140,7 +143,7 @@ impl Group<'_> {
         Stretch::new(layers, start, way, region, rows)
     }
 
-    /// [`gradient`](Self::gradient) by a stretch at the beginning of `layers`.
+    /// [`gradient`](Self::gradient), using a stretch at the beginning of `layers`.
     fn gradient_by_stretch(
         &self,
         mut stretch: Stretch,

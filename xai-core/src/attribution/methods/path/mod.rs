@@ -1,4 +1,4 @@
-//! Methods that gather gradients along the straight line from a baseline to the image.
+//! Methods that accumulate gradients along the straight line from a baseline to the image.
 
 mod layered;
 mod parts;
@@ -20,7 +20,7 @@ use points::{Point, sum_over_points};
 pub(in crate::attribution) use quadrature::gauss_legendre;
 
 /// Integrated gradients (Sundararajan et al. 2017) from the panel's baseline, by Gauss-Legendre
-/// quadrature. Complete up to the quadrature's error.
+/// quadrature. Complete up to the error of the quadrature.
 #[derive(Clone, Copy, Debug)]
 pub struct IntegratedGradients {
     /// Points on the path.
@@ -55,13 +55,13 @@ impl<M: Differentiable> Explain<M> for IntegratedGradients {
     }
 }
 
-/// Expected gradients in the form of Captum's GradientShap without noise, from the panel's baseline:
-/// gradients at uniformly drawn points of the path.
+/// Expected gradients in the form of Captum's GradientShap without noise, from the panel's
+/// baseline: gradients at uniformly drawn points of the path.
 ///
-/// An image's points are drawn from a stream of its own, named by its index.
+/// An image's points are drawn from a separate stream, named by its index.
 #[derive(Clone, Copy, Debug)]
 pub struct GradientShap {
-    /// Points an image.
+    /// Points per image.
     pub samples: usize,
     /// The seed of the draws.
     pub seed: u64,
@@ -77,7 +77,8 @@ impl Default for GradientShap {
 }
 
 impl GradientShap {
-    /// Where on the path (0 the baseline, 1 the image) the gradients of image `index` are taken.
+    /// The positions on the path (0 the baseline, 1 the image) at which the gradients of image
+    /// `index` are computed.
     pub fn alphas(&self, index: u32) -> Vec<f32> {
         let mut stream = random::stream(self.seed, &format!("gradient_shap/{index}"));
         (0..self.samples).map(|_| stream.random()).collect()
@@ -113,7 +114,8 @@ fn at_least_one(method: &str, what: &str, count: usize) -> Result<()> {
     }
 }
 
-/// `(x - b) * sum over points of weight * gradient at b + alpha (x - b)`, for the method of this name.
+/// `(x - b) * sum over points of weight * gradient at b + alpha (x - b)`, for the method with this
+/// name.
 fn along_path<M: Differentiable>(
     batch: &Batch<'_, M>,
     method: &str,

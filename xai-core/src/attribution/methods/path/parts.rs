@@ -1,12 +1,13 @@
-//! Parts of images that allow a path to be computed with less: what is the baseline's, and where nothing ties.
+//! Properties of images that reduce the work along a path: where the image equals the baseline, and
+//! where no ties occur.
 
 use ndarray::Axis;
 
 use crate::attribution::{Batch, Layered};
 use crate::network::{Layer, Region};
 
-/// Where the input of the layer after `layers` may differ from that of the baseline; `None` if that is not known
-/// of a layer.
+/// The region in which the input of the layer after `layers` may differ from that of the baseline.
+/// `None` if a layer does not tell.
 pub(super) fn differing<M: Layered>(batch: &Batch<'_, M>, layers: &[Layer]) -> Option<Region> {
     let pixels = batch.pixels();
     let (images, channels, h, w) = pixels.dim();
@@ -24,9 +25,9 @@ pub(super) fn differing<M: Layered>(batch: &Batch<'_, M>, layers: &[Layer]) -> O
     })
 }
 
-/// Which images have a part that repeats itself one pixel further and is not the baseline's: there the
-/// windows of a pooling tie, and the gradient is to go to the first, as in torch. Where image and baseline
-/// are equal, as in the benchmark's background, it is multiplied by 0.
+/// Which images have a part that repeats itself one pixel further and differs from the baseline.
+/// There, the windows of a pooling tie, and the gradient must go to the first pixel, as in torch.
+/// Where image and baseline are equal, as in an even background, the gradient is multiplied by 0.
 ///
 /// A layer sees at least 3 x 3 pixels at a time.
 pub(super) fn has_even_parts<M: Layered>(batch: &Batch<'_, M>) -> Vec<bool> {

@@ -1,4 +1,4 @@
-//! Points of a path, and the sum of gradients there.
+//! Points of a path, and the sum of gradients at them.
 
 use std::ops::Range;
 
@@ -6,9 +6,9 @@ use crate::device::Tensor;
 use crate::error::Result;
 use crate::network::ops;
 
-/// One point of the path and the weight of the gradient there.
+/// One point of the path and the weight of its gradient.
 pub(super) struct Point {
-    /// Where it lies: one number for all images, or one for each.
+    /// Its position: one number for all images, or one for each.
     pub alphas: Vec<f32>,
     pub weight: f32,
 }
@@ -21,8 +21,9 @@ impl Point {
     }
 }
 
-/// The sum of weight * gradient at b + alpha (x - b) over `points`, which `gradient` is told some at a time:
-/// the places, row by row all images at a point, and which points. Added point by point.
+/// The sum of weight * gradient at b + alpha (x - b) over `points`. `gradient` receives several
+/// points at a time: their positions, with the rows of all images at one point together, and which
+/// points they are. The sum is added point by point.
 pub(super) fn sum_over_points(
     [start, way]: [&Tensor<4>; 2],
     images: &[usize],

@@ -2,10 +2,11 @@
 
 use std::f64::consts::PI;
 
-/// Nodes and weights of Gauss-Legendre quadrature with `n` points on [0, 1], nodes ascending.
+/// Nodes and weights of Gauss-Legendre quadrature with `n` points on [0, 1], in ascending order of
+/// the nodes.
 ///
 /// The nodes are the roots of the Legendre polynomial, found by Newton's method from the usual
-/// first guess (Abramowitz and Stegun, 22.16.6).
+/// initial guess (Abramowitz and Stegun, 22.16.6).
 pub(in crate::attribution) fn gauss_legendre(n: usize) -> (Vec<f64>, Vec<f64>) {
     (0..n)
         .map(|i| {
@@ -20,7 +21,7 @@ pub(in crate::attribution) fn gauss_legendre(n: usize) -> (Vec<f64>, Vec<f64>) {
                     break;
                 }
             }
-            // Half of the weight 2 / ((1 - x^2) slope^2), for an interval half as long.
+            // Half of the weight 2 / ((1 - x^2) slope^2), because the interval is half as long.
             ((1.0 + x) / 2.0, 1.0 / ((1.0 - x * x) * slope * slope))
         })
         .unzip()
@@ -44,7 +45,7 @@ fn legendre(n: usize, x: f64) -> (f64, f64) {
 mod tests {
     use super::*;
 
-    /// The rule with n points is exact for polynomials up to degree 2n - 1, and for no more.
+    /// The rule with n points is exact for polynomials up to degree 2n - 1, and not beyond.
     #[test]
     fn quadrature_is_exact_for_polynomials() {
         for n in [1, 2, 3, 5, 20, 50] {

@@ -7,8 +7,8 @@ use crate::attribution::{Batch, Explain, Method, Predict, Segments};
 use crate::device::Tensor;
 use crate::error::Result;
 
-/// How much the score falls when one part of the image is replaced by the baseline (as in Captum). A
-/// pass a part.
+/// The decrease of the score when one part of the image is replaced by the baseline (as in Captum).
+/// One pass per part.
 #[derive(Clone, Debug, Default)]
 pub struct FeatureAblation {
     /// The parts.

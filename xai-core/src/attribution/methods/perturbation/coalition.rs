@@ -1,4 +1,4 @@
-//! Images of which some parts are shown and the others are replaced by the baseline.
+//! Images in which some parts are shown and the others are replaced by the baseline.
 
 use ndarray::{ArrayViewMut3, Zip};
 
@@ -9,7 +9,7 @@ use crate::attribution::segments::Parts;
 pub(super) type Coalition = Vec<bool>;
 
 impl<M> Subject<'_, '_, M> {
-    /// Replaces what is not shown in `variant`, a copy of the image.
+    /// Replaces the hidden parts in `variant`, a copy of the image.
     pub(super) fn hide(
         &self,
         parts: &Parts,

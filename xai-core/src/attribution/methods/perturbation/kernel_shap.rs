@@ -9,17 +9,19 @@ use crate::attribution::{Batch, Explain, Method, Predict, Segments};
 use crate::device::Tensor;
 use crate::error::{Error, Result};
 
-/// KernelSHAP (Lundberg and Lee 2017): the linear model of what is shown that fits the scores best, by the
-/// Shapley kernel's weights. Complete: attributions sum to the score less the baseline's.
+/// KernelSHAP (Lundberg and Lee 2017): the linear model of the shown parts that best fits the
+/// scores, with the weights of the Shapley kernel. Complete: attributions sum to the score minus
+/// the baseline's.
 ///
-/// The image and the baseline are the first two samples, as in Captum, and fitted exactly. The others are
-/// drawn by the kernel, so that they weigh the same; with as many samples as there are coalitions
-/// (2 to the number of parts) all are taken, and the result is exact. About a pass a sample.
+/// The image and the baseline are the first two samples, as in Captum, and are fitted exactly. The
+/// other samples are drawn by the kernel and have equal weights. With as many samples as there are
+/// coalitions (2 to the power of the number of parts), all are taken, and the result is exact.
+/// About one pass per sample.
 #[derive(Clone, Debug)]
 pub struct KernelShap {
     /// The parts.
     pub segments: Segments,
-    /// Samples an image (Captum: 25).
+    /// Samples per image (Captum: 25).
     pub samples: usize,
     /// The seed of the draws.
     pub seed: u64,
@@ -35,12 +37,13 @@ impl Default for KernelShap {
     }
 }
 
-/// The Shapley kernel's weight of all coalitions of `size` out of `count` parts together, but for a factor.
+/// The total weight of all coalitions of `size` out of `count` parts in the Shapley kernel, up to a
+/// factor.
 fn weight_of_size(size: usize, count: usize) -> f64 {
     1.0 / (size as f64 * (count - size) as f64)
 }
 
-/// Every coalition but none and all, with its weight in the Shapley kernel.
+/// Every coalition except the empty and the full one, with its weight in the Shapley kernel.
 fn all_coalitions(count: usize) -> (Vec<Coalition>, Vec<f64>) {
     let choose = |k: usize| (0..k).fold(1.0, |n, i| n * (count - i) as f64 / (i + 1) as f64);
     let coalitions = (1..(1usize << count) - 1).map(|bits| {
@@ -52,13 +55,13 @@ fn all_coalitions(count: usize) -> (Vec<Coalition>, Vec<f64>) {
 }
 
 impl KernelShap {
-    /// Whether all coalitions are taken; of a single part they always are.
+    /// Whether all coalitions are taken. With a single part, they always are.
     fn exact(&self, parts: usize) -> bool {
         parts < usize::BITS as usize && 1 << parts <= self.samples
     }
 }
 
-/// A size drawn by the kernel, and a coalition of that size; `cumulative` weights of the sizes from 1.
+/// A coalition of a size drawn by the kernel. `cumulative` holds the weights of the sizes from 1.
 fn draw(cumulative: &[f64], rng: &mut impl Rng) -> Coalition {
     let count = cumulative.len() + 1;
     let total = cumulative.last().copied().unwrap_or_default();

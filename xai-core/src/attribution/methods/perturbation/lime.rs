@@ -10,20 +10,20 @@ use crate::attribution::{Batch, Explain, Method, Predict, Segments};
 use crate::device::Tensor;
 use crate::error::{Error, Result};
 
-/// LIME (Ribeiro et al. 2016, as in Captum): each part is shown with probability 1/2, and a Lasso from
-/// what is shown to the score gives the parts' coefficients. Samples near the image count more: by
-/// `exp(-d^2 / (2 width^2))`, where d is 1 less the cosine between the sample's pixels and the image's.
-/// A pass a sample.
+/// LIME (Ribeiro et al. 2016, as in Captum): each part is shown with probability 1/2, and a Lasso
+/// from the shown parts to the score gives the coefficients of the parts. Samples near the image
+/// have a larger weight, `exp(-d^2 / (2 width^2))`, where d is 1 minus the cosine between the
+/// sample's pixels and the image's. One pass per sample.
 ///
-/// The Lasso is solved to the end and in float64, whereas Captum's scikit-learn stops at a tolerance of 1e-4
-/// and computes in float32.
+/// The Lasso is solved to convergence in float64. Captum's scikit-learn stops at a tolerance of
+/// 1e-4 and computes in float32.
 #[derive(Clone, Debug)]
 pub struct Lime {
     /// The parts.
     pub segments: Segments,
-    /// Samples an image (Captum: 50).
+    /// Samples per image (Captum: 50).
     pub samples: usize,
-    /// Weight of the coefficients' absolute values (Captum: 0.01).
+    /// Weight of the absolute values of the coefficients (Captum: 0.01).
     pub alpha: f64,
     /// Width of the kernel (Captum: 1).
     pub width: f64,
@@ -44,7 +44,7 @@ impl Default for Lime {
 }
 
 impl Lime {
-    /// How near the coalition's pixels are to the image's.
+    /// How close the coalition's pixels are to the image's.
     fn nearness<M>(&self, subject: &Subject<'_, '_, M>, parts: &Parts, shown: &Coalition) -> f64 {
         let (mut product, mut image, mut sample) = (0.0f64, 0.0f64, 0.0f64);
         Zip::from(subject.pixels)
@@ -57,7 +57,7 @@ impl Lime {
                 image += x * x;
                 sample += y * y;
             });
-        // As torch: nothing is at a right angle to everything.
+        // As in torch: the denominator has a lower bound.
         let distance = 1.0 - product / (image.sqrt() * sample.sqrt()).max(1e-8);
         (-distance * distance / (2.0 * self.width * self.width)).exp()
     }

@@ -1,13 +1,13 @@
-//! Weighted linear regressions on coalitions. Small problems that are often underdetermined: fewer
-//! samples than parts.
+//! Weighted linear regressions on coalitions. The problems are small and often underdetermined,
+//! with fewer samples than parts.
 
 use super::coalition::Coalition;
 
-/// The coefficients of the Lasso with an intercept:
-/// the minimum of `1 / (2 sum w) * sum of w (y - z b - b0)^2 + alpha * |b|`.
+/// The coefficients of the Lasso with an intercept: the minimum of
+/// `1 / (2 sum w) * sum of w (y - z b - b0)^2 + alpha * |b|`.
 ///
-/// By coordinate descent from zero, first part to last, until nothing moves (as scikit-learn's `Lasso`
-/// with a tolerance of 0).
+/// Coordinate descent from zero, first part to last, until nothing changes (like scikit-learn's
+/// `Lasso` with a tolerance of 0).
 pub(super) fn lasso(z: &[Coalition], y: &[f64], weights: &[f64], alpha: f64) -> Vec<f64> {
     const SWEEPS: usize = 10_000;
     let total: f64 = weights.iter().sum();
@@ -19,7 +19,8 @@ pub(super) fn lasso(z: &[Coalition], y: &[f64], weights: &[f64], alpha: f64) -> 
             / total
     };
     let parts = z.first().map_or(0, Vec::len);
-    // Centred, times the root of the weight: a column a part, and the residuals, which are y at first.
+    // Centred, and multiplied by the root of the weight: one column per part, and the residuals,
+    // which are initially y.
     let root: Vec<f64> = weights
         .iter()
         .map(|weight| (weight / total).sqrt())
@@ -68,10 +69,12 @@ pub(super) fn lasso(z: &[Coalition], y: &[f64], weights: &[f64], alpha: f64) -> 
     b
 }
 
-/// The least squares `sum of w (y - z b)^2` among the b that sum to `total`; of many such the shortest.
+/// The minimum of `sum of w (y - z b)^2` among the b that sum to `total`. If there are several, the
+/// shortest.
 ///
-/// b is an equal share of the total for each part and a deviation that sums to 0. Conjugate gradients on
-/// the deviation find its shortest solution, because they start at 0 and never leave the span of the rows.
+/// b is an equal share of the total for each part plus a deviation that sums to 0. Conjugate
+/// gradients find the shortest deviation, because they start at 0 and never leave the span of the
+/// rows.
 pub(super) fn with_given_sum(
     z: &[Coalition],
     y: &[f64],
@@ -119,7 +122,8 @@ pub(super) fn with_given_sum(
     let mut direction = slope.clone();
     let mut steepness = dot(&slope, &slope);
     let flat = steepness * 1e-28;
-    // In exact arithmetic it takes no more steps than there are rows or parts; rounding adds some.
+    // In exact arithmetic, this takes at most as many steps as there are rows or parts. Rounding
+    // adds some.
     for _ in 0..10 * z.len().min(parts) + 10 {
         if steepness <= flat {
             break;

@@ -1,8 +1,8 @@
-//! Methods that change the image and look what happens to the score: all that they ask of a model is
-//! to [`Predict`].
+//! Methods that change the image and observe the score. They only need a model that can
+//! [`Predict`].
 //!
-//! What is taken away is replaced by the panel's [baseline](crate::attribution::Panel::baseline).
-//! Scores are the model's own, for a network the logits.
+//! Removed parts are replaced by the panel's [baseline](crate::attribution::Panel::baseline).
+//! Scores are the model's own; for a network, the logits.
 
 mod ablation;
 mod coalition;
@@ -29,7 +29,7 @@ pub use occlusion::Occlusion;
 pub use rise::Rise;
 pub use shapley::ShapleyValueSampling;
 
-/// One image of a batch, and what became of it.
+/// One image of a batch, and what is known about it.
 struct Subject<'b, 'a, M> {
     batch: &'b Batch<'a, M>,
     /// Its number in the batch.
@@ -40,16 +40,18 @@ struct Subject<'b, 'a, M> {
     baseline: ArrayView3<'b, f32>,
     /// The target's score.
     score: f64,
-    /// The target's score of the baseline; asked for by some.
+    /// The target's score for the baseline, if the method needs it.
     baseline_score: Option<f64>,
-    /// How many variants the model has seen.
+    /// The number of variants that the model has seen.
     seen: Cell<usize>,
 }
 
 impl<M: Predict> Subject<'_, '_, M> {
-    /// The scores of `count` variants. `paint` makes a copy of the image into the variant of a number.
+    /// The scores of `count` variants. `paint` turns a copy of the image into the variant with a
+    /// given number.
     ///
-    /// As many go through the model at a time as memory allows; each is made when it is needed.
+    /// As many variants as fit in memory pass through the model together. Each is made when it is
+    /// needed.
     fn scores(
         &self,
         count: usize,
@@ -73,14 +75,14 @@ impl<M: Predict> Subject<'_, '_, M> {
     }
 }
 
-/// Which passes of the baseline a method wants.
+/// Which passes of the baseline a method needs.
 #[derive(Clone, Copy, PartialEq)]
 enum Wants {
     Image,
     ImageAndBaseline,
 }
 
-/// Explains each image of a batch by itself.
+/// Explains each image of a batch separately.
 fn each_image<M: Predict>(
     batch: &Batch<'_, M>,
     wants: Wants,

@@ -7,16 +7,17 @@ use crate::attribution::{Batch, Explain, Method, Predict};
 use crate::device::Tensor;
 use crate::error::{Error, Result};
 
-/// How much the score falls when a window of the image is replaced by the baseline (Zeiler and Fergus
-/// 2014, as in Captum): for each pixel the mean over the windows that cover it. A pass a window.
+/// The decrease of the score when a window of the image is replaced by the baseline (Zeiler and
+/// Fergus 2014, as in Captum). Each pixel has the mean over the windows that cover it. One pass per
+/// window.
 ///
-/// Windows hide all channels. The last ones in a row or column are cut off by the border if the strides
-/// do not end there.
+/// Windows cover all channels. If the strides do not end at the border, the last windows of a row
+/// or column are cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Occlusion {
     /// Rows and columns of the window (Captum has no default; here 3 x 3).
     pub window: [usize; 2],
-    /// Pixels from a window to the next, down and to the right (Captum: 1).
+    /// Pixels from one window to the next, down and to the right (Captum: 1).
     pub strides: [usize; 2],
 }
 
@@ -30,7 +31,7 @@ impl Default for Occlusion {
 }
 
 impl Occlusion {
-    /// How many windows there are from top to bottom and from left to right.
+    /// The number of windows from top to bottom and from left to right.
     fn positions(&self, image: [usize; 2]) -> Result<[usize; 2]> {
         let mut positions = [1; 2];
         for axis in 0..2 {

@@ -8,15 +8,16 @@ use crate::attribution::{Batch, Explain, Method, Predict};
 use crate::device::Tensor;
 use crate::error::{Error, Result};
 
-/// RISE (Petsiuk et al. 2018): the mean of random masks, weighted by the score of the image seen through
-/// them, divided by the masks' mean. A pass a mask.
+/// RISE (Petsiuk et al. 2018): the mean of random masks, weighted by the score of the masked image,
+/// divided by the mean of the masks. One pass per mask.
 ///
-/// As in the authors' code a mask is a grid of cells, each open with some probability, enlarged to one
-/// cell more than the image by linear interpolation and cut out at a random place. The authors weight by
-/// the softmax of the scores; here it is what the model gives, for a network the logit.
+/// As in the authors' code, a mask is a grid of cells, each open with some probability. It is
+/// enlarged by linear interpolation to one cell more than the image, and cropped at a random
+/// position. The authors weight by the softmax of the scores. Here, the weight is the model's
+/// score; for a network, the logit.
 #[derive(Clone, Copy, Debug)]
 pub struct Rise {
-    /// Masks an image (the paper: 4000 for deep networks of 224 x 224 pixels).
+    /// Masks per image (the paper: 4000 for deep networks of 224 x 224 pixels).
     pub masks: usize,
     /// Cells of the grid in each direction (the paper: 7).
     pub cells: usize,
@@ -44,7 +45,7 @@ impl Method for Rise {
 }
 
 impl Rise {
-    /// A mask `[h, w]` of values from 0 (hidden) to 1 (seen).
+    /// A mask `[h, w]` with values from 0 (hidden) to 1 (visible).
     fn mask(&self, [h, w]: [usize; 2], rng: &mut impl Rng) -> Array2<f32> {
         let cells = self.cells;
         let mut cell = || f32::from(u8::from(rng.random_bool(self.probability)));
@@ -55,10 +56,11 @@ impl Rise {
     }
 }
 
-/// The piece `[h, w]` at `from` of the grid enlarged to (cells + 1) times the size of a `cell`.
+/// The piece `[h, w]` at `from` of the grid, enlarged to (cells + 1) times the size of a `cell`.
 ///
-/// Pixels lie in the middle of their squares, and beyond its border the grid is mirrored at the middle of
-/// its outermost cells: `skimage.transform.resize(grid, order=1, mode="reflect", anti_aliasing=False)`.
+/// Pixels lie at the centre of their squares. Beyond its border, the grid is mirrored at the centre
+/// of its outermost cells: `skimage.transform.resize(grid, order=1, mode="reflect",
+/// anti_aliasing=False)`.
 fn enlarged(
     grid: &Array2<f32>,
     cell: [usize; 2],
@@ -104,7 +106,7 @@ impl<M: Predict> Explain<M> for Rise {
         }
         let (_, c, h, w) = batch.pixels().dim();
         each_image(batch, Wants::Image, |subject| {
-            // Made twice instead of kept: 4000 masks of 224 x 224 are 800 MB.
+            // Each mask is made twice instead of being kept: 4000 masks of 224 x 224 take 800 MB.
             let mask = |sample| {
                 let mut rng = batch.stream(self.seed, self.name(), subject.number, sample);
                 self.mask([h, w], &mut rng)
@@ -142,7 +144,7 @@ mod tests {
 
     use super::*;
 
-    /// scikit-image's enlargement of the same grid, and pieces of it.
+    /// Compared with scikit-image's enlargement of the same grid, and pieces of it.
     #[test]
     fn a_grid_is_enlarged_as_scikit_image_does() {
         let path = "../tests/fixtures/perturbation/perturbation.safetensors";

@@ -1,4 +1,4 @@
-//! Shapley values by sampled orders.
+//! Shapley values from sampled orders.
 
 use rand::seq::SliceRandom;
 
@@ -7,14 +7,14 @@ use crate::attribution::{Batch, Explain, Method, Predict, Segments};
 use crate::device::Tensor;
 use crate::error::{Error, Result};
 
-/// Shapley values of the parts, estimated by adding them to the baseline in random orders (Castro et al.
-/// 2009, as in Captum): the mean of what each adds to the score. Complete: they sum to the score less the
-/// baseline's. About a pass a part and order.
+/// Shapley values of the parts, estimated by adding them to the baseline in random orders (Castro
+/// et al. 2009, as in Captum): the mean change of the score when a part is added. Complete: they
+/// sum to the score minus the baseline's. About one pass per part and order.
 #[derive(Clone, Debug)]
 pub struct ShapleyValueSampling {
     /// The parts.
     pub segments: Segments,
-    /// Orders an image (Captum: 25).
+    /// Orders per image (Captum: 25).
     pub permutations: usize,
     /// The seed of the draws.
     pub seed: u64,
@@ -57,7 +57,8 @@ impl<M: Predict> Explain<M> for ShapleyValueSampling {
                 for (at, &part) in order.iter().enumerate() {
                     place[part] = at;
                 }
-                // None and all are the baseline and the image, whose scores are known.
+                // The empty and the full set are the baseline and the image, whose scores are
+                // known.
                 let between = subject.scores(count - 1, |last, variant| {
                     subject.hide(&parts, |part| place[part] <= last, variant);
                 })?;
