@@ -1,5 +1,5 @@
 //! What one cell can use: the benchmark's images, the device, shared stages, progress, and the
-//! agreement of the winners.
+//! consensus of the winners.
 
 mod benchmark;
 mod consensus;

@@ -105,7 +105,7 @@ impl Inputs {
     }
 }
 
-/// The agreement of the winners, from the predictions of these cells.
+/// The consensus of the winners, from the predictions of these cells.
 ///
 /// # Errors
 /// If a file of predictions cannot be read, or a winner has not predicted its test set.
@@ -115,8 +115,9 @@ pub(crate) fn consensus(store: &Store, winners: &[&PlannedCell]) -> Result<Conse
         let path = store.file(&winner.key, PREDICTIONS);
         let manifest = winner.manifest.as_ref();
         let test_set = manifest.and_then(|manifest| manifest.test_set.clone());
-        let test_set = test_set
-            .ok_or_else(|| Error::file(&path, "is of no known test set; run with --fresh"))?;
+        let test_set = test_set.ok_or_else(|| {
+            Error::file(&path, "belongs to an unknown test set; run with --fresh")
+        })?;
         consensus.add(test_set, &Predictions::read(&path)?);
     }
     Ok(consensus)
