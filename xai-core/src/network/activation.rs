@@ -1,4 +1,4 @@
-//! Smooth and leaky relatives of the ReLU: functions of each value by itself.
+//! Smooth and leaky variants of the ReLU: elementwise functions.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
@@ -6,13 +6,13 @@ use burn::tensor::activation;
 
 use crate::device::Tensor;
 
-/// A function of each value by itself other than the ReLU, which is
-/// [`Layer::Relu`](super::Layer::Relu) as methods treat it differently.
+/// An elementwise function other than the ReLU. The ReLU is [`Layer::Relu`](super::Layer::Relu),
+/// because methods treat it differently.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Activation {
-    /// x above 0, else this slope times x.
+    /// x above 0, otherwise this slope times x.
     LeakyRelu(f64),
-    /// x above 0, else this alpha times (exp(x) - 1).
+    /// x above 0, otherwise this alpha times (exp(x) - 1).
     Elu(f64),
     /// x times the normal distribution function of x (Hendrycks and Gimpel 2016).
     Gelu,
@@ -51,7 +51,8 @@ impl Activation {
         }
     }
 
-    /// The function's derivative at `x`; at 0 of the leaky ReLU and the ELU the one from below, as in torch.
+    /// The function's derivative at `x`. At 0, the leaky ReLU and the ELU have the derivative from
+    /// below, as in torch.
     pub fn derivative(self, x: Tensor<4>) -> Tensor<4> {
         match self {
             Self::LeakyRelu(slope) => x.ones_like().mask_fill(x.lower_equal_elem(0.0), slope),

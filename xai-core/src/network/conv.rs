@@ -1,11 +1,12 @@
-//! Convolutions: plain ones on our kernels, grouped and dilated ones by Burn's operations.
+//! Convolutions: plain ones with this crate's kernels, grouped and dilated ones with Burn's
+//! operations.
 
 use burn::tensor::ops::ConvOptions;
 
 use super::ops::{self, Window};
 use crate::device::Tensor;
 
-/// A 2-D convolution (cross-correlation, as everywhere in this field).
+/// A 2-D convolution (in fact a cross-correlation, as is usual in this field).
 #[derive(Clone, Debug)]
 pub struct Conv2d {
     /// `[out, in / groups, kernel height, kernel width]`.
@@ -16,15 +17,15 @@ pub struct Conv2d {
     pub stride: [usize; 2],
     /// Rows, columns.
     pub padding: [usize; 2],
-    /// How far apart the pixels are that a kernel sees, rows and columns; 1 side by side.
+    /// The distance between the pixels of a kernel, rows and columns; 1 for adjacent pixels.
     pub dilation: [usize; 2],
-    /// Into how many groups channels fall; each group of outputs sees its own group of inputs. As many as there are
-    /// inputs in a depthwise convolution.
+    /// The number of groups of channels. Each group of outputs uses its own group of inputs. In a
+    /// depthwise convolution, there are as many groups as inputs.
     pub groups: usize,
 }
 
 impl Conv2d {
-    /// A convolution in which every output sees every input, and pixels side by side.
+    /// A convolution in which every output uses every input, and kernels of adjacent pixels.
     pub fn new(
         weight: Tensor<4>,
         bias: Option<Tensor<1>>,
@@ -41,12 +42,12 @@ impl Conv2d {
         }
     }
 
-    /// How many channels go in.
+    /// The number of input channels.
     pub fn inputs(&self) -> usize {
         self.weight.dims()[1] * self.groups
     }
 
-    /// The windows that the kernel looks at: rows and columns from its first to its last pixel.
+    /// The windows of the kernel: rows and columns from its first to its last pixel.
     pub fn window(&self) -> Window {
         let [_, _, kh, kw] = self.weight.dims();
         let span = |axis: usize, kernel: usize| (kernel - 1) * self.dilation[axis] + 1;
@@ -57,7 +58,7 @@ impl Conv2d {
         }
     }
 
-    /// Whether our kernels know it.
+    /// Whether this crate's kernels support it.
     pub(super) fn is_plain(&self) -> bool {
         self.groups == 1 && self.dilation == [1, 1]
     }
@@ -75,7 +76,8 @@ impl Conv2d {
         }
     }
 
-    /// [`forward`](Self::forward) where ties of a pooling do not matter: see [`ops::conv2d_loose`].
+    /// As [`forward`](Self::forward), if ties of a pooling do not matter; see
+    /// [`ops::conv2d_loose`].
     pub fn forward_loose(&self, x: Tensor<4>) -> Tensor<4> {
         match self.is_plain() {
             true => ops::conv2d_loose(x, self.weight.clone(), self.bias.clone(), &self.window()),
@@ -83,7 +85,8 @@ impl Conv2d {
         }
     }
 
-    /// The gradient for an input of this shape from the gradient `g` for the output.
+    /// The gradient with respect to an input of this shape, from the gradient `g` with respect to
+    /// the output.
     pub fn input_grad(&self, input: [usize; 4], g: Tensor<4>) -> Tensor<4> {
         let weight = self.weight.clone();
         match self.is_plain() {
@@ -92,7 +95,8 @@ impl Conv2d {
         }
     }
 
-    /// The gradient for the weight from the gradient `g` for the output of `x`.
+    /// The gradient with respect to the weight, from the gradient `g` with respect to the output
+    /// for `x`.
     pub fn weight_grad(&self, x: Tensor<4>, g: Tensor<4>) -> Tensor<4> {
         let weight = self.weight.clone();
         match self.is_plain() {

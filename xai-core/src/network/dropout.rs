@@ -8,10 +8,11 @@ impl Network {
     /// The network with dropout that stays on after training: the public code's
     /// [D3](crate::benchmarks::lesions::making::Defect::D3), which never leaves training mode.
     ///
-    /// Every forward pass, those of explanations included, then multiplies by fresh masks, a row of a pass each
-    /// its own; they follow from `seed` and from what the row is, so that results do not depend on batches or
-    /// threads. Batch normalisation stays in evaluation mode (the paper's network has none). The flag is saved
-    /// with the weights: without it a file would predict something else than what was evaluated.
+    /// Every forward pass, including those of explanations, multiplies by new masks. Each row of a
+    /// pass has its own masks. They follow from `seed` and from the name of the row, so results do
+    /// not depend on batches or threads. Batch normalisation stays in evaluation mode (the paper's
+    /// network has none). The flag is saved with the weights, because without it a loaded file
+    /// would predict something else than what was evaluated.
     #[must_use]
     pub fn with_active_dropout(self, seed: u64) -> Self {
         Self {
@@ -20,8 +21,8 @@ impl Network {
         }
     }
 
-    /// The network in evaluation mode, as it is unless [`with_active_dropout`](Self::with_active_dropout)
-    /// says otherwise.
+    /// The network in evaluation mode. This is the default unless
+    /// [`with_active_dropout`](Self::with_active_dropout) was called.
     #[must_use]
     pub fn without_active_dropout(self) -> Self {
         Self {
@@ -30,13 +31,13 @@ impl Network {
         }
     }
 
-    /// The seed of dropout that stays on; `None` in evaluation mode.
+    /// The seed of dropout that stays on. `None` in evaluation mode.
     pub fn active_dropout(&self) -> Option<u64> {
         self.active_dropout
     }
 
-    /// The masks of a pass of `rows` rows, which are called by `name`: the same name, the same masks. `None` in
-    /// evaluation mode.
+    /// The masks of a pass of `rows` rows, which are named by `name`. The same name gives the same
+    /// masks. `None` in evaluation mode.
     pub fn masks(&self, rows: usize, name: impl Fn(usize) -> String) -> Option<Masks> {
         let seed = self.active_dropout?;
         let stream = |row| random::stream(seed, &format!("dropout/{}", name(row)));
@@ -44,7 +45,8 @@ impl Network {
         Some(Masks::new(rows))
     }
 
-    /// How many layers from the first on are one affine map, the same for every row of a pass.
+    /// The number of layers at the beginning that form one affine map, the same for every row of a
+    /// pass.
     pub fn affine_beginning(&self) -> usize {
         let same = |layer: &&Layer| {
             layer.is_affine() && !(self.active_dropout.is_some() && layer.has_dropout())

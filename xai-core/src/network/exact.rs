@@ -1,14 +1,16 @@
-//! Products in 32 bits by kernels that round their factors to fewer.
+//! Products in 32 bits with kernels that round their factors to fewer bits.
 //!
-//! Burn's autotune takes the fastest kernel of a convolution or a matrix product, and on a GPU with
-//! tensor cores that is one that rounds both factors to TF32, which has 11 significant bits (cubek-matmul 0.2.0,
-//! `adjust_dtypes`). Which kernel is taken cannot be told. But a number is the sum of one with 11 bits, which
-//! such a kernel takes as it is, and a small rest: three of their four products give what 32 bits would, and the
-//! fourth, rest by rest, is below the last bit (Ozaki's splitting; "3xTF32" in NVIDIA's CUTLASS).
+//! Burn's autotune takes the fastest kernel of a convolution or a matrix product. On a GPU with
+//! tensor cores, this kernel rounds both factors to TF32, which has 11 significant bits
+//! (cubek-matmul 0.2.0, `adjust_dtypes`). A program cannot control which kernel is chosen. But a
+//! number is the sum of a number with 11 bits, which such a kernel uses exactly, and a small
+//! remainder. Three of the four products of these parts give the result of 32 bits. The fourth,
+//! remainder times remainder, is below the last bit (Ozaki's splitting; "3xTF32" in NVIDIA's
+//! CUTLASS).
 
 use crate::device::{Products, Tensor, products};
 
-/// `product(a, b)`, which is linear in both, to 32 bits if this process computes so.
+/// `product(a, b)`, which is linear in both, in 32 bits if this process computes so.
 pub(super) fn product<const A: usize, const B: usize, const C: usize>(
     a: Tensor<A>,
     b: Tensor<B>,
@@ -24,9 +26,10 @@ pub(super) fn product<const A: usize, const B: usize, const C: usize>(
     }
 }
 
-/// Numbers with 11 significant bits and what is missing to `x` (Veltkamp 1968). Values from 4e34 on overflow.
+/// The part of `x` with 11 significant bits, and the remainder (Veltkamp 1968). Values from 4e34 on
+/// overflow.
 ///
-/// Each line is a kernel of its own on a GPU, so that no compiler can simplify it away.
+/// Each line is a separate kernel on a GPU, so that no compiler can simplify it away.
 fn split<const D: usize>(x: Tensor<D>) -> [Tensor<D>; 2] {
     const FACTOR: f32 = ((1 << 13) + 1) as f32; // 24 bits less 11
     let scaled = x.clone().mul_scalar(FACTOR);
@@ -56,7 +59,7 @@ mod tests {
         values.into_iter().map(f32::to_bits).collect()
     }
 
-    /// As the tensor cores read their operands: the last 13 bits are not looked at.
+    /// The operands as tensor cores read them: the last 13 bits are ignored.
     fn tf32(x: Tensor<2>) -> Tensor<2> {
         let values: Vec<f32> = bits(&x)
             .iter()

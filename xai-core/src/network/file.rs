@@ -1,5 +1,5 @@
-//! Networks in files of their own: safetensors with torch's names for the weights of a `Sequential`,
-//! and the list of layers in the file's metadata, so that the file alone is enough.
+//! Networks in files: safetensors with torch's names for the weights of a `Sequential`, and the
+//! list of layers in the metadata, so that one file is enough.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,9 +11,9 @@ use super::{Layer, Network, json};
 use crate::device::{Device, Tensor};
 use crate::error::{Error, Result};
 
-/// Where in the metadata the list of layers stands.
+/// The entry of the metadata with the list of layers.
 const LAYERS: &str = "layers";
-/// Where the seed of active dropout stands, if it is.
+/// The entry with the seed of active dropout, if it is active.
 const ACTIVE_DROPOUT: &str = "active_dropout";
 
 impl Network {
@@ -37,7 +37,7 @@ impl Network {
             .map_err(|problem| Error::file(path, problem))
     }
 
-    /// Reads what [`Network::save`] wrote.
+    /// Reads a file written by [`Network::save`].
     ///
     /// # Errors
     /// If the file cannot be read, is damaged, or does not describe its layers.
@@ -70,7 +70,8 @@ impl Network {
         })
     }
 
-    /// A hash (BLAKE3, in hexadecimal) of layers and weights: two networks that have the same are the same function.
+    /// A hash (BLAKE3, in hexadecimal) of layers and weights. Networks with the same hash are the
+    /// same function.
     pub fn fingerprint(&self) -> String {
         let mut hash = blake3::Hasher::new();
         let seed = self.active_dropout;

@@ -1,8 +1,8 @@
-//! Vectors of 16 floats, on whatever the processor has: the arithmetic of [`kernels`](super::kernels)
-//! is written once over [`Lanes`] and compiled for AVX-512, AVX2 and any other processor.
+//! Vectors of 16 floats on any processor. The arithmetic of [`kernels`](super::kernels) is written
+//! once over [`Lanes`], and compiled for AVX-512, AVX2 and any other processor.
 //!
-//! Every implementation rounds alike (a fused multiply-add a lane), so results are the same bits
-//! on all of them.
+//! Every implementation rounds in the same way (one fused multiply-add per lane), so results have
+//! the same bits on all of them.
 
 /// Floats in a vector.
 pub(super) const LANES: usize = 16;
@@ -13,7 +13,7 @@ pub(super) trait Lanes: Copy {
     fn splat(x: f32) -> Self;
     /// From memory, in order.
     fn load(x: &[f32; LANES]) -> Self;
-    /// The numbers of `line` from `at` on; where it has none (before its start, beyond its end), 0.
+    /// The numbers of `line` from `at` on, and 0 before its start and beyond its end.
     fn load_part(line: &[f32], at: isize) -> Self;
     /// To memory, in order.
     fn store(self) -> [f32; LANES];
@@ -28,11 +28,11 @@ pub(super) trait Lanes: Copy {
 
     /// max(x, 0) in every lane; NaN stays NaN.
     fn relu(self) -> Self;
-    /// The largest of four numbers in every lane, and which it is (0, 1, 2 or 3): the first among equals;
-    /// NaN wins, as in torch.
+    /// The largest of four numbers in every lane, and its index (0, 1, 2 or 3). Among equals the
+    /// first wins. NaN wins, as in torch.
     fn first_max(x: [Self; 4]) -> (Self, Self);
 
-    /// Deals numbers out to four vectors in turn: lane `l` of vector `j` is `x[4 * l + j]`.
+    /// Distributes numbers to four vectors in turn: lane `l` of vector `j` is `x[4 * l + j]`.
     #[inline(always)]
     fn deal(x: &[f32; 4 * LANES]) -> [Self; 4] {
         let mut dealt = [[0.0; LANES]; 4];
@@ -45,14 +45,14 @@ pub(super) trait Lanes: Copy {
         [Self::load(a), Self::load(b), Self::load(c), Self::load(d)]
     }
 
-    /// Rows to columns.
+    /// Transposes rows and columns.
     #[inline(always)]
     fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
         let rows = rows.map(Self::store);
         std::array::from_fn(|at| Self::load(&std::array::from_fn(|lane| rows[lane][at])))
     }
 
-    /// The reverse of [`deal`](Self::deal).
+    /// The inverse of [`deal`](Self::deal).
     #[inline(always)]
     fn gather([a, b, c, d]: [Self; 4], to: &mut [f32; 4 * LANES]) {
         let dealt = [a.store(), b.store(), c.store(), d.store()];
@@ -120,7 +120,7 @@ impl Lanes for [f32; LANES] {
 }
 
 /// Vector types of x86. They are used only inside functions that [`dispatch`] compiles for
-/// processors that have them, which is what makes the intrinsics safe to call.
+/// processors that support them. This makes the intrinsics safe to call.
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86 {
     use super::{LANES, Lanes, lanes_inside};
@@ -146,7 +146,7 @@ pub(super) mod x86 {
         fn load_part(line: &[f32], at: isize) -> Self {
             let Range { start, end } = lanes_inside(line.len(), at);
             let mask = ((1u32 << end) - (1u32 << start)) as __mmask16;
-            // Lanes that the mask leaves out are not read.
+            // Lanes outside the mask are not read.
             Self(unsafe { _mm512_maskz_loadu_ps(mask, line.as_ptr().wrapping_offset(at)) })
         }
         #[inline(always)]
@@ -173,7 +173,7 @@ pub(super) mod x86 {
         }
         #[inline(always)]
         fn relu(self) -> Self {
-            // Of NaN and of equal numbers, the instruction gives the second operand.
+            // For NaN and for equal numbers, the instruction returns the second operand.
             Self(unsafe { _mm512_max_ps(_mm512_setzero_ps(), self.0) })
         }
         #[inline(always)]
@@ -181,7 +181,8 @@ pub(super) mod x86 {
             unsafe {
                 let (mut most, mut place) = (x[0].0, _mm512_setzero_ps());
                 for (at, x) in x.iter().enumerate().skip(1) {
-                    // Not less or equal: larger, or one of them NaN; then it is not `most` that is.
+                    // "Not less or equal" means larger, or one of them is NaN. In the latter case,
+                    // it is not `most`.
                     let larger = _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(x.0, most);
                     let number = _mm512_cmp_ps_mask::<_CMP_ORD_Q>(most, most);
                     let wins = larger & number;
@@ -220,8 +221,8 @@ pub(super) mod x86 {
             let r = rows.map(|Self(row)| row);
             let mut t = r;
             unsafe {
-                // Squares of four by four: then register 4 i + k has columns k, 4 + k, 8 + k and 12 + k of rows
-                // 4 i to 4 i + 3, ...
+                // First squares of four by four: register 4 i + k then has columns k, 4 + k, 8 + k
+                // and 12 + k of rows 4 i to 4 i + 3.
                 for i in (0..LANES).step_by(4) {
                     let low = _mm512_castps_pd(_mm512_unpacklo_ps(r[i], r[i + 1]));
                     let high = _mm512_castps_pd(_mm512_unpackhi_ps(r[i], r[i + 1]));
@@ -232,7 +233,7 @@ pub(super) mod x86 {
                     t[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high, next_high));
                     t[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high, next_high));
                 }
-                // ... and then quarters change places.
+                // Then quarters are exchanged.
                 let mut columns = t;
                 for k in 0..4 {
                     let even = _mm512_shuffle_f32x4::<0x88>(t[k], t[4 + k]);
@@ -253,7 +254,7 @@ pub(super) mod x86 {
             unsafe {
                 let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
                 let (ab_high, cd_high) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
-                // Group l stands in quarter l / 4 of t[l % 4]; then quarters change places.
+                // Group l is in quarter l / 4 of t[l % 4]. Then quarters are exchanged.
                 let t0 = _mm512_shuffle_ps::<0x44>(ab, cd);
                 let t1 = _mm512_shuffle_ps::<0xee>(ab, cd);
                 let t2 = _mm512_shuffle_ps::<0x44>(ab_high, cd_high);
@@ -305,7 +306,7 @@ pub(super) mod x86 {
                         _mm256_cmpgt_epi32(lanes, from),
                         _mm256_cmpgt_epi32(to, lanes),
                     );
-                    // Lanes that the mask leaves out are not read.
+                    // Lanes outside the mask are not read.
                     _mm256_maskload_ps(x.wrapping_add(lane as usize), inside)
                 };
                 Self(half(0), half(8))
@@ -356,7 +357,7 @@ pub(super) mod x86 {
     }
 }
 
-/// The lanes of a vector from `at` on that stand in a line of `len` numbers.
+/// The lanes of a vector from `at` on that lie in a line of `len` numbers.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn lanes_inside(len: usize, at: isize) -> std::ops::Range<usize> {
@@ -364,8 +365,8 @@ fn lanes_inside(len: usize, at: isize) -> std::ops::Range<usize> {
     lane(0)..lane(len as isize)
 }
 
-/// The widest vectors that may be used, in bits: 512, or less if `XAI_VECTOR_BITS` says so. Tests use that to be
-/// another processor.
+/// The widest vectors that may be used, in bits: 512, or less if `XAI_VECTOR_BITS` says so. Tests
+/// use it to simulate another processor.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn widest() -> usize {
     static WIDEST: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
@@ -373,11 +374,11 @@ pub(super) fn widest() -> usize {
     *WIDEST.get_or_init(|| asked().unwrap_or(512))
 }
 
-/// Asks for the memory at `x`, some time before it is read. It may lie outside of any slice.
+/// Prefetches the memory at `x` before it is read. The address may lie outside of any slice.
 #[inline(always)]
 pub(super) fn prefetch(x: *const f32) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint; no address is wrong, and every x86-64 processor has it.
+    // SAFETY: this is a hint that accepts any address, and every x86-64 processor supports it.
     unsafe {
         std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(x.cast())
     }
@@ -391,7 +392,7 @@ pub(super) fn lanes_at(x: &[f32], at: usize) -> &[f32; LANES] {
     x[at..at + LANES].try_into().expect("as many as lanes")
 }
 
-/// The [`LANES`] numbers from `at` on, to be written.
+/// The [`LANES`] numbers from `at` on, for writing.
 #[inline(always)]
 pub(super) fn lanes_at_mut(x: &mut [f32], at: usize) -> &mut [f32; LANES] {
     (&mut x[at..at + LANES])
@@ -400,7 +401,7 @@ pub(super) fn lanes_at_mut(x: &mut [f32], at: usize) -> &mut [f32; LANES] {
 }
 
 /// Defines `$name` as the generic function `$body` over [`Lanes`], compiled for each kind of
-/// processor; the best that this machine has is taken at run time.
+/// processor. The best version for this machine is selected at run time.
 macro_rules! dispatch {
     ($visible:vis $name:ident, $body:ident, ($($arg:ident: $type:ty),*) -> $result:ty) => {
         #[inline]
@@ -413,7 +414,7 @@ macro_rules! dispatch {
                 #[target_feature(enable = "avx2,fma")]
                 fn avx2($($arg: $type),*) -> $result { $body::<Avx2>($($arg),*) }
                 if widest() >= 512 && is_x86_feature_detected!("avx512f") {
-                    // SAFETY: the processor has the features, checked just above.
+                    // SAFETY: the processor has the features, as checked above.
                     return unsafe { avx512($($arg),*) };
                 }
                 if widest() >= 256 && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {

@@ -1,4 +1,4 @@
-//! Layers and the networks made of them: sequences whose every step can be traced and explained.
+//! Layers and networks: sequences whose every step can be traced and explained.
 
 use super::activation::Activation;
 use super::conv::Conv2d;
@@ -6,8 +6,8 @@ use super::masks::Masks;
 use super::ops::{self, Window};
 use crate::device::{Device, Tensor};
 
-/// One step of a [`Network`]. Activations are `[n, channels, height, width]` throughout;
-/// after [`Layer::Flatten`] they are `[n, features, 1, 1]`.
+/// One step of a [`Network`]. Activations are `[n, channels, height, width]` throughout. After
+/// [`Layer::Flatten`], they are `[n, features, 1, 1]`.
 #[derive(Clone, Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -22,20 +22,20 @@ pub enum Layer {
     BatchNorm2d(BatchNorm2d),
     /// max(x, 0).
     Relu,
-    /// Another function of each value by itself.
+    /// Another elementwise function.
     Activation(Activation),
     /// The maximum of each window.
     MaxPool2d(Window),
     /// The average of each window.
     AvgPool2d(AvgPool2d),
-    /// Averages over windows chosen so that the output has this height and width.
+    /// Averages over windows, chosen so that the output has this height and width.
     AdaptiveAvgPool2d([usize; 2]),
     /// All features of an image in one row, in the order channel, row, column.
     Flatten,
-    /// Sets values to 0 with this probability while training; nothing in evaluation, unless the network's
-    /// dropout is [active](Network::with_active_dropout).
+    /// Sets values to 0 with this probability during training. It does nothing in evaluation mode,
+    /// unless the network's dropout is [active](Network::with_active_dropout).
     Dropout(f64),
-    /// Two sequences of layers beside each other, whose outputs are added.
+    /// Two parallel sequences of layers, whose outputs are added.
     Residual(Residual),
 }
 
@@ -64,7 +64,7 @@ pub struct BatchNorm2d {
 }
 
 impl BatchNorm2d {
-    /// A normalisation of `channels` that has seen nothing yet, with torch's epsilon of 1e-5.
+    /// A normalisation of `channels` without statistics yet, with torch's epsilon of 1e-5.
     pub fn identity(channels: usize, device: &Device) -> Self {
         Self {
             weight: Tensor::ones([channels], device),
@@ -75,7 +75,7 @@ impl BatchNorm2d {
         }
     }
 
-    /// The affine map that the layer is in evaluation: scale and shift, each `[channels]`.
+    /// The affine map of the layer in evaluation mode: scale and shift, each `[channels]`.
     pub fn scale_and_shift(&self) -> (Tensor<1>, Tensor<1>) {
         let scale = self.weight.clone() / (self.variance.clone() + self.epsilon).sqrt();
         let shift = self.bias.clone() - self.mean.clone() * scale.clone();
@@ -88,18 +88,17 @@ impl BatchNorm2d {
 pub struct AvgPool2d {
     /// The windows.
     pub window: Window,
-    /// Whether zeros of the padding count as values of the average, as they do in torch if nothing
-    /// else is said.
+    /// Whether zeros of the padding count in the average, which is torch's default.
     pub count_include_pad: bool,
 }
 
-/// A residual block (He et al. 2016): what `branch` makes of the input plus what `shortcut` makes
-/// of it. An activation after the sum is a layer of its own, after the block.
+/// A residual block (He et al. 2016): the output of `branch` plus the output of `shortcut`. An
+/// activation after the sum is a separate layer after the block.
 #[derive(Clone, Debug)]
 pub struct Residual {
     /// The layers in order.
     pub branch: Vec<Layer>,
-    /// The layers in order; none where the input itself is added.
+    /// The layers in order. If there are none, the input itself is added.
     pub shortcut: Vec<Layer>,
 }
 
@@ -145,7 +144,7 @@ impl Layer {
     }
 }
 
-/// What comes out of `layers`, one after the other; in evaluation mode if there are no masks.
+/// The output of `layers`, applied one after the other. Without masks, in evaluation mode.
 fn run(layers: &[Layer], x: Tensor<4>, masks: &mut Option<Masks>) -> Tensor<4> {
     layers
         .iter()
@@ -180,19 +179,20 @@ impl Network {
         }
     }
 
-    /// Class scores (logits) `[n, classes, 1, 1]` of images `[n, channels, h, w]`: in evaluation mode, or
-    /// with [active dropout](Self::with_active_dropout), whose masks are then those of the rows 0 to n - 1.
+    /// Class scores (logits) `[n, classes, 1, 1]` of images `[n, channels, h, w]`, in evaluation
+    /// mode or with [active dropout](Self::with_active_dropout). In the latter case, the masks are
+    /// those of the rows 0 to n - 1.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let masks = self.masks(x.dims()[0], |row| format!("forward/{row}"));
         self.forward_with(x, masks)
     }
 
-    /// [`forward`](Self::forward) with these [masks](Self::masks).
+    /// As [`forward`](Self::forward), with these [masks](Self::masks).
     pub fn forward_with(&self, x: Tensor<4>, mut masks: Option<Masks>) -> Tensor<4> {
         run(&self.layers, x, &mut masks)
     }
 
-    /// The network without the layers before number `first`.
+    /// The network without the layers before index `first`.
     pub fn end(&self, first: usize) -> Self {
         Self {
             layers: self.layers[first..].to_vec(),
@@ -200,7 +200,7 @@ impl Network {
         }
     }
 
-    /// The network with the layers of `end` in place of those from number `first` on.
+    /// The network with the layers of `end` in place of those from index `first` on.
     #[must_use]
     pub fn with_end(&self, first: usize, end: &Self) -> Self {
         let beginning = self.layers[..first].iter();
@@ -210,9 +210,9 @@ impl Network {
         }
     }
 
-    /// Every layer but the residual blocks, whose own layers stand in their place, in the order of a
-    /// forward pass (a block's branch, then its shortcut). The names are those that torch's
-    /// `Sequential` would give: `0`, `1`, and within a block `2.branch.0`, `2.shortcut.0`.
+    /// All layers in the order of a forward pass. Residual blocks are replaced by their own layers
+    /// (first the branch, then the shortcut). The names are those in torch's `Sequential`: `0`,
+    /// `1`, and within a block `2.branch.0`, `2.shortcut.0`.
     pub fn named_layers(&self) -> Vec<(String, &Layer)> {
         fn walk<'a>(layers: &'a [Layer], within: &str, found: &mut Vec<(String, &'a Layer)>) {
             for (at, layer) in layers.iter().enumerate() {
@@ -230,7 +230,7 @@ impl Network {
         found
     }
 
-    /// The layers of [`named_layers`](Self::named_layers), to be changed.
+    /// The layers of [`named_layers`](Self::named_layers), for modification.
     pub fn layers_mut(&mut self) -> Vec<&mut Layer> {
         fn walk<'a>(layers: &'a mut [Layer], found: &mut Vec<&'a mut Layer>) {
             for layer in layers {
@@ -248,10 +248,10 @@ impl Network {
         found
     }
 
-    /// The same function (in evaluation mode) without batch norm: each normalisation that follows a
-    /// convolution or a linear layer is multiplied into that layer's weights and bias.
+    /// The same function (in evaluation mode) without batch norm. Each normalisation after a
+    /// convolution or a linear layer is merged into that layer's weights and bias.
     ///
-    /// A normalisation elsewhere stays as it is.
+    /// Other normalisations stay unchanged.
     pub fn fold_batch_norm(self) -> Self {
         Self {
             layers: fold_all(self.layers),
@@ -265,7 +265,7 @@ impl Network {
         (layers.iter()).any(|(_, layer)| matches!(layer, Layer::BatchNorm2d(_)))
     }
 
-    /// Changes the rate of every dropout.
+    /// Sets the rate of every dropout.
     pub fn set_dropout(&mut self, rate: f64) {
         for layer in self.layers_mut() {
             if let Layer::Dropout(now) = layer {
@@ -274,7 +274,8 @@ impl Network {
         }
     }
 
-    /// How many channels the network wants its images to have; `None` if its first layers take any.
+    /// The number of channels that the network's images must have. `None` if its first layers take
+    /// any number.
     pub fn input_channels(&self) -> Option<usize> {
         (self.named_layers().iter()).find_map(|(_, layer)| match layer {
             Layer::Conv2d(conv) => Some(conv.inputs()),
@@ -283,7 +284,8 @@ impl Network {
         })
     }
 
-    /// Where the parameters live. A network without parameters computes anywhere; then `None`.
+    /// The device of the parameters. `None` for a network without parameters, which computes
+    /// anywhere.
     pub fn device(&self) -> Option<Device> {
         (self.named_layers().iter()).find_map(|(_, layer)| match layer {
             Layer::Conv2d(conv) => Some(conv.weight.device()),
@@ -315,7 +317,7 @@ fn fold_all(layers: Vec<Layer>) -> Vec<Layer> {
     folded
 }
 
-/// Multiplies a normalisation into the layer before it, whose weight is `[out, ..]`.
+/// Merges a normalisation into the layer before it, whose weight is `[out, ..]`.
 fn fold<const D: usize>(weight: &mut Tensor<D>, bias: &mut Option<Tensor<1>>, norm: &BatchNorm2d) {
     let (scale, shift) = norm.scale_and_shift();
     let mut shape = [1; D];

@@ -1,8 +1,8 @@
-//! Fully connected layers: products with a matrix so large that reading it is most of the work.
-//! It is read once, where it is, by all threads.
+//! Fully connected layers. Their matrices are so large that reading them is most of the work. All
+//! threads together read a matrix once, in place.
 //!
-//! Each output is a chain of fused multiply-adds whose order depends on the layer alone, so that
-//! neither threads nor the other rows of a batch change a bit.
+//! Each output is a chain of fused multiply-adds whose order depends only on the layer. Threads and
+//! the other rows of a batch change no bit.
 
 use std::ops::Range;
 
@@ -73,8 +73,8 @@ fn dot_products_with<V: Lanes>(
 dispatch!(dot_products, dot_products_with, (x: &[f32], weight: &[f32], inputs: usize, sums: &mut [[f32; LANES]]) -> ());
 
 /// Adds to `sums[a * n + b]` the products of rows `a` of `first` and `b` of `second`, lane by lane,
-/// at the columns `range`: of the first `outs` (at most [`OUT`]) and `rows` (at most `R`) rows.
-/// Rows are `len` apart.
+/// at the columns `range`. It uses the first `outs` (at most [`OUT`]) and `rows` (at most `R`)
+/// rows. Rows are `len` apart.
 #[inline(always)]
 fn dot_tile<V: Lanes, const R: usize>(
     (first, outs): (&[f32], usize),
@@ -84,7 +84,7 @@ fn dot_tile<V: Lanes, const R: usize>(
     sums: &mut [[f32; LANES]],
     n: usize,
 ) {
-    // Where there are fewer, the last ones are computed again and not kept.
+    // If there are fewer rows, the last ones are computed again and discarded.
     let (outs, rows) = (outs.min(OUT), rows.min(R));
     let mut tile = [[V::splat(0.0); R]; OUT];
     for out in 0..outs {
@@ -106,7 +106,8 @@ fn dot_tile<V: Lanes, const R: usize>(
         }
         for out in 0..OUT {
             let w = &first[out.min(outs - 1) * len..][..range.end];
-            // Of the next chunk: rows are too far apart for the processor to know what comes next.
+            // Prefetch of the next chunk: rows are too far apart for the processor to predict the
+            // access.
             prefetch(w.as_ptr().wrapping_add(at + CHUNK));
             let w = if last {
                 V::load_part(w, at as isize)
@@ -125,8 +126,8 @@ fn dot_tile<V: Lanes, const R: usize>(
     }
 }
 
-/// `g` `[n][outputs]` times `weight` `[outputs][inputs]`: `[n][inputs]`, the gradient of [`forward`]
-/// for `x`.
+/// `g` `[n][outputs]` times `weight` `[outputs][inputs]`: `[n][inputs]`, the gradient of
+/// [`forward`] with respect to `x`.
 pub(super) fn input_grad(g: &[f32], weight: &[f32], [n, inputs, outputs]: [usize; 3]) -> Vec<f32> {
     // A task computes some columns of all rows.
     let starts: Vec<usize> = (0..inputs).step_by(COLUMNS).collect();
@@ -149,7 +150,7 @@ pub(super) fn input_grad(g: &[f32], weight: &[f32], [n, inputs, outputs]: [usize
     x
 }
 
-/// `columns` columns of `g` times `weight`, which begins at the first of them, in `sums`
+/// `columns` columns of `g` times `weight`, which begins at the first of them, stored in `sums`
 /// `[n][COLUMNS]`.
 #[inline(always)]
 fn sum_rows_with<V: Lanes>(
@@ -160,7 +161,7 @@ fn sum_rows_with<V: Lanes>(
     sums: &mut [f32],
 ) {
     for out in (0..outputs).step_by(OUT) {
-        // Outputs that there are not count as zeros.
+        // Missing outputs count as zeros.
         let outs = OUT.min(outputs - out);
         let rows = g.chunks_exact(outputs).zip(sums.chunks_exact_mut(COLUMNS));
         for (row, (g, sums)) in rows.enumerate() {
@@ -173,7 +174,8 @@ fn sum_rows_with<V: Lanes>(
                 for (at, factor) in factors.iter().enumerate().take(outs) {
                     let w = &weight[(out + at) * inputs..];
                     if row == 0 {
-                        // What the next outputs need: rows are too far apart for the processor to know it.
+                        // Prefetch for the next outputs: rows are too far apart for the processor
+                        // to predict the access.
                         prefetch(w.as_ptr().wrapping_add(OUT * inputs + column));
                     }
                     let w = match columns - column < LANES {

@@ -6,17 +6,19 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::device::{Device, Tensor};
 
-/// `count` values of a mask: 0 with probability `rate`, else 1 / (1 - rate), which keeps the mean.
+/// `count` values of a mask: 0 with probability `rate`, otherwise 1 / (1 - rate), which keeps the
+/// mean.
 pub(crate) fn mask(rate: f64, count: usize, rng: &mut impl Rng) -> Vec<f32> {
     let keep = 1.0 - rate;
     let value = |kept| if kept { 1.0 / keep as f32 } else { 0.0 };
     (0..count).map(|_| value(rng.random_bool(keep))).collect()
 }
 
-/// The masks of a pass through a network whose dropout is [active](super::Network::with_active_dropout).
+/// The masks of a pass through a network whose dropout is
+/// [active](super::Network::with_active_dropout).
 ///
-/// Each row of the pass has a stream of its own, from which its masks are drawn layer after layer. So a
-/// row's masks depend on its name alone, not on the batch that it is in.
+/// Each row of the pass has its own stream, from which its masks are drawn layer by layer. A row's
+/// masks therefore depend only on its name, not on its batch.
 #[derive(Debug)]
 pub struct Masks {
     rows: Vec<ChaCha8Rng>,

@@ -1,6 +1,6 @@
-//! Networks: sequences of [`Layer`]s whose forward pass is explicit, so that attribution rules
-//! and training can walk them in either direction. Weights come from files of other programs by
-//! [`load_weights`], or for another task by [`load_for_fine_tuning`].
+//! Networks: sequences of [`Layer`]s with an explicit forward pass, so that attribution rules and
+//! training can walk through them in both directions. [`load_weights`] reads weights from files of
+//! other programs. [`load_for_fine_tuning`] reads weights for another task.
 
 mod activation;
 mod conv;

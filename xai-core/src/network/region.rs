@@ -1,10 +1,11 @@
-//! Parts of images: where they differ from something, and what of a layer's output that can reach.
+//! Regions of images: where they differ from something, and which part of a layer's output this
+//! affects.
 
 use std::ops::Range;
 
 use super::ops::Window;
 
-/// Of each row of pixels of each image one run of columns, which may be empty.
+/// One run of columns, which may be empty, for each row of pixels of each image.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Region {
     /// Rows and columns of an image.
@@ -20,7 +21,8 @@ impl Region {
         Self { plane, spans }
     }
 
-    /// From the first to the last pixel of each row that is `inside` (asked by image, row and column).
+    /// From the first to the last pixel of each row for which `inside` is true (called with image,
+    /// row and column).
     pub fn of(
         images: usize,
         plane @ [h, w]: [usize; 2],
@@ -37,7 +39,7 @@ impl Region {
         Self { plane, spans }
     }
 
-    /// That of some images.
+    /// The region of some of the images.
     pub fn select(&self, images: &[usize]) -> Self {
         let rows = self.plane[0];
         let spans = images
@@ -47,7 +49,7 @@ impl Region {
         Self { spans, ..*self }
     }
 
-    /// How many images.
+    /// The number of images.
     pub fn images(&self) -> usize {
         self.spans.len() / self.plane[0]
     }
@@ -62,7 +64,7 @@ impl Region {
         self.spans[image * self.plane[0] + row].clone()
     }
 
-    /// The columns that rows `rows` of an image need together; rows beyond the image need none.
+    /// The columns that rows `rows` of an image need together. Rows outside the image need none.
     pub fn hull(&self, image: usize, rows: Range<usize>) -> Range<usize> {
         let rows = rows.start..rows.end.min(self.plane[0]);
         let spans = rows.map(|row| self.span(image, row));
@@ -72,7 +74,7 @@ impl Region {
             .unwrap_or(0..0)
     }
 
-    /// The pixels of a convolution's or pooling's output that see any of these.
+    /// The pixels of a convolution's or pooling's output that depend on any of these.
     pub fn through(&self, window: &Window) -> Self {
         let Window {
             kernel,
@@ -89,7 +91,7 @@ impl Region {
             if seen.is_empty() {
                 return 0..0;
             }
-            // Column c sees those from c * stride - padding on, as many as the kernel has.
+            // Column c depends on the kernel's width of columns from c * stride - padding on.
             let first = (seen.start + padding[1] + 1).saturating_sub(kernel[1]);
             let last = (seen.end - 1 + padding[1]) / stride[1];
             first.div_ceil(stride[1])..(last + 1).min(w)
@@ -99,7 +101,7 @@ impl Region {
         Self { plane, spans }
     }
 
-    /// Grown to whole tiles of `tile` by `tile` pixels.
+    /// Enlarged to whole tiles of `tile` by `tile` pixels.
     pub fn in_tiles(&self, tile: usize) -> Self {
         let [h, w] = self.plane;
         let span = |at: usize| {

@@ -8,30 +8,30 @@ use super::layers::{BatchNorm2d, Layer, Linear, Network, Residual};
 use super::ops::Window;
 use crate::device::{Device, Tensor};
 
-/// Channels of the four stages; each has two blocks.
+/// Channels of the four stages. Each stage has two blocks.
 const STAGES: [usize; 4] = [64, 128, 256, 512];
 
 impl Network {
-    /// A ResNet-18 for images of 3 channels and at least 32 pixels a side, with weights drawn as
-    /// torchvision draws those of its convolutions: a variance of 2 / (out * k^2). The linear layer
-    /// has a variance of 2 / in, as in [`VggConfig::init`](super::VggConfig::init).
+    /// A ResNet-18 for images of 3 channels and at least 32 pixels per side. The weights of its
+    /// convolutions are drawn as in torchvision: with a variance of 2 / (out * k^2). The linear
+    /// layer has a variance of 2 / in, as in [`VggConfig::init`](super::VggConfig::init).
     pub fn resnet18(classes: usize, seed: u64, device: &Device) -> Self {
         build(classes, normal(seed), device)
     }
 }
 
-/// torchvision's `resnet18` with weights of zero: to be loaded.
+/// torchvision's `resnet18` with weights of zero, into which weights are loaded.
 pub(super) fn torchvision(classes: usize, device: &Device) -> Network {
     build(classes, zeros, device)
 }
 
-/// The layers, with weights as `weight` gives them for a shape and a standard deviation.
+/// The layers. `weight` returns weights for a shape and a standard deviation.
 fn build(
     classes: usize,
     mut weight: impl FnMut(&[usize], f64) -> TensorData,
     device: &Device,
 ) -> Network {
-    // A convolution that keeps the size (but for the stride), and its normalisation.
+    // A convolution that keeps the size (except for the stride), and its normalisation.
     let mut conv = |inputs: usize, outputs: usize, kernel: usize, stride: usize| {
         let deviation = (2.0 / (outputs * kernel * kernel) as f64).sqrt();
         let shape = [outputs, inputs, kernel, kernel];
@@ -51,7 +51,7 @@ fn build(
     ]);
     let mut inputs = STAGES[0];
     for outputs in STAGES {
-        // The first block of a stage halves the size, but for the first stage.
+        // The first block of a stage halves the size, except in the first stage.
         for stride in [outputs / inputs, 1] {
             let mut branch = Vec::from(conv(inputs, outputs, 3, stride));
             branch.push(Layer::Relu);

@@ -1,4 +1,4 @@
-//! Where a tensor's numbers lie. Kernels read them there and give new tensors without copying.
+//! Access to a tensor's numbers. Kernels read them in place and return new tensors without copying.
 
 use std::ops::Deref;
 
@@ -20,7 +20,7 @@ pub(super) fn from_numbers<const D: usize>(
     Tensor::from_data(TensorData::new(numbers, shape), device)
 }
 
-/// Burn's CPU backend shows where its numbers are.
+/// Burn's CPU backend gives access to its numbers.
 #[cfg(not(feature = "cuda"))]
 mod place {
     use std::marker::PhantomData;
@@ -31,7 +31,7 @@ mod place {
 
     use super::*;
 
-    /// The numbers of a tensor in order, where they are.
+    /// The numbers of a tensor in order, in place.
     pub struct Numbers<E>(FlexTensor, PhantomData<E>);
 
     impl Deref for Numbers<f32> {
@@ -50,7 +50,7 @@ mod place {
         }
     }
 
-    /// The numbers of a tensor; copied only if they do not lie in order.
+    /// The numbers of a tensor. They are copied only if they are not stored in order.
     pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Numbers<f32> {
         let tensor = tensor.into_primitive().tensor();
         Numbers(tensor.to_contiguous(), PhantomData)
@@ -61,7 +61,8 @@ mod place {
         Numbers(tensor.into_primitive().to_contiguous(), PhantomData)
     }
 
-    /// Changes numbers in place; those of a tensor in use elsewhere are copied before.
+    /// Modifies numbers in place. If a tensor is also in use elsewhere, its numbers are copied
+    /// first.
     pub fn change<const D: usize, const K: usize>(
         tensors: [Tensor<D>; K],
         change: impl FnOnce([&mut [f32]; K]),
@@ -74,10 +75,10 @@ mod place {
         own.map(|own| Tensor::from_primitive(TensorPrimitive::Float(own)))
     }
 
-    /// What stays the same as long as nobody changes the numbers, and is gone when they are.
+    /// An identity that stays the same as long as nobody modifies the numbers, and ends with them.
     ///
-    /// (While a weak reference exists, nothing is changed in place: `Arc::get_mut` and
-    /// `Arc::make_mut` see to that.)
+    /// (While a weak reference exists, nothing is modified in place, because of `Arc::get_mut` and
+    /// `Arc::make_mut`.)
     pub type Identity = Weak<Bytes>;
 
     /// The identity of numbers that outlive this use of them.
@@ -86,7 +87,7 @@ mod place {
     }
 }
 
-/// `Dispatch` gives numbers away only as copies, unless a tensor is used nowhere else.
+/// `Dispatch` returns numbers only as copies, unless a tensor is not used elsewhere.
 #[cfg(feature = "cuda")]
 mod place {
     use std::sync::Weak;
@@ -115,7 +116,7 @@ mod place {
         Numbers(data.expect("our positions are 32-bit integers"))
     }
 
-    /// Changes numbers.
+    /// Modifies numbers.
     pub fn change<const D: usize, const K: usize>(
         tensors: [Tensor<D>; K],
         change: impl FnOnce([&mut [f32]; K]),
@@ -128,7 +129,7 @@ mod place {
         own.map(|(numbers, shape, device)| from_numbers(numbers, shape, &device))
     }
 
-    /// Copies have none.
+    /// Copies have no identity.
     pub type Identity = Weak<()>;
 
     /// None.

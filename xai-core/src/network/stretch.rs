@@ -1,14 +1,17 @@
-//! The convolutions of a network run again and again for points on lines between images, as methods that
-//! gather gradients along a path do.
+//! Repeated evaluation of a network's convolutions at points on lines between images, for methods
+//! that accumulate gradients along a path.
 //!
-//! - Where an image is equal to where its line starts from, nothing changes along it, as in the background
-//!   of a brain slice. What a layer makes of these pixels is computed once; at each point only the tiles are
-//!   computed that the others reach. Their gradient is all that is asked for, so on the way back as well.
-//! - Each layer's output has one place in memory for all points. ReLU and pooling happen while a
-//!   convolution's pixels are in registers, and on the way back so does the gate of the ReLU.
+//! - Where an image equals the start of its line, nothing changes along the line, as in the
+//!   background of a brain slice. A layer's output for these pixels is computed once. At each
+//!   point, only the tiles that the other pixels reach are computed. Only their gradient is needed,
+//!   so this also holds on the way back.
+//! - Each layer's output has one place in memory for all points. ReLU and pooling are applied while
+//!   a convolution's pixels are in registers. On the way back, the gate of the ReLU is applied in
+//!   the same way.
 //!
-//! What comes out differs by rounding only from what the layers give one by one, with convolutions by
-//! [`winograd`]: a tile at the border rounds what is equal in it, too. It depends on the image alone.
+//! The result differs only by rounding from that of the separate layers with convolutions by
+//! [`winograd`], because a tile at the border also rounds its unchanged pixels. It depends only on
+//! the image.
 
 use std::sync::Arc;
 
@@ -22,41 +25,43 @@ use super::storage::{change, from_numbers, numbers};
 use super::winograd::{self, NOWHERE, TILE};
 use crate::device::{Device, Tensor};
 
-/// A ReLU and the convolutions of 3 x 3 pixels after it, each followed by a ReLU and perhaps a
-/// pooling of 2 x 2, with the memory for some images.
+/// A ReLU and the convolutions of 3 x 3 pixels after it, each followed by a ReLU and possibly a
+/// pooling of 2 x 2, with memory for some images.
 pub(crate) struct Stretch {
-    /// Images that it has memory for.
+    /// The number of images for which it has memory.
     rows: usize,
     layers: usize,
     device: Device,
-    /// Where the lines start, `[n or 1][channels][h][w]`, and ...
+    /// The start of the lines, `[n or 1][channels][h][w]`.
     start: Vec<f32>,
-    /// ... how far they go, `[n][channels][h][w]`.
+    /// The direction and length of the lines, `[n][channels][h][w]`.
     way: Vec<f32>,
-    /// What goes into the first convolution, and what comes out of each and its ReLU and pooling.
+    /// The input of the first convolution, and the output of each convolution with its ReLU and
+    /// pooling.
     activations: Vec<Activations>,
     convolutions: Vec<Convolution>,
     /// The gradient before a pooling.
     unpooled: Vec<f32>,
 }
 
-/// What stands between two convolutions.
+/// The activations between two convolutions.
 struct Activations {
     channels: usize,
-    /// The tiles that change along the lines; of its images those of the lines are in turn.
+    /// The tiles that change along the lines. Its images belong to the lines in turn.
     region: Region,
-    /// `[row][channel][h][w]`; on the way back the gradients for these take the places of the tiles.
+    /// `[row][channel][h][w]`. On the way back, the gradients with respect to these replace the
+    /// tiles.
     numbers: Vec<f32>,
 }
 
 struct Convolution {
     weights: Arc<winograd::Weights>,
     bias: Option<Vec<f32>>,
-    /// With one image.
+    /// For one image.
     shape: Shape,
-    /// As for [`Activations`], of what comes out of the convolution itself.
+    /// As in [`Activations`], for the output of the convolution itself.
     region: Region,
-    /// Where the maxima of the pooling after it stand, if there is one.
+    /// The positions of the maxima of the pooling after it, if there is one.
     places: Option<Vec<u8>>,
 }
 
@@ -70,15 +75,16 @@ impl Activations {
         }
     }
 
-    /// Numbers an image.
+    /// Numbers per image.
     fn len(&self) -> usize {
         self.channels * self.region.plane().iter().product::<usize>()
     }
 }
 
 impl Stretch {
-    /// The beginning of `layers`, for lines from `start` `[n or 1, c, h, w]` on by `way` `[n, c, h, w]`,
-    /// which is 0 outside of `region`, with memory for `rows` points. `None` if the layers begin otherwise.
+    /// The beginning of `layers`, for lines that start at `start` `[n or 1, c, h, w]` and extend by
+    /// `way` `[n, c, h, w]`, which is 0 outside of `region`. It has memory for `rows` points.
+    /// `None` if the layers do not begin in this way.
     pub fn new(
         layers: &[Layer],
         start: Tensor<4>,
@@ -93,7 +99,8 @@ impl Stretch {
         let [_, channels, h, w] = way.dims();
         let mut activations = vec![Activations::new(channels, region, rows)];
         let mut convolutions = Vec::new();
-        // The pixels that change, and of these tiles are taken: tiles of tiles would soon be everything.
+        // The pixels that change, enlarged to tiles only here. Enlarging tiles again and again
+        // would soon cover everything.
         let mut changes = region.clone();
         while let [Layer::Conv2d(conv), Layer::Relu, after @ ..] = rest
             && conv.is_plain()
@@ -112,7 +119,8 @@ impl Stretch {
                 [Layer::MaxPool2d(window), after @ ..] if *window == HALVES => (true, after),
                 _ => (false, after),
             };
-            // On the way back whole tiles of a pooling's output are overwritten, so forward they are written.
+            // On the way back, whole tiles of a pooling's output are overwritten, so the forward
+            // pass writes whole tiles.
             let region = changes.in_tiles(if pooling { 2 * TILE } else { TILE });
             if pooling {
                 changes = changes.through(&HALVES);
@@ -146,17 +154,17 @@ impl Stretch {
         Some(stretch)
     }
 
-    /// How many layers it is.
+    /// The number of layers.
     pub fn layers(&self) -> usize {
         self.layers
     }
 
-    /// How many points it has memory for.
+    /// The number of points for which it has memory.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// What never changes along the lines: all of their starts, then as often as there are rows.
+    /// Everything that never changes along the lines: all starts, repeated to the number of rows.
     fn fill(&mut self, len: usize) {
         let starts = (self.start.len() / len).min(self.rows);
         let first = &mut self.activations[0].numbers;
@@ -173,7 +181,7 @@ impl Stretch {
         }
     }
 
-    /// What comes out at `start + alpha * way` of each of `alphas`, which are of the lines in turn:
+    /// The output at `start + alpha * way` for each of `alphas`, which belong to the lines in turn:
     /// `[alphas, c, h, w]`.
     pub fn forward(&mut self, alphas: &[f32]) -> Tensor<4> {
         let first = &mut self.activations[0];
@@ -227,9 +235,10 @@ impl Stretch {
         }
     }
 
-    /// Adds to `sum` `[n, c, h, w]` the gradients for the points of the last [`forward`](Self::forward), each
-    /// times its weight (one a point of all lines), of what has the gradients `g` for its output. Only where
-    /// the lines' points differ.
+    /// Adds to `sum` `[n, c, h, w]` the gradients at the points of the last
+    /// [`forward`](Self::forward), each times its weight (one per point of all lines). `g` is the
+    /// gradient with respect to the output. Only the pixels that differ along the lines are
+    /// computed.
     pub fn add_gradients(&mut self, g: Tensor<4>, weights: &[f32], sum: Tensor<4>) -> Tensor<4> {
         let [rows, ..] = g.dims();
         let g = numbers(g);
@@ -257,7 +266,7 @@ impl Stretch {
                     &to[..len]
                 }
             };
-            // After a pooling the gate is part of its places.
+            // After a pooling, the gate is part of its positions.
             let gated = at == 0 || !pooled(&self.convolutions[at - 1]);
             let (g, shape) = ((g, &conv.region), shape.backward());
             let to = &mut before.numbers;
@@ -298,7 +307,7 @@ fn relu(x: f32) -> f32 {
     if x < 0.0 { 0.0 } else { x }
 }
 
-/// Sets the tiles of `activations` to `g` where they were above 0, else to 0.
+/// Sets the tiles of `activations` to `g` where they were above 0, and to 0 elsewhere.
 fn gate(activations: &mut Activations, g: &[f32]) {
     let (region, channels) = (&activations.region, activations.channels);
     let [h, w] = region.plane();
@@ -317,7 +326,8 @@ fn gate(activations: &mut Activations, g: &[f32]) {
         });
 }
 
-/// Sends each of `g`, of windows of 2 x 2 pixels, to its place in the window, within `region` of `x`.
+/// Sends each of `g`, for windows of 2 x 2 pixels, to its position in the window, within `region`
+/// of `x`.
 fn unpool(g: &[f32], places: &[u8], region: &Region, channels: usize, x: &mut [f32]) {
     let [h, w] = region.plane();
     let [half_h, half_w] = [h / 2, w / 2];
@@ -338,7 +348,7 @@ fn unpool(g: &[f32], places: &[u8], region: &Region, channels: usize, x: &mut [f
                 *upper = [at(0), at(1)];
                 *lower = [at(2), at(3)];
             }
-            // What no window sees.
+            // Pixels that no window covers.
             last_up.fill(0.0);
             last_low.fill(0.0);
         }
@@ -366,7 +376,7 @@ mod tests {
         Layer::Conv2d(Conv2d::new(weight, bias, [1, 1], [1, 1]))
     }
 
-    /// Against the layers one by one, whose gradient is held to autodiff elsewhere.
+    /// Compared with the separate layers, whose gradient is compared with autodiff elsewhere.
     #[test]
     fn points_on_lines_are_those_of_the_layers() {
         let layers = [
@@ -400,7 +410,7 @@ mod tests {
 
         let mut sum = way.zeros_like();
         let mut expected = sum.clone();
-        // The second time, gradients stand where activations were.
+        // The second time, gradients are stored in place of activations.
         for alphas in [[0.1, 0.3, 0.5, 0.7], [0.9, 0.2, 1.0, 0.6]] {
             let y = stretch.forward(&alphas);
             let mut x = vec![ops::along(both.clone(), way.clone(), &alphas)];

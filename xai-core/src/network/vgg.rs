@@ -1,6 +1,6 @@
 //! VGG-16 (Simonyan & Zisserman 2014, configuration D, without batch norm): the network of the
-//! paper, at any width. Its average pooling
-//! makes it take images of any size from 32 pixels on.
+//! paper, at any width. Because of its average pooling, it takes images of any size of at least 32
+//! pixels.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,29 +25,29 @@ const BLOCKS: [&[usize]; 5] = [
 pub struct VggConfig {
     /// Channels and fully connected features are divided by this; 1 is the paper's network.
     pub width_divisor: usize,
-    /// Rows and columns of the features that the classifier sees: the average pooling's output.
-    /// 7 in the paper's network; less makes sense where images are smaller than 224 pixels.
+    /// Rows and columns of the features before the classifier, after the average pooling. 7 in the
+    /// paper's network; fewer are useful for images smaller than 224 pixels.
     pub pooled: usize,
-    /// Share of the features that dropout silences while training; 0.5 in the paper's network.
+    /// The dropout rate during training; 0.5 in the paper's network.
     pub dropout: f64,
     /// Classes.
     pub classes: usize,
 }
 
 impl VggConfig {
-    /// A network with weights drawn as torchvision draws them for `vgg16(weights=None)`:
-    /// convolutions with a variance of 2 / (out * k^2), biases zero. Linear layers have a variance
-    /// of 2 / in, not torchvision's 0.01^2: at an eighth of the width that would all but silence
-    /// them. For an untrained network it makes no difference, as it only scales every attribution.
+    /// A network with weights drawn as in torchvision's `vgg16(weights=None)`: convolutions have a
+    /// variance of 2 / (out * k^2), and biases are zero. Linear layers have a variance of 2 / in
+    /// instead of torchvision's 0.01^2, which at an eighth of the width would almost silence them.
+    /// For an untrained network this makes no difference, because it only scales all attributions.
     ///
-    /// With `batch_norm`, a normalisation follows each layer but the last, for a training that
+    /// With `batch_norm`, a normalisation follows each layer except the last, for a training that
     /// ends with [`Network::fold_batch_norm`].
     pub fn init(&self, batch_norm: bool, seed: u64, device: &Device) -> Network {
         self.build([batch_norm; 2], normal(seed), device)
     }
 
-    /// The layers, with weights as `weight` gives them for a shape and a standard deviation.
-    /// `batch_norm` tells whether normalisations follow the convolutions and the linear layers.
+    /// The layers. `weight` returns weights for a shape and a standard deviation. `batch_norm` says
+    /// whether normalisations follow the convolutions and the linear layers.
     fn build(
         &self,
         batch_norm: [bool; 2],
@@ -103,7 +103,7 @@ impl VggConfig {
     }
 }
 
-/// torchvision's `vgg16`, or its `vgg16_bn`, with weights of zero: to be loaded.
+/// torchvision's `vgg16` or `vgg16_bn` with weights of zero, into which weights are loaded.
 pub(super) fn torchvision(classes: usize, batch_norm: bool, device: &Device) -> Network {
     let config = VggConfig {
         width_divisor: 1,

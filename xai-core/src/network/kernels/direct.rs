@@ -10,7 +10,7 @@ use crate::network::lanes::{LANES, Lanes, dispatch};
 /// Output channels held in registers.
 pub(super) const OUT: usize = 8;
 
-/// The weights of [`conv`] in the order in which it reads them: `[out / OUT][in][tap][OUT]`.
+/// The weights of [`conv`] in the order in which they are read: `[out / OUT][in][tap][OUT]`.
 pub(in crate::network) fn pack(
     weight: &[f32],
     outputs: usize,
@@ -33,7 +33,7 @@ pub(in crate::network) fn pack(
     packed
 }
 
-/// Cross-correlation of `x` `[n][in][h][w]` with the weights [`pack`]ed, plus `bias`.
+/// Cross-correlation of `x` `[n][in][h][w]` with the [`pack`]ed weights, plus `bias`.
 pub(in crate::network) fn conv(
     x: &[f32],
     packed: &[f32],
@@ -57,7 +57,7 @@ pub(in crate::network) fn conv(
                 shape.padding,
                 shape.slack(),
             );
-            // Threads share the output channels of a group that is a single image.
+            // If a group is a single image, threads share its output channels.
             let part = match images {
                 1 => (output.div_ceil(OUT).div_ceil(4) * OUT).min(output),
                 _ => output,
@@ -88,10 +88,10 @@ fn conv_group(
     let line = images * plane + shape.slack();
     let offsets = tap_offsets(shape);
     let steps = shape.input * offsets.len() * OUT;
-    // Below the last row of the last image there is nothing.
+    // Below the last row of the last image, there is nothing to compute.
     let positions = (images - 1) * plane + out_h * pitch;
-    // As many positions as have their inputs in the second-level cache; for each of these ranges
-    // the weights are read once.
+    // As many positions as have their inputs in the second-level cache. The weights are read once
+    // for each of these ranges.
     let range = (GROUP_FLOATS / shape.input).saturating_sub(shape.slack());
     let range = (range / BLOCK).max(1) * BLOCK;
     for first in (0..positions).step_by(range) {
@@ -100,7 +100,8 @@ fn conv_group(
             for start in (first..positions.min(first + range)).step_by(BLOCK) {
                 let sums = correlate(&padded[start..], line, weights, &offsets);
                 let outs = (outputs.end - out).min(OUT);
-                // Runs of positions within one row are copied out; the rest of the row is padding.
+                // Runs of positions within one row are copied to the output. The rest of the row is
+                // padding.
                 let mut p = start;
                 let end = (start + BLOCK).min(positions);
                 while p < end {
@@ -128,7 +129,7 @@ fn conv_group(
 /// One block of positions for [`OUT`] output channels: the sum over input channels and taps.
 pub(super) type Sums = [[[f32; LANES]; RUN]; OUT];
 
-/// The sums of one block of positions, which begins at `lines`; lines are `line` apart.
+/// The sums of one block of positions that begins at `lines`. The lines are `line` apart.
 #[inline(always)]
 fn correlate_with<V: Lanes>(
     lines: &[f32],
@@ -160,8 +161,8 @@ fn correlate_with<V: Lanes>(
 }
 dispatch!(pub(super) correlate, correlate_with, (lines: &[f32], line: usize, weights: &[f32], offsets: &[usize]) -> Sums);
 
-/// The gradient of [`conv`] for its input: the correlation of `g` `[n][out][h'][w']` with the
-/// weights turned by 180 degrees and their channels exchanged.
+/// The gradient of [`conv`] with respect to its input: the correlation of `g` `[n][out][h'][w']`
+/// with the weights rotated by 180 degrees and with exchanged channels.
 pub(in crate::network) fn conv_input_grad(g: &[f32], weight: &[f32], shape: &Shape) -> Vec<f32> {
     let Shape { input, output, .. } = *shape;
     let taps = shape.taps();
@@ -187,7 +188,7 @@ mod tests {
     use super::*;
     use crate::network::kernels::numbers;
 
-    /// What the module promises: the vectors of this processor change no bit.
+    /// The vector width of the processor changes no bit.
     #[test]
     fn every_processor_gives_the_same_bits() {
         let (line, channels) = (400, 5);

@@ -1,20 +1,20 @@
-//! The CPU kernels behind [`ops`](super::ops): convolution with stride 1 and its two gradients, maximum
-//! pooling, the gate of a ReLU, sums and scalings by channel, and updates of parameters.
+//! The CPU kernels of [`ops`](super::ops): convolution with stride 1 and its two gradients, maximum
+//! pooling, the gate of a ReLU, sums and scalings per channel, and updates of parameters.
 //!
 //! **Layout.** A group of images is copied into zero-padded planes `[channel][image][row][column]`.
-//! Seen as one long line, the input of output position `p` at kernel offset `(ky, kx)` is position
-//! `p + ky * pitch + kx`, whatever the image's width; so every vector is full, and only the
-//! `kernel - 1` columns at a row's end are computed in vain. Positions are vectorised, output
-//! channels are held in registers.
+//! As one long line, the input of output position `p` at kernel offset `(ky, kx)` is position
+//! `p + ky * pitch + kx`, whatever the image's width. Every vector is therefore full, and only the
+//! `kernel - 1` columns at the end of a row are computed without use. Positions are vectorised, and
+//! output channels are held in registers.
 //!
 //! **Determinism.** Each output is one chain of fused multiply-adds in the order channel, row,
-//! column; a weight's gradient is summed in 16 lanes over groups of images whose size
-//! depends on the shapes only. So results do not depend on the number of threads or on the width
-//! of the processor's vectors.
+//! column. The gradient of a weight is summed in 16 lanes over groups of images whose size depends
+//! only on the shapes. Results therefore do not depend on the number of threads or on the vector
+//! width of the processor.
 //!
 //! Forward, in one run on two cores with AVX-512, for the layers of a network an eighth as wide as
 //! VGG-16 (112 x 112, 32 images): 10 times as fast as Burn 0.21's Flex in the first block, 4 times
-//! in the third, twice in the last. `ops` falls back to Burn for shapes and devices not served here.
+//! in the third, twice in the last. `ops` uses Burn for other shapes and devices.
 
 mod direct;
 mod pointwise;
@@ -30,7 +30,7 @@ pub(super) use shape::Shape;
 pub(super) use update::{update, update_by_product};
 pub(super) use weight_grad::conv_weight_grad;
 
-/// Numbers from -1 to 1 for tests, the same at each call.
+/// Numbers from -1 to 1 for tests. They are the same at each call.
 #[cfg(test)]
 pub(super) fn numbers(n: usize, seed: usize) -> Vec<f32> {
     let number = |i: usize| ((i + seed) * 2654435761 % 1009) as f32 / 504.5 - 1.0;

@@ -1,10 +1,10 @@
-//! What is done to each number or channel by itself.
+//! Operations on each number or channel separately.
 
 use rayon::prelude::*;
 
 use crate::network::lanes::LANES;
 
-/// Numbers that a thread takes at a time where each stands for itself.
+/// Numbers that a thread processes at a time in elementwise operations.
 const CHUNK: usize = 1 << 14;
 
 /// max(x, 0); NaN stays NaN.
@@ -35,7 +35,8 @@ pub(in crate::network) fn gate(g: &mut [f32], x: &[f32]) {
         });
 }
 
-/// `start + alpha * way` of each of `alphas`; those are of the images in turn, each `len` numbers.
+/// `start + alpha * way` for each of `alphas`. The alphas belong to the images in turn, and each
+/// image has `len` numbers.
 pub(in crate::network) fn along(
     start: &[f32],
     way: &[f32],
@@ -56,7 +57,7 @@ pub(in crate::network) fn along(
     y
 }
 
-/// Adds to `sum` the parts, each as long as it, by their weights and in their order.
+/// Adds the weighted parts to `sum`, in their order. Each part is as long as `sum`.
 pub(in crate::network) fn add_weighted(sum: &mut [f32], parts: &[f32], weights: &[f32]) {
     let len = sum.len();
     sum.par_chunks_mut(CHUNK)
@@ -71,7 +72,7 @@ pub(in crate::network) fn add_weighted(sum: &mut [f32], parts: &[f32], weights: 
 }
 
 /// For each channel of `x` and `y` `[n][channels][len]`: the sum of `x` and of `x * y`. Summed in
-/// 64 bits over planes in order, so that no number of threads changes it.
+/// 64 bits over planes in order, so that the number of threads has no effect.
 pub(in crate::network) fn channel_sums(
     x: &[f32],
     y: &[f32],
@@ -106,7 +107,8 @@ pub(in crate::network) fn channel_sums(
     sums.map(|sums| sums.iter().map(|&sum| sum as f32).collect())
 }
 
-/// `a[c] * x + b[c] * y + shift[c]` for each channel `c` of `x` and `y` `[n][channels][len]`, in `x`.
+/// `a[c] * x + b[c] * y + shift[c]` for each channel `c` of `x` and `y` `[n][channels][len]`,
+/// stored in `x`.
 pub(in crate::network) fn channel_combine(
     x: &mut [f32],
     y: Option<&[f32]>,

@@ -4,8 +4,9 @@ use rayon::prelude::*;
 
 use crate::network::ops::Window;
 
-/// The maximum of each window of `plane`-sized images, and its index in the plane: the first in
-/// row-major order among equals; NaN wins, as in torch. Windows reach over the border by `padding`.
+/// The maximum of each window of `plane`-sized images, and its index in the plane. Among equals,
+/// the first in row-major order wins. NaN wins, as in torch. Windows extend over the border by
+/// `padding`.
 pub(in crate::network) fn max_pool(
     x: &[f32],
     plane @ [h, w]: [usize; 2],
@@ -32,7 +33,7 @@ fn pool_plane(
     index: &mut [i32],
 ) {
     let better = |a: f32, b: f32| (b > a) | (b.is_nan() & !a.is_nan());
-    // Selections, not branches: which value wins cannot be predicted.
+    // Selections instead of branches, because the winner cannot be predicted.
     let first_max = |a: (f32, i32), b: (f32, i32)| if better(a.0, b.0) { b } else { a };
     if (window.kernel, window.stride, window.padding) == ([2, 2], [2, 2], [0, 0]) {
         let rows = x.chunks_exact(2 * w).enumerate();
@@ -76,7 +77,7 @@ fn pool_plane(
     }
 }
 
-/// Adds each value of `g` at the place that [`max_pool`] found.
+/// Adds each value of `g` at the position found by [`max_pool`].
 pub(in crate::network) fn max_unpool(
     g: &[f32],
     index: &[i32],
@@ -97,7 +98,8 @@ pub(in crate::network) fn max_unpool(
                 }
                 return;
             }
-            // Windows that do not overlap: each place of each is written, without a branch.
+            // Windows that do not overlap: every position of each window is written, without a
+            // branch.
             let rows = x.chunks_exact_mut(2 * w).enumerate();
             for ((row, x), (g, index)) in rows.zip(g.chunks(out_w).zip(index.chunks(out_w))) {
                 let (upper, lower) = x.split_at_mut(w);

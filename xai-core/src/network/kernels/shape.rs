@@ -1,4 +1,4 @@
-//! Sizes of a convolution, and its input as padded lines.
+//! The sizes of a convolution, and its input as padded lines.
 
 use rayon::prelude::*;
 
@@ -9,10 +9,11 @@ pub(super) const RUN: usize = 3;
 /// Positions computed at a time.
 pub(super) const BLOCK: usize = RUN * LANES;
 
-/// Padded input of one group of images, in numbers: what a core's second-level cache holds.
+/// The padded input of one group of images, in numbers, so that it fits into a core's second-level
+/// cache.
 pub(super) const GROUP_FLOATS: usize = 128 * 1024;
 
-/// Sizes of a convolution with stride 1 of square or oblong kernels.
+/// The sizes of a convolution with stride 1 and a square or rectangular kernel.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::network) struct Shape {
     /// Images.
@@ -36,7 +37,7 @@ impl Shape {
         [h + 1 - self.kernel[0], w + 1 - self.kernel[1]]
     }
 
-    /// The convolution that the gradient of this one for its input is.
+    /// The convolution that computes the gradient of this one with respect to its input.
     pub fn backward(&self) -> Self {
         let [rows, columns] = [0, 1].map(|axis| self.kernel[axis] - 1 - self.padding[axis]);
         Self {
@@ -63,12 +64,12 @@ impl Shape {
         self.kernel[0] * self.kernel[1]
     }
 
-    /// How far a kernel reaches along the line, plus a vector block's overhang.
+    /// The reach of a kernel along the line, plus the overhang of a vector block.
     pub(super) fn slack(&self) -> usize {
         (self.kernel[0] - 1) * self.padded()[1] + self.kernel[1] - 1 + BLOCK
     }
 
-    /// Images computed together by one thread; at least enough groups for two threads.
+    /// Images computed together by one thread. There are at least enough groups for two threads.
     pub(super) fn group(&self, channels: usize) -> usize {
         let fit = GROUP_FLOATS / (channels * self.padded_len()).max(1);
         fit.clamp(1, 16).min(self.n.div_ceil(2)).max(1)
@@ -76,7 +77,7 @@ impl Shape {
 }
 
 /// Copies planes `[image][channel][h][w]` into padded lines `[channel][image][padded h][padded w]`,
-/// each line followed by `slack` zeros; `offset` is where the first pixel goes in a padded plane.
+/// each followed by `slack` zeros. `offset` is the position of the first pixel in a padded plane.
 pub(super) fn pad(
     source: &[f32],
     images: usize,

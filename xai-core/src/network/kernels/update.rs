@@ -1,17 +1,18 @@
-//! Changes of parameters where they lie: a piece of them at a time, with what belongs to it of the
-//! moments of an optimiser and of the gradient, so that each number is read and written once.
+//! In-place updates of parameters. Each piece of the parameters is processed together with its part
+//! of an optimiser's moments and of the gradient, so that each number is read and written once.
 
 use rayon::prelude::*;
 
 use super::direct::{OUT, correlate, pack};
 use super::shape::BLOCK;
 
-/// Numbers that a thread takes at a time.
+/// Numbers that a thread processes at a time.
 const CHUNK: usize = 1 << 14;
-/// Columns of a product that are changed at a time.
+/// Columns of a product that are updated at a time.
 const COLUMNS: usize = 16 * BLOCK;
 
-/// Changes `numbers`, all of one length, by `rule`, which gets what belongs together of them and of `gradient`.
+/// Updates `numbers`, all of one length, by `rule`, which receives corresponding pieces of them and
+/// of `gradient`.
 pub(in crate::network) fn update<const K: usize>(
     numbers: [&mut [f32]; K],
     gradient: &[f32],
@@ -23,8 +24,9 @@ pub(in crate::network) fn update<const K: usize>(
         .for_each(|(numbers, gradient)| rule(numbers, gradient));
 }
 
-/// [`update`] by a gradient that is the product of `a` `[rows][k]` and `b` `[k][columns]`, which is never in memory as a
-/// whole. Each of its numbers is one chain of fused multiply-adds.
+/// As [`update`], with a gradient that is the product of `a` `[rows][k]` and `b` `[k][columns]`.
+/// The gradient is never in memory as a whole. Each of its numbers is one chain of fused
+/// multiply-adds.
 pub(in crate::network) fn update_by_product<const K: usize>(
     numbers: [&mut [f32]; K],
     a: &[f32],
@@ -32,8 +34,8 @@ pub(in crate::network) fn update_by_product<const K: usize>(
     [rows, k, columns]: [usize; 3],
     rule: impl Fn([&mut [f32]; K], &[f32]) + Sync,
 ) {
-    // The product is a convolution of one tap: the rows of `b` are lines of k channels, and `a` holds the
-    // weights of outputs.
+    // The product is a convolution with one tap: the rows of `b` are lines of k channels, and `a`
+    // holds the weights of the outputs.
     let packed = pack(a, rows, k, 1);
     // The last columns, in lines that are long enough for a whole block.
     let whole = columns - columns % BLOCK;
@@ -46,7 +48,7 @@ pub(in crate::network) fn update_by_product<const K: usize>(
         .zip(packed.par_chunks(k * OUT))
         .for_each(|(numbers, weights)| {
             let mut rows = [[0.0; COLUMNS]; OUT];
-            // Pieces of each row, of all rows in turn.
+            // Pieces of each row, taken from all rows in turn.
             let lines = chunks(numbers, columns).into_iter();
             let mut lines: Vec<_> = lines
                 .map(|line| chunks(line, COLUMNS).into_iter())
@@ -70,7 +72,7 @@ pub(in crate::network) fn update_by_product<const K: usize>(
         });
 }
 
-/// The pieces of `len` numbers of each, those that belong together in one array.
+/// The pieces of `len` numbers of each array. Corresponding pieces are in one array.
 fn chunks<const K: usize>(numbers: [&mut [f32]; K], len: usize) -> Vec<[&mut [f32]; K]> {
     let count = numbers[0].len().div_ceil(len);
     let mut pieces = numbers.map(|numbers| numbers.chunks_mut(len));
@@ -86,7 +88,7 @@ mod tests {
     use super::*;
     use crate::network::kernels::numbers;
 
-    /// Each number is met once, with its own part of the gradient.
+    /// Each number is updated once, with its own part of the gradient.
     #[test]
     fn updates_meet_every_number_once() {
         for [rows, k, columns] in [[1, 1, 1], [3, 2, 49], [17, 9, COLUMNS + 50], [40, 4, 1000]] {

@@ -1,4 +1,4 @@
-//! The gradient of a convolution for its weight, where there are few channels.
+//! The gradient of a convolution with respect to its weight, for few channels.
 
 use rayon::prelude::*;
 
@@ -12,8 +12,8 @@ const TILE_TAPS: usize = 3;
 const TILE: usize = TILE_OUT * TILE_IN * TILE_TAPS;
 type Tile = [[f32; LANES]; TILE];
 
-/// The gradient of [`conv`](super::conv) for its weight, `[out][in][kh][kw]`, for kernels of three columns. Where there
-/// are many channels, [`winograd`](crate::network::winograd) is faster.
+/// The gradient of [`conv`](super::conv) with respect to its weight, `[out][in][kh][kw]`, for
+/// kernels of three columns. With many channels, [`winograd`](crate::network::winograd) is faster.
 pub(in crate::network) fn conv_weight_grad(x: &[f32], g: &[f32], shape: &Shape) -> Vec<f32> {
     assert_eq!(shape.kernel[1], TILE_TAPS);
     let Shape { input, output, .. } = *shape;
@@ -39,7 +39,7 @@ pub(in crate::network) fn conv_weight_grad(x: &[f32], g: &[f32], shape: &Shape) 
 fn weight_grad_group(x: &[f32], g: &[f32], images: usize, shape: &Shape) -> Vec<f32> {
     let Shape { input, output, .. } = *shape;
     let [rows, pitch] = shape.padded();
-    // Both channel counts are rounded up to whole tiles by lines of zeros.
+    // Both channel counts are rounded up to whole tiles with lines of zeros.
     let (ins, outs) = (
         input.next_multiple_of(TILE_IN),
         output.next_multiple_of(TILE_OUT),
@@ -66,7 +66,7 @@ fn weight_grad_group(x: &[f32], g: &[f32], images: usize, shape: &Shape) -> Vec<
     );
     g.resize(outs * line, 0.0);
 
-    /// Positions handled before the next tile, so that the lines stay in the first-level cache.
+    /// Positions processed before the next tile, so that the lines stay in the first-level cache.
     const CHUNK: usize = 32 * LANES;
     let kernel_rows = shape.kernel[0];
     let tiles = (outs / TILE_OUT) * (ins / TILE_IN) * kernel_rows;
@@ -110,7 +110,7 @@ fn weight_grad_group(x: &[f32], g: &[f32], images: usize, shape: &Shape) -> Vec<
     grad
 }
 
-/// Adds to `tile` what `len` positions contribute; `g` and `x` begin at the first of them.
+/// Adds the contributions of `len` positions to `tile`. `g` and `x` begin at the first of them.
 #[inline(always)]
 fn accumulate_with<V: Lanes>(g: &[f32], x: &[f32], line: usize, len: usize, tile: &mut Tile) {
     let mut sums: [V; TILE] = std::array::from_fn(|at| V::load(&tile[at]));
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
     use crate::network::kernels::numbers;
 
-    /// The vectors of this processor change no bit.
+    /// The vector width of the processor changes no bit.
     #[test]
     fn every_processor_gives_the_same_bits() {
         let line = 400;

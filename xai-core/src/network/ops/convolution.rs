@@ -13,8 +13,8 @@ use crate::network::kernels::{self, Shape};
 use crate::network::storage::{from_numbers, numbers};
 use crate::network::winograd;
 
-/// The sizes of a convolution of `[n, in, h, w]` by `[out, in, kh, kw]` if [`kernels`] can do it
-/// on `device`: a CPU, and stride 1.
+/// The sizes of a convolution of `[n, in, h, w]` by `[out, in, kh, kw]`, if [`kernels`] can compute
+/// it on `device`: a CPU, and stride 1.
 pub(in crate::network) fn kernel_shape(
     device: &Device,
     [n, input, h, w]: [usize; 4],
@@ -58,7 +58,7 @@ pub fn conv2d(
     burn_conv2d(x, weight, bias, &window.conv_options())
 }
 
-/// Any convolution by Burn's operation, which is exact where the device is to be.
+/// Any convolution with Burn's operation. It is exact on devices that should be exact.
 pub(in crate::network) fn burn_conv2d(
     x: Tensor<4>,
     weight: Tensor<4>,
@@ -80,8 +80,9 @@ pub(in crate::network) fn burn_conv2d(
     module::conv2d(x, weight, bias, options.clone())
 }
 
-/// [`conv2d`] in half the time, but equal neighbourhoods may give different last digits, so that ties
-/// of a maximum pooling are not kept: where nothing is to be seen of which equal pixel wins.
+/// As [`conv2d`], in half the time. Equal neighbourhoods may give different last digits, so ties of
+/// a maximum pooling are not preserved. Use it where it does not matter which of several equal
+/// pixels wins.
 pub fn conv2d_loose(
     x: Tensor<4>,
     weight: Tensor<4>,
@@ -100,7 +101,7 @@ pub fn conv2d_loose(
     }
 }
 
-/// `weight` as [`winograd`] takes it, for both directions.
+/// `weight` in the form that [`winograd`] uses, for both directions.
 pub(in crate::network) fn transformed(weight: Tensor<4>) -> Arc<winograd::Weights> {
     let [output, input, ..] = weight.dims();
     TRANSFORMED.of(weight, |weight| {
@@ -108,7 +109,8 @@ pub(in crate::network) fn transformed(weight: Tensor<4>) -> Arc<winograd::Weight
     })
 }
 
-/// The gradient of [`conv2d`] for its input, of shape `input`, from the gradient `g` of its output.
+/// The gradient of [`conv2d`] with respect to its input of shape `input`, from the gradient `g`
+/// with respect to its output.
 pub fn conv2d_input_grad(
     input: [usize; 4],
     weight: Tensor<4>,
@@ -117,9 +119,9 @@ pub fn conv2d_input_grad(
 ) -> Tensor<4> {
     let device = g.device();
     if let Some(shape) = kernel_shape(&device, input, &weight, window) {
-        // Winograd rounds equal neighbourhoods differently by where they stand in a tile. That is
-        // good enough for a gradient, but not forward: in the even background of an image the maxima
-        // of a pooling are ties, and the first must win.
+        // Winograd rounds equal neighbourhoods differently, depending on their position in a tile.
+        // This is accurate enough for a gradient, but not for the forward pass: in the even
+        // background of an image, the maxima of a pooling are ties, and the first must win.
         let x = match winograd::pays(&shape.backward()) {
             true => {
                 let weights = transformed(weight);
@@ -132,14 +134,14 @@ pub fn conv2d_input_grad(
     burn_conv2d_input_grad(input, weight, g, &window.conv_options())
 }
 
-/// The gradient of [`burn_conv2d`] for its input.
+/// The gradient of [`burn_conv2d`] with respect to its input.
 pub(in crate::network) fn burn_conv2d_input_grad(
     input: [usize; 4],
     weight: Tensor<4>,
     g: Tensor<4>,
     options: &ConvOptions<2>,
 ) -> Tensor<4> {
-    // Burn reads nothing but the shape of `x`.
+    // Burn uses only the shape of `x`.
     let x = Tensor::<4>::zeros(input, &g.device());
     exact::product(weight, g, |weight, g| {
         tensor(<Backend as ModuleOps<Backend>>::conv2d_x_backward(
@@ -151,7 +153,7 @@ pub(in crate::network) fn burn_conv2d_input_grad(
     })
 }
 
-/// The gradient of [`conv2d`] for its weight, of shape `[out, in, kh, kw]`.
+/// The gradient of [`conv2d`] with respect to its weight, of shape `[out, in, kh, kw]`.
 pub fn conv2d_weight_grad(
     x: Tensor<4>,
     weight: Tensor<4>,
@@ -172,7 +174,7 @@ pub fn conv2d_weight_grad(
     burn_conv2d_weight_grad(x, weight, g, &window.conv_options())
 }
 
-/// The gradient of [`burn_conv2d`] for its weight.
+/// The gradient of [`burn_conv2d`] with respect to its weight.
 pub(in crate::network) fn burn_conv2d_weight_grad(
     x: Tensor<4>,
     weight: Tensor<4>,

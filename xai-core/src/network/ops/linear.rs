@@ -23,7 +23,7 @@ pub fn linear(x: Tensor<4>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
     y.reshape([n, out, 1, 1])
 }
 
-/// The gradient of [`linear`] for its input: `[n, in, 1, 1]`.
+/// The gradient of [`linear`] with respect to its input: `[n, in, 1, 1]`.
 pub fn linear_input_grad(weight: Tensor<2>, g: Tensor<4>) -> Tensor<4> {
     let device = g.device();
     let [n, ..] = g.dims();

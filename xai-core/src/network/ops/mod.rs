@@ -1,8 +1,8 @@
-//! The tensor operations of a network and what flows back through them.
+//! The tensor operations of a network and their gradients.
 //!
-//! Each is a plain function, so that attribution rules and training are written without an
-//! autodiff tape. On a CPU the costly ones run on the kernels of [`kernels`](super::kernels);
-//! everything else, and every other device, uses Burn's own operation.
+//! Each is a plain function, so that attribution rules and training work without an autodiff tape.
+//! On a CPU, the expensive ones use [`kernels`](super::kernels). Everything else, and every other
+//! device, uses Burn's own operation.
 
 mod convolution;
 mod linear;

@@ -1,4 +1,4 @@
-//! What is done to each number or channel by itself, and sums over channels.
+//! Operations on each number or channel separately, and sums over channels.
 
 use burn::tensor::TensorData;
 
@@ -16,8 +16,8 @@ pub fn relu(x: Tensor<4>) -> Tensor<4> {
     burn::tensor::activation::relu(x)
 }
 
-/// `g` where `x` is above 0, else 0: the gradient of [`relu`], whose input (or output, the sign
-/// is the same) is `x`. ReLU'(0) = 0.
+/// `g` where `x` is above 0, and 0 elsewhere: the gradient of [`relu`], whose input is `x`. The
+/// output has the same sign and can be given instead. ReLU'(0) = 0.
 pub fn gate(g: Tensor<4>, x: Tensor<4>) -> Tensor<4> {
     let device = g.device();
     if on_cpu(&device) {
@@ -27,8 +27,8 @@ pub fn gate(g: Tensor<4>, x: Tensor<4>) -> Tensor<4> {
     g.mask_fill(x.lower_equal_elem(0.0), 0.0)
 }
 
-/// Points `start + alpha * way` on straight lines, `[rows, c, h, w]`, from `start` and `way` `[n, c, h, w]`:
-/// a row for each of `alphas`, which are of the n images in turn.
+/// Points `start + alpha * way` on straight lines, `[rows, c, h, w]`, from `start` and `way`
+/// `[n, c, h, w]`. There is one row per alpha; the alphas belong to the n images in turn.
 pub fn along(start: Tensor<4>, way: Tensor<4>, alphas: &[f32]) -> Tensor<4> {
     let device = way.device();
     let [n, c, h, w] = way.dims();
@@ -41,7 +41,8 @@ pub fn along(start: Tensor<4>, way: Tensor<4>, alphas: &[f32]) -> Tensor<4> {
     start.repeat_dim(0, rows / n) + way.repeat_dim(0, rows / n) * alphas
 }
 
-/// `sum` `[n, c, h, w]` plus the parts `[parts * n, c, h, w]`, each times its weight, added one by one.
+/// `sum` `[n, c, h, w]` plus the parts `[parts * n, c, h, w]`, each times its weight, added one by
+/// one.
 pub fn add_weighted(sum: Tensor<4>, parts: Tensor<4>, weights: &[f32]) -> Tensor<4> {
     if on_cpu(&sum.device()) {
         let [sum] = change([sum], |[sum]| {
@@ -64,7 +65,7 @@ pub fn channel_sums(x: Tensor<4>, y: Tensor<4>) -> [Tensor<1>; 2] {
     [bias_grad(x.clone()), bias_grad(x * y)]
 }
 
-/// `a * x + shift`, each channel with a factor and a shift of its own (`[c]`).
+/// `a * x + shift`, with a factor and a shift per channel (`[c]`).
 pub fn channel_affine(x: Tensor<4>, a: Tensor<1>, shift: Tensor<1>) -> Tensor<4> {
     let device = x.device();
     let [_, c, h, w] = x.dims();
@@ -78,7 +79,7 @@ pub fn channel_affine(x: Tensor<4>, a: Tensor<1>, shift: Tensor<1>) -> Tensor<4>
     x * a.reshape([1, c, 1, 1]) + shift.reshape([1, c, 1, 1])
 }
 
-/// `a * x + b * y + shift`, each channel with its own numbers (`[c]`).
+/// `a * x + b * y + shift`, with its own numbers per channel (`[c]`).
 pub fn channel_combine(x: Tensor<4>, y: Tensor<4>, [a, b, shift]: [Tensor<1>; 3]) -> Tensor<4> {
     let device = x.device();
     let [_, c, h, w] = x.dims();

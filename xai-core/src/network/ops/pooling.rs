@@ -8,8 +8,8 @@ use crate::device::{Backend, Tensor, on_cpu};
 use crate::network::kernels;
 use crate::network::storage::{from_numbers, numbers, places};
 
-/// The maximum of each window, and where it stands: the first in row-major order among equals,
-/// as an index into the input's `h * w` plane.
+/// The maximum of each window and its position, as an index into the input's `h * w` plane. Among
+/// equals, the first in row-major order wins.
 pub fn max_pool2d(x: Tensor<4>, window: &Window) -> (Tensor<4>, IntTensor) {
     let device = x.device();
     if on_cpu(&device) {
@@ -32,8 +32,8 @@ pub fn max_pool2d(x: Tensor<4>, window: &Window) -> (Tensor<4>, IntTensor) {
     )
 }
 
-/// Sends each value of `g` back to the place `index` that [`max_pool2d`] found in an input of
-/// shape `input`; values that meet there are added. This is the gradient of the pooling.
+/// Sends each value of `g` back to the position `index` that [`max_pool2d`] found in an input of
+/// shape `input`. Values at the same position are added. This is the gradient of the pooling.
 pub fn max_unpool2d(
     input: [usize; 4],
     g: Tensor<4>,
@@ -62,7 +62,7 @@ pub fn max_unpool2d(
     tensor(back.x_grad)
 }
 
-/// The average of each window; zeros of the padding count as values if `count_include_pad`.
+/// The average of each window. Zeros of the padding count if `count_include_pad` is set.
 pub fn avg_pool2d(x: Tensor<4>, window: &Window, count_include_pad: bool) -> Tensor<4> {
     let Window {
         kernel,
@@ -72,14 +72,14 @@ pub fn avg_pool2d(x: Tensor<4>, window: &Window, count_include_pad: bool) -> Ten
     module::avg_pool2d(x, kernel, stride, padding, count_include_pad, false)
 }
 
-/// The gradient of [`avg_pool2d`] for its input of shape `input`.
+/// The gradient of [`avg_pool2d`] with respect to its input of shape `input`.
 pub fn avg_pool2d_input_grad(
     input: [usize; 4],
     g: Tensor<4>,
     window: &Window,
     count_include_pad: bool,
 ) -> Tensor<4> {
-    // Burn reads nothing but the shape of `x`.
+    // Burn uses only the shape of `x`.
     let x = Tensor::<4>::zeros(input, &g.device());
     tensor(<Backend as ModuleOps<Backend>>::avg_pool2d_backward(
         primitive(x),
@@ -92,8 +92,8 @@ pub fn avg_pool2d_input_grad(
     ))
 }
 
-/// Averages over `output` windows that tile the plane as torch's `AdaptiveAvgPool2d` does;
-/// an output larger than the input repeats values.
+/// Averages over `output` windows that tile the plane as in torch's `AdaptiveAvgPool2d`. An output
+/// larger than the input repeats values.
 pub fn adaptive_avg_pool2d(x: Tensor<4>, output: [usize; 2]) -> Tensor<4> {
     let [_, _, h, w] = x.dims();
     if [h, w] == output {
@@ -102,7 +102,7 @@ pub fn adaptive_avg_pool2d(x: Tensor<4>, output: [usize; 2]) -> Tensor<4> {
     module::adaptive_avg_pool2d(x, output)
 }
 
-/// The gradient of [`adaptive_avg_pool2d`] for its input of shape `input`.
+/// The gradient of [`adaptive_avg_pool2d`] with respect to its input of shape `input`.
 pub fn adaptive_avg_pool2d_input_grad(input: [usize; 4], g: Tensor<4>) -> Tensor<4> {
     if g.dims() == input {
         return g;

@@ -1,4 +1,4 @@
-//! Weights in the form that a kernel wants.
+//! Weights in the form that a kernel uses.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,19 +6,20 @@ use crate::device::Tensor;
 use crate::network::storage::{Identity, identity, numbers};
 use crate::network::winograd;
 
-/// Weights in the form that a kernel wants, kept as long as the weights are in use and unchanged.
+/// Weights in the form that a kernel uses, kept as long as the weights are in use and unchanged.
 pub(super) struct Prepared<T>(Mutex<Vec<(Key, Arc<T>)>>);
 
-/// Which numbers, and as what shape.
+/// The identity of the numbers, and their shape.
 type Key = (Identity, [usize; 4]);
 
-/// Of `kernels::conv`.
+/// For `kernels::conv`.
 pub(super) static PACKED: Prepared<Vec<f32>> = Prepared(Mutex::new(Vec::new()));
-/// Of [`winograd::conv`].
+/// For [`winograd::conv`].
 pub(super) static TRANSFORMED: Prepared<winograd::Weights> = Prepared(Mutex::new(Vec::new()));
 
 impl<T> Prepared<T> {
-    /// The form of `weight` `[out, in, kh, kw]` that `prepare` gives, once for each weight.
+    /// The form of `weight` `[out, in, kh, kw]` returned by `prepare`, which is called once per
+    /// weight.
     pub fn of(&self, weight: Tensor<4>, prepare: impl Fn(&[f32]) -> T) -> Arc<T> {
         let shape = weight.dims();
         let weight = numbers(weight);

@@ -1,4 +1,4 @@
-//! Gradients of weights, and updates of parameters by them.
+//! Gradients of weights, and parameter updates with them.
 
 use crate::device::{Tensor, on_cpu};
 use crate::network::storage::{change, numbers};
@@ -8,12 +8,13 @@ use crate::network::{exact, kernels};
 pub enum Gradient {
     /// Its numbers, flattened.
     Numbers(Tensor<1>),
-    /// That of a fully connected layer's weight, which is the product of two small matrices and computed where it is
-    /// used: in VGG-16 its 103 million numbers take longer to write and to read than to compute.
+    /// The gradient of a fully connected layer's weight. It is the product of two small matrices
+    /// and is computed where it is used. In VGG-16, it takes longer to write and read its 103
+    /// million numbers than to compute them.
     Product {
         /// The layer's input `[n, in, 1, 1]`.
         x: Tensor<4>,
-        /// The gradient for its output `[n, out, 1, 1]`.
+        /// The gradient with respect to its output `[n, out, 1, 1]`.
         g: Tensor<4>,
     },
 }
@@ -37,8 +38,8 @@ impl Gradient {
     }
 }
 
-/// On a CPU, changes `tensors` (a parameter and its moments, of equal lengths) by `rule` where they lie; it gets pieces
-/// that belong together of each and of `gradient`.
+/// On a CPU, updates `tensors` (a parameter and its moments, of equal lengths) in place by `rule`,
+/// which receives corresponding pieces of each and of `gradient`.
 pub fn update<const K: usize>(
     tensors: [Tensor<1>; K],
     gradient: Gradient,

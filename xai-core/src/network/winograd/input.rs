@@ -10,7 +10,7 @@ use crate::network::kernels::Shape;
 use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at_mut};
 use crate::network::region::Region;
 
-/// Outside of `inside`, whose images `x`'s are in turn, `x` counts as 0.
+/// Outside of `inside`, whose images belong to those of `x` in turn, `x` counts as 0.
 #[inline(always)]
 pub(super) fn transform_inputs_with<V: Lanes>(
     x: &[f32],
@@ -34,7 +34,7 @@ pub(super) fn transform_inputs_with<V: Lanes>(
 }
 dispatch!(pub(super) transform_inputs, transform_inputs_with, (x: &[f32], inside: &Region, shape: &Shape, block: &Block, layout: Layout, scratch: &mut Scratch) -> ());
 
-/// Six rows of pixels to six lines, each a point of the columns' transform.
+/// Transforms six rows of pixels to six lines, one per point of the columns' transform.
 #[inline(always)]
 fn transform_columns<V: Lanes>(
     plane: &[f32],
@@ -74,7 +74,7 @@ pub(super) fn pixels<V: Lanes>(line: &[f32], span: &Range<usize>, column: isize)
     V::load_part(&line[span.clone()], column - span.start as isize)
 }
 
-/// The lines to the points of all tiles, which begin at `starts`.
+/// Transforms the lines to the points of all tiles, which begin at `starts`.
 #[inline(always)]
 fn transform_rows<V: Lanes>(starts: &[usize], layout: Layout, lines: &[f32], to: &mut [f32]) {
     for (vector, starts) in starts.as_chunks::<LANES>().0.iter().enumerate() {
@@ -91,7 +91,7 @@ fn transform_rows<V: Lanes>(starts: &[usize], layout: Layout, lines: &[f32], to:
     }
 }
 
-/// The four numbers from each of `starts` on, dealt out to four vectors.
+/// The four numbers from each of `starts` on, distributed to four vectors.
 #[inline(always)]
 fn deal<V: Lanes>(line: &[f32], starts: &[usize; LANES]) -> [V; TILE] {
     let first = starts[0];
@@ -99,7 +99,7 @@ fn deal<V: Lanes>(line: &[f32], starts: &[usize; LANES]) -> [V; TILE] {
         let tiles = &line[first..first + TILE * LANES];
         return V::deal(tiles.try_into().expect("a vector of tiles"));
     }
-    // Of several runs.
+    // Tiles from several runs.
     let mut tiles = [[0.0; TILE]; LANES];
     for (tile, &start) in tiles.iter_mut().zip(starts) {
         *tile = line[start..start + TILE].try_into().expect("one tile");

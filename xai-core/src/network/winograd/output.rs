@@ -1,4 +1,4 @@
-//! The transform of the products into pixels, and what is done to these while they are at hand.
+//! The transform of products into pixels, and the operations on these while they are in registers.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::tiles::{Layout, Run};
 use crate::network::kernels::Shape;
 use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at};
 
-/// What a convolution ends with.
+/// The operation after a convolution.
 #[derive(Clone, Copy)]
 pub(super) enum Finish {
     /// Nothing.
@@ -18,19 +18,19 @@ pub(super) enum Finish {
     Relu,
     /// A ReLU and the maxima of 2 x 2 pixels.
     ReluPool,
-    /// 0 where what was in the output's place is not above 0.
+    /// Sets the output to 0 where the previous value in its place is not above 0.
     Gate,
 }
 
-/// The place in a window of 2 x 2 of a maximum that the ReLU has made 0.
+/// The position, in a window of 2 x 2, of a maximum that the ReLU has set to 0.
 pub(in crate::network) const NOWHERE: u8 = 4;
 
-/// What tasks write to, each to planes and tiles of its own.
+/// The memory to which tasks write, each to its own planes and tiles.
 #[derive(Clone, Copy)]
 pub(super) struct Output {
     /// Pixels `[image][out][row][column]`.
     pub pixels: *mut f32,
-    /// Where in its window each maximum stands (0 to 3, or [`NOWHERE`]), if there is a pooling.
+    /// The position of each maximum in its window (0 to 3, or [`NOWHERE`]), if there is a pooling.
     pub places: *mut u8,
     pub finish: Finish,
 }
@@ -93,8 +93,8 @@ fn tiles_of<V: Lanes>(products: &[f32], tile: usize, bias: V, layout: Layout) ->
     pixels
 }
 
-/// Where among all pixels row `y` of the tiles of a run stands, if a tile has `size` rows and columns: in the plane of
-/// output channel `out` of `outputs`. Empty below the plane.
+/// The range of row `y` of the tiles of a run among all pixels, if a tile has `size` rows and
+/// columns: in the plane of output channel `out` of `outputs`. Empty below the plane.
 #[inline(always)]
 fn row_of(
     run: &Run,
@@ -112,8 +112,8 @@ fn row_of(
     start..start + columns.len()
 }
 
-/// Writes a vector of tiles, which are those of `runs` from the lanes given with them on, to the planes of an output
-/// channel, given with the number of them.
+/// Writes a vector of tiles to the planes of an output channel, given with the number of them. The
+/// tiles are those of `runs`, from the lanes given with them on.
 #[inline(always)]
 fn write_pixels<V: Lanes>(
     mut pixels: Pixels<V>,
@@ -160,7 +160,7 @@ fn write_pixels<V: Lanes>(
     }
 }
 
-/// The same for the maxima of 2 x 2 pixels, and where they stand.
+/// As above, for the maxima of 2 x 2 pixels and their positions.
 #[inline(always)]
 fn write_maxima<V: Lanes>(
     pixels: Pixels<V>,

@@ -1,4 +1,4 @@
-//! Polynomials to their values at the points, and back.
+//! Transforms between polynomials and their values at the points.
 
 use super::sizes::{A, B, H, POINTS, TILE};
 use crate::network::lanes::Lanes;
@@ -33,7 +33,7 @@ pub(super) fn from_points<V: Lanes>(
     ]
 }
 
-/// A g, the reverse of [`from_points`]: what each point gets of the gradient for a tile.
+/// A g, the transpose of [`from_points`]: the gradient at each point, from the gradient of a tile.
 #[inline(always)]
 pub(super) fn gradient_to_points<V: Lanes>(g: [V; TILE]) -> [V; POINTS] {
     let times = |g: V, factor: f64, to: V| V::splat(factor as f32).mul_add(g, to);
@@ -45,7 +45,7 @@ pub(super) fn gradient_to_points<V: Lanes>(g: [V; TILE]) -> [V; POINTS] {
     [g[0], a, minus_a, b, minus_b, g[3]]
 }
 
-/// G^T u: the gradient for a line of three weights from those for its points.
+/// G^T u: the gradient of a line of three weights, from the gradients at its points.
 #[inline(always)]
 pub(super) fn gradient_from_points<V: Lanes>(
     [zero, a, minus_a, b, minus_b, infinity]: [V; POINTS],

@@ -1,4 +1,4 @@
-//! The products of all input channels with all output channels: nearly all of the work.
+//! The products of all input channels with all output channels, which are almost all of the work.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::weights::Weights;
 use crate::network::kernels::Shape;
 use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut, prefetch};
 
-/// The products of the weights of `outputs` with all inputs, a matrix a point.
+/// The products of the weights of `outputs` with all inputs, one matrix per point.
 #[inline(always)]
 pub(super) fn multiply_with<V: Lanes>(
     weights: &Weights,
@@ -38,7 +38,7 @@ pub(super) fn multiply_with<V: Lanes>(
             for out in outputs.clone().step_by(OUT) {
                 let x = &inputs[vector * LANES..];
                 let to = &mut products[(out - outputs.start) * layout.pitch + vector * LANES..];
-                // Backward, the roles of the two kinds of channel are exchanged.
+                // On the way back, the roles of input and output channels are exchanged.
                 let (w, step) = match backward {
                     false => (&weight[out * weights.inputs..], OUT * OUT),
                     true => (&weight[out * OUT..], weights.inputs * OUT),
@@ -60,7 +60,8 @@ pub(super) fn multiply_with<V: Lanes>(
 dispatch!(pub(super) multiply, multiply_with, (weights: &Weights, backward: bool, shape: &Shape, block: &Block, outputs: &Range<usize>, layout: Layout, scratch: &mut Scratch) -> ());
 
 /// Eight output channels of `RUN` vectors of tiles, summed over `depth` input channels, which are
-/// `pitch` apart in `x`. The weights of eight input channels are a square, squares are `step` apart.
+/// `pitch` apart in `x`. The weights of eight input channels form a square; squares are `step`
+/// apart.
 #[inline(always)]
 fn products_of<V: Lanes, const RUN: usize, const BACKWARD: bool>(
     weights: &[f32],

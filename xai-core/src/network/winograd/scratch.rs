@@ -1,17 +1,17 @@
-//! What a thread works on.
+//! The working memory of a thread.
 
 use super::sizes::{POINTS, PRODUCTS};
 use super::tiles::Layout;
 use crate::network::lanes::LANES;
 
-/// What a thread works on, kept from one call to the next.
+/// The working memory of a thread, kept from one call to the next.
 #[derive(Default)]
 pub(super) struct Scratch {
     /// Transformed inputs `[point][in][tile]`.
     pub inputs: Vec<f32>,
     /// Their products with the weights, `[point][out][tile]`.
     pub products: Vec<f32>,
-    /// The six rows of a run of tiles after one dimension of the transform.
+    /// The six rows of a run of tiles after the transform in one dimension.
     pub lines: Vec<f32>,
 }
 

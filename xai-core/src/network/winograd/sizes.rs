@@ -6,22 +6,22 @@ use crate::network::lanes::LANES;
 pub(in crate::network) const TILE: usize = 4;
 /// Rows and columns of its input: the points at which polynomials are multiplied.
 pub(super) const POINTS: usize = 6;
-/// Products a tile and pair of channels.
+/// Products per tile and pair of channels.
 pub(super) const PRODUCTS: usize = POINTS * POINTS;
 /// Output channels held in registers.
 pub(super) const OUT: usize = 8;
 /// Output channels multiplied before they are transformed back.
 pub(super) const OUTPUTS: usize = 64;
-/// A thread takes as many tiles as give about so many numbers of transformed input, and ...
+/// A thread takes as many tiles as give about this many numbers of transformed input.
 pub(super) const INPUT_FLOATS: usize = 3 << 19;
-/// ... so many tiles at most.
+/// The maximum number of tiles of a thread.
 pub(in crate::network) const TILES: usize = 7 * LANES;
-/// How far ahead weights are asked for, in numbers: each block of tiles reads all of them.
+/// How far ahead weights are prefetched, in numbers. Each block of tiles reads all of them.
 pub(super) const AHEAD: usize = 1024;
 
 pub(super) const A: f64 = 2.0 / 3.0;
 pub(super) const B: f64 = 1.5;
-/// Of the weights' transform.
+/// A constant of the weights' transform.
 pub(super) const H: f64 = 1.0 / (2.0 * (B * B - A * A));
-/// The point 1 / p of each point p, where the values of a turned kernel stand.
+/// The index of the point 1 / p for each point p. The values of a rotated kernel are stored there.
 pub(super) const TURNED: [usize; POINTS] = [5, 3, 4, 1, 2, 0];

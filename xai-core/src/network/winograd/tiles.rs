@@ -1,4 +1,4 @@
-//! Which tiles are computed, by which task, and how they lie in its memory.
+//! Which tiles are computed by which task, and their layout in its memory.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use crate::network::kernels::Shape;
 use crate::network::lanes::LANES;
 use crate::network::region::Region;
 
-/// Tiles side by side in one row of tiles of one image.
+/// Adjacent tiles in one row of tiles of one image.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Run {
     pub image: usize,
@@ -17,7 +17,7 @@ pub(super) struct Run {
     pub columns: Range<usize>,
 }
 
-/// What one task computes.
+/// The work of one task.
 pub(super) struct Block {
     pub runs: Vec<Run>,
     /// Output channels; begins at a multiple of [`OUTPUTS`].
@@ -25,7 +25,7 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// The runs, each with the place of its first tile among those of the block.
+    /// The runs, each with the index of its first tile in the block.
     pub fn placed(&self) -> impl Iterator<Item = (usize, &Run)> {
         let mut next = 0;
         self.runs.iter().map(move |run| {
@@ -35,14 +35,15 @@ impl Block {
         })
     }
 
-    /// The runs, each with the place where its pixels begin in a line of pixels. Between two runs a line has the
-    /// pixels of a tile more, because a tile needs two of the next one's.
+    /// The runs, each with the position of its first pixel in a line of pixels. Between two runs,
+    /// the line has the pixels of one more tile, because a tile needs two pixels of the next one.
     pub fn in_lines(&self) -> impl Iterator<Item = (usize, &Run)> {
         let placed = self.placed().enumerate();
         placed.map(|(before, (at, run))| (TILE * (at + before), run))
     }
 
-    /// Where in a line of pixels each tile begins; the last vector of tiles is filled up with the last one.
+    /// The position of each tile in a line of pixels. The last vector of tiles is filled up with
+    /// copies of the last tile.
     pub fn starts(&self) -> Vec<usize> {
         let starts = self
             .in_lines()
@@ -53,7 +54,7 @@ impl Block {
         starts
     }
 
-    /// For each vector of tiles, what it has of the runs: the lane of the first tile, and the tiles.
+    /// The part of the runs in each vector of tiles: the lane of the first tile, and the tiles.
     pub fn vectors(&self) -> Vec<Vec<(usize, Run)>> {
         let mut vectors = vec![Vec::new(); self.tiles().div_ceil(LANES)];
         for (at, run) in self.placed() {
@@ -73,13 +74,14 @@ impl Block {
         vectors
     }
 
-    /// How many.
+    /// The number of tiles.
     pub fn tiles(&self) -> usize {
         self.runs.iter().map(|run| run.columns.len()).sum()
     }
 }
 
-/// The tasks for the tiles that `region` touches, whose images the convolution's are in turn.
+/// The tasks for the tiles that `region` touches. Its images belong to those of the convolution in
+/// turn.
 pub(super) fn blocks(shape: &Shape, region: &Region) -> Vec<Block> {
     let rows = shape.out_plane()[0].div_ceil(TILE);
     let runs = (0..shape.n * rows).filter_map(|at| {
@@ -93,14 +95,14 @@ pub(super) fn blocks(shape: &Shape, region: &Region) -> Vec<Block> {
         })
     });
     let runs: Vec<Run> = runs.collect();
-    // All blocks alike, in whole vectors.
+    // All blocks have equal size, in whole vectors.
     let tiles: usize = runs.iter().map(|run| run.columns.len()).sum();
     let most = (INPUT_FLOATS / (PRODUCTS * shape.input)).clamp(3 * LANES, TILES);
     let most = most / LANES * LANES;
     let count = tiles.div_ceil(most).max(1);
     let each = tiles.div_ceil(count).next_multiple_of(LANES);
     let groups = cut(runs, each);
-    // Where there are few blocks, threads share them by output channels.
+    // If there are few blocks, threads share them by output channels.
     let parts = shape.output.div_ceil(OUTPUTS);
     let parts_each = (parts * groups.len() / 4).clamp(1, parts);
     groups
@@ -114,7 +116,7 @@ pub(super) fn blocks(shape: &Shape, region: &Region) -> Vec<Block> {
         .collect()
 }
 
-/// Groups of `each` tiles; a run that does not fit is cut.
+/// Groups of `each` tiles. A run that does not fit is split.
 fn cut(runs: Vec<Run>, each: usize) -> Vec<Vec<Run>> {
     let mut groups = vec![Vec::new()];
     let mut left = each;
@@ -137,17 +139,17 @@ fn cut(runs: Vec<Run>, each: usize) -> Vec<Vec<Run>> {
     groups
 }
 
-/// How a block lies in memory.
+/// The memory layout of a block.
 #[derive(Clone, Copy)]
 pub(super) struct Layout {
-    /// From one channel to the next: all tiles of the block, in whole vectors.
+    /// The distance between channels: all tiles of the block, in whole vectors.
     pub pitch: usize,
-    /// From one point of the inputs to the next. (An odd number of vectors: at a power of 2, all
-    /// points would compete for the same lines of the cache. For products likewise.)
+    /// The distance between points of the inputs. It is an odd number of vectors: at a power of 2,
+    /// all points would compete for the same cache lines. The same holds for products.
     pub input_step: usize,
-    /// From one point of the products to the next.
+    /// The distance between points of the products.
     pub product_step: usize,
-    /// From one line of pixels to the next while inputs are transformed.
+    /// The distance between lines of pixels while inputs are transformed.
     pub line: usize,
 }
 

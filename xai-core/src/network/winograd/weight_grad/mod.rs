@@ -1,9 +1,11 @@
-//! The gradient of a convolution for its weights, by the same points: with y = A^T [(G w G^T) * (B^T d B)] A for each
-//! tile, it is G^T [sum over tiles (B^T d B) * (A g A^T)] G, so that again 36 products take the place of 144.
+//! The gradient of a convolution with respect to its weights, with the same points. With y = A^T
+//! [(G w G^T) * (B^T d B)] A for each tile, it is G^T [sum over tiles (B^T d B) * (A g A^T)] G, so
+//! that again 36 products replace 144.
 //!
-//! **Order.** Inputs and gradients of some tiles are transformed, with channels in the lanes of vectors. Then each task
-//! multiplies, at one point, all inputs with some output channels: a matrix product summed over the tiles, in registers.
-//! How many tiles are summed at once follows from the number of channels; so threads and processor change no bit.
+//! **Order.** Inputs and gradients of some tiles are transformed, with channels in the lanes of
+//! vectors. Each task then multiplies, at one point, all inputs with some output channels: a matrix
+//! product summed over the tiles, in registers. The number of tiles summed at once follows from the
+//! number of channels, so threads and processor change no bit.
 
 mod sides;
 mod sizes;
@@ -21,17 +23,18 @@ use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut};
 use sides::sides;
 use sizes::{CHUNK, PANEL, STEP, grow};
 
-/// Chunks whose products are one chain of additions: of thousands of tiles a sum in 32 bits would lose a digit more.
+/// Chunks whose products form one chain of additions. A sum over thousands of tiles in 32 bits
+/// would lose one more digit.
 const CHAIN: usize = 8;
-/// Transformed numbers of the tiles that are summed at once, about.
+/// Approximate amount of transformed numbers of the tiles that are summed at once.
 const FLOATS: usize = 1 << 23;
 
-/// Whether the gradient is faster this way: it needs channels enough to fill vectors.
+/// Whether the gradient is faster in this way. It needs enough channels to fill vectors.
 pub(in crate::network) fn gradient_pays(shape: &Shape) -> bool {
     shape.kernel == [3, 3] && shape.input.min(shape.output) >= 16
 }
 
-/// What is worked on, kept from one call to the next.
+/// Working memory, kept from one call to the next.
 #[derive(Default)]
 struct Scratch {
     /// Transformed inputs `[chunk of tiles][in / 16][point][tile][16]`.
@@ -46,18 +49,18 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// The gradient of [`conv`](super::conv) for its weights, `[out][in][3][3]`, from its input `x` `[n][in][h][w]` and the
-/// gradient `g` `[n][out][h'][w']` for its output.
+/// The gradient of [`conv`](super::conv) with respect to its weights, `[out][in][3][3]`, from its
+/// input `x` `[n][in][h][w]` and the gradient `g` `[n][out][h'][w']` with respect to its output.
 pub(in crate::network) fn weight_grad(x: &[f32], g: &[f32], shape: &Shape) -> Vec<f32> {
     sum_tiles(x, g, shape, FLOATS)
 }
 
-/// [`weight_grad`], summing so many tiles at once as have `floats` transformed numbers.
+/// As [`weight_grad`], summing as many tiles at once as have `floats` transformed numbers.
 fn sum_tiles(x: &[f32], g: &[f32], shape: &Shape, floats: usize) -> Vec<f32> {
     let (x, g) = sides(x, g, shape);
     let (ins, outs) = (x.blocks(), g.blocks());
 
-    // Another training may begin on this thread while it waits for the tasks of this one.
+    // While this thread waits for the tasks of this training, another one may begin on it.
     let mut scratch = SCRATCH.take();
     let sums_len = PRODUCTS * outs * ins * LANES * LANES;
     grow(&mut scratch.sums, sums_len);
@@ -90,8 +93,8 @@ fn sum_tiles(x: &[f32], g: &[f32], shape: &Shape, floats: usize) -> Vec<f32> {
     grad
 }
 
-/// Adds to `sums` `[16][in]` (or sets them, at first) the products of 16 output channels with all inputs at one point,
-/// where the panels of the first chunk begin.
+/// Adds to `sums` `[16][in]` (or initially sets them to) the products of 16 output channels with
+/// all inputs at one point, where the panels of the first chunk begin.
 #[inline(always)]
 fn multiply_with<V: Lanes>(
     x: &[f32],
@@ -153,8 +156,8 @@ fn multiply_tile<V: Lanes, const RUN: usize>(
     }
 }
 
-/// The gradient of one output channel's weights, `[in][3][3]`, from its sums, which are `step` apart from point to
-/// point.
+/// The gradient of one output channel's weights, `[in][3][3]`, from its sums. The sums of
+/// consecutive points are `step` apart.
 #[inline(always)]
 fn weights_of_with<V: Lanes>(sums: &[f32], step: usize, grad: &mut [f32]) {
     for (block, grad) in grad.chunks_mut(LANES * 9).enumerate() {

@@ -39,7 +39,7 @@ pub(super) fn sides<'a>(x: &'a [f32], g: &'a [f32], shape: &Shape) -> (Side<'a>,
     (x, g)
 }
 
-/// The input, or the gradient for the output.
+/// The input, or the gradient with respect to the output.
 pub(super) struct Side<'a> {
     /// `[image][channel][row][column]`.
     pixels: &'a [f32],
@@ -50,7 +50,7 @@ pub(super) struct Side<'a> {
     padding: [usize; 2],
     /// Rows and columns of tiles of the output.
     pub tiles: [usize; 2],
-    /// Rows and columns of what a tile has of it: [`POINTS`] of the input, [`TILE`] of the gradient.
+    /// Rows and columns of a tile: [`POINTS`] for the input, [`TILE`] for the gradient.
     size: usize,
 }
 
@@ -60,7 +60,7 @@ impl Side<'_> {
         self.channels.div_ceil(LANES)
     }
 
-    /// The points of `tiles` tiles from the tile `first` on.
+    /// The points of `tiles` tiles, starting at the tile `first`.
     pub fn transform(&self, first: usize, tiles: usize, to: &mut Vec<f32>) {
         let blocks = self.blocks();
         let len = tiles.div_ceil(CHUNK) * blocks * STEP;
@@ -70,7 +70,7 @@ impl Side<'_> {
         tasks.for_each_init(lines, |lines, (task, to)| {
             let start = task / blocks * CHUNK;
             let count = CHUNK.min(tiles - start);
-            // Of tiles that there are not, nothing is added.
+            // Missing tiles contribute nothing.
             to[..if count < CHUNK { STEP } else { 0 }].fill(0.0);
             let tiles = first + start..first + start + count;
             transform(self, tiles, task % blocks, lines, to);
@@ -142,7 +142,7 @@ pub(super) fn transform_with<V: Lanes>(
 }
 dispatch!(pub(super) transform, transform_with, (side: &Side, tiles: Range<usize>, block: usize, lines: &mut [Line], to: &mut [f32]) -> ());
 
-/// Inputs, of which a tile has six in a line, or gradients, of which it has four, to their points.
+/// Transforms inputs, with six per line of a tile, or gradients, with four, to their points.
 #[inline(always)]
 fn points<V: Lanes, const S: usize>(line: [V; S]) -> [V; POINTS] {
     let mut d = [V::splat(0.0); POINTS];
