@@ -41,7 +41,7 @@ impl Run for Stability {
         epochs.truncate(self.epoch);
         let last = epochs
             .pop()
-            .ok_or_else(|| Error::invalid("a training of no epochs"))?;
+            .ok_or_else(|| Error::invalid("a training needs at least one epoch"))?;
         Ok(Fitted {
             model: last.model,
             validation: last.epoch.validation,

@@ -203,7 +203,7 @@ fn what_is_wrong_is_said_once() {
         (
             "--network",
             "open.json",
-            "open.json: this is no list of layers",
+            "open.json: this is not a list of layers",
         ),
         ("--network", "unknown.json", "unknown variant `softplus`"),
         (

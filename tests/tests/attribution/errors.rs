@@ -269,7 +269,7 @@ fn weights_that_do_not_fit_are_all_named() {
         ),
         (
             r#"[{"conv2d": {"in": 4, "out": 6, "kernel": 3, "groups": 4}}]"#,
-            "4 channels in and 6 out do not fall into 4 groups",
+            "4 channels in and 6 out cannot be divided into 4 groups",
         ),
         (
             r#"[{"conv2d": {"in": 4, "out": 6, "kernel": 3, "groups": 0}}]"#,
@@ -277,14 +277,14 @@ fn weights_that_do_not_fit_are_all_named() {
         ),
         (
             r#"[{"conv2d": {"in": 4, "out": 6, "kernel": 3, "dilation": [1, 0]}}]"#,
-            "a dilation is at least 1",
+            "a dilation must be at least 1",
         ),
         (r#"[{"max_pool2d": {"kernel": 0}}]"#, "at least 1"),
         (
             r#"[{"max_pool2d": {"kernel": 2, "padding": 2}}]"#,
             "half of its kernel",
         ),
-        (r#"[{"dropout": 2}]"#, "no probability"),
+        (r#"[{"dropout": 2}]"#, "not a probability"),
         (
             r#"[{"linear": {"in": 0, "out": 2}}]"#,
             "0 channels or features",

@@ -78,7 +78,7 @@ impl Images {
         let part = |name: &str, found: usize| match found == n {
             true => Ok(()),
             false => Err(Error::invalid(format!(
-                "there are {n} images but {found} {name}; give one an image"
+                "there are {n} images but {found} {name}; give one per image"
             ))),
         };
         part("classes", self.class.len())?;
@@ -127,7 +127,7 @@ impl Targets {
         };
         if targets.len() != images.len() {
             return Err(Error::invalid(format!(
-                "there are {} images but {} target classes; give one an image",
+                "there are {} images but {} target classes; give one per image",
                 images.len(),
                 targets.len()
             )));

@@ -18,7 +18,7 @@ pub trait Method {
 /// does not use the model.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot explain a `{M}`",
-    label = "this method does not know what to do with a `{M}`",
+    label = "this method does not support a `{M}`",
     note = "an edge filter explains anything (`NoModel` too), a perturbation method needs `M: Predict`, a gradient method `M: Differentiable`, other methods `M: Layered`"
 )]
 pub trait Explain<M>: Method {

@@ -97,7 +97,7 @@ pub trait Differentiable: Predict {
 
 /// A model that exposes its layers, so that methods can trace it and walk back through it.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not show its layers, and this method goes back through layers",
+    message = "`{Self}` does not expose its layers, and this method goes back through layers",
     label = "`Layered` is not implemented for `{Self}`",
     note = "implement `xai_core::attribution::Layered` for `{Self}`: its one method, `fn network(&self) -> &Network`, gives the layers in order",
     note = "without layers, gradient methods explain what is `Differentiable` (`BurnModel`), perturbation methods what is `Predict` (`Closure`)",

@@ -47,7 +47,7 @@ impl Segments {
                 let (rows, columns) = (*rows, *columns);
                 if !(1..=h).contains(&rows) || !(1..=w).contains(&columns) {
                     return Err(Error::invalid(format!(
-                        "an image of {h} x {w} pixels does not fall into {rows} x {columns} rectangles; \
+                        "an image of {h} x {w} pixels cannot be divided into {rows} x {columns} rectangles; \
                          there is at least one, and at most one a pixel"
                     )));
                 }
@@ -86,7 +86,7 @@ impl FromStr for Segments {
             Some(grid) => Ok(grid),
             None if text == "values" => Ok(Self::Values),
             None => Err(Error::invalid(format!(
-                "`{text}` does not say how an image falls into parts; write rows and columns, `8x8`, or `values`"
+                "`{text}` does not describe the parts of an image; write rows and columns, such as `8x8`, or `values`"
             ))),
         }
     }

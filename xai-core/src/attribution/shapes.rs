@@ -15,7 +15,7 @@ pub fn shapes(network: &Network, input: [usize; 3]) -> Result<Vec<[usize; 3]>> {
     match shapes.last() {
         Some([_, 1, 1]) => Ok(shapes),
         shape => Err(Error::invalid(format!(
-            "the network ends in {:?} (channels, height, width) and not in one score a class; \
+            "the network ends in {:?} (channels, height, width) instead of one score per class; \
              it lacks its last layers",
             shape.unwrap_or(&input)
         ))),

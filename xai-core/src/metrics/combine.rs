@@ -90,7 +90,7 @@ impl Combine {
                 heat.mask_where(farther, values)
             }
         });
-        heat.ok_or_else(|| Error::invalid("an attribution without channels"))
+        heat.ok_or_else(|| Error::invalid("the attribution has no channels"))
     }
 
     /// The weight of each of the channels.

@@ -71,7 +71,7 @@ fn curve(
     }
     if step == 0 {
         return Err(Error::invalid(
-            "a step of 0 features never ends; 1 is the finest",
+            "a step must have at least 1 feature",
         ));
     }
     let orders: Vec<Vec<usize>> = attributions

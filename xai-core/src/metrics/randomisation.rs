@@ -105,7 +105,7 @@ fn ranks(attribution: ArrayView3<f32>) -> Result<Vec<f64>> {
         .collect();
     if values.iter().any(|(value, _)| !value.is_finite()) {
         return Err(Error::invalid(
-            "the explanation is not finite, so it has no ranks",
+            "the explanation is not finite, so it cannot be ranked",
         ));
     }
     values.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));

@@ -40,7 +40,7 @@ pub fn max_sensitivity(
     }
     if draws == 0 {
         return Err(Error::invalid(
-            "without a perturbed image there is no sensitivity",
+            "the sensitivity needs at least one perturbed image",
         ));
     }
     let sizes = original.outer_iter().map(|original| norm(original.iter()));

@@ -175,7 +175,7 @@ impl Examples {
             return Err(Error::file(
                 file,
                 format!(
-                    "has {} bytes in place of {expected}; delete its folder and run again",
+                    "has {} bytes instead of {expected}; delete its folder and run again",
                     map.len()
                 ),
             ));

@@ -123,7 +123,7 @@ pub fn fit(
             break;
         }
     }
-    let (best, end) = kept.ok_or_else(|| Error::invalid("a training of no epochs"))?;
+    let (best, end) = kept.ok_or_else(|| Error::invalid("a training needs at least one epoch"))?;
     Ok(Fit {
         network: network.with_end(first, &end),
         history,

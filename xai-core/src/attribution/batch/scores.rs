@@ -85,7 +85,7 @@ impl<'a, M: Predict> Batch<'a, M> {
         let [n, classes] = scores.dims();
         if n != images.len() {
             return Err(Error::invalid(format!(
-                "the model gives {n} rows of scores for {} images; it should give one an image",
+                "the model gives {n} rows of scores for {} images; it should return one per image",
                 images.len()
             )));
         }

@@ -95,7 +95,7 @@ fn last_convolution(layers: &[Layer]) -> Result<usize> {
         }
     }
     let last = layers.iter().rposition(convolves).ok_or_else(|| {
-        Error::invalid("the network has no convolution, and so no maps of features for Grad-CAM")
+        Error::invalid("the network has no convolution, so there are no feature maps for Grad-CAM")
     })?;
     let behind = layers[last + 1..].iter().take_while(|layer| {
         matches!(

@@ -91,12 +91,12 @@ pub const METHODS: &[Entry] = &[
     entry("smooth_grad", Needs::Gradient, "saliency, 5 samples, noise 1: 5 passes forward and back"),
     entry("smooth_grad_squared", Needs::Gradient, "as smooth_grad"),
     entry("var_grad", Needs::Gradient, "as smooth_grad"),
-    entry("occlusion", Needs::Scores, "windows of 3 x 3, strides 1: a pass a window"),
-    entry("feature_ablation", Needs::Scores, "each value a part: a pass a part"),
-    entry("shapley_value_sampling", Needs::Scores, "each value a part, 25 orders: 25 passes a part"),
-    entry("lime", Needs::Scores, "each value a part, Lasso 0.01: 50 passes"),
-    entry("kernel_shap", Needs::Scores, "each value a part: 23 passes"),
-    entry("rise", Needs::Scores, "grid of 7 x 7, open with 0.5: 4000 passes"),
+    entry("occlusion", Needs::Scores, "windows of 3 x 3, strides 1: one pass per window"),
+    entry("feature_ablation", Needs::Scores, "each value is a part: one pass per part"),
+    entry("shapley_value_sampling", Needs::Scores, "each value is a part, 25 orders: 25 passes per part"),
+    entry("lime", Needs::Scores, "each value is a part, Lasso 0.01: 50 passes"),
+    entry("kernel_shap", Needs::Scores, "each value is a part: 23 passes"),
+    entry("rise", Needs::Scores, "grid of 7 x 7, open with probability 0.5: 4000 passes"),
 ];
 
 /// Pairs of methods that are identical or nearly so, with the reason. Showing both as two findings
@@ -105,12 +105,12 @@ const ALIKE: [(&str, &str, &str); 2] = [
     (
         "lrp",
         "input_x_gradient",
-        "in a ReLU network LRP by the epsilon rule is the gradient times the input, but for what biases keep (Ancona et al. 2018)",
+        "in a ReLU network, LRP with the epsilon rule is the gradient times the input, except for the share of the biases (Ancona et al. 2018)",
     ),
     (
         "deep_lift",
         "deep_lift_captum",
-        "they are one method, with and without Captum's fault",
+        "they are the same method, with and without Captum's error",
     ),
 ];
 

@@ -31,7 +31,7 @@ fn layer(at: &str, entry: Entry, device: &Device, names: &mut Vec<String>) -> Re
     };
     if sizes.contains(&0) {
         return Err(Error::invalid(format!(
-            "layer {at}: no layer has 0 channels or features"
+            "layer {at}: a layer needs at least 1 channel or feature"
         )));
     }
     Ok(match entry {
@@ -42,13 +42,13 @@ fn layer(at: &str, entry: Entry, device: &Device, names: &mut Vec<String>) -> Re
             let (groups, dilation) = (conv.groups, conv.dilation.get());
             if groups == 0 || conv.inputs % groups > 0 || conv.out % groups > 0 {
                 return Err(Error::invalid(format!(
-                    "layer {at}: {} channels in and {} out do not fall into {groups} groups",
+                    "layer {at}: {} channels in and {} out cannot be divided into {groups} groups",
                     conv.inputs, conv.out
                 )));
             }
             if dilation.contains(&0) {
                 return Err(Error::invalid(format!(
-                    "layer {at}: a dilation is at least 1, which is none"
+                    "layer {at}: a dilation must be at least 1, which means none"
                 )));
             }
             Layer::Conv2d(Conv2d {
@@ -90,14 +90,14 @@ fn layer(at: &str, entry: Entry, device: &Device, names: &mut Vec<String>) -> Re
         }),
         Entry::AdaptiveAvgPool2d(output) if output.get().contains(&0) => {
             return Err(Error::invalid(format!(
-                "layer {at}: an output of no pixels"
+                "layer {at}: the output has no pixels"
             )));
         }
         Entry::AdaptiveAvgPool2d(output) => Layer::AdaptiveAvgPool2d(output.get()),
         Entry::Flatten => Layer::Flatten,
         Entry::Dropout(rate) if !(0.0..=1.0).contains(&rate) => {
             return Err(Error::invalid(format!(
-                "layer {at}: {rate} is no probability; dropout takes 0 to 1"
+                "layer {at}: {rate} is not a probability; dropout takes 0 to 1"
             )));
         }
         Entry::Dropout(rate) => Layer::Dropout(rate),
@@ -114,7 +114,7 @@ fn pooling(at: &str, kernel: Pair, stride: Option<Pair>, padding: Pair) -> Resul
     // As torch demands: otherwise a window could lie in the padding alone.
     if (0..2).any(|axis| 2 * window.padding[axis] > window.kernel[axis]) {
         return Err(Error::invalid(format!(
-            "layer {at}: the padding of a pooling is at most half of its kernel"
+            "layer {at}: the padding of a pooling must be at most half of its kernel"
         )));
     }
     Ok(window)
@@ -123,7 +123,7 @@ fn pooling(at: &str, kernel: Pair, stride: Option<Pair>, padding: Pair) -> Resul
 fn window(at: &str, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Result<Window> {
     if kernel.contains(&0) || stride.contains(&0) {
         return Err(Error::invalid(format!(
-            "layer {at}: a kernel and a stride are at least 1"
+            "layer {at}: a kernel and a stride must be at least 1"
         )));
     }
     Ok(Window {

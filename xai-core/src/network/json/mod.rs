@@ -89,7 +89,7 @@ pub fn network(json: &str, file: &SafeTensors<'_>, device: &Device) -> Result<Ne
 /// with, for each layer that has any.
 fn untrained(json: &str, device: &Device) -> Result<(Network, Vec<String>)> {
     let entries: Vec<Entry> = serde_json::from_str(json)
-        .map_err(|problem| Error::invalid(format!("this is no list of layers: {problem}")))?;
+        .map_err(|problem| Error::invalid(format!("this is not a list of layers: {problem}")))?;
     let mut names = Vec::new();
     let layers = layers(entries, "", device, &mut names)?;
     Ok((Network::new(layers), names))
