@@ -287,7 +287,7 @@ fn weights_that_do_not_fit_are_all_named() {
         (r#"[{"dropout": 2}]"#, "not a probability"),
         (
             r#"[{"linear": {"in": 0, "out": 2}}]"#,
-            "0 channels or features",
+            "at least 1 channel or feature",
         ),
     ] {
         let found = error(description);

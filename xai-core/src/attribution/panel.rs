@@ -137,7 +137,9 @@ impl<M: Explainable> Panel<M> {
     pub fn score(&self, model: &M, images: &Images, metrics: &impl Metrics) -> Result<Scores> {
         let (metrics, combine) = (metrics.list(), self.combine);
         let truth = images.truth.as_ref().ok_or_else(|| {
-            Error::invalid("these images have no ground truth to score against; add it with `with_truth`")
+            Error::invalid(
+                "these images have no ground truth to score against; add it with `with_truth`",
+            )
         })?;
         images.check()?;
         if let Some(gallery) = &images.gallery {

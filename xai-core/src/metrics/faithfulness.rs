@@ -70,9 +70,7 @@ fn curve(
         same_shape("the attribution", attributions.shape(), from.shape())?;
     }
     if step == 0 {
-        return Err(Error::invalid(
-            "a step must have at least 1 feature",
-        ));
+        return Err(Error::invalid("a step must have at least 1 feature"));
     }
     let orders: Vec<Vec<usize>> = attributions
         .outer_iter()
