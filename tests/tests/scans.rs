@@ -402,13 +402,12 @@ fn twelve(root: &Path) -> PathBuf {
 
 /// Runs the toy experiment: (success, stdout, stderr).
 fn toy(out: &Path, data: &Path, options: &[&str]) -> (bool, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_toy"))
+    let output = Command::new(env!("CARGO_BIN_EXE_toy_scans"))
         .args(["--scale", "smoke", "--out"])
         .arg(out)
         .arg("--data")
         .arg(data)
         .args(options)
-        .env("TOY_DELAYS", "0,1")
         .output()
         .unwrap();
     let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
@@ -540,7 +539,7 @@ fn bad_scans_stop_a_run_unless_they_are_skipped() {
 
 #[test]
 fn skip_bad_makes_no_sense_without_data() {
-    let output = Command::new(env!("CARGO_BIN_EXE_toy"))
+    let output = Command::new(env!("CARGO_BIN_EXE_toy_scans"))
         .arg("--skip-bad")
         .output()
         .unwrap();
