@@ -3,7 +3,7 @@
 //! `tests/gpu` to show.)
 
 use ndarray::{Array1, Array3};
-use tests::{CAPTUM_NETWORKS, Fixture, cpu, error, largest};
+use tests::{CAPTUM_NETWORKS, Fixture, device, error, largest};
 use xai_core::attribution::{InputXGradient, Panel, Segments, Sobel, methods};
 use xai_core::dataset::Dataset;
 use xai_core::device::{Products, as_on_gpu};
@@ -107,7 +107,7 @@ fn training_steps_have_the_kernels_gradients() {
         dropout: 0.0,
         classes: 3,
     };
-    let device = cpu();
+    let device = device();
     for batch_norm in [false, true] {
         let network = config.init(batch_norm, 1, &device);
         let (images, class) = pictures(6);
@@ -159,7 +159,7 @@ fn a_training_learns_what_it_learns_with_the_kernels() {
         dropout: 0.5,
         classes: 2,
     };
-    let device = cpu();
+    let device = device();
     let (images, class) = pictures(48);
     let examples = Examples::of(&Dataset::grey(images, class).unwrap(), &device);
     let schedule = Schedule {

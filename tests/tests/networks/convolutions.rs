@@ -1,7 +1,7 @@
 //! Grouped and dilated convolutions. (That their outputs are torch's is in the tests of attribution.)
 
 use burn::tensor::TensorData;
-use tests::{Fixture, cpu, download, upload};
+use tests::{Fixture, device, download, upload};
 use xai_core::device::{Products, Tensor, as_on_gpu};
 use xai_core::network::{Conv2d, Network};
 
@@ -9,7 +9,7 @@ use xai_core::network::{Conv2d, Network};
 fn some<const D: usize>(shape: [usize; D], frequency: f32) -> Tensor<D> {
     let count = shape.iter().product::<usize>();
     let numbers = (0..count).map(|at| (at as f32 * frequency).sin()).collect();
-    Tensor::from_data(TensorData::new::<f32, _>(numbers, shape), &cpu())
+    Tensor::from_data(TensorData::new::<f32, _>(numbers, shape), &device())
 }
 
 fn product<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f32 {
@@ -74,7 +74,7 @@ fn groups_and_dilations_are_saved() {
     let fixture = Fixture::read("captum/grouped.safetensors");
     let network = fixture.network();
     network.save(&path).unwrap();
-    let again = Network::load(&path, &cpu()).unwrap();
+    let again = Network::load(&path, &device()).unwrap();
     let scores = |network: &Network| {
         download::<ndarray::Ix2>(network.forward(upload(&fixture.images().pixels)))
     };

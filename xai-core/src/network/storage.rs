@@ -21,7 +21,7 @@ pub(super) fn from_numbers<const D: usize>(
 }
 
 /// Burn's CPU backend shows where its numbers are.
-#[cfg(not(feature = "cuda"))]
+#[cfg(not(feature = "gpu"))]
 mod place {
     use std::marker::PhantomData;
     use std::sync::{Arc, Weak};
@@ -87,7 +87,7 @@ mod place {
 }
 
 /// `Dispatch` gives numbers away only as copies, unless a tensor is used nowhere else.
-#[cfg(feature = "cuda")]
+#[cfg(feature = "gpu")]
 mod place {
     use std::sync::Weak;
 
