@@ -19,7 +19,7 @@ use xai_core::training::Examples;
 /// Times each layer of a VGG-16 by itself.
 #[derive(Parser)]
 struct Options {
-    /// `flex` (CPU), `cuda`, `cuda:1`, `cuda-f32` (a GPU that multiplies in 32 bits), or `vulkan`.
+    /// `flex` (CPU), `cuda`, `cuda:1`, `cuda-f32` (a GPU that multiplies in 32 bits), `vulkan` or `metal`.
     #[arg(long, default_value = "flex")]
     device: DeviceChoice,
     /// Images at a time.

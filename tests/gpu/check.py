@@ -152,12 +152,12 @@ class Check:
         for device in devices:
             self.explain(device, names, self.options.work / device)
         load = lambda device, name: np.load(self.options.work / device / f"{name}.npy")
-        exact = Exact(self.net, self.x[:2], self.torch_device)
+        exact = None if self.options.tiny else Exact(self.net, self.x[:2], self.torch_device)
         result = {}
         for name in names:
             ours = load("flex", name)
             rows = {f"{device} to flex": difference(load(device, name), ours) for device in self.devices}
-            if name in METHODS + ["deep_lift_captum"] and not self.options.tiny:
+            if exact and name in METHODS + ["deep_lift_captum"]:
                 try:
                     expected = exact.map(name)
                     rows |= {f"{device} to 64 bits": difference(load(device, name), expected) for device in devices}
@@ -165,7 +165,6 @@ class Check:
                 except Exception as problem:
                     rows["64 bits"] = f"{type(problem).__name__}: {problem}"[:300]
             result[name] = rows
-        del exact
         # By the kernels that are chosen for batches, as the panel below has them.
         if not self.options.tiny:
             few, count = ["saliency", "guided_backprop", "lrp"], len(self.x)

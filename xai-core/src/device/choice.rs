@@ -89,9 +89,13 @@ impl DeviceChoice {
             }
             #[allow(unreachable_patterns)]
             Self::Cuda(..) | Self::Vulkan(_) | Self::Metal(_) => {
-                let feature = self.kind().trim_end_matches("-f32");
+                let (name, feature) = match self {
+                    Self::Vulkan(_) => ("Vulkan", "vulkan"),
+                    Self::Metal(_) => ("Metal", "metal"),
+                    _ => ("CUDA", "cuda"),
+                };
                 Err(Error::invalid(format!(
-                    "this program was built without {feature}; build it with `--features {feature}`"
+                    "this program was built without {name}; build it with `--features {feature}`"
                 )))
             }
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::DeviceChoice;
+use super::{Adapter, DeviceChoice};
 use crate::error::{Error, Result};
 
 /// What `--device` takes: one device or several of one kind, between which cells are divided:
@@ -15,6 +15,14 @@ impl Devices {
     /// The devices in order; at least one.
     pub fn all(&self) -> &[DeviceChoice] {
         &self.0
+    }
+
+    /// What is known of each GPU among them; nothing of a CPU.
+    pub fn adapters(&self) -> Vec<Adapter> {
+        self.0
+            .iter()
+            .filter_map(|device| device.adapter())
+            .collect()
     }
 
     /// The kind of all of them.

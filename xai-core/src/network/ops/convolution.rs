@@ -156,7 +156,7 @@ pub(in crate::network) fn burn_conv2d_input_grad(
     };
     let room = [0, 1].map(|axis| more[axis] * options.dilation[axis]);
     // Burn reads nothing but the shape of `x`.
-    let x = Tensor::<4>::zeros([n, channels, h + room[0], w + room[1]], &g.device());
+    let x = Tensor::<4>::empty([n, channels, h + room[0], w + room[1]], &g.device());
     let x = exact::product(weight, g, |weight, g| {
         tensor(<Backend as ModuleOps<Backend>>::conv2d_x_backward(
             primitive(x.clone()),
