@@ -305,14 +305,22 @@ class Check:
         return steps / (time.monotonic() - begin)
 
     def figure(self):
-        """As much of Figure 4 as the time allows; run again on the same machine, it goes on from there."""
+        """As much of Figure 4 as the time allows, scale by scale; run again on the same machine, it goes on from there."""
+        result = {}
+        for number, arguments in enumerate(self.options.figure):
+            more = len(self.options.figure) - number - 1
+            scale, *arguments = arguments.split()
+            result[scale] = self.figure_at(scale, arguments, max(10, (self.left() - 25) * (0.7 if more else 1)))
+        return result
+
+    def figure_at(self, scale, arguments, limit):
         options = self.options
-        weights = [file for file in options.work.iterdir() if file.suffix in (".onnx", ".pth")]
-        runs = options.work / "runs"
-        command = [self.bin / "fig4_best", "--scale", "smoke" if options.tiny else "paper", "--device", options.device,
-                   "--out", runs, "--json", *(["--weights", weights[0]] if weights else []), *options.figure.split()]
-        limit = max(10, self.left() - 25)
-        with open(options.out / "fig4_events.jsonl", "w") as events:
+        weights = [file for file in options.work.iterdir() if file.suffix in (".onnx", ".pth")] if scale == "paper" else []
+        runs = options.work / "runs" / scale
+        command = [self.bin / "fig4_best", "--scale", scale, "--device", options.device, "--out", runs, "--json",
+                   *(["--weights", weights[0]] if weights else []), *arguments]
+        begin = time.monotonic()
+        with open(options.out / f"fig4_{scale}_events.jsonl", "w") as events:
             process = subprocess.Popen([str(part) for part in command], stdout=events, stderr=subprocess.PIPE, text=True, env=self.environment)
             try:
                 _, stderr = process.communicate(timeout=limit)
@@ -323,14 +331,16 @@ class Check:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     _, stderr = process.communicate()
+        seconds = round(time.monotonic() - begin)
         # Models are too large to come back.
-        keep = lambda item: None if item.name.endswith((".safetensors", ".onnx")) else item
+        keep = lambda item: None if item.name.endswith((".safetensors", ".onnx")) or "/.stages/" in item.name else item
         if runs.exists():
-            with tarfile.open(options.out / "fig4_runs.tar.xz", "w:xz") as archive:
-                archive.add(runs, "runs", filter=keep)
-        manifests = [json.loads(file.read_text()) for file in runs.rglob("manifest.json")]
-        return {"exit": process.returncode, "limit_s": round(limit), "stderr": stderr[-1500:], "weights": bool(weights),
-                "cells": {m["cell"]: {"validation": m["validation"], "seconds": m["seconds"], "epochs": len(m["history"])} for m in manifests}}
+            with tarfile.open(options.out / f"fig4_{scale}.tar.xz", "w:xz") as archive:
+                archive.add(runs, scale, filter=keep)
+        manifests = [json.loads(file.read_text()) for file in runs.rglob("manifest.json") if ".stages" not in file.parts]
+        return {"exit": process.returncode, "seconds": seconds, "limit_s": round(limit), "stderr": stderr[-1500:], "weights": bool(weights),
+                "cells": {m["cell"]: {"validation": m["validation"], "test_accuracy": m["test_accuracy"], "seconds": m["seconds"],
+                                      "epochs": len(m["history"])} for m in manifests}}
 
 
 class Tiny(torch.nn.Module):
@@ -487,7 +497,8 @@ def main():
     parser.add_argument("--layer-batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=530, help="for everything")
-    parser.add_argument("--figure", default="--where corpus=shapes depth=1conv --seeds 1", help="options of fig4_best")
+    parser.add_argument("--figure", nargs="*", default=["desk", "paper --where corpus=shapes depth=1conv --seeds 1"],
+                        help="scales, each with more options of fig4_best")
     parser.add_argument("--tiny", action="store_true", help="a network of two convolutions, to try this script")
     parser.add_argument("--steps", default="machine,inputs,starts,panel,layers,training,tests,parity,figure")
     options = parser.parse_args()
