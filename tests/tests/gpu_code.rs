@@ -4,9 +4,12 @@
 
 use ndarray::{Array1, Array3};
 use tests::{CAPTUM_NETWORKS, Fixture, device, error, largest};
-use xai_core::attribution::{InputXGradient, Panel, Segments, Sobel, methods};
+use xai_core::attribution::{
+    DeepLift, GradientShap, InputXGradient, IntegratedGradients, Lrp, Panel, Saliency, Segments,
+    Sobel, methods,
+};
 use xai_core::dataset::Dataset;
-use xai_core::device::{Products, as_on_gpu};
+use xai_core::device::{Copies, Products, as_on_gpu, copies};
 use xai_core::metrics::{Auroc, Channels, Combine, Precision, Sign};
 use xai_core::network::{Layer, Network, VggConfig};
 use xai_core::random;
@@ -182,6 +185,82 @@ fn a_training_learns_what_it_learns_with_the_kernels() {
                 "{products:?}: {found:?} {expected:?}"
             );
         }
+    }
+}
+
+/// What is copied between host and device: the book's table ("What goes over the bus").
+#[test]
+fn a_panel_brings_back_one_map_a_method_and_image() {
+    let fixture = Fixture::read("captum/vgg.safetensors");
+    let (network, images) = (fixture.network(), fixture.images());
+    let (n, c, h, w) = images.pixels.dim();
+    let images = images.with_truth(Array3::from_elem((n, h, w), true));
+    let panel = Panel::new()
+        .with(IntegratedGradients { steps: 6 })
+        .with(GradientShap::default())
+        .with(DeepLift)
+        .with(Saliency)
+        .with(Lrp::epsilon(1e-9));
+    let (methods, points) = (5, 6 + 5);
+    let score = || panel.score(&network, &images, &Precision).unwrap();
+    let copied = during(|| as_on_gpu(Products::Fast, score));
+    let (map, image) = (n * h * w * 4, n * c * h * w * 4);
+    assert_eq!(
+        (copied.downloads, copied.downloaded),
+        (methods, methods * map)
+    );
+    // The images and the baseline, and a few numbers a method and a pass: where it starts from, and the points.
+    assert!(copied.uploads <= 2 + methods + 2 * points, "{copied:?}");
+    assert!(
+        copied.uploaded <= 2 * image + 1000 * copied.uploads,
+        "{copied:?}"
+    );
+}
+
+/// A GPU that had to bring something back at each step would stand still meanwhile.
+#[test]
+fn a_training_brings_back_logits_once_an_epoch() {
+    let config = VggConfig {
+        width_divisor: 16,
+        pooled: 1,
+        dropout: 0.5,
+        classes: 2,
+    };
+    let (network, device) = (config.init(false, 0, &device()), device());
+    let (images, class) = pictures(12);
+    let examples = Examples::of_images(images.view(), &class, &device);
+    let schedule = Schedule {
+        epochs: 2,
+        batch: 4,
+        ..Schedule::paper(Sgd::rate(0.01).momentum(0.5))
+    };
+    let train = || {
+        fit(&network, 0, &examples, &examples, &schedule, 0, |_, _| {
+            Ok(())
+        })
+        .unwrap()
+    };
+    let copied = during(|| as_on_gpu(Products::Fast, train));
+    let (epochs, steps) = (2, 2 * 3);
+    // Those of the training images and those of the validation images, two numbers each.
+    assert_eq!(
+        (copied.downloads, copied.downloaded),
+        (epochs * 2, epochs * 2 * 12 * 2 * 4)
+    );
+    // Which images, their classes, and the masks of two dropouts.
+    assert_eq!(copied.uploads, steps * 4, "{copied:?}");
+}
+
+/// What `compute` copies.
+fn during<T>(compute: impl FnOnce() -> T) -> Copies {
+    let before = copies();
+    compute();
+    let after = copies();
+    Copies {
+        uploads: after.uploads - before.uploads,
+        uploaded: after.uploaded - before.uploaded,
+        downloads: after.downloads - before.downloads,
+        downloaded: after.downloaded - before.downloaded,
     }
 }
 

@@ -10,6 +10,7 @@ mod arithmetic;
 #[cfg(feature = "gpu")]
 mod caches;
 mod choice;
+mod copies;
 #[cfg_attr(not(feature = "cuda"), allow(dead_code))]
 mod cuda;
 mod several;
@@ -21,6 +22,8 @@ pub use adapter::Adapter;
 pub use arithmetic::{Products, as_on_gpu};
 pub(crate) use arithmetic::{kernels_wanted, products};
 pub use choice::DeviceChoice;
+pub use copies::{Copies, copies};
+pub(crate) use copies::{download, upload, upload_integers};
 pub use several::Devices;
 pub(crate) use vectors::vectorised;
 

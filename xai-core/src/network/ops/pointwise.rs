@@ -1,8 +1,6 @@
 //! What is done to each number or channel by itself, and sums over channels.
 
-use burn::tensor::TensorData;
-
-use crate::device::{Tensor, on_cpu};
+use crate::device::{Tensor, on_cpu, upload};
 use crate::network::kernels;
 use crate::network::storage::{change, from_numbers, numbers};
 
@@ -37,7 +35,7 @@ pub fn along(start: Tensor<4>, way: Tensor<4>, alphas: &[f32]) -> Tensor<4> {
         let points = kernels::along(&numbers(start), &numbers(way), alphas, c * h * w);
         return from_numbers(points, [rows, c, h, w], &device);
     }
-    let alphas = Tensor::<4>::from_data(TensorData::new(alphas.to_vec(), [rows, 1, 1, 1]), &device);
+    let alphas = upload(alphas.to_vec(), [rows, 1, 1, 1], &device);
     start.repeat_dim(0, rows / n) + way.repeat_dim(0, rows / n) * alphas
 }
 
