@@ -12,6 +12,7 @@ use experiments::exit_code;
 use ndarray::Array3;
 use serde_json::json;
 use xai_core::Result;
+use xai_core::dataset::Dataset;
 use xai_core::device::{DeviceChoice, Tensor};
 use xai_core::network::{Layer, VggConfig, ops};
 use xai_core::training::Examples;
@@ -65,8 +66,8 @@ fn measure(options: &Options) -> Result<()> {
     // Waves, of which no two images are alike.
     let wave = |(image, y, x)| ((image * 7 + y) as f32 * 0.3).sin() * (x as f32 * 0.2).cos();
     let images = Array3::from_shape_fn([options.batch, options.size, options.size], wave);
-    let class = vec![0; options.batch];
-    let mut x = Examples::of_images(images.view(), &class, &device).first(options.batch);
+    let images = Dataset::grey(images, vec![0; options.batch])?;
+    let mut x = Examples::of(&images, &device).first(options.batch, &network);
     let mut rows = Vec::new();
     for (at, layer) in network.layers.iter().enumerate() {
         let y = layer.forward(x.clone());

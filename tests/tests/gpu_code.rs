@@ -228,7 +228,7 @@ fn a_training_brings_back_logits_once_an_epoch() {
     };
     let (network, device) = (config.init(false, 0, &device()), device());
     let (images, class) = pictures(12);
-    let examples = Examples::of_images(images.view(), &class, &device);
+    let examples = Examples::of(&Dataset::grey(images, class).unwrap(), &device);
     let schedule = Schedule {
         epochs: 2,
         batch: 4,

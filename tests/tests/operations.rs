@@ -148,7 +148,10 @@ fn convolutions() {
                         for [n, h, w] in [[1, 8, 8], [3, 9, 11]] {
                             number += 1;
                             let reach = |axis: usize| (kernel[axis] - 1) * dilation[axis] + 1;
-                            let outside = |axis: usize| padding[axis] > reach(axis) / 2;
+                            let outside = |axis: usize| {
+                                padding[axis] > reach(axis) / 2
+                                    || reach(axis) > [h, w][axis] + 2 * padding[axis]
+                            };
                             // Of the rest a part that has each pair of properties together.
                             if outside(0)
                                 || outside(1)

@@ -1,15 +1,11 @@
 //! The smallest experiment that trains networks on a device and explains them, for the tests of devices.
 
-use std::path::Path;
-
 use burn::tensor::TensorData;
-use ndarray::{Array3, s};
-use xai_core::attribution::{GuidedBackprop, Images, IntegratedGradients, Panel};
+use ndarray::Array3;
 use xai_core::device::{Device, Tensor};
 use xai_core::network::ops::Window;
 use xai_core::network::{Conv2d, Layer, Linear};
 use xai_core::prelude::*;
-use xai_core::training::{Examples, Schedule, fit};
 
 /// A network of one convolution, with dropout.
 #[experiment]
@@ -21,14 +17,36 @@ struct SmallTraining {
 
 const SIZE: usize = 12;
 
-/// Stripes that lie (class 0) and that stand.
-fn pictures(count: usize) -> (Array3<f32>, Vec<u8>) {
-    let class: Vec<u8> = (0..count).map(|image| (image % 2) as u8).collect();
-    let images = Array3::from_shape_fn((count, SIZE, SIZE), |(image, y, x)| {
-        let along = if image % 2 == 0 { y } else { x };
-        0.5 + 0.4 * (1.1 * along as f32 + image as f32).sin()
-    });
-    (images, class)
+/// Stripes that lie (class 0) and that stand; the bright ones are the truth.
+#[derive(Clone)]
+struct Stripes;
+
+impl Benchmark for Stripes {
+    const NAME: &'static str = "stripes";
+    type Args = NoArgs;
+
+    fn open(_: &NoArgs, _: Scale) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn identity(&self) -> serde_json::Value {
+        serde_json::json!(SIZE)
+    }
+
+    fn classes(&self) -> Vec<String> {
+        vec!["lying".to_owned(), "standing".to_owned()]
+    }
+
+    fn split(&self, which: Split, _: &Context) -> Result<Dataset> {
+        let count = if which == Split::Train { 32 } else { 8 };
+        let class = (0..count).map(|image| (image % 2) as u8).collect();
+        let images = Array3::from_shape_fn((count, SIZE, SIZE), |(image, y, x)| {
+            let along = if image % 2 == 0 { y } else { x };
+            0.5 + 0.4 * (1.1 * along as f32 + image as f32).sin()
+        });
+        let truth = images.mapv(|value| value > 0.6);
+        Dataset::grey(images, class)?.with_truth(truth)
+    }
 }
 
 fn network(width: usize, device: &Device) -> Network {
@@ -64,66 +82,25 @@ fn network(width: usize, device: &Device) -> Network {
     ])
 }
 
-struct Small(Network);
-
-impl Model for Small {
-    fn save(&self, path: &Path) -> Result<()> {
-        self.0.save(path)
-    }
-
-    fn load(path: &Path, lab: &Lab) -> Result<Self> {
-        Network::load(path, lab.device()).map(Self)
-    }
-
-    fn predict(&self, lab: &Lab) -> Result<Vec<Vec<f64>>> {
-        let (images, class) = pictures(8);
-        let examples = Examples::of_images(images.view(), &class, lab.device());
-        let logits = examples.logits(&self.0, "test").into_iter();
-        Ok(logits
-            .map(|row| row.into_iter().map(f64::from).collect())
-            .collect())
-    }
-
-    fn classes(_: &Lab) -> Result<Vec<u8>> {
-        Ok(pictures(8).1)
-    }
-}
-
 impl Run for SmallTraining {
-    type Model = Small;
+    type Benchmark = Stripes;
+    type Model = Network;
 
-    fn fit(&self, lab: &Lab) -> Result<Fitted<Small>> {
-        let (images, class) = pictures(32);
-        let examples = Examples::of_images(images.view(), &class, lab.device());
+    fn fit(&self, lab: &Lab<Stripes>) -> Result<Fitted<Network>> {
         let schedule = Schedule {
             epochs: 4,
             batch: 8,
             ..Schedule::paper(Sgd::rate(0.05).momentum(0.5))
         };
         let start = network(self.width as usize, lab.device());
-        let progress = lab.progress(4, "training");
-        let fit = fit(&start, 0, &examples, &examples, &schedule, 0, |_, _| {
-            progress.tick()
-        })?;
-        Ok(Fitted {
-            validation: fit.history[fit.best].validation,
-            history: fit.history,
-            model: Small(fit.network),
-        })
+        lab.fit(&Training::new(start, schedule, 0))
     }
 
-    fn test(&self, fitted: &Fitted<Small>, _: &Lab) -> Result<Scores> {
-        let (images, class) = pictures(8);
-        let truth = images.mapv(|value| value > 0.6);
-        let images = Images::grey(
-            images.slice(s![..4, .., ..]).to_owned(),
-            class[..4].to_vec(),
-        )
-        .with_truth(truth.slice(s![..4, .., ..]).to_owned());
+    fn test(&self, fitted: &Fitted<Network>, lab: &Lab<Stripes>) -> Result<Scores> {
         Panel::new()
             .with(IntegratedGradients { steps: 8 })
             .with(GuidedBackprop)
-            .score(&fitted.model.0, &images, &Precision)
+            .score(&fitted.model, &lab.test().all()?, &Precision)
     }
 }
 
