@@ -72,8 +72,12 @@ impl Fixture {
 
     /// The network of the file's metadata, with the weights that the file holds.
     pub fn network(&self) -> Network {
-        json::network(&self.description(), &self.file(), &device())
-            .expect("layers and their weights")
+        self.network_on(&device())
+    }
+
+    /// The same on another device than that of all tests.
+    pub fn network_on(&self, device: &Device) -> Network {
+        json::network(&self.description(), &self.file(), device).expect("layers and their weights")
     }
 
     /// The layers of the network, as JSON.
@@ -110,7 +114,12 @@ pub fn device() -> Device {
     DEVICE.get_or_init(open).clone()
 }
 
-/// Its name.
+/// The CPU, whatever the device of all tests.
+pub fn cpu() -> Device {
+    DeviceChoice::Flex.open().expect("there is always a CPU")
+}
+
+/// The name of the device of all tests.
 pub fn chosen() -> DeviceChoice {
     let name = std::env::var("XAI_DEVICE").unwrap_or_else(|_| "flex".to_owned());
     name.parse().unwrap_or_else(|problem| panic!("{problem}"))

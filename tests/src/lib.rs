@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 pub use points::Points;
 
 pub use fixture::{
-    CAPTUM_NETWORKS, Fixture, chosen, device, download, error, fixture, largest, upload,
+    CAPTUM_NETWORKS, Fixture, chosen, cpu, device, download, error, fixture, largest, upload,
 };
 
 /// The command of the toy experiment: `program` is `env!("CARGO_BIN_EXE_toy")`, which only tests know.

@@ -2,7 +2,7 @@
 //! the one that `XAI_DEVICE` names; without it, Burn's own operations on the CPU stand in for a GPU.
 
 use burn::tensor::{Int, TensorData, activation};
-use tests::{chosen, device};
+use tests::{chosen, cpu, device};
 use xai_core::device::{Device, DeviceChoice, Products, Tensor, as_on_gpu};
 use xai_core::network::Conv2d;
 use xai_core::network::ops::{self, Gradient, Window};
@@ -28,7 +28,7 @@ type Numbers = Vec<f32>;
 impl Check {
     fn new() -> Self {
         Self {
-            cpu: DeviceChoice::Flex.open().unwrap(),
+            cpu: cpu(),
             problems: Vec::new(),
             compared: 0,
         }
