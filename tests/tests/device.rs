@@ -14,7 +14,9 @@ fn sweep(out: &Path, device: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_small_training"));
     command
         .args(["--jobs", "1", "--json", "--device", device, "--out"])
-        .arg(out);
+        .arg(out)
+        // Without it Mesa's driver says on standard error that it is not set.
+        .env("XDG_RUNTIME_DIR", std::env::temp_dir());
     command
 }
 
@@ -27,13 +29,13 @@ fn result(stdout: &str) -> Json {
     results.next().expect("a result")
 }
 
-/// The manifests of the cells that are finished, by their folder.
+/// The manifests of the cells that are finished. (One that is being written has another name until it is whole.)
 fn manifests(out: &Path) -> Vec<Json> {
-    let cells = fs::read_dir(out.join("small_training/cells"))
-        .into_iter()
-        .flatten();
-    let files = cells.map(|cell| cell.unwrap().path().join("manifest.json"));
-    let texts = files.filter_map(|file| fs::read(file).ok());
+    let cells = fs::read_dir(out.join("small_training/cells"));
+    let folders = cells.into_iter().flatten().map(|cell| cell.unwrap().path());
+    let finished =
+        folders.filter(|cell| !cell.file_name().unwrap().to_string_lossy().starts_with('.'));
+    let texts = finished.filter_map(|cell| fs::read(cell.join("manifest.json")).ok());
     texts
         .map(|text| serde_json::from_slice(&text).unwrap())
         .collect()
@@ -65,6 +67,9 @@ fn a_sweep_on_the_device_is_killed_resumed_and_gives_what_a_cpu_gives() {
     assert!(!kept.is_empty());
     let (code, stdout, stderr) = text(sweep(there.path(), &device).output().unwrap());
     assert_eq!(code, Some(0), "{stderr}");
+    let software = (chosen().adapter()).is_some_and(|adapter| adapter.name.contains("llvmpipe"));
+    let warnings = stderr.matches("by a software driver").count();
+    assert_eq!(warnings, usize::from(software), "{stderr}");
     let all = manifests(there.path());
     assert_eq!(all.len(), 2);
     for kept in &kept {
@@ -173,10 +178,22 @@ fn a_gpu_that_is_not_there_is_one_error() {
         ),
     ] {
         let out = tempfile::tempdir().unwrap();
-        let (code, _, stderr) = text(sweep(out.path(), device).output().unwrap());
+        let mut run = sweep(out.path(), device);
+        let (code, _, stderr) = text(run.output().unwrap());
         assert_eq!(code, Some(1));
         assert!(known.iter().any(|text| stderr.contains(text)), "{stderr}");
         assert_eq!(stderr.trim().lines().count(), 1, "{stderr}");
         assert!(!out.path().join("small_training/plan.json").exists());
     }
+    // Without any driver.
+    let out = tempfile::tempdir().unwrap();
+    let mut run = sweep(out.path(), "vulkan");
+    run.envs(["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].map(|name| (name, "/none.json")));
+    let (code, _, stderr) = text(run.output().unwrap());
+    assert_eq!(code, Some(1), "{stderr}");
+    let known = [
+        "built without Vulkan",
+        "there is no driver, or it finds none",
+    ];
+    assert!(known.iter().any(|text| stderr.contains(text)), "{stderr}");
 }

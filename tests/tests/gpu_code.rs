@@ -148,8 +148,10 @@ fn training_steps_have_the_kernels_gradients() {
             for (found, expected) in on_gpu(products, step).iter().zip(&expected) {
                 let scale = largest(expected).max(1e-4 * most);
                 let error = largest(&(found - expected)) / scale;
+                // Through mean and variance go differences of large sums.
+                let tolerance = if batch_norm { 3e-4 } else { 1e-4 };
                 assert!(
-                    error < 1e-4,
+                    error < tolerance,
                     "{products:?}, {} numbers: off by {error:e}",
                     found.len()
                 );
@@ -169,7 +171,7 @@ fn a_training_learns_what_it_learns_with_the_kernels() {
     let (images, class) = pictures(48);
     let images = Dataset::grey(images, class).unwrap();
     let schedule = Schedule {
-        epochs: 3,
+        epochs: 2,
         batch: 16,
         ..Schedule::paper(Sgd::rate(0.01).momentum(0.5))
     };
@@ -185,7 +187,7 @@ fn a_training_learns_what_it_learns_with_the_kernels() {
         for (found, expected) in on_gpu(products, train).iter().zip(&expected) {
             let difference = (found.loss - expected.loss).abs();
             assert!(
-                difference < 1e-3 * expected.loss,
+                difference < 1e-4 * expected.loss,
                 "{products:?}: {found:?} {expected:?}"
             );
         }

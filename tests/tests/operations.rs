@@ -198,7 +198,7 @@ fn convolutions() {
             }
         }
     }
-    check.end(600 / every());
+    check.end(450 / every());
 }
 
 /// Maxima and where they are, the first of equals, are the same bits; so is what a pooling sends back, but for sums.
