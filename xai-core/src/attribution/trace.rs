@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 
-
 use super::rows::for_each;
 use crate::device::{Tensor, upload};
 use crate::network::ops::{self, IntTensor};
