@@ -42,7 +42,7 @@ struct Options {
     /// Names of methods, separated by commas, or `all`: the paper's eight, `deep_lift_captum` and the filters. See `--list`.
     #[arg(long, value_delimiter = ',', default_value = "all")]
     methods: Vec<String>,
-    /// `flex` (CPU), `cuda`, `cuda:1`, or `cuda-f32` (a GPU that multiplies in 32 bits).
+    /// `flex` (CPU), `cuda`, `cuda:1`, `cuda-f32` (a GPU that multiplies in 32 bits), `vulkan` or `metal`.
     #[arg(long, default_value = "flex")]
     device: DeviceChoice,
     /// Seed of the methods that draw samples.

@@ -36,7 +36,7 @@ struct Options {
     /// The class to explain, counted from 0.
     #[arg(long, default_value_t = 0)]
     target: usize,
-    /// `flex` (CPU), `cuda`, `cuda:1`, or `cuda-f32` (a GPU that multiplies in 32 bits).
+    /// `flex` (CPU), `cuda`, `cuda:1`, `cuda-f32` (a GPU that multiplies in 32 bits), `vulkan` or `metal`.
     #[arg(long, default_value = "flex")]
     device: DeviceChoice,
     /// Memory for passes through the network, such as `2GiB`. [default: 2GiB, on a GPU half of what it has]

@@ -1,6 +1,7 @@
 //! Fixtures: safetensors files with what another program computed, and often the network that it looked at.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use burn::tensor::TensorData;
 use ndarray::{Array, Array4, ArrayD, Dimension};
@@ -71,7 +72,12 @@ impl Fixture {
 
     /// The network of the file's metadata, with the weights that the file holds.
     pub fn network(&self) -> Network {
-        json::network(&self.description(), &self.file(), &cpu()).expect("layers and their weights")
+        self.network_on(&device())
+    }
+
+    /// The same on another device than that of all tests.
+    pub fn network_on(&self, device: &Device) -> Network {
+        json::network(&self.description(), &self.file(), device).expect("layers and their weights")
     }
 
     /// The layers of the network, as JSON.
@@ -90,23 +96,40 @@ impl Fixture {
     }
 }
 
-/// A file among the fixtures.
+/// A file among the fixtures, which are beside this package or, on another machine, where `XAI_FIXTURES` says.
 pub fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("fixtures")
-        .join(name)
+    let here = || Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let folder = std::env::var_os("XAI_FIXTURES").map_or_else(here, PathBuf::from);
+    folder.join(name)
 }
 
-/// The device of all tests.
+/// The device of all tests: the CPU, or the one that the environment variable `XAI_DEVICE` names as `--device` does.
+pub fn device() -> Device {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    let open = || {
+        chosen()
+            .open()
+            .unwrap_or_else(|problem| panic!("{problem}"))
+    };
+    DEVICE.get_or_init(open).clone()
+}
+
+/// The CPU, whatever the device of all tests.
 pub fn cpu() -> Device {
     DeviceChoice::Flex.open().expect("there is always a CPU")
+}
+
+/// The name of the device of all tests.
+pub fn chosen() -> DeviceChoice {
+    let name = std::env::var("XAI_DEVICE").unwrap_or_else(|_| "flex".to_owned());
+    name.parse().unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 /// Images as a tensor.
 pub fn upload(images: &Array4<f32>) -> Tensor<4> {
     let shape: [usize; 4] = images.dim().into();
     let values = images.iter().copied().collect();
-    Tensor::from_data(TensorData::new(values, shape), &cpu())
+    Tensor::from_data(TensorData::new(values, shape), &device())
 }
 
 /// A tensor as an array with as many axes as are wanted: scores `[n, classes, 1, 1]` may lose the last two.

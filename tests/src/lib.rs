@@ -8,7 +8,9 @@ use std::process::{Command, Output};
 
 pub use points::Points;
 
-pub use fixture::{CAPTUM_NETWORKS, Fixture, cpu, download, error, fixture, largest, upload};
+pub use fixture::{
+    CAPTUM_NETWORKS, Fixture, chosen, cpu, device, download, error, fixture, largest, upload,
+};
 
 /// The command of the toy experiment: `program` is `env!("CARGO_BIN_EXE_toy")`, which only tests know.
 pub fn toy(program: &str, out: &Path, delays: &str, arguments: &[&str]) -> Command {

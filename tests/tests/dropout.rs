@@ -2,7 +2,7 @@
 //! (`fixtures/captum/dropout.py`), and masks that belong to an image and not to its batch.
 
 use ndarray::{Array2, Array5, Axis};
-use tests::{cpu, download, error, largest, upload};
+use tests::{device, download, error, largest, upload};
 use xai_core::attribution::{
     Baseline, Deconvolution, DeepLift, DeepLiftShap, ExpectedGradients, FeatureAblation,
     GradientShap, GuidedBackprop, Images, InputXGradient, IntegratedGradients, KernelShap, Lime,
@@ -196,13 +196,13 @@ fn the_flag_goes_with_the_network() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     fixture.network.save(&path).unwrap();
-    let again = Network::load(&path, &cpu()).unwrap();
+    let again = Network::load(&path, &device()).unwrap();
     assert_eq!(again.active_dropout(), Some(SEED));
     let logits = |network: &Network| fixture.logits(network);
     assert_eq!(logits(&again), logits(&fixture.network));
     let evaluated = again.without_active_dropout();
     evaluated.save(&path).unwrap();
-    let again = Network::load(&path, &cpu()).unwrap();
+    let again = Network::load(&path, &device()).unwrap();
     assert_eq!(again.active_dropout(), None);
     assert_ne!(logits(&evaluated), logits(&fixture.network));
     let mut rateless = evaluated.clone();

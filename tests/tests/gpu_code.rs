@@ -1,19 +1,27 @@
-//! The code that a GPU runs, on a CPU: Burn's own operations in place of our kernels. It gives what the kernels
-//! give, for every method and for training, with products of either kind. (That a GPU gives the same is for
-//! `tests/gpu` to show.)
+//! What a GPU computes is what our kernels compute on the CPU, for every method and for training, with products of
+//! either kind. The GPU is the one that `XAI_DEVICE` names; without it, the CPU runs the code that a GPU runs: Burn's own
+//! operations in place of our kernels.
 
 use ndarray::{Array1, Array3};
-use tests::{CAPTUM_NETWORKS, Fixture, cpu, error, largest};
-use xai_core::attribution::{InputXGradient, Panel, Segments, Sobel, methods};
+use tests::{CAPTUM_NETWORKS, Fixture, cpu, device, error, largest};
+use xai_core::attribution::{
+    DeepLift, GradientShap, InputXGradient, IntegratedGradients, Lrp, Panel, Saliency, Segments,
+    Sobel, methods,
+};
 use xai_core::dataset::Dataset;
-use xai_core::device::{Products, as_on_gpu};
+use xai_core::device::{Copies, Device, Products, as_on_gpu, copies};
 use xai_core::metrics::{Auroc, Channels, Combine, Precision, Sign};
 use xai_core::network::{Layer, Network, VggConfig};
 use xai_core::random;
 use xai_core::training::{Examples, Schedule, Sgd, backward, fit};
 
-/// Both kinds of products: a CPU's kernels do not round to TF32, so that here both must agree with ours.
+/// Both kinds of products: neither a CPU nor Vulkan rounds to TF32, so that there both must agree with ours.
 const BOTH: [Products; 2] = [Products::Fast, Products::F32];
+
+/// What `compute` gives on the GPU, or on a CPU by its code.
+fn on_gpu<T>(products: Products, compute: impl FnOnce(&Device) -> T) -> T {
+    as_on_gpu(products, || compute(&device()))
+}
 
 /// Every method that has a name, with parts of the image for those that want some.
 fn methods_of(with_scores: bool) -> Panel<Network> {
@@ -29,14 +37,19 @@ fn methods_of(with_scores: bool) -> Panel<Network> {
     })
 }
 
-/// How far a method may be off, as a share of its largest value.
+/// How far a method may be off on a network, as a share of its largest value.
 ///
-/// At one of the points of a path a ReLU or a maximum may hang on the last digit, in which the two kinds of products
-/// differ; that changes the whole gradient there. The rule for a box divides by sums that nearly cancel.
-fn tolerance(method: &str, products: Products) -> f32 {
-    match (method, products) {
-        ("integrated_gradients" | "gradient_shap", Products::F32) => 1e-2,
-        ("lrp_epsilon_gamma_box", _) => 1e-4,
+/// - The numbers of `ties` have so few digits that sums meet and maxima tie exactly. At the points of a path they do so but
+///   for the last digit, and whoever sums in another order takes another pixel; Captum's own values are none there. It is
+///   the same with products in 32 bits, which are sums of three.
+/// - On `smooth` relevance and multipliers are quotients of sums that nearly cancel, and by the rule for a box everywhere.
+fn tolerance(method: &str, network: &str, products: Products) -> f32 {
+    let path = matches!(method, "integrated_gradients" | "gradient_shap");
+    match (method, network, products) {
+        (_, _, Products::F32) if path => 1e-2,
+        (_, "ties", Products::Fast) if path => 1e-3,
+        ("lrp_epsilon_gamma_box", ..) => 1e-4,
+        (_, "smooth", _) => 3e-5,
         _ => 1e-5,
     }
 }
@@ -46,19 +59,19 @@ fn every_method_gives_what_the_kernels_give() {
     let mut problems = Vec::new();
     for name in CAPTUM_NETWORKS {
         let fixture = Fixture::read(&format!("captum/{name}.safetensors"));
-        let (network, images) = (fixture.network(), fixture.images());
+        let images = fixture.images();
         // Perturbations only ask for scores: two networks will do.
         let with_scores = ["plain", "residual"].contains(&name);
-        let explain = || {
+        let explain = |device: &Device| {
             methods_of(with_scores)
-                .explain(&network, &images, 1)
+                .explain(&fixture.network_on(device), &images, 1)
                 .unwrap()
         };
-        let expected = explain();
+        let expected = explain(&cpu());
         for products in BOTH {
-            for (found, expected) in as_on_gpu(products, explain).iter().zip(&expected) {
+            for (found, expected) in on_gpu(products, explain).iter().zip(&expected) {
                 let (method, error) = (found.method, error(&found.values, &expected.values));
-                if error > tolerance(method, products) {
+                if error > tolerance(method, name, products) {
                     problems.push(format!("{name}, {method}, {products:?}: off by {error:e}"));
                 }
             }
@@ -71,7 +84,7 @@ fn every_method_gives_what_the_kernels_give() {
 #[test]
 fn scores_are_the_same() {
     let fixture = Fixture::read("captum/vgg.safetensors");
-    let (network, images) = (fixture.network(), fixture.images());
+    let images = fixture.images();
     let (n, _, h, w) = images.pixels.dim();
     let truth = Array3::from_shape_fn((n, h, w), |(i, y, x)| (i + x + 2 * y) % 3 == 0);
     let images = images.with_truth(truth);
@@ -84,12 +97,12 @@ fn scores_are_the_same() {
                     .with(Sobel)
                     .combine(combine)
             };
-            let score = || {
+            let score = |device: &Device| {
                 panel()
-                    .score(&network, &images, &(Precision, Auroc))
+                    .score(&fixture.network_on(device), &images, &(Precision, Auroc))
                     .unwrap()
             };
-            let (expected, found) = (score(), as_on_gpu(Products::Fast, score));
+            let (expected, found) = (score(&cpu()), on_gpu(Products::Fast, score));
             assert_eq!(found.len(), expected.len());
             for (found, expected) in found.iter().zip(&expected) {
                 let same = (found.value - expected.value).abs() < 1e-6;
@@ -107,20 +120,14 @@ fn training_steps_have_the_kernels_gradients() {
         dropout: 0.0,
         classes: 3,
     };
-    let device = cpu();
     for batch_norm in [false, true] {
-        let network = config.init(batch_norm, 1, &device);
         let (images, class) = pictures(6);
         let images = Dataset::grey(images, class.clone()).unwrap();
-        let x = Examples::of(&images, &device).first(6, &network);
-        let step = || {
-            let mut layers = network.layers.clone();
-            let step = backward::step(
-                &mut layers,
-                x.clone(),
-                &class,
-                &mut random::stream(0, "test"),
-            );
+        let step = |device: &Device| {
+            let network = config.init(batch_norm, 1, device);
+            let x = Examples::of(&images, device).first(6, &network);
+            let mut layers = network.layers;
+            let step = backward::step(&mut layers, x, &class, &mut random::stream(0, "test"));
             let last = layers.len() - 1;
             let gradients = layers.iter().zip(step.gradients).enumerate();
             let numbers = gradients.flat_map(|(at, (layer, gradients))| {
@@ -135,14 +142,16 @@ fn training_steps_have_the_kernels_gradients() {
                 .map(|g| g.into_data().into_vec::<f32>().unwrap());
             numbers.map(Array1::from).collect::<Vec<_>>()
         };
-        let expected = step();
+        let expected = step(&cpu());
         let most = expected.iter().map(largest).fold(0.0, f32::max);
         for products in BOTH {
-            for (found, expected) in as_on_gpu(products, step).iter().zip(&expected) {
+            for (found, expected) in on_gpu(products, step).iter().zip(&expected) {
                 let scale = largest(expected).max(1e-4 * most);
                 let error = largest(&(found - expected)) / scale;
+                // Through mean and variance go differences of large sums.
+                let tolerance = if batch_norm { 3e-4 } else { 1e-4 };
                 assert!(
-                    error < 1e-4,
+                    error < tolerance,
                     "{products:?}, {} numbers: off by {error:e}",
                     found.len()
                 );
@@ -159,29 +168,105 @@ fn a_training_learns_what_it_learns_with_the_kernels() {
         dropout: 0.5,
         classes: 2,
     };
-    let device = cpu();
     let (images, class) = pictures(48);
-    let examples = Examples::of(&Dataset::grey(images, class).unwrap(), &device);
+    let images = Dataset::grey(images, class).unwrap();
     let schedule = Schedule {
-        epochs: 3,
+        epochs: 2,
         batch: 16,
         ..Schedule::paper(Sgd::rate(0.01).momentum(0.5))
     };
-    let train = || {
-        let start = config.init(false, 0, &device);
+    let train = |device: &Device| {
+        let start = config.init(false, 0, device);
+        let examples = Examples::of(&images, device);
         fit(&start, 0, &examples, &examples, &schedule, 0, |_, _| Ok(()))
             .unwrap()
             .history
     };
-    let expected = train();
+    let expected = train(&cpu());
     for products in BOTH {
-        for (found, expected) in as_on_gpu(products, train).iter().zip(&expected) {
+        for (found, expected) in on_gpu(products, train).iter().zip(&expected) {
             let difference = (found.loss - expected.loss).abs();
             assert!(
-                difference < 1e-3 * expected.loss,
+                difference < 1e-4 * expected.loss,
                 "{products:?}: {found:?} {expected:?}"
             );
         }
+    }
+}
+
+/// What is copied between host and device: the book's table ("What goes over the bus").
+#[test]
+fn a_panel_brings_back_one_map_a_method_and_image() {
+    let fixture = Fixture::read("captum/vgg.safetensors");
+    let (network, images) = (fixture.network(), fixture.images());
+    let (n, c, h, w) = images.pixels.dim();
+    let images = images.with_truth(Array3::from_elem((n, h, w), true));
+    let panel = Panel::new()
+        .with(IntegratedGradients { steps: 6 })
+        .with(GradientShap::default())
+        .with(DeepLift)
+        .with(Saliency)
+        .with(Lrp::epsilon(1e-9));
+    let (methods, points) = (5, 6 + 5);
+    let score = || panel.score(&network, &images, &Precision).unwrap();
+    let copied = during(|| as_on_gpu(Products::Fast, score));
+    let (map, image) = (n * h * w * 4, n * c * h * w * 4);
+    assert_eq!(
+        (copied.downloads, copied.downloaded),
+        (methods, methods * map)
+    );
+    // The images and the baseline, and a few numbers a method and a pass: where it starts from, and the points.
+    assert!(copied.uploads <= 2 + methods + 2 * points, "{copied:?}");
+    assert!(
+        copied.uploaded <= 2 * image + 1000 * copied.uploads,
+        "{copied:?}"
+    );
+}
+
+/// A GPU that had to bring something back at each step would stand still meanwhile.
+#[test]
+fn a_training_brings_back_logits_once_an_epoch() {
+    let config = VggConfig {
+        width_divisor: 16,
+        pooled: 1,
+        dropout: 0.5,
+        classes: 2,
+    };
+    let (network, device) = (config.init(false, 0, &device()), device());
+    let (images, class) = pictures(12);
+    let examples = Examples::of(&Dataset::grey(images, class).unwrap(), &device);
+    let schedule = Schedule {
+        epochs: 2,
+        batch: 4,
+        ..Schedule::paper(Sgd::rate(0.01).momentum(0.5))
+    };
+    let train = || {
+        fit(&network, 0, &examples, &examples, &schedule, 0, |_, _| {
+            Ok(())
+        })
+        .unwrap()
+    };
+    let copied = during(|| as_on_gpu(Products::Fast, train));
+    let (epochs, steps) = (2, 2 * 3);
+    // Those of the training images and those of the validation images, two numbers each.
+    assert_eq!(
+        (copied.downloads, copied.downloaded),
+        (epochs * 2, epochs * 2 * 12 * 2 * 4)
+    );
+    // Which images, their classes, and the masks of two dropouts.
+    assert_eq!(copied.uploads, steps * 4, "{copied:?}");
+}
+
+/// What `compute` copies.
+fn during<T>(compute: impl FnOnce() -> T) -> Copies {
+    let before = copies();
+    compute();
+    let after = copies();
+    Copies {
+        uploads: after.uploads - before.uploads,
+        uploaded: after.uploaded - before.uploaded,
+        downloads: after.downloads - before.downloads,
+        downloaded: after.downloaded - before.downloaded,
     }
 }
 

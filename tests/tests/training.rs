@@ -4,7 +4,7 @@ mod autodiff;
 
 use burn::tensor::{Distribution, activation};
 use ndarray::{Array2, Array3};
-use tests::{Fixture, cpu, error, fixture};
+use tests::{Fixture, device, error, fixture};
 use xai_core::dataset::Dataset;
 use xai_core::device::{Device, DeviceChoice, Tensor};
 use xai_core::lesions::Depth;
@@ -209,7 +209,7 @@ fn a_training_is_pytorchs() {
     let examples = |name: &str| {
         let images: Array3<f32> = fixture.array(name);
         let class: Vec<u8> = (0..images.dim().0).map(|at| (at % 2) as u8).collect();
-        Examples::of(&Dataset::grey(images, class).unwrap(), &cpu())
+        Examples::of(&Dataset::grey(images, class).unwrap(), &device())
     };
     let (train, validation) = (examples("train"), examples("validation"));
     let schedule = Schedule {
@@ -267,7 +267,7 @@ fn frozen_layers_give_the_same_however_they_are_kept() {
     let network = fixture.network();
     let images: Array3<f32> = fixture.array("train");
     let class: Vec<u8> = (0..IMAGES).map(|at| (at % 2) as u8).collect();
-    let images = Examples::of(&Dataset::grey(images, class).unwrap(), &cpu());
+    let images = Examples::of(&Dataset::grey(images, class).unwrap(), &device());
     for first in [2, 5, 8] {
         let kept = images.through(&network, first);
         let folder = tempfile::tempdir().unwrap();

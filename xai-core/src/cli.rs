@@ -10,7 +10,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use serde_json::{Value as Json, json};
 
 use crate::attribution::Memory;
-use crate::device::{DeviceChoice, Devices};
+use crate::device::{Adapter, DeviceChoice, Devices};
 use crate::error::{Error, Result};
 use crate::metrics::Scores;
 use crate::sweep::context::{BUDGET, Benchmark, Run};
@@ -39,8 +39,8 @@ struct EngineArgs {
     /// Size of the run: seconds, minutes, or the published sizes
     #[arg(long, value_enum, default_value_t, help_heading = "Scale and device")]
     scale: Scale,
-    /// Device: flex (this machine's CPU), cuda or cuda:1 (an NVIDIA GPU), cuda-f32 (a GPU with
-    /// 32-bit products); cuda:0,1 divides the cells between two GPUs
+    /// Device: flex (this machine's CPU), cuda or cuda:1 (an NVIDIA GPU), cuda-f32 (the same, with 32-bit products),
+    /// vulkan (any GPU), metal (Apple's); cuda:0,1 divides the cells between two GPUs. The devices here are listed below
     #[arg(long, default_value_t, help_heading = "Scale and device")]
     device: Devices,
     /// Number of cells computed at the same time [default: one per core on a CPU, one per GPU]
@@ -137,7 +137,7 @@ pub fn main<R: Run>(show: &Show) -> ExitCode {
         } else {
             Some(spec.description)
         })
-        .after_help(parameters::<R>(&spec));
+        .after_help(after_help::<R>(&spec));
     let arguments = match Arguments::<BenchmarkArgs<R>>::from_arg_matches(&command.get_matches()) {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
@@ -289,6 +289,26 @@ fn event(result: &SweepResult, folder: &Path, files: &[PathBuf]) -> Json {
         "cells": cells.collect::<Json>(),
         "baselines": baselines.collect::<Json>(),
     })
+}
+
+/// The text below the options. Devices are only looked for if the help is printed.
+fn after_help<R: Run>(spec: &Spec) -> String {
+    let asked = std::env::args().any(|argument| argument == "--help" || argument == "-h");
+    let devices = if asked { devices() } else { String::new() };
+    format!("{}{devices}", parameters::<R>(spec))
+}
+
+/// The devices that are here, by name.
+fn devices() -> String {
+    let mut text = "\n\nDevices here:\n".to_owned();
+    for (device, adapter) in DeviceChoice::found() {
+        let name = match adapter {
+            Some(Adapter { name, driver }) => format!("{name} ({driver})"),
+            None => "this machine's processor".to_owned(),
+        };
+        let _ = writeln!(text, "  {:<10}{name}", device.to_string());
+    }
+    text.trim_end().to_owned()
 }
 
 /// The parameters of the experiment and examples of their use, for `--help`.

@@ -8,7 +8,7 @@ use burn::tensor::TensorData;
 use ndarray::{Array2, Array4, Axis, s};
 use safetensors::serialize_to_file;
 use safetensors::tensor::{Dtype, TensorView};
-use tests::{Fixture, cpu, download, error, fixture, upload};
+use tests::{Fixture, device, download, error, fixture, upload};
 use xai_core::attribution::{Baseline, DeepLift, GradCam, LrpComposite, Panel, layer_activation};
 use xai_core::device::Tensor;
 use xai_core::network::{BatchNorm2d, Layer, Network, VggConfig, json};
@@ -112,18 +112,18 @@ fn vgg(name: &str, file: &Fixture) -> Network {
         dropout: 0.5,
         classes: 3,
     };
-    let layers = narrow.init(false, 0, &cpu()).layers.into_iter();
+    let layers = narrow.init(false, 0, &device()).layers.into_iter();
     let norms = usize::from(name == "vgg16_bn");
     let layers = layers.flat_map(|layer| {
         let norms = norms * usize::from(matches!(layer, Layer::Conv2d(_)));
-        let norm = Layer::BatchNorm2d(BatchNorm2d::identity(1, &cpu()));
+        let norm = Layer::BatchNorm2d(BatchNorm2d::identity(1, &device()));
         [layer].into_iter().chain(repeat_n(norm, norms))
     });
     let mut network = Network::new(layers.collect());
     let mut parameters = parameters(name, weighted(&network), file);
     fn next<const D: usize>(parameters: &mut impl Iterator<Item = Parameter>) -> Tensor<D> {
         let (_, shape, values) = parameters.next().unwrap();
-        Tensor::from_data(TensorData::new(values, shape), &cpu())
+        Tensor::from_data(TensorData::new(values, shape), &device())
     }
     let from = &mut parameters;
     for layer in &mut network.layers {
@@ -143,7 +143,7 @@ fn vgg(name: &str, file: &Fixture) -> Network {
 
 /// Torchvision's `resnet18` with the fixture's parameters, read from a file under torchvision's names.
 fn resnet18(file: &Fixture) -> Network {
-    let layers = weighted(&Network::resnet18(3, 0, &cpu()));
+    let layers = weighted(&Network::resnet18(3, 0, &device()));
     let tensors = parameters("resnet18", layers, file).map(|(name, shape, values)| {
         let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
         (name, shape, bytes)
@@ -156,7 +156,7 @@ fn resnet18(file: &Fixture) -> Network {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("resnet18.safetensors");
     serialize_to_file(views, None, &path).unwrap();
-    json::read("resnet18", 3, &path, &cpu()).unwrap()
+    json::read("resnet18", 3, &path, &device()).unwrap()
 }
 
 /// Every method of the panel that the fixture has, and the scores.

@@ -1,7 +1,7 @@
 //! What cannot be explained is one clear error.
 
 use ndarray::{Array2, Array3, Array4};
-use tests::{Fixture, cpu};
+use tests::{Fixture, device};
 use xai_core::attribution::{
     Baseline, Closure, Deconvolution, ExpectedGradients, Explainable, FeatureAblation, Images,
     IntegratedGradients, KernelShap, Method, Occlusion, Panel, Rise, Saliency, Segments, methods,
@@ -241,7 +241,7 @@ fn weights_that_do_not_fit_are_all_named() {
     let fixture = Fixture::read("captum/plain.safetensors");
     let file = fixture.file();
     let error = |description: &str| {
-        json::network(description, &file, &cpu())
+        json::network(description, &file, &device())
             .unwrap_err()
             .to_string()
     };

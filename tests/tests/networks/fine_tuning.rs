@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ndarray::{Array2, Axis};
-use tests::{cpu, error};
+use tests::{device, error};
 use xai_core::device::Tensor;
 use xai_core::network::{self, Kept, Layer, Network, load_for_fine_tuning, load_weights};
 
@@ -26,8 +26,8 @@ fn for_another_task(layers: &str, weights: &str) -> Network {
     };
     let [_, inputs] = linear.weight.dims();
     network.layers[last] = Layer::Linear(network::Linear {
-        weight: Tensor::ones([2, inputs], &cpu()),
-        bias: Some(Tensor::ones([2], &cpu())),
+        weight: Tensor::ones([2, inputs], &device()),
+        bias: Some(Tensor::ones([2], &device())),
     });
     network
 }
@@ -64,12 +64,12 @@ fn a_network_for_another_task_may_get_its_convolutions_only() {
     let folder = tempfile::tempdir().unwrap();
     let mut network = for_another_task("dense.json", "keras.onnx");
     network.layers[4] = Layer::Linear(network::Linear {
-        weight: Tensor::ones([5, 12], &cpu()),
+        weight: Tensor::ones([5, 12], &device()),
         bias: None,
     });
     network.layers.remove(6);
     network.layers[6] = Layer::Linear(network::Linear {
-        weight: Tensor::ones([2, 5], &cpu()),
+        weight: Tensor::ones([2, 5], &device()),
         bias: None,
     });
     let whole = read("dense.json", "keras.onnx").unwrap();
@@ -134,7 +134,7 @@ fn what_a_network_for_another_task_cannot_do_without_is_named() {
     let Layer::Conv2d(conv) = &mut narrow.layers[0] else {
         panic!("it begins with a convolution")
     };
-    conv.weight = Tensor::ones([3, 1, 3, 3], &cpu());
+    conv.weight = Tensor::ones([3, 1, 3, 3], &device());
     narrow.save(&other).unwrap();
     let network = for_another_task("layers.json", "zip.pth");
     says(

@@ -7,7 +7,7 @@ mod fine_tuning;
 mod residual;
 
 use ndarray::{Array2, Array4};
-use tests::{Fixture, cpu, download, fixture, upload};
+use tests::{Fixture, device, download, fixture, upload};
 use xai_core::network::{Network, json};
 
 /// A file among the fixtures of networks.
@@ -17,7 +17,7 @@ fn file(name: &str) -> std::path::PathBuf {
 
 /// A network's description among the fixtures, with weights from a file there.
 fn read(layers: &str, weights: &str) -> xai_core::Result<Network> {
-    json::read(file(layers).to_str().unwrap(), 0, &file(weights), &cpu())
+    json::read(file(layers).to_str().unwrap(), 0, &file(weights), &device())
 }
 
 /// What other programs gave.

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Array4};
 use safetensors::SafeTensors;
-use tests::{cpu, download, upload};
+use tests::{device, download, upload};
 use xai_core::attribution::{Images, Panel, Saliency};
 use xai_core::dataset::Dataset;
 use xai_core::network::{Network, json};
@@ -13,9 +13,9 @@ use xai_core::training::{self, Examples, Optimizer, Schedule};
 fn a_resnet_can_be_saved() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("network.safetensors");
-    let network = Network::resnet18(2, 0, &cpu());
+    let network = Network::resnet18(2, 0, &device());
     network.save(&path).unwrap();
-    let again = Network::load(&path, &cpu()).unwrap();
+    let again = Network::load(&path, &device()).unwrap();
     let x = upload(&Array4::ones((1, 3, 32, 32)));
     let before: Array2<f32> = download(network.forward(x.clone()));
     let after: Array2<f32> = download(again.forward(x));
@@ -29,7 +29,7 @@ fn shapes_within_residual_blocks_are_checked() {
         json::network(
             json,
             &SafeTensors::deserialize(b"\x02\0\0\0\0\0\0\0{}").unwrap(),
-            &cpu(),
+            &device(),
         )
     };
     let images = Images::new(Array4::zeros((1, 1, 4, 4)), vec![0]);
@@ -58,12 +58,12 @@ fn shapes_within_residual_blocks_are_checked() {
 
 #[test]
 fn training_a_residual_block_is_an_error_and_a_frozen_one_is_not() {
-    let network = Network::resnet18(2, 0, &cpu());
+    let network = Network::resnet18(2, 0, &device());
     let images = ndarray::Array3::from_shape_fn((4, 32, 32), |(n, y, x)| {
         ((n + 1) * (y + 2 * x) % 7) as f32 / 7.0
     });
     let images = Dataset::grey(images, vec![0, 1, 0, 1]).unwrap();
-    let images = Examples::of(&images, &cpu());
+    let images = Examples::of(&images, &device());
     let schedule = Schedule {
         epochs: 1,
         ..Schedule::paper(Optimizer::Adam(1e-3))

@@ -1,6 +1,5 @@
 //! Attribution of a class score to the outputs of a layer inside a network.
 
-use burn::tensor::TensorData;
 use ndarray::{Array4, Axis};
 
 use super::engine::propagate;
@@ -9,7 +8,7 @@ use super::methods::gauss_legendre;
 use super::rules::Gradient;
 use super::shapes::shapes;
 use super::trace::{Trace, one_hot};
-use crate::device::{DeviceChoice, Tensor};
+use crate::device::{DeviceChoice, Tensor, download, upload};
 use crate::error::{Error, Result};
 use crate::network::Network;
 
@@ -199,9 +198,8 @@ impl<'a> Part<'a> {
         let mut values = Vec::with_capacity(n * channels * height * width);
         for (index, image) in pixels.axis_iter(Axis(0)).enumerate() {
             let image: Vec<f32> = image.iter().copied().collect();
-            let x = Tensor::from_data(TensorData::new(image, [1, c, h, w]), &device);
-            let found = what(x, index).into_data().into_vec::<f32>();
-            values.extend(found.map_err(|problem| Error::invalid(format!("{problem:?}")))?);
+            let x = upload(image, [1, c, h, w], &device);
+            values.extend(download(what(x, index))?);
         }
         Array4::from_shape_vec((n, channels, height, width), values).map_err(Error::invalid)
     }

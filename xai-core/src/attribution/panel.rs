@@ -10,7 +10,7 @@ use super::batch::{Batch, Passes, Reference};
 use super::images::{Images, Targets};
 use super::method::Explain;
 use super::model::Explainable;
-use crate::device::{DeviceChoice, Tensor, memory_for_passes, on_cpu};
+use crate::device::{self, DeviceChoice, Tensor, memory_for_passes, on_cpu};
 use crate::error::{Error, Result};
 use crate::metrics::{CHANCE, Combine, Metrics, Score, Scores, chance_name};
 
@@ -297,7 +297,5 @@ fn check_finite(method: &str, index: &[u32], values: &Array4<f32>) -> Result<()>
 
 fn download(tensor: Tensor<4>) -> Result<Array4<f32>> {
     let shape = tensor.dims();
-    let values = tensor.into_data().into_vec::<f32>();
-    let values = values.map_err(|problem| Error::invalid(format!("{problem:?}")))?;
-    Array4::from_shape_vec(shape, values).map_err(Error::invalid)
+    Array4::from_shape_vec(shape, device::download(tensor)?).map_err(Error::invalid)
 }

@@ -2,10 +2,8 @@
 
 use std::cell::Cell;
 
-use burn::tensor::TensorData;
-
 use super::rows::for_each;
-use crate::device::Tensor;
+use crate::device::{Tensor, upload};
 use crate::network::ops::{self, IntTensor};
 use crate::network::{Layer, Masks};
 
@@ -326,6 +324,5 @@ pub(super) fn one_hot(trace: &Trace<'_>, targets: &[usize]) -> Tensor<4> {
     for (row, &target) in targets.iter().enumerate() {
         values[row * classes + target] = 1.0;
     }
-    let data = TensorData::new(values, [n, classes, 1, 1]);
-    Tensor::from_data(data, &trace.output().device())
+    upload(values, [n, classes, 1, 1], &trace.output().device())
 }

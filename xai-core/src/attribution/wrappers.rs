@@ -1,10 +1,9 @@
 //! Wrappers for models that do not expose layers.
 
-use burn::tensor::TensorData;
 use ndarray::{Array2, Array4};
 
 use super::model::{Differentiable, Explainable, Predict};
-use crate::device::{AutodiffTensor, Device, Tensor};
+use crate::device::{AutodiffTensor, Device, Tensor, download, upload};
 use crate::error::{Error, Result};
 
 /// A model that only predicts, on the host: a function from images `[n, c, h, w]` to class scores
@@ -35,13 +34,11 @@ impl<F: Fn(Array4<f32>) -> Result<Array2<f32>>> Explainable for Closure<F> {}
 impl<F: Fn(Array4<f32>) -> Result<Array2<f32>>> Predict for Closure<F> {
     fn scores(&self, images: Tensor<4>) -> Result<Tensor<2>> {
         let (shape, device) = (images.dims(), images.device());
-        let values = images.into_data().into_vec::<f32>();
-        let values = values.map_err(|problem| Error::invalid(format!("{problem:?}")))?;
-        let images = Array4::from_shape_vec(shape, values).map_err(Error::invalid)?;
+        let images = Array4::from_shape_vec(shape, download(images)?).map_err(Error::invalid)?;
         let scores = (self.0)(images)?;
         let shape: [usize; 2] = scores.dim().into();
         let values: Vec<f32> = scores.iter().copied().collect();
-        Ok(Tensor::from_data(TensorData::new(values, shape), &device))
+        Ok(upload(values, shape, &device))
     }
 }
 
@@ -104,7 +101,7 @@ impl<F: Fn(AutodiffTensor<4>) -> AutodiffTensor<2>> Differentiable for BurnModel
         for (row, &target) in targets.iter().enumerate() {
             wanted[row * classes + target] = 1.0;
         }
-        let wanted = Tensor::<2>::from_data(TensorData::new(wanted, [n, classes]), &self.device);
+        let wanted = upload(wanted, [n, classes], &self.device);
         let gradients = (scores * AutodiffTensor::from_inner(wanted))
             .sum()
             .backward();

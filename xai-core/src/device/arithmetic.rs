@@ -28,7 +28,7 @@ thread_local! {
 ///
 /// # Errors
 /// If one was opened for the other kind: tensors do not know how they are to be multiplied.
-#[cfg_attr(not(feature = "cuda"), allow(dead_code))]
+#[cfg_attr(not(feature = "gpu"), allow(dead_code))]
 pub(super) fn open(products: Products) -> Result<()> {
     match *OPENED.get_or_init(|| products) == products {
         true => Ok(()),

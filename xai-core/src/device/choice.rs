@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Device, Products, keep_freed_memory};
+use super::{Adapter, Device, Products, keep_freed_memory};
 use crate::error::{Error, Result};
 
-/// What `--device` takes: `flex` (this machine's CPU), `cuda`, `cuda:1` (an NVIDIA GPU), or `cuda-f32`,
-/// `cuda-f32:1` (the same, multiplying in 32 bits).
+/// What `--device` takes: `flex` (this machine's CPU), `cuda`, `cuda:1` (an NVIDIA GPU), `cuda-f32` (the same,
+/// multiplying in 32 bits), `vulkan`, `vulkan:1` (any GPU with a Vulkan driver) or `metal` (Apple's).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// The CPU, by Burn's Flex backend and our own convolution.
@@ -15,6 +15,11 @@ pub enum DeviceChoice {
     Flex,
     /// An NVIDIA GPU by its number, and how it multiplies. Needs the feature `cuda`.
     Cuda(usize, Products),
+    /// A GPU by its number among those with a Vulkan driver, real ones before software. It multiplies in 32 bits.
+    /// Needs the feature `vulkan`.
+    Vulkan(usize),
+    /// The same by Metal, on Apple's systems. Needs the feature `metal`.
+    Metal(usize),
 }
 
 impl DeviceChoice {
@@ -24,35 +29,108 @@ impl DeviceChoice {
             Self::Flex => "flex",
             Self::Cuda(_, Products::Fast) => "cuda",
             Self::Cuda(_, Products::F32) => "cuda-f32",
+            Self::Vulkan(_) => "vulkan",
+            Self::Metal(_) => "metal",
         }
     }
 
-    /// Opens the device. On a build without `cuda`, asking for a GPU is an error that says how to build.
+    /// Which of the GPUs of its kind; none for the CPU.
+    pub(super) fn index(self) -> Option<usize> {
+        match self {
+            Self::Flex => None,
+            Self::Cuda(index, _) | Self::Vulkan(index) | Self::Metal(index) => Some(index),
+        }
+    }
+
+    /// The GPU of this number and of the same kind; none for the CPU.
+    pub(super) fn at(self, index: usize) -> Option<Self> {
+        match self {
+            Self::Flex => None,
+            Self::Cuda(_, products) => Some(Self::Cuda(index, products)),
+            Self::Vulkan(_) => Some(Self::Vulkan(index)),
+            Self::Metal(_) => Some(Self::Metal(index)),
+        }
+    }
+
+    /// Opens the device. Where the only GPU is software, this says so on standard error.
     ///
     /// # Errors
-    /// No such GPU, no driver, or nothing to compile its kernels with; the message says what to do.
+    /// No such GPU, no driver, nothing to compile its kernels with, or a build without its feature; the message says
+    /// what to do.
     pub fn open(self) -> Result<Device> {
         match self {
             Self::Flex => {
                 keep_freed_memory();
-                #[cfg(not(feature = "cuda"))]
+                #[cfg(not(feature = "gpu"))]
                 return Ok(Device::default());
-                #[cfg(feature = "cuda")]
+                #[cfg(feature = "gpu")]
                 return Ok(Device::Flex(Default::default()));
             }
             #[cfg(feature = "cuda")]
             Self::Cuda(index, products) => {
-                super::cuda::check_driver(index)?;
-                super::cuda::check_compiler()?;
-                super::cuda::keep_caches();
+                super::cuda::check(index)?;
+                super::caches::keep_caches();
                 super::arithmetic::open(products)?;
-                Ok(Device::Cuda(burn::backend::cuda::CudaDevice::new(index)))
+                Ok(Device::Cuda(burn_cuda::CudaDevice::new(index)))
             }
-            #[cfg(not(feature = "cuda"))]
-            Self::Cuda(..) => Err(Error::invalid(
-                "this program was built without CUDA; build it with `--features cuda`",
-            )),
+            #[cfg(feature = "vulkan-untuned")]
+            Self::Vulkan(index) => {
+                let gpu = super::wgpu::open(index)?;
+                super::caches::keep_caches();
+                super::arithmetic::open(Products::Fast)?;
+                Ok(Device::Vulkan(gpu))
+            }
+            #[cfg(feature = "metal")]
+            Self::Metal(index) => {
+                let gpu = super::wgpu::open(index)?;
+                super::caches::keep_caches();
+                super::arithmetic::open(Products::Fast)?;
+                Ok(Device::Metal(gpu))
+            }
+            #[allow(unreachable_patterns)]
+            Self::Cuda(..) | Self::Vulkan(_) | Self::Metal(_) => {
+                let (name, feature) = match self {
+                    Self::Vulkan(_) => ("Vulkan", "vulkan"),
+                    Self::Metal(_) => ("Metal", "metal"),
+                    _ => ("CUDA", "cuda"),
+                };
+                Err(Error::invalid(format!(
+                    "this program was built without {name}; build it with `--features {feature}`"
+                )))
+            }
         }
+    }
+
+    /// The GPU, and what drives it; none for the CPU, and where there is no such GPU.
+    pub fn adapter(self) -> Option<Adapter> {
+        let mut all = match self {
+            Self::Flex => Vec::new(),
+            Self::Cuda(..) => super::cuda::adapters(),
+            #[cfg(any(feature = "vulkan-untuned", feature = "metal"))]
+            Self::Vulkan(_) | Self::Metal(_) => super::wgpu::adapters(),
+            #[cfg(not(any(feature = "vulkan-untuned", feature = "metal")))]
+            Self::Vulkan(_) | Self::Metal(_) => Vec::new(),
+        };
+        let index = self.index().filter(|&index| index < all.len())?;
+        Some(all.swap_remove(index))
+    }
+
+    /// The devices that this program can open on this machine, with their GPUs.
+    pub fn found() -> Vec<(Self, Option<Adapter>)> {
+        let mut found = vec![(Self::Flex, None)];
+        let kinds = [
+            (cfg!(feature = "cuda"), Self::Cuda(0, Products::Fast)),
+            (cfg!(feature = "vulkan-untuned"), Self::Vulkan(0)),
+            (cfg!(feature = "metal"), Self::Metal(0)),
+        ];
+        for (_, first) in kinds.into_iter().filter(|(built, _)| *built) {
+            let all = (0..).map_while(|index| {
+                let device = first.at(index)?;
+                Some((device, Some(device.adapter()?)))
+            });
+            found.extend(all);
+        }
+        found
     }
 }
 
@@ -61,131 +139,32 @@ impl FromStr for DeviceChoice {
 
     fn from_str(text: &str) -> Result<Self> {
         let (kind, index) = text.split_once(':').unwrap_or((text, "0"));
-        let products = match kind {
+        let first = match kind {
             "flex" if kind == text => return Ok(Self::Flex),
-            "cuda" => Products::Fast,
-            "cuda-f32" => Products::F32,
+            "cuda" => Self::Cuda(0, Products::Fast),
+            "cuda-f32" => Self::Cuda(0, Products::F32),
+            "vulkan" => Self::Vulkan(0),
+            "metal" => Self::Metal(0),
             _ => {
                 return Err(Error::invalid(format!(
-                    "no device is called `{text}`; use `flex` (CPU), `cuda`, `cuda:1` or `cuda-f32`"
+                    "no device is called `{text}`; use `flex` (CPU), `cuda`, `cuda:1`, `cuda-f32`, `vulkan` or `metal`"
                 )));
             }
         };
-        match index.parse() {
-            Ok(index) => Ok(Self::Cuda(index, products)),
-            Err(_) => Err(Error::invalid(format!(
-                "`{index}` is not the number of a GPU"
-            ))),
-        }
+        let index = index.parse().ok().and_then(|index| first.at(index));
+        index.ok_or_else(|| {
+            let (_, index) = text.split_once(':').unwrap_or_default();
+            Error::invalid(format!("`{index}` is not the number of a GPU"))
+        })
     }
 }
 
 impl fmt::Display for DeviceChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind())?;
-        match self {
-            Self::Flex => Ok(()),
-            Self::Cuda(index, _) => write!(f, ":{index}"),
-        }
-    }
-}
-
-/// What `--device` takes: one device or several of one kind, between which cells are divided:
-/// `flex`, `cuda`, `cuda:0,1`. `flex,flex` is one processor as two devices, for tests.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Devices(Vec<DeviceChoice>);
-
-impl Devices {
-    /// The devices in order; at least one.
-    pub fn all(&self) -> &[DeviceChoice] {
-        &self.0
-    }
-
-    /// The kind of all of them.
-    pub fn kind(&self) -> &'static str {
-        self.0[0].kind()
-    }
-}
-
-impl Default for Devices {
-    fn default() -> Self {
-        DeviceChoice::default().into()
-    }
-}
-
-impl From<DeviceChoice> for Devices {
-    fn from(device: DeviceChoice) -> Self {
-        Self(vec![device])
-    }
-}
-
-impl FromStr for Devices {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let mut devices: Vec<DeviceChoice> = Vec::new();
-        for part in text.split(',') {
-            // In `cuda:0,1` the kind is said once.
-            let device = match (devices.first(), part.parse()) {
-                (Some(&DeviceChoice::Cuda(_, products)), Ok(index)) => {
-                    DeviceChoice::Cuda(index, products)
-                }
-                _ => part.parse()?,
-            };
-            if devices
-                .first()
-                .is_some_and(|first| first.kind() != device.kind())
-            {
-                return Err(Error::invalid(format!(
-                    "`{text}` mixes kinds of devices, whose results are not the same; use one kind"
-                )));
-            }
-            if matches!(device, DeviceChoice::Cuda(..)) && devices.contains(&device) {
-                return Err(Error::invalid(format!("`{text}` names {device} twice")));
-            }
-            devices.push(device);
-        }
-        Ok(Self(devices))
-    }
-}
-
-impl fmt::Display for Devices {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0[0])?;
-        self.0[1..].iter().try_for_each(|device| match device {
-            DeviceChoice::Flex => write!(f, ",{device}"),
-            DeviceChoice::Cuda(index, _) => write!(f, ",{index}"),
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn devices_are_read_as_they_are_written() {
-        for text in [
-            "flex",
-            "flex,flex",
-            "cuda:0",
-            "cuda:0,1",
-            "cuda:3,1",
-            "cuda-f32:0,1",
-        ] {
-            assert_eq!(text.parse::<Devices>().unwrap().to_string(), text);
-        }
-        assert_eq!("cuda,1".parse::<Devices>().unwrap().to_string(), "cuda:0,1");
-        for (text, problem) in [
-            ("cuda:0,cuda-f32:1", "mixes kinds"),
-            ("flex,cuda", "mixes kinds"),
-            ("cuda:1,1", "twice"),
-            ("cuda:x", "not the number of a GPU"),
-            ("gpu", "no device is called `gpu`"),
-            ("flex:1", "no device is called `flex:1`"),
-        ] {
-            let message = text.parse::<Devices>().unwrap_err().to_string();
-            assert!(message.contains(problem), "{text}: {message}");
+        match self.index() {
+            None => Ok(()),
+            Some(index) => write!(f, ":{index}"),
         }
     }
 }

@@ -1,7 +1,8 @@
-//! NVIDIA GPUs: whether one can be used, and where what is learnt about it is kept.
+//! NVIDIA GPUs: whether one can be used, and what is known of it.
 
 use libloading::{Library, Symbol};
 
+use super::Adapter;
 use crate::error::{Error, Result};
 
 /// The driver's own library.
@@ -11,6 +12,13 @@ const DRIVER: &str = if cfg!(windows) {
     "libcuda.so.1"
 };
 
+/// Its library that tells its version.
+const MANAGEMENT: &str = if cfg!(windows) {
+    "nvml.dll"
+} else {
+    "libnvidia-ml.so.1"
+};
+
 fn missing(problem: String) -> Error {
     Error::invalid(format!(
         "no NVIDIA GPU can be used: {problem}; install NVIDIA's driver, or use --device flex (the CPU)"
@@ -18,10 +26,8 @@ fn missing(problem: String) -> Error {
 }
 
 /// The driver, asked before Burn asks it, which panics where there is none.
-#[cfg_attr(not(feature = "cuda"), allow(dead_code))]
 struct Driver(Library);
 
-#[cfg_attr(not(feature = "cuda"), allow(dead_code))]
 impl Driver {
     /// Opens and initialises it.
     fn open() -> Result<Self> {
@@ -58,22 +64,74 @@ impl Driver {
         Ok(count as usize)
     }
 
-    /// The memory of a GPU, in bytes.
-    fn memory(&self, index: usize) -> Result<usize> {
-        let (mut device, mut bytes) = (0, 0);
+    /// The GPU of this number.
+    fn device(&self, index: usize) -> Result<i32> {
+        let mut device = 0;
         let get = unsafe { self.function::<extern "C" fn(&mut i32, i32) -> i32>("cuDeviceGet") }?;
         self.call(get(&mut device, index as i32))?;
+        Ok(device)
+    }
+
+    /// The memory of a GPU, in bytes.
+    fn memory(&self, index: usize) -> Result<usize> {
+        let mut bytes = 0;
         let total = unsafe {
             self.function::<extern "C" fn(&mut usize, i32) -> i32>("cuDeviceTotalMem_v2")
         }?;
-        self.call(total(&mut bytes, device))?;
+        self.call(total(&mut bytes, self.device(index)?))?;
         Ok(bytes)
+    }
+
+    /// The name of a GPU, such as `NVIDIA H200`.
+    fn name(&self, index: usize) -> Result<String> {
+        let mut name = [0; 256];
+        let get =
+            unsafe { self.function::<extern "C" fn(*mut u8, i32, i32) -> i32>("cuDeviceGetName") }?;
+        self.call(get(
+            name.as_mut_ptr(),
+            name.len() as i32,
+            self.device(index)?,
+        ))?;
+        Ok(text(&name))
+    }
+
+    /// The newest CUDA that the driver knows, such as `CUDA 13.0`.
+    fn newest_cuda(&self) -> Result<String> {
+        let mut version = 0;
+        let get = unsafe { self.function::<extern "C" fn(&mut i32) -> i32>("cuDriverGetVersion") }?;
+        self.call(get(&mut version))?;
+        Ok(format!("CUDA {}.{}", version / 1000, version % 1000 / 10))
     }
 }
 
-/// Errors unless there is a GPU of this number.
-#[cfg_attr(not(feature = "cuda"), allow(dead_code))]
-pub(super) fn check_driver(index: usize) -> Result<()> {
+/// The driver's version, such as `580.159.04`, which only its management library tells.
+fn driver_version() -> Option<String> {
+    let mut version = [0; 96];
+    // SAFETY: the library may be loaded anywhere; the types are those of NVML's functions.
+    unsafe {
+        let library = Library::new(MANAGEMENT).ok()?;
+        let init: Symbol<extern "C" fn() -> i32> = library.get(b"nvmlInit_v2").ok()?;
+        let get: Symbol<extern "C" fn(*mut u8, u32) -> i32> =
+            library.get(b"nvmlSystemGetDriverVersion").ok()?;
+        (init() == 0 && get(version.as_mut_ptr(), version.len() as u32) == 0)
+            .then(|| text(&version))
+    }
+}
+
+/// A C string.
+fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|&byte| byte == 0);
+    String::from_utf8_lossy(&bytes[..end.unwrap_or(bytes.len())]).into_owned()
+}
+
+/// Errors unless there is a GPU of this number and kernels can be compiled for it.
+#[cfg(feature = "cuda")]
+pub(super) fn check(index: usize) -> Result<()> {
+    check_driver(index)?;
+    compiler::check()
+}
+
+fn check_driver(index: usize) -> Result<()> {
     match Driver::open()?.count()? {
         count if index < count => Ok(()),
         count => Err(missing(format!(
@@ -82,30 +140,36 @@ pub(super) fn check_driver(index: usize) -> Result<()> {
     }
 }
 
-/// The memory of a GPU that is open, in bytes.
-#[cfg_attr(not(feature = "cuda"), allow(dead_code))]
+/// The memory of a GPU, in bytes.
 pub(super) fn memory(index: usize) -> Result<usize> {
     Driver::open()?.memory(index)
 }
 
+/// The GPUs of this machine in order; none without a driver.
+pub(super) fn adapters() -> Vec<Adapter> {
+    let Ok(driver) = Driver::open() else {
+        return Vec::new();
+    };
+    let version = driver_version().or_else(|| driver.newest_cuda().ok());
+    let gpus = 0..driver.count().unwrap_or(0);
+    gpus.filter_map(|index| {
+        Some(Adapter {
+            name: driver.name(index).ok()?,
+            driver: format!("NVIDIA {}", version.clone()?),
+        })
+    })
+    .collect()
+}
+
+/// What kernels are compiled with at run time.
 #[cfg(feature = "cuda")]
-pub(super) use runtime::{check_compiler, keep_caches};
-
-/// What concerns CubeCL, the part of Burn that compiles kernels for GPUs.
-#[cfg(feature = "cuda")]
-mod runtime {
-    use std::path::{Path, PathBuf};
-    use std::sync::Once;
-
-    use cubecl::config::cache::CacheConfig;
-    use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
-
+mod compiler {
     use super::*;
 
     /// Looks for what kernels are compiled with at run time: NVRTC and CUDA's headers.
     ///
     /// Both are in any CUDA toolkit, and in the wheels `nvidia-cuda-nvrtc` and `nvidia-cuda-runtime`.
-    pub fn check_compiler() -> Result<()> {
+    pub fn check() -> Result<()> {
         let incomplete = |problem: String| {
             Error::invalid(format!(
                 "a GPU is there, but its kernels cannot be compiled: {problem}; install a CUDA toolkit (12 or 13), \
@@ -142,39 +206,6 @@ mod runtime {
                 .map(str::to_owned)
                 .to_vec(),
         }
-    }
-
-    /// Keeps compiled kernels, and which of them autotune found fastest, in the user's cache: compiling and
-    /// choosing takes minutes, the first time. Without this choices are kept in the `target` folder of where
-    /// the program is started, and kernels nowhere. A `cubecl.toml` in the working folder or above it comes first.
-    pub fn keep_caches() {
-        static ONCE: Once = Once::new();
-        ONCE.call_once(|| {
-            if CubeClRuntimeConfig::storage().lock().is_some() {
-                return; // another program that uses Burn has settled it
-            }
-            let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
-            if let Some(root) = user_cache() {
-                if matches!(config.autotune.cache, CacheConfig::Target) {
-                    config.autotune.cache = CacheConfig::File(root.clone());
-                }
-                (config.compilation.cache).get_or_insert(CacheConfig::File(root));
-            }
-            CubeClRuntimeConfig::set(config);
-        });
-    }
-
-    /// `$XDG_CACHE_HOME/xai-benchmark/gpu` or `~/.cache/xai-benchmark/gpu`, if it can be made.
-    fn user_cache() -> Option<PathBuf> {
-        let absolute = |name| {
-            let path = PathBuf::from(std::env::var_os(name)?);
-            path.is_absolute().then_some(path)
-        };
-        let base = absolute("XDG_CACHE_HOME")
-            .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-            .or_else(|| absolute("LOCALAPPDATA"))?;
-        let root = base.join(Path::new("xai-benchmark/gpu"));
-        std::fs::create_dir_all(&root).ok().map(|()| root)
     }
 }
 

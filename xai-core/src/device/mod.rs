@@ -1,25 +1,37 @@
 //! The tensor alias and the choice of device.
 //!
-//! No signature here carries a backend parameter: there is one [`Backend`]. With the feature `cuda`
+//! No signature here carries a backend parameter: there is one [`Backend`]. With a GPU's feature (`cuda`, `vulkan`, `metal`)
 //! it is [`burn::Dispatch`], whose tensors live on a CPU or on a GPU by the device they were made
 //! on. Without, it is Burn's CPU backend itself: our kernels can then read a tensor where it lies,
 //! while `Dispatch` hides it, so that each use of a shared tensor copies it three times.
 
+mod adapter;
 mod arithmetic;
+#[cfg(feature = "gpu")]
+mod caches;
 mod choice;
+mod copies;
+#[cfg_attr(not(feature = "cuda"), allow(dead_code))]
 mod cuda;
+mod several;
 mod vectors;
+#[cfg(any(feature = "vulkan-untuned", feature = "metal"))]
+mod wgpu;
 
+pub use adapter::Adapter;
 pub use arithmetic::{Products, as_on_gpu};
 pub(crate) use arithmetic::{kernels_wanted, products};
-pub use choice::{DeviceChoice, Devices};
+pub use choice::DeviceChoice;
+pub use copies::{Copies, copies};
+pub(crate) use copies::{download, upload, upload_integers};
+pub use several::Devices;
 pub(crate) use vectors::vectorised;
 
-/// The one backend: with `cuda`, CPU or GPU by the device; without, the CPU.
-#[cfg(not(feature = "cuda"))]
+/// The one backend: with a GPU's feature, CPU or GPU by the device; without, the CPU.
+#[cfg(not(feature = "gpu"))]
 pub type Backend = burn::backend::Flex;
-/// The one backend: with `cuda`, CPU or GPU by the device; without, the CPU.
-#[cfg(feature = "cuda")]
+/// The one backend: with a GPU's feature, CPU or GPU by the device; without, the CPU.
+#[cfg(feature = "gpu")]
 pub type Backend = burn::Dispatch;
 
 /// A tensor of rank `D`. Activations are `[images, channels, height, width]`.
@@ -36,9 +48,9 @@ pub type Device = burn::tensor::Device<Backend>;
 
 /// Whether the kernels for CPUs can compute on this device, and are to.
 pub(crate) fn on_cpu(device: &Device) -> bool {
-    #[cfg(not(feature = "cuda"))]
+    #[cfg(not(feature = "gpu"))]
     let (burn::backend::flex::FlexDevice, is_cpu) = (device, true);
-    #[cfg(feature = "cuda")]
+    #[cfg(feature = "gpu")]
     let is_cpu = matches!(device, Device::Flex(_));
     is_cpu && kernels_wanted()
 }
@@ -46,12 +58,14 @@ pub(crate) fn on_cpu(device: &Device) -> bool {
 /// Memory for passes through a model where nothing else is said, in bytes: 2 GiB on a CPU, half of what a GPU has.
 pub(crate) fn memory_for_passes(device: &Device) -> usize {
     const ON_A_CPU: usize = 2 << 30;
-    #[cfg(feature = "cuda")]
-    if let Device::Cuda(gpu) = device {
-        return cuda::memory(gpu.index).map_or(ON_A_CPU, |bytes| bytes / 2);
-    }
-    let _ = device;
-    ON_A_CPU
+    let of_gpu: Option<usize> = match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(gpu) => cuda::memory(gpu.index).ok(),
+        #[cfg(feature = "vulkan-untuned")]
+        Device::Vulkan(gpu) => wgpu::memory(gpu),
+        _ => None,
+    };
+    of_gpu.map_or(ON_A_CPU, |bytes| bytes / 2)
 }
 
 /// Tells glibc to keep the memory of large tensors and images for the next ones, instead of returning it to

@@ -1,10 +1,9 @@
 //! The masks of dropout.
 
-use burn::tensor::TensorData;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::device::{Device, Tensor};
+use crate::device::{Device, Tensor, upload};
 
 /// `count` values of a mask: 0 with probability `rate`, otherwise 1 / (1 - rate), which keeps the
 /// mean.
@@ -36,6 +35,6 @@ impl Masks {
         assert_eq!(rows, self.rows.len(), "one stream of masks a row");
         let rows = self.rows.iter_mut();
         let values: Vec<f32> = rows.flat_map(|rng| mask(rate, c * h * w, rng)).collect();
-        Tensor::from_data(TensorData::new(values, shape), device)
+        upload(values, shape, device)
     }
 }

@@ -20,8 +20,8 @@ pub(super) fn from_numbers<const D: usize>(
     Tensor::from_data(TensorData::new(numbers, shape), device)
 }
 
-/// Burn's CPU backend gives access to its numbers.
-#[cfg(not(feature = "cuda"))]
+/// Burn's CPU backend shows where its numbers are.
+#[cfg(not(feature = "gpu"))]
 mod place {
     use std::marker::PhantomData;
     use std::sync::{Arc, Weak};
@@ -87,8 +87,8 @@ mod place {
     }
 }
 
-/// `Dispatch` returns numbers only as copies, unless a tensor is not used elsewhere.
-#[cfg(feature = "cuda")]
+/// `Dispatch` gives numbers away only as copies, unless a tensor is used nowhere else.
+#[cfg(feature = "gpu")]
 mod place {
     use std::sync::Weak;
 

@@ -4,10 +4,10 @@
 //! parameters added. Written out rather than taken from Burn's autodiff because on a CPU this
 //! way goes through our kernels; a test holds every gradient to autodiff's.
 
-use burn::tensor::{TensorData, activation};
+use burn::tensor::activation;
 use rand::Rng;
 
-use crate::device::Tensor;
+use crate::device::{Tensor, upload};
 use crate::network::ops::{self, Gradient, IntTensor};
 use crate::network::{BatchNorm2d, Conv2d, Layer, Linear, Network, dropout_mask};
 
@@ -63,7 +63,7 @@ pub fn step(layers: &mut [Layer], x: Tensor<4>, class: &[u8], rng: &mut impl Rng
         .iter()
         .flat_map(|&class| (0..classes).map(move |k| f32::from(k == class as usize)))
         .collect();
-    let one_hot = Tensor::<2>::from_data(TensorData::new(one_hot, [n, classes]), &logits.device());
+    let one_hot = upload(one_hot, [n, classes], &logits.device());
     // d(mean cross-entropy)/d(logits)
     let g = (activation::softmax(logits.clone(), 1) - one_hot) / n as f64;
     let mut g = g.reshape([n, classes, 1, 1]);
@@ -116,7 +116,7 @@ fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut impl Rng) -> (Tensor<4>, S
             }
             let shape = x.dims();
             let kept = dropout_mask(*probability, shape.iter().product(), rng);
-            let kept = Tensor::from_data(TensorData::new(kept, shape), &x.device());
+            let kept = upload(kept, shape, &x.device());
             (x * kept.clone(), Saved::Mask(kept))
         }
         Layer::BatchNorm2d(norm) => normalise(norm, x),

@@ -4,12 +4,11 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::{Int, TensorData};
 use memmap2::Mmap;
 
 use super::validation::Validation;
 use crate::dataset::Dataset;
-use crate::device::{Backend, Device, Tensor};
+use crate::device::{Device, Tensor, download, upload, upload_integers};
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::network::Network;
@@ -48,10 +47,7 @@ impl Inputs {
         match self {
             Self::Here(inputs) => {
                 let index: Vec<i32> = which.iter().map(|&i| i as i32).collect();
-                let index = burn::tensor::Tensor::<Backend, 1, Int>::from_ints(
-                    TensorData::new(index, [which.len()]),
-                    &inputs.device(),
-                );
+                let index = upload_integers(index, &inputs.device());
                 inputs.clone().select(0, index)
             }
             Self::InFile { map, shape, device } => {
@@ -60,7 +56,7 @@ impl Inputs {
                 let bytes = bytes.flat_map(|row| row.as_chunks::<4>().0);
                 let numbers: Vec<f32> = bytes.map(|bytes| f32::from_le_bytes(*bytes)).collect();
                 let [c, h, w] = *shape;
-                Tensor::from_data(TensorData::new(numbers, [which.len(), c, h, w]), device)
+                upload(numbers, [which.len(), c, h, w], device)
             }
         }
     }
@@ -72,10 +68,7 @@ impl Examples {
         let pixels: Vec<f32> = dataset.images().iter().copied().collect();
         let (n, c, h, w) = dataset.images().dim();
         Self {
-            inputs: Inputs::Here(Tensor::from_data(
-                TensorData::new(pixels, [n, c, h, w]),
-                device,
-            )),
+            inputs: Inputs::Here(upload(pixels, [n, c, h, w], device)),
             class: dataset.class().to_vec(),
             key: dataset.key().clone(),
             passed: 0,
@@ -290,7 +283,7 @@ impl Examples {
 }
 
 pub(super) fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().into_vec().expect("32-bit floats")
+    download(tensor).expect("32-bit floats")
 }
 
 /// The class with the largest logit (or probability); the first of equals.

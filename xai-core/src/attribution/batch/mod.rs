@@ -6,14 +6,13 @@ mod scores;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use burn::tensor::TensorData;
 use ndarray::{Array4, ArrayView4, CowArray, Ix4};
 use rand_chacha::ChaCha8Rng;
 
 use super::baseline::Baseline;
 use super::model::Explainable;
 use super::trace::Trace;
-use crate::device::{Device, Tensor};
+use crate::device::{Device, Tensor, upload};
 use crate::network::Network;
 use crate::random;
 
@@ -124,7 +123,7 @@ impl<'a, M> Batch<'a, M> {
     pub(super) fn upload(&self, pixels: ArrayView4<f32>) -> Tensor<4> {
         let (n, c, h, w) = pixels.dim();
         let values: Vec<f32> = pixels.iter().copied().collect();
-        let x = Tensor::<4>::from_data(TensorData::new(values, [n, c, h, w]), self.device);
+        let x = upload(values, [n, c, h, w], self.device);
         if c == self.channels {
             x
         } else {

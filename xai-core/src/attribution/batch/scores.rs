@@ -5,7 +5,7 @@ use ndarray::ArrayView4;
 use super::Batch;
 use crate::attribution::model::Predict;
 use crate::attribution::trace::add_evaluations;
-use crate::device::Tensor;
+use crate::device::{Tensor, download};
 use crate::error::{Error, Result};
 
 impl<'a, M: Predict> Batch<'a, M> {
@@ -89,8 +89,7 @@ impl<'a, M: Predict> Batch<'a, M> {
                 images.len()
             )));
         }
-        let scores = scores.clone().into_data().into_vec::<f32>();
-        let scores = scores.map_err(|problem| Error::invalid(format!("{problem:?}")))?;
+        let scores = download(scores.clone())?;
         let target = |(row, image): (usize, usize)| {
             let class = self.targets[image];
             if class >= classes {

@@ -1,11 +1,9 @@
 //! Class activation maps: feature maps of a late layer show where the class is.
 
-use burn::tensor::{Int, TensorData};
-
 use crate::attribution::rules::{Gradient, Guided};
 use crate::attribution::trace::one_hot;
 use crate::attribution::{Batch, Explain, Layered, Method, propagate};
-use crate::device::{Backend, Tensor};
+use crate::device::{Tensor, upload_integers};
 use crate::error::{Error, Result};
 use crate::network::Layer;
 
@@ -112,10 +110,7 @@ fn nearest(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     let [_, _, h, w] = x.dims();
     let from = |m: usize, n: usize| {
         let source: Vec<i32> = (0..n).map(|i| (i * m / n) as i32).collect();
-        burn::tensor::Tensor::<Backend, 1, Int>::from_data(
-            TensorData::new(source, [n]),
-            &x.device(),
-        )
+        upload_integers(source, &x.device())
     };
     let (rows, columns) = (from(h, size[0]), from(w, size[1]));
     x.select(2, rows).select(3, columns)

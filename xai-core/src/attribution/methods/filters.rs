@@ -1,10 +1,9 @@
 //! Filters without a network as methods. They are references for other methods.
 
-use burn::tensor::TensorData;
 use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::attribution::{Batch, Explain, Method};
-use crate::device::Tensor;
+use crate::device::{Tensor, upload};
 use crate::error::Result;
 use crate::image::filters;
 
@@ -49,5 +48,5 @@ fn each_channel<M>(batch: &Batch<'_, M>, filter: fn(ArrayView2<f32>) -> Array2<f
             values.extend(filter(channel));
         }
     }
-    Tensor::from_data(TensorData::new(values, [n, c, h, w]), batch.device())
+    upload(values, [n, c, h, w], batch.device())
 }

@@ -1,12 +1,11 @@
 //! Methods that pass the target's score back to the pixels, layer by layer.
 
-use burn::tensor::TensorData;
 use ndarray::{Array4, Axis};
 
 use crate::attribution::rules::{LrpEpsilon, Rescale, RescaleCaptum};
 use crate::attribution::trace::one_hot;
 use crate::attribution::{Batch, Explain, Layered, Method, Trace, propagate};
-use crate::device::Tensor;
+use crate::device::{Tensor, upload};
 use crate::error::{Error, Result};
 
 /// Layer-wise relevance propagation. The initial relevance is the target's score.
@@ -135,10 +134,7 @@ impl<M: Layered> Explain<M> for DeepLiftShap {
         let mut sum = x.zeros_like();
         for (number, baseline) in self.baselines.axis_iter(Axis(0)).enumerate() {
             let values = baseline.iter().copied().collect();
-            let baseline = Tensor::from_data(
-                TensorData::new::<f32, _>(values, [1, c, h, w]),
-                batch.device(),
-            );
+            let baseline = upload(values, [1, c, h, w], batch.device());
             let each = baseline.clone().repeat_dim(0, images);
             let way = x.clone() - each.clone();
             let masks = batch.masks(self.name(), (0..images).map(|image| (image, number)));

@@ -141,16 +141,36 @@ pub(in crate::network) fn burn_conv2d_input_grad(
     g: Tensor<4>,
     options: &ConvOptions<2>,
 ) -> Tensor<4> {
-    // Burn uses only the shape of `x`.
-    let x = Tensor::<4>::zeros(input, &g.device());
-    exact::product(weight, g, |weight, g| {
+    let [n, channels, h, w] = input;
+    // On a GPU Burn 0.21 gives zeros where windows leave gaps, that is, where the stride is larger than the kernel (the
+    // bounds of a loop in burn-cubecl's `transpose_direct.rs` cross there). So the kernel gets zeros at its end until
+    // windows touch, and the input as much more room, which is cut off again.
+    let more = match on_cpu(&g.device()) {
+        true => [0, 0],
+        false => [0, 1].map(|axis| {
+            let touching = options.stride[axis].div_ceil(options.dilation[axis]);
+            touching.saturating_sub(weight.dims()[2 + axis])
+        }),
+    };
+    let weight = match more {
+        [0, 0] => weight,
+        [down, right] => weight.pad((0, right, 0, down), 0.0),
+    };
+    let room = [0, 1].map(|axis| more[axis] * options.dilation[axis]);
+    // Burn reads nothing but the shape of `x`.
+    let x = Tensor::<4>::empty([n, channels, h + room[0], w + room[1]], &g.device());
+    let x = exact::product(weight, g, |weight, g| {
         tensor(<Backend as ModuleOps<Backend>>::conv2d_x_backward(
             primitive(x.clone()),
             primitive(weight),
             primitive(g),
             options.clone(),
         ))
-    })
+    });
+    match more {
+        [0, 0] => x,
+        _ => x.narrow(2, 0, h).narrow(3, 0, w),
+    }
 }
 
 /// The gradient of [`conv2d`] with respect to its weight, of shape `[out, in, kh, kw]`.

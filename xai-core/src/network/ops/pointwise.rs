@@ -1,8 +1,6 @@
 //! Operations on each number or channel separately, and sums over channels.
 
-use burn::tensor::TensorData;
-
-use crate::device::{Tensor, on_cpu};
+use crate::device::{Tensor, on_cpu, upload};
 use crate::network::kernels;
 use crate::network::storage::{change, from_numbers, numbers};
 
@@ -37,8 +35,11 @@ pub fn along(start: Tensor<4>, way: Tensor<4>, alphas: &[f32]) -> Tensor<4> {
         let points = kernels::along(&numbers(start), &numbers(way), alphas, c * h * w);
         return from_numbers(points, [rows, c, h, w], &device);
     }
-    let alphas = Tensor::<4>::from_data(TensorData::new(alphas.to_vec(), [rows, 1, 1, 1]), &device);
-    start.repeat_dim(0, rows / n) + way.repeat_dim(0, rows / n) * alphas
+    // Nothing is repeated in memory: of each image there is one row for all of its points.
+    let one_each = |x: Tensor<4>| x.reshape([1, n, c * h * w]);
+    let alphas = upload(alphas.to_vec(), [rows / n, n, 1], &device);
+    let points = one_each(start) + one_each(way) * alphas;
+    points.reshape([rows, c, h, w])
 }
 
 /// `sum` `[n, c, h, w]` plus the parts `[parts * n, c, h, w]`, each times its weight, added one by

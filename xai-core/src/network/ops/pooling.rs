@@ -48,7 +48,7 @@ pub fn max_unpool2d(
         let x = kernels::max_unpool(&g, &index, [h, w], [out_h, out_w], window);
         return from_numbers(x, input, &device);
     }
-    let x = Tensor::<4>::zeros(input, &device);
+    let x = Tensor::<4>::empty(input, &device);
     let back = <Backend as ModuleOps<Backend>>::max_pool2d_with_indices_backward(
         primitive(x),
         window.kernel,
@@ -79,8 +79,8 @@ pub fn avg_pool2d_input_grad(
     window: &Window,
     count_include_pad: bool,
 ) -> Tensor<4> {
-    // Burn uses only the shape of `x`.
-    let x = Tensor::<4>::zeros(input, &g.device());
+    // Burn reads nothing but the shape of `x`.
+    let x = Tensor::<4>::empty(input, &g.device());
     tensor(<Backend as ModuleOps<Backend>>::avg_pool2d_backward(
         primitive(x),
         primitive(g),
@@ -107,7 +107,7 @@ pub fn adaptive_avg_pool2d_input_grad(input: [usize; 4], g: Tensor<4>) -> Tensor
     if g.dims() == input {
         return g;
     }
-    let x = Tensor::<4>::zeros(input, &g.device());
+    let x = Tensor::<4>::empty(input, &g.device());
     tensor(
         <Backend as ModuleOps<Backend>>::adaptive_avg_pool2d_backward(primitive(x), primitive(g)),
     )

@@ -13,6 +13,7 @@ use super::benchmark::Benchmark;
 use super::frozen_cache::Pair;
 use super::lab::Lab;
 use crate::dataset::Split;
+use crate::device::download;
 use crate::error::{Error, Result};
 use crate::key::{FIT_CODE, Key};
 use crate::network::{Layer, Network};
@@ -93,7 +94,7 @@ fn write(
     let mut file = BufWriter::new(File::create(path).map_err(problem)?);
     examples.pass(beginning, beginning.layers.len(), |output| {
         let rows = output.dims()[0];
-        let numbers: Vec<f32> = output.into_data().into_vec().expect("32-bit floats");
+        let numbers: Vec<f32> = download(output).expect("32-bit floats");
         let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
         file.write_all(&bytes).map_err(problem)?;
         (0..rows).try_for_each(&mut each)

@@ -55,6 +55,7 @@ pub(super) fn fit<R: Run>(
         inputs: cell.inputs.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         device: lab.device_choice().to_string(),
+        adapter: lab.device_choice().adapter(),
         fit: unique(),
         validation: fitted.validation,
         history: fitted.history,

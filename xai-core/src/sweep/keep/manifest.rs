@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::device::Adapter;
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::training::{Epoch, Validation};
@@ -51,6 +52,9 @@ pub struct Manifest {
     pub version: String,
     /// The device it was computed on.
     pub device: String,
+    /// The GPU of that name and its driver; none for a CPU.
+    #[serde(default)]
+    pub adapter: Option<Adapter>,
     /// A unique name of this fit.
     pub fit: String,
     /// The result used to select cells.

@@ -102,6 +102,7 @@ pub(crate) fn plan_json<B: Benchmark>(planned: &PlannedSweep<B>, options: &Sweep
         "command": std::env::args().collect::<Vec<_>>(),
         "code": provenance(),
         "device": options.devices.to_string(),
+        "adapters": options.devices.adapters(),
         "scale": plan.scale,
         "benchmark": {
             "name": B::NAME,

@@ -15,11 +15,10 @@ mod shapley;
 
 use std::cell::Cell;
 
-use burn::tensor::TensorData;
 use ndarray::{Array3, Array4, ArrayView3, ArrayViewMut3, Axis};
 
 use crate::attribution::{Batch, Predict};
-use crate::device::Tensor;
+use crate::device::{Tensor, upload};
 use crate::error::Result;
 
 pub use ablation::FeatureAblation;
@@ -109,8 +108,5 @@ fn each_image<M: Predict>(
         })?;
         values.extend(map);
     }
-    Ok(Tensor::from_data(
-        TensorData::new(values, [n, c, h, w]),
-        batch.device(),
-    ))
+    Ok(upload(values, [n, c, h, w], batch.device()))
 }

@@ -1,0 +1,12 @@
+//! What is known of a GPU.
+
+use serde::{Deserialize, Serialize};
+
+/// A GPU and what drives it, for people: in plan and manifest, and in the list of devices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adapter {
+    /// Such as `NVIDIA H200`.
+    pub name: String,
+    /// Such as `NVIDIA 580.159.04`.
+    pub driver: String,
+}

@@ -1,0 +1,127 @@
+//! GPUs that wgpu finds, by Vulkan or by Metal: which there are, and what is known of them.
+
+use std::sync::{Once, OnceLock};
+
+use cubecl::wgpu::WgpuDevice;
+use wgpu::{AdapterInfo, Backends, DeviceType, Instance, InstanceDescriptor};
+
+use super::Adapter;
+use crate::error::{Error, Result};
+
+/// One of the two is in a build: Burn disables both where a program wants both.
+const BACKEND: Backends = if cfg!(feature = "metal") {
+    Backends::METAL
+} else {
+    Backends::VULKAN
+};
+
+/// The GPUs in order: real ones first, the processor (a software driver) last. Looked for once a process.
+fn gpus() -> &'static [(AdapterInfo, Option<usize>)] {
+    static FOUND: OnceLock<Vec<(AdapterInfo, Option<usize>)>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let instance = Instance::new(InstanceDescriptor {
+            backends: BACKEND,
+            ..InstanceDescriptor::new_without_display_handle()
+        });
+        let found = cubecl::future::block_on(instance.enumerate_adapters(BACKEND));
+        let mut found: Vec<_> = found
+            .into_iter()
+            .map(|adapter| (adapter.get_info(), memory_of(&adapter)))
+            .filter(|(gpu, _)| rank(gpu.device_type).is_some())
+            .collect();
+        found.sort_by_key(|(gpu, _)| rank(gpu.device_type));
+        found
+    })
+}
+
+/// The order of kinds; none for what Burn cannot open by its number.
+fn rank(kind: DeviceType) -> Option<usize> {
+    match kind {
+        DeviceType::DiscreteGpu => Some(0),
+        DeviceType::IntegratedGpu => Some(1),
+        DeviceType::VirtualGpu => Some(2),
+        DeviceType::Cpu => Some(3),
+        DeviceType::Other => None,
+    }
+}
+
+/// Burn's name of the GPU of this number. Burn counts each kind by itself.
+///
+/// # Errors
+/// There is none, or no driver.
+pub(super) fn open(index: usize) -> Result<WgpuDevice> {
+    let gpus = gpus();
+    let Some((gpu, _)) = gpus.get(index) else {
+        let (api, driver) = match BACKEND {
+            Backends::METAL => ("Metal", "a Mac"),
+            _ => (
+                "Vulkan",
+                "your GPU's Vulkan driver (for a processor: Mesa's, in Debian the package mesa-vulkan-drivers)",
+            ),
+        };
+        let problem = match gpus.len() {
+            0 => "there is no driver, or it finds none".to_owned(),
+            count => format!("there are {count}, counted from 0, and none is number {index}"),
+        };
+        return Err(Error::invalid(format!(
+            "no GPU can be used by {api}: {problem}; this needs {driver}, or use --device flex (the CPU)"
+        )));
+    };
+    let kind = gpu.device_type;
+    let before = gpus[..index].iter();
+    let nth = before.filter(|(gpu, _)| gpu.device_type == kind).count();
+    Ok(match kind {
+        DeviceType::DiscreteGpu => WgpuDevice::DiscreteGpu(nth),
+        DeviceType::IntegratedGpu => WgpuDevice::IntegratedGpu(nth),
+        DeviceType::VirtualGpu => WgpuDevice::VirtualGpu(nth),
+        _ => {
+            static ONCE: Once = Once::new();
+            ONCE.call_once(|| {
+                eprintln!(
+                    "warning: {} is this machine's processor by a software driver, which is far slower than --device flex",
+                    gpu.name
+                );
+            });
+            WgpuDevice::Cpu
+        }
+    })
+}
+
+/// Their names and drivers.
+pub(super) fn adapters() -> Vec<Adapter> {
+    let gpus = gpus().iter().map(|(gpu, _)| Adapter {
+        name: gpu.name.clone(),
+        driver: format!("{} {}", gpu.driver, gpu.driver_info)
+            .trim()
+            .to_owned(),
+    });
+    gpus.collect()
+}
+
+/// The memory of a GPU that is open, in bytes, if its driver tells.
+pub(super) fn memory(device: &WgpuDevice) -> Option<usize> {
+    let mut indices = 0..gpus().len();
+    let index = indices.find(|&index| open(index).is_ok_and(|found| found == *device))?;
+    gpus()[index].1
+}
+
+/// The largest heap on the device itself.
+#[cfg(not(feature = "metal"))]
+fn memory_of(adapter: &wgpu::Adapter) -> Option<usize> {
+    // SAFETY: nothing is kept beyond this function, and nothing is destroyed.
+    let properties = unsafe {
+        let adapter = adapter.as_hal::<wgpu::hal::api::Vulkan>()?;
+        let instance = adapter.shared_instance().raw_instance();
+        instance.get_physical_device_memory_properties(adapter.raw_physical_device())
+    };
+    // 1 is VK_MEMORY_HEAP_DEVICE_LOCAL_BIT.
+    let heaps = properties.memory_heaps_as_slice().iter();
+    let local = heaps.filter(|heap| heap.flags.as_raw() & 1 != 0);
+    local.map(|heap| heap.size as usize).max()
+}
+
+/// Metal does not tell.
+#[cfg(feature = "metal")]
+fn memory_of(_: &wgpu::Adapter) -> Option<usize> {
+    None
+}
