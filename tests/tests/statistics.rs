@@ -3,8 +3,8 @@
 
 use std::sync::LazyLock;
 
-use rand::Rng;
 use ndarray::{Array2, array};
+use rand::Rng;
 use serde::Deserialize;
 use xai_core::random::stream;
 use xai_core::statistics::{
@@ -296,9 +296,21 @@ fn classifications_of_several_classes_are_scikit_learns() {
     let counts = Confusion::of(&case.class, &case.predicted, 4).unwrap();
     let rows = counts.counts.outer_iter().map(|row| row.to_vec());
     assert_eq!(rows.collect::<Vec<_>>(), case.confusion);
-    close(counts.accuracy().unwrap().value(), case.accuracy, "accuracy");
-    close(counts.sensitivity().unwrap(), case.sensitivity, "sensitivity");
-    close(counts.specificity().unwrap(), case.specificity, "specificity");
+    close(
+        counts.accuracy().unwrap().value(),
+        case.accuracy,
+        "accuracy",
+    );
+    close(
+        counts.sensitivity().unwrap(),
+        case.sensitivity,
+        "sensitivity",
+    );
+    close(
+        counts.specificity().unwrap(),
+        case.specificity,
+        "specificity",
+    );
     for (class, &theirs) in case.sensitivities.iter().enumerate() {
         let ours = counts.sensitivity_of(class).unwrap().value();
         close(ours, theirs, "sensitivity of a class");

@@ -24,19 +24,19 @@ pub struct NamedMetric {
 /// All metrics that [`named`] knows, each with its default options.
 #[rustfmt::skip]
 pub const METRICS: [NamedMetric; 13] = [
-    metric("precision", "precision", "of the k pixels that a map marks most, the share that lies in the truth, where k is the number of the truth's pixels", || Box::new(Precision)),
-    metric("true_positives", "true positives", "how many pixels of the truth are among the k that a map marks most, where k is the number of the truth's pixels", || Box::new(Count::TruePositives)),
-    metric("true_negatives", "true negatives", "how many pixels outside the truth are not among the k that a map marks most, where k is the number of the truth's pixels", || Box::new(Count::TrueNegatives)),
-    less_is_better("false_positives", "false positives", "how many pixels outside the truth are among the k that a map marks most, where k is the number of the truth's pixels", || Box::new(Count::FalsePositives)),
-    less_is_better("false_negatives", "false negatives", "how many pixels of the truth are not among the k that a map marks most, where k is the number of the truth's pixels", || Box::new(Count::FalseNegatives)),
-    metric("relevance_mass_accuracy", "relevance mass accuracy", "the share of a map's total |value| that lies in the truth", || Box::new(RelevanceMassAccuracy)),
-    metric("relevance_rank_accuracy", "relevance rank accuracy", "of the k pixels that a map marks most, the share that lies in the truth, where k is the number of the truth's pixels", || Box::new(RelevanceRankAccuracy)),
-    metric("pointing_game", "pointing game", "whether the pixel that a map marks most lies in the truth", || Box::new(PointingGame)),
-    metric("top_k_intersection", "top-k intersection", "of the 1,000 pixels that a map marks most, the share that lies in the truth", || Box::new(TopKIntersection::default())),
-    metric("auroc", "AUROC", "how likely a pixel of the truth has a higher value than one outside of it", || Box::new(Auroc)),
+    metric("precision", "precision", "of the k pixels that a map marks most, the share that lies in the ground truth, where k is the number of the ground truth's pixels", || Box::new(Precision)),
+    metric("true_positives", "true positives", "how many pixels of the ground truth are among the k that a map marks most, where k is the number of the ground truth's pixels", || Box::new(Count::TruePositives)),
+    metric("true_negatives", "true negatives", "how many pixels outside the ground truth are not among the k that a map marks most, where k is the number of the ground truth's pixels", || Box::new(Count::TrueNegatives)),
+    less_is_better("false_positives", "false positives", "how many pixels outside the ground truth are among the k that a map marks most, where k is the number of the ground truth's pixels", || Box::new(Count::FalsePositives)),
+    less_is_better("false_negatives", "false negatives", "how many pixels of the ground truth are not among the k that a map marks most, where k is the number of the ground truth's pixels", || Box::new(Count::FalseNegatives)),
+    metric("relevance_mass_accuracy", "relevance mass accuracy", "the share of a map's total |value| that lies in the ground truth", || Box::new(RelevanceMassAccuracy)),
+    metric("relevance_rank_accuracy", "relevance rank accuracy", "of the k pixels that a map marks most, the share that lies in the ground truth, where k is the number of the ground truth's pixels", || Box::new(RelevanceRankAccuracy)),
+    metric("pointing_game", "pointing game", "whether the pixel that a map marks most lies in the ground truth", || Box::new(PointingGame)),
+    metric("top_k_intersection", "top-k intersection", "of the 1,000 pixels that a map marks most, the share that lies in the ground truth", || Box::new(TopKIntersection::default())),
+    metric("auroc", "AUROC", "how likely a pixel of the ground truth has a higher value than one outside of it", || Box::new(Auroc)),
     metric("auprc", "AUPRC", "the mean over thresholds of the precision there, each by the recall that is gained", || Box::new(Auprc)),
-    metric("emd", "EMD score", "one minus the earth mover's distance between map and truth, as a share of the longest way in the image", || Box::new(Emd)),
-    metric("emd_top_k", "EMD score of the top pixels", "one minus the earth mover's distance between the k pixels that a map marks most and the truth, where k is the number of the truth's pixels", || Box::new(EmdTopK)),
+    metric("emd", "EMD score", "one minus the earth mover's distance between map and ground truth, as a share of the longest way in the image", || Box::new(Emd)),
+    metric("emd_top_k", "EMD score of the top pixels", "one minus the earth mover's distance between the k pixels that a map marks most and the ground truth, where k is the number of the ground truth's pixels", || Box::new(EmdTopK)),
 ];
 
 /// The names of all metrics, as [`named`] takes them.
