@@ -138,7 +138,10 @@ pub fn areas(class: &[u8], probabilities: ArrayView2<f64>) -> Result<Option<[f64
         // Only the order matters. Ranks keep it in 32 bits, where probabilities near 1 would become equal.
         let ranked = ranks(&probabilities.column(number).to_vec());
         let ranked: Vec<f32> = ranked.into_iter().map(|rank| rank as f32).collect();
-        let positive: Vec<bool> = class.iter().map(|&one| usize::from(one) == number).collect();
+        let positive: Vec<bool> = class
+            .iter()
+            .map(|&one| usize::from(one) == number)
+            .collect();
         let map = aview1(&ranked).insert_axis(Axis(0));
         let truth = aview1(&positive).insert_axis(Axis(0));
         let roc = Auroc.score(map, truth)?;
