@@ -307,9 +307,51 @@ fn two_metrics_give_two_figures_and_one_table() {
     assert!(read(&paths[1]).contains("Explanation performance (precision)"));
     assert!(read(&paths[4]).contains("Explanation performance (EMD score)"));
     // Half more than those of the first metric; the scores of the group are nowhere.
-    insta::assert_snapshot!(read(&paths[0]), @"");
-    insta::assert_snapshot!(read(&paths[6]), @"");
-    insta::assert_snapshot!(report::table_text(&two_metrics()), @"");
+    insta::assert_snapshot!(read(&paths[0]), @r#"
+    baseline,corpus,depth,rate,seed,method,metric,images,seeds,validation_accuracy,test_accuracy,mean,ci95_low,ci95_high,median
+    ,Mri,1conv,0.02,0 1,saliency,precision,2,2,0.950000,0.850000,0.500000,0.300000,0.700000,0.500000
+    ,Mri,1conv,0.02,0 1,lrp,precision,2,2,0.950000,0.850000,0.200000,0.100000,0.300000,0.200000
+    ,"Shapes, drawn",1conv,0.02,0,saliency,precision,2,1,0.750000,0.700000,0.500000,0.500000,0.500000,0.500000
+    ,"Shapes, drawn",1conv,0.02,0,lrp,precision,0,1,0.750000,0.700000,,,,
+    Sobel filter,,,,,sobel,precision,2,,,,0.030000,0.020000,0.040000,0.030000
+    Untrained network,,,,,saliency,precision,2,,,,0.150000,0.100000,0.200000,0.150000
+    Untrained network,,,,,lrp,precision,2,,,,0.350000,0.300000,0.400000,0.350000
+    ,Mri,1conv,0.02,0 1,saliency,emd,2,2,0.950000,0.850000,1.000000,0.800000,1.200000,1.000000
+    ,Mri,1conv,0.02,0 1,lrp,emd,2,2,0.950000,0.850000,0.700000,0.600000,0.800000,0.700000
+    ,"Shapes, drawn",1conv,0.02,0,saliency,emd,2,1,0.750000,0.700000,1.000000,1.000000,1.000000,1.000000
+    ,"Shapes, drawn",1conv,0.02,0,lrp,emd,0,1,0.750000,0.700000,,,,
+    Sobel filter,,,,,sobel,emd,2,,,,0.530000,0.520000,0.540000,0.530000
+    Untrained network,,,,,saliency,emd,2,,,,0.650000,0.600000,0.700000,0.650000
+    Untrained network,,,,,lrp,emd,2,,,,0.850000,0.800000,0.900000,0.850000
+    "#);
+    insta::assert_snapshot!(read(&paths[6]), @r#"
+    method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,accuracy
+    Saliency,Sobel filter,,0.520000,0.525000,0.530000,0.535000,0.540000,
+    Saliency,Untrained network,,0.600000,0.625000,0.650000,0.675000,0.700000,
+    Saliency,Mri,1conv,0.700000,0.850000,1.000000,1.150000,1.300000,0.850000
+    Saliency,"Shapes, drawn",1conv,1.000000,1.000000,1.000000,1.000000,1.000000,0.700000
+    LRP,Sobel filter,,0.520000,0.525000,0.530000,0.535000,0.540000,
+    LRP,Untrained network,,0.800000,0.825000,0.850000,0.875000,0.900000,
+    LRP,Mri,1conv,0.600000,0.600000,0.700000,0.800000,0.800000,0.850000
+    ,Chance level,,,,0.530000,,,
+    "#);
+    insta::assert_snapshot!(report::table_text(&two_metrics()), @r"
+    small: mean precision (chance level 0.030)
+
+    corpus         depth  accuracy  Saliency    LRP
+    Mri            1conv     0.850     0.500  0.200
+    Shapes, drawn  1conv     0.700     0.500      -
+    Sobel filter                       0.030  0.030
+    Untrained network                  0.150  0.350
+
+    small: mean EMD score (chance level 0.530)
+
+    corpus         depth  accuracy  Saliency    LRP
+    Mri            1conv     0.850     1.000  0.700
+    Shapes, drawn  1conv     0.700     1.000      -
+    Sobel filter                       0.530  0.530
+    Untrained network                  0.650  0.850
+    ");
 }
 
 /// Counts of wrong pixels are better when they are small, and larger than shares.
