@@ -21,6 +21,11 @@ plan = json.loads((run / "plan.json").read_text())
 axes = [factor["name"] for factor in plan["factors"] if factor["role"] == "axis"]
 winners = {cell["key"]: cell["values"] for cell in plan["cells"] if cell["winner"]}
 files = [run / "cells" / key / "scores.parquet" for key in winners]
+with open(run / "table.csv", newline="") as file:
+    table = list(csv.DictReader(file))
+# Of one metric the columns have its name; of several this reads the first.
+several = "metric" in table[0]
+metric = table[0]["metric"] if several else next(name for name in table[0] if name.endswith("_mean")).removesuffix("_mean")
 
 
 def by_levels(rows):
@@ -29,9 +34,9 @@ def by_levels(rows):
 
 
 def expected():
-    with open(run / "table.csv", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if not row["baseline"]]
-    return by_levels([*(row[axis] for axis in axes), row["method"], float(row["precision_mean"])] for row in rows)
+    rows = [row for row in table if not row["baseline"] and (not several or row["metric"] == metric)]
+    mean = "mean" if several else f"{metric}_mean"
+    return by_levels([*(row[axis] for axis in axes), row["method"], float(row[mean])] for row in rows)
 
 
 def with_duckdb():
@@ -40,13 +45,13 @@ def with_duckdb():
         select {levels}, method, avg(value)
         from read_parquet('{run}/cells/*/scores.parquet', filename = true)
         join (select unnest(cells) as cell from '{run}/plan.json') on contains(filename, cell.key) and cell.winner
-        where metric = 'precision'
+        where metric = '{metric}'
         group by all""").fetchall())
 
 
 def with_pandas():
     scores = pd.concat(pd.read_parquet(file).assign(**winners[file.parent.name]) for file in files)
-    scores = scores[scores.metric == "precision"]
+    scores = scores[scores.metric == metric]
     return by_levels((*index, mean) for index, mean in scores.groupby([*axes, "method"]).value.mean().items())
 
 
@@ -54,7 +59,7 @@ def with_pyarrow():
     rows = []
     for file in files:
         levels = [winners[file.parent.name][axis] for axis in axes]
-        table = ds.dataset(file).to_table(filter=ds.field("metric") == "precision").to_pylist()
+        table = ds.dataset(file).to_table(filter=ds.field("metric") == metric).to_pylist()
         rows += [(*levels, row["method"], row["value"]) for row in table]
     groups = {}
     for row in rows:
@@ -67,10 +72,22 @@ def with_polars():
         pl.read_parquet(file).with_columns(pl.lit(winners[file.parent.name][axis]).alias(axis) for axis in axes)
         for file in files
     ]
-    scores = pl.concat(parts).filter(pl.col("metric") == "precision")
+    scores = pl.concat(parts).filter(pl.col("metric") == metric)
     return by_levels(scores.group_by([*axes, "method"]).agg(pl.col("value").mean()).rows())
 
 
+def check_predictions():
+    """A probability of each class, of which the largest is the predicted one's; they sum to 1."""
+    classes = len(plan["benchmark"]["classes"])
+    names = [f"probability_{number}" for number in range(classes)]
+    for file in files:
+        said = pd.read_parquet(file.with_name("predictions.parquet"))
+        assert list(said.columns) == ["image", "class", "predicted", *names], said.columns
+        of_classes = said[names].to_numpy()
+        assert (of_classes.argmax(1) == said.predicted).all() and abs(of_classes.sum(1) - 1).max() < 1e-6
+
+
+check_predictions()
 want = expected()
 assert want, "table.csv has no rows"
 for read in [with_duckdb, with_pandas, with_pyarrow, with_polars]:

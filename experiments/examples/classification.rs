@@ -71,11 +71,11 @@ impl Run for Classification {
             ["Accuracy", "Sensitivity", "Specificity"].map(|title| (title, Vec::new()));
         for (cell, tested) in results.winners() {
             let (run, said) = (&cell.parameters, &tested.predictions);
-            let counts = Confusion::of(&said.class, &said.predicted)?;
+            let counts = Confusion::of(&said.class, &said.predicted, 2)?;
             let shares = [
                 counts.accuracy(),
-                counts.sensitivity(),
-                counts.specificity(),
+                counts.sensitivity_of(1),
+                counts.specificity_of(1),
             ];
             let mut row: Vec<Entry> = vec![
                 run.corpus.name().into(),
@@ -94,7 +94,7 @@ impl Run for Classification {
                     interval,
                 }));
             }
-            let areas = areas(&said.class, &said.probability)?;
+            let areas = areas(&said.class, said.probabilities.view())?;
             row.extend([
                 areas.map(|areas| areas[0]).into(),
                 areas.map(|areas| areas[1]).into(),

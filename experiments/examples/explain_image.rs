@@ -15,7 +15,7 @@ use experiments::{exit_code, npy};
 use ndarray::Array4;
 use xai_core::attribution::{Images, Memory, Panel, Segments, methods};
 use xai_core::device::DeviceChoice;
-use xai_core::network::json;
+use xai_core::network::{Network, json};
 use xai_core::{Error, Result};
 
 /// Explains images with a given network: one array of attributions a method.
@@ -73,7 +73,9 @@ fn main() -> ExitCode {
 }
 
 fn explain(options: &Options) -> Result<()> {
-    let all = methods::METHODS.iter().filter(|method| method.in_all);
+    let all = methods::all::<Network>()
+        .into_iter()
+        .filter(|method| method.in_all);
     let chosen: Vec<&str> = match options.methods.as_slice() {
         [name] if name == "all" => all.map(|method| method.name).collect(),
         names => names.iter().map(String::as_str).collect(),
@@ -113,7 +115,7 @@ fn explain(options: &Options) -> Result<()> {
 
 fn list() {
     println!("{:<26}{:<10}defaults and cost", "method", "needs");
-    for method in methods::METHODS {
+    for method in methods::all::<Network>() {
         let needs = format!("{:?}", method.needs).to_lowercase();
         println!("{:<26}{needs:<10}{}", method.name, method.defaults);
     }

@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use experiments::pictures::Pictured;
+use experiments::pictures::{Pictured, lesions_outlined, plate};
 use xai_core::image::Resizer;
 use xai_core::lesions::imaging::SLICE_SHAPE;
 use xai_core::lesions::making::Class;
@@ -55,10 +55,10 @@ fn draw(pictured: &Pictured) -> Result<Plate> {
             shown += 1;
             let [image, truth] = painted.resized(&resizer);
             let truth = truth.mapv(|v| v > 0.0);
-            let picture = Picture::new("", image.clone()).outlined(wanted, truth);
+            let picture = lesions_outlined(Picture::new("", image.clone()), wanted, truth);
             rows[0].pictures.push(Picture::new(title, image));
             rows[1].pictures.push(picture);
         }
     }
-    Ok(Plate { rows: rows.into() })
+    Ok(plate(rows.into()))
 }

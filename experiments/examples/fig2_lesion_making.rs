@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use experiments::pictures::Pictured;
+use experiments::pictures::{Pictured, lesions_outlined, plate};
 use ndarray::{Array2, ArrayView2, s};
 use xai_core::image::{Resizer, extremes};
 use xai_core::lesions::imaging::SLICE_SHAPE;
@@ -40,8 +40,8 @@ fn draw(pictured: &Pictured) -> Result<Plate> {
     let resizer = Resizer::new(SLICE_SHAPE, [SIZE; 2]);
     let seen = |page: &Array2<f64>| resizer.resize(page.view()).mapv(|v| v as f32);
     let truth = seen(&painted.truth());
-    let image = Picture::new("Image", seen(&painted.image))
-        .outlined(painted.class, truth.mapv(|v| v > 0.0));
+    let image = Picture::new("Image", seen(&painted.image));
+    let image = lesions_outlined(image, painted.class, truth.mapv(|v| v > 0.0));
     let in_slice = Row {
         label: "From lesions to an image".into(),
         pictures: vec![
@@ -51,9 +51,7 @@ fn draw(pictured: &Pictured) -> Result<Plate> {
             Picture::new("Ground truth", truth),
         ],
     };
-    Ok(Plate {
-        rows: vec![from_noise(&protocol.recipe), in_slice],
-    })
+    Ok(plate(vec![from_noise(&protocol.recipe), in_slice]))
 }
 
 /// The steps of one noise image. The upper left part is shown.
@@ -75,7 +73,7 @@ fn from_noise(recipe: &Recipe) -> Row {
             compactness::compactness(component.len(), compactness::perimeter(alone.view()));
         let class: Option<Class> = recipe.class(compactness);
         if let Some(class) = class.filter(|_| component.len() == recipe.area) {
-            opened = opened.outlined(class, alone.slice(part).to_owned());
+            opened = lesions_outlined(opened, class, alone.slice(part).to_owned());
         }
     }
     Row {

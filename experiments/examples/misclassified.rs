@@ -13,7 +13,7 @@ use experiments::means::{mean_of, methods};
 use experiments::paired::{COLUMNS, paired};
 use experiments::{best_rates, explain, fine_tune, references};
 use xai_core::lesions::prelude::*;
-use xai_core::metrics::chance_name;
+use xai_core::metrics::{chance_name, group_name};
 use xai_core::report::method_title;
 use xai_core::statistics::mean;
 
@@ -31,10 +31,10 @@ struct Misclassified {
     seed: u64,
 }
 
-/// The metric's name on images that some networks misclassify, and on those that all misclassify.
+/// The groups of images that some networks misclassify, and that all misclassify.
 /// Where all networks are right, the metric keeps its own name.
-const BY_SOME: &str = "precision_misclassified_by_some";
-const BY_ALL: &str = "precision_misclassified_by_all";
+const BY_SOME: &str = "misclassified_by_some";
+const BY_ALL: &str = "misclassified_by_all";
 
 impl Run for Misclassified {
     type Benchmark = Lesions;
@@ -47,13 +47,13 @@ impl Run for Misclassified {
     fn test(&self, fitted: &Fitted<Network>, lab: &Lab) -> Result<Scores> {
         let test = lab.test();
         let mut scores = explain(&fitted.model, test.classified_correctly_by_all()?)?;
-        for (images, metric) in [
+        for (images, group) in [
             (test.misclassified_by_some()?, BY_SOME),
             (test.misclassified_by_all()?, BY_ALL),
         ] {
             if !images.is_empty() {
                 let explained = explain(&fitted.model, images)?;
-                scores.extend(called(explained, metric));
+                scores.extend(called(explained, &group_name("precision", group)));
             }
         }
         Ok(scores)
@@ -98,9 +98,9 @@ fn groups(results: &Results<Misclassified>) -> Table {
          difference between rows is also a difference between images.",
     );
     for (name, metric) in [
-        ("all networks", "precision"),
-        ("some networks", BY_SOME),
-        ("no network", BY_ALL),
+        ("all networks", "precision".to_owned()),
+        ("some networks", group_name("precision", BY_SOME)),
+        ("no network", group_name("precision", BY_ALL)),
     ] {
         let of_group = |score: &&Score| score.metric == metric;
         let images: Vec<u32> = scores
@@ -113,9 +113,9 @@ fn groups(results: &Results<Misclassified>) -> Table {
         row.extend(
             methods
                 .iter()
-                .map(|method| mean_of(&scores, method, metric).into()),
+                .map(|method| mean_of(&scores, method, &metric).into()),
         );
-        let chance = chance_name(metric);
+        let chance = chance_name(&metric);
         let levels = scores.iter().filter(|score| score.metric == chance);
         let levels: Vec<f64> = levels.map(|score| score.value).collect();
         row.push(mean(&levels).into());
@@ -176,9 +176,10 @@ fn right_and_wrong(results: &Results<Misclassified>) -> [Option<Part>; 2] {
 /// The difference for each network that is right about some of the disputed images and wrong about
 /// others.
 fn differences(winners: &[&Tested], method: &str) -> Vec<f64> {
+    let by_some = group_name("precision", BY_SOME);
     let disputed = |tested: &Tested| -> Vec<(u32, f64)> {
         let scores = tested.scores.iter();
-        let wanted = scores.filter(|score| score.method == method && score.metric == BY_SOME);
+        let wanted = scores.filter(|score| score.method == method && score.metric == by_some);
         wanted.map(|score| (score.image, score.value)).collect()
     };
     let mut of_image: BTreeMap<u32, Vec<f64>> = BTreeMap::new();

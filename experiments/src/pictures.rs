@@ -8,8 +8,26 @@ use clap::Args;
 use ndarray::Array2;
 use xai_core::Result;
 use xai_core::lesions::imaging::{Cohort, Folder};
-use xai_core::lesions::making::{Defects, Protocol};
-use xai_core::report::{Plate, write_plate};
+use xai_core::lesions::making::{Class, Defects, Protocol};
+use xai_core::report::{Picture, Plate, Row, write_plate};
+
+/// Pictures in rows, with a legend of the lesions that [`lesions_outlined`] shows.
+pub fn plate(rows: Vec<Row>) -> Plate {
+    let outlined = ["regular lesions", "irregular lesions"];
+    Plate {
+        rows,
+        outlined: outlined.map(str::to_owned).to_vec(),
+    }
+}
+
+/// A picture with the outlines of lesions of a class.
+pub fn lesions_outlined(picture: Picture, class: Class, lesions: Array2<bool>) -> Picture {
+    let place = match class {
+        Class::Regular => 0,
+        Class::Irregular => 1,
+    };
+    picture.outlined(place, lesions)
+}
 
 /// Which data are drawn, and where to.
 #[derive(Args)]

@@ -96,7 +96,7 @@ fn a_wrong_import_is_seen() {
     );
     let hidden = with(
         "sweep::keep::lock",
-        "fn f() { println!(\"{}\", crate::report::method_title(\"a\")); }",
+        "fn f() { println!(\"{}\", crate::report::snapshot::snapshot()); }",
     );
     assert!(
         hidden.contains("sweep/keep/lock.rs uses report/"),

@@ -29,10 +29,10 @@ fn methods_of(with_scores: bool) -> Panel<Network> {
         segments: Segments::grid(4, 4),
         ..Default::default()
     };
-    let wanted = |entry: &&methods::Entry| with_scores || entry.needs != methods::Needs::Scores;
-    let entries = methods::METHODS.iter().filter(wanted);
-    entries.fold(Panel::new(), |panel, entry| {
-        let method = methods::named(entry.name, settings.clone());
+    let all = methods::all::<Network>().into_iter();
+    let wanted = all.filter(|known| with_scores || known.needs != methods::Needs::Scores);
+    wanted.fold(Panel::new(), |panel, known| {
+        let method = methods::named(known.name, settings.clone());
         panel.with(method.expect("its own name"))
     })
 }

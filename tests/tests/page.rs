@@ -176,6 +176,48 @@ fn a_page_says_what_was_run_and_what_to_beware_of() {
 }
 
 #[test]
+fn every_metric_is_on_the_page() {
+    let mut result = MADE.result.clone();
+    let cells = result.cells.iter_mut().map(|cell| &mut cell.scores);
+    for scores in cells.chain(result.references.iter_mut().map(|one| &mut one.scores)) {
+        for mut one in scores.clone() {
+            one.metric = one.metric.replace("precision", "auroc");
+            scores.push(one);
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(MADE.dir.join("plan.json"), folder.path().join("plan.json")).unwrap();
+    let path = report::write_page(&result, &Analysis::default(), folder.path()).unwrap();
+    let html = fs::read_to_string(path).unwrap();
+    for text in [
+        "Explanation performance (precision): of the k pixels",
+        "Explanation performance (AUROC): how likely",
+        "figure.svg, figure.png, figure.csv",
+        "figure-auroc.svg, figure-auroc.png, figure-auroc.csv",
+        "<dt>benchmark</dt><dd>lesions</dd>",
+        "<dt>classes</dt><dd>regular lesions, irregular lesions</dd>",
+    ] {
+        assert!(html.contains(text), "`{text}` is missing");
+        assert_eq!(
+            MADE.html.contains(text),
+            !text.contains("auroc") && !text.contains("AUROC")
+        );
+    }
+    // Each map of the gallery says what it scored by both.
+    let (_, gallery) = html.split_once("id=\"gallery-data\">").unwrap();
+    let gallery: Json = serde_json::from_str(gallery.split_once("</script>").unwrap().0).unwrap();
+    let cell = &result.cells[0];
+    let image = read_maps(cell.maps.as_ref().unwrap()).unwrap().remove(0);
+    let mut scores = cell.scores.iter();
+    let score = scores.find(|score| score.image == image.index && score.method == image.maps[0].0);
+    let value = score.unwrap().value;
+    assert_eq!(
+        gallery["cells"][0]["maps"][0][0][1],
+        format!("precision {value:.3}, AUROC {value:.3}")
+    );
+}
+
+#[test]
 fn a_damaged_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let mut result = MADE.result.clone();

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use xai_core::metrics::Score;
+use xai_core::metrics::{Score, group_name};
 use xai_core::report;
 use xai_core::sweep::keep::Reference;
 use xai_core::sweep::read::{CellResult, SweepResult};
@@ -251,6 +251,152 @@ fn boxes_stand_where_their_numbers_are() {
     );
 }
 
+/// The small sweep with a second metric of each explanation, larger by 0.5, and scores of a group of images.
+fn two_metrics() -> SweepResult {
+    let mut result = small();
+    let cells = result.cells.iter_mut().map(|cell| &mut cell.scores);
+    let references = result.references.iter_mut().map(|one| &mut one.scores);
+    for scores in cells.chain(references) {
+        for one in scores.clone() {
+            let metric = match one.metric == CHANCE {
+                true => "emd_chance".to_owned(),
+                false => "emd".to_owned(),
+            };
+            let value = one.value + 0.5;
+            scores.push(Score {
+                metric,
+                value,
+                ..one
+            });
+        }
+    }
+    let of_group = group_name("precision", "hard");
+    result.cells[0]
+        .scores
+        .push(score(9, "saliency", &of_group, 0.9));
+    result
+}
+
+#[test]
+fn two_metrics_give_two_figures_and_one_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = report::write(&two_metrics(), folder.path()).unwrap();
+    let names: Vec<_> = paths
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "table.csv",
+            "figure.svg",
+            "figure.png",
+            "figure.csv",
+            "figure-emd.svg",
+            "figure-emd.png",
+            "figure-emd.csv"
+        ]
+    );
+    let other = tempfile::tempdir().unwrap();
+    let alone = report::write(&small(), other.path()).unwrap();
+    let bytes = |path: &Path| fs::read(path).unwrap();
+    for (one, of_two) in alone.iter().zip(&paths).skip(1) {
+        assert!(bytes(one) == bytes(of_two), "{}", one.display());
+    }
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
+    assert!(read(&paths[1]).contains("Explanation performance (precision)"));
+    assert!(read(&paths[4]).contains("Explanation performance (EMD score)"));
+    // Half more than those of the first metric; the scores of the group are nowhere.
+    insta::assert_snapshot!(read(&paths[0]), @r#"
+    baseline,corpus,depth,rate,seed,method,metric,images,seeds,validation_accuracy,test_accuracy,mean,ci95_low,ci95_high,median
+    ,Mri,1conv,0.02,0 1,saliency,precision,2,2,0.950000,0.850000,0.500000,0.300000,0.700000,0.500000
+    ,Mri,1conv,0.02,0 1,lrp,precision,2,2,0.950000,0.850000,0.200000,0.100000,0.300000,0.200000
+    ,"Shapes, drawn",1conv,0.02,0,saliency,precision,2,1,0.750000,0.700000,0.500000,0.500000,0.500000,0.500000
+    ,"Shapes, drawn",1conv,0.02,0,lrp,precision,0,1,0.750000,0.700000,,,,
+    Sobel filter,,,,,sobel,precision,2,,,,0.030000,0.020000,0.040000,0.030000
+    Untrained network,,,,,saliency,precision,2,,,,0.150000,0.100000,0.200000,0.150000
+    Untrained network,,,,,lrp,precision,2,,,,0.350000,0.300000,0.400000,0.350000
+    ,Mri,1conv,0.02,0 1,saliency,emd,2,2,0.950000,0.850000,1.000000,0.800000,1.200000,1.000000
+    ,Mri,1conv,0.02,0 1,lrp,emd,2,2,0.950000,0.850000,0.700000,0.600000,0.800000,0.700000
+    ,"Shapes, drawn",1conv,0.02,0,saliency,emd,2,1,0.750000,0.700000,1.000000,1.000000,1.000000,1.000000
+    ,"Shapes, drawn",1conv,0.02,0,lrp,emd,0,1,0.750000,0.700000,,,,
+    Sobel filter,,,,,sobel,emd,2,,,,0.530000,0.520000,0.540000,0.530000
+    Untrained network,,,,,saliency,emd,2,,,,0.650000,0.600000,0.700000,0.650000
+    Untrained network,,,,,lrp,emd,2,,,,0.850000,0.800000,0.900000,0.850000
+    "#);
+    insta::assert_snapshot!(read(&paths[6]), @r#"
+    method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,accuracy
+    Saliency,Sobel filter,,0.520000,0.525000,0.530000,0.535000,0.540000,
+    Saliency,Untrained network,,0.600000,0.625000,0.650000,0.675000,0.700000,
+    Saliency,Mri,1conv,0.700000,0.850000,1.000000,1.150000,1.300000,0.850000
+    Saliency,"Shapes, drawn",1conv,1.000000,1.000000,1.000000,1.000000,1.000000,0.700000
+    LRP,Sobel filter,,0.520000,0.525000,0.530000,0.535000,0.540000,
+    LRP,Untrained network,,0.800000,0.825000,0.850000,0.875000,0.900000,
+    LRP,Mri,1conv,0.600000,0.600000,0.700000,0.800000,0.800000,0.850000
+    ,Chance level,,,,0.530000,,,
+    "#);
+    insta::assert_snapshot!(report::table_text(&two_metrics()), @r"
+    small: mean precision (chance level 0.030)
+
+    corpus         depth  accuracy  Saliency    LRP
+    Mri            1conv     0.850     0.500  0.200
+    Shapes, drawn  1conv     0.700     0.500      -
+    Sobel filter                       0.030  0.030
+    Untrained network                  0.150  0.350
+
+    small: mean EMD score (chance level 0.530)
+
+    corpus         depth  accuracy  Saliency    LRP
+    Mri            1conv     0.850     1.000  0.700
+    Shapes, drawn  1conv     0.700     1.000      -
+    Sobel filter                       0.530  0.530
+    Untrained network                  0.650  0.850
+    ");
+}
+
+/// Counts of wrong pixels are better when they are small, and larger than shares.
+#[test]
+fn a_metric_of_errors_says_so() {
+    let mut result = small();
+    let cells = result.cells.iter_mut().map(|cell| &mut cell.scores);
+    let references = result.references.iter_mut().map(|one| &mut one.scores);
+    for score in cells.chain(references).flatten() {
+        score.metric = score.metric.replace("precision", "false_positives");
+        score.value *= 100.0;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let paths = report::write(&result, folder.path()).unwrap();
+    let svg = fs::read_to_string(&paths[1]).unwrap();
+    assert!(svg.contains("Explanation errors (false positives; fewer are better)"));
+    let table = fs::read_to_string(&paths[0]).unwrap();
+    assert!(table.contains(",false_positives_mean,"), "{table}");
+    assert!(table.contains("50.000000,30.000000,70.000000,50.000000"));
+}
+
+/// With four classes guessing is right one time in four.
+#[test]
+fn the_scale_of_accuracy_begins_at_the_chance_level_of_the_classes() {
+    let labels = |classes: &[&str], accuracy: f64| {
+        let mut result = small();
+        result.classes = classes.iter().map(|name| (*name).to_owned()).collect();
+        result.cells[0].test_accuracy = accuracy;
+        let folder = tempfile::tempdir().unwrap();
+        let paths = report::write(&result, folder.path()).unwrap();
+        let svg = fs::read_to_string(&paths[1]).unwrap();
+        // The right scale stands right of the panel, its labels to the right of their place.
+        let lines: Vec<&str> = svg.lines().collect();
+        let texts = lines.windows(2).filter(|pair| {
+            pair[0].starts_with("<text") && pair[0].contains("text-anchor=\"start\"")
+        });
+        let labels = texts.filter_map(|pair| pair[1].parse::<f64>().ok());
+        labels.fold(1.0, f64::min)
+    };
+    assert_eq!(labels(&["a", "b"], 0.7), 0.5);
+    assert_eq!(labels(&["a", "b"], 0.4), 0.0);
+    assert_eq!(labels(&["a", "b", "c", "d"], 0.4), 0.2);
+    assert_eq!(labels(&["a", "b", "c", "d"], 0.1), 0.0);
+}
+
 /// The value of an attribute of an SVG tag.
 fn attribute<'a>(tag: &'a str, name: &str) -> &'a str {
     let (_, rest) = tag.split_once(&format!(" {name}=\"")).unwrap();
@@ -285,7 +431,7 @@ fn results_that_cannot_be_reported_say_why() {
     assert!(error.contains("no value of the axis `depth`"), "{error}");
     let error = refused(|r| r.cells.clear());
     assert!(
-        error.contains("no cell has a score of `precision`"),
+        error.contains("no cell has a score, so there is nothing"),
         "{error}"
     );
 
@@ -373,6 +519,20 @@ fn sample(method: &str, center: f64, scale: f64, seed: u32) -> Vec<Score> {
         .collect()
 }
 
+/// With a metric whose scores are all high, as those of the earth mover's distance are.
+fn two_metrics_of(mut result: SweepResult) -> SweepResult {
+    let cells = result.cells.iter_mut().map(|cell| &mut cell.scores);
+    let references = result.references.iter_mut().map(|one| &mut one.scores);
+    for scores in cells.chain(references) {
+        for mut one in scores.clone() {
+            one.metric = one.metric.replace("precision", "emd");
+            one.value = 0.7 + 0.3 * one.value;
+            scores.push(one);
+        }
+    }
+    result
+}
+
 #[test]
 #[ignore = "makes figures for people to look at"]
 fn figures_to_look_at() {
@@ -411,6 +571,7 @@ fn figures_to_look_at() {
         ("long_names", long_names),
         ("poor", poor),
         ("small", small()),
+        ("two_metrics", two_metrics_of(panels(4))),
     ] {
         report::write(&result, &folder.join(name)).unwrap();
         println!("{}", report::table_text(&result));

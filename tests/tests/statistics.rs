@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use ndarray::{Array2, array};
 use rand::Rng;
 use serde::Deserialize;
 use xai_core::random::stream;
@@ -19,6 +20,7 @@ struct Fixture {
     ancova: AncovaCase,
     least_squares: LeastSquaresCase,
     classification: ClassificationCase,
+    classes: ClassesCase,
     wilson: Vec<(usize, usize, f64, f64)>,
 }
 
@@ -73,6 +75,20 @@ struct ClassificationCase {
     probability: Vec<f64>,
     predicted: Vec<u8>,
     confusion: [usize; 4],
+    auroc: f64,
+    auprc: f64,
+}
+
+#[derive(Deserialize)]
+struct ClassesCase {
+    class: Vec<u8>,
+    probabilities: Vec<Vec<f64>>,
+    predicted: Vec<u8>,
+    confusion: Vec<Vec<usize>>,
+    accuracy: f64,
+    sensitivity: f64,
+    sensitivities: Vec<f64>,
+    specificity: f64,
     auroc: f64,
     auprc: f64,
 }
@@ -237,18 +253,21 @@ fn effects_with_and_without_the_covariate_are_statsmodels() {
 #[test]
 fn classifications_are_scikit_learns() {
     let case = &FIXTURE.classification;
-    let counts = Confusion::of(&case.class, &case.predicted).unwrap();
+    let counts = Confusion::of(&case.class, &case.predicted, 2).unwrap();
     let [tp, fn_, tn, fp] = case.confusion;
-    let expected = Confusion {
-        true_positive: tp,
-        false_negative: fn_,
-        true_negative: tn,
-        false_positive: fp,
-    };
-    assert_eq!(counts, expected);
-    assert_eq!(counts.sensitivity(), Share::of(tp, tp + fn_));
-    assert_eq!(counts.specificity(), Share::of(tn, tn + fp));
+    assert_eq!(counts.counts, array![[tn, fp], [fn_, tp]]);
+    assert_eq!(counts.sensitivity_of(1), Share::of(tp, tp + fn_));
+    assert_eq!(counts.specificity_of(1), Share::of(tn, tn + fp));
+    assert_eq!(counts.sensitivity(), Some(tp as f64 / (tp + fn_) as f64));
+    assert_eq!(counts.specificity(), Some(tn as f64 / (tn + fp) as f64));
     assert_eq!(counts.accuracy(), Share::of(tp + tn, case.class.len()));
+    let two = |positive: &[f64]| {
+        Array2::from_shape_fn((positive.len(), 2), |(image, class)| match class {
+            0 => 1.0 - positive[image],
+            _ => positive[image],
+        })
+    };
+    let areas = |class: &[u8], positive: &[f64]| areas(class, two(positive).view());
     let [auroc, auprc] = areas(&case.class, &case.probability).unwrap().unwrap();
     close(auroc, case.auroc, "AUROC");
     close(auprc, case.auprc, "AUPRC");
@@ -257,13 +276,50 @@ fn classifications_are_scikit_learns() {
     assert_eq!(areas(&[1, 1], &[0.2, 0.3]).unwrap(), None);
     assert!(areas(&[1, 0], &[0.2]).is_err());
     assert!(areas(&[1, 0], &[0.2, f64::NAN]).is_err());
-    assert!(Confusion::of(&[0, 2], &[0, 0]).is_err());
-    assert_eq!(Confusion::of(&[0, 0], &[0, 1]).unwrap().sensitivity(), None);
+    assert!(Confusion::of(&[0, 2], &[0, 0], 2).is_err());
+    assert!(Confusion::of(&[0], &[0, 0], 2).is_err());
+    let one_sided = Confusion::of(&[0, 0], &[0, 1], 2).unwrap();
+    assert_eq!(one_sided.sensitivity(), None);
     for &(part, whole, low, high) in &FIXTURE.wilson {
         let ours = Share::of(part, whole).unwrap().interval(0.95);
         close(ours.low, low, "Wilson");
         close(ours.high, high, "Wilson");
     }
+}
+
+#[test]
+fn classifications_of_several_classes_are_scikit_learns() {
+    let case = &FIXTURE.classes;
+    let grid = |rows: &[Vec<f64>]| {
+        Array2::from_shape_vec((rows.len(), rows[0].len()), rows.concat()).unwrap()
+    };
+    let counts = Confusion::of(&case.class, &case.predicted, 4).unwrap();
+    let rows = counts.counts.outer_iter().map(|row| row.to_vec());
+    assert_eq!(rows.collect::<Vec<_>>(), case.confusion);
+    close(
+        counts.accuracy().unwrap().value(),
+        case.accuracy,
+        "accuracy",
+    );
+    close(
+        counts.sensitivity().unwrap(),
+        case.sensitivity,
+        "sensitivity",
+    );
+    close(
+        counts.specificity().unwrap(),
+        case.specificity,
+        "specificity",
+    );
+    for (class, &theirs) in case.sensitivities.iter().enumerate() {
+        let ours = counts.sensitivity_of(class).unwrap().value();
+        close(ours, theirs, "sensitivity of a class");
+    }
+    let [auroc, auprc] = areas(&case.class, grid(&case.probabilities).view())
+        .unwrap()
+        .unwrap();
+    close(auroc, case.auroc, "AUROC");
+    close(auprc, case.auprc, "AUPRC");
 }
 
 /// Means of clusters whose truth is known: a 95 % interval holds it in about 95 % of the cases, also

@@ -6,8 +6,8 @@ use divan::counter::ItemsCount;
 use ndarray::Array4;
 use xai_core::attribution::{Images, Panel, methods};
 use xai_core::device::{Device, DeviceChoice, Tensor};
-use xai_core::network::VggConfig;
 use xai_core::network::ops::{self, Window};
+use xai_core::network::{Network, VggConfig};
 use xai_core::random;
 use xai_core::training::backward;
 
@@ -111,7 +111,7 @@ fn network(pooled: usize) -> VggConfig {
 
 /// But for perturbations: a value by itself is a part, so that one explanation takes up to a million forward passes.
 fn names() -> impl Iterator<Item = &'static str> {
-    let methods = methods::METHODS.iter();
+    let methods = methods::all::<Network>().into_iter();
     let quick = methods.filter(|method| method.needs != methods::Needs::Scores);
     quick.map(|method| method.name)
 }

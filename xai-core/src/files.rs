@@ -56,7 +56,7 @@ pub(crate) fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) 
 /// at a time holds the lock, so it replaces what a killed process left behind.
 fn beside(path: &Path, what: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{what}"))
+    path.with_file_name(format!(".{what}.{name}")) // the ending stays: it tells an encoder the format
 }
 
 /// Flushes a file to disk before it is renamed, so that a power cut leaves no empty file.

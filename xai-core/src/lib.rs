@@ -5,6 +5,8 @@
 // The blank lines keep rustfmt from sorting the modules. Their order is the architecture.
 pub mod error;
 
+mod suggest;
+
 pub mod files;
 
 pub mod random;

@@ -48,7 +48,7 @@
     gallery.querySelectorAll(".outline").forEach((one) => { one.style.display = outlines.checked ? "" : "none"; });
   };
 
-  const score = (map) => (map && map[1] !== null ? `precision ${map[1]}` : "no score");
+  const score = (map) => (map && map[1] !== null ? map[1] : "no score");
 
   function show() {
     const baseline = network && data.baselines[network.value - 1];

@@ -167,11 +167,12 @@ fn what_cannot_be_explained_is_one_clear_error() {
 
 #[test]
 fn methods_are_found_by_their_names() {
-    for method in methods::METHODS {
+    for method in methods::all::<Network>() {
         assert_eq!(
             methods::named::<Network>(method.name, 0).unwrap().name(),
             method.name
         );
+        assert_eq!(methods::method_title(method.name), method.title);
     }
     let problem = |name| {
         methods::named::<Network>(name, 0)

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ndarray::{Array2, Axis};
-
-use super::images::Images;
+use ndarray::Array2;
 
 /// An explained image with the heat maps that were scored.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,21 +47,12 @@ impl Gallery {
         }
     }
 
-    /// Reserves places for evenly spaced ones of these images.
-    pub fn open_for(&self, images: &Images) {
+    /// Reserves places for evenly spaced ones of `count` images. `image` returns the image at a place.
+    pub fn open_for(&self, count: usize, image: impl Fn(usize) -> Shown) {
         let mut shown = self.shown();
-        let count = images.len();
         let free = self.room.saturating_sub(shown.len()).min(count);
-        for image in (0..free).map(|at| at * count / free) {
-            let pixels = images.pixels.index_axis(Axis(0), image);
-            let Some(truth) = &images.truth else { return };
-            shown.entry(images.index[image]).or_insert_with(|| Shown {
-                index: images.index[image],
-                class: images.class[image],
-                pixels: pixels.mean_axis(Axis(0)).expect("images have channels"),
-                truth: truth.index_axis(Axis(0), image).to_owned(),
-                maps: Vec::new(),
-            });
+        for image in (0..free).map(|at| image(at * count / free)) {
+            shown.entry(image.index).or_insert(image);
         }
     }
 

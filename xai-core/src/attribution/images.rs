@@ -2,7 +2,7 @@
 
 use ndarray::{Array3, Array4, Axis};
 
-use super::gallery::Gallery;
+use super::gallery::{Gallery, Shown};
 use crate::error::{Error, Result};
 
 /// Images with their classes, indices and ground truth.
@@ -57,6 +57,23 @@ impl Images {
     /// Adds a gallery that keeps the heat maps of some images.
     pub(crate) fn shown_in(self, gallery: Option<Gallery>) -> Self {
         Self { gallery, ..self }
+    }
+
+    /// Reserves places in their gallery, if they have a gallery and a ground truth.
+    pub(super) fn open_gallery(&self) {
+        let (Some(gallery), Some(truth)) = (&self.gallery, &self.truth) else {
+            return;
+        };
+        gallery.open_for(self.len(), |image| {
+            let pixels = self.pixels.index_axis(Axis(0), image);
+            Shown {
+                index: self.index[image],
+                class: self.class[image],
+                pixels: pixels.mean_axis(Axis(0)).expect("images have channels"),
+                truth: truth.index_axis(Axis(0), image).to_owned(),
+                maps: Vec::new(),
+            }
+        });
     }
 
     /// The number of images.

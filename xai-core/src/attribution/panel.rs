@@ -142,9 +142,7 @@ impl<M: Explainable> Panel<M> {
             )
         })?;
         images.check()?;
-        if let Some(gallery) = &images.gallery {
-            gallery.open_for(images);
-        }
+        images.open_gallery();
         let mut scores: Vec<Scores> = vec![Vec::new(); self.methods.len()];
         self.each_batch(
             model,

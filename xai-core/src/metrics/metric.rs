@@ -14,7 +14,7 @@ pub struct Score {
     pub class: u8,
     /// The method's name in snake case, e.g. `integrated_gradients`.
     pub method: String,
-    /// The metric's name in snake case, e.g. `precision`.
+    /// The metric's name in snake case, e.g. `precision`; of some images only, [`group_name`].
     pub metric: String,
     /// The metric's value.
     pub value: f64,
@@ -32,7 +32,28 @@ pub fn chance_name(metric: &str) -> String {
     format!("{metric}_chance")
 }
 
-/// A measure of how well a heat map finds the truth.
+/// Whether scores under this name are chance levels.
+pub(crate) fn is_chance(metric: &str) -> bool {
+    metric.ends_with("_chance")
+}
+
+/// The name of a metric on a group of images that a study looks at beside the others: `precision:misclassified`.
+///
+/// Tables, figures and the page show the metric itself; what its groups show is the study's own analysis.
+pub fn group_name(metric: &str, group: &str) -> String {
+    format!("{metric}:{group}")
+}
+
+/// The metric and, if the scores are those of a group of images, the group.
+pub(crate) fn metric_and_group(name: &str) -> (&str, Option<&str>) {
+    match name.split_once(':') {
+        Some((metric, group)) => (metric, Some(group)),
+        None => (name, None),
+    }
+}
+
+/// A measure of how well a heat map finds the truth: the larger, the better. (Of the metrics here only counts of wrong
+/// pixels are the other way round; [`METRICS`](super::METRICS) says so.)
 pub trait Metric: Sync {
     /// The name in snake case that score rows carry.
     fn name(&self) -> &'static str;

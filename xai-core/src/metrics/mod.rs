@@ -23,6 +23,6 @@ pub use localisation::{
     Auprc, Auroc, Count, Emd, EmdTopK, PointingGame, Precision, RelevanceMassAccuracy,
     RelevanceRankAccuracy, TopKIntersection,
 };
-pub(crate) use metric::check;
-pub use metric::{CHANCE, Metric, Metrics, Score, Scores, chance_name};
-pub use names::{NAMES, named};
+pub use metric::{CHANCE, Metric, Metrics, Score, Scores, chance_name, group_name};
+pub(crate) use metric::{check, is_chance, metric_and_group};
+pub use names::{METRICS, NAMES, NamedMetric, metric_title, named};

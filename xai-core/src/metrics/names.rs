@@ -1,61 +1,97 @@
-//! Metrics by name, for programs that learn at run time what to compute.
+//! Metrics by name: for programs that learn at run time what to compute, and for reports, which only know names.
 
 use crate::error::{Error, Result};
 use crate::metrics::{
     Auprc, Auroc, Count, Emd, EmdTopK, Metric, PointingGame, Precision, RelevanceMassAccuracy,
     RelevanceRankAccuracy, TopKIntersection,
 };
+use crate::suggest::did_you_mean;
+
+/// A metric that can be asked for by its name.
+#[derive(Clone, Copy)]
+pub struct NamedMetric {
+    /// The name in snake case, as [`named`] takes it and score rows carry it.
+    pub name: &'static str,
+    /// What people call it, within a sentence.
+    pub title: &'static str,
+    /// What it is, in a few words that follow its title.
+    pub meaning: &'static str,
+    /// Whether a larger score is a better one.
+    pub larger_is_better: bool,
+    make: fn() -> Box<dyn Metric>,
+}
+
+/// All metrics that [`named`] knows, each with its default options.
+#[rustfmt::skip]
+pub const METRICS: [NamedMetric; 13] = [
+    metric("precision", "precision", "of the k pixels that a map marks most, the share that lies in the ground truth, where k is the number of the ground truth's pixels", || Box::new(Precision)),
+    metric("true_positives", "true positives", "how many pixels of the ground truth are among the k that a map marks most, where k is the number of the ground truth's pixels", || Box::new(Count::TruePositives)),
+    metric("true_negatives", "true negatives", "how many pixels outside the ground truth are not among the k that a map marks most, where k is the number of the ground truth's pixels", || Box::new(Count::TrueNegatives)),
+    less_is_better("false_positives", "false positives", "how many pixels outside the ground truth are among the k that a map marks most, where k is the number of the ground truth's pixels", || Box::new(Count::FalsePositives)),
+    less_is_better("false_negatives", "false negatives", "how many pixels of the ground truth are not among the k that a map marks most, where k is the number of the ground truth's pixels", || Box::new(Count::FalseNegatives)),
+    metric("relevance_mass_accuracy", "relevance mass accuracy", "the share of a map's total |value| that lies in the ground truth", || Box::new(RelevanceMassAccuracy)),
+    metric("relevance_rank_accuracy", "relevance rank accuracy", "of the k pixels that a map marks most, the share that lies in the ground truth, where k is the number of the ground truth's pixels", || Box::new(RelevanceRankAccuracy)),
+    metric("pointing_game", "pointing game", "whether the pixel that a map marks most lies in the ground truth", || Box::new(PointingGame)),
+    metric("top_k_intersection", "top-k intersection", "of the 1,000 pixels that a map marks most, the share that lies in the ground truth", || Box::new(TopKIntersection::default())),
+    metric("auroc", "AUROC", "how likely a pixel of the ground truth has a higher value than one outside of it", || Box::new(Auroc)),
+    metric("auprc", "AUPRC", "the mean over thresholds of the precision there, each by the recall that is gained", || Box::new(Auprc)),
+    metric("emd", "EMD score", "one minus the earth mover's distance between map and ground truth, as a share of the longest way in the image", || Box::new(Emd)),
+    metric("emd_top_k", "EMD score of the top pixels", "one minus the earth mover's distance between the k pixels that a map marks most and the ground truth, where k is the number of the ground truth's pixels", || Box::new(EmdTopK)),
+];
 
 /// The names of all metrics, as [`named`] takes them.
-pub const NAMES: [&str; 13] = [
-    "precision",
-    "true_positives",
-    "true_negatives",
-    "false_positives",
-    "false_negatives",
-    "relevance_mass_accuracy",
-    "relevance_rank_accuracy",
-    "pointing_game",
-    "top_k_intersection",
-    "auroc",
-    "auprc",
-    "emd",
-    "emd_top_k",
-];
+pub const NAMES: [&str; METRICS.len()] = {
+    let mut names = [""; METRICS.len()];
+    let mut at = 0;
+    while at < METRICS.len() {
+        names[at] = METRICS[at].name;
+        at += 1;
+    }
+    names
+};
+
+const fn metric(
+    name: &'static str,
+    title: &'static str,
+    meaning: &'static str,
+    make: fn() -> Box<dyn Metric>,
+) -> NamedMetric {
+    NamedMetric {
+        name,
+        title,
+        meaning,
+        larger_is_better: true,
+        make,
+    }
+}
+
+const fn less_is_better(
+    name: &'static str,
+    title: &'static str,
+    meaning: &'static str,
+    make: fn() -> Box<dyn Metric>,
+) -> NamedMetric {
+    NamedMetric {
+        larger_is_better: false,
+        ..metric(name, title, meaning, make)
+    }
+}
 
 /// The metric of this name with its default options.
 ///
 /// # Errors
 /// A name that no metric has; the message says what comes near, or which names there are.
 pub fn named(name: &str) -> Result<Box<dyn Metric>> {
-    Ok(match name {
-        "precision" => Box::new(Precision),
-        "true_positives" => Box::new(Count::TruePositives),
-        "true_negatives" => Box::new(Count::TrueNegatives),
-        "false_positives" => Box::new(Count::FalsePositives),
-        "false_negatives" => Box::new(Count::FalseNegatives),
-        "relevance_mass_accuracy" => Box::new(RelevanceMassAccuracy),
-        "relevance_rank_accuracy" => Box::new(RelevanceRankAccuracy),
-        "pointing_game" => Box::new(PointingGame),
-        "top_k_intersection" => Box::new(TopKIntersection::default()),
-        "auroc" => Box::new(Auroc),
-        "auprc" => Box::new(Auprc),
-        "emd" => Box::new(Emd),
-        "emd_top_k" => Box::new(EmdTopK),
-        _ => {
-            let closeness = |known: &&str| strsim::jaro_winkler(name, known);
-            let near = NAMES
-                .into_iter()
-                .max_by(|a, b| closeness(a).total_cmp(&closeness(b)));
-            return Err(Error::invalid(match near {
-                Some(near) if closeness(&near) > 0.75 => {
-                    format!("no metric is called `{name}`; did you mean `{near}`?")
-                }
-                _ => format!(
-                    "no metric is called `{name}`; there are {}",
-                    NAMES.join(", ")
-                ),
-            }));
-        }
+    let known = METRICS.iter().find(|metric| metric.name == name);
+    known.map(|metric| (metric.make)()).ok_or_else(|| {
+        let near = did_you_mean(name, NAMES);
+        let near = near.unwrap_or_else(|| format!("; there are {}", NAMES.join(", ")));
+        Error::invalid(format!("no metric is called `{name}`{near}"))
     })
+}
+
+/// What people call the metric of this name. Of a metric that is not in [`METRICS`], the name with spaces.
+pub fn metric_title(name: &str) -> String {
+    let known = METRICS.iter().find(|metric| metric.name == name);
+    known.map_or_else(|| name.replace('_', " "), |metric| metric.title.to_owned())
 }

@@ -9,8 +9,8 @@ use serde_json::{Value as Json, json};
 use super::curves::CurvesPage;
 use super::forest::ForestPage;
 use super::heat_maps::{self, HeatMapsPage};
+use super::page::{picture, svg_text, text_file};
 use super::table::{push_row, quoted, wrapped};
-use super::{aside, page};
 use crate::error::{Error, Result};
 use crate::sweep::declare::analysis::{Analysis, Curves, Entry, Forest, Heading, Part, Table};
 
@@ -114,19 +114,6 @@ fn check_name(name: &str, parts: &[Part]) -> Result<()> {
     Err(Error::invalid(format!(
         "the name `{name}` of a table or chart {problem}; give it another one"
     )))
-}
-
-fn text_file(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
-    aside(dir, name, |path| {
-        fs::write(path, text).map_err(|error| Error::file(path, error))
-    })
-}
-
-fn picture(page: &impl page::Page, dir: &Path, name: &str) -> Result<[PathBuf; 2]> {
-    Ok([
-        aside(dir, &format!("{name}.svg"), |path| page::svg(page, path))?,
-        aside(dir, &format!("{name}.png"), |path| page::png(page, path))?,
-    ])
 }
 
 /// The CSV of a part: a table's rows, or what a chart shows.
@@ -243,9 +230,9 @@ pub(super) fn shown(table: &Table) -> (Vec<String>, Vec<Vec<String>>) {
 pub(super) fn chart(part: &Part) -> Result<Option<String>> {
     Ok(match part {
         Part::Table(_) => None,
-        Part::Curves(curves) => Some(page::svg_text(&CurvesPage::of(curves)?)?),
-        Part::Forest(forest) => Some(page::svg_text(&ForestPage::of(forest)?)?),
-        Part::HeatMaps(maps) => Some(page::svg_text(&HeatMapsPage::of(maps)?)?),
+        Part::Curves(curves) => Some(svg_text(&CurvesPage::of(curves)?)?),
+        Part::Forest(forest) => Some(svg_text(&ForestPage::of(forest)?)?),
+        Part::HeatMaps(maps) => Some(svg_text(&HeatMapsPage::of(maps)?)?),
     })
 }
 

@@ -1,20 +1,18 @@
-//! What charts of panels have in common: a grid of panels, round scales, colours and marks of series.
+//! What charts of panels have in common: a grid of panels with their names and scales.
 
 use plotters::prelude::*;
 
 use super::canvas::{Align, Canvas, Turn};
-use super::figure::Scale;
 use super::font::text_width;
-use super::layout::{EDGE, TICK};
-use super::legend::{Key, Legend, series_color};
+use super::legend::{Key, Legend};
+use super::scale::Scale;
+use super::style::{EDGE, FRAME, GRID, TICK};
 use crate::error::Result;
 
 // Lengths in pixels of the PNG, as in `layout`.
 const WIDTH: f64 = 2600.0;
 pub(super) const TITLE: f64 = 36.0;
 pub(super) const LABEL: f64 = 36.0;
-pub(super) const GRID: RGBColor = RGBColor(222, 222, 222);
-pub(super) const FRAME: RGBColor = RGBColor(130, 130, 130);
 /// Room for half a label at the border of each of two neighbours.
 const GAP: f64 = 92.0;
 const TITLE_ROOM: f64 = 78.0;
@@ -143,28 +141,6 @@ impl Grid {
     }
 }
 
-/// The mark of a series: colour and shape both tell it from others.
-pub(super) fn draw_mark<DB: DrawingBackend>(
-    canvas: &Canvas<DB>,
-    (x, y): (f64, f64),
-    series: usize,
-) -> Result<()> {
-    let color = series_color(series);
-    match series % 2 {
-        0 => {
-            canvas.circle((x, y), 12.0, WHITE)?;
-            canvas.circle((x, y), 10.0, color)
-        }
-        _ => {
-            let square = |half: f64, color| {
-                canvas.rectangle((x - half, y - half), (x + half, y + half), color)
-            };
-            square(11.0, WHITE)?;
-            square(9.0, color)
-        }
-    }
-}
-
 /// The names in order of first appearance.
 pub(super) fn distinct<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
     let mut seen: Vec<String> = Vec::new();
@@ -176,61 +152,7 @@ pub(super) fn distinct<'a>(names: impl Iterator<Item = &'a String>) -> Vec<Strin
     seen
 }
 
-/// A scale with round steps that holds all values and has at most `most` steps.
-///
-/// What holds nothing, or one value, is given some room.
-pub(super) fn round_scale(values: impl Iterator<Item = f64>, most: usize) -> Scale {
-    let finite = values.filter(|value| value.is_finite());
-    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-        (low.min(value), high.max(value))
-    });
-    let (low, high) = match low <= high {
-        // Room for one value, however often it is there.
-        true if high - low < 1e-9 => (low, low + 0.02),
-        true => (low, high),
-        false => (0.0, 1.0),
-    };
-    let rough = (high - low) / most as f64;
-    let ten = 10f64.powf(rough.log10().floor());
-    let steps = [1.0, 2.0, 5.0, 10.0, 20.0]
-        .into_iter()
-        .map(|part| part * ten);
-    let ends = |step: f64| {
-        // A little tolerance, so that 0.3 is on the step 0.1.
-        let low = (low / step + 1e-9).floor() * step;
-        let high = (high / step - 1e-9).ceil() * step;
-        (low, high)
-    };
-    let fits = |step: &f64| {
-        let (low, high) = ends(*step);
-        ((high - low) / step).round() as usize <= most
-    };
-    let step = steps.clone().find(fits).unwrap_or(20.0 * ten);
-    let (low, high) = ends(step);
-    Scale { low, high, step }
-}
-
 /// The widest of the texts, in pixels.
 pub(super) fn widest<'a>(texts: impl Iterator<Item = &'a String>, size: f64) -> f64 {
     texts.map(|text| text_width(text, size)).fold(0.0, f64::max)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scales_hold_their_values_in_round_steps() {
-        let ends = |values: &[f64], most| {
-            let scale = round_scale(values.iter().copied(), most);
-            let ticks: Vec<String> = scale.ticks().map(|tick| scale.label(tick)).collect();
-            ticks.join(" ")
-        };
-        assert_eq!(ends(&[0.51, 0.97], 5), "0.5 0.6 0.7 0.8 0.9 1.0");
-        assert_eq!(ends(&[-0.07, 0.31], 5), "-0.1 0.0 0.1 0.2 0.3 0.4");
-        assert_eq!(ends(&[0.004, 0.012], 5), "0.004 0.006 0.008 0.010 0.012");
-        assert_eq!(ends(&[0.3, 0.3], 5), "0.300 0.305 0.310 0.315 0.320");
-        assert_eq!(ends(&[], 5), "0.0 0.2 0.4 0.6 0.8 1.0");
-        assert_eq!(ends(&[f64::NAN, 3.0, 41.0], 5), "0 10 20 30 40 50");
-    }
 }

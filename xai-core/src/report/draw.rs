@@ -3,10 +3,11 @@
 use plotters::prelude::*;
 
 use super::canvas::{Align, Canvas, Turn};
-use super::figure::{Figure, Panel, Scale};
-use super::layout::{EDGE, Layout, TICK, baseline_places};
-use super::legend;
+use super::figure::{Figure, Panel};
+use super::layout::{Layout, baseline_places};
 use super::page::Page;
+use super::scale::Scale;
+use super::style::{self, EDGE, FRAME, GRID, TICK};
 use crate::error::Result;
 use crate::statistics::BoxSummary;
 
@@ -17,8 +18,6 @@ const LABEL: f64 = 36.0;
 const INK: RGBColor = RGBColor(40, 40, 40);
 /// Like `INK`, but on the colour of a box, which is the same on dark pages.
 const MEDIAN: RGBColor = RGBColor(41, 40, 40);
-const GRID: RGBColor = RGBColor(222, 222, 222);
-const FRAME: RGBColor = RGBColor(130, 130, 130);
 
 /// Box plots in their places.
 pub(super) struct BoxPlots<'a> {
@@ -67,13 +66,7 @@ fn draw<DB: DrawingBackend>(figure: &Figure, layout: &Layout, canvas: &Canvas<DB
             frame.draw_ticks(canvas)?;
         }
     }
-    draw_side(
-        canvas,
-        layout,
-        "Explanation performance (precision)",
-        46.0,
-        Turn::Up,
-    )?;
+    draw_side(canvas, layout, &figure.y_title, 46.0, Turn::Up)?;
     let right = f64::from(layout.size.0) - 46.0;
     draw_side(canvas, layout, "Classification accuracy", right, Turn::Down)
 }
@@ -136,7 +129,7 @@ impl Frame<'_> {
             canvas.dashes(
                 (x0, x1),
                 self.y(&self.figure.left, chance),
-                legend::CHANCE,
+                style::CHANCE,
                 3.0,
             )?;
         }
@@ -159,11 +152,11 @@ impl Frame<'_> {
         );
         canvas.text(&panel.title, title, TITLE, Align::Center, Turn::None)?;
         for (i, one) in panel.baselines.iter().enumerate() {
-            self.draw_box(canvas, one, self.baseline_x(i), legend::baseline_color(i))?;
+            self.draw_box(canvas, one, self.baseline_x(i), style::baseline_color(i))?;
         }
         for (tick, boxes) in panel.boxes.iter().enumerate() {
             for (i, one) in boxes.iter().enumerate() {
-                self.draw_box(canvas, one, self.box_x(tick, i), legend::series_color(i))?;
+                self.draw_box(canvas, one, self.box_x(tick, i), style::series_color(i))?;
             }
         }
         // The accuracy last: a line in a white sheath stays readable across boxes of its own colour.
@@ -174,7 +167,7 @@ impl Frame<'_> {
                     Some((self.tick_x(tick), self.y(&self.figure.right, value?)))
                 })
                 .collect();
-            legend::draw_accuracy(canvas, &points, legend::series_color(i))?;
+            style::draw_accuracy(canvas, &points, style::series_color(i))?;
         }
         Ok(())
     }

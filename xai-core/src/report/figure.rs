@@ -1,11 +1,13 @@
 //! What the figure shows, before any pixel: panels, boxes, lines, scales.
 
-use super::names::method_title;
+use super::scale::Scale;
 use super::summary::Summary;
 use super::table::quoted;
+use crate::attribution::methods::method_title;
+use crate::metrics::{METRICS, metric_title};
 use crate::statistics::BoxSummary;
 
-/// Box plots of precision, a panel a method.
+/// Box plots of one metric, a panel a method.
 pub(super) struct Figure {
     /// One a method.
     pub panels: Vec<Panel>,
@@ -17,9 +19,11 @@ pub(super) struct Figure {
     pub ticks: Vec<String>,
     /// The name of the axis along x.
     pub x_title: String,
-    /// The precision of a map that knows nothing.
+    /// What is measured, the name of the left scale.
+    pub y_title: String,
+    /// The score of a map that knows nothing.
     pub chance: Option<f64>,
-    /// The scale of the precision, the same in all panels.
+    /// The scale of the scores, the same in all panels.
     pub left: Scale,
     /// The scale of the accuracy.
     pub right: Scale,
@@ -39,13 +43,6 @@ pub(super) struct Series {
     pub name: String,
     /// The test accuracy by tick.
     pub accuracy: Vec<Option<f64>>,
-}
-
-/// A vertical scale.
-pub(super) struct Scale {
-    pub low: f64,
-    pub high: f64,
-    pub step: f64,
 }
 
 impl Figure {
@@ -99,17 +96,17 @@ impl Figure {
             boxes: (0..ticks.len())
                 .map(|tick| {
                     let groups = keys.iter().map(|key| group_at(tick, key));
-                    groups
-                        .map(|group| box_of(group?.precision(method)))
-                        .collect()
+                    groups.map(|group| box_of(group?.scores(method))).collect()
                 })
                 .collect(),
         });
         let (panels, series): (Vec<Panel>, Vec<Series>) = (panels.collect(), series.collect());
         let accuracies = series.iter().flat_map(|one| one.accuracy.iter().flatten());
+        let (lowest, highest) = ends(&panels, summary.chance);
+        let worst = accuracies.copied().fold(1.0, f64::min);
         Self {
-            left: Scale::precision(highest(&panels).max(summary.chance.unwrap_or(0.0))),
-            right: Scale::accuracy(accuracies.copied().fold(1.0, f64::min)),
+            left: Scale::of_scores(lowest, highest),
+            right: Scale::of_accuracy(worst, summary.chance_of_accuracy),
             panels,
             baselines: summary
                 .baselines
@@ -119,6 +116,7 @@ impl Figure {
             series,
             ticks,
             x_title,
+            y_title: performance(summary.metric),
             chance: summary.chance,
         }
     }
@@ -186,58 +184,26 @@ fn box_of(values: Vec<(u32, f64)>) -> Option<BoxSummary> {
     BoxSummary::of(&plain)
 }
 
-fn highest(panels: &[Panel]) -> f64 {
+/// The lowest and the highest value that the scale of the scores must hold.
+fn ends(panels: &[Panel], chance: Option<f64>) -> (f64, f64) {
     let boxes = panels
         .iter()
         .flat_map(|panel| panel.baselines.iter().chain(panel.boxes.iter().flatten()));
-    boxes
+    let whiskers = boxes
         .flatten()
-        .map(|one| one.upper_whisker)
-        .fold(0.0, f64::max)
+        .flat_map(|one| [one.lower_whisker, one.upper_whisker]);
+    let all = whiskers.chain(chance);
+    all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (low.min(value), high.max(value))
+    })
 }
 
-impl Scale {
-    /// From 0 to the first tick at or above the highest value, in at most five round steps.
-    fn precision(highest: f64) -> Self {
-        let step = [0.01, 0.02, 0.05, 0.1]
-            .into_iter()
-            .find(|step| highest <= 5.0 * step)
-            .unwrap_or(0.2);
-        let steps = (highest / step - 1e-9).ceil().max(1.0);
-        Self {
-            low: 0.0,
-            high: steps * step,
-            step,
-        }
-    }
-
-    /// From one half, chance for the paper's two classes, to 1; from 0 if anything lies below.
-    fn accuracy(lowest: f64) -> Self {
-        let (low, step) = if lowest < 0.5 { (0.0, 0.2) } else { (0.5, 0.1) };
-        Self {
-            low,
-            high: 1.0,
-            step,
-        }
-    }
-
-    /// The values that have a label.
-    pub fn ticks(&self) -> impl Iterator<Item = f64> {
-        let steps = ((self.high - self.low) / self.step).round() as usize;
-        (0..=steps).map(|i| self.low + i as f64 * self.step)
-    }
-
-    /// A tick's label, with as many decimals as the step needs.
-    pub fn label(&self, value: f64) -> String {
-        // A step is a round number, of which the first digit tells: 0.02 has two decimals.
-        let decimals = (-self.step.log10() - 1e-9).ceil().max(0.0) as usize;
-        // Sums of steps are a little off: no minus before a zero.
-        let value = (value / self.step).round() * self.step + 0.0;
-        format!("{value:.decimals$}")
-    }
-
-    /// Where a value lies, 0 at the bottom and 1 at the top.
-    pub fn place(&self, value: f64) -> f64 {
-        (value - self.low) / (self.high - self.low)
+/// What a metric measures: "Explanation performance (precision)".
+pub(super) fn performance(metric: &str) -> String {
+    let known = METRICS.iter().find(|known| known.name == metric);
+    let title = metric_title(metric);
+    match known.is_none_or(|known| known.larger_is_better) {
+        true => format!("Explanation performance ({title})"),
+        false => format!("Explanation errors ({title}; fewer are better)"),
     }
 }

@@ -3,11 +3,10 @@
 use plotters::prelude::*;
 
 use super::canvas::{Align, Canvas, Turn};
-use super::chart::{FRAME, Grid, distinct, draw_mark, round_scale, widest};
-use super::figure::Scale;
-use super::layout::TICK;
-use super::legend::series_color;
+use super::chart::{Grid, distinct, widest};
 use super::page::Page;
+use super::scale::{Scale, round_scale};
+use super::style::{FRAME, TICK, draw_mark, series_color};
 use crate::error::{Error, Result};
 use crate::statistics::Interval;
 use crate::sweep::declare::analysis::{Estimate, Forest};

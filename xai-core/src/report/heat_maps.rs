@@ -6,13 +6,13 @@ use plotters::prelude::*;
 use super::canvas::{Align, Canvas, Turn};
 use super::font::text_width;
 use super::heat_color::{Rgb, colors, shades};
-use super::names::method_title;
 use super::outline::{Pen, draw_outline};
 use super::page::Page;
 use super::table::wrapped;
 use crate::attribution::Shown;
+use crate::attribution::methods::method_title;
 use crate::error::{Error, Result};
-use crate::metrics::{Metric, Precision};
+use crate::metrics;
 use crate::sweep::declare::analysis::HeatMaps;
 
 // Lengths in pixels of the PNG.
@@ -24,8 +24,8 @@ const BLOCK_GAP: f64 = 40.0;
 /// About the side of a map; the pixels of a map are a whole number of the figure's.
 const MAP: f64 = 216.0;
 const OUTLINE: f64 = 2.0;
-/// How bright the brain is under a map.
-const BRAIN: f64 = 0.45;
+/// How bright the image is under a map.
+const UNDER: f64 = 0.45;
 
 /// A figure of heat maps, before any pixel is drawn.
 pub(super) struct HeatMapsPage<'a> {
@@ -108,21 +108,22 @@ fn methods(figure: &HeatMaps) -> Vec<&str> {
     methods
 }
 
-/// What the figure shows as rows of a table: a row a map, with the precision of each.
+/// What the figure shows as rows of a table: a row a map, with its score.
 pub(super) fn rows(figure: &HeatMaps) -> Result<Vec<Vec<String>>> {
-    let header = ["block", "column", "method", "image", "precision"];
+    let metric = metrics::named(&figure.metric)?;
+    let header = ["block", "column", "method", "image", &figure.metric];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for block in &figure.blocks {
         for column in &block.columns {
             let image = &column.image;
             for (method, map) in &image.maps {
-                let precision = Precision.score(map.view(), image.truth.view())?;
+                let score = metric.score(map.view(), image.truth.view())?;
                 rows.push(vec![
                     block.title.clone(),
                     column.title.clone(),
                     method.clone(),
                     image.index.to_string(),
-                    precision.map_or(String::new(), |value| format!("{value:.6}")),
+                    score.map_or(String::new(), |value| format!("{value:.6}")),
                 ]);
             }
         }
@@ -130,16 +131,16 @@ pub(super) fn rows(figure: &HeatMaps) -> Result<Vec<Vec<String>>> {
     Ok(rows)
 }
 
-/// The brain, darkened, with the map over it as light ("screen").
+/// The image, darkened, with the map over it as light ("screen").
 fn blended(image: &Shown, map: &Array2<f32>) -> Array2<Rgb> {
     let colors = colors();
     Zip::from(&image.pixels)
         .and(&shades(map.view()))
         .map_collect(|&grey, &shade| {
-            let brain = BRAIN * f64::from(grey.clamp(0.0, 1.0));
+            let under = UNDER * f64::from(grey.clamp(0.0, 1.0));
             colors[usize::from(shade)].map(|part| {
                 let light = f64::from(part) / 255.0;
-                (255.0 * (1.0 - (1.0 - brain) * (1.0 - light))).round() as u8
+                (255.0 * (1.0 - (1.0 - under) * (1.0 - light))).round() as u8
             })
         })
 }

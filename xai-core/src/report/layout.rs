@@ -5,11 +5,8 @@
 use super::figure::Figure;
 use super::font::text_width;
 use super::legend::Legend;
+use super::style::{EDGE, TICK};
 
-/// The font size of a scale's labels.
-pub(super) const TICK: f64 = 33.0;
-/// The margin of the page.
-pub(super) const EDGE: f64 = 28.0;
 const WIDTH: f64 = 2600.0;
 /// Left and right of the panels, for the scales and their labels.
 const MARGIN: f64 = 190.0;

@@ -3,9 +3,9 @@
 use plotters::prelude::*;
 
 use super::canvas::{Align, Canvas, Turn};
-use super::chart::draw_mark;
 use super::figure::Figure;
 use super::font::text_width;
+use super::style::{CHANCE, NEUTRAL, baseline_color, draw_accuracy, draw_mark, series_color};
 use crate::error::Result;
 
 const SIZE: f64 = 33.0;
@@ -13,54 +13,6 @@ const ROW: f64 = 56.0;
 const KEY: f64 = 52.0;
 const KEY_GAP: f64 = 16.0;
 const ENTRY_GAP: f64 = 46.0;
-
-/// The colour of the chance level.
-pub(super) const CHANCE: RGBColor = RGBColor(90, 90, 90);
-const NEUTRAL: RGBColor = RGBColor(70, 70, 70);
-
-// Okabe and Ito's colours, which people with any colour vision can tell apart.
-const YELLOW: RGBColor = RGBColor(240, 228, 66);
-pub(super) const ORANGE: RGBColor = RGBColor(230, 159, 0);
-const GREEN: RGBColor = RGBColor(0, 158, 115);
-const VERMILLION: RGBColor = RGBColor(213, 94, 0);
-const PURPLE: RGBColor = RGBColor(204, 121, 167);
-pub(super) const SKY: RGBColor = RGBColor(86, 180, 233);
-const BLUE: RGBColor = RGBColor(0, 114, 178);
-const GREY: RGBColor = RGBColor(150, 150, 150);
-
-/// A baseline's colour, by its place in the legend.
-pub(super) fn baseline_color(index: usize) -> RGBColor {
-    paler([YELLOW, ORANGE, GREEN, VERMILLION], index)
-}
-
-/// A series' colour, by its place in the legend.
-pub(super) fn series_color(index: usize) -> RGBColor {
-    paler([PURPLE, SKY, BLUE, GREY], index)
-}
-
-/// One of four colours; beyond them the same again, each time mixed with more white.
-fn paler(colors: [RGBColor; 4], index: usize) -> RGBColor {
-    let keep = 1.0 / (1 + index / 4) as f64;
-    let mix = |channel: u8| (255.0 - keep * (255.0 - f64::from(channel))).round() as u8;
-    let RGBColor(r, g, b) = colors[index % 4];
-    RGBColor(mix(r), mix(g), mix(b))
-}
-
-/// A line of accuracies with a dot at each, in a white sheath.
-pub(super) fn draw_accuracy<DB: DrawingBackend>(
-    canvas: &Canvas<DB>,
-    points: &[(f64, f64)],
-    color: RGBColor,
-) -> Result<()> {
-    canvas.line(points, WHITE, 8.0)?;
-    points
-        .iter()
-        .try_for_each(|&point| canvas.circle(point, 11.0, WHITE))?;
-    canvas.line(points, color, 4.0)?;
-    points
-        .iter()
-        .try_for_each(|&point| canvas.circle(point, 9.0, color))
-}
 
 /// What stands before a name.
 pub(super) enum Key {

@@ -1,12 +1,13 @@
 //! Writes what is drawn to files, in the same way to SVG and to PNG.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use plotters::prelude::*;
 
 use super::canvas::{Canvas, Letters};
 use crate::error::{Error, Result};
+use crate::files::whole_file;
 
 /// The PNG is drawn finer by this factor and averaged, for smooth edges.
 const FINER: u32 = 2;
@@ -21,7 +22,7 @@ pub(super) trait Page {
 
 /// What an SVG looks like where the reader prefers dark pages: one file follows its reader, so that nobody has to
 /// choose between two. Programs that know no media queries, such as LaTeX's, and printers take the light colours. Lines
-/// within boxes stay dark; the colours of methods and corpora are the same on both grounds.
+/// within boxes stay dark; the colours of series are the same on both grounds.
 const DARK: &str = "<style>@media screen and (prefers-color-scheme: dark) {\
     svg [fill=\"#FFFFFF\"] { fill: #14171C } svg [stroke=\"#FFFFFF\"] { stroke: #14171C }\
     svg [fill=\"#000000\"] { fill: #E6E8EB } svg [stroke=\"#282828\"] { stroke: #C9CED6 }\
@@ -30,9 +31,21 @@ const DARK: &str = "<style>@media screen and (prefers-color-scheme: dark) {\
     svg [fill=\"#464646\"] { fill: #C9CED6 } svg [stroke=\"#464646\"] { stroke: #C9CED6 }\
     }</style>";
 
-/// Writes a page as SVG.
-pub(super) fn svg(page: &impl Page, path: &Path) -> Result<()> {
-    fs::write(path, svg_text(page)?).map_err(|e| Error::file(path, e))
+/// Writes a text to the folder `dir`; gives the path.
+pub(super) fn text_file(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
+    let path = dir.join(name);
+    whole_file(&path, |aside| {
+        fs::write(aside, text).map_err(|error| Error::file(aside, error))
+    })?;
+    Ok(path)
+}
+
+/// Writes a page as `<name>.svg` and `<name>.png` to the folder `dir`; gives their paths.
+pub(super) fn picture(page: &impl Page, dir: &Path, name: &str) -> Result<[PathBuf; 2]> {
+    let svg = text_file(dir, &format!("{name}.svg"), &svg_text(page)?)?;
+    let path = dir.join(format!("{name}.png"));
+    whole_file(&path, |aside| png(page, aside))?;
+    Ok([svg, path])
 }
 
 /// A page as SVG. It is drawn at the PNG's resolution and shown at half of it.
@@ -56,7 +69,7 @@ pub(super) fn svg_text(page: &impl Page) -> Result<String> {
 }
 
 /// Writes a page as PNG.
-pub(super) fn png(page: &impl Page, path: &Path) -> Result<()> {
+fn png(page: &impl Page, path: &Path) -> Result<()> {
     let (width, height) = page.size();
     let size = (FINER * width, FINER * height);
     let mut fine = vec![0; 3 * (size.0 * size.1) as usize];

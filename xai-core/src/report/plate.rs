@@ -1,14 +1,13 @@
-//! A plate of pictures with outlined lesions, such as Figures 1 and 2 of the paper.
+//! A plate of pictures with outlines, such as Figures 1 and 2 of the paper.
 
 use ndarray::Array2;
 use plotters::prelude::*;
 
 use super::canvas::{Align, Canvas, Turn};
 use super::font::text_width;
-use super::legend::{ORANGE, SKY};
 use super::outline::{Pen, draw_outline};
 use super::page::Page;
-use crate::benchmarks::lesions::making::Class;
+use super::style::outline_color;
 use crate::error::Result;
 
 // Lengths in pixels of the PNG.
@@ -27,6 +26,8 @@ const OUTLINE: f64 = 3.0;
 pub struct Plate {
     /// From top to bottom.
     pub rows: Vec<Row>,
+    /// What is outlined, each in a colour of its own. The legend names those that some picture shows.
+    pub outlined: Vec<String>,
 }
 
 /// Pictures side by side.
@@ -43,8 +44,8 @@ pub struct Picture {
     pub title: String,
     /// 0 is black, 1 is white.
     pub grey: Array2<f32>,
-    /// What is outlined, in the colour of its class. Of the picture's shape.
-    pub outlines: Vec<(Class, Array2<bool>)>,
+    /// Places in [`Plate::outlined`], each with its mask of the picture's shape.
+    pub outlines: Vec<(usize, Array2<bool>)>,
 }
 
 impl Picture {
@@ -57,10 +58,10 @@ impl Picture {
         }
     }
 
-    /// With one more outline.
+    /// With one more outline: its place in [`Plate::outlined`], and the mask.
     #[must_use]
-    pub fn outlined(mut self, class: Class, mask: Array2<bool>) -> Self {
-        self.outlines.push((class, mask));
+    pub fn outlined(mut self, what: usize, mask: Array2<bool>) -> Self {
+        self.outlines.push((what, mask));
         self
     }
 
@@ -92,36 +93,31 @@ impl Row {
 }
 
 impl Plate {
-    /// The classes that are outlined somewhere.
-    fn classes(&self) -> Vec<Class> {
+    /// What is outlined somewhere: colour and name.
+    fn keys(&self) -> Vec<(RGBColor, &str)> {
         let pictures = self.rows.iter().flat_map(|row| &row.pictures);
-        let outlined: Vec<Class> = pictures
-            .flat_map(|picture| picture.outlines.iter().map(|&(class, _)| class))
+        let shown: Vec<usize> = pictures
+            .flat_map(|picture| picture.outlines.iter().map(|&(what, _)| what))
             .collect();
-        [Class::Regular, Class::Irregular]
-            .into_iter()
-            .filter(|class| outlined.contains(class))
+        let names = self.outlined.iter().enumerate();
+        names
+            .filter(|(at, _)| shown.contains(at))
+            .map(|(at, name)| (outline_color(at), name.as_str()))
             .collect()
     }
 
     fn draw_legend<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, y: f64) -> Result<()> {
         let key = 44.0;
-        let entries: Vec<(Class, &str, f64)> = self
-            .classes()
+        let entries: Vec<(RGBColor, &str, f64)> = self
+            .keys()
             .into_iter()
-            .map(|class| {
-                let name = match class {
-                    Class::Regular => "regular lesions",
-                    Class::Irregular => "irregular lesions",
-                };
-                (class, name, key + 14.0 + text_width(name, TEXT))
-            })
+            .map(|(color, name)| (color, name, key + 14.0 + text_width(name, TEXT)))
             .collect();
         let apart = 56.0;
         let all: f64 = entries.iter().map(|entry| entry.2 + apart).sum::<f64>() - apart;
         let mut x = (f64::from(self.size().0) - all) / 2.0;
-        for (class, name, width) in entries {
-            canvas.rectangle((x, y - 3.0), (x + key, y + 3.0), color(class))?;
+        for (color, name, width) in entries {
+            canvas.rectangle((x, y - 3.0), (x + key, y + 3.0), color)?;
             canvas.text(name, (x + key + 14.0, y), TEXT, Align::Left, Turn::None)?;
             x += width + apart;
         }
@@ -133,11 +129,7 @@ impl Page for Plate {
     fn size(&self) -> (u32, u32) {
         let widest = self.rows.iter().map(Row::width).fold(0.0, f64::max);
         let rows: f64 = self.rows.iter().map(|row| GAP + row.heights().1).sum();
-        let legend = if self.classes().is_empty() {
-            0.0
-        } else {
-            LEGEND
-        };
+        let legend = if self.keys().is_empty() { 0.0 } else { LEGEND };
         let (width, height) = (LABEL + widest + EDGE, EDGE + rows - GAP + legend + EDGE);
         (width.round() as u32, height.round() as u32)
     }
@@ -157,11 +149,11 @@ impl Page for Plate {
                     .grey
                     .mapv(|v| [(v.clamp(0.0, 1.0) * 255.0).round() as u8; 3]);
                 canvas.picture(corner, &grey, PIXEL)?;
-                for (class, mask) in &picture.outlines {
+                for (what, mask) in &picture.outlines {
                     let pen = Pen {
                         pixel: PIXEL,
                         width: OUTLINE,
-                        color: color(*class),
+                        color: outline_color(*what),
                     };
                     draw_outline(canvas, corner, mask, pen)?;
                 }
@@ -170,13 +162,5 @@ impl Page for Plate {
             y += height + GAP;
         }
         self.draw_legend(canvas, y - GAP + LEGEND / 2.0 + 6.0)
-    }
-}
-
-/// Okabe and Ito's, which stand out from grey and from each other for any colour vision.
-fn color(class: Class) -> RGBColor {
-    match class {
-        Class::Regular => SKY,
-        Class::Irregular => ORANGE,
     }
 }

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Once;
 
-use super::{Summary, analysis, table};
+use super::summary::Summary;
+use super::write::only_analysed;
+use super::{analysis, table};
 use crate::error::{Error, Result};
 use crate::sweep::context::{Benchmark, Run};
 use crate::sweep::declare::Scale;
@@ -54,9 +56,9 @@ fn tables<R: Run>(outcome: Outcome) -> Result<String> {
     let result = outcome.result.as_ref().ok_or_else(failed)?;
     let mut analysis = Analysis::default();
     R::analysis(&results_in(&outcome.folder)?, &mut analysis)?;
-    let mut text = match super::only_analysed(result, &analysis) {
+    let mut text = match only_analysed(result, &analysis) {
         true => String::new(),
-        false => rounded(&table::csv(&Summary::of(result)?)),
+        false => rounded(&table::csv(&Summary::all(result)?)),
     };
     for part in &analysis.parts {
         if let Part::Table(table) = part {

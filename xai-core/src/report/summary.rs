@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
-use crate::metrics::{Metric, Precision, Score, chance_name};
+use crate::metrics::{CHANCE, Score, chance_name, is_chance, metric_and_group};
 use crate::statistics::mean;
 use crate::sweep::read::{CellResult, SweepResult};
 
-/// A sweep's result by combination of levels.
+/// What a sweep's result says by one metric, by combination of levels.
 pub(super) struct Summary<'a> {
     /// The experiment's name.
     pub name: &'a str,
+    /// The metric's name.
+    pub metric: &'a str,
     /// The axes: name, and the levels' names in order.
     pub axes: &'a [(String, Vec<String>)],
     /// The names of the parameters that are no axis, such as `rate` and `seed`.
@@ -23,6 +25,8 @@ pub(super) struct Summary<'a> {
     pub baselines: Vec<Reference<'a>>,
     /// The mean chance level of the images scored, if the cells' or the baselines' scores state it.
     pub chance: Option<f64>,
+    /// The accuracy of guessing, with equally many images of each class.
+    pub chance_of_accuracy: f64,
 }
 
 /// One combination of levels: cells that differ in their seed.
@@ -30,6 +34,7 @@ pub(super) struct Group<'a> {
     /// The number of the level on each axis.
     pub levels: Vec<usize>,
     cells: Vec<&'a CellResult>,
+    metric: &'a str,
 }
 
 /// A baseline and the methods that it was scored with.
@@ -37,72 +42,112 @@ pub(super) struct Reference<'a> {
     pub name: &'a str,
     pub methods: Vec<&'a str>,
     scores: &'a [Score],
+    metric: &'a str,
+}
+
+/// The metrics of a result, in the order in which cells' scores first name them: chance levels aside, and what is said
+/// of [groups](crate::metrics::group_name) of images, which the experiment's own analysis shows.
+///
+/// # Errors
+/// If no cell has a score.
+pub(super) fn metrics(result: &SweepResult) -> Result<Vec<&str>> {
+    let scores = result.cells.iter().flat_map(|cell| &cell.scores);
+    let scores = scores.filter(|score| score.method != CHANCE);
+    let names = scores.map(|score| score.metric.as_str());
+    let own = |name: &&str| !is_chance(name) && metric_and_group(name).1.is_none();
+    match distinct(names.filter(own)) {
+        none if none.is_empty() => Err(Error::invalid(format!(
+            "{}: no cell has a score, so there is nothing to report",
+            result.name
+        ))),
+        metrics => Ok(metrics),
+    }
 }
 
 impl<'a> Summary<'a> {
-    /// Groups a result; its errors are [`write`](super::write)'s.
-    pub fn of(result: &'a SweepResult) -> Result<Self> {
-        let mut groups: Vec<Group> = Vec::new();
-        for cell in &result.cells {
-            let levels = levels_of(cell, &result.axes)?;
-            match groups.iter_mut().find(|group| group.levels == levels) {
-                Some(group) => group.cells.push(cell),
-                None => groups.push(Group {
-                    levels,
-                    cells: vec![cell],
-                }),
-            }
-        }
-        groups.sort_by(|a, b| a.levels.cmp(&b.levels));
-
-        let of_cells = || result.cells.iter().flat_map(|cell| &cell.scores);
-        let of_baselines = || result.references.iter().flat_map(|one| &one.scores);
-        let all = || of_cells().chain(of_baselines());
-        if let Some(bad) = all().find(|score| !score.value.is_finite()) {
+    /// A result by each of its metrics; the errors are [`write`](super::write)'s.
+    pub fn all(result: &'a SweepResult) -> Result<Vec<Self>> {
+        let groups = groups(result)?;
+        let all = all_scores(result);
+        if let Some(bad) = all.iter().find(|score| !score.value.is_finite()) {
             return Err(Error::invalid(format!(
                 "{}: the {} of `{}` on image {} is {}; such a score must be left out",
                 result.name, bad.metric, bad.method, bad.image, bad.value
             )));
         }
-        let methods = distinct(precisions(of_cells()).map(|score| score.method.as_str()));
-        if methods.is_empty() {
-            return Err(Error::invalid(format!(
-                "{}: no cell has a score of `{}`, so there is nothing to report",
-                result.name,
-                Precision.name()
-            )));
-        }
-        let chance = chance_name(Precision.name());
+        let metrics = metrics(result)?.into_iter();
+        Ok(metrics
+            .map(|metric| Self::of(result, metric, &groups, &all))
+            .collect())
+    }
+
+    fn of(
+        result: &'a SweepResult,
+        metric: &'a str,
+        groups: &[(Vec<usize>, Vec<&'a CellResult>)],
+        all: &[&'a Score],
+    ) -> Self {
+        let of_cells = result.cells.iter().flat_map(|cell| &cell.scores);
+        let methods = distinct(by_metric(of_cells, metric).map(|score| score.method.as_str()));
+        let chance = chance_name(metric);
         // Each image counts once, however many cells were scored on it.
-        let chances: BTreeMap<u32, f64> = all()
-            .filter(|s| s.metric == chance)
-            .map(|s| (s.image, s.value))
-            .collect();
+        let chances = all.iter().filter(|score| score.metric == chance);
+        let chances: BTreeMap<u32, f64> = chances.map(|s| (s.image, s.value)).collect();
         let chances: Vec<f64> = chances.into_values().collect();
         let parameters = result.cells.iter().flat_map(|cell| &cell.values);
-        Ok(Self {
+        let references = result.references.iter().map(|one| Reference {
+            name: &one.name,
+            methods: distinct(by_metric(&one.scores, metric).map(|score| score.method.as_str())),
+            scores: &one.scores,
+            metric,
+        });
+        Self {
             name: &result.name,
+            metric,
             axes: &result.axes,
             others: distinct(
                 parameters
                     .map(|(name, _)| name.as_str())
                     .filter(|name| result.axes.iter().all(|(axis, _)| axis != name)),
             ),
-            groups,
-            methods,
-            baselines: result
-                .references
+            groups: groups
                 .iter()
-                .map(|one| Reference {
-                    name: &one.name,
-                    methods: distinct(precisions(&one.scores).map(|score| score.method.as_str())),
-                    scores: &one.scores,
+                .map(|(levels, cells)| Group {
+                    levels: levels.clone(),
+                    cells: cells.clone(),
+                    metric,
                 })
-                .filter(|one| !one.methods.is_empty())
                 .collect(),
+            methods,
+            baselines: references.filter(|one| !one.methods.is_empty()).collect(),
             chance: mean(&chances),
-        })
+            chance_of_accuracy: result.chance_of_accuracy(),
+        }
     }
+}
+
+/// How many images have a score.
+pub(super) fn scored_images(result: &SweepResult) -> usize {
+    let scores = result.cells.iter().flat_map(|cell| &cell.scores);
+    let images: BTreeSet<u32> = scores.map(|score| score.image).collect();
+    images.len()
+}
+
+/// All scores, those of the references last.
+fn all_scores(result: &SweepResult) -> Vec<&Score> {
+    let of_cells = result.cells.iter().flat_map(|cell| &cell.scores);
+    let of_references = result.references.iter().flat_map(|one| &one.scores);
+    of_cells.chain(of_references).collect()
+}
+
+/// The cells of each combination of levels, in the order of the levels.
+fn groups(result: &SweepResult) -> Result<Vec<(Vec<usize>, Vec<&CellResult>)>> {
+    let mut groups: BTreeMap<Vec<usize>, Vec<&CellResult>> = BTreeMap::new();
+    for cell in &result.cells {
+        let levels = levels_of(cell, &result.axes)?;
+        groups.entry(levels).or_default().push(cell);
+    }
+    Ok(groups.into_iter().collect())
 }
 
 impl<'a> Group<'a> {
@@ -132,9 +177,10 @@ impl<'a> Group<'a> {
         self.mean(|cell| cell.test_accuracy)
     }
 
-    /// A method's precisions, each with its image.
-    pub fn precision(&self, method: &str) -> Vec<(u32, f64)> {
-        of_method(self.cells.iter().flat_map(|cell| &cell.scores), method)
+    /// A method's scores, each with its image.
+    pub fn scores(&self, method: &str) -> Vec<(u32, f64)> {
+        let scores = self.cells.iter().flat_map(|cell| &cell.scores);
+        of_method(scores, self.metric, method)
     }
 
     fn mean(&self, number: impl Fn(&CellResult) -> f64) -> f64 {
@@ -143,18 +189,18 @@ impl<'a> Group<'a> {
 }
 
 impl Reference<'_> {
-    /// The precisions under one of its own `methods`, each with its image.
-    pub fn precision(&self, method: &str) -> Vec<(u32, f64)> {
-        of_method(self.scores, method)
+    /// The scores under one of its own `methods`, each with its image.
+    pub fn scores(&self, method: &str) -> Vec<(u32, f64)> {
+        of_method(self.scores, self.metric, method)
     }
 
     /// What belongs beside a method of the cells: the scores under the same method, or, of a filter,
     /// whose scores name none of `methods`, all that it has.
     pub fn beside(&self, method: &str, methods: &[&str]) -> Vec<(u32, f64)> {
         if self.methods.iter().any(|own| methods.contains(own)) {
-            return self.precision(method);
+            return self.scores(method);
         }
-        precisions(self.scores)
+        by_metric(self.scores, self.metric)
             .map(|score| (score.image, score.value))
             .collect()
     }
@@ -182,14 +228,20 @@ fn levels_of(cell: &CellResult, axes: &[(String, Vec<String>)]) -> Result<Vec<us
     axes.iter().map(level).collect()
 }
 
-fn precisions<'a>(scores: impl IntoIterator<Item = &'a Score>) -> impl Iterator<Item = &'a Score> {
-    scores
-        .into_iter()
-        .filter(|score| score.metric == Precision.name())
+fn by_metric<'a>(
+    scores: impl IntoIterator<Item = &'a Score>,
+    metric: &str,
+) -> impl Iterator<Item = &'a Score> {
+    let scores = scores.into_iter();
+    scores.filter(move |score| score.metric == metric)
 }
 
-fn of_method<'a>(scores: impl IntoIterator<Item = &'a Score>, method: &str) -> Vec<(u32, f64)> {
-    precisions(scores)
+fn of_method<'a>(
+    scores: impl IntoIterator<Item = &'a Score>,
+    metric: &str,
+    method: &str,
+) -> Vec<(u32, f64)> {
+    by_metric(scores, metric)
         .filter(|score| score.method == method)
         .map(|score| (score.image, score.value))
         .collect()

@@ -5,8 +5,9 @@ use std::fmt::Write;
 
 use rayon::prelude::*;
 
-use super::names::method_title;
 use super::summary::Summary;
+use crate::attribution::methods::method_title;
+use crate::metrics::metric_title;
 use crate::statistics::{Interval, bootstrap_mean, mean, quantile};
 
 /// The seed of the confidence intervals' resampling: a constant, as two reports of one result must agree.
@@ -19,22 +20,57 @@ struct Row {
 }
 
 /// `table.csv`: a header, a row a combination and method, a row a baseline and method.
-pub(super) fn csv(summary: &Summary) -> String {
-    let mut header = vec!["baseline"];
-    header.extend(summary.axes.iter().map(|(name, _)| name.as_str()));
-    header.extend(&summary.others);
-    header.extend([
-        "method",
+///
+/// Of one metric the last columns have its name, such as `precision_mean`. Of several, the rows of each follow each
+/// other, and a column `metric` tells them apart.
+pub(super) fn csv(summaries: &[Summary]) -> String {
+    let Some(first) = summaries.first() else {
+        return String::new();
+    };
+    let texts = |texts: &[&str]| -> Vec<String> { texts.iter().map(|&t| t.to_owned()).collect() };
+    let mut header = texts(&["baseline"]);
+    header.extend(first.axes.iter().map(|(name, _)| name.clone()));
+    header.extend(texts(&first.others));
+    header.extend(texts(&["method"]));
+    let several = summaries.len() > 1;
+    if several {
+        header.extend(texts(&["metric"]));
+    }
+    header.extend(texts(&[
         "images",
         "seeds",
         "validation_accuracy",
         "test_accuracy",
-        "precision_mean",
-        "precision_ci95_low",
-        "precision_ci95_high",
-        "precision_median",
-    ]);
+    ]));
+    let numbers = ["mean", "ci95_low", "ci95_high", "median"];
+    header.extend(numbers.map(|number| match several {
+        true => number.to_owned(),
+        false => format!("{}_{number}", first.metric),
+    }));
 
+    let rows: Vec<Row> = summaries
+        .iter()
+        .flat_map(|summary| rows(summary, several))
+        .collect();
+    // The resampling is what takes time; rows are independent, so their order stays.
+    let lines: Vec<String> = rows
+        .into_par_iter()
+        .map(|Row { mut start, values }| {
+            start.extend(number_columns(&values));
+            joined(&start)
+        })
+        .collect();
+    format!("{}\n{}\n", joined(&header), lines.join("\n"))
+}
+
+fn joined(fields: &[String]) -> String {
+    let fields: Vec<String> = fields.iter().map(|field| quoted(field)).collect();
+    fields.join(",")
+}
+
+/// The rows of one metric.
+fn rows(summary: &Summary, several: bool) -> Vec<Row> {
+    let metric = || several.then(|| summary.metric.to_owned());
     let mut rows: Vec<Row> = Vec::new();
     for group in &summary.groups {
         let levels = summary
@@ -49,10 +85,11 @@ pub(super) fn csv(summary: &Summary) -> String {
             .chain(others)
             .collect();
         for method in &summary.methods {
-            let values = group.precision(method);
+            let values = group.scores(method);
             let mut row = start.clone();
+            row.push((*method).to_owned());
+            row.extend(metric());
             row.extend([
-                (*method).to_owned(),
                 images(&values),
                 group.seeds().to_string(),
                 decimals(group.validation_accuracy()),
@@ -63,29 +100,18 @@ pub(super) fn csv(summary: &Summary) -> String {
     }
     for baseline in &summary.baselines {
         for method in &baseline.methods {
-            let values = baseline.precision(method);
+            let values = baseline.scores(method);
             let mut row = vec![baseline.name.to_owned()];
             row.resize(1 + summary.axes.len() + summary.others.len(), String::new());
-            row.extend([(*method).to_owned(), images(&values)]);
-            row.resize(header.len() - 4, String::new());
+            row.push((*method).to_owned());
+            row.extend(metric());
+            row.push(images(&values));
+            // No seeds and no accuracies.
+            row.extend([const { String::new() }; 3]);
             rows.push(Row { start: row, values });
         }
     }
-
-    // The resampling is what takes time; rows are independent, so their order stays.
-    let lines: Vec<String> = rows
-        .into_par_iter()
-        .map(|Row { mut start, values }| {
-            start.extend(precision_columns(&values));
-            start
-                .iter()
-                .map(|field| quoted(field))
-                .collect::<Vec<_>>()
-                .join(",")
-        })
-        .collect();
-    let header: Vec<String> = header.into_iter().map(quoted).collect();
-    format!("{}\n{}\n", header.join(","), lines.join("\n"))
+    rows
 }
 
 /// The mean and its 95 % confidence interval; `None` of nothing.
@@ -95,7 +121,7 @@ pub(super) fn mean_and_interval(values: &[(u32, f64)]) -> Option<(f64, Interval)
 }
 
 /// Mean, both ends of its 95 % confidence interval, median; empty fields where there is no value.
-fn precision_columns(values: &[(u32, f64)]) -> [String; 4] {
+fn number_columns(values: &[(u32, f64)]) -> [String; 4] {
     let known = mean_and_interval(values);
     let mut plain: Vec<f64> = values.iter().map(|&(_, value)| value).collect();
     plain.sort_by(f64::total_cmp);
@@ -126,7 +152,7 @@ pub(super) fn quoted(field: &str) -> String {
     field.to_owned()
 }
 
-/// The table for the terminal; see [`table_text`](super::table_text).
+/// The table of one metric for the terminal; see [`table_text`](super::table_text).
 pub(super) fn text(summary: &Summary) -> String {
     let axes = summary.axes.len();
     let mut rows: Vec<Vec<String>> = Vec::new();
@@ -142,7 +168,7 @@ pub(super) fn text(summary: &Summary) -> String {
             summary
                 .methods
                 .iter()
-                .map(|method| mean_text(&group.precision(method))),
+                .map(|method| mean_text(&group.scores(method))),
         );
         rows.push(row);
     }
@@ -175,7 +201,7 @@ pub(super) fn text(summary: &Summary) -> String {
     let missing = longest.saturating_sub(start(&widths));
     widths[axes] += missing;
 
-    let mut out = format!("{}: mean precision", summary.name);
+    let mut out = format!("{}: mean {}", summary.name, metric_title(summary.metric));
     if let Some(chance) = summary.chance {
         write!(out, " (chance level {chance:.3})").expect("a string takes everything");
     }

@@ -1,31 +1,25 @@
-//! How well a classifier separates two classes.
+//! How well a classifier separates classes.
 
-use ndarray::{Axis, aview1};
+use ndarray::{Array2, ArrayView2, Axis, aview1};
 
-use super::Interval;
 use super::correlation::{normal_quantile, ranks};
+use super::{Interval, mean};
 use crate::error::{Error, Result};
 use crate::metrics::{Auprc, Auroc, Metric};
 
-/// Images by true and predicted class. Class 1 is the positive one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Images by true and predicted class. With two classes, class 1 is the positive one.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
-    /// Positive images classified as positive.
-    pub true_positive: usize,
-    /// Positive images classified as negative.
-    pub false_negative: usize,
-    /// Negative images classified as negative.
-    pub true_negative: usize,
-    /// Negative images classified as positive.
-    pub false_positive: usize,
+    /// The number of images, `[true class, predicted class]`.
+    pub counts: Array2<usize>,
 }
 
 impl Confusion {
-    /// Counts the classes of images.
+    /// Counts the images by class, for this number of classes.
     ///
     /// # Errors
-    /// If the lists have different lengths, or a class is not 0 or 1.
-    pub fn of(class: &[u8], predicted: &[u8]) -> Result<Self> {
+    /// If the lists have different lengths, or a class is not among the classes.
+    pub fn of(class: &[u8], predicted: &[u8], classes: usize) -> Result<Self> {
         if class.len() != predicted.len() {
             return Err(Error::invalid(format!(
                 "{} predictions for {} images",
@@ -33,38 +27,58 @@ impl Confusion {
                 class.len()
             )));
         }
-        let mut counts = Self::default();
-        for pair in class.iter().zip(predicted) {
-            match pair {
-                (1, 1) => counts.true_positive += 1,
-                (1, 0) => counts.false_negative += 1,
-                (0, 0) => counts.true_negative += 1,
-                (0, 1) => counts.false_positive += 1,
-                (class, predicted) => {
-                    return Err(Error::invalid(format!(
-                        "an image of class {class} predicted as {predicted}: only classes 0 and 1 have a confusion of two"
-                    )));
-                }
-            }
+        let mut counts = Array2::zeros((classes, classes));
+        for (&class, &predicted) in class.iter().zip(predicted) {
+            let place = [usize::from(class), usize::from(predicted)];
+            *counts.get_mut(place).ok_or_else(|| {
+                Error::invalid(format!(
+                    "an image of class {class} predicted as {predicted}: there are only {classes} classes"
+                ))
+            })? += 1;
         }
-        Ok(counts)
+        Ok(Self { counts })
     }
 
     /// The share of all images that are classified correctly.
     pub fn accuracy(&self) -> Option<Share> {
-        let right = self.true_positive + self.true_negative;
-        let wrong = self.false_positive + self.false_negative;
-        Share::of(right, right + wrong)
+        Share::of(self.counts.diag().sum(), self.counts.sum())
     }
 
-    /// The share of positive images classified as positive.
-    pub fn sensitivity(&self) -> Option<Share> {
-        Share::of(self.true_positive, self.true_positive + self.false_negative)
+    /// The share of a class's images classified as this class.
+    pub fn sensitivity_of(&self, class: usize) -> Option<Share> {
+        Share::of(self.counts[[class, class]], self.counts.row(class).sum())
     }
 
-    /// The share of negative images classified as negative.
-    pub fn specificity(&self) -> Option<Share> {
-        Share::of(self.true_negative, self.true_negative + self.false_positive)
+    /// The share of the other classes' images that are not classified as this class.
+    pub fn specificity_of(&self, class: usize) -> Option<Share> {
+        let others = self.counts.sum() - self.counts.row(class).sum();
+        let taken = self.counts.column(class).sum() - self.counts[[class, class]];
+        Share::of(others - taken, others)
+    }
+
+    /// With two classes, the sensitivity of class 1. With more, the mean over classes (macro average).
+    pub fn sensitivity(&self) -> Option<f64> {
+        self.average(|class| self.sensitivity_of(class))
+    }
+
+    /// With two classes, the specificity of class 1. With more, the mean over classes (macro average).
+    pub fn specificity(&self) -> Option<f64> {
+        self.average(|class| self.specificity_of(class))
+    }
+
+    fn average(&self, share: impl Fn(usize) -> Option<Share>) -> Option<f64> {
+        let all: Option<Vec<f64>> = averaged(self.counts.nrows())
+            .map(|class| Some(share(class)?.value()))
+            .collect();
+        mean(&all?)
+    }
+}
+
+/// The classes over which a mean is taken: the positive one of two, otherwise all.
+fn averaged(classes: usize) -> std::ops::Range<usize> {
+    match classes {
+        2 => 1..2,
+        classes => 0..classes,
     }
 }
 
@@ -106,25 +120,37 @@ impl Share {
     }
 }
 
-/// The areas under the ROC and the precision-recall curve of the probabilities of class 1. `None`
-/// if there is no image of one of the classes. It uses the code for heat maps: [`Auroc`] and
+/// The areas under the ROC and the precision-recall curve of the probabilities `[images, classes]`.
+///
+/// With two classes they are those of class 1. With more, they are means over classes, each against all others (macro
+/// average; "ovr" in scikit-learn). `None` if a class has no image. It uses the code for heat maps: [`Auroc`] and
 /// [`Auprc`].
 ///
 /// # Errors
-/// If the lists have different lengths, or a probability is not a number.
-pub fn areas(class: &[u8], probability: &[f64]) -> Result<Option<[f64; 2]>> {
-    if let Some(bad) = probability.iter().find(|value| !value.is_finite()) {
+/// If the numbers of images differ, or a probability is not a number.
+pub fn areas(class: &[u8], probabilities: ArrayView2<f64>) -> Result<Option<[f64; 2]>> {
+    if let Some(bad) = probabilities.iter().find(|value| !value.is_finite()) {
         return Err(Error::invalid(format!(
             "a probability is {bad}, so that images cannot be ranked by it"
         )));
     }
-    // Only the order matters. Ranks keep it in 32 bits, where probabilities near 1 would become
-    // equal.
-    let ranked: Vec<f32> = ranks(probability).iter().map(|&rank| rank as f32).collect();
-    let positive: Vec<bool> = class.iter().map(|&class| class == 1).collect();
-    let map = aview1(&ranked).insert_axis(Axis(0));
-    let truth = aview1(&positive).insert_axis(Axis(0));
-    let roc = Auroc.score(map, truth)?;
-    let precision_recall = Auprc.score(map, truth)?;
-    Ok(roc.zip(precision_recall).map(<[f64; 2]>::from))
+    let of_classes = averaged(probabilities.ncols()).map(|number| {
+        // Only the order matters. Ranks keep it in 32 bits, where probabilities near 1 would become equal.
+        let ranked = ranks(&probabilities.column(number).to_vec());
+        let ranked: Vec<f32> = ranked.into_iter().map(|rank| rank as f32).collect();
+        let positive: Vec<bool> = class
+            .iter()
+            .map(|&one| usize::from(one) == number)
+            .collect();
+        let map = aview1(&ranked).insert_axis(Axis(0));
+        let truth = aview1(&positive).insert_axis(Axis(0));
+        let roc = Auroc.score(map, truth)?;
+        let precision_recall = Auprc.score(map, truth)?;
+        Ok(roc.zip(precision_recall))
+    });
+    let of_classes: Option<Vec<(f64, f64)>> = of_classes.collect::<Result<_>>()?;
+    Ok(of_classes.and_then(|areas| {
+        let (roc, precision_recall): (Vec<f64>, Vec<f64>) = areas.into_iter().unzip();
+        Some([mean(&roc)?, mean(&precision_recall)?])
+    }))
 }

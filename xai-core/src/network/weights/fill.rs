@@ -6,6 +6,7 @@ use super::onnx::{Kind, Operation};
 use super::{Stored, Tensors, names};
 use crate::device::Tensor;
 use crate::network::{Layer, Network};
+use crate::suggest::near;
 
 /// Misfits that a message lists; of a wrong network there may be hundreds.
 const LISTED: usize = 12;
@@ -219,13 +220,12 @@ impl Filling {
         // How many batches a normalisation has seen: of no use after the training.
         (self.tensors).retain(|name, _| !name.ends_with("num_batches_tracked"));
         for (name, shape) in &self.missing {
-            let alike = |(other, stored): (&String, &Stored)| {
-                let likeness = strsim::jaro_winkler(name, other);
-                (stored.shape == *shape && likeness > 0.7).then(|| (likeness, other.clone()))
-            };
-            let alike = self.tensors.iter().filter_map(alike);
-            let nearest = alike.max_by(|a, b| a.0.total_cmp(&b.0));
-            let hint = nearest.map_or(String::new(), |(_, other)| format!("; is it `{other}`?"));
+            let fitting = self
+                .tensors
+                .iter()
+                .filter(|(_, stored)| stored.shape == *shape);
+            let nearest = near(name, fitting.map(|(other, _)| other));
+            let hint = nearest.map_or(String::new(), |other| format!("; is it `{other}`?"));
             (self.problems).push(format!("{name}: missing, should be {shape:?}{hint}"));
         }
         if whole {

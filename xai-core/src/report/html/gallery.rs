@@ -6,12 +6,13 @@ use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 use serde_json::{Value as Json, json};
 
-use super::method_title;
 use crate::attribution::Shown;
+use crate::attribution::methods::method_title;
 use crate::error::{Error, Result};
-use crate::metrics::{Metric, Precision};
+use crate::metrics::{Score, metric_and_group, metric_title};
 use crate::report::heat_color::{colors, shades};
 use crate::report::outline::sides;
+use crate::report::summary::metrics;
 use crate::sweep::keep::read_maps;
 use crate::sweep::read::{CellResult, SweepResult};
 
@@ -23,6 +24,8 @@ pub(super) struct Gallery<'a> {
     result: &'a SweepResult,
     cells: Vec<(&'a CellResult, Vec<Shown>)>,
     baselines: Vec<Shown>,
+    /// What the maps were scored by.
+    metrics: Vec<&'a str>,
 }
 
 impl<'a> Gallery<'a> {
@@ -51,6 +54,7 @@ impl<'a> Gallery<'a> {
             result,
             cells,
             baselines: baselines.map_or_else(|| Ok(Vec::new()), |path| read_maps(path))?,
+            metrics: metrics(result).unwrap_or_default(), // of a run without scores there are none
         })
     }
 
@@ -125,7 +129,7 @@ impl<'a> Gallery<'a> {
             Ok(json!({
                 "levels": levels.collect::<Json>(),
                 "about": about(cell),
-                "maps": maps(shown, &images, &methods)?,
+                "maps": self.maps(shown, &images, &methods, &cell.scores)?,
             }))
         });
         // A baseline that has methods in common with the networks is a network, too. A filter is a method that knows no
@@ -135,7 +139,7 @@ impl<'a> Gallery<'a> {
             scores.any(|score| methods.contains(&score.method.as_str()))
         });
         let baselines = baselines.map(|baseline| {
-            let maps = maps(&self.baselines, &images, &methods)?;
+            let maps = self.maps(&self.baselines, &images, &methods, &baseline.scores)?;
             Ok(json!({ "about": baseline.name, "maps": maps }))
         });
         let mut filters: Vec<&str> = Vec::new();
@@ -144,6 +148,8 @@ impl<'a> Gallery<'a> {
                 filters.push(method);
             }
         }
+        let references = self.result.references.iter();
+        let of_references: Vec<Score> = references.flat_map(|one| one.scores.clone()).collect();
         let axes = self.result.axes.iter();
         let axes = axes.map(|(name, levels)| json!([name.replace('_', " "), levels]));
         let titles = methods.iter().chain(&filters);
@@ -153,31 +159,49 @@ impl<'a> Gallery<'a> {
             "images": images.iter().map(image).collect::<Result<Json>>()?,
             "cells": cells.collect::<Result<Vec<Json>>>()?,
             "baselines": baselines.collect::<Result<Json>>()?,
-            "filters": maps(&self.baselines, &images, &filters)?,
+            "filters": self.maps(&self.baselines, &images, &filters, &of_references)?,
         });
         // Within a <script>, `<` could end it.
         Ok(text.to_string().replace('<', "\\u003c"))
     }
-}
 
-/// By image and method: the heat map and its precision, or null.
-fn maps(shown: &[Shown], images: &[&Shown], methods: &[&str]) -> Result<Json> {
-    let map = |image: &Shown, method: &str| -> Result<Json> {
-        let Some(map) = image.map(method) else {
-            return Ok(Json::Null);
+    /// By image and method: the heat map and what it scored, or null.
+    fn maps(
+        &self,
+        shown: &[Shown],
+        images: &[&Shown],
+        methods: &[&str],
+        scores: &[Score],
+    ) -> Result<Json> {
+        let map = |image: &Shown, method: &str| -> Result<Json> {
+            let Some(map) = image.map(method) else {
+                return Ok(Json::Null);
+            };
+            let scored = self.scored(scores, image.index, method);
+            Ok(json!([heat(map.view())?, scored]))
         };
-        let precision = Precision.score(map.view(), image.truth.view())?;
-        let precision = precision.map(|precision| format!("{precision:.3}"));
-        Ok(json!([heat(map.view())?, precision]))
-    };
-    let of_image = |image: &&Shown| -> Result<Json> {
-        let here = shown.iter().find(|here| here.index == image.index);
-        let methods = methods.iter();
-        methods
-            .map(|method| here.map_or(Ok(Json::Null), |image| map(image, method)))
-            .collect()
-    };
-    images.iter().map(of_image).collect()
+        let of_image = |image: &&Shown| -> Result<Json> {
+            let here = shown.iter().find(|here| here.index == image.index);
+            let methods = methods.iter();
+            methods
+                .map(|method| here.map_or(Ok(Json::Null), |image| map(image, method)))
+                .collect()
+        };
+        images.iter().map(of_image).collect()
+    }
+
+    /// What a map scored: "precision 0.314, EMD score 0.870"; `None` if it has no score.
+    fn scored(&self, scores: &[Score], image: u32, method: &str) -> Option<String> {
+        let of_map = |score: &&Score| score.image == image && score.method == method;
+        let known = self.metrics.iter().filter_map(|&metric| {
+            let mut of_map = scores.iter().filter(of_map);
+            // An image of a group has its score under the group's name.
+            let score = of_map.find(|score| metric_and_group(&score.metric).0 == metric)?;
+            Some(format!("{} {:.3}", metric_title(metric), score.value))
+        });
+        let known: Vec<String> = known.collect();
+        (!known.is_empty()).then(|| known.join(", "))
+    }
 }
 
 fn level<'a>(cell: &'a CellResult, axis: &str) -> Option<&'a str> {

@@ -7,15 +7,21 @@ mod gallery;
 mod plan;
 mod warnings;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use askama::Template;
 
-use super::names::method_title;
-use super::summary::Summary;
-use super::{analysis, aside, page, table};
+use super::analysis;
+use super::draw::BoxPlots;
+use super::figure::{Figure, performance};
+use super::page::{self, text_file};
+use super::summary::{Summary, scored_images};
+use super::table;
+use super::write::{figure_name, only_analysed};
+use crate::attribution::methods::method_title;
 use crate::error::{Error, Result};
+use crate::metrics::{METRICS, metric_title};
+use crate::statistics::Interval;
 use crate::sweep::declare::analysis::{Analysis, Part};
 use crate::sweep::read::SweepResult;
 use gallery::Gallery;
@@ -32,15 +38,22 @@ struct Page<'a> {
     /// What stands over the results.
     facts: Vec<String>,
     warnings: Vec<String>,
-    results: Option<Results>,
+    /// By metric.
+    results: Vec<Results>,
     parts: Vec<Extra>,
     /// The heat maps as JSON; empty if there are none.
     gallery: String,
     images: usize,
 }
 
-/// The table of mean precision, and the figure.
+/// The figure of a metric, and the table of its means.
 struct Results {
+    /// The metric within a sentence: "precision".
+    metric: String,
+    /// What the figure shows: "Explanation performance (precision): of the k pixels ..".
+    what: String,
+    /// The files of the figure.
+    files: String,
     svg: String,
     chance: Option<String>,
     /// The axes' names and "accuracy".
@@ -79,27 +92,29 @@ struct Extra {
 /// As [`write_all`](super::write_all); a plan or heat maps that cannot be read.
 pub fn write_page(result: &SweepResult, analysis: &Analysis, dir: &Path) -> Result<PathBuf> {
     let plan = Plan::read(dir)?;
-    let summary = match super::only_analysed(result, analysis) {
-        true => None,
-        false => Some(Summary::of(result)?),
+    let summaries = match only_analysed(result, analysis) {
+        true => Vec::new(),
+        false => Summary::all(result)?,
     };
     let gallery = Gallery::of(result)?;
     let mut paragraphs = plan.description.split("\n\n").map(one_line);
     let page = Page {
         question: paragraphs.next().unwrap_or_default(),
         more: paragraphs.collect(),
-        facts: facts(&plan, result, summary.as_ref()),
-        warnings: warnings::of(&plan, result, summary.as_ref(), &gallery),
-        results: summary.as_ref().map(results).transpose()?,
+        facts: facts(&plan, result, &summaries),
+        warnings: warnings::of(&plan, result, &summaries, &gallery),
+        results: summaries
+            .iter()
+            .enumerate()
+            .map(results)
+            .collect::<Result<_>>()?,
         parts: analysis.parts.iter().map(extra).collect::<Result<_>>()?,
         images: gallery.images(),
         gallery: gallery.json()?,
         plan: &plan,
     };
     let text = page.render().map_err(Error::invalid)?;
-    aside(dir, "report.html", |path| {
-        fs::write(path, text).map_err(|error| Error::file(path, error))
-    })
+    text_file(dir, "report.html", &text)
 }
 
 fn one_line(text: &str) -> String {
@@ -107,7 +122,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// The run in a few words.
-fn facts(plan: &Plan, result: &SweepResult, summary: Option<&Summary>) -> Vec<String> {
+fn facts(plan: &Plan, result: &SweepResult, summaries: &[Summary]) -> Vec<String> {
     let count = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
     let mut facts = vec![
         format!("scale {}", plan.scale),
@@ -116,21 +131,16 @@ fn facts(plan: &Plan, result: &SweepResult, summary: Option<&Summary>) -> Vec<St
     if plan.cells > result.cells.len() {
         facts.push(format!("{} chosen by validation", result.cells.len()));
     }
-    if let Some(summary) = summary {
+    if let Some(summary) = summaries.first() {
         facts.push(count(summary.methods.len(), "method"));
-        facts.push(count(images_of(result), "scored image"));
+        facts.push(count(scored_images(result), "scored image"));
     }
     facts
 }
 
-/// How many images have a score.
-fn images_of(result: &SweepResult) -> usize {
-    let scores = result.cells.iter().flat_map(|cell| &cell.scores);
-    let images: std::collections::BTreeSet<u32> = scores.map(|score| score.image).collect();
-    images.len()
-}
-
-fn results(summary: &Summary) -> Result<Results> {
+fn results((at, summary): (usize, &Summary)) -> Result<Results> {
+    let known = METRICS.iter().find(|known| known.name == summary.metric);
+    let larger = known.is_none_or(|known| known.larger_is_better);
     let names = summary.axes.iter().map(|(name, _)| name.replace('_', " "));
     let mut rows: Vec<Row> = Vec::new();
     for group in &summary.groups {
@@ -139,7 +149,10 @@ fn results(summary: &Summary) -> Result<Results> {
             levels: levels.map(|((_, names), &at)| names[at].clone()).collect(),
             baseline: false,
             accuracy: format!("{:.3}", group.test_accuracy()),
-            cells: means(summary.methods.iter().map(|method| group.precision(method))),
+            cells: means(
+                summary.methods.iter().map(|method| group.scores(method)),
+                larger,
+            ),
         });
     }
     for baseline in &summary.baselines {
@@ -148,11 +161,23 @@ fn results(summary: &Summary) -> Result<Results> {
             levels: vec![baseline.name.to_owned()],
             baseline: true,
             accuracy: String::new(),
-            cells: means(values.map(|method| baseline.beside(method, &summary.methods))),
+            cells: means(
+                values.map(|method| baseline.beside(method, &summary.methods)),
+                larger,
+            ),
         });
     }
+    let what = performance(summary.metric);
+    let name = figure_name(at, summary);
     Ok(Results {
-        svg: figure(&super::BoxPlots::of(&super::Figure::of(summary)))?,
+        metric: metric_title(summary.metric),
+        what: known.map_or(format!("{what}."), |known| {
+            format!("{what}: {}.", known.meaning)
+        }),
+        files: ["svg", "png", "csv"]
+            .map(|ending| format!("{name}.{ending}"))
+            .join(", "),
+        svg: figure(&BoxPlots::of(&Figure::of(summary)))?,
         chance: summary.chance.map(|chance| format!("{chance:.3}")),
         columns: names.collect(),
         methods: summary
@@ -165,26 +190,23 @@ fn results(summary: &Summary) -> Result<Results> {
 }
 
 /// A row of means; the best stands out unless all are the same, as those of a filter are.
-fn means(values: impl Iterator<Item = Vec<(u32, f64)>>) -> Vec<Option<Mean>> {
-    let mut cells: Vec<Option<Mean>> = values
-        .map(|values| {
-            let (mean, interval) = table::mean_and_interval(&values)?;
-            Some(Mean {
-                mean: format!("{mean:.3}"),
-                interval: format!("{:.3}–{:.3}", interval.low, interval.high),
-                best: false,
-            })
-        })
-        .collect();
-    let texts = || cells.iter().flatten().map(|cell| cell.mean.clone());
-    if let (Some(most), Some(least)) = (texts().max(), texts().min())
-        && most != least
-    {
-        for cell in cells.iter_mut().flatten() {
-            cell.best = cell.mean == most;
-        }
-    }
-    cells
+fn means(
+    values: impl Iterator<Item = Vec<(u32, f64)>>,
+    larger_is_better: bool,
+) -> Vec<Option<Mean>> {
+    let known = values.map(|values| table::mean_and_interval(&values));
+    let known: Vec<_> = known.collect();
+    // What is written the same is the same.
+    let written = |mean: f64| (1000.0 * mean).round();
+    let all = || known.iter().flatten().map(|&(mean, _)| written(mean));
+    let (least, most) = (all().reduce(f64::min), all().reduce(f64::max));
+    let best = if larger_is_better { most } else { least };
+    let cell = |(mean, interval): (f64, Interval)| Mean {
+        mean: format!("{mean:.3}"),
+        interval: format!("{:.3}–{:.3}", interval.low, interval.high),
+        best: least != most && Some(written(mean)) == best,
+    };
+    known.into_iter().map(|one| one.map(cell)).collect()
 }
 
 fn extra(part: &Part) -> Result<Extra> {

@@ -19,10 +19,10 @@ pub(super) struct Plan {
     pub part: Option<String>,
     pub factors: Vec<Factor>,
     pub skipped: Vec<Skipped>,
-    /// Names and values of the settings.
+    /// What the data are: the benchmark's name, what it says of itself, its classes.
+    pub data: Vec<(String, String)>,
+    /// Names and values of what determines the data and the training.
     pub settings: Vec<(String, String)>,
-    /// The folder of real scans.
-    pub data: Option<String>,
     pub device: String,
     /// How to run it again, from the repository.
     pub command: String,
@@ -56,8 +56,7 @@ struct Kept {
     code: Code,
     device: String,
     scale: String,
-    settings: Json,
-    data: Option<String>,
+    benchmark: KeptBenchmark,
     restricted: Option<KeptPart>,
     factors: Vec<KeptFactor>,
     cells: Vec<Json>,
@@ -71,6 +70,14 @@ struct Code {
     commit: Option<String>,
     dirty: Option<bool>,
     cargo_lock: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct KeptBenchmark {
+    name: String,
+    about: Vec<(String, String)>,
+    classes: Vec<String>,
+    identity: Json,
 }
 
 #[derive(Deserialize)]
@@ -111,11 +118,11 @@ impl Plan {
             part: kept.restricted.map(|part| part.label),
             factors: kept.factors.into_iter().map(factor).collect(),
             skipped: kept.skipped,
-            settings: match kept.settings {
+            settings: match &kept.benchmark.identity {
                 Json::Object(settings) => settings.iter().map(setting).collect(),
                 _ => Vec::new(),
             },
-            data: kept.data,
+            data: data(kept.benchmark),
             device: kept.device,
             version: kept.code.version,
             commit: kept.code.commit,
@@ -138,6 +145,13 @@ fn factor(kept: KeptFactor) -> Factor {
         },
         levels: kept.levels.iter().map(plain).collect::<Vec<_>>().join(", "),
     }
+}
+
+fn data(benchmark: KeptBenchmark) -> Vec<(String, String)> {
+    let mut data = vec![("benchmark".to_owned(), benchmark.name.replace('_', " "))];
+    data.extend(benchmark.about);
+    data.push(("classes".to_owned(), benchmark.classes.join(", ")));
+    data
 }
 
 fn setting((name, value): (&String, &Json)) -> (String, String) {

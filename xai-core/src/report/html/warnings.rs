@@ -1,14 +1,16 @@
 //! What a reader of a report should not overlook.
 
 use super::gallery::Gallery;
-use super::{Plan, images_of, method_title};
-use crate::report::summary::Summary;
+use super::plan::Plan;
+use crate::attribution::methods::method_title;
+use crate::report::summary::{Summary, scored_images};
 use crate::sweep::read::SweepResult;
 
 /// Maps that agree to this correlation in every image are the same to anybody who looks.
 const SAME: f64 = 0.999;
-/// The accuracy below which a network of two classes has learnt next to nothing.
-const HARDLY_LEARNT: f64 = 0.6;
+/// The share of the way from guessing to perfection below which a network has learnt next to nothing: an accuracy of 0.6
+/// where there are two classes.
+const HARDLY_LEARNT: f64 = 0.2;
 /// Images below which an interval of their mean is a guess.
 const FEW: usize = 30;
 
@@ -16,7 +18,7 @@ const FEW: usize = 30;
 pub(super) fn of(
     plan: &Plan,
     result: &SweepResult,
-    summary: Option<&Summary>,
+    summaries: &[Summary],
     gallery: &Gallery,
 ) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -32,20 +34,20 @@ pub(super) fn of(
              themselves, on images of their own: do not put its numbers beside those of the whole."
         ));
     }
-    let poor = result
-        .cells
-        .iter()
-        .filter(|cell| cell.test_accuracy < HARDLY_LEARNT);
-    match poor.count() {
+    let chance = result.chance_of_accuracy();
+    let hardly = chance + HARDLY_LEARNT * (1.0 - chance);
+    let cells = result.cells.iter();
+    match cells.filter(|cell| cell.test_accuracy < hardly).count() {
         0 => {}
         poor => warnings.push(format!(
-            "{poor} of {} networks classify less than {HARDLY_LEARNT:.1} of the test images correctly. What such a \
-             network does explains little, however it is explained.",
-            result.cells.len()
+            "{poor} of {} networks classify less than {} of the test images correctly. What such a network does explains \
+             little, however it is explained.",
+            result.cells.len(),
+            (100.0 * hardly).round() / 100.0
         )),
     }
-    if let Some(summary) = summary {
-        let images = images_of(result);
+    if let Some(summary) = summaries.first() {
+        let images = scored_images(result);
         if images < FEW {
             warnings.push(format!(
                 "The number of scored images is only {images}: the intervals are rough."

@@ -303,6 +303,8 @@ pub struct HeatMaps {
     pub heading: Heading,
     /// From left to right.
     pub blocks: Vec<HeatMapBlock>,
+    /// The metric by which the CSV scores each map: a [name](crate::metrics::named).
+    pub metric: String,
 }
 
 /// Columns with a common title.
@@ -329,7 +331,15 @@ impl HeatMaps {
         Self {
             heading: Heading::new(name, title),
             blocks: Vec::new(),
+            metric: "precision".to_owned(),
         }
+    }
+
+    /// With scores of another metric than precision in the CSV: a [name](crate::metrics::named).
+    #[must_use]
+    pub fn metric(mut self, name: impl Into<String>) -> Self {
+        self.metric = name.into();
+        self
     }
 
     /// With this caption.

@@ -4,9 +4,11 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use ndarray::Array2;
 use parquet::basic::Compression;
 use parquet::column::reader::get_typed_column_reader;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type};
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
@@ -24,12 +26,19 @@ const SCORES: &str = "message scores {
     REQUIRED DOUBLE value;
 }";
 
-const PREDICTIONS: &str = "message predictions {
-    REQUIRED INT32 image;
-    REQUIRED INT32 class;
-    REQUIRED INT32 predicted;
-    REQUIRED DOUBLE probability;
-}";
+/// The columns of predictions, with one probability per class.
+fn predictions_of(classes: usize) -> String {
+    let probabilities = (0..classes).map(|class| format!("REQUIRED DOUBLE probability_{class};"));
+    format!(
+        "message predictions {{
+            REQUIRED INT32 image;
+            REQUIRED INT32 class;
+            REQUIRED INT32 predicted;
+            {}
+        }}",
+        probabilities.collect::<String>()
+    )
+}
 
 /// Writes one row per score, in the given order.
 ///
@@ -99,8 +108,8 @@ pub struct Predictions {
     pub class: Vec<u8>,
     /// The predicted classes.
     pub predicted: Vec<u8>,
-    /// The probability of class 1.
-    pub probability: Vec<f64>,
+    /// The probabilities `[images, classes]`.
+    pub probabilities: Array2<f64>,
 }
 
 impl Predictions {
@@ -116,15 +125,17 @@ impl Predictions {
                 class.len()
             )));
         }
-        let second = |row: &Vec<f64>| row.get(1).copied();
-        let probability = probabilities.iter().map(second).collect::<Option<_>>();
-        let probability = probability.ok_or_else(|| {
-            Error::invalid("the model predicts probabilities of fewer than two classes")
-        })?;
+        let classes = probabilities[0].len();
+        if classes < 2 || probabilities.iter().any(|row| row.len() != classes) {
+            return Err(Error::invalid(
+                "the model predicts probabilities of fewer than two classes, or of different numbers of classes",
+            ));
+        }
+        let rows = Array2::from_shape_vec((class.len(), classes), probabilities.concat());
         Ok(Self {
             predicted: probabilities.iter().map(|row| argmax(row)).collect(),
             class,
-            probability,
+            probabilities: rows.map_err(Error::invalid)?,
         })
     }
 
@@ -152,11 +163,12 @@ impl Predictions {
                 .map(|class| i32::from(*class))
                 .collect::<Vec<_>>()
         };
-        write(path, PREDICTIONS, |group| {
+        write(path, &predictions_of(self.probabilities.ncols()), |group| {
             column::<Int32Type>(group, &(0..self.class.len() as i32).collect::<Vec<_>>())?;
             column::<Int32Type>(group, &wide(&self.class))?;
             column::<Int32Type>(group, &wide(&self.predicted))?;
-            column::<DoubleType>(group, &self.probability)
+            let mut of_class = self.probabilities.columns().into_iter();
+            of_class.try_for_each(|values| column::<DoubleType>(group, &values.to_vec()))
         })
     }
 
@@ -165,24 +177,25 @@ impl Predictions {
     /// # Errors
     /// If the file is missing, damaged or has other columns.
     pub fn read(path: &Path) -> Result<Self> {
-        let mut predictions = Self {
-            class: Vec::new(),
-            predicted: Vec::new(),
-            probability: Vec::new(),
-        };
-        read(path, PREDICTIONS, |group, rows| {
+        let (mut class, mut predicted) = (Vec::new(), Vec::new());
+        let classes = columns(path)?.saturating_sub(3);
+        let mut probabilities = vec![Vec::new(); classes];
+        read(path, &predictions_of(classes), |group, rows| {
             let narrow = |column: Vec<i32>| column.into_iter().map(|class| class as u8);
-            predictions
-                .class
-                .extend(narrow(values::<Int32Type>(group, 1, rows)?));
-            predictions
-                .predicted
-                .extend(narrow(values::<Int32Type>(group, 2, rows)?));
-            let probability = values::<DoubleType>(group, 3, rows)?;
-            predictions.probability.extend(probability);
+            class.extend(narrow(values::<Int32Type>(group, 1, rows)?));
+            predicted.extend(narrow(values::<Int32Type>(group, 2, rows)?));
+            for (at, of_class) in probabilities.iter_mut().enumerate() {
+                of_class.extend(values::<DoubleType>(group, 3 + at, rows)?);
+            }
             Ok(())
         })?;
-        Ok(predictions)
+        let of_class = Array2::from_shape_vec((classes, class.len()), probabilities.concat());
+        let probabilities = of_class.map_err(|error| Error::file(path, error))?;
+        Ok(Self {
+            class,
+            predicted,
+            probabilities: probabilities.reversed_axes(),
+        })
     }
 }
 
@@ -221,19 +234,31 @@ fn column<T: DataType>(
     column.close()
 }
 
+fn damaged(path: &Path) -> impl Fn(ParquetError) -> Error {
+    move |error| {
+        let problem = format!("not a file of ours, or damaged ({error}); delete it and run again");
+        Error::file(path, problem)
+    }
+}
+
+fn open(path: &Path) -> Result<SerializedFileReader<File>> {
+    let file = File::open(path).map_err(|error| Error::file(path, error))?;
+    SerializedFileReader::new(file).map_err(damaged(path))
+}
+
+/// How many columns a file has.
+fn columns(path: &Path) -> Result<usize> {
+    let reader = open(path)?;
+    let schema = reader.metadata().file_metadata().schema_descr();
+    Ok(schema.num_columns())
+}
+
 fn read(
     path: &Path,
     schema: &str,
     mut each: impl FnMut(&dyn RowGroupReader, usize) -> Parquet<()>,
 ) -> Result<()> {
-    let damaged = |error| {
-        Error::file(
-            path,
-            format!("not written by this program, or damaged ({error}); delete it and run again"),
-        )
-    };
-    let file = File::open(path).map_err(|error| Error::file(path, error))?;
-    let reader = SerializedFileReader::new(file).map_err(damaged)?;
+    let reader = open(path)?;
     let expected = parse_message_type(schema).expect("our own schema");
     if reader.metadata().file_metadata().schema() != &expected {
         return Err(Error::file(
@@ -242,9 +267,9 @@ fn read(
         ));
     }
     for index in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(index).map_err(damaged)?;
+        let group = reader.get_row_group(index).map_err(damaged(path))?;
         let rows = group.metadata().num_rows() as usize;
-        each(group.as_ref(), rows).map_err(damaged)?;
+        each(group.as_ref(), rows).map_err(damaged(path))?;
     }
     Ok(())
 }
@@ -262,7 +287,7 @@ fn values<T: DataType>(
         &mut values,
     )?;
     if values.len() != rows {
-        return Err(parquet::errors::ParquetError::General(format!(
+        return Err(ParquetError::General(format!(
             "{} of {rows} rows",
             values.len()
         )));
@@ -309,6 +334,24 @@ mod tests {
     }
 
     #[test]
+    fn predictions_have_a_probability_of_each_class() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("predictions.parquet");
+        let rows = [vec![0.5, 0.25, 0.25], vec![0.125, 0.25, 0.625]];
+        let predictions = Predictions::new(vec![0, 1], &rows).unwrap();
+        predictions.write(&path).unwrap();
+        let again = Predictions::read(&path).unwrap();
+        assert_eq!(again, predictions);
+        assert_eq!(again.probabilities.row(1).to_vec(), rows[1]);
+        assert_eq!(again.predicted, [0, 2]);
+        assert_eq!(columns(&path).unwrap(), 6);
+        assert!(Predictions::new(vec![0], &[vec![1.0]]).is_err());
+        assert!(Predictions::new(vec![0, 0], &[vec![0.5, 0.5], vec![0.5]]).is_err());
+        write_scores(&path, &example()).unwrap();
+        assert!(Predictions::read(&path).is_err());
+    }
+
+    #[test]
     fn a_damaged_or_foreign_file_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("scores.parquet");
@@ -325,7 +368,7 @@ mod tests {
         predictions.write(&path).unwrap();
         assert_eq!(Predictions::read(&path).unwrap(), predictions);
         assert_eq!(predictions.predicted, [0, 1]); // the first of equals
-        assert_eq!(predictions.probability, [0.5, 0.75]);
+        assert_eq!(predictions.probabilities.column(1).to_vec(), [0.5, 0.75]);
         assert!(
             read_scores(&path)
                 .unwrap_err()

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::factor::Factor;
 use crate::error::{Error, Result};
 use crate::key::Key;
+use crate::suggest::did_you_mean;
 use crate::sweep::declare::{Role, Spec, Value};
 
 /// Which cells of a design to run, and which values to replace. The default is the whole design.
@@ -152,9 +153,6 @@ pub(crate) fn factor<'a>(factors: &'a [Factor], name: &str) -> Result<&'a Factor
 /// `; did you mean `depth`?` if a known name is close. Otherwise a list of the known names.
 fn suggestion<'a>(text: &str, known: impl Iterator<Item = &'a str>, there_is: &str) -> String {
     let known: Vec<&str> = known.collect();
-    let closeness = |candidate: &&&str| (strsim::jaro_winkler(text, candidate) * 1000.0) as u32;
-    match known.iter().max_by_key(closeness) {
-        Some(near) if closeness(&near) > 750 => format!("; did you mean `{near}`?"),
-        _ => format!("; {there_is} {}", known.join(", ")),
-    }
+    let near = did_you_mean(text, &known);
+    near.unwrap_or_else(|| format!("; {there_is} {}", known.join(", ")))
 }

@@ -54,6 +54,17 @@ pub struct SweepResult {
     pub classes: Vec<String>,
 }
 
+impl SweepResult {
+    /// The accuracy of guessing if all classes have the same number of images: one over the number of classes.
+    /// 0 if the classes are unknown.
+    pub fn chance_of_accuracy(&self) -> f64 {
+        match self.classes.len() {
+            0 => 0.0,
+            classes => 1.0 / classes as f64,
+        }
+    }
+}
+
 /// The results of the last run of an experiment, read from disk.
 #[derive(Clone, Debug)]
 pub struct Results<E> {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::suggest::did_you_mean;
 
 /// One defect of the public code. The paper's figures were made with all of them. A corrected run
 /// has none.
@@ -176,13 +177,7 @@ fn defect(name: &str) -> Result<Defect> {
             let mut known: Vec<String> = Defect::ALL.iter().map(Defect::to_string).collect();
             let list = known.join(",");
             known.extend(["none".to_owned(), "all".to_owned()]);
-            let closeness =
-                |known: &String| strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase());
-            let near = known
-                .iter()
-                .filter(|&known| closeness(known) > 0.7)
-                .max_by(|a, b| closeness(a).total_cmp(&closeness(b)))
-                .map_or(".".to_owned(), |near| format!("; did you mean `{near}`?"));
+            let near = did_you_mean(name, &known).unwrap_or_else(|| ".".to_owned());
             Error::invalid(format!(
                 "there is no defect `{name}`{near} Give `none`, `all` or some of {list}"
             ))

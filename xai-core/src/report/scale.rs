@@ -1,0 +1,146 @@
+//! Scales with round steps.
+
+/// A scale of a figure.
+pub(super) struct Scale {
+    pub low: f64,
+    pub high: f64,
+    pub step: f64,
+}
+
+impl Scale {
+    /// The scale of scores, in at most five round steps: from 0 on, unless that would leave its lower half empty.
+    pub fn of_scores(lowest: f64, highest: f64) -> Self {
+        let from_zero = (0.0..=highest / 2.0).contains(&lowest);
+        if !from_zero || highest > 1.0 {
+            let lowest = if from_zero { 0.0 } else { lowest };
+            return round_scale([lowest, highest].into_iter(), 5);
+        }
+        let step = [0.01, 0.02, 0.05, 0.1]
+            .into_iter()
+            .find(|step| highest <= 5.0 * step)
+            .unwrap_or(0.2);
+        let steps = (highest / step - 1e-9).ceil().max(1.0);
+        Self {
+            low: 0.0,
+            high: steps * step,
+            step,
+        }
+    }
+
+    /// From the chance level of accuracy (or the tick below it) to 1; from 0 if anything lies below.
+    pub fn of_accuracy(lowest: f64, chance: f64) -> Self {
+        let (low, step) = match chance {
+            chance if chance >= 0.5 => (0.5, 0.1),
+            chance if chance >= 0.2 => (0.2, 0.2),
+            _ => (0.0, 0.2),
+        };
+        let (low, step) = if lowest < low {
+            (0.0, 0.2)
+        } else {
+            (low, step)
+        };
+        Self {
+            low,
+            high: 1.0,
+            step,
+        }
+    }
+
+    /// The values that have a label.
+    pub fn ticks(&self) -> impl Iterator<Item = f64> {
+        let steps = ((self.high - self.low) / self.step).round() as usize;
+        (0..=steps).map(|i| self.low + i as f64 * self.step)
+    }
+
+    /// A tick's label, with as many decimals as the step needs.
+    pub fn label(&self, value: f64) -> String {
+        // A step is a round number, of which the first digit tells: 0.02 has two decimals.
+        let decimals = (-self.step.log10() - 1e-9).ceil().max(0.0) as usize;
+        // Sums of steps are a little off: no minus before a zero.
+        let value = (value / self.step).round() * self.step + 0.0;
+        format!("{value:.decimals$}")
+    }
+
+    /// Where a value lies, 0 at the bottom and 1 at the top.
+    pub fn place(&self, value: f64) -> f64 {
+        (value - self.low) / (self.high - self.low)
+    }
+}
+
+/// A scale with round steps that holds all values and has at most `most` steps.
+///
+/// What holds nothing, or one value, is given some room.
+pub(super) fn round_scale(values: impl Iterator<Item = f64>, most: usize) -> Scale {
+    let finite = values.filter(|value| value.is_finite());
+    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (low.min(value), high.max(value))
+    });
+    let (low, high) = match low <= high {
+        // Room for one value, however often it is there.
+        true if high - low < 1e-9 => (low, low + 0.02),
+        true => (low, high),
+        false => (0.0, 1.0),
+    };
+    let rough = (high - low) / most as f64;
+    let ten = 10f64.powf(rough.log10().floor());
+    let steps = [1.0, 2.0, 5.0, 10.0, 20.0]
+        .into_iter()
+        .map(|part| part * ten);
+    let ends = |step: f64| {
+        // A little tolerance, so that 0.3 is on the step 0.1.
+        let low = (low / step + 1e-9).floor() * step;
+        let high = (high / step - 1e-9).ceil() * step;
+        (low, high)
+    };
+    let fits = |step: &f64| {
+        let (low, high) = ends(*step);
+        ((high - low) / step).round() as usize <= most
+    };
+    let step = steps.clone().find(fits).unwrap_or(20.0 * ten);
+    let (low, high) = ends(step);
+    Scale { low, high, step }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scales_hold_their_values_in_round_steps() {
+        let ends = |values: &[f64], most| {
+            let scale = round_scale(values.iter().copied(), most);
+            let ticks: Vec<String> = scale.ticks().map(|tick| scale.label(tick)).collect();
+            ticks.join(" ")
+        };
+        assert_eq!(ends(&[0.51, 0.97], 5), "0.5 0.6 0.7 0.8 0.9 1.0");
+        assert_eq!(ends(&[-0.07, 0.31], 5), "-0.1 0.0 0.1 0.2 0.3 0.4");
+        assert_eq!(ends(&[0.004, 0.012], 5), "0.004 0.006 0.008 0.010 0.012");
+        assert_eq!(ends(&[0.3, 0.3], 5), "0.300 0.305 0.310 0.315 0.320");
+        assert_eq!(ends(&[], 5), "0.0 0.2 0.4 0.6 0.8 1.0");
+        assert_eq!(ends(&[f64::NAN, 3.0, 41.0], 5), "0 10 20 30 40 50");
+    }
+
+    #[test]
+    fn accuracy_begins_at_chance_or_at_zero() {
+        let ends = |lowest, chance| {
+            let Scale { low, high, step } = Scale::of_accuracy(lowest, chance);
+            [low, high, step]
+        };
+        assert_eq!(ends(0.6, 0.5), [0.5, 1.0, 0.1]);
+        assert_eq!(ends(0.4, 0.5), [0.0, 1.0, 0.2]);
+        assert_eq!(ends(0.4, 0.25), [0.2, 1.0, 0.2]);
+        assert_eq!(ends(0.15, 0.1), [0.0, 1.0, 0.2]);
+    }
+
+    #[test]
+    fn shares_begin_at_zero_unless_the_lower_half_were_empty() {
+        let ends = |lowest, highest| {
+            let Scale { low, high, .. } = Scale::of_scores(lowest, highest);
+            [low, high].map(|end| (end * 100.0).round() / 100.0)
+        };
+        assert_eq!(ends(0.03, 0.8), [0.0, 0.8]);
+        assert_eq!(ends(0.81, 0.94), [0.8, 0.95]);
+        assert_eq!(ends(-0.2, 0.3), [-0.2, 0.3]);
+        assert_eq!(ends(7.0, 140.0), [0.0, 150.0]);
+    }
+}

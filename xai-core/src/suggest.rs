@@ -1,0 +1,38 @@
+//! What a mistyped name was probably meant to be.
+
+/// Names that are less alike than this (Jaro-Winkler, 0 to 1) are not taken for a slip of the fingers.
+const ALIKE: f64 = 0.75;
+
+/// The one of the known names that is closest to `name`, whatever the case of letters; `None` if none comes near.
+pub(crate) fn near<T: AsRef<str>>(name: &str, known: impl IntoIterator<Item = T>) -> Option<T> {
+    let name = name.to_lowercase();
+    let closeness = |other: &T| strsim::jaro_winkler(&name, &other.as_ref().to_lowercase());
+    let closest = known.into_iter().map(|other| (closeness(&other), other));
+    let closest = closest.max_by(|a, b| a.0.total_cmp(&b.0));
+    closest.and_then(|(alike, other)| (alike > ALIKE).then_some(other))
+}
+
+/// `; did you mean `depth`?`, or nothing if no known name comes near.
+pub(crate) fn did_you_mean<T: AsRef<str>>(
+    name: &str,
+    known: impl IntoIterator<Item = T>,
+) -> Option<String> {
+    near(name, known).map(|near| format!("; did you mean `{}`?", near.as_ref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{did_you_mean, near};
+
+    #[test]
+    fn slips_are_understood_and_other_names_are_not() {
+        let known = ["depth", "corpus", "D1", "D10"];
+        assert_eq!(near("dpeth", known), Some("depth"));
+        assert_eq!(near("d1", known), Some("D1"));
+        assert_eq!(near("xyz", known), None);
+        assert_eq!(
+            did_you_mean("Corpsu", known).as_deref(),
+            Some("; did you mean `corpus`?")
+        );
+    }
+}
