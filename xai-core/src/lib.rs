@@ -7,6 +7,8 @@ pub mod error;
 
 pub mod files;
 
+pub mod npy;
+
 pub mod random;
 
 pub mod key;
@@ -35,7 +37,7 @@ pub mod report;
 
 mod cli;
 
-pub use benchmarks::lesions;
+pub use benchmarks::{arrays, lesions};
 
 pub use error::{Error, Result};
 pub use sweep::read::{results, results_in};

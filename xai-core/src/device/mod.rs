@@ -8,11 +8,13 @@
 mod arithmetic;
 mod choice;
 mod cuda;
+mod seeded;
 mod vectors;
 
 pub use arithmetic::{Products, as_on_gpu};
 pub(crate) use arithmetic::{kernels_wanted, products};
 pub use choice::{DeviceChoice, Devices};
+pub use seeded::seeded;
 pub(crate) use vectors::vectorised;
 
 /// The one backend: with `cuda`, CPU or GPU by the device; without, the CPU.
