@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::Path;
 
-use half::f16;
 use ndarray::ArrayD;
 use npyz::{DType, Deserialize, NpyFile, Order, TypeChar};
 
@@ -21,7 +20,7 @@ pub enum Number {
     U16(u16),
     /// Any other integer.
     Integer(i128),
-    /// A float of 16, 32 or 64 bits.
+    /// A float of 32 or 64 bits.
     Float(f64),
 }
 
@@ -43,7 +42,6 @@ pub fn read<T>(path: &Path, number: impl Fn(Number) -> T) -> Result<ArrayD<T>> {
     let integer = |value: i128| number(Number::Integer(value));
     let float = |value: f64| number(Number::Float(value));
     let values = match kind {
-        Some((TypeChar::Float, 2)) => numbers(npy, |v: f16| float(v.to_f64())),
         Some((TypeChar::Float, 4)) => numbers(npy, |v: f32| float(v.into())),
         Some((TypeChar::Float, 8)) => numbers(npy, float),
         Some((TypeChar::Bool, 1)) => numbers(npy, |v| number(Number::Bool(v))),
@@ -57,7 +55,7 @@ pub fn read<T>(path: &Path, number: impl Fn(Number) -> T) -> Result<ArrayD<T>> {
         Some((TypeChar::Int, 8)) => numbers(npy, |v: i64| integer(v.into())),
         _ => {
             return Err(wrong(format!(
-                "holds {holds}; should hold floats or integers of up to 64 bits, or booleans"
+                "holds {holds}; should hold floats of 32 or 64 bits, integers or booleans"
             )));
         }
     };
