@@ -856,7 +856,7 @@ fn train_predict_and_explain<R: Run<Benchmark = Arrays>>(
         assert!(tested.accuracy > 0.8, "{}", tested.accuracy);
         // A class is predicted for each image, and not only two of the three.
         let found: std::collections::BTreeSet<u8> =
-            tested.predictions.class.iter().copied().collect();
+            tested.predictions.predicted.iter().copied().collect();
         assert_eq!(found.into_iter().collect::<Vec<_>>(), [0, 1, 2]);
         let shown: Vec<Shown> = tested.shown().unwrap();
         assert!(!shown.is_empty());
