@@ -744,12 +744,13 @@ struct NearestMean {
 struct Means(Vec<Vec<f32>>);
 
 impl Means {
-    /// Minus the distance to each mean.
+    /// For each class what the distance to its mean says, without the part that is the same for all classes:
+    /// |x|^2 - |x - mean|^2.
     fn scores(&self, image: &[f32]) -> Vec<f32> {
-        let distance = |mean: &Vec<f32>| -> f32 {
-            mean.iter().zip(image).map(|(a, b)| (a - b) * (a - b)).sum()
+        let score = |mean: &Vec<f32>| -> f32 {
+            mean.iter().zip(image).map(|(m, x)| m * (2.0 * x - m)).sum()
         };
-        self.0.iter().map(|mean| -distance(mean)).collect()
+        self.0.iter().map(score).collect()
     }
 }
 
