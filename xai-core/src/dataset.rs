@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use memmap2::Mmap;
 use ndarray::{Array3, Array4, Axis};
@@ -39,10 +39,12 @@ impl fmt::Display for Split {
 }
 
 /// The images of one split, with their classes and optionally their ground truth and groups.
-#[derive(Debug)]
+///
+/// Cheap to clone: the pixels are shared.
+#[derive(Clone, Debug)]
 pub struct Dataset {
-    images: Array4<f32>,
-    truth: Option<Array3<bool>>,
+    images: Arc<Array4<f32>>,
+    truth: Option<Arc<Array3<bool>>>,
     class: Vec<u8>,
     group: Option<Vec<u32>>,
     key: OnceLock<Key>,
@@ -78,7 +80,7 @@ impl Dataset {
             )));
         }
         Ok(Self {
-            images,
+            images: Arc::new(images),
             truth: None,
             class,
             group: None,
@@ -109,7 +111,7 @@ impl Dataset {
             )));
         }
         Ok(Self {
-            truth: Some(truth),
+            truth: Some(Arc::new(truth)),
             key: OnceLock::new(),
             ..self
         })
@@ -144,6 +146,12 @@ impl Dataset {
         self.class.is_empty()
     }
 
+    /// Channels, height and width of an image.
+    pub fn image_shape(&self) -> [usize; 3] {
+        let (_, channels, height, width) = self.images.dim();
+        [channels, height, width]
+    }
+
     /// The pixels, `[n, channels, h, w]`.
     pub fn images(&self) -> &Array4<f32> {
         &self.images
@@ -151,7 +159,7 @@ impl Dataset {
 
     /// The ground truth `[n, h, w]`: the pixels that determine the class.
     pub fn truth(&self) -> Option<&Array3<bool>> {
-        self.truth.as_ref()
+        self.truth.as_deref()
     }
 
     /// The class of each image.
@@ -318,7 +326,10 @@ mod tests {
         };
         let same = key(|_| ());
         assert_eq!(key(|_| ()), same);
-        assert_ne!(key(|set| set.images[[1, 0, 4, 6]] += f32::EPSILON), same);
+        assert_ne!(
+            key(|set| Arc::make_mut(&mut set.images)[[1, 0, 4, 6]] += f32::EPSILON),
+            same
+        );
         assert_ne!(key(|set| set.class[0] = 0), same);
         assert_ne!(key(|set| set.truth = None), same);
         assert_ne!(key(|set| set.group = Some(vec![3, 3])), same);

@@ -9,6 +9,8 @@ mod suggest;
 
 pub mod files;
 
+pub mod npy;
+
 pub mod random;
 
 pub mod key;
@@ -37,7 +39,7 @@ pub mod report;
 
 mod cli;
 
-pub use benchmarks::lesions;
+pub use benchmarks::{arrays, lesions};
 
 pub use error::{Error, Result};
 pub use sweep::read::{results, results_in};

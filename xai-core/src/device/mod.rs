@@ -13,6 +13,7 @@ mod choice;
 mod copies;
 #[cfg_attr(not(feature = "cuda"), allow(dead_code))]
 mod cuda;
+mod seeded;
 mod several;
 mod vectors;
 #[cfg(any(feature = "vulkan-untuned", feature = "metal"))]
@@ -24,6 +25,7 @@ pub(crate) use arithmetic::{kernels_wanted, products};
 pub use choice::DeviceChoice;
 pub use copies::{Copies, copies};
 pub(crate) use copies::{download, upload, upload_integers};
+pub use seeded::seeded;
 pub use several::Devices;
 pub(crate) use vectors::vectorised;
 

@@ -3,7 +3,70 @@
 use burn::tensor::TensorData;
 use rand_distr::{Distribution as _, Normal};
 
+use super::conv::Conv2d;
+use super::layers::{Layer, Linear};
+use crate::device::{Device, Tensor};
 use crate::random;
+
+/// Draws the first weights of layers, for a network of your own.
+///
+/// They are normal with a variance of 2 / (inputs of a unit), which keeps activations alike from layer to layer behind
+/// ReLUs (He et al. 2015). Biases are 0. Layers without weights need no draw: [`Layer::Relu`] and the like.
+///
+/// ```
+/// use xai_core::device::DeviceChoice;
+/// use xai_core::network::ops::Window;
+/// use xai_core::network::{FirstWeights, Layer, Network};
+///
+/// let mut draw = FirstWeights::new(7, &DeviceChoice::Flex.open()?);
+/// let network = Network::new(vec![
+///     draw.conv2d(1, 8, 3),
+///     Layer::Relu,
+///     Layer::MaxPool2d(Window::square(2)),
+///     Layer::AdaptiveAvgPool2d([4, 4]),
+///     Layer::Flatten,
+///     draw.linear(8 * 4 * 4, 3),
+/// ]);
+/// # let x = xai_core::device::Tensor::zeros([2, 1, 12, 12], &DeviceChoice::Flex.open()?);
+/// # assert_eq!(network.forward(x).dims(), [2, 3, 1, 1]);
+/// # Ok::<(), xai_core::Error>(())
+/// ```
+pub struct FirstWeights {
+    draw: Box<dyn FnMut(&[usize], f64) -> TensorData>,
+    device: Device,
+}
+
+impl FirstWeights {
+    /// Weights on `device`. The same seed gives the same network, layer by layer.
+    #[allow(clippy::clone_on_copy, reason = "no Copy with the feature `cuda`")]
+    pub fn new(seed: u64, device: &Device) -> Self {
+        Self {
+            draw: Box::new(normal(seed)),
+            device: device.clone(),
+        }
+    }
+
+    /// A convolution with a square kernel of `kernel` pixels, an odd number, and padding by which height and width stay.
+    pub fn conv2d(&mut self, inputs: usize, outputs: usize, kernel: usize) -> Layer {
+        let deviation = (2.0 / (inputs * kernel * kernel) as f64).sqrt();
+        let weight = (self.draw)(&[outputs, inputs, kernel, kernel], deviation);
+        Layer::Conv2d(Conv2d::new(
+            Tensor::from_data(weight, &self.device),
+            Some(Tensor::zeros([outputs], &self.device)),
+            [1, 1],
+            [kernel / 2, kernel / 2],
+        ))
+    }
+
+    /// A fully connected layer.
+    pub fn linear(&mut self, inputs: usize, outputs: usize) -> Layer {
+        let weight = (self.draw)(&[outputs, inputs], (2.0 / inputs as f64).sqrt());
+        Layer::Linear(Linear {
+            weight: Tensor::from_data(weight, &self.device),
+            bias: Some(Tensor::zeros([outputs], &self.device)),
+        })
+    }
+}
 
 /// Gives weights of a shape, drawn from a normal distribution of a deviation: all of one network from
 /// one stream.

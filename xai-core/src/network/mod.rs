@@ -25,6 +25,7 @@ mod winograd;
 
 pub use activation::Activation;
 pub use conv::Conv2d;
+pub use init::FirstWeights;
 pub use layers::{AvgPool2d, BatchNorm2d, Layer, Linear, Network, Residual};
 pub use masks::Masks;
 pub(crate) use masks::mask as dropout_mask;

@@ -45,6 +45,15 @@ pub struct Window {
 }
 
 impl Window {
+    /// Square windows side by side, without padding.
+    pub fn square(side: usize) -> Self {
+        Self {
+            kernel: [side, side],
+            stride: [side, side],
+            padding: [0, 0],
+        }
+    }
+
     /// Rows and columns of the output for an input of `h` by `w`.
     pub fn output(&self, [h, w]: [usize; 2]) -> [usize; 2] {
         let size = |input: usize, axis: usize| {

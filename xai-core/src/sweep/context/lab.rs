@@ -42,12 +42,18 @@ impl<B: Benchmark> Lab<B> {
     /// # Errors
     /// If the device is not available, or the benchmark cannot be opened.
     pub fn open(scale: Scale, device: DeviceChoice, out: &Path) -> Result<Self> {
+        Self::of(B::open(&B::Args::default(), scale)?, scale, device, out)
+    }
+
+    /// [`open`](Self::open) with a benchmark that is open already.
+    ///
+    /// # Errors
+    /// If the device is not there.
+    pub fn of(benchmark: B, scale: Scale, device: DeviceChoice, out: &Path) -> Result<Self> {
         let reporter = Reporter::new(true, false);
         let store = Store::new(out, "lab");
-        Ok(Self {
-            context: Context::open(scale, &device.into(), BUDGET, store, reporter)?,
-            benchmark: B::open(&B::Args::default(), scale)?,
-        })
+        let context = Context::open(scale, &device.into(), BUDGET, store, reporter)?;
+        Ok(Self { context, benchmark })
     }
 
     /// A laboratory with this context and this benchmark.

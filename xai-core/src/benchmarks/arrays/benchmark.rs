@@ -1,0 +1,110 @@
+//! The benchmark as the engine sees it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ndarray::Axis;
+use serde_json::{Value as Json, json};
+
+use super::folder::Folder;
+use crate::dataset::{Dataset, Split};
+use crate::error::Result;
+use crate::sweep::context::{Benchmark, Context};
+use crate::sweep::declare::Scale;
+
+/// The options of the benchmark on the command line.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ArraysArgs {
+    /// A folder with train, validation and test. In each are images.npy, truth.npy, class.npy and perhaps group.npy, or
+    /// labels.csv (file,truth,class,group) beside PNG files
+    #[arg(long, value_name = "DIR", help_heading = "Data")]
+    pub arrays: PathBuf,
+}
+
+/// A user's own images, masks and classes.
+///
+/// They are what they are at every scale; only how many are explained differs.
+#[derive(Clone)]
+pub struct Arrays {
+    folder: Arc<Folder>,
+    path: PathBuf,
+    explained: usize,
+}
+
+impl Arrays {
+    /// Reads and checks all images of a folder.
+    ///
+    /// # Errors
+    /// What is wrong with which file, and in which row.
+    pub fn read(path: &Path, scale: Scale) -> Result<Self> {
+        Ok(Self {
+            folder: Arc::new(Folder::read(path)?),
+            path: path.to_owned(),
+            explained: scale.pick(16, 256, usize::MAX),
+        })
+    }
+
+    /// The images of a split.
+    fn dataset(&self, which: Split) -> &Dataset {
+        let [train, validation, test] = &self.folder.splits;
+        match which {
+            Split::Train => train,
+            Split::Validation => validation,
+            Split::Test => test,
+        }
+    }
+}
+
+impl Benchmark for Arrays {
+    const NAME: &'static str = "arrays";
+    type Args = ArraysArgs;
+
+    fn open(args: &ArraysArgs, scale: Scale) -> Result<Self> {
+        Self::read(&args.arrays, scale)
+    }
+
+    /// Hashes of what the files hold: the same images in another place, or as another kind of file, are the same benchmark.
+    fn identity(&self) -> Json {
+        let keys = Split::ALL.map(|split| self.dataset(split).key());
+        json!({ "splits": keys, "classes": self.folder.classes })
+    }
+
+    fn classes(&self) -> Vec<String> {
+        self.folder.classes.clone()
+    }
+
+    fn split(&self, which: Split, _: &Context) -> Result<Dataset> {
+        Ok(self.dataset(which).clone())
+    }
+
+    fn explained(&self) -> usize {
+        self.explained
+    }
+
+    fn about(&self) -> Vec<(String, String)> {
+        let [channels, height, width] = self.dataset(Split::Test).image_shape();
+        let counts = Split::ALL.map(|split| format!("{split} {}", self.dataset(split).len()));
+        let groups = match self.dataset(Split::Test).group() {
+            Some(_) => "no group is in two splits",
+            None => "no groups are given",
+        };
+        let mut text = format!(
+            "{}: {} (images of {height} x {width} pixels and {channels} channels); classes {}; {groups}",
+            self.path.display(),
+            counts.join(", "),
+            self.folder.classes.join(", "),
+        );
+        let truth = self.dataset(Split::Test).truth().into_iter();
+        let mut masks = truth.flat_map(|truth| truth.axis_iter(Axis(0)));
+        let empty = masks
+            .by_ref()
+            .filter(|mask| !mask.iter().any(|&set| set))
+            .count();
+        if empty > 0 {
+            text += &format!(
+                "; {empty} test images have an empty mask, for which localisation has no score"
+            );
+        }
+        vec![("arrays".to_owned(), text)]
+    }
+}

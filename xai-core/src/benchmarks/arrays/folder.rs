@@ -1,0 +1,186 @@
+//! The three splits beside each other: they must have the same shape and classes, and no group in common.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+
+use super::column::Column;
+use super::part::Part;
+use super::{numpy, table};
+use crate::dataset::{Dataset, Split};
+use crate::error::{Error, Result};
+
+/// What classes are numbered by.
+const MOST_CLASSES: usize = 256;
+
+/// The content of a folder.
+pub(super) struct Folder {
+    /// In the order of [`Split::ALL`].
+    pub splits: [Dataset; 3],
+    /// The names of the classes.
+    pub classes: Vec<String>,
+}
+
+impl Folder {
+    /// Reads all that is in a folder.
+    ///
+    /// # Errors
+    /// What is wrong with which file, and in which row.
+    pub fn read(path: &Path) -> Result<Self> {
+        let part = |split| part(path, split);
+        let parts = [
+            part(Split::Train)?,
+            part(Split::Validation)?,
+            part(Split::Test)?,
+        ];
+        same_shape(&parts)?;
+        let classes = names(&parts[0].class)?;
+        let groups = groups(&parts)?;
+        let mut splits = Vec::with_capacity(parts.len());
+        for (part, group) in parts.into_iter().zip(groups) {
+            splits.push(dataset(part, group, &classes)?);
+        }
+        let splits = splits.try_into();
+        Ok(Self {
+            splits: splits.expect("as many data sets as parts"),
+            classes,
+        })
+    }
+}
+
+/// Reads the folder of a split.
+///
+/// # Errors
+/// What is wrong with which file, and in which row.
+fn part(path: &Path, split: Split) -> Result<Part> {
+    let folder = path.join(split.to_string());
+    if !folder.is_dir() {
+        return Err(Error::file(
+            folder,
+            "this folder is not there; --arrays takes one with the folders train, validation and test",
+        ));
+    }
+    let (arrays, labels) = (folder.join(numpy::IMAGES), folder.join(table::LABELS));
+    let part = match (arrays.exists(), labels.exists()) {
+        (true, false) => numpy::read(&folder)?,
+        (false, true) => table::read(&folder)?,
+        (true, true) => {
+            return Err(Error::file(
+                labels,
+                "is there beside images.npy; keep one of them",
+            ));
+        }
+        (false, false) => {
+            return Err(Error::file(
+                folder,
+                "holds no images; it needs images.npy and class.npy, or labels.csv beside PNG files",
+            ));
+        }
+    };
+    match (&part.truth, split) {
+        (None, Split::Test) => Err(Error::file(
+            &part.file,
+            "these images are explained, so their truth is needed: add truth.npy, or the column truth to labels.csv",
+        )),
+        _ => Ok(part),
+    }
+}
+
+fn same_shape(parts: &[Part; 3]) -> Result<()> {
+    let [train, others @ ..] = parts;
+    match others.iter().find(|part| part.shape() != train.shape()) {
+        Some(part) => Err(Error::file(
+            &part.file,
+            format!(
+                "its images are {:?} (channels, height, width), those of {} {:?}; all must have one shape",
+                part.shape(),
+                train.file.display(),
+                train.shape()
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The classes of the training images: in the order of the numbers if all of them are numbers, else of the alphabet.
+fn names(class: &Column) -> Result<Vec<String>> {
+    let names: BTreeSet<&String> = class.texts.iter().collect();
+    let mut names: Vec<String> = names.into_iter().cloned().collect();
+    let numbers = names.iter().map(|name| name.parse::<i128>());
+    if numbers.collect::<Result<Vec<_>, _>>().is_ok() {
+        names.sort_by_key(|name| name.parse::<i128>().ok());
+    }
+    match names.len() {
+        1 => Err(class.error(
+            0,
+            "is that of all training images; there must be two classes at least",
+        )),
+        2..=MOST_CLASSES => Ok(names),
+        count => Err(Error::file(
+            &class.file,
+            format!("has {count} classes; there can be {MOST_CLASSES} at most"),
+        )),
+    }
+}
+
+/// The groups of each split as numbers. None may be in two splits.
+fn groups(parts: &[Part; 3]) -> Result<[Option<Vec<u32>>; 3]> {
+    let has = |wanted| parts.iter().find(|part| part.group.is_some() == wanted);
+    if let (Some(with), Some(without)) = (has(true), has(false)) {
+        return Err(Error::file(
+            &without.file,
+            format!(
+                "these images have no group, but those of {} have; without them nobody can tell whether the splits share \
+                 one: give groups to all three or to none",
+                with.file.display()
+            ),
+        ));
+    }
+    // The number of each group, and where it stood first.
+    let mut known: HashMap<&str, (u32, usize, String)> = HashMap::new();
+    let mut numbers = [None, None, None];
+    for (split, part) in parts.iter().enumerate() {
+        let Some(column) = &part.group else { continue };
+        let mut of_split = Vec::with_capacity(column.texts.len());
+        for (image, text) in column.texts.iter().enumerate() {
+            let next = known.len() as u32;
+            let place = || (next, split, column.place(image));
+            let (number, first, at) = known.entry(text).or_insert_with(place);
+            if *first != split {
+                let other = parts[*first].group.as_ref().expect("all have groups");
+                return Err(column.error(
+                    image,
+                    format!(
+                        "is in {} as well ({at}); a group may be in one split only, or the test would see what was trained on",
+                        other.file.display()
+                    ),
+                ));
+            }
+            of_split.push(*number);
+        }
+        numbers[split] = Some(of_split);
+    }
+    Ok(numbers)
+}
+
+fn dataset(part: Part, group: Option<Vec<u32>>, classes: &[String]) -> Result<Dataset> {
+    let number = |(image, text): (usize, &String)| {
+        let number = classes.iter().position(|class| class == text);
+        let number = number.ok_or_else(|| {
+            let classes = classes.join(", ");
+            let problem = format!("has no training image; those are of the classes {classes}");
+            part.class.error(image, problem)
+        })?;
+        Ok(u8::try_from(number).expect("256 classes at most"))
+    };
+    let class = part.class.texts.iter().enumerate().map(number);
+    let class = class.collect::<Result<Vec<_>>>()?;
+    let named = |problem| Error::file(&part.file, problem);
+    let mut dataset = Dataset::new(part.images, class).map_err(named)?;
+    if let Some(truth) = part.truth {
+        dataset = dataset.with_truth(truth).map_err(named)?;
+    }
+    match group {
+        Some(group) => dataset.with_group(group).map_err(named),
+        None => Ok(dataset),
+    }
+}

@@ -1,0 +1,27 @@
+//! A split as its files say, before it is seen beside the others.
+
+use std::path::PathBuf;
+
+use ndarray::{Array3, Array4};
+
+use super::column::Column;
+
+/// The images of a split with what is known of each.
+pub(super) struct Part {
+    /// The file with the images, or the table that names them.
+    pub file: PathBuf,
+    /// `[n, channels, height, width]`.
+    pub images: Array4<f32>,
+    /// `[n, height, width]`.
+    pub truth: Option<Array3<bool>>,
+    pub class: Column,
+    pub group: Option<Column>,
+}
+
+impl Part {
+    /// Channels, height and width of an image.
+    pub fn shape(&self) -> [usize; 3] {
+        let (_, channels, height, width) = self.images.dim();
+        [channels, height, width]
+    }
+}
