@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use experiments::npy;
 use experiments::exit_code;
+use experiments::npy;
 use ndarray::Array4;
 use xai_core::attribution::{Images, Map, Memory, Panel, methods};
 use xai_core::device::DeviceChoice;

@@ -92,7 +92,9 @@ impl TypeRead for HalfReader {
     type Value = Half;
 
     fn read_one<R: Read>(&self, bytes: R) -> std::io::Result<Half> {
-        self.0.read_one(bytes).map(|bits| Half(f16::from_bits(bits)))
+        self.0
+            .read_one(bytes)
+            .map(|bits| Half(f16::from_bits(bits)))
     }
 }
 

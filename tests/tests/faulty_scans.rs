@@ -76,7 +76,9 @@ fn differs(ours: &Volume, theirs: &Header) -> Option<String> {
         }
         let grey = f64::from(grey);
         if (grey - value).abs() > 1e-5 * (value.abs() + 50.0) {
-            return Some(format!("the voxel at {mm:?} mm is {grey}, should be {value}"));
+            return Some(format!(
+                "the voxel at {mm:?} mm is {grey}, should be {value}"
+            ));
         }
     }
     None
@@ -93,7 +95,10 @@ fn scan(root: &Path, place: &str) -> PathBuf {
 fn bids(root: &Path) {
     let mut table = "participant_id\tsex\n".to_owned();
     for subject in ["01", "02", "03", "04"] {
-        scan(root, &format!("sub-{subject}/anat/sub-{subject}_T1w.nii.gz"));
+        scan(
+            root,
+            &format!("sub-{subject}/anat/sub-{subject}_T1w.nii.gz"),
+        );
         scan(
             root,
             &format!("sub-{subject}/anat/sub-{subject}_desc-brain_mask.nii.gz"),
@@ -133,33 +138,68 @@ fn content_that_was_not_fetched_is_an_error_and_never_no_mask() {
     let folder = Folder::open(root.path()).unwrap();
     assert!(folder.scans.is_empty(), "{:?}", folder.scans);
     let expected = [
-        (&mask, "its content is kept by git-annex and not here; fetch it: `datalad get "),
-        (&image, "its content is kept by git-annex and not here; fetch it: `datalad get "),
-        (&at("sub-03_T1w.nii.gz"), "kept by git-lfs and not here; fetch it: `git lfs pull --include "),
-        (&at("sub-04_desc-brain_mask.nii.gz"), "its content is kept by git-annex and not here"),
+        (
+            &mask,
+            "its content is kept by git-annex and not here; fetch it: `datalad get ",
+        ),
+        (
+            &image,
+            "its content is kept by git-annex and not here; fetch it: `datalad get ",
+        ),
+        (
+            &at("sub-03_T1w.nii.gz"),
+            "kept by git-lfs and not here; fetch it: `git lfs pull --include ",
+        ),
+        (
+            &at("sub-04_desc-brain_mask.nii.gz"),
+            "its content is kept by git-annex and not here",
+        ),
     ];
-    assert_eq!(folder.problems.len(), expected.len(), "{:?}", folder.problems);
+    assert_eq!(
+        folder.problems.len(),
+        expected.len(),
+        "{:?}",
+        folder.problems
+    );
     for (problem, (file, part)) in folder.problems.iter().zip(expected) {
         let file = file.display().to_string();
-        assert!(problem.starts_with(&file) && problem.contains(part), "{problem}");
+        assert!(
+            problem.starts_with(&file) && problem.contains(part),
+            "{problem}"
+        );
     }
     // A link that leads nowhere, and a table that is one.
     fs::remove_file(&mask).unwrap();
     symlink("nowhere.nii.gz", &mask).unwrap();
     let problems = Folder::open(root.path()).unwrap().problems;
-    assert!(problems[0].contains("is a link to nowhere.nii.gz, which is not there"), "{problems:?}");
+    assert!(
+        problems[0].contains("is a link to nowhere.nii.gz, which is not there"),
+        "{problems:?}"
+    );
     let table = root.path().join("participants.tsv");
     fs::remove_file(&table).unwrap();
     symlink(annexed, &table).unwrap();
     let problem = Folder::open(root.path()).unwrap_err().to_string();
-    assert!(problem.contains("participants.tsv: its content is kept by git-annex"), "{problem}");
+    assert!(
+        problem.contains("participants.tsv: its content is kept by git-annex"),
+        "{problem}"
+    );
 
     // In HCP's layout a subject must not be left out.
     let hcp = tempfile::tempdir().unwrap();
     scan(hcp.path(), "100307/T1w/T1w_acpc_dc_restore_brain.nii.gz");
     fs::create_dir_all(hcp.path().join("100408/T1w")).unwrap();
-    symlink(annexed, hcp.path().join("100408/T1w/T1w_acpc_dc_restore_brain.nii.gz")).unwrap();
-    fs::write(hcp.path().join("t.csv"), "Subject,Gender\n100307,F\n100408,M\n").unwrap();
+    symlink(
+        annexed,
+        hcp.path()
+            .join("100408/T1w/T1w_acpc_dc_restore_brain.nii.gz"),
+    )
+    .unwrap();
+    fs::write(
+        hcp.path().join("t.csv"),
+        "Subject,Gender\n100307,F\n100408,M\n",
+    )
+    .unwrap();
     let folder = Folder::open(hcp.path()).unwrap();
     assert_eq!((folder.scans.len(), folder.problems.len()), (1, 1));
 }
@@ -170,7 +210,11 @@ fn hidden_files_are_no_scans() {
     bids(root.path());
     for subject in ["01", "02"] {
         let folder = root.path().join(format!("sub-{subject}/anat"));
-        fs::write(folder.join(format!("._sub-{subject}_T1w.nii.gz")), b"\0\x05\x16\x07").unwrap();
+        fs::write(
+            folder.join(format!("._sub-{subject}_T1w.nii.gz")),
+            b"\0\x05\x16\x07",
+        )
+        .unwrap();
     }
     fs::write(root.path().join("._participants.tsv"), b"\0\x05\x16\x07").unwrap();
     fs::create_dir(root.path().join(".sub-05")).unwrap();
@@ -193,25 +237,47 @@ fn sexes(table: &str) -> Result<String, String> {
             Sex::Male => 'M',
         })
     };
-    Ok(["sub-01", "sub-02", "sub-03", "sub-04"].map(sex).into_iter().collect())
+    Ok(["sub-01", "sub-02", "sub-03", "sub-04"]
+        .map(sex)
+        .into_iter()
+        .collect())
 }
 
 #[test]
 fn quotes_in_tsv_swallow_no_lines() {
     for (table, expected) in [
         // A comment that begins with a quote, here and there; before, sub-02 to sub-04 were lost in it.
-        ("participant_id\tnote\tsex\nsub-01\t\"left\tF\nsub-02\t\tM\nsub-03\t\"right\tM\nsub-04\t\tF\n", "FMMF"),
-        ("participant_id\tsex\tnote\nsub-01\tF\t\"left\nsub-02\tM\nsub-03\tM\t\"right\nsub-04\tF\n", "FMMF"),
-        ("participant_id\tsex\tnote\nsub-01\tF\t5\"\nsub-02\tM\t\"\nsub-03\tM\ta \"b\" c\nsub-04\tF\t\"\"\n", "FMMF"),
+        (
+            "participant_id\tnote\tsex\nsub-01\t\"left\tF\nsub-02\t\tM\nsub-03\t\"right\tM\nsub-04\t\tF\n",
+            "FMMF",
+        ),
+        (
+            "participant_id\tsex\tnote\nsub-01\tF\t\"left\nsub-02\tM\nsub-03\tM\t\"right\nsub-04\tF\n",
+            "FMMF",
+        ),
+        (
+            "participant_id\tsex\tnote\nsub-01\tF\t5\"\nsub-02\tM\t\"\nsub-03\tM\ta \"b\" c\nsub-04\tF\t\"\"\n",
+            "FMMF",
+        ),
         // Quotes around a cell with a tab, as BIDS has it, and around every cell, as R has it.
-        ("participant_id\tnote\tsex\nsub-01\t\"a\tb\"\tF\nsub-02\t\"c \"\"d\"\"\te\"\tM\nsub-03\t\tM\nsub-04\tx\tF\n", "FMMF"),
-        ("\"participant_id\"\t\"sex\"\n\"sub-01\"\t\"F\"\n\"sub-02\"\t\"M\"\n\"sub-03\"\t\"M\"\n\"sub-04\"\t\"F\"\n", "FMMF"),
+        (
+            "participant_id\tnote\tsex\nsub-01\t\"a\tb\"\tF\nsub-02\t\"c \"\"d\"\"\te\"\tM\nsub-03\t\tM\nsub-04\tx\tF\n",
+            "FMMF",
+        ),
+        (
+            "\"participant_id\"\t\"sex\"\n\"sub-01\"\t\"F\"\n\"sub-02\"\t\"M\"\n\"sub-03\"\t\"M\"\n\"sub-04\"\t\"F\"\n",
+            "FMMF",
+        ),
     ] {
         assert_eq!(sexes(table).as_deref(), Ok(expected), "{table}");
     }
     let table = "participant_id\tsex\tnote\nsub-01\tF\t\"first\nsecond\"\nsub-02\tM\t\nsub-03\tM\t\nsub-04\tF\t\n";
     let problem = sexes(table).unwrap_err();
-    assert!(problem.contains("participants.tsv: line 2: a quote that begins in one line ends in another"), "{problem}");
+    assert!(
+        problem
+            .contains("participants.tsv: line 2: a quote that begins in one line ends in another"),
+        "{problem}"
+    );
 }
 
 #[test]
@@ -226,21 +292,57 @@ fn tables_of_other_programs_say_what_is_wrong() {
         for (name, _) in files {
             fs::remove_file(root.path().join(name)).unwrap();
         }
-        found.map(|folder| folder.scans.len()).map_err(|problem| problem.to_string())
+        found
+            .map(|folder| folder.scans.len())
+            .map_err(|problem| problem.to_string())
     };
     let good: (&str, &[u8]) = ("T.CSV", b"file,sex\na.nii.gz,F\n");
     assert_eq!(open(&[good]), Ok(1));
     // Other tables need not be readable.
-    assert_eq!(open(&[good, ("other.csv", b"name\nM\xfcller\n"), ("more.tsv", b"\xff\xfea\0")]), Ok(1));
-    let utf_16: Vec<u8> = "\u{feff}file,sex\na.nii.gz,F\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(
+        open(&[
+            good,
+            ("other.csv", b"name\nM\xfcller\n"),
+            ("more.tsv", b"\xff\xfea\0")
+        ]),
+        Ok(1)
+    );
+    let utf_16: Vec<u8> = "\u{feff}file,sex\na.nii.gz,F\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
     for (name, bytes, part) in [
-        ("t.csv", &b"file;sex\na.nii.gz;F\n"[..], "t.csv: has semicolons between its columns; it should have commas"),
-        ("t.tsv", b"file,sex\na.nii.gz,F\n", "t.tsv: has commas between its columns; it should have tabs"),
+        (
+            "t.csv",
+            &b"file;sex\na.nii.gz;F\n"[..],
+            "t.csv: has semicolons between its columns; it should have commas",
+        ),
+        (
+            "t.tsv",
+            b"file,sex\na.nii.gz,F\n",
+            "t.tsv: has commas between its columns; it should have tabs",
+        ),
         ("t.csv", &utf_16, "t.csv: is UTF-16; save it as UTF-8"),
-        ("t.csv", b"file,sex,name\na.nii.gz,F,M\xfcller\n", "t.csv: line 2 is not UTF-8; save the table as UTF-8"),
-        ("t.xlsx", b"PK\x03\x04", "t.xlsx: is a spreadsheet; save it as CSV"),
-        ("t.csv", b"PK\x03\x04", "t.csv: is a spreadsheet; save it as CSV"),
-        ("t.csv", b"file,sex,note\na.nii.gz,F,\"left\nb.nii.gz,M,\"right\n", "t.csv: line 2: a quote that begins in one line"),
+        (
+            "t.csv",
+            b"file,sex,name\na.nii.gz,F,M\xfcller\n",
+            "t.csv: line 2 is not UTF-8; save the table as UTF-8",
+        ),
+        (
+            "t.xlsx",
+            b"PK\x03\x04",
+            "t.xlsx: is a spreadsheet; save it as CSV",
+        ),
+        (
+            "t.csv",
+            b"PK\x03\x04",
+            "t.csv: is a spreadsheet; save it as CSV",
+        ),
+        (
+            "t.csv",
+            b"file,sex,note\na.nii.gz,F,\"left\nb.nii.gz,M,\"right\n",
+            "t.csv: line 2: a quote that begins in one line",
+        ),
     ] {
         let problem = open(&[(name, bytes)]).unwrap_err();
         assert!(problem.contains(part), "{name}: {problem}");
@@ -260,7 +362,11 @@ fn zeros_after_a_member_of_gzip_are_no_damage() {
     for between in [0, 1, 512] {
         let zeros = vec![0; between];
         let two = [packed(start), zeros.clone(), packed(end), zeros].concat();
-        assert_eq!(Volume::read(&two[..]).unwrap().voxels, whole, "{between} zeros");
+        assert_eq!(
+            Volume::read(&two[..]).unwrap().voxels,
+            whole,
+            "{between} zeros"
+        );
     }
     let followed = [packed(&plain), b"\0\0rest".to_vec()].concat();
     let problem = Volume::read(&followed[..]).unwrap_err().to_string();
@@ -284,9 +390,14 @@ fn z_scores_without_a_mask_are_an_error() {
     let mut scores = volume();
     let brain: Vec<f32> = scores.voxels.iter().copied().filter(|&v| v > 0.0).collect();
     let mean = brain.iter().sum::<f32>() / brain.len() as f32;
-    scores.voxels.mapv_inplace(|v| if v > 0.0 { (v - mean) / 50.0 } else { 0.0 });
+    scores
+        .voxels
+        .mapv_inplace(|v| if v > 0.0 { (v - mean) / 50.0 } else { 0.0 });
     let problem = Brain::new(scores.clone(), None).err().unwrap().to_string();
-    for part in ["are below 0, as in z-scores", "give it a brain mask, or add a number to all voxels"] {
+    for part in [
+        "are below 0, as in z-scores",
+        "give it a brain mask, or add a number to all voxels",
+    ] {
         assert!(problem.contains(part), "{problem}");
     }
     let mut mask = volume();

@@ -54,9 +54,8 @@ fn fuzz(
         std::fs::write(&path, &bytes).unwrap();
         let kept = (keep.as_ref()).map(|keep| keep.join(format!("{target}_{tried}")));
         let limit = MEMORY + times * bytes.len();
-        let (result, taken) = memory::most(|| {
-            catch_unwind(AssertUnwindSafe(|| read(&path, kept.as_deref())))
-        });
+        let (result, taken) =
+            memory::most(|| catch_unwind(AssertUnwindSafe(|| read(&path, kept.as_deref()))));
         most = most.max(taken);
         let fault = match result {
             Err(_) => Some("a panic".to_owned()),
@@ -76,7 +75,9 @@ fn fuzz(
         }
         tried += 1;
     }
-    println!("{target}: {tried} inputs, {accepted} of them read, at most {most} bytes of memory at once");
+    println!(
+        "{target}: {tried} inputs, {accepted} of them read, at most {most} bytes of memory at once"
+    );
 }
 
 #[global_allocator]

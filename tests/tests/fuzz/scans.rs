@@ -64,6 +64,11 @@ fn nii_gz() {
         encoder.finish().unwrap()
     });
     // gzip makes a thousand bytes of one at most.
-    fuzz("nii_gz", &packed.collect::<Vec<_>>(), 8000, folder.path(), read);
+    fuzz(
+        "nii_gz",
+        &packed.collect::<Vec<_>>(),
+        8000,
+        folder.path(),
+        read,
+    );
 }
-

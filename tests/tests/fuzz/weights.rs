@@ -36,7 +36,12 @@ fn seeds(end: &str) -> (Vec<Vec<u8>>, Network) {
     };
     std::fs::write(at("layers.json"), plain.layers.to_string()).unwrap();
     std::fs::write(at("weights"), bytes(plain)).unwrap();
-    let network = json::read(at("layers.json").to_str().unwrap(), 0, &at("weights"), &cpu());
+    let network = json::read(
+        at("layers.json").to_str().unwrap(),
+        0,
+        &at("weights"),
+        &cpu(),
+    );
     let wanted = cases.iter().filter(|case| case.name.ends_with(end));
     (wanted.map(bytes).collect(), network.unwrap())
 }
@@ -103,7 +108,8 @@ fn burnpack() {
     };
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    own.save_into(&mut BurnpackStore::from_file(at("own.bpk"))).unwrap();
+    own.save_into(&mut BurnpackStore::from_file(at("own.bpk")))
+        .unwrap();
     let layers = r#"[{"conv2d": {"name": "conv", "in": 2, "out": 3, "kernel": 3}}, "flatten",
         {"linear": {"name": "dense", "in": 27, "out": 3}}]"#;
     std::fs::write(at("layers.json"), layers).unwrap();

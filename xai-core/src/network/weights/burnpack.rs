@@ -18,13 +18,18 @@ pub fn read(bytes: Vec<u8>) -> Result<Tensors<'static>, String> {
         let data = (snapshot.to_data()).map_err(|problem| damaged(format!("{problem:?}")))?;
         let shape: Vec<usize> = snapshot.shape.iter().copied().collect();
         let numbers = match data.dtype.is_float() {
-            true => Numbers::Own(Rc::new(convert(data.dtype, data.as_bytes()).map_err(damaged)?)),
+            true => Numbers::Own(Rc::new(
+                convert(data.dtype, data.as_bytes()).map_err(damaged)?,
+            )),
             false => Numbers::Other(format!("{:?}", data.dtype)),
         };
         if let Numbers::Own(numbers) = &numbers
             && count(&shape) != Some(numbers.len())
         {
-            return Err(damaged(format!("{name}: {} numbers for {shape:?}", numbers.len())));
+            return Err(damaged(format!(
+                "{name}: {} numbers for {shape:?}",
+                numbers.len()
+            )));
         }
         let stored = Stored {
             name: name.clone(),

@@ -178,7 +178,9 @@ impl Filling<'_> {
         let shape = parameter.dims();
         match self.tensors.remove(&name) {
             None => self.missing.push((name, shape.to_vec())),
-            Some(Stored { name, shape: found, .. }) if found != shape => {
+            Some(Stored {
+                name, shape: found, ..
+            }) if found != shape => {
                 (self.problems).push(format!("{name}: is {found:?}, should be {shape:?}"));
             }
             Some(stored) => match stored.floats() {

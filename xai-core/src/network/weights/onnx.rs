@@ -270,8 +270,8 @@ impl Walk {
                 // With a single channel, one number may well be the channel's.
                 Input::Constant(stored) if stored.count() == Some(1) => {
                     let before = other().and_then(|name| self.made_by.get(&name).copied());
-                    let one =
-                        before.is_some_and(|(before, _)| self.operations[before].channels() == Some(1));
+                    let one = before
+                        .is_some_and(|(before, _)| self.operations[before].channels() == Some(1));
                     let bias = node.op_type == "Add" && one;
                     return Ok(bias.then(|| (stored.clone(), other())));
                 }
@@ -302,9 +302,7 @@ impl Walk {
     ) -> Result<(), String> {
         let &[rows, features] = weight.shape.as_slice() else {
             let name = &weight.name;
-            return Err(format!(
-                "holds a product with `{name}`, which is no matrix"
-            ));
+            return Err(format!("holds a product with `{name}`, which is no matrix"));
         };
         // Features that were flattened row, column, channel; torch's order is channel, row, column.
         let channels = (self.operations.iter().rev())

@@ -115,7 +115,10 @@ impl Constants {
         if names().next().is_none() || !names().all(constant) {
             return Ok(false);
         }
-        let made = names().next().and_then(|name| self.known.get(name)).cloned();
+        let made = names()
+            .next()
+            .and_then(|name| self.known.get(name))
+            .cloned();
         let made = made.and_then(|stored| followed(node, stored));
         match made {
             Some(stored) => drop(self.known.insert(output, stored)),
@@ -133,7 +136,8 @@ impl Constants {
     fn note_computed(&mut self, node: &Node, single: bool) {
         for output in &node.output {
             let by = node.op_type.clone();
-            self.computed.insert(output.clone(), Computed { by, single });
+            self.computed
+                .insert(output.clone(), Computed { by, single });
         }
     }
 }

@@ -343,10 +343,7 @@ impl<'a> Machine<'a> {
         };
         let arguments = self.lists[arguments].as_slice();
         match (&**name, arguments) {
-            (
-                "collections.OrderedDict" | "collections.defaultdict" | "builtins.dict",
-                _,
-            ) => {
+            ("collections.OrderedDict" | "collections.defaultdict" | "builtins.dict", _) => {
                 self.dicts.push(Vec::new());
                 Some(Value::Dict(self.dicts.len() - 1))
             }

@@ -112,7 +112,9 @@ impl Stored<'_> {
 
 /// How many numbers a tensor of this shape has; `None` if no memory could hold them.
 pub fn count(shape: &[usize]) -> Option<usize> {
-    let count = shape.iter().try_fold(1usize, |n, &size| n.checked_mul(size));
+    let count = shape
+        .iter()
+        .try_fold(1usize, |n, &size| n.checked_mul(size));
     count.filter(|count| *count < usize::MAX / 8)
 }
 

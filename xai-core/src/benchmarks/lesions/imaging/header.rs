@@ -147,7 +147,9 @@ impl Orientation {
             pixdim: std::array::from_fn(|k| real([76, 104], k)),
             quaternion: std::array::from_fn(|k| real([256, 352], k)),
             q_offset: std::array::from_fn(|k| real([268, 376], k)),
-            s_rows: std::array::from_fn(|row| std::array::from_fn(|k| real([280, 400], 4 * row + k))),
+            s_rows: std::array::from_fn(|row| {
+                std::array::from_fn(|k| real([280, 400], 4 * row + k))
+            }),
             precision: match first {
                 true => f32::EPSILON.into(),
                 false => f64::EPSILON,

@@ -127,9 +127,16 @@ impl Table {
         };
         let has = |separator: char| {
             let cells: Vec<&str> = line.split(separator).map(cell).collect();
-            columns.iter().all(|name| cells.contains(&name.to_lowercase().as_str()))
+            columns
+                .iter()
+                .all(|name| cells.contains(&name.to_lowercase().as_str()))
         };
-        let found = [(';', "semicolons"), (',', "commas"), ('\t', "tabs"), (' ', "blanks")];
+        let found = [
+            (';', "semicolons"),
+            (',', "commas"),
+            ('\t', "tabs"),
+            (' ', "blanks"),
+        ];
         let (_, found) = found.into_iter().find(|&(separator, _)| has(separator))?;
         let (_, should) = names_of(separator(&self.path)?);
         Some(Error::file(
@@ -224,7 +231,9 @@ fn first_line_has(path: &Path, columns: &[&str]) -> bool {
     let line: Vec<u8> = line.filter(|byte| byte.is_ascii() && *byte != 0).collect();
     let line = String::from_utf8_lossy(&line).to_lowercase();
     let cells: Vec<&str> = line.split([',', ';', '\t']).map(cell).collect();
-    columns.iter().all(|name| cells.contains(&name.to_lowercase().as_str()))
+    columns
+        .iter()
+        .all(|name| cells.contains(&name.to_lowercase().as_str()))
 }
 
 /// The lines of a table, each with its cells. Rows may end early: whoever needs the cell says that it is missing.
@@ -246,12 +255,20 @@ fn records(text: &str, separator: u8) -> Result<Vec<StringRecord>, String> {
             return Err(several_lines(line));
         }
         if !quoted {
-            let Joined { cells, open, closes } = joined(record);
+            let Joined {
+                cells,
+                open,
+                closes,
+            } = joined(record);
             if let (Some(line), true) = (open_since, closes) {
                 return Err(several_lines(line));
             }
             let any = record.iter().any(|cell| cell.contains('"'));
-            open_since = if open { Some(line) } else { open_since.filter(|_| !any) };
+            open_since = if open {
+                Some(line)
+            } else {
+                open_since.filter(|_| !any)
+            };
             let position = record.position().cloned();
             *record = StringRecord::from(cells);
             record.set_position(position);
@@ -294,7 +311,10 @@ fn joined(record: &StringRecord) -> Joined {
         let text = cells[at..=last].join("\t");
         let quoted = begins(&text) && ends(&text);
         joined.cells.push(match quoted {
-            true => text[1..text.len() - 1].replace("\"\"", "\"").trim().to_owned(),
+            true => text[1..text.len() - 1]
+                .replace("\"\"", "\"")
+                .trim()
+                .to_owned(),
             false => text,
         });
         at = last + 1;
