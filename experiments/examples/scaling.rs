@@ -4,6 +4,7 @@
 //!
 //! Each row is a process of its own, because memory is the most that a process ever took.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -76,8 +77,9 @@ impl Run for Cells {
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let row: Vec<usize> = arguments.iter().flat_map(|a| a.parse()).collect();
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let numbers = arguments.iter().filter_map(|a| a.to_str()?.parse().ok());
+    let row: Vec<usize> = numbers.collect();
     let done = match (&row[..], &arguments[..]) {
         (&[size, count, divisor, methods], _) => explain([size, count, divisor, methods]),
         (&[cells], _) => run(cells),

@@ -318,10 +318,13 @@ fn parameters(spec: &Spec) -> String {
         );
     }
     text.push_str("\nFor example:\n");
-    let quoted = |value: &Value| {
-        let text = value.to_string();
-        match text.contains(' ') {
-            true => format!("\"{text}\""),
+    // A shell takes what has blanks or quotes apart, unless it stands in quotes.
+    let choice = |name: &str, values: &[Value]| {
+        let values = values.iter().map(Value::to_string).collect();
+        let name = name.to_owned();
+        let text = Choice { name, values }.to_string();
+        match text.contains([' ', '"']) {
+            true => format!("'{text}'"),
             false => text,
         }
     };
@@ -331,12 +334,11 @@ fn parameters(spec: &Spec) -> String {
             Role::Tune => ("--set", &factor.levels[..1]),
             Role::Seed => continue,
         };
-        let values: Vec<_> = values.iter().map(quoted).collect();
-        let _ = writeln!(text, "  {option} {}={}", factor.name, values.join(","));
+        let _ = writeln!(text, "  {option} {}", choice(factor.name, values));
     }
     let first = plan.cells[0].values().iter();
     let first: Vec<_> = first
-        .map(|(name, value)| format!("{name}={}", quoted(value)))
+        .map(|(name, value)| choice(name, std::slice::from_ref(value)))
         .collect();
     let _ = writeln!(text, "  --why {}", first.join(" "));
     text.trim_end().to_owned()

@@ -5,6 +5,8 @@
 // Blank lines keep rustfmt from sorting what is the order of the architecture.
 pub mod error;
 
+mod suggest;
+
 pub mod files;
 
 pub mod random;

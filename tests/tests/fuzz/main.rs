@@ -11,6 +11,7 @@ mod arrays;
 mod change;
 mod folders;
 mod memory;
+mod runs;
 mod scans;
 mod weights;
 

@@ -5,6 +5,7 @@ use crate::metrics::{
     Auprc, Auroc, Count, Emd, EmdTopK, Metric, PointingGame, Precision, RelevanceMassAccuracy,
     RelevanceRankAccuracy, TopKIntersection,
 };
+use crate::suggest::suggestion;
 
 /// The names of all metrics, as [`named`] takes them.
 pub const NAMES: [&str; 13] = [
@@ -43,19 +44,10 @@ pub fn named(name: &str) -> Result<Box<dyn Metric>> {
         "emd" => Box::new(Emd),
         "emd_top_k" => Box::new(EmdTopK),
         _ => {
-            let closeness = |known: &&str| strsim::jaro_winkler(name, known);
-            let near = NAMES
-                .into_iter()
-                .max_by(|a, b| closeness(a).total_cmp(&closeness(b)));
-            return Err(Error::invalid(match near {
-                Some(near) if closeness(&near) > 0.75 => {
-                    format!("no metric is called `{name}`; did you mean `{near}`?")
-                }
-                _ => format!(
-                    "no metric is called `{name}`; there are {}",
-                    NAMES.join(", ")
-                ),
-            }));
+            return Err(Error::invalid(format!(
+                "no metric is called `{name}`{}",
+                suggestion(name, NAMES, "there are")
+            )));
         }
     })
 }

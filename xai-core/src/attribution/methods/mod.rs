@@ -2,6 +2,7 @@
 
 use super::{Explain, Layered, Segments};
 use crate::error::{Error, Result};
+use crate::suggest::nearest;
 
 mod cam;
 mod composite;
@@ -198,12 +199,8 @@ pub fn named<M: Layered>(name: &str, settings: impl Into<Settings>) -> Result<Bo
 
 fn unknown(name: &str) -> Error {
     let names = METHODS.iter().map(|method| method.name);
-    let closeness = |other: &str| strsim::jaro_winkler(name, other);
-    let near = (names.clone()).max_by(|a, b| closeness(a).total_cmp(&closeness(b)));
-    let near = match near {
-        Some(near) if closeness(near) > 0.8 => format!("did you mean `{near}`? "),
-        _ => String::new(),
-    };
+    let near = nearest(name, names.clone());
+    let near = near.map_or(String::new(), |near| format!("did you mean `{near}`? "));
     let names: Vec<&str> = names.collect();
     Error::invalid(format!(
         "no method is called `{name}`; {near}There are {}",

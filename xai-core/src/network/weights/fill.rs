@@ -10,6 +10,7 @@ use super::onnx::Operation;
 use super::stored::{Stored, Tensors};
 use crate::device::Tensor;
 use crate::network::{Layer, Network};
+use crate::suggest::nearest;
 
 /// Misfits that a message lists; of a wrong network there may be hundreds.
 const LISTED: usize = 12;
@@ -205,13 +206,9 @@ impl Filling<'_> {
         // How many batches a normalisation has seen: of no use after the training.
         (self.tensors).retain(|name, _| !name.ends_with("num_batches_tracked"));
         for (name, shape) in &self.missing {
-            let alike = |(other, stored): (&String, &Stored)| {
-                let likeness = strsim::jaro_winkler(name, other);
-                (stored.shape == *shape && likeness > 0.7).then(|| (likeness, stored.name.clone()))
-            };
-            let alike = self.tensors.iter().filter_map(alike);
-            let nearest = alike.max_by(|a, b| a.0.total_cmp(&b.0));
-            let hint = nearest.map_or(String::new(), |(_, other)| format!("; is it `{other}`?"));
+            let alike = (self.tensors.values()).filter(|stored| stored.shape == *shape);
+            let nearest = nearest(name, alike.map(|stored| stored.name.as_str()));
+            let hint = nearest.map_or(String::new(), |near| format!("; is it `{near}`?"));
             (self.problems).push(format!("{name}: missing, should be {shape:?}{hint}"));
         }
         if whole {

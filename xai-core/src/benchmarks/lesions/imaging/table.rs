@@ -291,7 +291,12 @@ struct Joined {
 fn joined(record: &StringRecord) -> Joined {
     let cells: Vec<&str> = record.iter().collect();
     let begins = |cell: &str| cell.starts_with('"');
-    let ends = |cell: &str| cell.ends_with('"') && (cell.len() > 1 || !begins(cell));
+    // Two quotes within quotes stand for one.
+    let unpaired = |text: &str| text.chars().filter(|&c| c == '"').count() % 2 == 1;
+    let ends = |cell: &str| {
+        let rest = cell.strip_prefix('"').unwrap_or(cell);
+        unpaired(&rest[rest.trim_end_matches('"').len()..])
+    };
     let mut joined = Joined {
         cells: Vec::new(),
         open: false,
@@ -302,7 +307,7 @@ fn joined(record: &StringRecord) -> Joined {
     while at < cells.len() {
         let mut last = at;
         if begins(cells[at]) && !ends(cells[at]) {
-            let next = (at + 1..cells.len()).find(|&next| cells[next].contains('"'));
+            let next = (at + 1..cells.len()).find(|&next| unpaired(cells[next]));
             match next.filter(|&next| !begins(cells[next]) && ends(cells[next])) {
                 Some(next) => last = next,
                 None => joined.open = true,

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::suggest::nearest;
 
 /// One defect of the public code. The paper's figures were made with all of them; a corrected run has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -174,12 +175,7 @@ fn defect(name: &str) -> Result<Defect> {
             let mut known: Vec<String> = Defect::ALL.iter().map(Defect::to_string).collect();
             let list = known.join(",");
             known.extend(["none".to_owned(), "all".to_owned()]);
-            let closeness =
-                |known: &String| strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase());
-            let near = known
-                .iter()
-                .filter(|&known| closeness(known) > 0.7)
-                .max_by(|a, b| closeness(a).total_cmp(&closeness(b)))
+            let near = nearest(name, known.iter().map(String::as_str))
                 .map_or(".".to_owned(), |near| format!("; did you mean `{near}`?"));
             Error::invalid(format!(
                 "there is no defect `{name}`{near} Give `none`, `all` or some of {list}"
