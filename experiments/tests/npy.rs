@@ -1,4 +1,4 @@
-//! `.npy` files as NumPy writes them (`tests/fixtures/arrays/make.py`).
+//! `.npy` files as NumPy writes them (`tests/fixtures/npy/make.py`).
 
 use std::path::Path;
 
@@ -6,8 +6,7 @@ use serde_json::Value as Json;
 
 #[test]
 fn arrays_are_read_as_numpy_reads_them() {
-    let fixture =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/arrays/arrays.json");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/npy/cases.json");
     let cases: Vec<Json> =
         serde_json::from_str(&std::fs::read_to_string(fixture).unwrap()).unwrap();
     assert!(cases.len() > 40);

@@ -26,12 +26,28 @@ struct Source {
 
 /// The folders and files that must run any benchmark.
 const ENGINE: [&str; 9] = [
-    "dataset", "image", "training", "metrics", "attribution", "statistics", "sweep", "report", "cli",
+    "dataset",
+    "image",
+    "training",
+    "metrics",
+    "attribution",
+    "statistics",
+    "sweep",
+    "report",
+    "cli",
 ];
 
 /// Words that belong to one benchmark or to the network of its paper.
 const OF_A_BENCHMARK: [&str; 9] = [
-    "lesion", "lesions", "vgg", "defect", "defects", "mri", "colin27", "tetromino", "tetrominoes",
+    "lesion",
+    "lesions",
+    "vgg",
+    "defect",
+    "defects",
+    "mri",
+    "colin27",
+    "tetromino",
+    "tetrominoes",
 ];
 
 #[test]
@@ -51,18 +67,45 @@ fn a_wrong_import_is_seen() {
         complaints(&sources).join("\n")
     };
     let below = with("network::layers", "use crate::sweep::keep::Store;");
-    assert!(below.contains("network/layers.rs uses sweep/keep/store.rs"), "{below}");
+    assert!(
+        below.contains("network/layers.rs uses sweep/keep/store.rs"),
+        "{below}"
+    );
     let folder = with("sweep::plan::select", "use crate::sweep::execute::Outcome;");
-    assert!(folder.contains("sweep/plan/select.rs uses sweep/execute/phases.rs"), "{folder}");
-    let circle = with("metrics::combine", "fn f() { crate::metrics::named(\"a\"); }\nuse super::names::NAMES;");
+    assert!(
+        folder.contains("sweep/plan/select.rs uses sweep/execute/phases.rs"),
+        "{folder}"
+    );
+    let circle = with(
+        "metrics::combine",
+        "fn f() { crate::metrics::named(\"a\"); }\nuse super::names::NAMES;",
+    );
     let back = with("network::conv", "use super::layers::Layer;");
-    assert!(circle.is_empty(), "no circle: nothing there uses combine\n{circle}");
-    assert!(back.contains("circle") && back.contains("network/conv.rs"), "{back}");
+    assert!(
+        circle.is_empty(),
+        "no circle: nothing there uses combine\n{circle}"
+    );
+    assert!(
+        back.contains("circle") && back.contains("network/conv.rs"),
+        "{back}"
+    );
     let named = with("training::fit", "// as the lesions do it");
-    assert!(named.contains("training/fit.rs names a benchmark: lesions"), "{named}");
-    let hidden = with("sweep::keep::lock", "fn f() { println!(\"{}\", crate::report::method_title(\"a\")); }");
-    assert!(hidden.contains("sweep/keep/lock.rs uses report/"), "{hidden}");
-    let free = with("network::conv", "#[cfg(test)] mod more { use crate::sweep::keep::Store; }");
+    assert!(
+        named.contains("training/fit.rs names a benchmark: lesions"),
+        "{named}"
+    );
+    let hidden = with(
+        "sweep::keep::lock",
+        "fn f() { println!(\"{}\", crate::report::method_title(\"a\")); }",
+    );
+    assert!(
+        hidden.contains("sweep/keep/lock.rs uses report/"),
+        "{hidden}"
+    );
+    let free = with(
+        "network::conv",
+        "#[cfg(test)] mod more { use crate::sweep::keep::Store; }",
+    );
     assert!(free.is_empty(), "{free}");
 }
 
@@ -74,7 +117,11 @@ fn sources() -> Sources {
                 walk(&path, root, sources);
                 continue;
             }
-            let file = path.strip_prefix(root).expect("below the root").to_string_lossy().into_owned();
+            let file = path
+                .strip_prefix(root)
+                .expect("below the root")
+                .to_string_lossy()
+                .into_owned();
             let Some(stem) = file.strip_suffix(".rs") else {
                 continue;
             };
@@ -115,7 +162,8 @@ fn complaints(sources: &Sources) -> Vec<String> {
             }
             let sentence = || format!("{} uses {}", sources[module].file, sources[&target].file);
             for (folder, order) in &orders {
-                if let (Some(own), Some(other)) = (place(module, folder, order), place(&target, folder, order))
+                if let (Some(own), Some(other)) =
+                    (place(module, folder, order), place(&target, folder, order))
                     && other > own
                 {
                     problems.push(format!("{}, which stands below it", sentence()));
@@ -134,11 +182,17 @@ fn complaints(sources: &Sources) -> Vec<String> {
         }
         let engine = ENGINE.contains(&module[0].as_str());
         for name in named(&sources[module].text).into_iter().filter(|_| engine) {
-            problems.push(format!("{} names a benchmark: {name}", sources[module].file));
+            problems.push(format!(
+                "{} names a benchmark: {name}",
+                sources[module].file
+            ));
         }
     }
     for circle in circles(&edges) {
-        let files: Vec<_> = circle.iter().map(|module| sources[module].file.as_str()).collect();
+        let files: Vec<_> = circle
+            .iter()
+            .map(|module| sources[module].file.as_str())
+            .collect();
         problems.push(format!("a circle of files: {}", files.join(", ")));
     }
     problems.sort();
@@ -156,7 +210,9 @@ fn place(module: &[String], folder: &[String], order: &[String]) -> Option<usize
 /// The words of a benchmark that occur in a text.
 fn named(text: &str) -> BTreeSet<&'static str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let parts = words.flat_map(|word| word.split('_')).map(str::to_ascii_lowercase);
+    let parts = words
+        .flat_map(|word| word.split('_'))
+        .map(str::to_ascii_lowercase);
     let known = |word: String| OF_A_BENCHMARK.into_iter().find(|of| *of == word);
     parts.filter_map(known).collect()
 }
@@ -174,7 +230,8 @@ struct Module {
 
 impl Module {
     fn read(module: &[String], source: &Source) -> Self {
-        let file = syn::parse_file(&source.text).unwrap_or_else(|error| panic!("{}: {error}", source.file));
+        let file = syn::parse_file(&source.text)
+            .unwrap_or_else(|error| panic!("{}: {error}", source.file));
         let front_door = source.file.ends_with("mod.rs") || source.file == "lib.rs";
         let mut reader = Reader {
             at: module.to_vec(),
@@ -225,7 +282,9 @@ impl Reader {
                 leaves.push((within.to_vec(), within.last().cloned().unwrap_or_default()));
             }
             UseTree::Name(name) => leaves.push((extended(&name.ident), name.ident.to_string())),
-            UseTree::Rename(rename) => leaves.push((extended(&rename.ident), rename.rename.to_string())),
+            UseTree::Rename(rename) => {
+                leaves.push((extended(&rename.ident), rename.rename.to_string()))
+            }
             UseTree::Glob(_) => leaves.push((within.to_vec(), "*".to_owned())),
             UseTree::Group(group) => {
                 for tree in &group.items {
@@ -269,10 +328,11 @@ impl Reader {
 
 fn is_test(attributes: &[Attribute]) -> bool {
     let test = |attribute: &Attribute| {
-        attribute.path().is_ident("cfg") && attribute.meta.require_list().is_ok_and(|list| {
-            let tokens = list.tokens.to_string();
-            tokens == "test" || tokens == "doctest"
-        })
+        attribute.path().is_ident("cfg")
+            && attribute.meta.require_list().is_ok_and(|list| {
+                let tokens = list.tokens.to_string();
+                tokens == "test" || tokens == "doctest"
+            })
     };
     attributes.iter().any(test)
 }
@@ -328,7 +388,11 @@ impl<'a> Visit<'a> for Reader {
     }
 
     fn visit_path(&mut self, path: &'a syn::Path) {
-        let names: Vec<String> = path.segments.iter().map(|part| part.ident.to_string()).collect();
+        let names: Vec<String> = path
+            .segments
+            .iter()
+            .map(|part| part.ident.to_string())
+            .collect();
         if names.len() > 1 {
             self.found.uses.extend(self.absolute(&names));
         }
@@ -345,11 +409,16 @@ impl<'a> Visit<'a> for Reader {
 fn resolve(path: &[String], read: &BTreeMap<&Vec<String>, Module>) -> Vec<String> {
     let mut path = path.to_vec();
     for _ in 0..20 {
-        let Some(length) = (0..=path.len()).rev().find(|&length| read.contains_key(&path[..length].to_vec())) else {
+        let Some(length) = (0..=path.len())
+            .rev()
+            .find(|&length| read.contains_key(&path[..length].to_vec()))
+        else {
             return Vec::new();
         };
         let module = path[..length].to_vec();
-        let passed_on = path.get(length).and_then(|name| read[&module].passed_on.get(name));
+        let passed_on = path
+            .get(length)
+            .and_then(|name| read[&module].passed_on.get(name));
         match passed_on {
             Some(origin) => path = [origin.as_slice(), &path[length + 1..]].concat(),
             None => return module,
@@ -372,14 +441,17 @@ fn circles(edges: &BTreeMap<&Vec<String>, BTreeSet<Vec<String>>>) -> Vec<Vec<Vec
         }
         seen
     };
-    let reached: BTreeMap<&Vec<String>, BTreeSet<Vec<String>>> =
-        edges.keys().map(|&module| (module, reach(module))).collect();
+    let reached: BTreeMap<&Vec<String>, BTreeSet<Vec<String>>> = edges
+        .keys()
+        .map(|&module| (module, reach(module)))
+        .collect();
     let mut circles: Vec<Vec<Vec<String>>> = Vec::new();
     for (&module, far) in &reached {
         if !far.contains(module) || circles.iter().flatten().any(|known| known == module) {
             continue;
         }
-        let back = |other: &&Vec<String>| reached.get(*other).is_some_and(|far| far.contains(module));
+        let back =
+            |other: &&Vec<String>| reached.get(*other).is_some_and(|far| far.contains(module));
         circles.push(far.iter().filter(back).cloned().collect());
     }
     circles

@@ -400,15 +400,14 @@ fn twelve(root: &Path) -> PathBuf {
     root.to_owned()
 }
 
-/// Runs the toy experiment: (success, stdout, stderr).
-fn toy(out: &Path, data: &Path, options: &[&str]) -> (bool, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_toy"))
+/// Runs the smallest experiment on the lesions: (success, stdout, stderr).
+fn scanned(out: &Path, data: &Path, options: &[&str]) -> (bool, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_scanned"))
         .args(["--scale", "smoke", "--out"])
         .arg(out)
         .arg("--data")
         .arg(data)
         .args(options)
-        .env("TOY_DELAYS", "0,1")
         .output()
         .unwrap();
     let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
@@ -435,7 +434,7 @@ fn kept(out: &Path) -> Vec<(PathBuf, std::time::SystemTime)> {
 fn a_run_reads_scans_once_and_notices_other_data() {
     let (out, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let data = twelve(root.path());
-    let (fine, stdout, stderr) = toy(out.path(), &data, &[]);
+    let (fine, stdout, stderr) = scanned(out.path(), &data, &[]);
     assert!(
         fine && stdout.contains("a BIDS folder: 12 scans (6 of women, 6 of men"),
         "{stdout}{stderr}"
@@ -444,7 +443,7 @@ fn a_run_reads_scans_once_and_notices_other_data() {
     // All have the same voxels, but they are different files.
     assert_eq!(first.len(), 12);
 
-    let (fine, stdout, stderr) = toy(out.path(), &data, &[]);
+    let (fine, stdout, stderr) = scanned(out.path(), &data, &[]);
     assert!(
         fine && stdout.contains("finished  4 of 4 cells fitted") && stderr.is_empty(),
         "{stdout}{stderr}"
@@ -460,7 +459,7 @@ fn a_run_reads_scans_once_and_notices_other_data() {
         .status()
         .unwrap();
     assert!(status.success() && !elsewhere.exists());
-    let (_, stdout, _) = toy(out.path(), &out.path().join("copy"), &["--plan"]);
+    let (_, stdout, _) = scanned(out.path(), &out.path().join("copy"), &["--plan"]);
     assert!(stdout.contains("finished  4 of 4 cells fitted"), "{stdout}");
     let table = fs::read_to_string(data.join("participants.tsv")).unwrap();
     fs::write(
@@ -468,7 +467,7 @@ fn a_run_reads_scans_once_and_notices_other_data() {
         table.replace("sub-03\tM", "sub-03\tF"),
     )
     .unwrap();
-    let (_, stdout, _) = toy(out.path(), &data, &["--plan"]);
+    let (_, stdout, _) = scanned(out.path(), &data, &["--plan"]);
     assert!(stdout.contains("finished  0 of 4 cells fitted"), "{stdout}");
     fs::write(data.join("participants.tsv"), table).unwrap();
     fs::copy(
@@ -476,7 +475,7 @@ fn a_run_reads_scans_once_and_notices_other_data() {
         data.join("sub-05/anat/sub-05_T1w.nii.gz"),
     )
     .unwrap();
-    let (fine, stdout, _) = toy(out.path(), &data, &[]);
+    let (fine, stdout, _) = scanned(out.path(), &data, &[]);
     assert!(
         fine && stdout.contains("finished  0 of 4 cells fitted"),
         "{stdout}"
@@ -504,7 +503,7 @@ fn bad_scans_stop_a_run_unless_they_are_skipped() {
         "sub-07_T1w.nii.gz: 1 voxels are not a number",
     ];
 
-    let (fine, _, stderr) = toy(out.path(), &data, &[]);
+    let (fine, _, stderr) = scanned(out.path(), &data, &[]);
     assert!(
         !fine && stderr.contains("3 of 12 subjects cannot be used"),
         "{stderr}"
@@ -518,7 +517,7 @@ fn bad_scans_stop_a_run_unless_they_are_skipped() {
         "{stderr}"
     );
 
-    let (fine, _, stderr) = toy(out.path(), &data, &["--skip-bad"]);
+    let (fine, _, stderr) = scanned(out.path(), &data, &["--skip-bad"]);
     assert!(
         fine && stderr.contains("9 of 12 subjects are used"),
         "{stderr}"
@@ -531,7 +530,7 @@ fn bad_scans_stop_a_run_unless_they_are_skipped() {
     for subject in ["00", "01"] {
         fs::write(image(subject), []).unwrap();
     }
-    let (fine, _, stderr) = toy(out.path(), &data, &["--skip-bad"]);
+    let (fine, _, stderr) = scanned(out.path(), &data, &["--skip-bad"]);
     assert!(
         !fine && stderr.contains("4 women and 3 men are too few: a run needs 8 subjects"),
         "{stderr}"
@@ -540,7 +539,7 @@ fn bad_scans_stop_a_run_unless_they_are_skipped() {
 
 #[test]
 fn skip_bad_makes_no_sense_without_data() {
-    let output = Command::new(env!("CARGO_BIN_EXE_toy"))
+    let output = Command::new(env!("CARGO_BIN_EXE_scanned"))
         .arg("--skip-bad")
         .output()
         .unwrap();

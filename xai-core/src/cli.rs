@@ -103,6 +103,9 @@ struct EngineArgs {
     /// Write report.html as well: all results and heat maps on one page that needs no other file
     #[arg(long, help_heading = "What to print")]
     report: bool,
+    /// Write tables, figures and report.html there instead of into the run's folder
+    #[arg(long, value_name = "DIR", help_heading = "What to print")]
+    report_to: Option<PathBuf>,
     /// Print nothing but warnings and errors
     #[arg(long, help_heading = "What to print")]
     quiet: bool,
@@ -174,6 +177,7 @@ fn run<R: Run>(
         benchmark,
     } = arguments;
     let with_page = arguments.report;
+    let report_to = arguments.report_to;
     let mut restriction = Restriction {
         only: arguments.only,
         set: arguments.set,
@@ -206,7 +210,7 @@ fn run<R: Run>(
         return Ok(ExitCode::SUCCESS);
     }
     let outcome = sweep::<R>(&options, &benchmark)?;
-    conclude::<R>(&outcome, &options, show, with_page)
+    conclude::<R>(&outcome, &options, show, with_page, report_to)
 }
 
 fn default_jobs(devices: &Devices) -> usize {
@@ -222,6 +226,7 @@ fn conclude<R: Run>(
     options: &SweepOptions,
     show: &Show,
     with_page: bool,
+    report_to: Option<PathBuf>,
 ) -> Result<ExitCode> {
     if !outcome.failures.is_empty() {
         let count = outcome.failures.len();
@@ -235,15 +240,26 @@ fn conclude<R: Run>(
     let mut analysis = Analysis::default();
     let analysed =
         results_in::<R>(&outcome.folder).and_then(|results| R::analysis(&results, &mut analysis));
-    let lock = Lock::of_reports(&outcome.folder)?;
-    let mut files = (show.report)(result, &analysis, &outcome.folder)?;
-    if with_page {
-        files.push((show.page)(result, &analysis, &outcome.folder)?);
+    let reporter = Reporter::new(options.quiet, options.json);
+    let folder = report_to.as_ref().unwrap_or(&outcome.folder);
+    let mut files = Vec::new();
+    match Lock::of_reports(folder) {
+        Ok(_lock) => {
+            files = (show.report)(result, &analysis, folder)?;
+            if with_page {
+                files.push((show.page)(result, &analysis, folder)?);
+            }
+        }
+        // A finished run of somebody else, or in an archive.
+        Err(error) if error.is_read_only() && report_to.is_none() => {
+            reporter.warn(&format!(
+                "nothing is drawn ({error}); name another folder by --report-to"
+            ));
+        }
+        Err(error) => return Err(error),
     }
-    drop(lock);
     // An analysis that fails costs itself alone: the table and the figure are there.
     analysed?;
-    let reporter = Reporter::new(options.quiet, options.json);
     let mut text = format!(
         "{}\nresults in {}\n",
         (show.table)(result, &analysis),

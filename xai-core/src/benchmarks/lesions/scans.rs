@@ -16,7 +16,7 @@ use crate::sweep::context::Context;
 /// Slices that are kept of each subject. With about 1,000 subjects they make the published numbers of images.
 pub(super) const KEPT_SLICES: usize = 40;
 /// Raise this when a change to reading or cutting scans changes the slices.
-const SLICES_CODE: u32 = 1;
+const SLICES_CODE: u32 = 2;
 
 /// A folder of scans, and what tells it from others.
 pub(super) struct Scans {
