@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use experiments::{exit_code, npy};
-use ndarray::Array4;
+use ndarray::{Array4, ArrayView3};
 use xai_core::attribution::{Images, Memory, Panel, Segments, methods};
 use xai_core::device::DeviceChoice;
 use xai_core::network::{Network, json};
@@ -65,7 +65,7 @@ struct Options {
 
 fn main() -> ExitCode {
     // `--list` needs nothing else; asked before the rest is required.
-    if std::env::args().skip(1).eq(["--list"]) {
+    if std::env::args_os().skip(1).eq(["--list"]) {
         list();
         return ExitCode::SUCCESS;
     }
@@ -104,8 +104,16 @@ fn explain(options: &Options) -> Result<()> {
     let images = Images::new(input, vec![0; count]);
     (images.check()).map_err(|problem| Error::file(&options.input, problem))?;
     fs::create_dir_all(&options.out).map_err(|problem| Error::file(&options.out, problem))?;
+    // An image's map does not depend on its company, nor on its place in the file.
+    let images = images.indexed_by_content();
     let maps = panel.explain(&network, &images, options.target)?;
     for map in maps {
+        let zero = |image: &ArrayView3<f32>| image.iter().all(|&value| value == 0.0);
+        let zeros = map.values.outer_iter().filter(zero).count();
+        if zeros > 0 {
+            let method = map.method;
+            eprintln!("note: {method}: the maps of {zeros} of {count} images are 0 everywhere");
+        }
         let path = options.out.join(format!("{}.npy", map.method));
         npy::write(&path, &map.values)?;
         println!("{}", path.display());

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use experiments::exit_code;
+use experiments::npy;
 use ndarray::Array4;
 use xai_core::attribution::{Images, Map, Memory, Panel, methods};
 use xai_core::device::DeviceChoice;
@@ -51,16 +52,11 @@ fn main() -> ExitCode {
 fn answer(options: &Options) -> Result<()> {
     let device = options.device.open()?;
     let network = json::read(&options.network, options.classes, &options.weights, &device)?;
-    let bytes = std::fs::read(&options.input).map_err(|e| Error::file(&options.input, e))?;
-    let wrong = |problem: String| Error::file(&options.input, problem);
-    let npy = npyz::NpyFile::new(&bytes[..]).map_err(|e| wrong(e.to_string()))?;
-    let shape: Vec<usize> = npy.shape().iter().map(|&size| size as usize).collect();
-    let &[n, c, h, w] = shape.as_slice() else {
-        return Err(wrong(format!("is {shape:?}; should be [n, 3, h, w]")));
-    };
-    let pixels = npy.into_vec::<f32>().map_err(|e| wrong(e.to_string()))?;
-    let pixels = Array4::from_shape_vec([n, c, h, w], pixels);
-    let images = Images::new(pixels.map_err(Error::invalid)?, vec![0; n]);
+    let pixels: Array4<f32> = npy::read(&options.input, |value| value as f32)?
+        .into_dimensionality()
+        .map_err(|_| Error::file(&options.input, "should be [n, 3, h, w]"))?;
+    let n = pixels.dim().0;
+    let images = Images::new(pixels, vec![0; n]);
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(Error::invalid)?;
         let mut panel: Panel<Network> = Panel::new();

@@ -4,6 +4,7 @@
 //!
 //! Each row runs in a new process, because memory is the peak of a process.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -77,8 +78,9 @@ impl Run for Cells {
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let row: Vec<usize> = arguments.iter().flat_map(|a| a.parse()).collect();
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let numbers = arguments.iter().filter_map(|a| a.to_str()?.parse().ok());
+    let row: Vec<usize> = numbers.collect();
     let done = match (&row[..], &arguments[..]) {
         (&[size, count, divisor, methods], _) => explain([size, count, divisor, methods]),
         (&[cells], _) => run(cells),

@@ -156,6 +156,83 @@ fn every_method_can_be_asked_for() {
     }
 }
 
+/// Methods that draw samples give an image the same map wherever in the file it stands.
+#[test]
+fn the_order_of_the_images_does_not_matter() {
+    let folder = folder("plain");
+    let bytes = fixture("plain");
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let input = file.tensor("input").unwrap();
+    let pixels = floats(&input);
+    let size = pixels.len() / 3;
+    let reversed: Vec<f32> = pixels.chunks(size).rev().flatten().copied().collect();
+    npy(
+        &folder.path().join("reversed.npy"),
+        input.shape(),
+        &reversed,
+    );
+    let methods = "gradient_shap,lime,kernel_shap,rise,shapley_value_sampling,smooth_grad";
+    for (input, out) in [("x.npy", "maps"), ("reversed.npy", "reversed")] {
+        let more = ["--methods", methods, "--segments", "4x4"];
+        let mut arguments = with("--input", input, &more);
+        let at = arguments.iter().position(|&a| a == "maps").unwrap();
+        arguments[at] = out;
+        let output = explain_image(folder.path(), &arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+    }
+    for name in methods.split(',') {
+        let file = |out: &str| folder.path().join(out).join(format!("{name}.npy"));
+        let (maps, mut reversed) = (maps(&file("maps")), maps(&file("reversed")));
+        reversed.invert_axis(ndarray::Axis(0));
+        assert_eq!(maps, reversed, "{name}");
+    }
+}
+
+/// A network whose score no pixel changes.
+#[test]
+fn maps_that_are_0_everywhere_are_said() {
+    let folder = folder("plain");
+    let layers = r#"[{"conv2d": {"in": 3, "out": 1, "kernel": 8}}, "relu", "flatten", {"linear": {"in": 1, "out": 2}}]"#;
+    std::fs::write(folder.path().join("dead.json"), layers).unwrap();
+    let zeros = vec![0u8; 192 * 4];
+    let minus = (-1.0f32).to_le_bytes();
+    let tensors = [
+        ("0.weight", vec![1, 3, 8, 8], &zeros[..]),
+        ("0.bias", vec![1], &minus[..]),
+        ("3.weight", vec![2, 1], &zeros[..8]),
+        ("3.bias", vec![2], &zeros[..8]),
+    ];
+    let views = tensors.map(|(name, shape, bytes)| {
+        let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape, bytes);
+        (name, view.unwrap())
+    });
+    safetensors::serialize_to_file(views, None, &folder.path().join("dead.safetensors")).unwrap();
+    let output = explain_image(
+        folder.path(),
+        &[
+            "--network",
+            "dead.json",
+            "--weights",
+            "dead.safetensors",
+            "--input",
+            "x.npy",
+            "--target",
+            "1",
+            "--out",
+            "maps",
+            "--methods",
+            "saliency",
+        ],
+    );
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains("note: saliency: the maps of 3 of 3 images are 0 everywhere"),
+        "{said}"
+    );
+}
+
 #[test]
 fn what_is_wrong_is_said_once() {
     let folder = folder("vgg");

@@ -500,3 +500,73 @@ fn cells_of_an_earlier_version_are_not_computed_again_without_a_word() {
         "{stderr}"
     );
 }
+
+/// A finished run that may only be read is shown, and drawn elsewhere.
+#[cfg(unix)]
+#[test]
+fn a_finished_run_in_a_read_only_folder_is_shown() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+
+    let (out, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let permit = |path: &Path, mode: u32| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let (code, first, _) = text(toy(out.path(), "0,1", &[]).output().unwrap());
+    assert_eq!(code, Some(0));
+    fn all(folder: &Path) -> Vec<std::path::PathBuf> {
+        let mut paths = vec![folder.to_owned()];
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => paths.extend(all(&path)),
+                false => paths.push(path),
+            }
+        }
+        paths
+    }
+    for path in all(out.path()) {
+        permit(&path, if path.is_dir() { 0o555 } else { 0o444 });
+    }
+    permit(elsewhere.path(), 0o777);
+    let run = |options: &[&str]| {
+        let mut command = toy(out.path(), "0,1", options);
+        // Nothing is read-only for root.
+        if std::fs::write(out.path().join("try"), []).is_ok() {
+            std::fs::remove_file(out.path().join("try")).unwrap();
+            command.uid(65534);
+        }
+        text(command.output().unwrap())
+    };
+    let (code, stdout, stderr) = run(&[]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let table = |text: &str| {
+        let start = text.find("delay  ").unwrap_or_else(|| panic!("{text}"));
+        text[start..].split("results in").next().unwrap().to_owned()
+    };
+    assert_eq!(table(&stdout), table(&first));
+    assert!(
+        stderr.contains("nothing is drawn (") && stderr.contains("--report-to"),
+        "{stderr}"
+    );
+    let reports = elsewhere.path().join("reports");
+    let (code, _, stderr) = run(&["--report-to", reports.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(reports.join("table.csv").exists());
+    for path in all(out.path()) {
+        permit(&path, if path.is_dir() { 0o755 } else { 0o644 });
+    }
+}
+
+/// An argument that is no UTF-8, such as a folder's name in Latin-1.
+#[cfg(target_os = "linux")]
+#[test]
+fn arguments_that_are_no_text_are_taken() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join(OsStr::from_bytes(b"M\xfcller"));
+    let (code, _, stderr) = text(toy(&out, "0,1", &[]).output().unwrap());
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(out.join("toy_command/plan.json").exists());
+}

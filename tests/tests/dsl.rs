@@ -726,3 +726,48 @@ fn what_the_compiler_cannot_see_is_one_clear_error() {
         "`skipped` has nothing to run: its `skip` rules leave out every cell"
     );
 }
+
+/// Values with commas, with blanks at their ends, or empty go between quotes.
+#[test]
+fn values_can_be_named_whatever_they_are() {
+    for (text, name, values) in [
+        ("depth=1conv,all", "depth", vec!["1conv", "all"]),
+        (" depth = 1conv , all ", "depth", vec!["1conv", "all"]),
+        (r#"note="a, b",c"#, "note", vec!["a, b", "c"]),
+        (
+            r#"note=" a ","","\"q\"", d e "#,
+            "note",
+            vec![" a ", "", "\"q\"", "d e"],
+        ),
+        (r#"note=a=b"#, "note", vec!["a=b"]),
+    ] {
+        let choice: Choice = text.parse().unwrap();
+        assert_eq!(
+            (choice.name.as_str(), &choice.values),
+            (name, &values.iter().map(|v| v.to_string()).collect()),
+            "{text}"
+        );
+        // It is written as it can be read.
+        assert_eq!(
+            choice.to_string().parse::<Choice>().unwrap(),
+            choice,
+            "{text}"
+        );
+    }
+    for text in [
+        "depth",
+        "=1",
+        "depth=",
+        "depth=1,",
+        "depth=,1",
+        r#"depth="1"#,
+        r#"depth="1"2"#,
+        r#"depth="1",,"#,
+    ] {
+        let problem = text.parse::<Choice>().unwrap_err().to_string();
+        assert!(
+            problem.contains("is not of the form NAME=VALUE"),
+            "{problem}"
+        );
+    }
+}

@@ -100,6 +100,9 @@ struct EngineArgs {
     /// Also write report.html: all results and heat maps on one self-contained page
     #[arg(long, help_heading = "What to print")]
     report: bool,
+    /// Write tables, figures and report.html there instead of into the run's folder
+    #[arg(long, value_name = "DIR", help_heading = "What to print")]
+    report_to: Option<PathBuf>,
     /// Print only warnings and errors
     #[arg(long, help_heading = "What to print")]
     quiet: bool,
@@ -171,6 +174,7 @@ fn run<R: Run>(
         benchmark,
     } = arguments;
     let with_page = arguments.report;
+    let report_to = arguments.report_to;
     let mut restriction = Restriction {
         only: arguments.only,
         set: arguments.set,
@@ -203,7 +207,7 @@ fn run<R: Run>(
         return Ok(ExitCode::SUCCESS);
     }
     let outcome = sweep::<R>(&options, &benchmark)?;
-    conclude::<R>(&outcome, &options, show, with_page)
+    conclude::<R>(&outcome, &options, show, with_page, report_to)
 }
 
 fn default_jobs(devices: &Devices) -> usize {
@@ -219,6 +223,7 @@ fn conclude<R: Run>(
     options: &SweepOptions,
     show: &Show,
     with_page: bool,
+    report_to: Option<PathBuf>,
 ) -> Result<ExitCode> {
     if !outcome.failures.is_empty() {
         let count = outcome.failures.len();
@@ -232,15 +237,26 @@ fn conclude<R: Run>(
     let mut analysis = Analysis::default();
     let analysed =
         results_in::<R>(&outcome.folder).and_then(|results| R::analysis(&results, &mut analysis));
-    let lock = Lock::of_reports(&outcome.folder)?;
-    let mut files = (show.report)(result, &analysis, &outcome.folder)?;
-    if with_page {
-        files.push((show.page)(result, &analysis, &outcome.folder)?);
+    let reporter = Reporter::new(options.quiet, options.json);
+    let folder = report_to.as_ref().unwrap_or(&outcome.folder);
+    let mut files = Vec::new();
+    match Lock::of_reports(folder) {
+        Ok(_lock) => {
+            files = (show.report)(result, &analysis, folder)?;
+            if with_page {
+                files.push((show.page)(result, &analysis, folder)?);
+            }
+        }
+        // A finished run of somebody else, or in an archive.
+        Err(error) if error.is_read_only() && report_to.is_none() => {
+            reporter.warn(&format!(
+                "nothing is drawn ({error}); name another folder by --report-to"
+            ));
+        }
+        Err(error) => return Err(error),
     }
-    drop(lock);
     // A failed analysis does not affect the table and the figure, which are already written.
     analysed?;
-    let reporter = Reporter::new(options.quiet, options.json);
     let mut text = format!(
         "{}\nresults in {}\n",
         (show.table)(result, &analysis),
@@ -339,10 +355,13 @@ fn parameters<R: Run>(spec: &Spec) -> String {
         );
     }
     text.push_str("\nFor example:\n");
-    let quoted = |value: &Value| {
-        let text = value.to_string();
-        match text.contains(' ') {
-            true => format!("\"{text}\""),
+    // A shell takes what has blanks or quotes apart, unless it stands in quotes.
+    let choice = |name: &str, values: &[Value]| {
+        let values = values.iter().map(Value::to_string).collect();
+        let name = name.to_owned();
+        let text = Choice { name, values }.to_string();
+        match text.contains([' ', '"']) {
+            true => format!("'{text}'"),
             false => text,
         }
     };
@@ -352,12 +371,11 @@ fn parameters<R: Run>(spec: &Spec) -> String {
             Role::Tune => ("--set", &factor.levels[..1]),
             Role::Seed => continue,
         };
-        let values: Vec<_> = values.iter().map(quoted).collect();
-        let _ = writeln!(text, "  {option} {}={}", factor.name, values.join(","));
+        let _ = writeln!(text, "  {option} {}", choice(factor.name, values));
     }
     let first = plan.cells[0].values().iter();
     let first: Vec<_> = first
-        .map(|(name, value)| format!("{name}={}", quoted(value)))
+        .map(|(name, value)| choice(name, std::slice::from_ref(value)))
         .collect();
     let _ = writeln!(text, "  --why {}", first.join(" "));
     text.trim_end().to_owned()

@@ -39,11 +39,24 @@ impl Error {
         let full = [libc::ENOSPC, libc::EDQUOT, libc::EFBIG];
         #[cfg(not(unix))]
         let full = [112, 39]; // ERROR_DISK_FULL, ERROR_HANDLE_DISK_FULL
+        self.is_of_the_system(&full)
+    }
+
+    /// Whether a file or folder may not be written.
+    pub fn is_read_only(&self) -> bool {
+        #[cfg(unix)]
+        let denied = [libc::EROFS, libc::EACCES, libc::EPERM];
+        #[cfg(not(unix))]
+        let denied = [5, 19]; // ERROR_ACCESS_DENIED, ERROR_WRITE_PROTECT
+        self.is_of_the_system(&denied)
+    }
+
+    /// Whether it is one of these numbers of the operating system's errors.
+    fn is_of_the_system(&self, numbers: &[i32]) -> bool {
         let Self::File { problem, .. } = self else {
             return false;
         };
-        full.iter()
-            .any(|number| problem.contains(&format!("(os error {number})")))
+        (numbers.iter()).any(|number| problem.contains(&format!("(os error {number})")))
     }
 
     /// An error about a value that was given.

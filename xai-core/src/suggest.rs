@@ -20,6 +20,17 @@ pub(crate) fn did_you_mean<T: AsRef<str>>(
     near(name, known).map(|near| format!("; did you mean `{}`?", near.as_ref()))
 }
 
+/// `; did you mean `depth`?` if a known name is close. Otherwise a list of the known names.
+pub(crate) fn suggestion<'a>(
+    name: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    there_is: &str,
+) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let near = did_you_mean(name, &known);
+    near.unwrap_or_else(|| format!("; {there_is} {}", known.join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{did_you_mean, near};

@@ -186,3 +186,34 @@ fn a_layer_that_is_not_there_is_an_error() {
         assert!(problem.contains("at least one step"), "{problem}");
     }
 }
+
+/// Two batch normalisations in a row are both multiplied into the convolution before them, so that relevances do
+/// not depend on how a function is written. zennit does so with the first of them only.
+#[test]
+fn normalisations_in_a_row_are_merged_as_one() {
+    let file = Fixture::read("norms/norms.safetensors");
+    let (network, images) = (file.network(), file.images());
+    let merged = network.clone().fold_batch_norm();
+    assert_eq!(merged.layers.len(), network.layers.len() - 2);
+    let last = network.layers.len() - 1;
+    let scores: Array4<f32> = layer_activation(&network, &images, last).unwrap();
+    let expected: ndarray::Array2<f32> = file.array("scores");
+    assert!(
+        error(
+            &scores.into_shape_with_order(expected.dim()).unwrap(),
+            &expected
+        ) < TOLERANCE
+    );
+    for (name, method) in [
+        ("epsilon_plus", LrpComposite::epsilon_plus()),
+        ("epsilon_alpha2_beta1", LrpComposite::epsilon_alpha2_beta1()),
+    ] {
+        let found = explain(method, &network, &images);
+        assert_close(&found, &file.array(&format!("merged.{name}")), name);
+        let as_it_is = error(&found, &file.array(&format!("as_it_is.{name}")));
+        assert!(
+            as_it_is > 0.1,
+            "{name}: zennit's own is no other, {as_it_is:e}"
+        );
+    }
+}

@@ -4,6 +4,7 @@
 mod convolutions;
 mod files;
 mod fine_tuning;
+mod other_programs;
 mod residual;
 
 use ndarray::{Array2, Array4};

@@ -1,6 +1,6 @@
 //! The images to explain, on the host.
 
-use ndarray::{Array3, Array4, Axis};
+use ndarray::{Array3, Array4, ArrayView3, Axis};
 
 use super::gallery::{Gallery, Shown};
 use crate::error::{Error, Result};
@@ -52,6 +52,21 @@ impl Images {
     /// Sets the images' indices in their split.
     pub fn with_index(self, index: Vec<u32>) -> Self {
         Self { index, ..self }
+    }
+
+    /// With a hash of its pixels as each image's index, so that sampling methods draw the same for an image
+    /// wherever in an array it stands.
+    pub fn indexed_by_content(self) -> Self {
+        let hash = |image: ArrayView3<'_, f32>| {
+            let mut hash = blake3::Hasher::new();
+            for pixel in image {
+                hash.update(&pixel.to_le_bytes());
+            }
+            let [a, b, c, d, ..] = *hash.finalize().as_bytes();
+            u32::from_le_bytes([a, b, c, d])
+        };
+        let index = self.pixels.outer_iter().map(hash).collect();
+        self.with_index(index)
     }
 
     /// Adds a gallery that keeps the heat maps of some images.

@@ -1,9 +1,13 @@
 //! Puts tensors into a network, or says all that does not fit.
 
+use std::rc::Rc;
+
 use burn::tensor::TensorData;
 
-use super::onnx::{Kind, Operation};
-use super::{Stored, Tensors, names};
+use super::layers::{kind, weighted};
+use super::names::{self, Dict, Matched};
+use super::onnx::Operation;
+use super::stored::{Stored, Tensors};
 use crate::device::Tensor;
 use crate::network::{Layer, Network};
 use crate::suggest::near;
@@ -13,8 +17,8 @@ const LISTED: usize = 12;
 
 /// Every tensor must be the network's and every parameter must have one. `names` are what the
 /// names of its parameters begin with, if they are not torchvision's.
-pub fn whole(network: &mut Network, names: &[String], tensors: Tensors) -> Result<(), String> {
-    let (names, tensors) = names::matching(network, names, tensors);
+pub fn whole(network: &mut Network, names: &[String], dicts: Vec<Dict>) -> Result<(), String> {
+    let Matched { names, tensors } = names::matching(network, names, dicts)?;
     let last = names
         .last()
         .and_then(|last| tensors.get(&format!("{last}.weight")));
@@ -42,7 +46,7 @@ pub(super) fn align(
     names: &[String],
     layers: &[&Layer],
     operations: Vec<Operation>,
-) -> Result<Tensors, String> {
+) -> Result<Tensors<'static>, String> {
     let mut misfits = Vec::new();
     for at in 0..layers.len().max(operations.len()) {
         let wanted = layers.get(at).and_then(|&layer| kind(layer));
@@ -58,7 +62,7 @@ pub(super) fn align(
             let found = operations.get(at).map_or("nothing".into(), |operation| {
                 format!(
                     "`{}`, {} {:?}",
-                    operation.name,
+                    operation.name(),
                     operation.kind,
                     operation.shape()
                 )
@@ -78,7 +82,7 @@ pub(super) fn align(
             Layer::BatchNorm2d(norm) => norm.epsilon,
             _ => 0.0,
         };
-        for (parameter, stored) in operation.parameters(epsilon) {
+        for (parameter, stored) in operation.parameters(epsilon)? {
             tensors.insert(format!("{name}.{parameter}"), stored);
         }
         let bias = match layer {
@@ -88,11 +92,10 @@ pub(super) fn align(
         };
         // No bias in the graph is a bias of 0.
         if let Some(bias) = bias {
-            let zeros = || Stored {
-                shape: bias.dims().to_vec(),
-                numbers: Some(vec![0.0; bias.dims()[0]]),
-            };
-            tensors.entry(format!("{name}.bias")).or_insert_with(zeros);
+            let name = format!("{name}.bias");
+            let [features] = bias.dims();
+            let zeros = Stored::own(name.clone(), vec![features], vec![0.0; features]);
+            tensors.entry(name).or_insert(zeros);
         }
     }
     Ok(tensors)
@@ -108,12 +111,6 @@ fn listed(misfits: &[String]) -> String {
     lines
 }
 
-/// The layers with parameters, in the order of a forward pass.
-pub(super) fn weighted(network: &Network) -> Vec<&Layer> {
-    let layers = network.named_layers().into_iter().map(|(_, layer)| layer);
-    layers.filter(|layer| kind(layer).is_some()).collect()
-}
-
 /// What to do where all that does not fit may be the number of classes: the last layer's weight is `found`.
 fn other_classes(network: &Network, found: Option<&[usize]>) -> String {
     match (weighted(network).last(), found) {
@@ -126,16 +123,6 @@ fn other_classes(network: &Network, found: Option<&[usize]>) -> String {
             _ => String::new(),
         },
         _ => String::new(),
-    }
-}
-
-/// What a layer with parameters is, and the shape of its weight.
-pub(super) fn kind(layer: &Layer) -> Option<(Kind, Vec<usize>)> {
-    match layer {
-        Layer::Conv2d(conv) => Some((Kind::Convolution, conv.weight.dims().to_vec())),
-        Layer::Linear(linear) => Some((Kind::Linear, linear.weight.dims().to_vec())),
-        Layer::BatchNorm2d(norm) => Some((Kind::Normalisation, norm.weight.dims().to_vec())),
-        _ => None,
     }
 }
 
@@ -179,33 +166,32 @@ pub(super) fn fill(
     Ok(())
 }
 
-struct Filling {
+struct Filling<'a> {
     /// What has not been used so far.
-    tensors: Tensors,
+    tensors: Tensors<'a>,
     /// Name and shape of what was not found.
     missing: Vec<(String, Vec<usize>)>,
     problems: Vec<String>,
 }
 
-impl Filling {
+impl Filling<'_> {
     fn put<const D: usize>(&mut self, parameter: &mut Tensor<D>, name: String) {
         let shape = parameter.dims();
         match self.tensors.remove(&name) {
             None => self.missing.push((name, shape.to_vec())),
-            Some(stored) if stored.shape != shape => {
-                let found = stored.shape;
+            Some(Stored {
+                name, shape: found, ..
+            }) if found != shape => {
                 (self.problems).push(format!("{name}: is {found:?}, should be {shape:?}"));
             }
-            Some(Stored { numbers: None, .. }) => {
-                (self.problems).push(format!("{name}: holds integers, should hold floats"));
-            }
-            Some(Stored {
-                numbers: Some(numbers),
-                ..
-            }) => {
-                let data = TensorData::new(numbers, shape);
-                *parameter = Tensor::from_data(data, &parameter.device());
-            }
+            Some(stored) => match stored.floats() {
+                Ok(numbers) => {
+                    let numbers = Rc::try_unwrap(numbers).unwrap_or_else(|shared| shared.to_vec());
+                    let data = TensorData::new(numbers, shape);
+                    *parameter = Tensor::from_data(data, &parameter.device());
+                }
+                Err(problem) => (self.problems).push(format!("{}: {problem}", stored.name)),
+            },
         }
     }
 
@@ -220,17 +206,13 @@ impl Filling {
         // How many batches a normalisation has seen: of no use after the training.
         (self.tensors).retain(|name, _| !name.ends_with("num_batches_tracked"));
         for (name, shape) in &self.missing {
-            let fitting = self
-                .tensors
-                .iter()
-                .filter(|(_, stored)| stored.shape == *shape);
-            let nearest = near(name, fitting.map(|(other, _)| other));
-            let hint = nearest.map_or(String::new(), |other| format!("; is it `{other}`?"));
+            let alike = (self.tensors.values()).filter(|stored| stored.shape == *shape);
+            let nearest = near(name, alike.map(|stored| stored.name.as_str()));
+            let hint = nearest.map_or(String::new(), |near| format!("; is it `{near}`?"));
             (self.problems).push(format!("{name}: missing, should be {shape:?}{hint}"));
         }
         if whole {
-            for (name, stored) in &self.tensors {
-                let shape = &stored.shape;
+            for Stored { name, shape, .. } in self.tensors.values() {
                 (self.problems).push(format!(
                     "{name}: is {shape:?}, but the network has none such"
                 ));

@@ -1,8 +1,9 @@
 //! Weights of another task for a network that is to be fine-tuned.
 
-use super::fill::{align, fill, weighted};
-use super::onnx::{Kind, Operation};
-use super::{Tensors, names};
+use super::fill::{align, fill};
+use super::layers::{Kind, weighted};
+use super::names::{self, Dict, Matched};
+use super::onnx::Operation;
 use crate::network::{Layer, Network};
 
 /// What a network that is to be fine-tuned got from a file; the rest stays as it was.
@@ -48,8 +49,9 @@ impl Parts {
 }
 
 /// From tensors under names.
-pub fn named(network: &mut Network, tensors: Tensors) -> Result<Kept, String> {
-    let (names, tensors) = names::matching(network, &names::numbered(network), tensors);
+pub fn named(network: &mut Network, dicts: Vec<Dict>) -> Result<Kept, String> {
+    let own = names::numbered(network);
+    let Matched { names, tensors } = names::matching(network, &own, dicts)?;
     let layers = weighted(network);
     let parts = Parts::of(&layers)?;
     let between = || (parts.convolutions..parts.all_but_last).map(|at| (&names[at], layers[at]));
@@ -83,7 +85,7 @@ pub fn named(network: &mut Network, tensors: Tensors) -> Result<Kept, String> {
         .map(str::to_owned)
         .collect();
     let own = |name: &str| {
-        let layer = name.rsplit_once('.').map_or(name, |(layer, _)| layer);
+        let layer = names::layer(name);
         names.iter().any(|own| own == layer) || !connected.iter().any(|c| is_or_follows(layer, c))
     };
     let tensors = tensors.into_iter().filter(|(name, _)| own(name)).collect();

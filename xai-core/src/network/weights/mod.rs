@@ -6,78 +6,27 @@
 mod burnpack;
 mod fill;
 mod fine_tuning;
+mod layers;
 mod names;
 mod onnx;
+mod onnx_constants;
 mod onnx_format;
 mod pickle;
 mod pytorch;
+mod stored;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::{DType, TensorData};
+use burn::tensor::DType;
 use safetensors::{Dtype, SafeTensors};
 
 use super::Network;
 use crate::error::{Error, Result};
+use names::Dict;
+use stored::{Numbers, Stored, Tensors};
 
 pub use fine_tuning::Kept;
-
-/// A tensor from a file.
-#[derive(Clone, Debug)]
-struct Stored {
-    shape: Vec<usize>,
-    /// 32-bit floats, or `None` where the file holds integers.
-    numbers: Option<Vec<f32>>,
-}
-
-impl Stored {
-    /// From little-endian `bytes` of a type, `None` for what is no float.
-    fn new(shape: Vec<usize>, kind: Option<DType>, bytes: &[u8]) -> Result<Self, String> {
-        let Some(kind) = kind else {
-            let numbers = None;
-            return Ok(Self { shape, numbers });
-        };
-        let count: usize = shape.iter().product();
-        if bytes.len() != count * kind.size() {
-            let found = bytes.len();
-            return Err(format!("a tensor of {shape:?} has {found} bytes"));
-        }
-        let numbers = match kind {
-            DType::F32 => {
-                let numbers = bytes.as_chunks::<4>().0.iter();
-                numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect()
-            }
-            _ => TensorData::from_bytes_vec(bytes.to_vec(), [count], kind)
-                .convert::<f32>()
-                .into_vec()
-                .map_err(|problem| format!("{problem:?}"))?,
-        };
-        Ok(Self {
-            shape,
-            numbers: Some(numbers),
-        })
-    }
-
-    /// The same numbers with `order[i]` the old place of what is now at place i.
-    fn reordered(self, shape: Vec<usize>, order: impl Iterator<Item = usize>) -> Self {
-        let numbers = (self.numbers).map(|numbers| order.map(|place| numbers[place]).collect());
-        Self { shape, numbers }
-    }
-
-    /// The transpose of a matrix; anything else as it is.
-    fn transposed(self) -> Self {
-        let &[rows, columns] = self.shape.as_slice() else {
-            return self;
-        };
-        let order = (0..rows * columns).map(|place| place % rows * columns + place / rows);
-        self.reordered(vec![columns, rows], order)
-    }
-}
-
-/// Tensors under torch's names.
-type Tensors = BTreeMap<String, Stored>;
 
 /// Puts the weights of a file into `network`. What kind of file it is is told by its content:
 ///
@@ -103,11 +52,10 @@ pub fn load_weights(network: &mut Network, path: &Path) -> Result<()> {
 /// [`load_weights`] from a file whose tensors may also have names that begin with `names`, one for each
 /// layer with weights.
 pub(super) fn load_named(network: &mut Network, names: &[String], path: &Path) -> Result<()> {
-    let loaded = read(path)?.and_then(|content| match content {
-        Content::Named(tensors) => fill::whole(network, names, tensors),
+    with_content(path, |content| match content {
+        Content::Named(dicts) => fill::whole(network, names, dicts),
         Content::InOrder(operations) => fill::in_order(network, operations),
-    });
-    loaded.map_err(|problem| Error::file(path, problem))
+    })
 }
 
 /// Puts weights of another task into a `network` that is to be fine-tuned, such as those of torchvision's
@@ -133,30 +81,34 @@ pub(super) fn load_named(network: &mut Network, names: &[String], path: &Path) -
 /// As [`load_weights`], about the layers before the fully connected ones; a network that does not end in
 /// a fully connected layer.
 pub fn load_for_fine_tuning(network: &mut Network, path: &Path) -> Result<Kept> {
-    let loaded = read(path)?.and_then(|content| match content {
-        Content::Named(tensors) => fine_tuning::named(network, tensors),
+    with_content(path, |content| match content {
+        Content::Named(dicts) => fine_tuning::named(network, dicts),
         Content::InOrder(operations) => fine_tuning::in_order(network, operations),
-    });
-    loaded.map_err(|problem| Error::file(path, problem))
+    })
 }
 
 /// What a file of weights holds.
-enum Content {
-    /// Tensors under names.
-    Named(Tensors),
+enum Content<'a> {
+    /// Tensors under names, perhaps in several dictionaries.
+    Named(Vec<Dict<'a>>),
     /// Operations with weights, in the order of a forward pass; their names say nothing.
     InOrder(Vec<onnx::Operation>),
 }
 
-/// The content of a file, or what is wrong with it.
-fn read(path: &Path) -> Result<Result<Content, String>> {
+/// Reads a file and does something with its content; every problem names the file.
+fn with_content<T>(path: &Path, act: impl FnOnce(Content) -> Result<T, String>) -> Result<T> {
     let bytes = fs::read(path).map_err(|problem| Error::file(path, problem))?;
-    Ok(match Format::of(&bytes) {
-        Format::Safetensors => safetensors(&bytes).map(Content::Named),
-        Format::Zip => pytorch::zipped(&bytes).map(Content::Named),
-        Format::Pickle => pytorch::legacy(&bytes).map(Content::Named),
-        Format::Burnpack => burnpack::read(bytes).map(Content::Named),
-        Format::Onnx => onnx::read(&bytes).map(Content::InOrder),
+    let done = content(&bytes).and_then(act);
+    done.map_err(|problem| Error::file(path, problem))
+}
+
+fn content(bytes: &[u8]) -> Result<Content<'_>, String> {
+    match Format::of(bytes) {
+        Format::Safetensors => safetensors(bytes).map(Content::Named),
+        Format::Zip => pytorch::zipped(bytes).map(Content::Named),
+        Format::Pickle => pytorch::legacy(bytes).map(Content::Named),
+        Format::Burnpack => Ok(Content::Named(vec![whole(burnpack::read(bytes.to_vec())?)])),
+        Format::Onnx => onnx::read(bytes).map(Content::InOrder),
         Format::Hdf5 => Err(
             "is HDF5, as Keras writes it; convert it to ONNX with tf2onnx and give that".into(),
         ),
@@ -164,7 +116,15 @@ fn read(path: &Path) -> Result<Result<Content, String>> {
             "is none of the kinds of file that hold weights: safetensors, PyTorch .pth, ONNX, burnpack"
                 .into(),
         ),
-    })
+    }
+}
+
+/// The tensors of a file that holds no other dictionary.
+fn whole(tensors: Tensors<'_>) -> Dict<'_> {
+    Dict {
+        place: String::new(),
+        tensors,
+    }
 }
 
 /// Puts those tensors of `file` into `network` whose names begin with `names`, one for each layer with
@@ -177,27 +137,43 @@ pub(super) fn take_from(
     names: &[String],
     file: &SafeTensors<'_>,
 ) -> Result<()> {
-    let tensors = named(file).and_then(|tensors| fill::part(network, names, tensors));
-    tensors.map_err(Error::invalid)
+    fill::part(network, names, named(file)).map_err(Error::invalid)
 }
 
-fn safetensors(bytes: &[u8]) -> Result<Tensors, String> {
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|problem| format!("is no whole safetensors file ({problem})"))?;
-    named(&file)
+fn safetensors(bytes: &[u8]) -> Result<Vec<Dict<'_>>, String> {
+    let damaged = |problem| format!("is no whole safetensors file ({problem})");
+    let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+    let mut tensors = named(&file);
+    // Of tensors that share their numbers `safetensors.torch.save_model` writes one, and notes in the
+    // metadata which one the others are.
+    for (alias, kept) in header.metadata().iter().flatten() {
+        if let (Some(tensor), false) = (tensors.get(kept), tensors.contains_key(alias)) {
+            let tensor = Stored {
+                name: alias.clone(),
+                ..tensor.clone()
+            };
+            tensors.insert(alias.clone(), tensor);
+        }
+    }
+    Ok(vec![whole(tensors)])
 }
 
-fn named(file: &SafeTensors<'_>) -> Result<Tensors, String> {
-    let tensors = file.iter().map(|(name, tensor)| {
-        let kind = match tensor.dtype() {
-            Dtype::F32 => Some(DType::F32),
-            Dtype::F64 => Some(DType::F64),
-            Dtype::F16 => Some(DType::F16),
-            Dtype::BF16 => Some(DType::BF16),
-            _ => None,
+fn named<'a>(file: &SafeTensors<'a>) -> Tensors<'a> {
+    let tensors = file.tensors().into_iter().map(|(name, tensor)| {
+        let numbers = match tensor.dtype() {
+            Dtype::F32 => Numbers::Packed(DType::F32, tensor.data()),
+            Dtype::F64 => Numbers::Packed(DType::F64, tensor.data()),
+            Dtype::F16 => Numbers::Packed(DType::F16, tensor.data()),
+            Dtype::BF16 => Numbers::Packed(DType::BF16, tensor.data()),
+            other => Numbers::Other(other.to_string()),
         };
-        let stored = Stored::new(tensor.shape().to_vec(), kind, tensor.data())?;
-        Ok((name.to_owned(), stored))
+        let stored = Stored {
+            name: name.clone(),
+            shape: tensor.shape().to_vec(),
+            numbers,
+        };
+        (name, stored)
     });
     tensors.collect()
 }

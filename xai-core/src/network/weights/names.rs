@@ -1,32 +1,209 @@
-//! What torch calls the layers of a network.
+//! What torch calls the layers of a network, and under which of the names a file has them.
+//!
+//! Programs that train put more in front of the names of a network, and other tensors beside it: a
+//! module of its own (`model.`), PyTorch's wrappers (`module.` of several GPUs, `_orig_mod.` of
+//! `torch.compile`), a loss with weights, a second network that follows the first one's average.
 
-use super::{Stored, Tensors};
+use std::collections::BTreeMap;
+
+use super::layers::{kind, weighted};
+use super::stored::{Stored, Tensors};
 use crate::network::{Layer, Network};
 
-/// Of `own` and torchvision's names, those that most of `tensors` have; and the tensors without a
-/// beginning that all their names share (such as the `module.` of a training on several GPUs), if that
-/// is no name of the network's.
-pub fn matching(network: &Network, own: &[String], tensors: Tensors) -> (Vec<String>, Tensors) {
+/// Components of names that PyTorch's wrappers add wherever they wrap.
+const WRAPPERS: [&str; 4] = [
+    "module",
+    "_orig_mod",
+    "_fsdp_wrapped_module",
+    "_checkpoint_wrapped_module",
+];
+
+/// Where a training keeps what is no part of a network: such tensors beside one are left aside.
+const NO_LAYERS: [&str; 3] = ["criterion", "loss", "metric"];
+
+/// A dictionary of tensors in a file.
+pub struct Dict<'a> {
+    /// Where in the file it is, as Python writes it (`["state_dict"]`); empty for the file itself.
+    pub place: String,
+    pub tensors: Tensors<'a>,
+}
+
+/// The tensors of a network.
+pub struct Matched<'a> {
+    /// What the names of its layers begin with in `tensors`, one for each layer with weights.
+    pub names: Vec<String>,
+    pub tensors: Tensors<'a>,
+}
+
+/// A way to read a dictionary, and how well it fits.
+struct Candidate<'d, 'a> {
+    dict: &'d Dict<'a>,
+    names: &'d [String],
+    before: String,
+    /// How many of the layers' weights are there with the right shape, and with any.
+    fit: (usize, usize),
+}
+
+/// Finds the network among `dicts`, under `own` or torchvision's names.
+///
+/// # Errors
+/// If the network is there more than once, with different weights.
+pub fn matching<'a>(
+    network: &Network,
+    own: &[String],
+    dicts: Vec<Dict<'a>>,
+) -> Result<Matched<'a>, String> {
     let kinds = [Some(own.to_vec()), Some(vgg(network)), resnet(network)];
     let kinds: Vec<Vec<String>> = kinds.into_iter().flatten().collect();
-    let tensors = without_shared_beginning(tensors, &kinds.concat());
-    let found = |names: &[String]| {
-        let there = |name: &&String| tensors.contains_key(&format!("{name}.weight"));
-        names.iter().filter(there).count()
-    };
-    let mut best = own;
-    for names in &kinds {
-        if found(names) > found(best) {
-            best = names;
+    let shapes: Vec<Vec<usize>> = (weighted(network).into_iter())
+        .map(|layer| kind(layer).map_or(Vec::new(), |(_, shape)| shape))
+        .collect();
+    let dicts: Vec<Dict> = (dicts.into_iter())
+        .map(|dict| without_wrappers(dict, &kinds))
+        .collect();
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for dict in &dicts {
+        for names in &kinds {
+            for (before, fit) in beginnings(names, &shapes, &dict.tensors) {
+                candidates.push(Candidate {
+                    dict,
+                    names,
+                    before,
+                    fit,
+                });
+            }
         }
     }
-    (best.to_vec(), tensors)
+    // Of equals the first, so that the network's own names and the shortest beginning come first.
+    let mut best = &candidates[0];
+    for candidate in &candidates {
+        if candidate.fit > best.fit {
+            best = candidate;
+        }
+    }
+    if best.fit.0 * 2 > shapes.len() {
+        let mut equals = candidates.iter().filter(|other| other.fit == best.fit);
+        if let Some(other) = equals.find(|other| differ(best, other, &shapes)) {
+            return Err(twice(best, other));
+        }
+    }
+    let names: Vec<String> = (best.names.iter())
+        .map(|name| format!("{}{name}", best.before))
+        .collect();
+    let own = |name: &str| names.iter().any(|own| layer(name) == own);
+    let tensors = (best.dict.tensors.iter())
+        .filter(|(name, _)| own(name) || !is_no_layer(name))
+        .map(|(name, stored)| (name.clone(), stored.clone()))
+        .collect();
+    Ok(Matched { names, tensors })
+}
+
+/// The name of a tensor without that of the parameter.
+pub fn layer(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(layer, _)| layer)
+}
+
+/// Without the components that PyTorch's wrappers add, unless the network has such names itself, or two
+/// tensors would have the same name then.
+fn without_wrappers<'a>(dict: Dict<'a>, kinds: &[Vec<String>]) -> Dict<'a> {
+    let own = |part: &str| {
+        let mut names = kinds.iter().flatten();
+        names.any(|name| name.split('.').any(|own| own == part))
+    };
+    let wrappers: Vec<&str> = WRAPPERS.into_iter().filter(|part| !own(part)).collect();
+    let shorter = |name: &String| {
+        let parts = name.split('.').filter(|part| !wrappers.contains(part));
+        parts.collect::<Vec<_>>().join(".")
+    };
+    let shorter: BTreeMap<String, Stored> = (dict.tensors.iter())
+        .map(|(name, stored)| (shorter(name), stored.clone()))
+        .collect();
+    match shorter.len() == dict.tensors.len() {
+        true => Dict {
+            tensors: shorter,
+            ..dict
+        },
+        false => dict,
+    }
+}
+
+/// What may stand before the `names` in `tensors`, and how many layers it gives weights to. The empty
+/// beginning is always there and comes first.
+fn beginnings(
+    names: &[String],
+    shapes: &[Vec<usize>],
+    tensors: &Tensors,
+) -> BTreeMap<String, (usize, usize)> {
+    let mut fits = BTreeMap::from([(String::new(), (0, 0))]);
+    for (name, shape) in names.iter().zip(shapes) {
+        let end = format!("{name}.weight");
+        for (found, stored) in tensors {
+            let Some(before) = found.strip_suffix(&end) else {
+                continue;
+            };
+            if before.is_empty() || before.ends_with('.') {
+                let fit = fits.entry(before.to_owned()).or_default();
+                fit.0 += usize::from(stored.shape == *shape);
+                fit.1 += 1;
+            }
+        }
+    }
+    fits
+}
+
+impl<'a> Candidate<'_, 'a> {
+    /// A parameter of layer `at`, if it is there and as large as one of a layer with a weight of this `shape`.
+    fn parameter(&self, at: usize, shape: &[usize], parameter: &str) -> Option<&Stored<'a>> {
+        let name = format!("{}{}.{parameter}", self.before, self.names[at]);
+        let stored = self.dict.tensors.get(&name)?;
+        (stored.shape == *shape || stored.shape == shape[..1]).then_some(stored)
+    }
+}
+
+/// Whether two candidates give a layer different numbers.
+fn differ(one: &Candidate, other: &Candidate, shapes: &[Vec<usize>]) -> bool {
+    shapes.iter().enumerate().any(|(at, shape)| {
+        let parameters = ["weight", "bias", "running_mean", "running_var"];
+        parameters.iter().any(|parameter| {
+            let one = one.parameter(at, shape, parameter);
+            match (one, other.parameter(at, shape, parameter)) {
+                (Some(one), Some(other)) => one.floats() != other.floats(),
+                (None, None) => false,
+                _ => true,
+            }
+        })
+    })
+}
+
+/// The error of a file in which a network is twice.
+fn twice(one: &Candidate, other: &Candidate) -> String {
+    let place = |candidate: &Candidate| match candidate.before.as_str() {
+        "" => format!("`{}`", candidate.dict.place),
+        before => format!("`{}{before}`", candidate.dict.place),
+    };
+    let way_out = match std::ptr::eq(one.dict, other.dict) {
+        true => "save the state dict of the one that is meant".to_owned(),
+        false => {
+            let place = &one.dict.place;
+            format!(
+                "keep the one that is meant: `torch.save(torch.load(file){place}, \"one.pth\")`"
+            )
+        }
+    };
+    let (one, other) = (place(one), place(other));
+    format!("holds two networks that fit, {one} and {other}; {way_out}")
+}
+
+/// Whether a tensor beside the network is known to be no part of it.
+fn is_no_layer(name: &str) -> bool {
+    let part = |part: &str| NO_LAYERS.iter().any(|no_layer| part.contains(no_layer));
+    name.split('.').any(part)
 }
 
 /// Those of a `Sequential`.
 pub fn numbered(network: &Network) -> Vec<String> {
     let layers = network.named_layers().into_iter();
-    let weighted = layers.filter(|(_, layer)| has_parameters(layer));
+    let weighted = layers.filter(|(_, layer)| kind(layer).is_some());
     weighted.map(|(name, _)| name).collect()
 }
 
@@ -39,7 +216,7 @@ fn vgg(network: &Network) -> Vec<String> {
         if matches!(layer, Layer::Flatten) {
             (part, first) = ("classifier", at + 1);
         }
-        if has_parameters(layer) {
+        if kind(layer).is_some() {
             names.push(format!("{part}.{}", at - first));
         }
     }
@@ -76,7 +253,7 @@ fn resnet(network: &Network) -> Option<Vec<String>> {
                 }
                 number = 0;
                 for (place, layer) in residual.shortcut.iter().enumerate() {
-                    if has_parameters(layer) {
+                    if kind(layer).is_some() {
                         names.push(format!("{at}.downsample.{place}"));
                     }
                 }
@@ -85,32 +262,6 @@ fn resnet(network: &Network) -> Option<Vec<String>> {
         }
     }
     (names.len() == numbered(network).len()).then_some(names)
-}
-
-fn has_parameters(layer: &Layer) -> bool {
-    matches!(
-        layer,
-        Layer::Conv2d(_) | Layer::Linear(_) | Layer::BatchNorm2d(_)
-    )
-}
-
-fn without_shared_beginning(tensors: Tensors, names: &[String]) -> Tensors {
-    fn part(name: &str) -> Option<&str> {
-        name.split_once('.').map(|(part, _)| part)
-    }
-    let shared = tensors.keys().next().and_then(|name| part(name));
-    let Some(shared) = shared.map(str::to_owned) else {
-        return tensors;
-    };
-    let all = tensors.keys().all(|name| part(name) == Some(&shared));
-    let ours = names
-        .iter()
-        .any(|name| name.split('.').next() == Some(&shared));
-    if !all || ours {
-        return tensors;
-    }
-    let shorter = |(name, stored): (String, Stored)| (name[shared.len() + 1..].to_owned(), stored);
-    tensors.into_iter().map(shorter).collect()
 }
 
 #[cfg(test)]
@@ -139,7 +290,7 @@ mod tests {
         ] {
             let mut found = Vec::new();
             let layers = network.named_layers().into_iter();
-            let layers = layers.filter(|(_, layer)| has_parameters(layer));
+            let layers = layers.filter(|(_, layer)| kind(layer).is_some());
             for ((_, layer), at) in layers.zip(names(&network)) {
                 let mut add = |name: &str, shape: &[usize]| {
                     found.push((format!("{at}.{name}"), shape.to_vec()));

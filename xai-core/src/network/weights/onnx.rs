@@ -1,240 +1,314 @@
 //! The weights in an ONNX graph: which operation has which, in the order of the forward pass.
+//!
+//! Every constant of the graph that changes numbers must be the parameter of a layer. What is not is an
+//! error, because a network without it would give other scores than the file.
 
 use std::collections::HashMap;
-use std::fmt;
 
-use burn::tensor::DType;
 use prost::Message;
 
-use super::Stored;
-use super::onnx_format::{Model, Node, TensorProto};
+use super::layers::Kind;
+use super::onnx_constants::{Constants, Input};
+use super::onnx_format::{Model, Node};
+use super::stored::{Numbers, Stored};
 
-/// What an operation with weights does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Convolution,
-    Linear,
-    Normalisation,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Convolution => "convolution",
-            Self::Linear => "linear",
-            Self::Normalisation => "batch normalisation",
-        })
-    }
-}
+/// A tensor whose numbers are converted, as all of ONNX's are.
+type Converted = Stored<'static>;
 
 /// An operation of the graph with its weights, in torch's layouts.
 #[derive(Debug)]
 pub struct Operation {
     pub kind: Kind,
-    /// The name of its weight in the file.
-    pub name: String,
-    weight: Stored,
-    bias: Option<Stored>,
-    /// Mean, variance and what is added to the variance, of a normalisation.
-    moments: Option<(Stored, Stored, f32)>,
+    weight: Converted,
+    bias: Option<Converted>,
+    moments: Option<Moments>,
+}
+
+/// The moments of a normalisation.
+#[derive(Debug)]
+struct Moments {
+    mean: Converted,
+    variance: Converted,
+    /// What is added to the variance.
+    epsilon: f32,
 }
 
 impl Operation {
+    /// The name of its weight in the file.
+    pub fn name(&self) -> &str {
+        &self.weight.name
+    }
+
     pub fn shape(&self) -> Vec<usize> {
         self.weight.shape.clone()
     }
 
+    /// How many channels or features it gives.
+    fn channels(&self) -> Option<usize> {
+        self.weight.shape.first().copied()
+    }
+
     /// The parameters under torch's names, for a layer that adds `epsilon` to the variance.
-    pub fn parameters(self, epsilon: f64) -> Vec<(&'static str, Stored)> {
+    ///
+    /// # Errors
+    /// Moments that are no floats.
+    pub fn parameters(self, epsilon: f64) -> Result<Vec<(&'static str, Converted)>, String> {
         let mut parameters = Vec::new();
         if self.kind == Kind::Normalisation {
-            let constant = |value: f32| Stored {
-                shape: self.weight.shape.clone(),
-                numbers: Some(vec![value; self.weight.shape[0]]),
+            let (name, shape) = (self.weight.name.clone(), self.shape());
+            let constant = |value: f32| {
+                let numbers = vec![value; shape.iter().product()];
+                Stored::own(name.clone(), shape.clone(), numbers)
             };
             // A factor and a shift alone are a normalisation of mean 0 and variance 1.
-            let (mean, mut variance, own) =
-                (self.moments).unwrap_or_else(|| (constant(0.0), constant(1.0), 0.0));
-            let more = f64::from(own) - epsilon;
-            for variance in variance.numbers.iter_mut().flatten() {
-                *variance = (f64::from(*variance) + more) as f32;
-            }
-            parameters.extend([("running_mean", mean), ("running_var", variance)]);
+            let moments = self.moments.unwrap_or_else(|| Moments {
+                mean: constant(0.0),
+                variance: constant(1.0),
+                epsilon: 0.0,
+            });
+            let more = f64::from(moments.epsilon) - epsilon;
+            let Stored { name, shape, .. } = &moments.variance;
+            let variance = moments.variance.floats();
+            let variance = variance.map_err(|problem| format!("{name}: {problem}"))?;
+            let variance = variance.iter().map(|&v| (f64::from(v) + more) as f32);
+            let variance = Stored::own(name, shape.clone(), variance.collect());
+            parameters.extend([("running_mean", moments.mean), ("running_var", variance)]);
             if self.bias.is_none() {
                 parameters.push(("bias", constant(0.0)));
             }
         }
         parameters.push(("weight", self.weight));
         parameters.extend(self.bias.map(|bias| ("bias", bias)));
-        parameters
+        Ok(parameters)
     }
 }
 
 /// All operations with weights, in the order of the forward pass.
+///
+/// # Errors
+/// A file that is damaged; a graph with parameters that belong to no layer, or that are not constant.
 pub fn read(bytes: &[u8]) -> Result<Vec<Operation>, String> {
     let model = Model::decode(bytes).map_err(|problem| format!("is no ONNX file ({problem})"))?;
     let graph = model.graph.ok_or("is no ONNX file with a graph")?;
-    let mut constants: HashMap<String, TensorProto> = HashMap::new();
-    for tensor in graph.initializer {
-        constants.insert(tensor.name.clone(), tensor);
-    }
     let mut walk = Walk {
-        constants,
+        constants: Constants::of(graph.initializer)?,
         operations: Vec::new(),
         made_by: HashMap::new(),
         channels_last: false,
     };
-    for node in graph.node {
-        walk.pass(node)?;
+    for mut node in graph.node {
+        if !walk.constants.pass(&mut node)? {
+            walk.pass(&node)?;
+        }
+    }
+    if walk.operations.is_empty() {
+        return Err(
+            "is an ONNX file without weights: no Conv, Gemm, MatMul or BatchNormalization".into(),
+        );
     }
     Ok(walk.operations)
 }
 
 struct Walk {
-    constants: HashMap<String, TensorProto>,
+    constants: Constants,
     operations: Vec<Operation>,
-    /// Which operation gave a value.
-    made_by: HashMap<String, usize>,
+    /// Which operation gave a value, and whether its channels have been moved to the end since.
+    made_by: HashMap<String, (usize, bool)>,
     /// Whether images are `[n, h, w, c]` here.
     channels_last: bool,
 }
 
 impl Walk {
-    fn pass(&mut self, mut node: Node) -> Result<(), String> {
-        let output = node.output.first().cloned().unwrap_or_default();
-        let number = |name: &str| node.attribute.iter().find(|a| a.name == name);
+    fn pass(&mut self, node: &Node) -> Result<(), String> {
         match node.op_type.as_str() {
-            "Constant" => {
-                let value = node.attribute.iter_mut().find_map(|a| a.t.take());
-                self.constants.extend(value.map(|value| (output, value)));
+            "Transpose" => {
+                let moved = match node.attribute("perm").map(|perm| perm.ints.as_slice()) {
+                    Some([0, 2, 3, 1]) => true,
+                    Some([0, 3, 1, 2]) => false,
+                    _ => return Ok(()),
+                };
+                self.channels_last = moved;
+                self.hand_on(node, Some(moved));
             }
-            "Transpose" => match number("perm").map(|perm| perm.ints.as_slice()) {
-                Some([0, 2, 3, 1]) => self.channels_last = true,
-                Some([0, 3, 1, 2]) => self.channels_last = false,
-                _ => {}
-            },
+            "Identity" | "Cast" | "Dropout" => self.hand_on(node, None),
             "Conv" => {
-                if number("group").is_some_and(|group| group.i > 1) {
-                    return Err("holds a convolution in groups, which no layer here has".into());
+                let weight = self.required(node, 1, "weight")?;
+                if weight.shape.len() != 4 {
+                    let Stored { name, shape, .. } = weight;
+                    return Err(format!(
+                        "has a Conv with the weight `{name}` {shape:?}; layers here are of two dimensions"
+                    ));
                 }
-                let bias = self.constant(node.input.get(2))?;
-                self.operation(&node, Kind::Convolution, 1, bias, None, output)?;
+                let bias = self.constants.parameter(node, 2, "bias")?;
+                self.channels_last = false;
+                self.note(node, Kind::Convolution, weight, bias, None);
             }
-            "Gemm" => {
-                for factor in ["alpha", "beta"] {
-                    if number(factor).is_some_and(|a| a.f != 1.0) {
-                        return Err(format!("holds a Gemm whose {factor} is not 1"));
-                    }
-                }
-                let transposed = number("transB").is_some_and(|a| a.i == 1);
-                let bias = self.constant(node.input.get(2))?;
-                self.linear(&node, bias, transposed, output)?;
+            "Gemm" => self.gemm(node)?,
+            "MatMul" => {
+                let weight = self.required(node, 1, "second factor")?;
+                self.linear(node, weight.transposed(), None)?;
             }
-            "MatMul" => self.linear(&node, None, false, output)?,
             "BatchNormalization" => {
-                let epsilon = number("epsilon").map_or(1e-5, |a| a.f);
-                let bias = self.constant(node.input.get(2))?;
-                let [mean, variance] = [3, 4].map(|at| self.constant(node.input.get(at)));
-                let moments = mean?.zip(variance?).map(|(m, v)| (m, v, epsilon));
-                self.operation(&node, Kind::Normalisation, 1, bias, moments, output)?;
+                if node.attribute("training_mode").is_some_and(|a| a.i == 1) {
+                    return Err(
+                        "has batch normalisation in training mode; call `model.eval()` before the \
+                         export"
+                            .into(),
+                    );
+                }
+                let weight = self.required(node, 1, "scale")?;
+                let bias = self.required(node, 2, "bias")?;
+                let moments = Moments {
+                    mean: self.required(node, 3, "mean")?,
+                    variance: self.required(node, 4, "variance")?,
+                    epsilon: node.attribute("epsilon").map_or(1e-5, |a| a.f),
+                };
+                self.note(node, Kind::Normalisation, weight, Some(bias), Some(moments));
             }
             // Batch normalisation may be written out as a factor and a shift for each channel.
             "Mul" => {
-                if let Some(at) = self.constant_input(&node)
-                    && let Some(factor) = self.constant(node.input.get(at))?
-                    && a_number_a_channel(&factor).is_some()
-                {
-                    self.operation(&node, Kind::Normalisation, at, None, None, output)?;
+                if let Some((factor, _)) = self.constant_and_other(node)? {
+                    let one_a_channel = a_number_a_channel(&factor);
+                    let weight = one_a_channel.ok_or_else(|| belongs_to_none(node, &factor))?;
+                    self.note(node, Kind::Normalisation, weight, None, None);
                 }
             }
-            // The bias of the operation before.
-            "Add" => {
-                let Some(at) = self.constant_input(&node) else {
-                    return Ok(());
-                };
-                let shift = self.constant(node.input.get(at))?;
-                let before = node
-                    .input
-                    .get(1 - at)
-                    .and_then(|name| self.made_by.get(name));
-                if let (Some(shift), Some(&before)) = (shift, before)
-                    && let Some(shift) = a_number_a_channel(&shift)
-                    && self.operations[before].bias.is_none()
-                {
-                    self.operations[before].bias = Some(shift);
-                }
-            }
-            _ => {}
+            "Add" => self.add(node)?,
+            _ => self.has_no_parameters(node)?,
         }
         Ok(())
     }
 
-    /// Which of two inputs is a constant, if one is.
-    fn constant_input(&self, node: &Node) -> Option<usize> {
-        (node.input.iter().take(2)).position(|name| self.constants.contains_key(name))
-    }
-
-    /// A constant as it stands in the file; `None` if the value is not constant.
-    fn constant(&self, name: Option<&String>) -> Result<Option<Stored>, String> {
-        let Some(tensor) = name.and_then(|name| self.constants.get(name)) else {
-            return Ok(None);
-        };
-        if tensor.data_location == 1 {
-            return Err(
-                "keeps its weights in other files; save it with all data in one file".into(),
-            );
+    fn gemm(&mut self, node: &Node) -> Result<(), String> {
+        for factor in ["alpha", "beta"] {
+            if node.attribute(factor).is_some_and(|a| a.f != 1.0) {
+                return Err(format!("holds a Gemm whose {factor} is not 1"));
+            }
         }
-        let shape: Vec<usize> = tensor.dims.iter().map(|&size| size as usize).collect();
-        // The types' numbers in ONNX.
-        let kind = match tensor.data_type {
-            1 => Some(DType::F32),
-            10 => Some(DType::F16),
-            11 => Some(DType::F64),
-            16 => Some(DType::BF16),
-            _ => None,
-        };
-        let listed: Vec<u8> = match kind {
-            Some(DType::F32) => (tensor.float_data.iter())
-                .flat_map(|x| x.to_le_bytes())
-                .collect(),
-            Some(DType::F64) => (tensor.double_data.iter())
-                .flat_map(|x| x.to_le_bytes())
-                .collect(),
-            _ => Vec::new(),
-        };
-        let bytes = match tensor.raw_data.is_empty() {
-            true => &listed,
-            false => &tensor.raw_data,
-        };
-        Stored::new(shape, kind, bytes).map(Some)
+        if node.attribute("transA").is_some_and(|a| a.i == 1) {
+            return Err("holds a Gemm that transposes its input".into());
+        }
+        let mut weight = self.required(node, 1, "weight")?;
+        if node.attribute("transB").is_none_or(|a| a.i == 0) {
+            weight = weight.transposed();
+        }
+        let mut bias = self.constants.parameter(node, 2, "bias")?;
+        if let (Some(bias), Some(&rows)) = (&mut bias, weight.shape.first()) {
+            // One number for all outputs, or a matrix of one row.
+            if bias.count() == Some(1) && rows > 1 {
+                *bias = (bias.clone()).reordered(vec![rows], std::iter::repeat_n(0, rows));
+            } else if bias.count() == Some(rows) {
+                bias.shape = vec![rows];
+            }
+        }
+        self.linear(node, weight, bias)
     }
 
+    /// The bias of the operation before, whose result has no other sum in between.
+    fn add(&mut self, node: &Node) -> Result<(), String> {
+        let Some((shift, other)) = self.constant_and_other(node)? else {
+            return Ok(());
+        };
+        let before = other.and_then(|name| self.made_by.get(&name).copied());
+        let none = || belongs_to_none(node, &shift);
+        let (before, channels_last) = before.ok_or_else(none)?;
+        let operation = &mut self.operations[before];
+        let channels = operation.channels();
+        // Of an image `[n, c, h, w]` the channels are the third axis from the end.
+        let images = operation.kind == Kind::Convolution && !channels_last;
+        let place = shift.shape.iter().rposition(|&size| size != 1);
+        let place = place.map(|place| shift.shape.len() - 1 - place);
+        let fits = shift.count() == channels && place.is_none_or(|p| !images || p == 2);
+        if !fits || operation.bias.is_some() {
+            return Err(none());
+        }
+        let shape = channels.into_iter().collect();
+        operation.bias = Some(Stored { shape, ..shift });
+        Ok(())
+    }
+
+    /// An operation on the image that no layer here is must have no parameters: only single numbers, as
+    /// activation functions have them, and sizes.
+    fn has_no_parameters(&self, node: &Node) -> Result<(), String> {
+        if node.op_type.starts_with("QLinear") || node.op_type.ends_with("Integer") {
+            let operation = &node.op_type;
+            return Err(format!(
+                "is quantised (it has a {operation}); export the network in floats"
+            ));
+        }
+        // Factors and places of a change of size are no weights.
+        if ["Resize", "Upsample"].contains(&node.op_type.as_str()) {
+            return Ok(());
+        }
+        for at in 0..node.input.len() {
+            if let Input::Constant(stored) = self.constants.input(node, at)
+                && matches!(stored.numbers, Numbers::Own(_))
+                && stored.count().is_none_or(|count| count > 1)
+            {
+                return Err(belongs_to_none(node, stored));
+            }
+        }
+        let arithmetic = ["Sub", "Div", "Pow", "PRelu"].contains(&node.op_type.as_str());
+        if arithmetic {
+            self.constant_and_other(node)?;
+        }
+        Ok(())
+    }
+
+    /// The constant among two inputs and the name of the other; `None` if there is none, or only a single
+    /// number, which is part of an activation function.
+    fn constant_and_other(
+        &self,
+        node: &Node,
+    ) -> Result<Option<(Converted, Option<String>)>, String> {
+        for (at, other) in [(0, 1), (1, 0)] {
+            let other = || match self.constants.input(node, other) {
+                Input::Image(name) => Some(name.to_owned()),
+                _ => None,
+            };
+            match self.constants.input(node, at) {
+                // With a single channel, one number may well be the channel's.
+                Input::Constant(stored) if stored.count() == Some(1) => {
+                    let before = other().and_then(|name| self.made_by.get(&name).copied());
+                    let one = before
+                        .is_some_and(|(before, _)| self.operations[before].channels() == Some(1));
+                    let bias = node.op_type == "Add" && one;
+                    return Ok(bias.then(|| (stored.clone(), other())));
+                }
+                Input::Constant(stored) => return Ok(Some((stored.clone(), other()))),
+                Input::Computed => {
+                    self.constants.parameter(node, at, "constant")?;
+                }
+                Input::Absent | Input::Single | Input::Image(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn required(&self, node: &Node, at: usize, role: &str) -> Result<Converted, String> {
+        let parameter = self.constants.parameter(node, at, role)?;
+        parameter.ok_or_else(|| {
+            let layer = &node.op_type;
+            format!("is no whole ONNX file: it has a {layer} without a {role}")
+        })
+    }
+
+    /// A product with a matrix `[out, in]`.
     fn linear(
         &mut self,
         node: &Node,
-        bias: Option<Stored>,
-        transposed: bool,
-        output: String,
+        mut weight: Converted,
+        bias: Option<Converted>,
     ) -> Result<(), String> {
+        let &[rows, features] = weight.shape.as_slice() else {
+            let name = &weight.name;
+            return Err(format!("holds a product with `{name}`, which is no matrix"));
+        };
+        // Features that were flattened row, column, channel; torch's order is channel, row, column.
         let channels = (self.operations.iter().rev())
             .find(|operation| operation.kind == Kind::Convolution)
-            .map(|operation| operation.weight.shape[0]);
-        let before = self.operations.len();
-        self.operation(node, Kind::Linear, 1, bias, None, output)?;
-        let Some(operation) = self.operations.get_mut(before) else {
-            return Ok(());
-        };
-        if !transposed {
-            operation.weight = operation.weight.clone().transposed();
-        }
-        // Features that were flattened row, column, channel; torch's order is channel, row, column.
-        let &[rows, features] = operation.weight.shape.as_slice() else {
-            return Err(format!(
-                "holds a product with `{}`, which is no matrix",
-                operation.name
-            ));
-        };
-        if let (true, Some(channels)) = (self.channels_last, channels)
+            .and_then(Operation::channels);
+        if let (true, Some(channels @ 1..)) = (self.channels_last, channels)
             && features % channels == 0
         {
             let pixels = features / channels;
@@ -242,50 +316,58 @@ impl Walk {
                 let (row, feature) = (place / features, place % features);
                 row * features + feature % pixels * channels + feature / pixels
             });
-            operation.weight = operation
-                .weight
-                .clone()
-                .reordered(vec![rows, features], order);
+            weight = weight.reordered(vec![rows, features], order);
         }
         self.channels_last = false;
+        self.note(node, Kind::Linear, weight, bias, None);
         Ok(())
     }
 
-    /// Notes an operation whose weight is its input `at`; of what is not constant nothing is noted.
-    fn operation(
+    /// Notes an operation with weights.
+    fn note(
         &mut self,
         node: &Node,
         kind: Kind,
-        at: usize,
-        bias: Option<Stored>,
-        moments: Option<(Stored, Stored, f32)>,
-        output: String,
-    ) -> Result<(), String> {
-        let Some(mut weight) = self.constant(node.input.get(at))? else {
-            return Ok(());
-        };
-        if kind == Kind::Normalisation {
-            weight = a_number_a_channel(&weight).unwrap_or(weight);
-        }
-        self.made_by.insert(output, self.operations.len());
+        weight: Converted,
+        bias: Option<Converted>,
+        moments: Option<Moments>,
+    ) {
+        let made = (self.operations.len(), self.channels_last);
+        (self.made_by).extend(node.output.first().map(|output| (output.clone(), made)));
         self.operations.push(Operation {
             kind,
-            name: node.input[at].clone(),
             weight,
             bias,
             moments,
         });
-        Ok(())
+    }
+
+    /// The output is the input, as far as weights are concerned.
+    fn hand_on(&mut self, node: &Node, channels_last: Option<bool>) {
+        let made = node.input(0).and_then(|name| self.made_by.get(name));
+        if let (Some(&(before, last)), Some(output)) = (made, node.output.first()) {
+            let last = channels_last.unwrap_or(last);
+            self.made_by.insert(output.clone(), (before, last));
+        }
     }
 }
 
+/// The error of a constant that is the parameter of no layer.
+fn belongs_to_none(node: &Node, stored: &Stored<'_>) -> String {
+    let (operation, name, shape) = (&node.op_type, &stored.name, &stored.shape);
+    format!(
+        "has {operation} with the constant `{name}` {shape:?}, which is the parameter of no layer here; take \
+         it out of the network, and if it prepares the images, prepare them so"
+    )
+}
+
 /// `[c]`, `[1, c]` or `[c, 1, 1]` as `[c]`; `None` for a single number and everything else.
-fn a_number_a_channel(stored: &Stored) -> Option<Stored> {
+fn a_number_a_channel(stored: &Stored<'static>) -> Option<Converted> {
     let mut sizes = stored.shape.iter().filter(|&&size| size != 1);
     match (sizes.next(), sizes.next()) {
         (Some(&size), None) => Some(Stored {
             shape: vec![size],
-            numbers: stored.numbers.clone(),
+            ..stored.clone()
         }),
         _ => None,
     }

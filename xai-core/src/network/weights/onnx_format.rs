@@ -1,7 +1,10 @@
 //! What is needed of ONNX's format, which is protobuf (`onnx.proto3` of the ONNX project). Fields that are
 //! not declared are skipped.
 
+use burn::tensor::DType;
 use prost::Message;
+
+use super::stored::{Numbers, Stored, convert, count};
 
 #[derive(Message)]
 pub struct Model {
@@ -29,6 +32,17 @@ pub struct Node {
     pub attribute: Vec<Attribute>,
 }
 
+impl Node {
+    pub fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attribute.iter().find(|a| a.name == name)
+    }
+
+    /// The name of an input; `None` where it is left out.
+    pub fn input(&self, at: usize) -> Option<&String> {
+        self.input.get(at).filter(|name| !name.is_empty())
+    }
+}
+
 #[derive(Message)]
 pub struct Attribute {
     #[prost(string, tag = "1")]
@@ -37,10 +51,12 @@ pub struct Attribute {
     pub f: f32,
     #[prost(int64, tag = "3")]
     pub i: i64,
-    #[prost(int64, repeated, tag = "8")]
-    pub ints: Vec<i64>,
     #[prost(message, optional, tag = "5")]
     pub t: Option<TensorProto>,
+    #[prost(float, repeated, tag = "7")]
+    pub floats: Vec<f32>,
+    #[prost(int64, repeated, tag = "8")]
+    pub ints: Vec<i64>,
 }
 
 #[derive(Message)]
@@ -51,6 +67,8 @@ pub struct TensorProto {
     pub data_type: i32,
     #[prost(float, repeated, tag = "4")]
     pub float_data: Vec<f32>,
+    #[prost(int32, repeated, tag = "5")]
+    pub int32_data: Vec<i32>,
     #[prost(string, tag = "8")]
     pub name: String,
     #[prost(bytes = "vec", tag = "9")]
@@ -59,4 +77,74 @@ pub struct TensorProto {
     pub double_data: Vec<f64>,
     #[prost(int32, tag = "14")]
     pub data_location: i32,
+}
+
+impl TensorProto {
+    /// The tensor under `name`, its numbers converted.
+    ///
+    /// # Errors
+    /// Numbers in another file; another count of them than the shape says.
+    pub fn stored(self, name: String) -> Result<Stored<'static>, String> {
+        if self.data_location == 1 {
+            return Err(
+                "keeps its weights in other files; save it with all data in one file".into(),
+            );
+        }
+        let damaged = |problem: String| format!("is no whole ONNX file ({name}: {problem})");
+        let shape = (self.dims.iter())
+            .map(|&size| usize::try_from(size).ok())
+            .collect::<Option<Vec<usize>>>()
+            .filter(|shape| count(shape).is_some())
+            .ok_or_else(|| damaged(format!("{:?} is no shape", self.dims)))?;
+        let kind = match kind(self.data_type) {
+            Ok(kind) => kind,
+            Err(kind) => {
+                return Ok(Stored {
+                    name,
+                    shape,
+                    numbers: Numbers::Other(kind.into()),
+                });
+            }
+        };
+        let numbers = match (self.raw_data.is_empty(), kind) {
+            (false, _) if self.raw_data.len() % kind.size() != 0 => Vec::new(),
+            (false, _) => convert(kind, &self.raw_data).map_err(damaged)?,
+            (true, DType::F32) => self.float_data,
+            (true, DType::F64) => self.double_data.iter().map(|&x| x as f32).collect(),
+            // The standard keeps the bits of half precision in the lower half of integers.
+            (true, _) => {
+                let bits = self.int32_data.iter();
+                let bits: Vec<u8> = bits.flat_map(|&x| (x as u16).to_le_bytes()).collect();
+                convert(kind, &bits).map_err(damaged)?
+            }
+        };
+        if Some(numbers.len()) != count(&shape) {
+            let found = numbers.len();
+            return Err(damaged(format!("{shape:?}, but {found} numbers")));
+        }
+        Ok(Stored::own(name, shape, numbers))
+    }
+}
+
+/// The float type that ONNX gives this number, or the name of another type.
+pub fn kind(number: i32) -> Result<DType, &'static str> {
+    Err(match number {
+        1 => return Ok(DType::F32),
+        10 => return Ok(DType::F16),
+        11 => return Ok(DType::F64),
+        16 => return Ok(DType::BF16),
+        2 => "uint8",
+        3 => "int8",
+        4 => "uint16",
+        5 => "int16",
+        6 => "int32",
+        7 => "int64",
+        8 => "text",
+        9 => "booleans",
+        12 => "uint32",
+        13 => "uint64",
+        14 | 15 => "complex numbers",
+        17..=20 => "floats of 8 bits",
+        _ => "numbers of an unknown kind",
+    })
 }

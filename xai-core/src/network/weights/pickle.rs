@@ -2,33 +2,45 @@
 //! pickle can call, only those that put tensors together have a meaning here.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
-/// A Python value.
+/// A Python value. All are cheap to copy, because a pickle may mention the same one again in two bytes.
 #[derive(Clone, Debug)]
 pub enum Value {
     None,
     Int(i64),
-    Str(String),
+    Str(Rc<str>),
     /// A class or function, `module.name`.
-    Global(String),
-    /// A tuple or list.
-    List(Vec<Value>),
-    Dict(Vec<(Value, Value)>),
-    /// Numbers of tensors: their class, e.g. `FloatStorage`, and the key under which they are stored.
-    Storage(String, String),
+    Global(Rc<str>),
+    /// A tuple or list: its number among [`Pickle::lists`].
+    List(usize),
+    /// A dictionary: its number among [`Pickle::dicts`].
+    Dict(usize),
+    /// Numbers of tensors.
+    Storage(Rc<Storage>),
     /// A tensor.
-    Tensor(Box<TensorParts>),
+    Tensor(Rc<TensorParts>),
+    /// An object of this class.
+    Object(Rc<str>),
     /// Anything else.
     Other,
     /// Where a list of arguments begins.
     Mark,
 }
 
-/// Which numbers of which storage a tensor has.
-#[derive(Clone, Debug)]
-pub struct TensorParts {
+/// Numbers of tensors: their class, e.g. `FloatStorage`, and the key under which they are stored.
+#[derive(Debug)]
+pub struct Storage {
     pub class: String,
     pub key: String,
+}
+
+/// Which numbers of which storage a tensor has.
+#[derive(Debug)]
+pub struct TensorParts {
+    pub storage: Rc<Storage>,
+    /// Another type than the storage's class says, e.g. `torch.uint16`, or what else prevents its use.
+    pub kind: Option<Rc<str>>,
     /// In numbers, as are the strides.
     pub offset: usize,
     pub shape: Vec<usize>,
@@ -38,6 +50,8 @@ pub struct TensorParts {
 /// What was read.
 pub struct Pickle<'a> {
     pub value: Value,
+    pub lists: Vec<Vec<Value>>,
+    pub dicts: Vec<Vec<(Value, Value)>>,
     /// Key and class of every storage that the pickle mentions.
     pub storages: HashMap<String, String>,
     /// What follows the pickle.
@@ -45,11 +59,16 @@ pub struct Pickle<'a> {
 }
 
 /// Reads one pickle from the beginning of `bytes`.
+///
+/// # Errors
+/// A pickle that is cut off, or has operations that Python's `pickle` does not write for tensors.
 pub fn read(bytes: &[u8]) -> Result<Pickle<'_>, String> {
     let mut machine = Machine {
         bytes,
         stack: Vec::new(),
-        memo: Vec::new(),
+        memo: HashMap::new(),
+        lists: Vec::new(),
+        dicts: Vec::new(),
         storages: HashMap::new(),
     };
     let value = machine
@@ -57,18 +76,25 @@ pub fn read(bytes: &[u8]) -> Result<Pickle<'_>, String> {
         .ok_or("is a damaged pickle, or one of an unknown kind")?;
     Ok(Pickle {
         value,
+        lists: machine.lists,
+        dicts: machine.dicts,
         storages: machine.storages,
         rest: machine.bytes,
     })
 }
 
+/// torch makes no tensor of more axes.
+const MOST_AXES: usize = 64;
+
 struct Machine<'a> {
     bytes: &'a [u8],
-    storages: HashMap<String, String>,
     stack: Vec<Value>,
-    /// Values to come back to. A container is noted as it is when it is noted, usually empty; nothing
-    /// in a state dict refers to a container twice.
-    memo: Vec<Value>,
+    /// Values to come back to.
+    memo: HashMap<usize, Value>,
+    /// Lists and dictionaries lie here, because all that refer to one see what is put in later.
+    lists: Vec<Vec<Value>>,
+    dicts: Vec<Vec<(Value, Value)>>,
+    storages: HashMap<String, String>,
 }
 
 /// `None` from any function stands for a damaged or unknown pickle.
@@ -95,25 +121,27 @@ impl<'a> Machine<'a> {
                     self.take(8)?;
                     self.stack.push(Value::Other);
                 }
-                b'X' => self.string(4)?,
-                0x8c => self.string(1)?,
+                b'X' | b'T' => self.string(4)?,
+                0x8c | b'U' => self.string(1)?,
                 0x8d => self.string(8)?,
-                b'T' => self.string(4)?,
-                b'U' => self.string(1)?,
                 b'B' => self.skipped(4)?,
                 b'C' => self.skipped(1)?,
-                0x8e => self.skipped(8)?,
-                b'}' => self.stack.push(Value::Dict(Vec::new())),
-                b']' | b')' => self.stack.push(Value::List(Vec::new())),
+                0x8e | 0x96 => self.skipped(8)?,
+                b'}' => self.dict(Vec::new()),
+                b']' | b')' => self.list(Vec::new()),
                 0x8f => self.stack.push(Value::Other),
                 b't' | b'l' => {
                     let items = self.since_mark()?;
-                    self.stack.push(Value::List(items));
+                    self.list(items);
+                }
+                b'd' => {
+                    let items = self.since_mark()?;
+                    self.dict(pairs(items));
                 }
                 few @ 0x85..=0x87 => {
                     let from = self.stack.len().checked_sub(usize::from(few - 0x84))?;
                     let items = self.stack.split_off(from);
-                    self.stack.push(Value::List(items));
+                    self.list(items);
                 }
                 b'a' => {
                     let item = self.stack.pop()?;
@@ -123,7 +151,12 @@ impl<'a> Machine<'a> {
                     let items = self.since_mark()?;
                     self.append(items)?;
                 }
+                // Items of a set.
                 0x90 => drop(self.since_mark()?),
+                0x91 => {
+                    self.since_mark()?;
+                    self.stack.push(Value::Other);
+                }
                 b's' => {
                     let (value, key) = (self.stack.pop()?, self.stack.pop()?);
                     self.set(vec![key, value])?;
@@ -146,31 +179,37 @@ impl<'a> Machine<'a> {
                 0x94 => self.note(self.memo.len())?,
                 b'h' => {
                     let at = self.size(1)?;
-                    self.stack.push(self.memo.get(at)?.clone());
+                    self.stack.push(self.memo.get(&at)?.clone());
                 }
                 b'j' => {
                     let at = self.size(4)?;
-                    self.stack.push(self.memo.get(at)?.clone());
+                    self.stack.push(self.memo.get(&at)?.clone());
                 }
                 b'c' => {
                     let (module, name) = (self.line()?, self.line()?);
-                    self.stack.push(Value::Global(format!("{module}.{name}")));
+                    self.global(&module, &name);
                 }
                 0x93 => match (self.stack.pop()?, self.stack.pop()?) {
-                    (Value::Str(name), Value::Str(module)) => {
-                        self.stack.push(Value::Global(format!("{module}.{name}")));
-                    }
+                    (Value::Str(name), Value::Str(module)) => self.global(&module, &name),
                     _ => return None,
                 },
                 // A value that lies outside the pickle: PyTorch's storages.
                 b'Q' => {
-                    let (class, key) = storage(&self.stack.pop()?)?;
-                    self.storages.insert(key.clone(), class.clone());
-                    self.stack.push(Value::Storage(class, key));
+                    let id = self.stack.pop()?;
+                    let storage = self.storage(&id)?;
+                    self.stack.push(Value::Storage(Rc::new(storage)));
                 }
                 b'R' | 0x81 => {
                     let (arguments, function) = (self.stack.pop()?, self.stack.pop()?);
-                    self.stack.push(call(&function, arguments)?);
+                    let made = self.call(&function, &arguments)?;
+                    self.stack.push(made);
+                }
+                // An object with keyword arguments.
+                0x92 => {
+                    let (_, arguments, class) =
+                        (self.stack.pop()?, self.stack.pop()?, self.stack.pop()?);
+                    let made = self.call(&class, &arguments)?;
+                    self.stack.push(made);
                 }
                 // Sets attributes of an object, which no state dict needs.
                 b'b' => drop(self.stack.pop()?),
@@ -214,8 +253,8 @@ impl<'a> Machine<'a> {
 
     fn string(&mut self, width: usize) -> Option<()> {
         let size = self.size(width)?;
-        let text = String::from_utf8_lossy(self.take(size)?).into_owned();
-        self.stack.push(Value::Str(text));
+        let text = String::from_utf8_lossy(self.take(size)?);
+        self.stack.push(Value::Str(text.into()));
         Some(())
     }
 
@@ -233,15 +272,24 @@ impl<'a> Machine<'a> {
         Some(line)
     }
 
+    fn global(&mut self, module: &str, name: &str) {
+        let global = format!("{module}.{name}");
+        self.stack.push(Value::Global(global.into()));
+    }
+
+    fn list(&mut self, items: Vec<Value>) {
+        self.stack.push(Value::List(self.lists.len()));
+        self.lists.push(items);
+    }
+
+    fn dict(&mut self, items: Vec<(Value, Value)>) {
+        self.stack.push(Value::Dict(self.dicts.len()));
+        self.dicts.push(items);
+    }
+
     fn note(&mut self, at: usize) -> Option<()> {
         let value = self.stack.last()?.clone();
-        if at > self.memo.len() + 1_000_000 {
-            return None;
-        }
-        if at >= self.memo.len() {
-            self.memo.resize(at + 1, Value::None);
-        }
-        self.memo[at] = value;
+        self.memo.insert(at, value);
         Some(())
     }
 
@@ -256,69 +304,126 @@ impl<'a> Machine<'a> {
     }
 
     fn append(&mut self, items: Vec<Value>) -> Option<()> {
-        if let Value::List(list) = self.stack.last_mut()? {
-            list.extend(items);
+        if let Value::List(list) = *self.stack.last()? {
+            self.lists[list].extend(items);
         }
         Some(())
     }
 
     fn set(&mut self, items: Vec<Value>) -> Option<()> {
-        if let Value::Dict(dict) = self.stack.last_mut()? {
-            let mut items = items.into_iter();
-            while let (Some(key), Some(value)) = (items.next(), items.next()) {
-                dict.push((key, value));
-            }
+        if let Value::Dict(dict) = *self.stack.last()? {
+            self.dicts[dict].extend(pairs(items));
         }
         Some(())
     }
-}
 
-/// Class and key, from `('storage', class, key, device, size)`.
-fn storage(id: &Value) -> Option<(String, String)> {
-    let Value::List(id) = id else {
-        return None;
-    };
-    match id.as_slice() {
-        [_, Value::Global(class), Value::Str(key), ..] => {
-            let class = class.rsplit('.').next()?.to_owned();
-            Some((class, key.clone()))
+    /// From `('storage', class, key, device, size)`.
+    fn storage(&mut self, id: &Value) -> Option<Storage> {
+        let Value::List(id) = *id else {
+            return None;
+        };
+        let [_, Value::Global(class), Value::Str(key), ..] = self.lists[id].as_slice() else {
+            return None;
+        };
+        let storage = Storage {
+            class: class.rsplit('.').next()?.to_owned(),
+            key: key.to_string(),
+        };
+        (self.storages).insert(storage.key.clone(), storage.class.clone());
+        Some(storage)
+    }
+
+    /// The value of a function's call.
+    fn call(&mut self, function: &Value, arguments: &Value) -> Option<Value> {
+        let Value::Global(name) = function else {
+            return Some(Value::Other);
+        };
+        let Value::List(arguments) = *arguments else {
+            return None;
+        };
+        let arguments = self.lists[arguments].as_slice();
+        match (&**name, arguments) {
+            ("collections.OrderedDict" | "collections.defaultdict" | "builtins.dict", _) => {
+                self.dicts.push(Vec::new());
+                Some(Value::Dict(self.dicts.len() - 1))
+            }
+            (
+                "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor",
+                [
+                    Value::Storage(storage),
+                    Value::Int(offset),
+                    Value::List(shape),
+                    Value::List(stride),
+                    more @ ..,
+                ],
+            ) => {
+                // After two arguments of autograd: whether numbers are to be negated on reading.
+                let altered = match more.get(2) {
+                    Some(Value::Dict(flags)) => !self.dicts[*flags].is_empty(),
+                    _ => false,
+                };
+                let kind = altered.then(|| "a negative or conjugate view".into());
+                self.tensor(storage, kind, *offset, *shape, *stride)
+            }
+            (
+                "torch._utils._rebuild_tensor_v3",
+                [
+                    Value::Storage(storage),
+                    Value::Int(offset),
+                    Value::List(shape),
+                    Value::List(stride),
+                    _,
+                    _,
+                    Value::Global(kind),
+                    ..,
+                ],
+            ) => self.tensor(storage, Some(kind.clone()), *offset, *shape, *stride),
+            (
+                "torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state",
+                [tensor, ..],
+            ) => Some(tensor.clone()),
+            // A tensor of a class of its own: the function and the arguments that make it.
+            ("torch._tensor._rebuild_from_type_v2", [made @ Value::Global(inner), _, with, ..])
+                if inner.starts_with("torch._utils.") =>
+            {
+                self.call(&made.clone(), &with.clone())
+            }
+            ("copyreg._reconstructor", [Value::Global(class), ..]) => {
+                Some(Value::Object(class.clone()))
+            }
+            _ => Some(Value::Object(name.clone())),
         }
-        _ => None,
+    }
+
+    fn tensor(
+        &self,
+        storage: &Rc<Storage>,
+        kind: Option<Rc<str>>,
+        offset: i64,
+        shape: usize,
+        stride: usize,
+    ) -> Option<Value> {
+        let sizes = |list: usize| {
+            let list = &self.lists[list];
+            if list.len() > MOST_AXES {
+                return None;
+            }
+            list.iter().map(size).collect::<Option<Vec<_>>>()
+        };
+        Some(Value::Tensor(Rc::new(TensorParts {
+            storage: Rc::clone(storage),
+            kind,
+            offset: usize::try_from(offset).ok()?,
+            shape: sizes(shape)?,
+            stride: sizes(stride)?,
+        })))
     }
 }
 
-fn call(function: &Value, arguments: Value) -> Option<Value> {
-    let Value::Global(name) = function else {
-        return Some(Value::Other);
-    };
-    let arguments = match arguments {
-        Value::List(arguments) => arguments,
-        _ => return None,
-    };
-    match (name.as_str(), arguments.as_slice()) {
-        ("collections.OrderedDict", _) => Some(Value::Dict(Vec::new())),
-        (
-            "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor",
-            [
-                Value::Storage(class, key),
-                Value::Int(offset),
-                Value::List(shape),
-                Value::List(stride),
-                ..,
-            ],
-        ) => {
-            let sizes = |list: &[Value]| list.iter().map(size).collect::<Option<Vec<_>>>();
-            Some(Value::Tensor(Box::new(TensorParts {
-                class: class.clone(),
-                key: key.clone(),
-                offset: usize::try_from(*offset).ok()?,
-                shape: sizes(shape)?,
-                stride: sizes(stride)?,
-            })))
-        }
-        ("torch._utils._rebuild_parameter", [tensor, ..]) => Some(tensor.clone()),
-        _ => Some(Value::Other),
-    }
+/// Keys and values that follow one another.
+fn pairs(items: Vec<Value>) -> Vec<(Value, Value)> {
+    let mut items = items.into_iter();
+    std::iter::from_fn(|| items.next().zip(items.next())).collect()
 }
 
 fn size(value: &Value) -> Option<usize> {

@@ -1,20 +1,25 @@
 //! What `torch.save` writes: a pickle that says how tensors are put together, and their numbers beside
 //! it. Since PyTorch 1.6 they are members of a zip archive; before, and in files that torchvision
 //! still serves (its VGG-16), they follow the pickle.
+//!
+//! This is written by hand because the reader of `burn-store` (0.21, feature `pytorch`) gives other numbers
+//! than torch without a word: it does not use the strides of a tensor, so that a weight that was transposed
+//! comes out in the wrong order, and it fills up with zeros what a file has lost.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Cursor;
 
 use burn::tensor::DType;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::pickle::{self, TensorParts, Value};
-use super::{Stored, Tensors};
+use super::names::Dict;
+use super::pickle::{self, Pickle, TensorParts, Value};
+use super::stored::{Numbers, Stored};
 
 const DAMAGED: &str = "is no whole PyTorch file";
 
-/// From a zip archive.
-pub fn zipped(bytes: &[u8]) -> Result<Tensors, String> {
+/// The dictionaries of tensors in a zip archive.
+pub fn zipped(bytes: &[u8]) -> Result<Vec<Dict<'_>>, String> {
     let mut archive = ZipArchive::new(Cursor::new(bytes))
         .map_err(|problem| format!("is no whole zip archive ({problem})"))?;
     let pickle = (archive.file_names().find(|name| name.ends_with("data.pkl"))).map(str::to_owned);
@@ -47,16 +52,17 @@ pub fn zipped(bytes: &[u8]) -> Result<Tensors, String> {
     }
     let pickle = pickle::read(member(&pickle)?)?;
     let mut storages = HashMap::new();
-    for key in pickle.storages.into_keys() {
+    for key in pickle.storages.keys() {
         let numbers = member(&format!("{folder}data/{key}"))?;
-        storages.insert(key, numbers);
+        storages.insert(key.clone(), numbers);
     }
-    tensors(pickle.value, &storages)
+    dicts(&pickle, &storages)
 }
 
-/// From a file of PyTorch before 1.6: the pickles of a magic number, a version, facts about the
-/// machine, the tensors, and the keys of the storages; then of each storage its count and numbers.
-pub fn legacy(bytes: &[u8]) -> Result<Tensors, String> {
+/// The dictionaries of tensors in a file of PyTorch before 1.6: the pickles of a magic number, a version,
+/// facts about the machine, the tensors, and the keys of the storages; then of each storage its count and
+/// numbers.
+pub fn legacy(bytes: &[u8]) -> Result<Vec<Dict<'_>>, String> {
     let magic = pickle::read(bytes)?;
     let other = |_| "is a pickle, but not one of `torch.save`".to_owned();
     let version = pickle::read(magic.rest).map_err(other)?;
@@ -68,12 +74,12 @@ pub fn legacy(bytes: &[u8]) -> Result<Tensors, String> {
     };
     let mut rest = keys.rest;
     let mut storages: HashMap<String, &[u8]> = HashMap::new();
-    for key in list {
+    for key in &keys.lists[list] {
         let Value::Str(key) = key else {
             return Err(DAMAGED.into());
         };
         let (count, after) = rest.split_first_chunk::<8>().ok_or(DAMAGED)?;
-        let width = root.storages.get(&key).and_then(|class| width(class));
+        let width = root.storages.get(&**key).and_then(|class| width(class));
         let size = usize::try_from(u64::from_le_bytes(*count)).ok();
         let size = size
             .zip(width)
@@ -81,71 +87,140 @@ pub fn legacy(bytes: &[u8]) -> Result<Tensors, String> {
         let (numbers, after) = after
             .split_at_checked(size.ok_or(DAMAGED)?)
             .ok_or(DAMAGED)?;
-        storages.insert(key, numbers);
+        storages.insert(key.to_string(), numbers);
         rest = after;
     }
-    tensors(root.value, &storages)
+    dicts(&root, &storages)
 }
 
-/// The tensors of a state dict, which may lie within a checkpoint.
-fn tensors(root: Value, storages: &HashMap<String, &[u8]>) -> Result<Tensors, String> {
-    let no_dict = "holds a Python object and no state dict; in Python, save \
-                   `model.state_dict()` instead of the model";
-    let Value::Dict(mut entries) = root else {
-        return Err(no_dict.into());
-    };
-    let within = entries.iter().position(|(key, value)| {
-        let names = ["state_dict", "model_state_dict", "model"];
-        let named = matches!(key, Value::Str(key) if names.contains(&key.as_str()));
-        named && matches!(value, Value::Dict(_))
-    });
-    if let Some(at) = within
-        && let (_, Value::Dict(inner)) = entries.swap_remove(at)
-    {
-        entries = inner;
-    }
-    let mut tensors = Tensors::new();
-    for (name, value) in entries {
-        if let (Value::Str(name), Value::Tensor(parts)) = (name, value) {
-            let numbers = storages.get(&parts.key).ok_or(DAMAGED)?;
-            let tensor = stored(&parts, numbers).map_err(|e| format!("{DAMAGED} ({name}: {e})"))?;
-            tensors.insert(name, tensor);
+/// All dictionaries of tensors, wherever in the saved object they lie: a state dict may be within a
+/// checkpoint, under any key.
+fn dicts<'a>(
+    pickle: &Pickle<'_>,
+    storages: &HashMap<String, &'a [u8]>,
+) -> Result<Vec<Dict<'a>>, String> {
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    // The next to be looked at is the last, so that what comes first in the file is found first.
+    let mut open = vec![(String::new(), pickle.value.clone())];
+    while let Some((place, value)) = open.pop() {
+        let mut within = Vec::new();
+        let mut open_later = |key: &str, value: &Value| {
+            let container = matches!(value, Value::Dict(_) | Value::List(_));
+            if container && place.len() + key.len() < LONGEST {
+                within.push((format!("{place}[{key}]"), value.clone()));
+            }
+        };
+        match value {
+            Value::Dict(dict) if seen.insert((true, dict)) => {
+                let mut tensors = BTreeMap::new();
+                for (key, value) in &pickle.dicts[dict] {
+                    match (key, value) {
+                        (Value::Str(name), Value::Tensor(parts)) if name.len() < LONGEST => {
+                            let name = name.to_string();
+                            tensors.insert(name.clone(), stored(name, parts, storages)?);
+                        }
+                        (Value::Str(key), value) if key.len() < LONGEST => {
+                            open_later(&format!("\"{key}\""), value);
+                        }
+                        (Value::Int(key), value) => open_later(&key.to_string(), value),
+                        _ => {}
+                    }
+                }
+                if !tensors.is_empty() {
+                    found.push(Dict {
+                        place: place.clone(),
+                        tensors,
+                    });
+                }
+            }
+            Value::List(list) if seen.insert((false, list)) => {
+                for (at, value) in pickle.lists[list].iter().enumerate() {
+                    open_later(&at.to_string(), value);
+                }
+            }
+            _ => {}
         }
+        open.extend(within.into_iter().rev());
     }
-    match tensors.is_empty() {
-        true => Err(no_dict.into()),
-        false => Ok(tensors),
+    match found.is_empty() {
+        true => Err(without_tensors(pickle)),
+        false => Ok(found),
     }
 }
 
-fn stored(parts: &TensorParts, storage: &[u8]) -> Result<Stored, String> {
-    let kind = match parts.class.as_str() {
-        "FloatStorage" => DType::F32,
-        "DoubleStorage" => DType::F64,
-        "HalfStorage" => DType::F16,
-        "BFloat16Storage" => DType::BF16,
-        _ => return Stored::new(parts.shape.clone(), None, &[]),
-    };
-    let (shape, width) = (&parts.shape, kind.size());
-    if parts.stride.len() != shape.len() {
-        return Err("another number of strides than of axes".into());
-    }
-    // Rows may lie apart or be interchanged with columns: the storage is put in order.
-    let count = shape.iter().product();
-    let mut bytes = Vec::with_capacity(count * width);
-    for place in 0..count {
-        let mut index = place;
-        let mut at = parts.offset;
-        for (&size, &stride) in shape.iter().zip(&parts.stride).rev() {
-            at += index % size * stride;
-            index /= size;
+/// Bytes of a name, and of a place within a checkpoint. Those of layers are shorter; a damaged file could
+/// fill the memory with longer ones.
+const LONGEST: usize = 300;
+
+/// What a file holds that has no dictionary of tensors.
+fn without_tensors(pickle: &Pickle<'_>) -> String {
+    const SAVE: &str = "in Python, save `model.state_dict()` instead of the model";
+    match &pickle.value {
+        Value::Object(class) => {
+            format!("holds a Python object of the class `{class}` and no state dict; {SAVE}")
         }
-        let number = at
-            .checked_mul(width)
-            .and_then(|at| storage.get(at..at + width));
-        bytes.extend_from_slice(number.ok_or("numbers are missing")?);
+        Value::Tensor(_) => format!("holds a single tensor and no state dict; {SAVE}"),
+        Value::Dict(dict) => {
+            let entries = pickle.dicts[*dict].iter().take(12);
+            let keys: Vec<String> = entries
+                .map(|(key, value)| {
+                    let key = match key {
+                        Value::Str(key) => format!("`{key}`"),
+                        Value::Int(key) => key.to_string(),
+                        _ => "one that is no text".into(),
+                    };
+                    match value {
+                        Value::Object(class) => format!("{key} (an object of the class `{class}`)"),
+                        _ => key,
+                    }
+                })
+                .collect();
+            match keys.is_empty() {
+                true => format!("holds an empty dictionary and no tensors; {SAVE}"),
+                false => {
+                    let keys = keys.join(", ");
+                    format!("holds a dictionary without tensors, with the keys {keys}; {SAVE}")
+                }
+            }
+        }
+        _ => format!("holds no state dict; {SAVE}"),
     }
-    Stored::new(shape.clone(), Some(kind), &bytes)
+}
+
+/// # Errors
+/// If the file does not have its storage.
+fn stored<'a>(
+    name: String,
+    parts: &TensorParts,
+    storages: &HashMap<String, &'a [u8]>,
+) -> Result<Stored<'a>, String> {
+    let storage = storages.get(&parts.storage.key).copied().ok_or(DAMAGED)?;
+    let class = parts.storage.class.as_str();
+    let kind = match (&parts.kind, class) {
+        (None, "FloatStorage") => Ok(DType::F32),
+        (None, "DoubleStorage") => Ok(DType::F64),
+        (None, "HalfStorage") => Ok(DType::F16),
+        (None, "BFloat16Storage") => Ok(DType::BF16),
+        (None, "LongStorage") => Err("int64".to_owned()),
+        (None, "BoolStorage") => Err("booleans".to_owned()),
+        (None, class) => Err(class.trim_end_matches("Storage").to_lowercase()),
+        (Some(kind), _) => Err(kind.trim_start_matches("torch.").to_owned()),
+    };
+    let numbers = match kind {
+        Ok(kind) => Numbers::View {
+            kind,
+            storage,
+            offset: parts.offset,
+            stride: parts.stride.clone(),
+        },
+        Err(other) => Numbers::Other(other),
+    };
+    Ok(Stored {
+        name,
+        shape: parts.shape.clone(),
+        numbers,
+    })
 }
 
 /// Bytes a number.
@@ -155,6 +230,8 @@ fn width(class: &str) -> Option<usize> {
         "ShortStorage" | "HalfStorage" | "BFloat16Storage" => 2,
         "IntStorage" | "FloatStorage" => 4,
         "LongStorage" | "DoubleStorage" => 8,
+        "ComplexFloatStorage" => 8,
+        "ComplexDoubleStorage" => 16,
         _ => return None,
     })
 }

@@ -100,7 +100,7 @@ impl<R: Run> Sweep<'_, R> {
             .reporter()
             .event(|| remaining.event(&self.record, &self.planned));
         let folder = self.context.store().folder().to_owned();
-        self.context.store().keep(PLAN, &self.record)?;
+        self.keep_plan()?;
         let result = self.phases()?;
         Ok(Outcome {
             result,
@@ -186,7 +186,17 @@ impl<R: Run> Sweep<'_, R> {
         let stage = references.file_name().unwrap_or_default().to_string_lossy();
         self.record["baselines"] = json!(stage);
         self.record["finished"] = json!(true);
-        self.context.store().keep(PLAN, &self.record)
+        self.keep_plan()
+    }
+
+    /// Writes `plan.json`. A finished run may lie in a folder that is read-only; if anything is left to do
+    /// there, that is an error of its own.
+    fn keep_plan(&self) -> Result<()> {
+        let store = self.context.store();
+        match store.keep(PLAN, &self.record) {
+            Err(error) if error.is_read_only() && store.folder().join(PLAN).exists() => Ok(()),
+            kept => kept,
+        }
     }
 
     fn result(

@@ -1,14 +1,16 @@
 //! A part of a design, as requested by `--where`, `--set` and `--seeds`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use super::factor::Factor;
 use crate::error::{Error, Result};
 use crate::key::Key;
-use crate::suggest::did_you_mean;
+use crate::suggest::suggestion;
 use crate::sweep::declare::{Role, Spec, Value};
 
 /// Which cells of a design to run, and which values to replace. The default is the whole design.
@@ -32,7 +34,8 @@ pub struct Restricted {
     pub by: Restriction,
 }
 
-/// A parameter and some of its values, as text: `depth=1conv,all`.
+/// A parameter and values of it, as text: `depth=1conv,all`. A value that is empty, begins or ends with a blank,
+/// or has a comma is written as JSON writes text: `name="a, b",""`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
     /// The parameter's name.
@@ -45,32 +48,68 @@ impl FromStr for Choice {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let parts = text.split_once('=').map(|(name, values)| {
-            let values = values.split(',').map(|value| value.trim().to_owned());
-            (name.trim().to_owned(), values.collect::<Vec<_>>())
-        });
+        let parts = text.split_once('=');
+        let parts = parts.and_then(|(name, values)| Some((name.trim(), list(values)?)));
         match parts {
-            Some((name, values)) if !name.is_empty() && values.iter().all(|v| !v.is_empty()) => {
-                Ok(Self { name, values })
-            }
+            Some((name, values)) if !name.is_empty() => Ok(Self {
+                name: name.to_owned(),
+                values,
+            }),
             _ => Err(Error::invalid(format!(
-                "`{text}` is not of the form NAME=VALUE or NAME=VALUE,VALUE"
+                "`{text}` is not of the form NAME=VALUE or NAME=VALUE,VALUE; a value that is empty, begins or ends \
+                 with a blank, or has a comma goes between quotes: 'NAME=\"a, b\",\"\"'"
             ))),
         }
     }
 }
 
+/// Values separated by commas, each perhaps as JSON writes text; `None` if one is empty or its quotes do not fit.
+fn list(mut text: &str) -> Option<Vec<String>> {
+    let mut values = Vec::new();
+    loop {
+        text = text.trim();
+        let rest = if text.starts_with('"') {
+            let mut read = serde_json::Deserializer::from_str(text).into_iter();
+            values.push(read.next()?.ok()?);
+            text[read.byte_offset()..].trim_start()
+        } else {
+            let end = text.find(',').unwrap_or(text.len());
+            let value = text[..end].trim_end();
+            if value.is_empty() {
+                return None;
+            }
+            values.push(value.to_owned());
+            &text[end..]
+        };
+        if rest.is_empty() {
+            return Some(values);
+        }
+        text = rest.strip_prefix(',')?;
+    }
+}
+
+/// A value as [`list`] reads it.
+fn written(value: &str) -> Cow<'_, str> {
+    let plain = !value.is_empty() && value.trim() == value && !value.contains([',', '"']);
+    match plain {
+        true => value.into(),
+        false => Json::from(value).to_string().into(),
+    }
+}
+
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.name, self.values.join(","))
+        let values: Vec<_> = self.values.iter().map(|value| written(value)).collect();
+        write!(f, "{}={}", self.name, values.join(","))
     }
 }
 
 /// A label such as `group=a+depth=1conv,all` that is valid as a folder name.
 pub(crate) fn label<'a>(factors: impl Iterator<Item = &'a Factor>) -> Result<String> {
     let one = |factor: &Factor| {
-        let levels: Vec<_> = factor.levels.iter().map(Value::to_string).collect();
-        format!("{}={}", factor.name, levels.join(","))
+        let values = factor.levels.iter().map(Value::to_string).collect();
+        let name = factor.name.to_string();
+        Choice { name, values }.to_string()
     };
     let exact = factors.map(one).collect::<Vec<_>>().join("+");
     let plain = |c: char| c.is_ascii_alphanumeric() || "=,+.-_".contains(c);
@@ -148,11 +187,4 @@ pub(crate) fn factor<'a>(factors: &'a [Factor], name: &str) -> Result<&'a Factor
             suggestion(name, names, "the parameters are")
         ))
     })
-}
-
-/// `; did you mean `depth`?` if a known name is close. Otherwise a list of the known names.
-fn suggestion<'a>(text: &str, known: impl Iterator<Item = &'a str>, there_is: &str) -> String {
-    let known: Vec<&str> = known.collect();
-    let near = did_you_mean(text, &known);
-    near.unwrap_or_else(|| format!("; {there_is} {}", known.join(", ")))
 }

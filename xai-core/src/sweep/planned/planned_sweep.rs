@@ -99,7 +99,7 @@ pub(crate) fn plan_json<B: Benchmark>(planned: &PlannedSweep<B>, options: &Sweep
     json!({
         "experiment": plan.name,
         "description": planned.spec.description,
-        "command": std::env::args().collect::<Vec<_>>(),
+        "command": std::env::args_os().map(|part| part.to_string_lossy().into_owned()).collect::<Vec<_>>(),
         "code": provenance(),
         "device": options.devices.to_string(),
         "adapters": options.devices.adapters(),

@@ -1,7 +1,6 @@
 //! Where a voxel lies in the head: the affine map from voxel indices to millimetres.
 
-use nifti::NiftiHeader;
-
+use crate::benchmarks::lesions::imaging::header::Orientation;
 use crate::error::{Error, Result};
 
 /// A map `p -> matrix p + offset` of three dimensions, such as from voxel indices to millimetres
@@ -15,16 +14,17 @@ pub struct Affine {
 }
 
 impl Affine {
-    /// The map that a NIfTI header states: its sform, else its qform.
-    pub(crate) fn of_header(header: &NiftiHeader) -> Result<Self> {
-        let affine = if header.sform_code > 0 {
-            let rows = [header.srow_x, header.srow_y, header.srow_z].map(|row| row.map(f64::from));
+    /// The map that a NIfTI header states: its sform, else its qform. A form whose code the standard does
+    /// not have counts as none, as in nibabel.
+    pub(crate) fn of_header(header: &Orientation) -> Result<Self> {
+        let known = |code: i32| (1..=5).contains(&code);
+        let affine = if known(header.sform_code) {
             Self {
-                matrix: rows.map(|row| [row[0], row[1], row[2]]),
-                offset: rows.map(|row| row[3]),
+                matrix: header.s_rows.map(|row| [row[0], row[1], row[2]]),
+                offset: header.s_rows.map(|row| row[3]),
             }
-        } else if header.qform_code > 0 {
-            Self::of_quaternion(header)
+        } else if known(header.qform_code) {
+            Self::of_quaternion(header)?
         } else {
             return Err(Error::invalid(
                 "the image has no orientation (sform and qform codes are 0), so that left and right would \
@@ -32,7 +32,8 @@ impl Affine {
             ));
         };
         let volume = affine.determinant().abs();
-        if !(volume.is_finite() && volume > 1e-6) {
+        let somewhere = affine.offset.iter().all(|offset| offset.is_finite());
+        if !(somewhere && volume.is_finite() && volume > 1e-6) {
             return Err(Error::invalid(
                 "the image's orientation (its affine) maps voxels to no volume; write a valid one with its \
                  converter",
@@ -41,37 +42,48 @@ impl Affine {
         Ok(affine)
     }
 
-    /// NIfTI standard, "method 2": a unit quaternion, the voxel sizes and an offset.
-    fn of_quaternion(header: &NiftiHeader) -> Self {
-        let [b, c, d] = [header.quatern_b, header.quatern_c, header.quatern_d].map(f64::from);
-        let a = (1.0 - b * b - c * c - d * d).max(0.0).sqrt();
+    /// NIfTI standard, "method 2": a unit quaternion, the voxel sizes and an offset. What the standard
+    /// leaves open is as in nibabel 5: sizes count without their sign, and the third axis is turned round
+    /// only where `pixdim[0]` is -1.
+    fn of_quaternion(header: &Orientation) -> Result<Self> {
+        let [b, c, d] = header.quaternion;
+        let rest = 1.0 - (b * b + c * c + d * d);
+        let rounding = 3.0 * header.precision;
+        if rest <= -rounding {
+            return Err(Error::invalid(format!(
+                "the quaternion of the image's orientation (qform) is longer than 1 ({:.6}), so that it is no \
+                 rotation; write a valid one with its converter",
+                (1.0 - rest).sqrt()
+            )));
+        }
+        let a = if rest < rounding { 0.0 } else { rest.sqrt() };
+        // Twice the product of two of the numbers, of the quaternion at length 1.
+        let length = a * a + b * b + c * c + d * d;
+        let twice = |p: f64, q: f64| 2.0 * p * q / length;
         let rotation = [
             [
-                a * a + b * b - c * c - d * d,
-                2.0 * (b * c - a * d),
-                2.0 * (b * d + a * c),
+                1.0 - twice(c, c) - twice(d, d),
+                twice(b, c) - twice(a, d),
+                twice(b, d) + twice(a, c),
             ],
             [
-                2.0 * (b * c + a * d),
-                a * a + c * c - b * b - d * d,
-                2.0 * (c * d - a * b),
+                twice(b, c) + twice(a, d),
+                1.0 - twice(b, b) - twice(d, d),
+                twice(c, d) - twice(a, b),
             ],
             [
-                2.0 * (b * d - a * c),
-                2.0 * (c * d + a * b),
-                a * a + d * d - b * b - c * c,
+                twice(b, d) - twice(a, c),
+                twice(c, d) + twice(a, b),
+                1.0 - twice(b, b) - twice(c, c),
             ],
         ];
-        let handedness = if header.pixdim[0] < 0.0 { -1.0 } else { 1.0 };
-        let size = [
-            f64::from(header.pixdim[1]),
-            f64::from(header.pixdim[2]),
-            f64::from(header.pixdim[3]) * handedness,
-        ];
-        Self {
+        let [sign, x, y, z] = header.pixdim;
+        let handedness = if sign == -1.0 { -1.0 } else { 1.0 };
+        let size = [x.abs(), y.abs(), z.abs() * handedness];
+        Ok(Self {
             matrix: rotation.map(|row| std::array::from_fn(|k| row[k] * size[k])),
-            offset: [header.quatern_x, header.quatern_y, header.quatern_z].map(f64::from),
-        }
+            offset: header.q_offset,
+        })
     }
 
     /// Where `point` goes.

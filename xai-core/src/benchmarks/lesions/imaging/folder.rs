@@ -16,6 +16,7 @@ use rayon::prelude::*;
 use crate::benchmarks::lesions::imaging::Sex;
 use crate::benchmarks::lesions::imaging::scan::Scan;
 use crate::benchmarks::lesions::imaging::table::Table;
+use crate::benchmarks::lesions::imaging::there::{self, entries, name};
 use crate::error::{Error, Result};
 
 /// HCP's image in the plane of the commissures, with bias removed and the brain extracted.
@@ -77,7 +78,7 @@ impl Folder {
         if !found.is_empty() {
             let file = path.join("participants.tsv");
             let columns = ["participant_id", "sex"];
-            if !file.exists() {
+            if !there::is_listed(&file) {
                 return Err(Error::file(
                     file,
                     format!(
@@ -217,7 +218,7 @@ impl fmt::Display for Folder {
 fn hcp(path: &Path) -> Result<Vec<Files>> {
     let subjects = entries(path)?
         .into_iter()
-        .filter(|subject| subject.join(HCP_IMAGE).exists());
+        .filter(|subject| there::is_listed(&subject.join(HCP_IMAGE)));
     Ok(subjects
         .map(|folder| Files {
             subject: name(&folder).to_owned(),
@@ -277,7 +278,8 @@ fn bids_mask(root: &Path, image: &Path) -> Result<Option<PathBuf>> {
     let masks = places.iter().flat_map(|place| {
         ["nii.gz", "nii"].map(|end| place.join(format!("{stem}_desc-brain_mask.{end}")))
     });
-    Ok(masks.into_iter().find(|mask| mask.exists()))
+    // A mask whose content is missing is an error later; without it the data would be others.
+    Ok(masks.into_iter().find(|mask| there::is_listed(mask)))
 }
 
 fn with_prefix(folder: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
@@ -285,22 +287,4 @@ fn with_prefix(folder: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
     Ok(all
         .filter(|path| name(path).starts_with(prefix) && path.is_dir())
         .collect())
-}
-
-fn name(path: &Path) -> &str {
-    path.file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default()
-}
-
-/// What is in a folder, in order of name.
-pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let problem = |error| Error::file(folder, error);
-    let entries = std::fs::read_dir(folder).map_err(problem)?;
-    let mut paths = entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(problem)?;
-    paths.sort();
-    Ok(paths)
 }

@@ -24,11 +24,32 @@ const GREY: [NiftiType; 10] = [
     NiftiType::Float64,
 ];
 
+/// What a header says.
+pub(crate) struct Header {
+    /// Kind and number of the voxels; of a header of version 2 the fields that version 1 has. Where the
+    /// image is not scaled, slope and intercept are 0.
+    pub(crate) nifti: NiftiHeader,
+    /// Voxels along x, y, z and what other axes there are.
+    pub(crate) shape: Vec<usize>,
+    pub(crate) orientation: Orientation,
+}
+
+/// The fields that say where a voxel lies, in the precision of the file.
+pub(crate) struct Orientation {
+    pub(crate) qform_code: i32,
+    pub(crate) sform_code: i32,
+    /// The sign of the third axis, then the size of a voxel along each axis.
+    pub(crate) pixdim: [f64; 4],
+    /// The last three numbers of a unit quaternion.
+    pub(crate) quaternion: [f64; 3],
+    pub(crate) q_offset: [f64; 3],
+    pub(crate) s_rows: [[f64; 4]; 3],
+    /// Numbers as exact as the file's differ by less than this, for a value about 1.
+    pub(crate) precision: f64,
+}
+
 /// Reads a header and leaves `file` at the first voxel.
-///
-/// A header of version 2 is narrowed to the fields of version 1. Where the image is not scaled,
-/// slope and intercept are 0.
-pub(crate) fn read(file: &mut impl Read) -> Result<NiftiHeader> {
+pub(crate) fn read(file: &mut impl Read) -> Result<Header> {
     let mut bytes = vec![0; 4];
     file.read_exact(&mut bytes).map_err(damaged)?;
     let size = i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
@@ -54,6 +75,14 @@ pub(crate) fn read(file: &mut impl Read) -> Result<NiftiHeader> {
         }
         _ => return Err(not_nifti()),
     };
+    let other_order = match header.endianness {
+        Endianness::Little => !little,
+        Endianness::Big => little,
+    };
+    if other_order {
+        return Err(damaged("its header is of two byte orders"));
+    }
+    let shape = shape(&header)?;
     let kind = header.data_type().ok().filter(|kind| GREY.contains(kind));
     let Some(kind) = kind else {
         let code = header.datatype;
@@ -63,9 +92,14 @@ pub(crate) fn read(file: &mut impl Read) -> Result<NiftiHeader> {
     };
     // The crate counts bytes by `bitpix`, which says again what `datatype` says.
     header.bitpix = 8 * kind.size_of() as i16;
-    // A slope of NaN means "not scaled", as 0 does.
-    if header.scl_slope == 0.0 || !(header.scl_slope + header.scl_inter).is_finite() {
+    // A slope of 0 or NaN means "not scaled".
+    let (slope, intercept) = (header.scl_slope, header.scl_inter);
+    if slope == 0.0 || !slope.is_finite() {
         (header.scl_slope, header.scl_inter) = (0.0, 0.0);
+    } else if !intercept.is_finite() {
+        return Err(Error::invalid(format!(
+            "the intercept of its grey values (scl_inter) is {intercept}; write it again with its converter"
+        )));
     }
     // Extensions, which concern other programs, lie between header and voxels.
     let gap = (header.vox_offset as u64)
@@ -75,7 +109,53 @@ pub(crate) fn read(file: &mut impl Read) -> Result<NiftiHeader> {
     if skipped < gap {
         return Err(damaged("it ends before the first voxel"));
     }
-    Ok(header)
+    Ok(Header {
+        orientation: Orientation::of(&bytes, little),
+        shape,
+        nifti: header,
+    })
+}
+
+/// The sizes of the image's axes.
+fn shape(header: &NiftiHeader) -> Result<Vec<usize>> {
+    let axes = usize::from(header.dim[0]);
+    if !(1..=7).contains(&axes) {
+        return Err(damaged(format!("dim[0] of its header is {axes}")));
+    }
+    let sizes = (1..=axes).map(|axis| match header.dim[axis].cast_signed() {
+        size @ 1.. => Ok(usize::from(size.unsigned_abs())),
+        size => Err(damaged(format!("dim[{axis}] of its header is {size}"))),
+    });
+    sizes.collect()
+}
+
+impl Orientation {
+    /// From a whole header, at the places that the standard's `nifti1.h` and `nifti2.h` give the fields.
+    fn of(bytes: &[u8], little: bool) -> Self {
+        let first = bytes.len() == SIZES[0] as usize;
+        let real = |at: [usize; 2], k: usize| match first {
+            true => f32::from_le_bytes(field(bytes, at[0] + 4 * k, little)).into(),
+            false => f64::from_le_bytes(field(bytes, at[1] + 8 * k, little)),
+        };
+        let code = |at: [usize; 2]| match first {
+            true => i16::from_le_bytes(field(bytes, at[0], little)).into(),
+            false => i32::from_le_bytes(field(bytes, at[1], little)),
+        };
+        Self {
+            qform_code: code([252, 344]),
+            sform_code: code([254, 348]),
+            pixdim: std::array::from_fn(|k| real([76, 104], k)),
+            quaternion: std::array::from_fn(|k| real([256, 352], k)),
+            q_offset: std::array::from_fn(|k| real([268, 376], k)),
+            s_rows: std::array::from_fn(|row| {
+                std::array::from_fn(|k| real([280, 400], 4 * row + k))
+            }),
+            precision: match first {
+                true => f32::EPSILON.into(),
+                false => f64::EPSILON,
+            },
+        }
+    }
 }
 
 /// The error of a file that is something else.
@@ -90,18 +170,24 @@ pub(crate) fn damaged(problem: impl Display) -> Error {
     ))
 }
 
-/// The fields that matter for a volume, at the places that the standard's `nifti2.h` gives them.
+/// The fields that matter for the voxels, at the places that the standard's `nifti2.h` gives them.
 fn version_2(bytes: &[u8], little: bool) -> Result<NiftiHeader> {
-    let real = |at| f64::from_le_bytes(field(bytes, at, little)) as f32;
+    let real = |at| f64::from_le_bytes(field(bytes, at, little));
     let long = |at| i64::from_le_bytes(field(bytes, at, little));
-    let code = |at| i32::from_le_bytes(field(bytes, at, little)) as i16;
-    let short = |at| i16::from_le_bytes(field(bytes, at, little));
-    let row = |at| std::array::from_fn(|k| real(at + 8 * k));
     let mut dim = [0; 8];
     for (k, dim) in dim.iter_mut().enumerate() {
         let size = long(16 + 8 * k);
-        *dim = u16::try_from(size)
-            .map_err(|_| Error::invalid(format!("an axis of {size} voxels is not a volume's")))?;
+        *dim = (i16::try_from(size))
+            .map_err(|_| Error::invalid(format!("an axis of {size} voxels is not a volume's")))?
+            .cast_unsigned();
+    }
+    // The crate scales in 32 bits.
+    let [slope, intercept] = [176, 184].map(real);
+    let narrow = slope as f32;
+    if slope != 0.0 && slope.is_finite() && !narrow.is_normal() {
+        return Err(Error::invalid(format!(
+            "the slope of its grey values (scl_slope) is {slope:e}; convert them to float32"
+        )));
     }
     Ok(NiftiHeader {
         endianness: if little {
@@ -109,23 +195,11 @@ fn version_2(bytes: &[u8], little: bool) -> Result<NiftiHeader> {
         } else {
             Endianness::Big
         },
-        datatype: short(12),
+        datatype: i16::from_le_bytes(field(bytes, 12, little)),
         dim,
-        pixdim: std::array::from_fn(|k| real(104 + 8 * k)),
         vox_offset: long(168) as f32,
-        scl_slope: real(176),
-        scl_inter: real(184),
-        qform_code: code(344),
-        sform_code: code(348),
-        quatern_b: real(352),
-        quatern_c: real(360),
-        quatern_d: real(368),
-        quatern_x: real(376),
-        quatern_y: real(384),
-        quatern_z: real(392),
-        srow_x: row(400),
-        srow_y: row(432),
-        srow_z: row(464),
+        scl_slope: narrow,
+        scl_inter: intercept as f32,
         ..NiftiHeader::default()
     })
 }

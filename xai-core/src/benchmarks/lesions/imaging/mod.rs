@@ -17,6 +17,7 @@ mod slices;
 mod source;
 mod table;
 mod task;
+mod there;
 mod volume;
 
 pub use affine::Affine;

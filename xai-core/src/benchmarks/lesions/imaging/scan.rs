@@ -1,13 +1,12 @@
 //! One subject's scan in its files.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
 
-use crate::benchmarks::lesions::imaging::{Brain, Sex, Slices, Volume};
+use crate::benchmarks::lesions::imaging::{Brain, Sex, Slices, Volume, there};
 use crate::error::{Error, Result};
 
 /// A subject, and where the scan is.
@@ -78,7 +77,7 @@ impl Scan {
 impl Stamp {
     fn of(root: &Path, path: &Path) -> Result<Self> {
         let problem = |error| Error::file(path, error);
-        let mut file = File::open(path).map_err(problem)?;
+        let mut file = there::open(path)?;
         let about = file.metadata().map_err(problem)?;
         let modified = about
             .modified()

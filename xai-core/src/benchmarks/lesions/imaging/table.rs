@@ -1,12 +1,13 @@
 //! Tables of subjects: CSV, or TSV where the file's name says so.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 use crate::benchmarks::lesions::imaging::Sex;
-use crate::benchmarks::lesions::imaging::folder::entries;
+use crate::benchmarks::lesions::imaging::there::{self, entries};
 use crate::error::{Error, Result};
 
 /// A table with a line of column names, which are found without regard to case.
@@ -22,17 +23,22 @@ impl Table {
     /// # Errors
     /// If there is none, or more than one.
     pub(crate) fn find(folder: &Path, columns: &[&str]) -> Result<Self> {
-        let files: Vec<PathBuf> = entries(folder)?
-            .into_iter()
+        let entries = entries(folder)?;
+        let files: Vec<&PathBuf> = (entries.iter())
             .filter(|path| separator(path).is_some())
             .collect();
-        let tables = files
-            .iter()
-            .map(|path| Self::read(path))
-            .collect::<Result<Vec<_>>>()?;
-        let mut fitting = tables
-            .into_iter()
-            .filter(|table| columns.iter().all(|name| table.column(name).is_some()));
+        // Other tables may lie there too, and need not be readable.
+        let mut unreadable = Vec::new();
+        let mut tables = Vec::new();
+        for path in &files {
+            match Self::read(path) {
+                Ok(table) if table.has(columns) => tables.push(table),
+                Ok(table) => unreadable.extend(table.other_separator(columns)),
+                Err(problem) if first_line_has(path, columns) => return Err(problem),
+                Err(problem) => unreadable.push(problem),
+            }
+        }
+        let mut fitting = tables.into_iter();
         let wanted = columns.join(" and ");
         match (fitting.next(), fitting.next()) {
             (Some(table), None) => Ok(table),
@@ -46,12 +52,22 @@ impl Table {
             )),
             (None, _) => {
                 let names: Vec<_> = files.iter().filter_map(|path| path.file_name()).collect();
-                Err(Error::file(
-                    folder,
-                    format!(
-                        "needs a CSV or TSV table with the columns {wanted}; among {names:?} there is none"
-                    ),
-                ))
+                let mut problem = format!(
+                    "needs a CSV or TSV table with the columns {wanted}; among {names:?} there is none"
+                );
+                for unreadable in unreadable {
+                    problem += &format!("\n  {unreadable}");
+                }
+                let extension = |path: &&PathBuf| {
+                    let extension = path.extension().and_then(|end| end.to_str());
+                    let extension = extension.map(str::to_lowercase);
+                    (extension.as_deref()).is_some_and(|end| ["xlsx", "xls", "ods"].contains(&end))
+                };
+                for sheet in entries.iter().filter(extension) {
+                    let sheet = sheet.display();
+                    problem += &format!("\n  {sheet}: is a spreadsheet; save it as CSV");
+                }
+                Err(Error::file(folder, problem))
             }
         }
     }
@@ -59,9 +75,11 @@ impl Table {
     /// Reads a table that must have all of `columns`.
     pub(crate) fn open(path: &Path, columns: &[&str]) -> Result<Self> {
         let table = Self::read(path)?;
-        match columns.iter().find(|name| table.column(name).is_none()) {
-            None => Ok(table),
-            Some(name) => Err(Error::file(
+        let missing = columns.iter().find(|name| table.column(name).is_none());
+        match (missing, table.other_separator(columns)) {
+            (None, _) => Ok(table),
+            (_, Some(problem)) => Err(problem),
+            (Some(name), None) => Err(Error::file(
                 path,
                 format!(
                     "has no column {name}, only {}; add it",
@@ -72,30 +90,59 @@ impl Table {
     }
 
     fn read(path: &Path) -> Result<Self> {
-        let problem =
-            |error: csv::Error| Error::file(path, format!("not a readable table: {error}"));
-        // Rows may end early: whoever needs the cell says that it is missing.
-        let mut reader = ReaderBuilder::new()
-            .delimiter(separator(path).unwrap_or(b','))
-            .trim(Trim::All)
-            .flexible(true)
-            .from_path(path)
-            .map_err(problem)?;
-        let columns = reader
-            .headers()
-            .map_err(problem)?
-            .iter()
-            .map(str::to_lowercase)
-            .collect();
-        let rows = reader
-            .records()
-            .collect::<Result<_, _>>()
-            .map_err(problem)?;
+        let wrong = |problem: String| Error::file(path, problem);
+        let mut bytes = Vec::new();
+        (there::open(path)?.read_to_end(&mut bytes)).map_err(|e| wrong(e.to_string()))?;
+        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+            return Err(wrong("is UTF-16; save it as UTF-8".into()));
+        }
+        if bytes.starts_with(b"PK\x03\x04") {
+            return Err(wrong("is a spreadsheet; save it as CSV".into()));
+        }
+        let text = str::from_utf8(&bytes).map_err(|problem| {
+            let before = &bytes[..problem.valid_up_to()];
+            let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+            wrong(format!("line {line} is not UTF-8; save the table as UTF-8"))
+        })?;
+        let text = text.trim_start_matches('\u{feff}');
+        let separator = separator(path).unwrap_or(b',');
+        let mut records = records(text, separator).map_err(wrong)?.into_iter();
+        let columns = records.next().unwrap_or_default();
+        let columns = columns.iter().map(str::to_lowercase).collect();
         Ok(Self {
             path: path.to_owned(),
             columns,
-            rows,
+            rows: records.collect(),
         })
+    }
+
+    fn has(&self, columns: &[&str]) -> bool {
+        columns.iter().all(|name| self.column(name).is_some())
+    }
+
+    /// What is wrong if the columns are there, but with something else between them.
+    fn other_separator(&self, columns: &[&str]) -> Option<Error> {
+        let [line] = self.columns.as_slice() else {
+            return None;
+        };
+        let has = |separator: char| {
+            let cells: Vec<&str> = line.split(separator).map(cell).collect();
+            columns
+                .iter()
+                .all(|name| cells.contains(&name.to_lowercase().as_str()))
+        };
+        let found = [
+            (';', "semicolons"),
+            (',', "commas"),
+            ('\t', "tabs"),
+            (' ', "blanks"),
+        ];
+        let (_, found) = found.into_iter().find(|&(separator, _)| has(separator))?;
+        let (_, should) = names_of(separator(&self.path)?);
+        Some(Error::file(
+            &self.path,
+            format!("has {found} between its columns; it should have {should}"),
+        ))
     }
 
     fn column(&self, name: &str) -> Option<usize> {
@@ -153,9 +200,136 @@ impl Table {
 
 /// What separates the cells of a table of this name.
 fn separator(path: &Path) -> Option<u8> {
-    match path.extension()?.to_str()? {
+    match path.extension()?.to_str()?.to_lowercase().as_str() {
         "csv" => Some(b','),
         "tsv" => Some(b'\t'),
         _ => None,
     }
+}
+
+/// What a table with this separator is called, and what the separator is called.
+fn names_of(separator: u8) -> (&'static str, &'static str) {
+    match separator {
+        b'\t' => ("TSV", "tabs"),
+        _ => ("CSV", "commas"),
+    }
+}
+
+/// A cell without blanks and quotes around it.
+fn cell(text: &str) -> &str {
+    text.trim().trim_matches('"').trim()
+}
+
+/// Whether the first line of a file that is no readable table names all of `columns`, so that it is the wanted
+/// one all the same.
+fn first_line_has(path: &Path, columns: &[&str]) -> bool {
+    let Ok(bytes) = std::fs::read(path) else {
+        return false;
+    };
+    // Of UTF-16 every second byte is 0.
+    let line = bytes.into_iter().take_while(|&byte| byte != b'\n');
+    let line: Vec<u8> = line.filter(|byte| byte.is_ascii() && *byte != 0).collect();
+    let line = String::from_utf8_lossy(&line).to_lowercase();
+    let cells: Vec<&str> = line.split([',', ';', '\t']).map(cell).collect();
+    columns
+        .iter()
+        .all(|name| cells.contains(&name.to_lowercase().as_str()))
+}
+
+/// The lines of a table, each with its cells. Rows may end early: whoever needs the cell says that it is missing.
+fn records(text: &str, separator: u8) -> Result<Vec<StringRecord>, String> {
+    let quoted = separator != b'\t';
+    let mut reader = ReaderBuilder::new()
+        .delimiter(separator)
+        .quoting(quoted)
+        .trim(Trim::All)
+        .flexible(true)
+        .has_headers(false)
+        .from_reader(text.as_bytes());
+    let records = reader.records().collect::<Result<Vec<_>, _>>();
+    let mut records = records.map_err(|problem| format!("is no readable table: {problem}"))?;
+    let mut open_since = None;
+    for record in &mut records {
+        let line = record.position().map_or(0, csv::Position::line);
+        if record.iter().any(|cell| cell.contains(['\n', '\r'])) {
+            return Err(several_lines(line));
+        }
+        if !quoted {
+            let Joined {
+                cells,
+                open,
+                closes,
+            } = joined(record);
+            if let (Some(line), true) = (open_since, closes) {
+                return Err(several_lines(line));
+            }
+            let any = record.iter().any(|cell| cell.contains('"'));
+            open_since = if open {
+                Some(line)
+            } else {
+                open_since.filter(|_| !any)
+            };
+            let position = record.position().cloned();
+            *record = StringRecord::from(cells);
+            record.set_position(position);
+        }
+    }
+    Ok(records)
+}
+
+/// The cells of a line of TSV.
+struct Joined {
+    cells: Vec<String>,
+    /// Whether a quote begins a cell and none ends it.
+    open: bool,
+    /// Whether a quote ends a cell before any begins one.
+    closes: bool,
+}
+
+/// Puts cells together that were cut at a tab between quotes, which is the only use of quotes that BIDS knows
+/// in TSV. A quote that does not close in its line is a letter like others.
+fn joined(record: &StringRecord) -> Joined {
+    let cells: Vec<&str> = record.iter().collect();
+    let begins = |cell: &str| cell.starts_with('"');
+    // Two quotes within quotes stand for one.
+    let unpaired = |text: &str| text.chars().filter(|&c| c == '"').count() % 2 == 1;
+    let ends = |cell: &str| {
+        let rest = cell.strip_prefix('"').unwrap_or(cell);
+        unpaired(&rest[rest.trim_end_matches('"').len()..])
+    };
+    let mut joined = Joined {
+        cells: Vec::new(),
+        open: false,
+        closes: (cells.iter().find(|cell| cell.contains('"')))
+            .is_some_and(|cell| !begins(cell) && ends(cell)),
+    };
+    let mut at = 0;
+    while at < cells.len() {
+        let mut last = at;
+        if begins(cells[at]) && !ends(cells[at]) {
+            let next = (at + 1..cells.len()).find(|&next| unpaired(cells[next]));
+            match next.filter(|&next| !begins(cells[next]) && ends(cells[next])) {
+                Some(next) => last = next,
+                None => joined.open = true,
+            }
+        }
+        let text = cells[at..=last].join("\t");
+        let quoted = begins(&text) && ends(&text);
+        joined.cells.push(match quoted {
+            true => text[1..text.len() - 1]
+                .replace("\"\"", "\"")
+                .trim()
+                .to_owned(),
+            false => text,
+        });
+        at = last + 1;
+    }
+    joined
+}
+
+fn several_lines(line: u64) -> String {
+    format!(
+        "line {line}: a quote that begins in one line ends in another; write one line a subject, and no quotes \
+         that do not close"
+    )
 }

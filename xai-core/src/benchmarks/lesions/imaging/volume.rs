@@ -1,15 +1,15 @@
 //! A three-dimensional image, read from NIfTI and turned so that its axes are known.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use ndarray::{Array3, Axis, Ix3};
 use nifti::{InMemNiftiVolume, IntoNdArray, NiftiError};
 
 use crate::benchmarks::lesions::imaging::affine::Affine;
-use crate::benchmarks::lesions::imaging::header;
+use crate::benchmarks::lesions::imaging::header::{self, Header};
+use crate::benchmarks::lesions::imaging::there;
 use crate::error::{Error, Result};
 
 /// A volume in RAS order: the first axis runs (most nearly) to the subject's right, the second to
@@ -29,7 +29,7 @@ impl Volume {
     /// Every problem names the file and what to do.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let file = File::open(path).map_err(|e| Error::file(path, e))?;
+        let file = there::open(path)?;
         Self::read(BufReader::new(file)).map_err(|e| Error::file(path, e))
     }
 
@@ -38,30 +38,33 @@ impl Volume {
     /// The axes are permuted and flipped to the nearest RAS order, without touching a grey value. An
     /// oblique image is not resampled here but when it is cut, see [`Brain`](super::Brain). An
     /// image without an orientation (neither sform nor qform) is an error.
-    pub fn read(mut file: impl io::BufRead) -> Result<Self> {
+    pub fn read(mut file: impl BufRead) -> Result<Self> {
         let start = file.fill_buf().map_err(header::damaged)?;
         if start.is_empty() {
             return Err(Error::invalid("the file is empty; get it again"));
         }
         if start.starts_with(&[0x1f, 0x8b]) {
-            Self::unpacked(MultiGzDecoder::new(file))
+            Self::unpacked(Members::of(file))
         } else {
             Self::unpacked(file)
         }
     }
 
     fn unpacked(mut file: impl Read) -> Result<Self> {
-        let header = header::read(&mut file)?;
-        let shape = header.dim().map_err(header::damaged)?;
+        let Header {
+            nifti,
+            shape,
+            orientation,
+        } = header::read(&mut file)?;
         // A trailing axis of length one (a single time point) is no fourth dimension.
         if shape.len() < 3 || shape[3..].iter().any(|&n| n != 1) {
             return Err(Error::invalid(format!(
                 "the image has the shape {shape:?}; one volume of three dimensions is needed"
             )));
         }
-        let shape = [shape[0], shape[1], shape[2]].map(usize::from);
-        let affine = Affine::of_header(&header)?;
-        let voxels = InMemNiftiVolume::from_reader(&mut file, &header).map_err(|e| match e {
+        let shape = [shape[0], shape[1], shape[2]];
+        let affine = Affine::of_header(&orientation)?;
+        let voxels = InMemNiftiVolume::from_reader(&mut file, &nifti).map_err(|e| match e {
             NiftiError::Io(e) => header::damaged(e),
             e => header::damaged(e),
         })?;
@@ -84,6 +87,46 @@ impl Volume {
     /// Size of a voxel along x, y and z in millimetres.
     pub fn spacing_mm(&self) -> [f64; 3] {
         [0, 1, 2].map(|k| self.affine.spacing(k))
+    }
+}
+
+/// The members of a gzip file, one after the other. Between them and at the end there may be zeros, which
+/// `flate2`'s own reader of several members takes for a damaged one; tapes and some archives add them.
+struct Members<R: BufRead> {
+    /// `None` only while one member follows another.
+    member: Option<GzDecoder<R>>,
+    ended: bool,
+}
+
+impl<R: BufRead> Members<R> {
+    fn of(file: R) -> Self {
+        Self {
+            member: Some(GzDecoder::new(file)),
+            ended: false,
+        }
+    }
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let (false, Some(member)) = (self.ended || buffer.is_empty(), &mut self.member) {
+            let read = member.read(buffer)?;
+            if read > 0 {
+                return Ok(read);
+            }
+            let mut file = self.member.take().expect("it was there").into_inner();
+            self.ended = loop {
+                let rest = file.fill_buf()?;
+                let zeros = rest.iter().take_while(|&&byte| byte == 0).count();
+                match (rest.len(), zeros) {
+                    (0, _) => break true,
+                    (_, 0) => break false,
+                    _ => file.consume(zeros),
+                }
+            };
+            self.member = Some(GzDecoder::new(file));
+        }
+        Ok(0)
     }
 }
 

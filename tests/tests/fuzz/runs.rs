@@ -1,0 +1,130 @@
+//! What a run keeps: plan, manifests and scores.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tests::Points;
+use xai_core::device::Device;
+use xai_core::prelude::*;
+use xai_core::results_in;
+use xai_core::sweep::execute::sweep;
+use xai_core::sweep::planned::SweepOptions;
+
+use crate::fuzz;
+
+/// An experiment of one number.
+#[experiment(select(max = |v| v.accuracy))]
+struct Fuzzed {
+    #[axis([1, 2])]
+    size: u64,
+    #[tune([0.5, 0.25])]
+    rate: f64,
+}
+
+struct Number(f64);
+
+impl Model for Number {
+    fn save(&self, path: &Path) -> Result<()> {
+        fs::write(path, self.0.to_string()).map_err(|error| Error::file(path, error))
+    }
+
+    fn load(path: &Path, _: &Device) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
+        let number = text.parse().map(Number);
+        number.map_err(|error| Error::file(path, error))
+    }
+
+    fn predict(&self, _: &Examples) -> Result<Vec<Vec<f64>>> {
+        Ok(vec![
+            vec![1.0, 0.0, 0.0],
+            vec![0.0, 1.0, 0.0],
+            vec![0.0, 0.0, 1.0],
+        ])
+    }
+}
+
+impl Run for Fuzzed {
+    type Benchmark = Points<3, 3>;
+    type Model = Number;
+
+    fn fit(&self, _: &Lab<Points<3, 3>>) -> Result<Fitted<Number>> {
+        Ok(Fitted {
+            model: Number(self.rate),
+            validation: Validation {
+                accuracy: self.rate,
+                loss: 0.0,
+            },
+            history: Vec::new(),
+        })
+    }
+
+    fn test(&self, fitted: &Fitted<Number>, lab: &Lab<Points<3, 3>>) -> Result<Scores> {
+        let images = lab.test().classified_correctly_by_all()?;
+        let score = |&image: &u32| Score {
+            image,
+            class: image as u8,
+            method: "halves".to_owned(),
+            metric: "precision".to_owned(),
+            value: fitted.model.0 * f64::from(image),
+        };
+        Ok(images.index.iter().map(score).collect())
+    }
+}
+
+fn options(out: &Path, plan_only: bool) -> SweepOptions {
+    SweepOptions {
+        scale: Scale::Smoke,
+        out: out.to_owned(),
+        quiet: true,
+        plan_only,
+        ..SweepOptions::default()
+    }
+}
+
+/// All files of this name below a folder.
+fn files(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, name));
+        } else if path.file_name().unwrap() == name {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Changes the files of this name, one at a time, and reads the run.
+fn run(target: &str, name: &str) {
+    let out = tempfile::tempdir().unwrap();
+    let benchmark = Points::<3, 3>;
+    let outcome = sweep::<Fuzzed>(&options(out.path(), false), &benchmark).unwrap();
+    assert!(outcome.result.is_some(), "{:?}", outcome.failures);
+    let paths = files(&outcome.folder, name);
+    let whole: Vec<Vec<u8>> = paths.iter().map(|path| fs::read(path).unwrap()).collect();
+    let folder = tempfile::tempdir().unwrap();
+    fuzz(target, &whole, 100, folder.path(), |changed, _| {
+        fs::copy(changed, &paths[0]).unwrap();
+        let read = results_in::<Fuzzed>(&outcome.folder).is_ok();
+        let planned = sweep::<Fuzzed>(&options(out.path(), true), &benchmark);
+        fs::write(&paths[0], &whole[0]).unwrap();
+        read && planned.is_ok()
+    });
+}
+
+#[test]
+fn plan_json() {
+    run("plan_json", "plan.json");
+}
+
+#[test]
+fn manifest_json() {
+    run("manifest_json", "manifest.json");
+}
+
+#[test]
+fn scores_parquet() {
+    run("scores_parquet", "scores.parquet");
+}

@@ -1,0 +1,39 @@
+//! The layers of a network that have parameters.
+
+use std::fmt;
+
+use crate::network::{Layer, Network};
+
+/// What a layer with parameters does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Convolution,
+    Linear,
+    Normalisation,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Convolution => "convolution",
+            Self::Linear => "linear",
+            Self::Normalisation => "batch normalisation",
+        })
+    }
+}
+
+/// The layers with parameters, in the order of a forward pass.
+pub fn weighted(network: &Network) -> Vec<&Layer> {
+    let layers = network.named_layers().into_iter().map(|(_, layer)| layer);
+    layers.filter(|layer| kind(layer).is_some()).collect()
+}
+
+/// What a layer with parameters is, and the shape of its weight.
+pub fn kind(layer: &Layer) -> Option<(Kind, Vec<usize>)> {
+    match layer {
+        Layer::Conv2d(conv) => Some((Kind::Convolution, conv.weight.dims().to_vec())),
+        Layer::Linear(linear) => Some((Kind::Linear, linear.weight.dims().to_vec())),
+        Layer::BatchNorm2d(norm) => Some((Kind::Normalisation, norm.weight.dims().to_vec())),
+        _ => None,
+    }
+}

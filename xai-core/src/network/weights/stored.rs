@@ -1,0 +1,169 @@
+//! Tensors as a file holds them. Their numbers are converted when a layer asks for them, so that reading a
+//! file takes no more memory than the network, whatever sizes the file claims.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use burn::tensor::{DType, TensorData};
+
+/// Tensors under names.
+pub type Tensors<'a> = BTreeMap<String, Stored<'a>>;
+
+/// A tensor of a file.
+#[derive(Clone, Debug)]
+pub struct Stored<'a> {
+    /// What the file calls it.
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub numbers: Numbers<'a>,
+}
+
+/// What a tensor consists of.
+#[derive(Clone, Debug)]
+pub enum Numbers<'a> {
+    /// Floats that were converted already.
+    Own(Rc<Vec<f32>>),
+    /// Little-endian floats, the last axis fastest.
+    Packed(DType, &'a [u8]),
+    /// Little-endian floats of which the tensor takes some, in an order of its own.
+    View {
+        kind: DType,
+        storage: &'a [u8],
+        /// In numbers, as are the strides.
+        offset: usize,
+        stride: Vec<usize>,
+    },
+    /// No floats that can be read: what it is instead, such as `int64`.
+    Other(String),
+}
+
+impl Stored<'_> {
+    /// From converted numbers.
+    pub fn own(name: impl Into<String>, shape: Vec<usize>, numbers: Vec<f32>) -> Self {
+        Self {
+            name: name.into(),
+            shape,
+            numbers: Numbers::Own(Rc::new(numbers)),
+        }
+    }
+
+    /// How many numbers there are; `None` if no memory could hold them.
+    pub fn count(&self) -> Option<usize> {
+        count(&self.shape)
+    }
+
+    /// The numbers as 32-bit floats, the last axis fastest.
+    ///
+    /// # Errors
+    /// Numbers that are missing, or that are no floats.
+    pub fn floats(&self) -> Result<Rc<Vec<f32>>, String> {
+        let count = self.count().ok_or("is larger than any memory")?;
+        let floats = match &self.numbers {
+            Numbers::Own(numbers) => return Ok(Rc::clone(numbers)),
+            Numbers::Packed(kind, bytes) => {
+                if bytes.len() != count * kind.size() {
+                    let (shape, found) = (&self.shape, bytes.len());
+                    return Err(format!("should be {shape:?}, but has {found} bytes"));
+                }
+                convert(*kind, bytes)?
+            }
+            Numbers::View {
+                kind,
+                storage,
+                offset,
+                stride,
+            } => {
+                let bytes = gathered(&self.shape, stride, *offset, storage, kind.size())
+                    .ok_or("some of its numbers are not in the file")?;
+                convert(*kind, &bytes)?
+            }
+            Numbers::Other(kind) => {
+                return Err(format!(
+                    "holds {kind}, should hold floats of 16, 32 or 64 bits"
+                ));
+            }
+        };
+        Ok(Rc::new(floats))
+    }
+
+    /// The same numbers with `order[i]` the old place of what is now at place i; what holds no floats
+    /// stays that.
+    pub fn reordered(self, shape: Vec<usize>, order: impl Iterator<Item = usize>) -> Self {
+        let numbers = match self.floats() {
+            Ok(floats) => Numbers::Own(Rc::new(order.map(|place| floats[place]).collect())),
+            Err(_) => self.numbers,
+        };
+        Self {
+            name: self.name,
+            shape,
+            numbers,
+        }
+    }
+
+    /// The transpose of a matrix; anything else as it is.
+    pub fn transposed(self) -> Self {
+        let &[rows, columns] = self.shape.as_slice() else {
+            return self;
+        };
+        let order = (0..rows * columns).map(|place| place % rows * columns + place / rows);
+        self.reordered(vec![columns, rows], order)
+    }
+}
+
+/// How many numbers a tensor of this shape has; `None` if no memory could hold them.
+pub fn count(shape: &[usize]) -> Option<usize> {
+    let count = shape
+        .iter()
+        .try_fold(1usize, |n, &size| n.checked_mul(size));
+    count.filter(|count| *count < usize::MAX / 8)
+}
+
+/// Little-endian `bytes` of a type as 32-bit floats.
+pub fn convert(kind: DType, bytes: &[u8]) -> Result<Vec<f32>, String> {
+    match kind {
+        DType::F32 => {
+            let numbers = bytes.as_chunks::<4>().0.iter();
+            Ok(numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect())
+        }
+        _ => TensorData::from_bytes_vec(bytes.to_vec(), [bytes.len() / kind.size()], kind)
+            .convert::<f32>()
+            .into_vec()
+            .map_err(|problem| format!("{problem:?}")),
+    }
+}
+
+/// The bytes of a view, put in order: rows may lie apart or be interchanged with columns. `None` where the
+/// storage ends before.
+fn gathered(
+    shape: &[usize],
+    stride: &[usize],
+    offset: usize,
+    storage: &[u8],
+    width: usize,
+) -> Option<Vec<u8>> {
+    let count = count(shape)?;
+    if shape.len() != stride.len() {
+        return None;
+    }
+    if count == 0 {
+        return Some(Vec::new());
+    }
+    // The place of the last number is the largest.
+    let last = (shape.iter().zip(stride)).try_fold(offset, |last, (&size, &stride)| {
+        last.checked_add((size - 1).checked_mul(stride)?)
+    })?;
+    if last >= storage.len() / width {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(count * width);
+    for place in 0..count {
+        let mut index = place;
+        let mut at = offset;
+        for (&size, &stride) in shape.iter().zip(stride).rev() {
+            at += index % size * stride;
+            index /= size;
+        }
+        bytes.extend_from_slice(&storage[at * width..][..width]);
+    }
+    Some(bytes)
+}
