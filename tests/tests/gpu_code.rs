@@ -7,10 +7,11 @@ use tests::{CAPTUM_NETWORKS, Fixture, cpu, error, largest};
 use xai_core::attribution::{InputXGradient, Panel, Segments, Sobel, methods};
 use xai_core::dataset::Dataset;
 use xai_core::device::{Products, as_on_gpu};
+use xai_core::lesions::paper_plan;
 use xai_core::metrics::{Auroc, Channels, Combine, Precision, Sign};
 use xai_core::network::{Layer, Network, VggConfig};
 use xai_core::random;
-use xai_core::training::{Examples, Schedule, Sgd, backward, fit};
+use xai_core::training::{Examples, Sgd, TrainingPlan, backward, fit};
 
 /// Both kinds of products: a CPU's kernels do not round to TF32, so that here both must agree with ours.
 const BOTH: [Products; 2] = [Products::Fast, Products::F32];
@@ -114,21 +115,24 @@ fn training_steps_have_the_kernels_gradients() {
         let images = Dataset::grey(images, class.clone()).unwrap();
         let x = Examples::of(&images, &device).first(6, &network);
         let step = || {
-            let mut layers = network.layers.clone();
+            let mut network = network.clone();
             let step = backward::step(
-                &mut layers,
+                &mut network,
                 x.clone(),
                 &class,
                 &mut random::stream(0, "test"),
             );
-            let last = layers.len() - 1;
-            let gradients = layers.iter().zip(step.gradients).enumerate();
+            let layers = network.layers.iter();
+            let layers = layers.filter(|layer| layer.has_parameters());
+            let last = step.gradients.len() - 1;
+            let gradients = layers.zip(step.gradients).enumerate();
             let numbers = gradients.flat_map(|(at, (layer, gradients))| {
                 // The bias before a batch norm has no influence: its gradient is rounding.
                 let counts = !batch_norm || at == last || matches!(layer, Layer::BatchNorm2d(_));
-                let gradients =
-                    gradients.map(|g| [Some(g.weight.into_numbers()), g.bias.filter(|_| counts)]);
-                gradients.into_iter().flatten()
+                [
+                    Some(gradients.weight.into_numbers()),
+                    gradients.bias.filter(|_| counts),
+                ]
             });
             let numbers = numbers
                 .flatten()
@@ -162,14 +166,14 @@ fn a_training_learns_what_it_learns_with_the_kernels() {
     let device = cpu();
     let (images, class) = pictures(48);
     let examples = Examples::of(&Dataset::grey(images, class).unwrap(), &device);
-    let schedule = Schedule {
+    let plan = TrainingPlan {
         epochs: 3,
         batch: 16,
-        ..Schedule::paper(Sgd::rate(0.01).momentum(0.5))
+        ..paper_plan(Sgd::rate(0.01).momentum(0.5))
     };
     let train = || {
         let start = config.init(false, 0, &device);
-        fit(&start, 0, &examples, &examples, &schedule, 0, |_, _| Ok(()))
+        fit(&start, 0, &examples, &examples, &plan, 0, |_, _| Ok(()))
             .unwrap()
             .history
     };

@@ -121,8 +121,14 @@ impl Predictions {
         let probability = probability.ok_or_else(|| {
             Error::invalid("the model predicts probabilities of fewer than two classes")
         })?;
+        let predicted = probabilities.iter().map(|row| u8::try_from(argmax(row)));
+        let predicted = predicted.collect::<std::result::Result<_, _>>();
         Ok(Self {
-            predicted: probabilities.iter().map(|row| argmax(row)).collect(),
+            predicted: predicted.map_err(|_| {
+                Error::invalid(
+                    "the model predicts one of the classes above 255, which no image can have",
+                )
+            })?,
             class,
             probability,
         })
