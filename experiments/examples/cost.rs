@@ -91,10 +91,10 @@ fn measure(options: &Options) -> Result<()> {
 
     // One training step. The frozen layers are computed before the clock starts, because a sweep
     // computes them once per training.
-    let schedule = Schedule {
+    let plan = TrainingPlan {
         epochs: 1,
         batch: options.batch,
-        ..Schedule::paper(Sgd::rate(1e-4).momentum(0.5))
+        ..paper_plan(Sgd::rate(1e-4).momentum(0.5))
     };
     let checked = part(1);
     let checked = Examples::of(&Dataset::grey(checked.images, checked.class)?, &device);
@@ -106,7 +106,7 @@ fn measure(options: &Options) -> Result<()> {
             checked.through(&network, first),
         );
         let seconds = least(Box::new(|| {
-            fit(&network, first, &train, &one, &schedule, 0, |_, _| Ok(())).map(drop)
+            fit(&network, first, &train, &one, &plan, 0, |_, _| Ok(())).map(drop)
         }))?;
         steps.push((depth, seconds / options.batch as f64));
     }

@@ -48,10 +48,10 @@ fn main() -> Result<()> {
     };
     let n = arguments.subjects;
     let splits = [images(0..n, 0)?, images(n..2 * n, 1)?];
-    let schedule = Schedule {
+    let plan = TrainingPlan {
         epochs: arguments.epochs,
         batch: settings.batch,
-        ..Schedule::paper(Sgd::rate(0.001).momentum(0.5))
+        ..paper_plan(Sgd::rate(0.001).momentum(0.5))
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     pool.map_err(Error::invalid)?.install(|| {
@@ -62,12 +62,12 @@ fn main() -> Result<()> {
             arguments.epochs
         );
         println!("depth   kept, first training   kept, others   not kept   ratio   memory   logits differ by");
-        Depth::LEVELS.iter().try_for_each(|depth| row(*depth, &network, &splits, &schedule))
+        Depth::LEVELS.iter().try_for_each(|depth| row(*depth, &network, &splits, &plan))
     })
 }
 
 /// The row of a degree of fine-tuning.
-fn row(depth: Depth, network: &Network, splits: &[Examples; 2], schedule: &Schedule) -> Result<()> {
+fn row(depth: Depth, network: &Network, splits: &[Examples; 2], plan: &TrainingPlan) -> Result<()> {
     let first = depth.first_layer(network);
     let frozen = || {
         splits
@@ -75,14 +75,11 @@ fn row(depth: Depth, network: &Network, splits: &[Examples; 2], schedule: &Sched
             .map(|examples| examples.through(network, first))
     };
     let (kept, passing) = timed(frozen);
-    let (fitted, training) = timed(|| {
-        fit(network, first, &kept[0], &kept[1], schedule, 0, |_, _| {
-            Ok(())
-        })
-    });
+    let (fitted, training) =
+        timed(|| fit(network, first, &kept[0], &kept[1], plan, 0, |_, _| Ok(())));
     let trained = fitted?.network;
     // If the outputs are not kept, each epoch computes the frozen layers once more.
-    let (_, every_epoch) = timed(|| (0..schedule.epochs).for_each(|_| drop(frozen())));
+    let (_, every_epoch) = timed(|| (0..plan.epochs).for_each(|_| drop(frozen())));
     let not_kept = every_epoch + training;
     let floats: usize = kept.iter().map(Examples::len).sum::<usize>()
         * splits[0]

@@ -18,8 +18,8 @@ use ndarray::Array3;
 use xai_core::dataset::Dataset;
 use xai_core::device::{DeviceChoice, Tensor};
 use xai_core::lesions::Depth;
-use xai_core::network::{Layer, VggConfig};
-use xai_core::training::{Examples, Sgd, State, backward};
+use xai_core::network::{Network, VggConfig};
+use xai_core::training::{Examples, OptimizerState, Sgd, backward};
 use xai_core::{Error, Result, random};
 
 /// Times training steps of a VGG-16, one for each line of the standard input.
@@ -58,24 +58,24 @@ fn answer(options: &Options) -> Result<()> {
     let images = Examples::of(&Dataset::grey(pixels, class.clone())?, &device);
     let mut rng = random::stream(0, "training_time");
     let optimizer = Sgd::rate(1e-3).momentum(0.5).into();
-    let mut training: Option<(Depth, Vec<Layer>, State, Tensor<4>)> = None;
+    let mut training: Option<(Depth, Network, OptimizerState, Tensor<4>)> = None;
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(Error::invalid)?;
         let depth = degree(line.trim())?;
-        let (_, layers, state, x) = match training.take() {
+        let (_, end, state, x) = match training.take() {
             Some(known @ (of, ..)) if of == depth => training.insert(known),
             _ => {
                 let first = depth.first_layer(&network);
                 let x = images
                     .through(&network, first)
                     .first(options.batch, &network);
-                let trained = network.layers[first..].to_vec();
-                training.insert((depth, trained, State::default(), x))
+                let end = network.end(first);
+                training.insert((depth, end, OptimizerState::default(), x))
             }
         };
         let start = Instant::now();
-        let step = backward::step(layers, x.clone(), &class, &mut rng);
-        state.update(layers, step.gradients, 1e-3, &optimizer);
+        let step = backward::step(end, x.clone(), &class, &mut rng);
+        state.update(end, step.gradients, 1e-3, &optimizer);
         let seconds = start.elapsed().as_secs_f64();
         let logits = step.logits.into_data().into_vec::<f32>();
         let finite = logits.is_ok_and(|logits| logits.iter().all(|x| x.is_finite()));

@@ -10,10 +10,11 @@ use xai_core::attribution::{
 };
 use xai_core::dataset::Dataset;
 use xai_core::device::{Copies, Device, Products, as_on_gpu, copies};
+use xai_core::lesions::paper_plan;
 use xai_core::metrics::{Auroc, Channels, Combine, Precision, Sign};
 use xai_core::network::{Layer, Network, VggConfig};
 use xai_core::random;
-use xai_core::training::{Examples, Schedule, Sgd, backward, fit};
+use xai_core::training::{Examples, Sgd, TrainingPlan, backward, fit};
 
 /// Both kinds of products: neither a CPU nor Vulkan rounds to TF32, so that there both must agree with ours.
 const BOTH: [Products; 2] = [Products::Fast, Products::F32];
@@ -124,18 +125,20 @@ fn training_steps_have_the_kernels_gradients() {
         let (images, class) = pictures(6);
         let images = Dataset::grey(images, class.clone()).unwrap();
         let step = |device: &Device| {
-            let network = config.init(batch_norm, 1, device);
+            let mut network = config.init(batch_norm, 1, device);
             let x = Examples::of(&images, device).first(6, &network);
-            let mut layers = network.layers;
-            let step = backward::step(&mut layers, x, &class, &mut random::stream(0, "test"));
-            let last = layers.len() - 1;
-            let gradients = layers.iter().zip(step.gradients).enumerate();
+            let step = backward::step(&mut network, x, &class, &mut random::stream(0, "test"));
+            let layers = network.layers.iter();
+            let layers = layers.filter(|layer| layer.has_parameters());
+            let last = step.gradients.len() - 1;
+            let gradients = layers.zip(step.gradients).enumerate();
             let numbers = gradients.flat_map(|(at, (layer, gradients))| {
                 // The bias before a batch norm has no influence: its gradient is rounding.
                 let counts = !batch_norm || at == last || matches!(layer, Layer::BatchNorm2d(_));
-                let gradients =
-                    gradients.map(|g| [Some(g.weight.into_numbers()), g.bias.filter(|_| counts)]);
-                gradients.into_iter().flatten()
+                [
+                    Some(gradients.weight.into_numbers()),
+                    gradients.bias.filter(|_| counts),
+                ]
             });
             let numbers = numbers
                 .flatten()
@@ -170,15 +173,15 @@ fn a_training_learns_what_it_learns_with_the_kernels() {
     };
     let (images, class) = pictures(48);
     let images = Dataset::grey(images, class).unwrap();
-    let schedule = Schedule {
+    let plan = TrainingPlan {
         epochs: 2,
         batch: 16,
-        ..Schedule::paper(Sgd::rate(0.01).momentum(0.5))
+        ..paper_plan(Sgd::rate(0.01).momentum(0.5))
     };
     let train = |device: &Device| {
         let start = config.init(false, 0, device);
         let examples = Examples::of(&images, device);
-        fit(&start, 0, &examples, &examples, &schedule, 0, |_, _| Ok(()))
+        fit(&start, 0, &examples, &examples, &plan, 0, |_, _| Ok(()))
             .unwrap()
             .history
     };

@@ -131,12 +131,6 @@ fn training_step(bencher: Bencher) {
     let x = uniform([8, 3, 112, 112]);
     let mut rng = random::stream(0, "benchmark");
     bencher.bench_local(|| {
-        backward::step(
-            &mut network.layers,
-            x.clone(),
-            &[0, 1, 0, 1, 0, 1, 0, 1],
-            &mut rng,
-        )
-        .logits
+        backward::step(&mut network, x.clone(), &[0, 1, 0, 1, 0, 1, 0, 1], &mut rng).logits
     });
 }

@@ -86,7 +86,9 @@ pub mod prelude {
     pub use crate::sweep::declare::{Level, Scale, linear, log};
     pub use crate::sweep::keep::Reference;
     pub use crate::sweep::read::{Results, Tested};
-    pub use crate::training::{Epoch, Examples, Optimizer, Schedule, Sgd, Validation};
+    pub use crate::training::{
+        CheckpointRule, Decay, Epoch, Examples, Optimizer, Sgd, StopRule, TrainingPlan, Validation,
+    };
 }
 
 /// Names for the expansions of the macros. Not a public interface: they may change at any time.

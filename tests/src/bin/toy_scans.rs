@@ -60,7 +60,9 @@ impl Model for Number {
 
     fn load(path: &Path, _: &Device) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
-        text.parse().map(Number).map_err(|error| Error::file(path, error))
+        text.parse()
+            .map(Number)
+            .map_err(|error| Error::file(path, error))
     }
 
     fn predict(&self, images: &Examples) -> Result<Vec<Vec<f64>>> {

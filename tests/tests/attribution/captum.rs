@@ -9,7 +9,7 @@ use xai_core::attribution::{
 use xai_core::device::{DeviceChoice, Tensor};
 use xai_core::network::{Layer, Network};
 
-use crate::autodiff;
+use crate::autodiff::{self, Mode};
 use crate::common::{one, the_eight};
 
 /// One of Captum's fixtures.
@@ -155,7 +155,8 @@ fn the_gradient_is_autodiffs() {
         let parameters = autodiff::parameters(&fixture.network);
         for class in 0..fixture.classes {
             let x = autodiff::watched(&fixture.input());
-            let scores = autodiff::forward(&fixture.network, &parameters, x.clone(), false);
+            let scores =
+                autodiff::forward(&fixture.network, &parameters, x.clone(), Mode::Evaluation);
             let score = scores.narrow(1, class, 1).sum();
             let gradient: Array4<f32> = download(x.grad(&score.backward()).unwrap().abs());
             let found = fixture.explain(Saliency, class);

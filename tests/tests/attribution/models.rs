@@ -9,7 +9,7 @@ use xai_core::attribution::{
 };
 use xai_core::prelude::explain;
 
-use crate::autodiff;
+use crate::autodiff::{self, Mode};
 use crate::common::{TARGET, explain, grid, network, one};
 
 /// A function with a gradient is explained as the network with the same layers is.
@@ -18,7 +18,7 @@ fn a_module_with_a_gradient_is_explained_like_a_network() {
     let (layered, images) = network("vgg");
     let parameters = autodiff::parameters(&layered);
     let forward = |images| {
-        let scores = autodiff::forward(&layered, &parameters, images, false);
+        let scores = autodiff::forward(&layered, &parameters, images, Mode::Evaluation);
         let [n, classes, ..] = scores.dims();
         scores.reshape([n, classes])
     };
@@ -67,7 +67,7 @@ fn ties_on_a_path_go_to_the_first() {
     let images = Images::new(pixels, vec![0; 3]);
     let parameters = autodiff::parameters(&network);
     let forward = |images| {
-        let scores = autodiff::forward(&network, &parameters, images, false);
+        let scores = autodiff::forward(&network, &parameters, images, Mode::Evaluation);
         let [n, classes, ..] = scores.dims();
         scores.reshape([n, classes])
     };

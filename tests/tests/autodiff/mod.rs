@@ -3,7 +3,8 @@
 
 use burn::backend::autodiff::Autodiff;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{activation, module};
+use burn::tensor::{TensorData, activation, module};
+use rand::{Rng, RngCore};
 use xai_core::device::{self, Backend};
 use xai_core::network::{Activation, AvgPool2d, Layer, Network};
 
@@ -21,9 +22,9 @@ pub struct Parameters {
     pub bias: Option<Tensor<1>>,
 }
 
-/// The parameters of each layer.
-pub fn parameters(network: &Network) -> Vec<Option<Parameters>> {
-    let of = |layer: &Layer| {
+/// The parameters of each layer that has any, in the order of [`Network::named_layers`].
+pub fn parameters(network: &Network) -> Vec<Parameters> {
+    let of = |(_, layer): (String, &Layer)| {
         let (weight, bias) = match layer {
             Layer::Conv2d(conv) => (conv.weight.clone().flatten(0, 3), conv.bias.as_ref()),
             Layer::Linear(linear) => (linear.weight.clone().flatten(0, 1), linear.bias.as_ref()),
@@ -35,32 +36,54 @@ pub fn parameters(network: &Network) -> Vec<Option<Parameters>> {
             bias: bias.map(watched),
         })
     };
-    network.layers.iter().map(of).collect()
+    network.named_layers().into_iter().filter_map(of).collect()
 }
 
-/// The logits; in training mode batch norm takes the batch's own statistics. (No dropout.)
+/// How a network is run.
+#[allow(dead_code, reason = "one test uses the one, another the other")]
+pub enum Mode<'a> {
+    /// Batch norm by running statistics, no dropout.
+    Evaluation,
+    /// Batch norm by the batch's own statistics; dropout draws from this.
+    Training(&'a mut dyn RngCore),
+}
+
+/// The logits.
 pub fn forward(
     network: &Network,
-    parameters: &[Option<Parameters>],
+    parameters: &[Parameters],
     x: Tensor<4>,
-    training: bool,
+    mut mode: Mode,
 ) -> Tensor<4> {
-    let layers = network.layers.iter().zip(parameters);
-    layers.fold(x, |x, (layer, parameters)| {
-        let own = || parameters.as_ref().expect("a layer with parameters");
+    through(&network.layers, &mut parameters.iter(), x, &mut mode)
+}
+
+/// The output of a sequence of layers, which take their parameters one after the other.
+fn through(
+    layers: &[Layer],
+    parameters: &mut std::slice::Iter<Parameters>,
+    x: Tensor<4>,
+    mode: &mut Mode,
+) -> Tensor<4> {
+    layers.iter().fold(x, |x, layer| {
+        let mut own = || parameters.next().expect("a layer with parameters");
         let [n, c, h, w] = x.dims();
         match layer {
-            Layer::Conv2d(conv) => module::conv2d(
-                x,
-                own().weight.clone().reshape(conv.weight.dims()),
-                own().bias.clone(),
-                ConvOptions::new(conv.stride, conv.padding, conv.dilation, conv.groups),
-            ),
+            Layer::Conv2d(conv) => {
+                let Parameters { weight, bias } = own();
+                module::conv2d(
+                    x,
+                    weight.clone().reshape(conv.weight.dims()),
+                    bias.clone(),
+                    ConvOptions::new(conv.stride, conv.padding, conv.dilation, conv.groups),
+                )
+            }
             Layer::Linear(linear) => {
-                let weight = own().weight.clone().reshape(linear.weight.dims());
+                let Parameters { weight, bias } = own();
+                let weight = weight.clone().reshape(linear.weight.dims());
                 let y = x.reshape([n, c]).matmul(weight.transpose());
                 let [out, _] = linear.weight.dims();
-                let y = match own().bias.clone() {
+                let y = match bias.clone() {
                     Some(bias) => y + bias.reshape([1, out]),
                     None => y,
                 };
@@ -70,16 +93,17 @@ pub fn forward(
                 let mean = |t: Tensor<4>| t.mean_dim(0).mean_dim(2).mean_dim(3);
                 let channels = |t: Tensor<1>| t.reshape([1, c, 1, 1]);
                 let running = |t: &device::Tensor<1>| channels(Tensor::from_inner(t.clone()));
-                let (centre, variance) = match training {
-                    true => {
+                let (centre, variance) = match mode {
+                    Mode::Training(_) => {
                         let centre = mean(x.clone());
                         let variance = mean((x.clone() - centre.clone()).square());
                         (centre, variance)
                     }
-                    false => (running(&norm.mean), running(&norm.variance)),
+                    Mode::Evaluation => (running(&norm.mean), running(&norm.variance)),
                 };
-                let bias = own().bias.clone().expect("a normalisation has a shift");
-                (x - centre) / (variance + norm.epsilon).sqrt() * channels(own().weight.clone())
+                let Parameters { weight, bias } = own();
+                let bias = bias.clone().expect("a normalisation has a shift");
+                (x - centre) / (variance + norm.epsilon).sqrt() * channels(weight.clone())
                     + channels(bias)
             }
             Layer::Relu => activation::relu(x),
@@ -93,7 +117,17 @@ pub fn forward(
             ),
             Layer::AdaptiveAvgPool2d(output) => module::adaptive_avg_pool2d(x, *output),
             Layer::Flatten => x.reshape([n, c * h * w, 1, 1]),
-            Layer::Dropout(_) => x,
+            Layer::Dropout(rate) => match mode {
+                Mode::Evaluation => x,
+                Mode::Training(rng) => {
+                    let keep = 1.0 - rate;
+                    let scale = |kept| if kept { (1.0 / keep) as f32 } else { 0.0 };
+                    let mask = (0..n * c * h * w).map(|_| scale(rng.random_bool(keep)));
+                    let mask = TensorData::new(mask.collect::<Vec<f32>>(), [n, c, h, w]);
+                    let device = x.device();
+                    x * Tensor::from_data(mask, &device)
+                }
+            },
             Layer::Activation(function) => match *function {
                 Activation::LeakyRelu(slope) => activation::leaky_relu(x, slope),
                 Activation::Elu(alpha) => activation::elu(x, alpha),
@@ -113,13 +147,9 @@ pub fn forward(
                 *count_include_pad,
                 false,
             ),
-            // The gradients of parameters within a block are nobody's concern here.
             Layer::Residual(block) => {
-                let through = |layers: &[Layer], x| {
-                    let part = Network::new(layers.to_vec());
-                    forward(&part, &self::parameters(&part), x, training)
-                };
-                through(&block.branch, x.clone()) + through(&block.shortcut, x)
+                let branch = through(&block.branch, parameters, x.clone(), mode);
+                branch + through(&block.shortcut, parameters, x, mode)
             }
         }
     })

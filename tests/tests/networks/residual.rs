@@ -4,9 +4,7 @@ use ndarray::{Array2, Array4};
 use safetensors::SafeTensors;
 use tests::{device, download, upload};
 use xai_core::attribution::{Images, Panel, Saliency};
-use xai_core::dataset::Dataset;
 use xai_core::network::{Network, json};
-use xai_core::training::{self, Examples, Optimizer, Schedule};
 
 /// Saved with its layers, a network with residual blocks comes back as it was.
 #[test]
@@ -54,29 +52,4 @@ fn shapes_within_residual_blocks_are_checked() {
         network(r#"[{"residual": {"branch": [{"max_pool2d": {"kernel": 0}}], "shortcut": []}}]"#);
     let error = unfit.unwrap_err().to_string();
     assert!(error.contains("layer 0.branch.0"), "{error}");
-}
-
-#[test]
-fn training_a_residual_block_is_an_error_and_a_frozen_one_is_not() {
-    let network = Network::resnet18(2, 0, &device());
-    let images = ndarray::Array3::from_shape_fn((4, 32, 32), |(n, y, x)| {
-        ((n + 1) * (y + 2 * x) % 7) as f32 / 7.0
-    });
-    let images = Dataset::grey(images, vec![0, 1, 0, 1]).unwrap();
-    let images = Examples::of(&images, &device());
-    let schedule = Schedule {
-        epochs: 1,
-        ..Schedule::paper(Optimizer::Adam(1e-3))
-    };
-    let fit = |first| {
-        training::fit(&network, first, &images, &images, &schedule, 0, |_, _| {
-            Ok(())
-        })
-    };
-    let error = fit(0).err().unwrap().to_string();
-    assert!(
-        error.contains("residual blocks cannot be trained"),
-        "{error}"
-    );
-    fit(network.layers.len() - 1).unwrap();
 }

@@ -27,7 +27,6 @@ mod panel;
 mod rows;
 pub mod rules;
 mod segments;
-mod shapes;
 mod trace;
 mod wrappers;
 

@@ -4,7 +4,7 @@ use burn::tensor::TensorData;
 use rand_distr::{Distribution as _, Normal};
 
 use super::conv::Conv2d;
-use super::layers::{Layer, Linear};
+use super::layers::{Layer, Linear, Network};
 use crate::device::{Device, Tensor};
 use crate::random;
 
@@ -77,6 +77,29 @@ pub(super) fn normal(seed: u64) -> impl FnMut(&[usize], f64) -> TensorData {
         let count = shape.iter().product();
         let numbers: Vec<f32> = (0..count).map(|_| draw.sample(&mut rng) as f32).collect();
         TensorData::new(numbers, shape.to_vec())
+    }
+}
+
+/// Draws the weights of all convolutions and linear layers with a variance of 2 divided by the number of inputs of each
+/// output (He et al. 2015, "Delving deep into rectifiers").
+pub(super) fn draw_weights(network: &mut Network, seed: u64) {
+    let mut draw = normal(seed);
+    let mut weight = |shape: &[usize]| {
+        let inputs: usize = shape[1..].iter().product();
+        draw(shape, (2.0 / inputs as f64).sqrt())
+    };
+    for layer in network.layers_mut() {
+        match layer {
+            Layer::Conv2d(conv) => {
+                let (shape, device) = (conv.weight.dims(), conv.weight.device());
+                conv.weight = Tensor::from_data(weight(&shape), &device);
+            }
+            Layer::Linear(linear) => {
+                let (shape, device) = (linear.weight.dims(), linear.weight.device());
+                linear.weight = Tensor::from_data(weight(&shape), &device);
+            }
+            _ => {}
+        }
     }
 }
 

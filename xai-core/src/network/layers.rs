@@ -118,6 +118,18 @@ impl Layer {
         }
     }
 
+    /// Whether there is a weight to train in the layer, or in a residual block's layers.
+    pub fn has_parameters(&self) -> bool {
+        match self {
+            Self::Conv2d(_) | Self::Linear(_) | Self::BatchNorm2d(_) => true,
+            Self::Residual(block) => {
+                let mut layers = block.branch.iter().chain(&block.shortcut);
+                layers.any(Self::has_parameters)
+            }
+            _ => false,
+        }
+    }
+
     /// The layer's output in evaluation mode (no dropout, running statistics).
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {

@@ -25,6 +25,8 @@ enum Saved {
     Mask(Tensor<4>),
     /// Input, mean and 1 / standard deviation of a normalisation's batch.
     Norm(Tensor<4>, Tensor<1>, Tensor<1>),
+    /// What the layers of a residual block's branch and of its shortcut need.
+    Block([Vec<Saved>; 2]),
 }
 
 /// The gradients of one layer's parameters.
@@ -39,24 +41,16 @@ pub struct Gradients {
 pub struct Step {
     /// Logits `[n, classes]` in training mode.
     pub logits: Tensor<2>,
-    /// One entry a layer; `None` where it has no parameters.
-    pub gradients: Vec<Option<Gradients>>,
+    /// Those of each layer with parameters, in the order of [`Network::layers_mut`].
+    pub gradients: Vec<Gradients>,
 }
 
-/// Runs `layers` on a batch in training mode (dropout on, batch statistics, whose running means
-/// are updated in place) and computes the gradient of the mean cross-entropy for their parameters.
+/// Runs `network` on a batch in training mode (dropout on, batch statistics, whose running means
+/// are updated in place) and computes the gradient of the mean cross-entropy for its parameters.
 ///
-/// `x` is the input of the first layer, `class` the target of each image.
-///
-/// Dropout draws from `rng`.
-pub fn step(layers: &mut [Layer], x: Tensor<4>, class: &[u8], rng: &mut impl Rng) -> Step {
-    let mut saved = Vec::with_capacity(layers.len());
-    let mut y = x;
-    for layer in layers.iter_mut() {
-        let (output, save) = forward(layer, y, rng);
-        saved.push(save);
-        y = output;
-    }
+/// `x` is the input of the first layer, `class` the target of each image. Dropout draws from `rng`.
+pub fn step(network: &mut Network, x: Tensor<4>, class: &[u8], rng: &mut impl Rng) -> Step {
+    let (y, saved) = forward_all(&mut network.layers, x, rng);
     let [n, classes, ..] = y.dims();
     let logits = y.reshape([n, classes]);
     let one_hot: Vec<f32> = class
@@ -66,29 +60,26 @@ pub fn step(layers: &mut [Layer], x: Tensor<4>, class: &[u8], rng: &mut impl Rng
     let one_hot = upload(one_hot, [n, classes], &logits.device());
     // d(mean cross-entropy)/d(logits)
     let g = (activation::softmax(logits.clone(), 1) - one_hot) / n as f64;
-    let mut g = g.reshape([n, classes, 1, 1]);
-
-    // Nothing below the first layer with parameters is asked for.
-    let first = layers.iter().position(has_parameters).unwrap_or(0);
-    let mut gradients = Vec::with_capacity(layers.len());
-    for (at, (layer, saved)) in layers.iter().zip(saved).enumerate().rev() {
-        if at < first {
-            gradients.push(None);
-            continue;
-        }
-        let (down, gradient) = backward(layer, saved, g, at > first);
-        gradients.push(gradient);
-        g = down;
-    }
+    let g = g.reshape([n, classes, 1, 1]);
+    let mut gradients = Vec::new();
+    backward_all(&network.layers, saved, g, false, &mut gradients);
     gradients.reverse();
     Step { logits, gradients }
 }
 
-fn has_parameters(layer: &Layer) -> bool {
-    matches!(
-        layer,
-        Layer::Conv2d(_) | Layer::Linear(_) | Layer::BatchNorm2d(_)
-    )
+/// The output of a sequence of layers, and what its backward pass needs.
+fn forward_all(
+    layers: &mut [Layer],
+    mut x: Tensor<4>,
+    rng: &mut impl Rng,
+) -> (Tensor<4>, Vec<Saved>) {
+    let mut saved = Vec::with_capacity(layers.len());
+    for layer in layers {
+        let (y, save) = forward(layer, x, rng);
+        saved.push(save);
+        x = y;
+    }
+    (x, saved)
 }
 
 fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut impl Rng) -> (Tensor<4>, Saved) {
@@ -120,7 +111,11 @@ fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut impl Rng) -> (Tensor<4>, S
             (x * kept.clone(), Saved::Mask(kept))
         }
         Layer::BatchNorm2d(norm) => normalise(norm, x),
-        Layer::Residual(_) => unreachable!("`fit` refuses to train residual blocks"),
+        Layer::Residual(block) => {
+            let (branch, in_branch) = forward_all(&mut block.branch, x.clone(), rng);
+            let (shortcut, in_shortcut) = forward_all(&mut block.shortcut, x, rng);
+            (branch + shortcut, Saved::Block([in_branch, in_shortcut]))
+        }
     }
 }
 
@@ -173,74 +168,88 @@ fn calibrate_all(layers: &mut [Layer], x: Tensor<4>) -> Tensor<4> {
     })
 }
 
-/// What flows to the layer's input (only if `further`) and the gradients of its parameters.
+/// What flows to the input of a sequence of layers, from the gradient `g` for its output; nothing if it is not to go
+/// `further`. The gradients of parameters are added to `gradients`, those of the last layer first.
+fn backward_all(
+    layers: &[Layer],
+    saved: Vec<Saved>,
+    mut g: Tensor<4>,
+    further: bool,
+    gradients: &mut Vec<Gradients>,
+) -> Option<Tensor<4>> {
+    // Nothing below the first layer with parameters is asked for.
+    let first = match further {
+        true => Some(0),
+        false => layers.iter().position(Layer::has_parameters),
+    };
+    let layers = layers.iter().zip(saved).enumerate();
+    for (at, (layer, saved)) in layers.skip(first?).rev() {
+        g = backward(layer, saved, g, further || Some(at) > first, gradients)?;
+    }
+    further.then_some(g)
+}
+
+/// [`backward_all`] of one layer.
 fn backward(
     layer: &Layer,
     saved: Saved,
     g: Tensor<4>,
     further: bool,
-) -> (Tensor<4>, Option<Gradients>) {
+    gradients: &mut Vec<Gradients>,
+) -> Option<Tensor<4>> {
     match (layer, saved) {
-        (Layer::Conv2d(conv), Saved::Input(x)) => conv_backward(conv, x, g, further),
-        (Layer::Linear(linear), Saved::Input(x)) => linear_backward(linear, x, g, further),
-        (Layer::Relu, Saved::Input(y)) => (ops::gate(g, y), None),
-        (Layer::MaxPool2d(window), Saved::Pool(index, shape)) => {
-            (ops::max_unpool2d(shape, g, index, window), None)
+        (Layer::Conv2d(conv), Saved::Input(x)) => {
+            let shape = x.dims();
+            gradients.push(of_conv(conv, x, g.clone()));
+            further.then(|| conv.input_grad(shape, g))
         }
-        (Layer::Activation(function), Saved::Input(x)) => (g * function.derivative(x), None),
-        (Layer::AvgPool2d(pool), Saved::Shape(shape)) => {
-            let g = ops::avg_pool2d_input_grad(shape, g, &pool.window, pool.count_include_pad);
-            (g, None)
+        (Layer::Linear(linear), Saved::Input(x)) => {
+            gradients.push(of_linear(linear, x, g.clone()));
+            further.then(|| ops::linear_input_grad(linear.weight.clone(), g))
         }
-        (Layer::AdaptiveAvgPool2d(_), Saved::Shape(shape)) => {
-            (ops::adaptive_avg_pool2d_input_grad(shape, g), None)
-        }
-        (Layer::Flatten, Saved::Shape(shape)) => (g.reshape(shape), None),
-        (Layer::Dropout(_), Saved::Mask(mask)) => (g * mask, None),
         (Layer::BatchNorm2d(norm), Saved::Norm(x, mean, inverse)) => {
-            norm_backward(norm, x, [mean, inverse], g)
+            norm_backward(norm, x, [mean, inverse], g, further, gradients)
         }
-        _ => (g, None),
+        (Layer::Residual(block), Saved::Block([in_branch, in_shortcut])) => {
+            // The shortcut first, as all comes in reverse order.
+            let shortcut =
+                backward_all(&block.shortcut, in_shortcut, g.clone(), further, gradients);
+            let branch = backward_all(&block.branch, in_branch, g, further, gradients);
+            Some(branch? + shortcut?)
+        }
+        (Layer::Relu, Saved::Input(y)) => Some(ops::gate(g, y)),
+        (Layer::MaxPool2d(window), Saved::Pool(index, shape)) => {
+            Some(ops::max_unpool2d(shape, g, index, window))
+        }
+        (Layer::Activation(function), Saved::Input(x)) => Some(g * function.derivative(x)),
+        (Layer::AvgPool2d(pool), Saved::Shape(shape)) => Some(ops::avg_pool2d_input_grad(
+            shape,
+            g,
+            &pool.window,
+            pool.count_include_pad,
+        )),
+        (Layer::AdaptiveAvgPool2d(_), Saved::Shape(shape)) => {
+            Some(ops::adaptive_avg_pool2d_input_grad(shape, g))
+        }
+        (Layer::Flatten, Saved::Shape(shape)) => Some(g.reshape(shape)),
+        (Layer::Dropout(_), Saved::Mask(mask)) => Some(g * mask),
+        (Layer::Dropout(_), Saved::Nothing) => Some(g),
+        _ => unreachable!("`forward` saved what its layer needs"),
     }
 }
 
-fn conv_backward(
-    conv: &Conv2d,
-    x: Tensor<4>,
-    g: Tensor<4>,
-    further: bool,
-) -> (Tensor<4>, Option<Gradients>) {
-    let shape = x.dims();
-    let bias = conv.bias.as_ref().map(|_| ops::bias_grad(g.clone()));
-    let weight = conv.weight_grad(x, g.clone());
-    let gradients = Gradients {
-        weight: Gradient::Numbers(weight.flatten(0, 3)),
-        bias,
-    };
-    let down = if further {
-        conv.input_grad(shape, g)
-    } else {
-        g
-    };
-    (down, Some(gradients))
+fn of_conv(conv: &Conv2d, x: Tensor<4>, g: Tensor<4>) -> Gradients {
+    Gradients {
+        bias: conv.bias.as_ref().map(|_| ops::bias_grad(g.clone())),
+        weight: Gradient::Numbers(conv.weight_grad(x, g).flatten(0, 3)),
+    }
 }
 
-fn linear_backward(
-    linear: &Linear,
-    x: Tensor<4>,
-    g: Tensor<4>,
-    further: bool,
-) -> (Tensor<4>, Option<Gradients>) {
-    let gradients = Gradients {
-        weight: Gradient::Product { x, g: g.clone() },
+fn of_linear(linear: &Linear, x: Tensor<4>, g: Tensor<4>) -> Gradients {
+    Gradients {
         bias: linear.bias.as_ref().map(|_| ops::bias_grad(g.clone())),
-    };
-    let down = if further {
-        ops::linear_input_grad(linear.weight.clone(), g)
-    } else {
-        g
-    };
-    (down, Some(gradients))
+        weight: Gradient::Product { x, g },
+    }
 }
 
 /// The gradient of the normalisation through mean and variance (Ioffe & Szegedy 2015, section 3):
@@ -251,18 +260,22 @@ fn norm_backward(
     x: Tensor<4>,
     [mean, inverse]: [Tensor<1>; 2],
     g: Tensor<4>,
-) -> (Tensor<4>, Option<Gradients>) {
+    further: bool,
+    gradients: &mut Vec<Gradients>,
+) -> Option<Tensor<4>> {
     let [n, _, h, w] = x.dims();
     let count = (n * h * w) as f64;
     let [sum_g, sum_gx] = ops::channel_sums(g.clone(), x.clone());
     let weight_grad = (sum_gx - mean.clone() * sum_g.clone()) * inverse.clone();
+    gradients.push(Gradients {
+        weight: Gradient::Numbers(weight_grad.clone()),
+        bias: Some(sum_g.clone()),
+    });
+    if !further {
+        return None;
+    }
     let a = norm.weight.clone() * inverse.clone();
-    let b = -(a.clone() * inverse * weight_grad.clone() / count);
-    let shift = -(a.clone() * sum_g.clone() / count) - b.clone() * mean;
-    let down = ops::channel_combine(g, x, [a, b, shift]);
-    let gradients = Gradients {
-        weight: Gradient::Numbers(weight_grad),
-        bias: Some(sum_g),
-    };
-    (down, Some(gradients))
+    let b = -(a.clone() * inverse * weight_grad / count);
+    let shift = -(a.clone() * sum_g / count) - b.clone() * mean;
+    Some(ops::channel_combine(g, x, [a, b, shift]))
 }

@@ -11,7 +11,7 @@ use crate::dataset::Dataset;
 use crate::device::{Device, Tensor, download, upload, upload_integers};
 use crate::error::{Error, Result};
 use crate::key::Key;
-use crate::network::Network;
+use crate::network::{Network, shapes};
 
 /// Images computed together where no gradient is asked for.
 const EVALUATION_BATCH: usize = 64;
@@ -72,6 +72,38 @@ impl Examples {
             class: dataset.class().to_vec(),
             key: dataset.key().clone(),
             passed: 0,
+        }
+    }
+
+    /// # Errors
+    /// If `network`, or what of it comes after the layers that they have passed, cannot take inputs of this size, or
+    /// has no output for one of their classes.
+    pub fn check(&self, network: &Network) -> Result<()> {
+        let shape = self.shape();
+        let shape = match (self.repeats(network), shape) {
+            (Some(channels), [_, h, w]) => [channels, h, w],
+            _ => shape,
+        };
+        let shapes = shapes(&network.end(self.passed), shape)?;
+        let [outputs, ..] = shapes[shapes.len() - 1];
+        match self.class.iter().map(|&class| usize::from(class)).max() {
+            Some(class) if class >= outputs => Err(Error::invalid(format!(
+                "there are images of class {class} (counted from 0), but the network has {outputs} outputs: \
+                 it needs one a class, so at least {}",
+                class + 1
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// `[channels, height, width]` of each input.
+    fn shape(&self) -> [usize; 3] {
+        match &self.inputs {
+            Inputs::Here(inputs) => {
+                let [_, shape @ ..] = inputs.dims();
+                shape
+            }
+            Inputs::InFile { shape, .. } => *shape,
         }
     }
 
@@ -198,6 +230,24 @@ impl Examples {
         self.rows(0, count.min(self.len()), network)
     }
 
+    /// `count` inputs that stand for all, as `network` takes them: the first, if they have at least half the share of
+    /// each class that all have; else as many at even distances, as where images are sorted by class.
+    pub(super) fn sample(&self, count: usize, network: &Network) -> Tensor<4> {
+        let count = count.min(self.len());
+        let tally = |classes: &[u8]| {
+            let mut tally = [0; u8::MAX as usize + 1];
+            classes.iter().for_each(|&class| tally[class as usize] += 1);
+            tally
+        };
+        let (all, first) = (tally(&self.class), tally(&self.class[..count]));
+        let mut shares = all.iter().zip(first);
+        if shares.all(|(all, first)| 2 * first * self.len() >= all * count) {
+            return self.first(count, network);
+        }
+        let spread: Vec<usize> = (0..count).map(|at| at * self.len() / count).collect();
+        self.select(&spread, network).0
+    }
+
     /// The inputs from number `start` to `end`, as `network` takes them.
     fn rows(&self, start: usize, end: usize, network: &Network) -> Tensor<4> {
         self.as_channels(self.raw(start, end), network)
@@ -219,10 +269,18 @@ impl Examples {
 
     /// Grey images are repeated to the channels that the network takes; what has passed layers stays as it is.
     fn as_channels(&self, x: Tensor<4>, network: &Network) -> Tensor<4> {
-        match (self.passed, x.dims()[1], network.input_channels()) {
-            (0, 1, Some(channels @ 2..)) => x.repeat_dim(1, channels),
-            _ => x,
+        match self.repeats(network) {
+            Some(channels) => x.repeat_dim(1, channels),
+            None => x,
         }
+    }
+
+    /// To how many channels grey images are repeated for this network.
+    fn repeats(&self, network: &Network) -> Option<usize> {
+        let grey = self.passed == 0 && self.shape()[0] == 1;
+        network
+            .input_channels()
+            .filter(|&channels| grey && channels > 1)
     }
 
     /// What a model that is no [`Network`] says of every image: `forward` gets batches `[n, channels, h, w]` in order
@@ -269,7 +327,7 @@ impl Examples {
         let correct = logits
             .iter()
             .zip(&self.class)
-            .filter(|(l, c)| argmax(l) == **c);
+            .filter(|(l, c)| argmax(l) == usize::from(**c));
         let accuracy = correct.count() as f64 / self.len() as f64;
         let loss = logits
             .iter()
@@ -287,14 +345,14 @@ pub(super) fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 }
 
 /// The class with the largest logit (or probability); the first of equals.
-pub fn argmax<T: PartialOrd>(logits: &[T]) -> u8 {
+pub fn argmax<T: PartialOrd>(logits: &[T]) -> usize {
     let mut best = 0;
     for (class, logit) in logits.iter().enumerate() {
         if *logit > logits[best] {
             best = class;
         }
     }
-    best as u8
+    best
 }
 
 /// The probability of each class, from its logits.

@@ -1,13 +1,15 @@
-//! Fitting a network: how ([`Schedule`]), on what ([`Examples`]), and the loop ([`fit()`]).
+//! Fitting a network: how ([`TrainingPlan`]), on what ([`Examples`]), and the loop ([`fit()`]).
 
 pub mod backward;
 mod examples;
 mod fit;
-mod sgd;
+mod optimizer;
+mod plan;
 mod validation;
 
 pub use backward::calibrate;
 pub use examples::{Examples, argmax, softmax};
-pub use fit::{Fit, Schedule, fit, order};
-pub use sgd::{Optimizer, Sgd, State};
+pub use fit::{Fit, fit, order};
+pub use optimizer::{Optimizer, OptimizerState, Sgd};
+pub use plan::{CheckpointRule, Decay, StopRule, TrainingPlan};
 pub use validation::{Epoch, Validation};

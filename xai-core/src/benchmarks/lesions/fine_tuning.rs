@@ -7,16 +7,37 @@ use crate::error::Result;
 use crate::network::Network;
 use crate::sweep::context::{Checkpoint, Fitted, Lab, Training};
 use crate::sweep::declare::Level;
-use crate::training::{Optimizer, Schedule};
+use crate::training::{CheckpointRule, Decay, Optimizer, StopRule, TrainingPlan};
+
+/// How the paper fine-tunes (section 2.4): batches of 32, the rate divided by 10 every 7 epochs, at most 40 epochs. The epoch
+/// with the best validation accuracy is kept among those whose training accuracy differs from it by at most 0.05. Training
+/// stops once three successive validation accuracies change by less than 0.005 and lie below the training accuracy. Its
+/// optimiser is descent with a momentum of 0.5.
+pub fn paper_plan(optimizer: impl Into<Optimizer>) -> TrainingPlan {
+    TrainingPlan {
+        optimizer: optimizer.into(),
+        epochs: 40,
+        batch: 32,
+        decay: Some(Decay {
+            every: 7,
+            factor: 0.1,
+        }),
+        checkpoint: CheckpointRule::BestAccuracyWithin { largest_gap: 0.05 },
+        stop: StopRule::Settled {
+            epochs: 3,
+            change: 0.005,
+        },
+    }
+}
 
 impl Lab<Lesions> {
     /// Trains `start` from `depth` on to distinguish regular from irregular lesions, with a new
     /// last layer.
     ///
-    /// Schedule and checkpoints follow the paper. At the end, the batch norm of the trained layers
-    /// is folded into them, so that the result is a plain VGG like the paper's. Under D8, a degree
-    /// begins after the first convolution of its block. Under D3, dropout stays on in validation
-    /// and in the resulting network.
+    /// The training follows [`paper_plan`], with the epochs and the batch of the scale. At the end,
+    /// the batch norm of the trained layers is folded into them, so that the result is a plain VGG
+    /// like the paper's. Under D8, a degree begins after the first convolution of its block. Under
+    /// D3, dropout stays on in validation and in the resulting network.
     ///
     /// If the same training is requested again, also by another experiment, it is read from its
     /// stage.
@@ -48,7 +69,7 @@ impl Lab<Lesions> {
         self.fit_epochs(&self.fine_tuning(start, depth, optimizer.into(), seed))
     }
 
-    /// The training: the network with its new last layer, and the schedule.
+    /// The training: the network with its new last layer, and the plan.
     fn fine_tuning(
         &self,
         start: Network,
@@ -57,10 +78,10 @@ impl Lab<Lesions> {
         seed: u64,
     ) -> Training {
         let settings = self.settings();
-        let schedule = Schedule {
+        let plan = TrainingPlan {
             epochs: settings.epochs,
             batch: settings.batch,
-            ..Schedule::paper(optimizer)
+            ..paper_plan(optimizer)
         };
         let first_layer = match self.defects().has(Defect::D8) {
             true => depth.first_layer_as_published(&start),
@@ -75,7 +96,7 @@ impl Lab<Lesions> {
         Training {
             network: self.evaluated(network, seed),
             first_layer,
-            schedule,
+            plan,
             seed,
             label: format!("fine-tuning {}", depth.name()),
         }

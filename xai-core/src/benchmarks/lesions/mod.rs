@@ -17,6 +17,7 @@ mod weights;
 
 pub use benchmark::LesionArgs;
 pub use depth::Depth;
+pub use fine_tuning::paper_plan;
 pub use precision_as_published::PrecisionAsPublished;
 pub use pretraining::Corpus;
 pub use settings::Settings;
@@ -24,7 +25,7 @@ pub use variants::Lesions;
 
 /// The names that an experiment on this benchmark needs: `use xai_core::lesions::prelude::*;`.
 pub mod prelude {
-    pub use super::{Corpus, Depth, Lesions, Settings};
+    pub use super::{Corpus, Depth, Lesions, Settings, paper_plan};
     pub use crate::prelude::*;
 
     /// The laboratory of this benchmark.

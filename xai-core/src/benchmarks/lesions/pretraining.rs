@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::fine_tuning::paper_plan;
 use super::imaging::{Task, sex_task, shapes_task};
 use super::making::{Defect, Defects};
 use super::scans::with_data;
@@ -16,7 +17,7 @@ use crate::key::FIT_CODE;
 use crate::network::{Network, VggConfig};
 use crate::sweep::context::Lab;
 use crate::sweep::declare::Level;
-use crate::training::{Examples, Optimizer, Schedule, calibrate, fit};
+use crate::training::{CheckpointRule, Decay, Examples, Optimizer, TrainingPlan, calibrate, fit};
 
 /// The corpus on which a network is pre-trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -124,22 +125,22 @@ impl Lab<Lesions> {
             dropout: 0.0,
             ..settings.network.clone()
         };
-        let schedule = Schedule {
+        let plan = TrainingPlan {
             epochs: settings.pretraining_epochs,
-            decay_every: (settings.pretraining_epochs * 3 / 4).max(1),
-            largest_gap: 1.0,
-            ..Schedule::paper(Optimizer::Adam(0.003))
+            decay: Some(Decay {
+                every: (settings.pretraining_epochs * 3 / 4).max(1),
+                factor: 0.1,
+            }),
+            checkpoint: CheckpointRule::BestAccuracy,
+            ..paper_plan(Optimizer::Adam(0.003))
         };
-        let bar = self.progress(
-            schedule.epochs,
-            &format!("pre-training on {}", corpus.name()),
-        );
+        let bar = self.progress(plan.epochs, &format!("pre-training on {}", corpus.name()));
         let fitted = fit(
             &config.init(true, 0, self.device()),
             0,
             &examples(train)?,
             &examples(held_out)?,
-            &schedule,
+            &plan,
             0,
             |_, _| bar.tick(),
         )?;

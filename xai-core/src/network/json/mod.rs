@@ -37,6 +37,7 @@ use std::path::Path;
 
 use safetensors::SafeTensors;
 
+use super::init::draw_weights;
 use super::{Activation, Layer, Network, resnet, vgg, weights};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -82,6 +83,17 @@ pub fn read(description: &str, classes: usize, weights: &Path, device: &Device) 
 pub fn network(json: &str, file: &SafeTensors<'_>, device: &Device) -> Result<Network> {
     let (mut network, names) = untrained(json, device)?;
     weights::take_from(&mut network, &names, file)?;
+    Ok(network)
+}
+
+/// The network that `json` describes, untrained: weights are drawn with a variance of 2 divided by the number of inputs of
+/// each output (He et al. 2015), biases are 0. The same `seed` gives the same weights.
+///
+/// # Errors
+/// JSON that is no list of layers.
+pub fn init(json: &str, seed: u64, device: &Device) -> Result<Network> {
+    let (mut network, _) = untrained(json, device)?;
+    draw_weights(&mut network, seed);
     Ok(network)
 }
 

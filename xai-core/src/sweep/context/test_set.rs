@@ -93,7 +93,8 @@ impl<B: Benchmark> TestSet<'_, B> {
     fn by(&self, model: &impl Model, correctly: bool) -> Result<Images> {
         let images = self.lab.examples(Split::Test)?;
         let found = (0..).zip(model.predict(&images)?).zip(images.class());
-        let wanted = found.filter(|((_, row), class)| (argmax(row) == **class) == correctly);
+        let wanted =
+            found.filter(|((_, row), class)| (argmax(row) == usize::from(**class)) == correctly);
         self.some(wanted.map(|((image, _), _)| image).collect())
     }
 

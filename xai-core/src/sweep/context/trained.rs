@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::files::write_json;
 use crate::key::FIT_CODE;
 use crate::network::Network;
-use crate::training::{Epoch, Fit, Schedule, fit};
+use crate::training::{Epoch, Fit, TrainingPlan, fit};
 
 /// A training on the images of a laboratory: the network and how to train it.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub struct Training {
     /// The first layer that is trained. The layers before it are frozen.
     pub first_layer: usize,
     /// How to train.
-    pub schedule: Schedule,
+    pub plan: TrainingPlan,
     /// Seeds the order of the images and dropout.
     pub seed: u64,
     /// The label of the progress bar.
@@ -35,11 +35,11 @@ pub struct Training {
 
 impl Training {
     /// A training of all layers.
-    pub fn new(network: Network, schedule: Schedule, seed: u64) -> Self {
+    pub fn new(network: Network, plan: TrainingPlan, seed: u64) -> Self {
         Self {
             network,
             first_layer: 0,
-            schedule,
+            plan,
             seed,
             label: "training".to_owned(),
         }
@@ -122,14 +122,23 @@ impl<B: Benchmark> Lab<B> {
         training: &Training,
         mut each_epoch: impl FnMut(&Network) -> Result<()>,
     ) -> Result<Fit> {
+        // Before frozen layers see them.
+        for split in [Split::Train, Split::Validation] {
+            let examples = self.examples(split)?;
+            examples.check(&training.network).map_err(|problem| {
+                Error::invalid(format!(
+                    "the {split} images do not fit the network: {problem}"
+                ))
+            })?;
+        }
         let [train, validation] = self.frozen(&training.network, training.first_layer)?;
-        let bar = self.progress(training.schedule.epochs, &training.label);
+        let bar = self.progress(training.plan.epochs, &training.label);
         fit(
             &training.network,
             training.first_layer,
             &train,
             &validation,
-            &training.schedule,
+            &training.plan,
             training.seed,
             |_, end| {
                 each_epoch(end)?;
@@ -149,7 +158,7 @@ impl<B: Benchmark> Lab<B> {
         let inputs = json!({
             "start": training.network.fingerprint(),
             "first_layer": training.first_layer,
-            "schedule": training.schedule,
+            "plan": training.plan,
             "seed": training.seed,
             "images": [self.examples(Split::Train)?.key(), self.examples(Split::Validation)?.key()],
             "device": self.device_choice().kind(),

@@ -132,8 +132,14 @@ impl Predictions {
             ));
         }
         let rows = Array2::from_shape_vec((class.len(), classes), probabilities.concat());
+        let predicted = probabilities.iter().map(|row| u8::try_from(argmax(row)));
+        let predicted = predicted.collect::<std::result::Result<_, _>>();
         Ok(Self {
-            predicted: probabilities.iter().map(|row| argmax(row)).collect(),
+            predicted: predicted.map_err(|_| {
+                Error::invalid(
+                    "the model predicts one of the classes above 255, which no image can have",
+                )
+            })?,
             class,
             probabilities: rows.map_err(Error::invalid)?,
         })

@@ -1,17 +1,21 @@
-//! Training: its backward pass against Burn's autodiff on the same layers, a whole training against PyTorch's.
+//! Training: its backward pass against Burn's autodiff on the same layers, whole trainings against PyTorch's.
 
+#[path = "../autodiff/mod.rs"]
 mod autodiff;
+mod gradients;
+mod plans;
+mod pytorch;
 
-use burn::tensor::{Distribution, activation};
-use ndarray::{Array2, Array3};
-use tests::{Fixture, device, error, fixture};
+use burn::tensor::Distribution;
+use ndarray::Array3;
+use tests::{Fixture, cpu};
 use xai_core::dataset::Dataset;
 use xai_core::device::{Device, DeviceChoice, Tensor};
-use xai_core::lesions::Depth;
+use xai_core::lesions::{Depth, paper_plan};
 use xai_core::network::ops::Window;
 use xai_core::network::{BatchNorm2d, Conv2d, Layer, Linear, Network};
 use xai_core::random;
-use xai_core::training::{Examples, Schedule, Sgd, backward, fit, order};
+use xai_core::training::{Examples, Sgd, TrainingPlan, backward, fit};
 
 fn uniform<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), device)
@@ -55,61 +59,6 @@ fn network(device: &Device) -> Network {
     ])
 }
 
-fn assert_close(name: &str, ours: Tensor<1>, theirs: Option<Tensor<1>>) {
-    let theirs = theirs.expect("autodiff reached the parameter").into_data();
-    let (ours, theirs) = (ours.into_data(), theirs);
-    let theirs = theirs.as_slice::<f32>().unwrap();
-    let largest = theirs.iter().fold(0.0f32, |m, x| m.max(x.abs()));
-    assert!(largest > 0.0, "{name}: nothing to compare");
-    for (a, b) in ours.as_slice::<f32>().unwrap().iter().zip(theirs) {
-        assert!((a - b).abs() <= 2e-5 * largest, "{name}: {a} is not {b}");
-    }
-}
-
-#[test]
-fn every_gradient_equals_autodiff() {
-    let device = DeviceChoice::Flex.open().unwrap();
-    let mut ours = network(&device);
-    let theirs = autodiff::parameters(&ours);
-    let x = uniform([5, 3, 21, 18], &device);
-    let class = [0, 1, 2, 1, 1];
-
-    let logits = autodiff::forward(
-        &ours,
-        &theirs,
-        autodiff::Tensor::from_inner(x.clone()),
-        true,
-    );
-    let logits = activation::log_softmax(logits.reshape([5, 3]), 1);
-    let picked = (0..5).map(|i| {
-        let row = logits.clone().narrow(0, i, 1);
-        row.narrow(1, class[i] as usize, 1).sum()
-    });
-    let loss = picked.reduce(|a, b| a + b).unwrap() / -5.0;
-    let grads = loss.backward();
-
-    let step = backward::step(&mut ours.layers, x, &class, &mut random::stream(0, "test"));
-    let mut compared = 0;
-    for (at, (theirs, gradients)) in theirs.iter().zip(step.gradients).enumerate() {
-        let Some(theirs) = theirs else {
-            assert!(gradients.is_none());
-            continue;
-        };
-        let weight = theirs.weight.grad(&grads);
-        let bias = theirs.bias.as_ref().and_then(|bias| bias.grad(&grads));
-        let gradients = gradients.expect("a layer with parameters");
-        let weight_grad = gradients.weight.into_numbers();
-        assert_close(&format!("weight of layer {at}"), weight_grad, weight);
-        if at != 0 {
-            // The bias before a batch norm has no influence: its gradient is rounding.
-            let bias_grad = gradients.bias.unwrap();
-            assert_close(&format!("bias of layer {at}"), bias_grad, bias);
-        }
-        compared += 1;
-    }
-    assert_eq!(compared, 6);
-}
-
 #[test]
 fn folding_batch_norm_changes_no_logit() {
     let device = DeviceChoice::Flex.open().unwrap();
@@ -117,7 +66,7 @@ fn folding_batch_norm_changes_no_logit() {
     let x = uniform([4, 3, 21, 18], &device);
     // A training step gives the running statistics values of their own.
     backward::step(
-        &mut network.layers,
+        &mut network,
         x.clone(),
         &[0, 1, 2, 0],
         &mut random::stream(0, "t"),
@@ -178,87 +127,8 @@ fn a_network_comes_back_from_its_file() {
     );
 }
 
-/// Images, epochs and seed of the training that PyTorch did as well (tests/fixtures/training/make.py).
+/// Images of the trainings that PyTorch did as well.
 const IMAGES: usize = 44;
-const EPOCHS: usize = 4;
-const SEED: u64 = 3;
-
-fn orders() -> Vec<Vec<usize>> {
-    (0..EPOCHS)
-        .map(|epoch| order(IMAGES, SEED, epoch))
-        .collect()
-}
-
-/// Not a test: writes what make.py reads.
-#[test]
-#[ignore = "only before make.py is run again"]
-fn write_the_orders_of_the_images() {
-    let text = serde_json::to_string(&orders()).unwrap();
-    std::fs::write(fixture("training/order.json"), text + "\n").unwrap();
-}
-
-/// Losses, accuracies and weights of the paper's training (SGD with momentum, no weight decay, the rate divided by 10)
-/// are PyTorch's, with frozen layers as well, whose outputs are computed once here and in every epoch there.
-#[test]
-fn a_training_is_pytorchs() {
-    let kept = std::fs::read(fixture("training/order.json")).unwrap();
-    let kept: Vec<Vec<usize>> = serde_json::from_slice(&kept).unwrap();
-    assert_eq!(kept, orders(), "make the fixture again");
-    let fixture = Fixture::read("training/protocol.safetensors");
-    let network = fixture.network();
-    let examples = |name: &str| {
-        let images: Array3<f32> = fixture.array(name);
-        let class: Vec<u8> = (0..images.dim().0).map(|at| (at % 2) as u8).collect();
-        Examples::of(&Dataset::grey(images, class).unwrap(), &device())
-    };
-    let (train, validation) = (examples("train"), examples("validation"));
-    let schedule = Schedule {
-        epochs: EPOCHS,
-        batch: 8,
-        decay_every: 2,
-        ..Schedule::paper(Sgd::rate(0.05).momentum(0.5))
-    };
-    for (name, first) in [("all", 0), ("block", 5), ("as_published", 6)] {
-        let mut last = None;
-        let fitted = fit(
-            &network,
-            first,
-            &train,
-            &validation,
-            &schedule,
-            SEED,
-            |_, end| {
-                last = end.layers.last().cloned();
-                Ok(())
-            },
-        );
-        let expected: Array2<f32> = fixture.array(&format!("{name}.history"));
-        let history = fitted.unwrap().history;
-        assert_eq!(history.len(), EPOCHS, "{name}");
-        for (epoch, expected) in history.iter().zip(expected.rows()) {
-            let [accuracy, loss, validated, validation_loss] =
-                [0, 1, 2, 3].map(|at| f64::from(expected[at]));
-            let (found, close) = (epoch.validation, |a: f64, b: f64| (a - b).abs() < 1e-5);
-            assert!(
-                close(epoch.accuracy, accuracy) && close(found.accuracy, validated),
-                "{name} {epoch:?} {expected}"
-            );
-            assert!(
-                close(epoch.loss, loss) && close(found.loss, validation_loss),
-                "{name} {epoch:?} {expected}"
-            );
-        }
-        let Some(Layer::Linear(linear)) = last else {
-            panic!("it ends in a linear layer");
-        };
-        let found = linear.weight.into_data().into_vec().unwrap();
-        let found = Array2::from_shape_vec((2, 10), found).unwrap();
-        assert!(
-            error(&found, &fixture.array(&format!("{name}.last"))) < 1e-4,
-            "{name}"
-        );
-    }
-}
 
 /// What frozen layers give is the same from memory, from a file, and computed anew with each batch.
 #[test]
@@ -287,13 +157,13 @@ fn frozen_layers_give_the_same_however_they_are_kept() {
         assert_eq!(kept.logits(&end, ""), whole);
         assert_eq!(mapped.logits(&end, ""), whole);
 
-        let schedule = Schedule {
+        let plan = TrainingPlan {
             epochs: 2,
             batch: 8,
-            ..Schedule::paper(Sgd::rate(0.05).momentum(0.5))
+            ..paper_plan(Sgd::rate(0.05).momentum(0.5))
         };
         let train = |from: &Examples| {
-            let fitted = fit(&network, first, from, from, &schedule, 1, |_, _| Ok(()));
+            let fitted = fit(&network, first, from, from, &plan, 1, |_, _| Ok(()));
             fitted.unwrap().network.fingerprint()
         };
         let trained = train(&images);

@@ -1,16 +1,16 @@
 //! Shapes of all activations, computed in advance. If a network and images do not fit, there is an
 //! error instead of a panic, and memory can be planned.
 
+use super::layers::{AvgPool2d, Layer, Network};
+use super::ops::Window;
 use crate::error::{Error, Result};
-use crate::network::ops::Window;
-use crate::network::{AvgPool2d, Layer, Network};
 
 /// The shapes `[channels, height, width]` of an image in the network. Entry i is the input of layer
 /// i. The last one is the class scores `[classes, 1, 1]`.
 ///
 /// # Errors
 /// If a layer cannot take its input, or if the network does not end in class scores.
-pub fn shapes(network: &Network, input: [usize; 3]) -> Result<Vec<[usize; 3]>> {
+pub(crate) fn shapes(network: &Network, input: [usize; 3]) -> Result<Vec<[usize; 3]>> {
     let shapes = Walk { input, values: 0 }.through(&network.layers, "", input)?;
     match shapes.last() {
         Some([_, 1, 1]) => Ok(shapes),
@@ -26,7 +26,7 @@ pub fn shapes(network: &Network, input: [usize; 3]) -> Result<Vec<[usize; 3]>> {
 ///
 /// # Errors
 /// As [`shapes`].
-pub fn traced_values(network: &Network, input: [usize; 3]) -> Result<usize> {
+pub(crate) fn traced_values(network: &Network, input: [usize; 3]) -> Result<usize> {
     let mut walk = Walk { input, values: 0 };
     walk.through(&network.layers, "", input)?;
     Ok(walk.values)

@@ -4,15 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use super::backward::Gradients;
 use crate::device::{Tensor, on_cpu};
-use crate::network::Layer;
 use crate::network::ops::{self, Gradient};
+use crate::network::{Layer, Network};
 
 /// The optimiser's constants.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sgd {
     /// Learning rate of the first epoch.
     pub rate: f64,
-    /// Momentum; the paper's is 0.5.
+    /// How much of the velocity stays from step to step.
     pub momentum: f64,
 }
 
@@ -35,7 +35,7 @@ impl Sgd {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Optimizer {
-    /// Descent with momentum: the paper's.
+    /// Descent with momentum.
     Sgd(Sgd),
     /// Adam (Kingma & Ba 2015) with torch's constants and this rate: batch norm
     /// before max pooling gives the first layers gradients a hundred times those of the last, which
@@ -59,11 +59,11 @@ impl Optimizer {
     }
 }
 
-/// The state of an optimiser over a sequence of layers.
+/// What an optimiser remembers of a training.
 #[derive(Default)]
-pub struct State {
+pub struct OptimizerState {
     steps: i32,
-    /// Of each layer: those of its weight and of its bias.
+    /// Of each layer with parameters: those of its weight and of its bias.
     layers: Vec<[Moments; 2]>,
 }
 
@@ -71,61 +71,61 @@ pub struct State {
 /// its square (Adam). Nothing before the first step.
 type Moments = Vec<Tensor<1>>;
 
-impl State {
-    /// One update of all parameters of `layers` at learning rate `rate`.
+impl OptimizerState {
+    /// One update of all parameters of `network` at learning rate `rate`, by the gradients of a
+    /// [step](super::backward::step) of it.
     pub fn update(
         &mut self,
-        layers: &mut [Layer],
-        gradients: Vec<Option<Gradients>>,
+        network: &mut Network,
+        gradients: Vec<Gradients>,
         rate: f64,
         optimizer: &Optimizer,
     ) {
         self.steps += 1;
-        self.layers.resize_with(layers.len(), Default::default);
-        let step = Step {
+        self.layers.resize_with(gradients.len(), Default::default);
+        let update = Update {
             optimizer,
             rate,
             steps: self.steps,
         };
-        for ((layer, gradients), [of_weight, of_bias]) in
-            layers.iter_mut().zip(gradients).zip(&mut self.layers)
+        let layers = network.layers_mut().into_iter();
+        let layers = layers.filter(|layer| layer.has_parameters());
+        for ((layer, Gradients { weight, bias }), [of_weight, of_bias]) in
+            layers.zip(gradients).zip(&mut self.layers)
         {
-            let Some(Gradients { weight, bias }) = gradients else {
-                continue;
-            };
             let parameter = match layer {
                 Layer::Conv2d(conv) => {
-                    step.take(&mut conv.weight, of_weight, weight);
+                    update.apply(&mut conv.weight, of_weight, weight);
                     conv.bias.as_mut()
                 }
                 Layer::Linear(linear) => {
-                    step.take(&mut linear.weight, of_weight, weight);
+                    update.apply(&mut linear.weight, of_weight, weight);
                     linear.bias.as_mut()
                 }
                 Layer::BatchNorm2d(norm) => {
-                    step.take(&mut norm.weight, of_weight, weight);
+                    update.apply(&mut norm.weight, of_weight, weight);
                     Some(&mut norm.bias)
                 }
                 _ => None,
             };
             if let (Some(parameter), Some(bias)) = (parameter, bias) {
-                step.take(parameter, of_bias, Gradient::Numbers(bias));
+                update.apply(parameter, of_bias, Gradient::Numbers(bias));
             }
         }
     }
 }
 
-/// One step of an optimiser.
-struct Step<'a> {
+/// What all parameters are changed by in one step.
+struct Update<'a> {
     optimizer: &'a Optimizer,
     rate: f64,
-    /// Which one, counted from 1.
+    /// Which step, counted from 1.
     steps: i32,
 }
 
-impl Step<'_> {
+impl Update<'_> {
     /// Changes one parameter and its moments: on a CPU where they lie, in one pass over each.
-    fn take<const D: usize>(&self, p: &mut Tensor<D>, moments: &mut Moments, g: Gradient) {
+    fn apply<const D: usize>(&self, p: &mut Tensor<D>, moments: &mut Moments, g: Gradient) {
         let (shape, device) = (p.dims(), p.device());
         // A second reference to the parameter's numbers would mean a copy of them.
         let flat = std::mem::replace(p, Tensor::empty([0; D], &device)).flatten(0, D - 1);
@@ -240,18 +240,18 @@ mod tests {
         // In place, and as on a GPU.
         let test = || {
             for (optimizer, expected) in expected {
-                let mut layers = [Layer::Linear(Linear {
+                let mut network = Network::new(vec![Layer::Linear(Linear {
                     weight: Tensor::from_data([[0.3]], &device),
                     bias: None,
-                })];
-                let mut state = State::default();
+                })]);
+                let mut state = OptimizerState::default();
                 for (g, expected) in [1.0, -0.5, 0.25].into_iter().zip(expected) {
                     let gradients = Gradients {
                         weight: Gradient::Numbers(Tensor::from_data([g], &device)),
                         bias: None,
                     };
-                    state.update(&mut layers, vec![Some(gradients)], 0.1, &optimizer);
-                    let Layer::Linear(linear) = &layers[0] else {
+                    state.update(&mut network, vec![gradients], 0.1, &optimizer);
+                    let Layer::Linear(linear) = &network.layers[0] else {
                         unreachable!("it is put in above")
                     };
                     let weight: f32 = linear.weight.clone().into_scalar();

@@ -1,0 +1,368 @@
+//! How a network is trained, as data: it is part of the key of a training.
+
+use serde::{Deserialize, Serialize};
+
+use super::optimizer::Optimizer;
+use super::validation::Epoch;
+use crate::error::{Error, Result};
+
+/// How to train.
+///
+/// ```
+/// use xai_core::training::{CheckpointRule, Sgd, StopRule, TrainingPlan};
+///
+/// let plan = TrainingPlan {
+///     checkpoint: CheckpointRule::BestLoss,
+///     stop: StopRule::Patience(5),
+///     ..TrainingPlan::new(Sgd::rate(0.01).momentum(0.9), 30, 32)
+/// };
+/// assert_eq!(plan.rate(29), 0.01);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingPlan {
+    /// The optimiser, with the learning rate of the first epoch.
+    pub optimizer: Optimizer,
+    /// Passes over the training set at most.
+    pub epochs: usize,
+    /// Images a step. The last step of an epoch takes those that are left.
+    pub batch: usize,
+    /// How the learning rate falls; constant if nothing is said.
+    pub decay: Option<Decay>,
+    /// Which epoch's network is kept.
+    pub checkpoint: CheckpointRule,
+    /// When training ends before the last epoch.
+    pub stop: StopRule,
+}
+
+/// A learning rate that falls in steps, as torch's `StepLR`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decay {
+    /// Epochs from one step to the next.
+    pub every: usize,
+    /// What the rate is multiplied by at each.
+    pub factor: f64,
+}
+
+/// Which epoch's network is kept. Of epochs that are equally good it is the first.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckpointRule {
+    /// The epoch with the best validation accuracy.
+    BestAccuracy,
+    /// The epoch with the best validation accuracy among those whose training accuracy differs from it by at most
+    /// `largest_gap`; among all if there is none such.
+    BestAccuracyWithin {
+        /// The largest difference, between 0 and 1.
+        largest_gap: f64,
+    },
+    /// The epoch with the smallest validation loss.
+    BestLoss,
+    /// The last epoch.
+    Last,
+}
+
+/// When training ends before the last epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopRule {
+    /// Never.
+    Never,
+    /// Once so many epochs in a row have not changed which epoch the [`CheckpointRule`] keeps.
+    Patience(usize),
+    /// Once the validation accuracies of the last `epochs` epochs differ by less than `change` from one to the next,
+    /// and each is below the training accuracy of its epoch.
+    Settled {
+        /// How many epochs are looked at.
+        epochs: usize,
+        /// The difference that is too large.
+        change: f64,
+    },
+}
+
+impl TrainingPlan {
+    /// A plan with a constant rate and no early stop, which keeps the epoch with the best validation accuracy.
+    pub fn new(optimizer: impl Into<Optimizer>, epochs: usize, batch: usize) -> Self {
+        Self {
+            optimizer: optimizer.into(),
+            epochs,
+            batch,
+            decay: None,
+            checkpoint: CheckpointRule::BestAccuracy,
+            stop: StopRule::Never,
+        }
+    }
+
+    /// The learning rate of an epoch, counted from 0.
+    pub fn rate(&self, epoch: usize) -> f64 {
+        let rate = self.optimizer.rate();
+        match self.decay {
+            Some(Decay { every, factor }) => rate * factor.powi((epoch / every) as i32),
+            None => rate,
+        }
+    }
+
+    /// # Errors
+    /// Numbers with which no training can be done, and rules that contradict each other.
+    pub(super) fn check(&self) -> Result<()> {
+        let problem = match self {
+            Self { epochs: 0, .. } => "a training plan of 0 epochs trains nothing: give at least 1",
+            Self { batch: 0, .. } => "a training plan takes at least 1 image a step, not 0",
+            Self {
+                decay: Some(Decay { every: 0, .. }),
+                ..
+            } => {
+                "a learning rate decays every so many epochs, not every 0: give at least 1, or no decay"
+            }
+            Self {
+                stop: StopRule::Patience(0) | StopRule::Settled { epochs: 0, .. },
+                ..
+            } => "a stop rule looks at 1 epoch at least, not at 0",
+            Self {
+                stop: StopRule::Patience(_),
+                checkpoint: CheckpointRule::Last,
+                ..
+            } => {
+                "with `CheckpointRule::Last` each epoch replaces the one before, so that `StopRule::Patience` never \
+                 stops: choose another rule for one of them"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::invalid(problem))
+    }
+
+    /// The epoch whose network is kept; `None` before the first.
+    pub(super) fn best(&self, history: &[Epoch]) -> Option<usize> {
+        let epochs = 0..history.len();
+        match self.checkpoint {
+            CheckpointRule::Last => epochs.last(),
+            CheckpointRule::BestAccuracy => {
+                first_best(epochs, |epoch| history[epoch].validation.accuracy)
+            }
+            CheckpointRule::BestLoss => first_best(epochs, |epoch| {
+                // What is not a number is as bad as can be.
+                (-history[epoch].validation.loss).max(f64::NEG_INFINITY)
+            }),
+            CheckpointRule::BestAccuracyWithin { largest_gap } => first_best(epochs, |epoch| {
+                let Epoch {
+                    accuracy,
+                    validation,
+                    ..
+                } = history[epoch];
+                let gap = (accuracy - validation.accuracy).abs();
+                // Accuracies are counts of images; what their quotients lose in rounding decides nothing.
+                (gap <= largest_gap + 1e-9, validation.accuracy)
+            }),
+        }
+    }
+
+    /// Whether training ends here.
+    pub(super) fn ends(&self, history: &[Epoch]) -> bool {
+        match self.stop {
+            StopRule::Never => false,
+            StopRule::Patience(epochs) => {
+                let best = self.best(history);
+                best.is_some_and(|best| history.len() - 1 - best >= epochs)
+            }
+            StopRule::Settled { epochs, change } => {
+                let Some(first) = history.len().checked_sub(epochs) else {
+                    return false;
+                };
+                let last = &history[first..];
+                let moved =
+                    |a: &Epoch, b: &Epoch| (a.validation.accuracy - b.validation.accuracy).abs();
+                last.windows(2)
+                    .all(|pair| moved(&pair[0], &pair[1]) < change)
+                    && last
+                        .iter()
+                        .all(|epoch| epoch.accuracy > epoch.validation.accuracy)
+            }
+        }
+    }
+}
+
+/// The first of the epochs with the largest rank.
+fn first_best<R: PartialOrd>(
+    epochs: impl Iterator<Item = usize>,
+    rank: impl Fn(usize) -> R,
+) -> Option<usize> {
+    epochs.reduce(|best, epoch| {
+        if rank(epoch) > rank(best) {
+            epoch
+        } else {
+            best
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Sgd;
+    use super::*;
+    use crate::training::Validation;
+
+    /// Training and validation accuracy of each epoch.
+    type Epochs = &'static [(f64, f64)];
+
+    fn history(epochs: &[(f64, f64)]) -> Vec<Epoch> {
+        let epoch = |&(accuracy, validation)| Epoch {
+            accuracy,
+            loss: 0.0,
+            validation: Validation {
+                accuracy: validation,
+                loss: 0.0,
+            },
+        };
+        epochs.iter().map(epoch).collect()
+    }
+
+    /// Epochs with these validation losses.
+    fn losses(losses: &[f64]) -> Vec<Epoch> {
+        let epoch = |&loss| Epoch {
+            validation: Validation {
+                accuracy: 0.5,
+                loss,
+            },
+            ..Epoch::default()
+        };
+        losses.iter().map(epoch).collect()
+    }
+
+    fn plan(checkpoint: CheckpointRule, stop: StopRule) -> TrainingPlan {
+        TrainingPlan {
+            checkpoint,
+            stop,
+            ..TrainingPlan::new(Sgd::rate(0.02), 40, 32)
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_is_kept_when_it_improves_and_is_fair() {
+        // The epoch that is kept within a gap of 0.05.
+        let cases: [(&str, Epochs, usize); 8] = [
+            (
+                "improves each time",
+                &[(0.6, 0.6), (0.7, 0.7), (0.8, 0.8)],
+                2,
+            ),
+            ("falls again", &[(0.6, 0.6), (0.8, 0.8), (0.82, 0.79)], 1),
+            (
+                "no improvement: the first of equals",
+                &[(0.8, 0.8), (0.82, 0.8)],
+                0,
+            ),
+            ("training too far ahead", &[(0.7, 0.7), (0.9, 0.84)], 0),
+            ("validation too far ahead", &[(0.7, 0.7), (0.74, 0.8)], 0),
+            ("just fair", &[(0.7, 0.7), (0.85, 0.8)], 1),
+            (
+                "better than the kept one, not than the unfair one",
+                &[(0.99, 0.9), (0.82, 0.8), (0.86, 0.85)],
+                2,
+            ),
+            (
+                "none is fair: the best by validation",
+                &[(0.8, 0.6), (0.9, 0.7), (0.95, 0.65)],
+                1,
+            ),
+        ];
+        let fair = CheckpointRule::BestAccuracyWithin { largest_gap: 0.05 };
+        let best = |rule, history: &[Epoch]| plan(rule, StopRule::Never).best(history);
+        for (name, epochs, kept) in cases {
+            assert_eq!(best(fair, &history(epochs)), Some(kept), "{name}");
+        }
+        let rises = history(&[(0.7, 0.7), (0.99, 0.8), (1.0, 0.8), (1.0, 0.75)]);
+        assert_eq!(best(fair, &rises), Some(0));
+        assert_eq!(best(CheckpointRule::BestAccuracy, &rises), Some(1));
+        assert_eq!(best(CheckpointRule::Last, &rises), Some(3));
+        let falls = losses(&[f64::NAN, 0.7, f64::NAN, 0.3, 0.3, 0.4]);
+        assert_eq!(best(CheckpointRule::BestLoss, &falls), Some(3));
+        for rule in [fair, CheckpointRule::BestLoss, CheckpointRule::Last] {
+            assert_eq!(best(rule, &[]), None);
+        }
+    }
+
+    #[test]
+    fn training_stops_once_validations_agree_below_training() {
+        const SETTLED: Epochs = &[(0.9, 0.5), (0.9, 0.8), (0.9, 0.804), (0.9, 0.801)];
+        let cases: [(&str, Epochs, bool); 7] = [
+            ("settled", SETTLED, true),
+            ("still moving", &SETTLED[..3], false),
+            ("too few", &SETTLED[2..], false),
+            (
+                "training is not above it",
+                &[(0.9, 0.8), (0.9, 0.804), (0.79, 0.801)],
+                false,
+            ),
+            (
+                "training is equal",
+                &[(0.9, 0.8), (0.9, 0.804), (0.801, 0.801)],
+                false,
+            ),
+            (
+                "rises in small steps",
+                &[(0.9, 0.8), (0.9, 0.804), (0.9, 0.808)],
+                true,
+            ),
+            (
+                "one step is too large",
+                &[(0.9, 0.8), (0.9, 0.8), (0.9, 0.805)],
+                false,
+            ),
+        ];
+        let settled = |epochs| StopRule::Settled {
+            epochs,
+            change: 0.005,
+        };
+        let ends = |stop, history: &[Epoch]| plan(CheckpointRule::BestLoss, stop).ends(history);
+        for (name, epochs, stops) in cases {
+            assert_eq!(ends(settled(3), &history(epochs)), stops, "{name}");
+            assert!(!ends(StopRule::Never, &history(epochs)), "{name}");
+        }
+        let pair = history(&SETTLED[2..]);
+        assert!(ends(settled(2), &pair) && !ends(settled(2), &history(&SETTLED[..2])));
+
+        let waiting = losses(&[0.5, 0.3, 0.3, 0.4]);
+        assert!(ends(StopRule::Patience(2), &waiting));
+        assert!(!ends(StopRule::Patience(3), &waiting));
+        assert!(!ends(StopRule::Patience(1), &losses(&[0.5, 0.4, 0.3])));
+        assert!(!ends(StopRule::Patience(1), &[]));
+    }
+
+    #[test]
+    fn the_rate_falls_in_steps() {
+        let mut plan = TrainingPlan::new(Sgd::rate(0.02).momentum(0.5), 40, 32);
+        assert_eq!([0, 39].map(|epoch| plan.rate(epoch)), [0.02, 0.02]);
+        plan.decay = Some(Decay {
+            every: 7,
+            factor: 0.1,
+        });
+        for (epoch, rate) in [(0, 0.02), (6, 0.02), (7, 0.002), (14, 0.0002)] {
+            assert!((plan.rate(epoch) - rate).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_plan_that_trains_nothing_is_refused() {
+        let good = TrainingPlan::new(Sgd::rate(0.02), 2, 8);
+        assert!(good.check().is_ok());
+        let change = |change: fn(&mut TrainingPlan)| {
+            let mut plan = good.clone();
+            change(&mut plan);
+            plan.check().unwrap_err().to_string()
+        };
+        assert!(change(|plan| plan.epochs = 0).contains("0 epochs"));
+        assert!(change(|plan| plan.batch = 0).contains("1 image a step"));
+        let never = |plan: &mut TrainingPlan| {
+            plan.decay = Some(Decay {
+                every: 0,
+                factor: 0.1,
+            });
+        };
+        assert!(change(never).contains("every 0"));
+        assert!(change(|plan| plan.stop = StopRule::Patience(0)).contains("not at 0"));
+        let contradiction = |plan: &mut TrainingPlan| {
+            plan.checkpoint = CheckpointRule::Last;
+            plan.stop = StopRule::Patience(3);
+        };
+        assert!(change(contradiction).contains("CheckpointRule::Last"));
+    }
+}
