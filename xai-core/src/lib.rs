@@ -35,7 +35,7 @@ pub mod report;
 
 mod cli;
 
-pub use benchmarks::lesions;
+pub use benchmarks::{lesions, tetromino};
 
 pub use error::{Error, Result};
 pub use sweep::read::{results, results_in};

@@ -102,6 +102,7 @@ pub fn forward(
                 Activation::Sigmoid => activation::sigmoid(x),
                 Activation::Tanh => activation::tanh(x),
             },
+            Layer::Softmax => activation::softmax(x, 1),
             Layer::AvgPool2d(AvgPool2d {
                 window,
                 count_include_pad,

@@ -7,11 +7,10 @@ use super::engine::propagate;
 use super::images::{Images, Targets};
 use super::methods::gauss_legendre;
 use super::rules::Gradient;
-use super::shapes::shapes;
 use super::trace::{Trace, one_hot};
 use crate::device::{DeviceChoice, Tensor};
 use crate::error::{Error, Result};
-use crate::network::Network;
+use crate::network::{Network, shapes};
 
 /// Points of a path that are computed in one pass.
 const POINTS: usize = 16;

@@ -11,11 +11,10 @@
 
 use super::engine::propagate;
 use super::rules::Gradient;
-use super::shapes::{shapes, traced_values};
 use super::trace::{self, Trace, one_hot};
 use crate::device::{Device, Tensor};
 use crate::error::Result;
-use crate::network::Network;
+use crate::network::{Network, shapes, traced_values};
 
 /// The models that a [`Panel`](super::Panel) accepts: any of the kinds in this module, and
 /// [`NoModel`]. The methods help to plan the work. The defaults suit a model about which nothing is

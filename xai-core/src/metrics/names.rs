@@ -2,13 +2,14 @@
 
 use crate::error::{Error, Result};
 use crate::metrics::{
-    Auprc, Auroc, Count, Emd, EmdTopK, Metric, PointingGame, Precision, RelevanceMassAccuracy,
+    Auprc, Auroc, Count, Emd, EmdFalseNegativeInvariant, EmdTopK, Metric, PointingGame, Precision, PrecisionWithoutZeros, RelevanceMassAccuracy,
     RelevanceRankAccuracy, TopKIntersection,
 };
 
 /// The names of all metrics, as [`named`] takes them.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 15] = [
     "precision",
+    "precision_without_zeros",
     "true_positives",
     "true_negatives",
     "false_positives",
@@ -21,6 +22,7 @@ pub const NAMES: [&str; 13] = [
     "auprc",
     "emd",
     "emd_top_k",
+    "emd_false_negative_invariant",
 ];
 
 /// The metric of this name with its default options.
@@ -30,6 +32,7 @@ pub const NAMES: [&str; 13] = [
 pub fn named(name: &str) -> Result<Box<dyn Metric>> {
     Ok(match name {
         "precision" => Box::new(Precision),
+        "precision_without_zeros" => Box::new(PrecisionWithoutZeros),
         "true_positives" => Box::new(Count::TruePositives),
         "true_negatives" => Box::new(Count::TrueNegatives),
         "false_positives" => Box::new(Count::FalsePositives),
@@ -42,6 +45,7 @@ pub fn named(name: &str) -> Result<Box<dyn Metric>> {
         "auprc" => Box::new(Auprc),
         "emd" => Box::new(Emd),
         "emd_top_k" => Box::new(EmdTopK),
+        "emd_false_negative_invariant" => Box::new(EmdFalseNegativeInvariant),
         _ => {
             let closeness = |known: &&str| strsim::jaro_winkler(name, known);
             let near = NAMES

@@ -106,6 +106,10 @@ fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut impl Rng) -> (Tensor<4>, S
             (y, Saved::Pool(index, shape))
         }
         Layer::Linear(_) | Layer::Activation(_) => (layer.forward(x.clone()), Saved::Input(x)),
+        Layer::Softmax => {
+            let y = layer.forward(x);
+            (y.clone(), Saved::Input(y))
+        }
         Layer::AvgPool2d(_) | Layer::AdaptiveAvgPool2d(_) | Layer::Flatten => {
             let shape = x.dims();
             (layer.forward(x), Saved::Shape(shape))
@@ -187,6 +191,7 @@ fn backward(
         (Layer::MaxPool2d(window), Saved::Pool(index, shape)) => {
             (ops::max_unpool2d(shape, g, index, window), None)
         }
+        (Layer::Softmax, Saved::Input(p)) => (ops::softmax_input_grad(p, g), None),
         (Layer::Activation(function), Saved::Input(x)) => (g * function.derivative(x), None),
         (Layer::AvgPool2d(pool), Saved::Shape(shape)) => {
             let g = ops::avg_pool2d_input_grad(shape, g, &pool.window, pool.count_include_pad);

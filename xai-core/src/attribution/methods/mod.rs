@@ -5,22 +5,28 @@ use crate::error::{Error, Result};
 
 mod cam;
 mod composite;
+mod deep_taylor;
 mod expected;
 mod filters;
 mod gradient;
 mod path;
+mod patterns;
 mod perturbation;
 mod relevance;
 mod smooth;
 
 pub use cam::{GradCam, GuidedGradCam};
 pub use composite::LrpComposite;
+pub use deep_taylor::DeepTaylor;
 pub use expected::ExpectedGradients;
-pub use filters::{Intensity, Laplace, Sobel};
+pub use filters::{Intensity, Laplace, Sobel, UniformNoise};
 pub use gradient::{Deconvolution, GuidedBackprop, InputXGradient, Saliency};
 pub(super) use path::gauss_legendre;
 pub use path::{GradientShap, IntegratedGradients};
-pub use perturbation::{FeatureAblation, KernelShap, Lime, Occlusion, Rise, ShapleyValueSampling};
+pub use patterns::{PatternAttribution, PatternNet};
+pub use perturbation::{
+    FeatureAblation, FeaturePermutation, KernelShap, Lime, Occlusion, Rise, ShapleyValueSampling,
+};
 pub use relevance::{DeepLift, DeepLiftCaptum, DeepLiftShap, Lrp};
 pub use smooth::SmoothGrad;
 
@@ -83,9 +89,11 @@ pub const METHODS: &[Entry] = &[
     in_all("sobel", Needs::Nothing, "no pass"),
     in_all("laplace", Needs::Nothing, "no pass"),
     in_all("intensity", Needs::Nothing, "no pass"),
+    entry("uniform_noise", Needs::Nothing, "from -1 to 1: no pass"),
     entry("lrp_epsilon_plus", Needs::Layers, "zennit's EpsilonPlus: one pass back"),
     entry("lrp_epsilon_gamma_box", Needs::Layers, "zennit's EpsilonGammaBox, pixels from 0 to 1: one pass back"),
     entry("lrp_epsilon_alpha2_beta1", Needs::Layers, "zennit's EpsilonAlpha2Beta1: one pass back"),
+    entry("deep_taylor", Needs::Layers, "w2 in the first layer, z+ in the others: one pass back"),
     entry("grad_cam", Needs::Layers, "one pass back to the last convolution"),
     entry("guided_grad_cam", Needs::Layers, "two passes back"),
     entry("smooth_grad", Needs::Gradient, "saliency, 5 samples, noise 1: 5 passes forward and back"),
@@ -163,11 +171,13 @@ pub fn named<M: Layered>(name: &str, settings: impl Into<Settings>) -> Result<Bo
         "lrp_epsilon_plus" => Box::new(LrpComposite::epsilon_plus()),
         "lrp_epsilon_gamma_box" => Box::new(LrpComposite::epsilon_gamma_box(0.0, 1.0)),
         "lrp_epsilon_alpha2_beta1" => Box::new(LrpComposite::epsilon_alpha2_beta1()),
+        "deep_taylor" => Box::new(DeepTaylor::unbounded()),
         "grad_cam" => Box::new(GradCam::default()),
         "guided_grad_cam" => Box::new(GuidedGradCam::default()),
         "sobel" => Box::new(Sobel),
         "laplace" => Box::new(Laplace),
         "intensity" => Box::new(Intensity),
+        "uniform_noise" => Box::new(UniformNoise { seed }),
         "smooth_grad" => Box::new(SmoothGrad::of(Saliency).seed(seed)),
         "smooth_grad_squared" => Box::new(SmoothGrad::of(Saliency).squared().seed(seed)),
         "var_grad" => Box::new(SmoothGrad::of(Saliency).variance().seed(seed)),

@@ -1,9 +1,9 @@
 //! Shapes of all activations, computed in advance. If a network and images do not fit, there is an
 //! error instead of a panic, and memory can be planned.
 
+use super::layers::{AvgPool2d, Layer, Network};
+use super::ops::Window;
 use crate::error::{Error, Result};
-use crate::network::ops::Window;
-use crate::network::{AvgPool2d, Layer, Network};
 
 /// The shapes `[channels, height, width]` of an image in the network. Entry i is the input of layer
 /// i. The last one is the class scores `[classes, 1, 1]`.
@@ -114,7 +114,7 @@ fn output(layer: &Layer, [c, h, w]: [usize; 3]) -> Result<[usize; 3], String> {
         }
         Layer::AdaptiveAvgPool2d([h, w]) => Ok([c, *h, *w]),
         Layer::Flatten => Ok([c * h * w, 1, 1]),
-        Layer::Relu | Layer::Activation(_) | Layer::Dropout(_) => Ok([c, h, w]),
+        Layer::Relu | Layer::Activation(_) | Layer::Softmax | Layer::Dropout(_) => Ok([c, h, w]),
         Layer::Residual(_) => unreachable!("a walk goes through it"),
     }
 }
