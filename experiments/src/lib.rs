@@ -12,6 +12,7 @@ pub mod npy;
 pub mod paired;
 pub mod pictures;
 pub mod twins;
+pub mod xai_tris;
 
 use std::process::ExitCode;
 

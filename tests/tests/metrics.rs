@@ -8,7 +8,7 @@ use serde::Deserialize;
 use xai_core::attribution::{Images, InputXGradient, Panel};
 use xai_core::device::{DeviceChoice, Tensor};
 use xai_core::metrics::{
-    Auprc, Auroc, Channels, Combine, Count, Emd, EmdTopK, Metric, NAMES, Precision, Sign,
+    Auprc, Auroc, Channels, Combine, Count, Emd, EmdFalseNegativeInvariant, EmdTopK, Metric, NAMES, Precision, Sign,
     TopKIntersection, named,
 };
 use xai_core::network::{Layer, Linear, Network};
@@ -71,6 +71,8 @@ fn metrics_are_those_of_scikit_learn_pot_and_quantus() {
     );
     assert_eq!((compared["auroc"], compared["emd"]), (16, 16));
     assert_eq!(compared["relevance_mass_accuracy"], 16);
+    assert_eq!(compared["precision_without_zeros"], 18);
+    assert_eq!(compared["emd_false_negative_invariant"], 16);
     for name in [
         "relevance_rank_accuracy",
         "pointing_game",
@@ -129,7 +131,7 @@ fn chance_is_the_mean_over_random_maps() {
         let chance = metric(name).chance(truth.view()).unwrap();
         match name {
             // The score of a uniform map, which random maps cannot reach on average.
-            "emd" => assert!(mean < chance && chance < mean + 0.1, "{mean} {chance}"),
+            "emd" | "emd_false_negative_invariant" => assert!(mean < chance && chance < mean + 0.1, "{mean} {chance}"),
             // Itself a mean, of 16 draws.
             "emd_top_k" => assert!((mean - chance).abs() < 4.0 * (variance / 16.0).sqrt()),
             _ => {
@@ -159,6 +161,36 @@ fn chance_levels_by_hand() {
     assert!((chance(&Emd) - (1.0 - 1.0 / 5f64.sqrt())).abs() < 1e-12);
 }
 
+/// What XAI-TRIS and its follow-up print for their two tetrominoes at 8 x 8.
+#[test]
+fn landmarks_of_xai_tris() {
+    let cells = [[1, 1], [2, 1], [2, 2], [3, 1], [4, 5], [5, 5], [6, 5], [6, 6]];
+    let truth = Array2::from_shape_fn((8, 8), |(y, x)| cells.contains(&[y, x]));
+    assert!((EmdFalseNegativeInvariant::scale(truth.view()) - 5.84566).abs() < 5e-6);
+    let emd = |pixels: &[[usize; 2]]| {
+        let mut map = Array2::zeros((8, 8));
+        pixels.iter().for_each(|&at| map[at] = 1.0);
+        score("emd", &map, &truth).unwrap()
+    };
+    // As published, over sqrt(2 pixels) in place of the longest way.
+    let published = |score: f64| 1.0 - (1.0 - score) * 7.0 / 8.0;
+    let uniform = metric("emd").chance(truth.view()).unwrap();
+    assert!((published(uniform) - 0.83559).abs() < 5e-6);
+    assert!((published(emd(&[[0, 7]])) - 0.48331).abs() < 5e-6);
+    assert!((published(emd(&[[0, 7], [7, 0]])) - 0.53895).abs() < 5e-6);
+    assert!((emd(&[[0, 7], [7, 0]]) - 0.47309).abs() < 5e-6);
+}
+
+/// Mass moves freely within the truth: any map on it is perfect.
+#[test]
+fn what_is_not_found_may_be_forgiven() {
+    let truth = blocks();
+    let mut map = Array2::zeros((12, 16));
+    map[[2, 0]] = 1.0;
+    assert_eq!(score("emd_false_negative_invariant", &map, &truth), Some(1.0));
+    assert!(score("emd", &map, &truth).unwrap() < 0.8);
+}
+
 /// Ranks alone count, except for metrics of mass; a scale changes nothing at all.
 #[test]
 fn monotone_maps_of_values_do_not_matter_where_ranks_count() {
@@ -170,7 +202,7 @@ fn monotone_maps_of_values_do_not_matter_where_ranks_count() {
         let [plain, scaled, bent] =
             [&map, &scaled, &bent].map(|map| score(name, map, &truth).unwrap());
         assert!((plain - scaled).abs() < 1e-12, "{name}");
-        let of_mass = ["emd", "relevance_mass_accuracy"].contains(&name);
+        let of_mass = ["emd", "emd_false_negative_invariant", "relevance_mass_accuracy"].contains(&name);
         assert_eq!(plain == bent, !of_mass, "{name}");
     }
 }

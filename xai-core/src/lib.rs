@@ -39,7 +39,7 @@ pub mod report;
 
 mod cli;
 
-pub use benchmarks::{arrays, lesions};
+pub use benchmarks::{arrays, lesions, tetromino};
 
 pub use error::{Error, Result};
 pub use sweep::read::{results, results_in};

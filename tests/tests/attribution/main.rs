@@ -11,4 +11,5 @@ mod exact;
 mod independence;
 mod models;
 mod panel;
+mod patterns;
 mod sampling;

@@ -136,6 +136,7 @@ fn through(
                 Activation::Sigmoid => activation::sigmoid(x),
                 Activation::Tanh => activation::tanh(x),
             },
+            Layer::Softmax => activation::softmax(x, 1),
             Layer::AvgPool2d(AvgPool2d {
                 window,
                 count_include_pad,

@@ -22,6 +22,7 @@ pub fn propagate<'a>(
         | Layer::AdaptiveAvgPool2d(_) => rule.affine(&step, flow),
         Layer::Relu => rule.relu(&step, flow),
         Layer::Activation(_) => rule.activation(&step, flow),
+        Layer::Softmax => rule.softmax(&step, flow),
         Layer::MaxPool2d(_) => rule.max_pool(&step, flow),
         Layer::Dropout(_) => rule.dropout(&step, flow),
         // It only moves values.

@@ -22,6 +22,8 @@ pub enum LrpRule {
     Epsilon(f64),
     /// By positive contribution (z+; Montavon et al. 2017), bias included.
     ZPlus,
+    /// The same without the bias, as in deep Taylor decomposition.
+    ZPlusWithoutBias,
     /// By contribution, with contributions of the output's sign strengthened by gamma (Montavon et
     /// al. 2019).
     Gamma(f64),
@@ -40,8 +42,10 @@ pub enum LrpRule {
         /// The largest value of a pixel.
         high: f64,
     },
-    /// By squared weight, independent of the input (w2; Montavon et al. 2017).
+    /// By squared weight, independent of the input (w2; Montavon et al. 2017). zennit counts the squared bias, too.
     WSquare,
+    /// The same without the bias, as in the paper.
+    WSquareWithoutBias,
     /// Equally to all inputs of a window (Lapuschkin et al. 2019).
     Flat,
 }
@@ -62,6 +66,11 @@ impl LrpRule {
         match self {
             Self::Epsilon(_) => all(vec![Part::new(X::Same, W::Same)]),
             Self::ZPlus => vec![signed(1.0, O::All, W::Positive, W::Negative)],
+            Self::ZPlusWithoutBias => {
+                let mut shares = signed(1.0, O::All, W::Positive, W::Negative);
+                shares.parts[0] = shares.parts[0].without_bias();
+                vec![shares]
+            }
             Self::Gamma(gamma) => {
                 let (plus, minus) = (W::Favour { gamma }, W::Favour { gamma: -gamma });
                 vec![
@@ -79,6 +88,9 @@ impl LrpRule {
                 Part::new(X::Constant(high), W::Negative).subtracted(),
             ]),
             Self::WSquare => all(vec![Part::new(X::Constant(1.0), W::Squared)]),
+            Self::WSquareWithoutBias => {
+                all(vec![Part::new(X::Constant(1.0), W::Squared).without_bias()])
+            }
             Self::Flat => all(vec![Part::new(X::Constant(1.0), W::One).without_bias()]),
         }
     }

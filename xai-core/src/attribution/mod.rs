@@ -24,6 +24,7 @@ mod method;
 pub mod methods;
 mod model;
 mod panel;
+mod patterns;
 mod rows;
 pub mod rules;
 mod segments;
@@ -42,13 +43,14 @@ pub use layer::{
 pub use memory::Memory;
 pub use method::{Explain, Method};
 pub use methods::{
-    Deconvolution, DeepLift, DeepLiftShap, ExpectedGradients, FeatureAblation, GradCam,
-    GradientShap, GuidedBackprop, GuidedGradCam, InputXGradient, IntegratedGradients, Intensity,
-    KernelShap, Laplace, Lime, Lrp, LrpComposite, Occlusion, Rise, Saliency, ShapleyValueSampling,
-    SmoothGrad, Sobel,
+    DeepTaylor, Deconvolution, DeepLift, DeepLiftShap, ExpectedGradients, FeatureAblation,
+    FeaturePermutation, GradCam, GradientShap, GuidedBackprop, GuidedGradCam, InputXGradient, IntegratedGradients, Intensity,
+    KernelShap, Laplace, Lime, Lrp, LrpComposite, Occlusion, PatternAttribution, PatternNet, Rise, Saliency, ShapleyValueSampling,
+    SmoothGrad, Sobel, UniformNoise,
 };
 pub use model::{Differentiable, Explainable, Layered, NoModel, Predict};
 pub use panel::{Map, Panel};
+pub use patterns::Patterns;
 pub use rules::Rule;
 pub use segments::{Parts, Segments};
 pub use trace::{Step, Trace, layer_evaluations};

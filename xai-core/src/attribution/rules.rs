@@ -26,6 +26,11 @@ pub trait Rule {
         step.pull_back(flow)
     }
 
+    /// A softmax over channels.
+    fn softmax(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        step.pull_back(flow)
+    }
+
     /// A dropout, which has an effect only if it is active.
     fn dropout(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         step.pull_back(flow)
@@ -159,6 +164,16 @@ impl Rule for Rescale<'_> {
         self.relu(step, flow)
     }
 
+    /// Slopes as of any other function of one value, less their mean over the classes of an image: what the classes have in
+    /// common changes no probability. Captum takes the mean over the whole batch, by which an image's map depends on its
+    /// company.
+    fn softmax(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        let slopes = self.relu(step, flow);
+        let classes = slopes.dims()[1];
+        let shared = slopes.clone().mean_dim(1).repeat_dim(1, classes);
+        slopes - shared
+    }
+
     /// The difference of the outputs is split at M = max(output, reference output): M - reference
     /// output is due to the pixel that won in the input, and output - M to the one that won in the
     /// reference.
@@ -225,6 +240,13 @@ impl Rule for RescaleCaptum {
             Layer::Activation(Activation::Gelu | Activation::GeluTanh) => step.pull_back(flow),
             _ => self.relu(step, flow),
         }
+    }
+
+    fn softmax(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        let slopes = self.relu(step, flow);
+        let classes = slopes.dims()[1];
+        let shared = slopes.clone().mean_dim(1).repeat_dim(1, classes);
+        slopes - shared
     }
 
     fn max_pool(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {

@@ -293,6 +293,7 @@ impl<'a> Step<'a> {
             }
             Layer::Relu => ops::gate(g, self.input.clone()),
             Layer::Activation(function) => g * function.derivative(self.input.clone()),
+            Layer::Softmax => ops::softmax_input_grad(self.output.clone(), g),
             Layer::AvgPool2d(pool) => {
                 ops::avg_pool2d_input_grad(input, g, &pool.window, pool.count_include_pad)
             }

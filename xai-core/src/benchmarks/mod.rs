@@ -2,3 +2,4 @@
 
 pub mod arrays;
 pub mod lesions;
+pub mod tetromino;

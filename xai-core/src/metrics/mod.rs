@@ -20,7 +20,7 @@ pub mod robustness;
 
 pub use combine::{Channels, Combine, Sign, combine};
 pub use localisation::{
-    Auprc, Auroc, Count, Emd, EmdTopK, PointingGame, Precision, RelevanceMassAccuracy,
+    Auprc, Auroc, Count, Emd, EmdFalseNegativeInvariant, EmdTopK, PointingGame, Precision, PrecisionWithoutZeros, RelevanceMassAccuracy,
     RelevanceRankAccuracy, TopKIntersection,
 };
 pub use metric::{CHANCE, Metric, Metrics, Score, Scores, chance_name, group_name};

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::metrics::{
-    Auprc, Auroc, Count, Emd, EmdTopK, Metric, PointingGame, Precision, RelevanceMassAccuracy,
+    Auprc, Auroc, Count, Emd, EmdFalseNegativeInvariant, EmdTopK, Metric, PointingGame, Precision, PrecisionWithoutZeros, RelevanceMassAccuracy,
     RelevanceRankAccuracy, TopKIntersection,
 };
 use crate::suggest::did_you_mean;
@@ -23,8 +23,9 @@ pub struct NamedMetric {
 
 /// All metrics that [`named`] knows, each with its default options.
 #[rustfmt::skip]
-pub const METRICS: [NamedMetric; 13] = [
+pub const METRICS: [NamedMetric; 15] = [
     metric("precision", "precision", "of the k pixels that a map marks most, the share that lies in the ground truth, where k is the number of the ground truth's pixels", || Box::new(Precision)),
+    metric("precision_without_zeros", "precision without zeros", "of the k pixels that a map marks most, the share that lies in the ground truth and is not zero, where k is the number of the ground truth's pixels", || Box::new(PrecisionWithoutZeros)),
     metric("true_positives", "true positives", "how many pixels of the ground truth are among the k that a map marks most, where k is the number of the ground truth's pixels", || Box::new(Count::TruePositives)),
     metric("true_negatives", "true negatives", "how many pixels outside the ground truth are not among the k that a map marks most, where k is the number of the ground truth's pixels", || Box::new(Count::TrueNegatives)),
     less_is_better("false_positives", "false positives", "how many pixels outside the ground truth are among the k that a map marks most, where k is the number of the ground truth's pixels", || Box::new(Count::FalsePositives)),
@@ -37,6 +38,7 @@ pub const METRICS: [NamedMetric; 13] = [
     metric("auprc", "AUPRC", "the mean over thresholds of the precision there, each by the recall that is gained", || Box::new(Auprc)),
     metric("emd", "EMD score", "one minus the earth mover's distance between map and ground truth, as a share of the longest way in the image", || Box::new(Emd)),
     metric("emd_top_k", "EMD score of the top pixels", "one minus the earth mover's distance between the k pixels that a map marks most and the ground truth, where k is the number of the ground truth's pixels", || Box::new(EmdTopK)),
+    metric("emd_false_negative_invariant", "EMD score without false negatives", "as the EMD score, but relevance may stay anywhere in the ground truth", || Box::new(EmdFalseNegativeInvariant)),
 ];
 
 /// The names of all metrics, as [`named`] takes them.

@@ -24,6 +24,9 @@ pub enum Layer {
     Relu,
     /// Another elementwise function.
     Activation(Activation),
+    /// Over the channels of each place: numbers above 0 that sum to 1. A network that ends in it gives probabilities in the
+    /// place of logits.
+    Softmax,
     /// The maximum of each window.
     MaxPool2d(Window),
     /// The average of each window.
@@ -110,7 +113,7 @@ impl Layer {
             Self::Conv2d(_) | Self::Linear(_) | Self::BatchNorm2d(_) => true,
             Self::AvgPool2d(_) | Self::AdaptiveAvgPool2d(_) => true,
             Self::Flatten | Self::Dropout(_) => true,
-            Self::Relu | Self::Activation(_) | Self::MaxPool2d(_) => false,
+            Self::Relu | Self::Activation(_) | Self::Softmax | Self::MaxPool2d(_) => false,
             Self::Residual(block) => {
                 let mut layers = block.branch.iter().chain(&block.shortcut);
                 layers.all(Self::is_affine)
@@ -141,6 +144,7 @@ impl Layer {
             }
             Self::Relu => ops::relu(x),
             Self::Activation(function) => function.forward(x),
+            Self::Softmax => burn::tensor::activation::softmax(x, 1),
             Self::MaxPool2d(window) => ops::max_pool2d(x, window).0,
             Self::AvgPool2d(pool) => ops::avg_pool2d(x, &pool.window, pool.count_include_pad),
             Self::AdaptiveAvgPool2d(output) => ops::adaptive_avg_pool2d(x, *output),

@@ -114,7 +114,7 @@ fn output(layer: &Layer, [c, h, w]: [usize; 3]) -> Result<[usize; 3], String> {
         }
         Layer::AdaptiveAvgPool2d([h, w]) => Ok([c, *h, *w]),
         Layer::Flatten => Ok([c * h * w, 1, 1]),
-        Layer::Relu | Layer::Activation(_) | Layer::Dropout(_) => Ok([c, h, w]),
+        Layer::Relu | Layer::Activation(_) | Layer::Softmax | Layer::Dropout(_) => Ok([c, h, w]),
         Layer::Residual(_) => unreachable!("a walk goes through it"),
     }
 }

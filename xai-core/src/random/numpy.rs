@@ -14,6 +14,8 @@ const M: usize = 397;
 pub struct RandomState {
     state: [u32; N],
     next: usize,
+    /// The second of two normal numbers that are drawn together.
+    normal: Option<f64>,
 }
 
 impl RandomState {
@@ -26,12 +28,28 @@ impl RandomState {
                 .wrapping_mul(1_812_433_253)
                 .wrapping_add(i as u32);
         }
-        Self { state, next: N }
+        Self { state, next: N, normal: None }
     }
 
     /// A double in [0, 1) with 53 random bits: `random_sample()`.
     pub fn random_sample(&mut self) -> f64 {
         double([self.next_u32(), self.next_u32()])
+    }
+
+    /// A normal number with mean 0 and deviation 1: `standard_normal()`, by Marsaglia's polar method.
+    pub fn standard_normal(&mut self) -> f64 {
+        if let Some(second) = self.normal.take() {
+            return second;
+        }
+        loop {
+            let [u, v] = [0, 1].map(|_| 2.0 * self.random_sample() - 1.0);
+            let r = u * u + v * v;
+            if 0.0 < r && r < 1.0 {
+                let f = (-2.0 * r.ln() / r).sqrt();
+                self.normal = Some(f * u);
+                return f * v;
+            }
+        }
     }
 
     /// Doubles for all of `values`: `random_sample(len(values))`.

@@ -97,6 +97,10 @@ fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut impl Rng) -> (Tensor<4>, S
             (y, Saved::Pool(index, shape))
         }
         Layer::Linear(_) | Layer::Activation(_) => (layer.forward(x.clone()), Saved::Input(x)),
+        Layer::Softmax => {
+            let y = layer.forward(x);
+            (y.clone(), Saved::Input(y))
+        }
         Layer::AvgPool2d(_) | Layer::AdaptiveAvgPool2d(_) | Layer::Flatten => {
             let shape = x.dims();
             (layer.forward(x), Saved::Shape(shape))
@@ -221,6 +225,7 @@ fn backward(
         (Layer::MaxPool2d(window), Saved::Pool(index, shape)) => {
             Some(ops::max_unpool2d(shape, g, index, window))
         }
+        (Layer::Softmax, Saved::Input(p)) => Some(ops::softmax_input_grad(p, g)),
         (Layer::Activation(function), Saved::Input(x)) => Some(g * function.derivative(x)),
         (Layer::AvgPool2d(pool), Saved::Shape(shape)) => Some(ops::avg_pool2d_input_grad(
             shape,

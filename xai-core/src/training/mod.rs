@@ -5,6 +5,7 @@ mod examples;
 mod fit;
 mod optimizer;
 mod plan;
+mod tiny;
 mod validation;
 
 pub use backward::calibrate;
@@ -12,4 +13,7 @@ pub use examples::{Examples, argmax, softmax};
 pub use fit::{Fit, fit, order};
 pub use optimizer::{Optimizer, OptimizerState, Sgd};
 pub use plan::{CheckpointRule, Decay, StopRule, TrainingPlan};
+#[doc(hidden)]
+pub use tiny::gradients as tiny_gradients;
+pub use tiny::{Rows, TinySchedule, fit_tiny};
 pub use validation::{Epoch, Validation};

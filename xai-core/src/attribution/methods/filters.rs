@@ -1,6 +1,7 @@
 //! Filters without a network as methods. They are references for other methods.
 
 use ndarray::{Array2, ArrayView2, Axis};
+use rand::Rng;
 
 use crate::attribution::{Batch, Explain, Method};
 use crate::device::{Tensor, upload};
@@ -49,4 +50,28 @@ fn each_channel<M>(batch: &Batch<'_, M>, filter: fn(ArrayView2<f32>) -> Array2<f
         }
     }
     upload(values, [n, c, h, w], batch.device())
+}
+
+/// Numbers that know nothing: uniform from -1 to 1, each image's from a stream of its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UniformNoise {
+    /// The seed of the numbers.
+    pub seed: u64,
+}
+
+impl Method for UniformNoise {
+    fn name(&self) -> &'static str {
+        "uniform_noise"
+    }
+}
+
+impl<M> Explain<M> for UniformNoise {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        let (n, c, h, w) = batch.pixels().dim();
+        let values = (0..n).flat_map(|image| {
+            let mut random = batch.stream(self.seed, self.name(), image, 0);
+            (0..c * h * w).map(move |_| random.random_range(-1.0..1.0)).collect::<Vec<f32>>()
+        });
+        Ok(Tensor::from_data(TensorData::new(values.collect(), [n, c, h, w]), batch.device()))
+    }
 }

@@ -1,9 +1,9 @@
 //! The methods by name: for programs that learn at run time what to compute, and for reports, which only know names.
 
 use super::{
-    Deconvolution, DeepLift, FeatureAblation, GradCam, GradientShap, GuidedBackprop, GuidedGradCam,
+    Deconvolution, DeepLift, DeepTaylor, FeatureAblation, GradCam, GradientShap, GuidedBackprop, GuidedGradCam,
     InputXGradient, IntegratedGradients, Intensity, KernelShap, Laplace, Lime, Lrp, LrpComposite,
-    Occlusion, Rise, Saliency, ShapleyValueSampling, SmoothGrad, Sobel,
+    Occlusion, Rise, Saliency, ShapleyValueSampling, SmoothGrad, Sobel, UniformNoise,
 };
 use crate::attribution::{Explain, Layered, Method, Segments};
 use crate::error::{Error, Result};
@@ -55,9 +55,11 @@ pub fn all<M: Layered>() -> Vec<NamedMethod<M>> {
         in_all("Sobel", Nothing, "no pass", |_| Box::new(Sobel)),
         in_all("Laplace", Nothing, "no pass", |_| Box::new(Laplace)),
         in_all("Intensity", Nothing, "no pass", |_| Box::new(Intensity)),
+        by_name("Uniform Noise", Nothing, "from -1 to 1: no pass", |s| Box::new(UniformNoise { seed: s.seed })),
         by_name("LRP EpsilonPlus", Layers, "zennit's EpsilonPlus: one pass back", |_| Box::new(LrpComposite::epsilon_plus())),
         by_name("LRP EpsilonGammaBox", Layers, "zennit's EpsilonGammaBox, pixels from 0 to 1: one pass back", |_| Box::new(LrpComposite::epsilon_gamma_box(0.0, 1.0))),
         by_name("LRP EpsilonAlpha2Beta1", Layers, "zennit's EpsilonAlpha2Beta1: one pass back", |_| Box::new(LrpComposite::epsilon_alpha2_beta1())),
+        by_name("Deep Taylor", Layers, "w2 in the first layer, z+ in the others: one pass back", |_| Box::new(DeepTaylor::unbounded())),
         by_name("Grad-CAM", Layers, "one pass back to the last convolution", |_| Box::new(GradCam::default())),
         by_name("Guided Grad-CAM", Layers, "two passes back", |_| Box::new(GuidedGradCam::default())),
         by_name("SmoothGrad", Gradient, "saliency, 5 samples, noise 1: 5 passes forward and back", |s| Box::new(SmoothGrad::of(Saliency).seed(s.seed))),

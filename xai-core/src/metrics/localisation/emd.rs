@@ -5,7 +5,7 @@ use rand::seq::index;
 
 use crate::error::Result;
 use crate::metrics::localisation::ranking::{size, top};
-use crate::metrics::localisation::transport::{Mass, cost};
+use crate::metrics::localisation::transport::{ANYWHERE, Mass, cost};
 use crate::metrics::{Metric, check};
 use crate::random;
 
@@ -39,15 +39,73 @@ impl Metric for Emd {
         if map.iter().all(|&value| value == 0.0) {
             return Ok(Some(0.0));
         }
-        let found = masses(map.iter().map(|value| f64::from(value.abs())).collect());
-        let wanted = masses(
-            truth
-                .iter()
-                .map(|&inside| f64::from(u8::from(inside)))
-                .collect(),
-        );
+        let (found, wanted) = both(map, truth);
         let net: Vec<i64> = found.iter().zip(&wanted).map(|(a, b)| a - b).collect();
         Ok(Some(1.0 - distance(&net, map.dim()) / WHOLE))
+    }
+
+    fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
+        self.score(Array2::ones(truth.dim()).view(), truth).ok()?
+    }
+}
+
+/// [`Emd`] that forgives what is not found: within the truth mass moves at no cost, so that a map on any part of the truth
+/// scores 1 (Clark, Wilming and Haufe 2025, "Correcting misinterpretations of additive models", appendix D).
+///
+/// Its scale is the cost of the worst pixel: the most that a map could cost whose mass is all in one place. A map of zeros
+/// scores 0 and an empty truth has no score (`None`). Of a truth of all pixels it is 1.
+///
+/// Chance level: the score of a uniform map, as in [`Emd`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EmdFalseNegativeInvariant;
+
+impl EmdFalseNegativeInvariant {
+    /// What it costs to spread all mass of the worst pixel over the truth, in pixels.
+    pub fn scale(truth: ArrayView2<bool>) -> f64 {
+        let inside: Vec<_> = truth.indexed_iter().filter(|(_, inside)| **inside).map(|(at, _)| at).collect();
+        let way = |(y, x): (usize, usize)| {
+            let ways = inside.iter().map(|&(ty, tx)| (y as f64 - ty as f64).hypot(x as f64 - tx as f64));
+            ways.sum::<f64>() / inside.len() as f64
+        };
+        let outside = truth.indexed_iter().filter(|(_, inside)| !**inside);
+        outside.map(|(at, _)| way(at)).fold(0.0, f64::max)
+    }
+}
+
+impl Metric for EmdFalseNegativeInvariant {
+    fn name(&self) -> &'static str {
+        "emd_false_negative_invariant"
+    }
+
+    fn score(&self, map: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Option<f64>> {
+        check(&map, &truth)?;
+        if size(&truth) == 0 {
+            return Ok(None);
+        }
+        if map.iter().all(|&value| value == 0.0) {
+            return Ok(Some(0.0));
+        }
+        let (found, wanted) = both(map, truth);
+        let (mut sources, mut sinks) = (Vec::new(), Vec::new());
+        let mut free = Mass { at: ANYWHERE, mass: 0 };
+        for (((y, x), &inside), (&found, &wanted)) in truth.indexed_iter().zip(found.iter().zip(&wanted)) {
+            let at = [y as f64, x as f64];
+            match inside {
+                true => free.mass += found,
+                false if found > 0 => sources.push(Mass { at, mass: found }),
+                false => {}
+            }
+            if wanted > 0 {
+                sinks.push(Mass { at, mass: wanted });
+            }
+        }
+        if sources.is_empty() {
+            return Ok(Some(1.0));
+        }
+        if free.mass > 0 {
+            sources.push(free);
+        }
+        Ok(Some(1.0 - cost(&sources, &sinks) / WHOLE / Self::scale(truth)))
     }
 
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
@@ -122,6 +180,13 @@ fn distance(net: &[i64], (height, width): (usize, usize)) -> f64 {
     let longest = (height as f64 - 1.0).hypot(width as f64 - 1.0);
     // A single pixel has no ways.
     cost(&surplus, &lack) / longest.max(1.0)
+}
+
+/// The masses of |map| and of the truth, each with the sum [`WHOLE`].
+fn both(map: ArrayView2<f32>, truth: ArrayView2<bool>) -> (Vec<i64>, Vec<i64>) {
+    let found = map.iter().map(|value| f64::from(value.abs()));
+    let wanted = truth.iter().map(|&inside| f64::from(u8::from(inside)));
+    (masses(found.collect()), masses(wanted.collect()))
 }
 
 /// Weights as integers that sum to exactly [`WHOLE`].

@@ -10,6 +10,6 @@ mod transport;
 
 pub use count::Count;
 pub use curves::{Auprc, Auroc};
-pub use emd::{Emd, EmdTopK};
+pub use emd::{Emd, EmdFalseNegativeInvariant, EmdTopK};
 pub use mass::RelevanceMassAccuracy;
-pub use precision::{PointingGame, Precision, RelevanceRankAccuracy, TopKIntersection};
+pub use precision::{PointingGame, Precision, PrecisionWithoutZeros, RelevanceRankAccuracy, TopKIntersection};

@@ -3,7 +3,7 @@
 use ndarray::ArrayView2;
 
 use crate::error::Result;
-use crate::metrics::localisation::ranking::{hits, size};
+use crate::metrics::localisation::ranking::{hits, size, top};
 use crate::metrics::{Metric, check};
 
 /// With k the number of pixels in the truth, the share of the k highest-valued pixels that lie in it
@@ -31,6 +31,32 @@ impl Metric for Precision {
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
         let k = size(&truth);
         (k > 0).then(|| k as f64 / truth.len() as f64)
+    }
+}
+
+/// [`Precision`] in which a value of 0 is never among the most relevant, as XAI-TRIS computes it (Clark et al. 2024): a map
+/// that gives no pixel any value finds nothing, while [`Precision`] takes its first k pixels.
+///
+/// It is divided by k even where fewer than k values are not 0. Everything else is as in [`Precision`]. Chance level: that
+/// of a map without zeros, |truth| / pixels; a map with zeros has less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PrecisionWithoutZeros;
+
+impl Metric for PrecisionWithoutZeros {
+    fn name(&self) -> &'static str {
+        "precision_without_zeros"
+    }
+
+    fn score(&self, map: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Option<f64>> {
+        check(&map, &truth)?;
+        let k = size(&truth);
+        let chosen = top(map.view(), k).into_iter().zip(map.iter().zip(&truth));
+        let hits = chosen.filter(|(chosen, (value, inside))| *chosen && **value != 0.0 && **inside);
+        Ok((k > 0).then(|| hits.count() as f64 / k as f64))
+    }
+
+    fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
+        Precision.chance(truth)
     }
 }
 

@@ -15,6 +15,7 @@ pub(super) enum Entry {
     GeluTanh,
     Sigmoid,
     Tanh,
+    Softmax,
     MaxPool2d(MaxPool2dEntry),
     AvgPool2d(AvgPool2dEntry),
     AdaptiveAvgPool2d(Pair),

@@ -81,6 +81,7 @@ fn layer(at: &str, entry: Entry, device: &Device, names: &mut Vec<String>) -> Re
         Entry::GeluTanh => Layer::Activation(Activation::GeluTanh),
         Entry::Sigmoid => Layer::Activation(Activation::Sigmoid),
         Entry::Tanh => Layer::Activation(Activation::Tanh),
+        Entry::Softmax => Layer::Softmax,
         Entry::MaxPool2d(pool) => {
             Layer::MaxPool2d(pooling(at, pool.kernel, pool.stride, pool.padding)?)
         }

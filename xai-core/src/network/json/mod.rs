@@ -15,7 +15,7 @@
 //! ```json
 //! [{"conv2d": {"in": 8, "out": 8, "kernel": 3, "padding": 2, "dilation": 2, "groups": 8}},
 //!  {"avg_pool2d": {"kernel": 3, "stride": 2, "padding": 1, "count_include_pad": false}},
-//!  {"leaky_relu": 0.01}, {"elu": 1.0}, "gelu", "gelu_tanh", "sigmoid", "tanh",
+//!  {"leaky_relu": 0.01}, {"elu": 1.0}, "gelu", "gelu_tanh", "sigmoid", "tanh", "softmax",
 //!  {"residual": {"branch": [{"conv2d": {"in": 8, "out": 8, "kernel": 3, "padding": 1}}], "shortcut": []}}]
 //! ```
 //!
@@ -152,6 +152,7 @@ fn entry(layer: &Layer) -> Entry {
             Activation::Sigmoid => Entry::Sigmoid,
             Activation::Tanh => Entry::Tanh,
         },
+        Layer::Softmax => Entry::Softmax,
         Layer::MaxPool2d(window) => Entry::MaxPool2d(MaxPool2dEntry {
             kernel: Pair::Each(window.kernel),
             stride: Some(Pair::Each(window.stride)),

@@ -22,6 +22,7 @@ pub use convolution::{conv2d, conv2d_input_grad, conv2d_loose, conv2d_weight_gra
 pub use linear::{linear, linear_input_grad};
 pub use pointwise::{
     add_weighted, along, bias_grad, channel_affine, channel_combine, channel_sums, gate, relu,
+    softmax_input_grad,
 };
 pub use pooling::{
     adaptive_avg_pool2d, adaptive_avg_pool2d_input_grad, avg_pool2d, avg_pool2d_input_grad,

@@ -110,3 +110,10 @@ pub fn bias_grad(g: Tensor<4>) -> Tensor<1> {
         .sum_dim(0)
         .reshape([c])
 }
+
+/// The gradient for a softmax's input from what came out, `p`, and the gradient `g` for it: p (g - sum of p g).
+pub fn softmax_input_grad(p: Tensor<4>, g: Tensor<4>) -> Tensor<4> {
+    let classes = p.dims()[1];
+    let shared = (p.clone() * g.clone()).sum_dim(1).repeat_dim(1, classes);
+    p * (g - shared)
+}

@@ -71,6 +71,26 @@ impl Consensus {
         }
     }
 
+    /// The images of this test set that every winner tested on it classifies correctly.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn agreed_on(&self, test_set: &Key) -> Result<Vec<u32>> {
+        let counts = self.test_sets.get(test_set);
+        let right = counts.iter().flat_map(|counts| {
+            let images = (0..).zip(&counts.right);
+            images.filter(|&(_, &right)| right == counts.winners)
+        });
+        let agreed: Vec<u32> = right.map(|(image, _)| image).collect();
+        match agreed.is_empty() {
+            true => Err(Error::invalid(
+                "no image of this test set is classified correctly by every winner that was tested on it, so there is \
+                 nothing to compare explanations on; look at the test accuracies in the manifests",
+            )),
+            false => Ok(agreed),
+        }
+    }
+
     /// The key of these counts.
     pub fn key(&self) -> Result<Key> {
         let sets = self.test_sets.iter();
@@ -126,6 +146,9 @@ mod tests {
         consensus.add(set("a"), &predictions([true; 5]));
         let same = consensus.key().unwrap();
         consensus.add(set("b"), &predictions([true; 5]));
+        assert_eq!(consensus.agreed_on(&set("a")).unwrap(), [0, 1, 2, 3, 4]);
+        let unknown = consensus.agreed_on(&set("c")).unwrap_err().to_string();
+        assert!(unknown.contains("no image of this test set"), "{unknown}");
         let problem = consensus.agreed().unwrap_err().to_string();
         assert!(problem.contains("2 different sets of images"), "{problem}");
         assert_ne!(consensus.key().unwrap(), same);

@@ -97,7 +97,7 @@ impl<B: Benchmark> Lab<B> {
     }
 
     /// The images of a split on the host.
-    pub(super) fn dataset(&self, which: Split) -> Result<Arc<Dataset>> {
+    pub(crate) fn dataset(&self, which: Split) -> Result<Arc<Dataset>> {
         let name = self.name_of(which)?;
         self.once(&name, || self.benchmark.split(which, &self.context))
     }

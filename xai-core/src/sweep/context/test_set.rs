@@ -71,6 +71,16 @@ impl<B: Benchmark> TestSet<'_, B> {
         self.some(self.lab.consensus()?.agreed()?)
     }
 
+    /// Those that every winner classifies correctly that was tested on the same images as this laboratory has: for an
+    /// experiment whose cells differ in their images.
+    ///
+    /// # Errors
+    /// As [`classified_correctly_by_all`](Self::classified_correctly_by_all).
+    pub fn classified_correctly_by_all_tested_here(&self) -> Result<Images> {
+        let dataset = self.dataset()?;
+        self.some(self.lab.consensus()?.agreed_on(dataset.key())?)
+    }
+
     /// The images that every winner of the selection misclassifies.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod kernel_shap;
 mod lime;
 mod linear;
 mod occlusion;
+mod permutation;
 mod rise;
 mod shapley;
 
@@ -25,6 +26,7 @@ pub use ablation::FeatureAblation;
 pub use kernel_shap::KernelShap;
 pub use lime::Lime;
 pub use occlusion::Occlusion;
+pub use permutation::FeaturePermutation;
 pub use rise::Rise;
 pub use shapley::ShapleyValueSampling;
 

@@ -9,6 +9,9 @@ pub(crate) struct Mass {
     pub mass: i64,
 }
 
+/// A place that is no way from anywhere. Only sources may be there, and only one.
+pub(crate) const ANYWHERE: [f64; 2] = [f64::INFINITY; 2];
+
 /// A mass that flows from a source to a sink, each given by its index.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flow {
@@ -23,6 +26,9 @@ pub(super) fn square(at: [f64; 2], side: f64) -> [i64; 2] {
 }
 
 pub(super) fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {
+    if a == ANYWHERE || b == ANYWHERE {
+        return 0.0;
+    }
     let (dy, dx) = (a[0] - b[0], a[1] - b[1]);
     (dy * dy + dx * dx).sqrt()
 }

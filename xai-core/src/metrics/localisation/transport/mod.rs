@@ -11,7 +11,7 @@ mod simplex;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-pub(super) use masses::Mass;
+pub(super) use masses::{ANYWHERE, Mass};
 use masses::{Flow, distance, square};
 use simplex::{TILE, Tree};
 
@@ -21,7 +21,8 @@ pub(crate) fn cost(sources: &[Mass], sinks: &[Mass]) -> f64 {
     // Time depends more on the number of sinks than on that of sources, and the problem is
     // symmetric.
     let few = sources.len().min(sinks.len());
-    let (sources, sinks) = match few == sinks.len() {
+    let nowhere = sources.iter().any(|source| source.at == ANYWHERE);
+    let (sources, sinks) = match nowhere || few == sinks.len() {
         true => (sources, sinks),
         false => (sinks, sources),
     };

@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use super::masses::{Flow, Mass, distance, square};
+use super::masses::{ANYWHERE, Flow, Mass, distance, square};
 
 /// Sinks share a tile if they are in the same square of this side.
 pub(crate) const TILE: f64 = 8.0;
@@ -156,6 +156,11 @@ impl Tree {
         let at = self.at[source];
         let mut best = self.potential_of(source) - TOLERANCE;
         let mut found = None;
+        if at == ANYWHERE {
+            let sinks = self.sources..self.root;
+            let least = sinks.min_by(|&a, &b| self.potential[a].total_cmp(&self.potential[b]))?;
+            return (self.potential[least] < best).then_some(least);
+        }
         for tile in &self.tiles {
             let outside = |axis: usize| {
                 let (low, high) = (tile.low[axis] - at[axis], at[axis] - tile.high[axis]);

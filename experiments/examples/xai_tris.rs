@@ -1,0 +1,70 @@
+//! XAI-TRIS at 8 x 8 as published, beside the published scores.
+
+use experiments::xai_tris::{compare, medians};
+use xai_core::tetromino::prelude::*;
+use xai_core::tetromino::Defect;
+
+/// Do attribution methods mark only pixels that have to do with the class? (Clark, Wilming and Haufe 2024, 8 x 8, with the
+/// defects of its public code.)
+#[experiment(
+    skip("a linear model can learn the linear scenario alone", |scenario, model| {
+        model == Architecture::Linear && scenario != Scenario::Linear
+    }),
+    snapshot = smoke
+)]
+struct XaiTris {
+    #[axis]
+    scenario: Scenario,
+    #[axis([Background::White, Background::Correlated])]
+    background: Background,
+    #[axis]
+    model: Architecture,
+    #[seed(|scale| scale.pick(1, 5, 5))]
+    seed: u64,
+}
+
+impl Run for XaiTris {
+    type Benchmark = Tetromino;
+    type Model = Network;
+
+    /// The published plots of tetrominoes that move are of placements that never reach the last row and column (X8).
+    fn benchmark(&self, base: &Tetromino) -> Result<Tetromino> {
+        let mut variant = base.with(self.scenario, self.background, Protocol::Published);
+        variant.defects = variant.defects.with(Defect::X8);
+        Ok(variant)
+    }
+
+    fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {
+        lab.train_model(self.model, self.seed)
+    }
+
+    fn test(&self, fitted: &Fitted<Network>, lab: &Lab) -> Result<Scores> {
+        let images = lab.test().classified_correctly_by_all_tested_here()?;
+        let mut scores = lab.explain_by_all(&fitted.model, &images)?;
+        scores.extend(lab.explain_by_none(&images)?);
+        Ok(scores)
+    }
+
+    fn analysis(results: &Results<Self>, analysis: &mut Analysis) -> Result<()> {
+        // The public code drops the first model's first results when it merges runs (X10).
+        let counted = results.winners().filter(|(cell, _)| {
+            let XaiTris { scenario, model, seed, .. } = cell.parameters;
+            let first = match scenario {
+                Scenario::Linear => Architecture::Linear,
+                _ => Architecture::Mlp,
+            };
+            model != first || seed != 0 || results.scale == Scale::Smoke
+        });
+        let rows = counted.map(|(cell, tested)| {
+            let XaiTris { scenario, background, model, .. } = cell.parameters;
+            let names = [scenario.name(), background.name(), model.name()].map(str::to_owned);
+            (names, &tested.scores)
+        });
+        compare(&medians(rows), analysis);
+        Ok(())
+    }
+}
+
+fn main() -> ExitCode {
+    xai_core::run::<XaiTris>()
+}

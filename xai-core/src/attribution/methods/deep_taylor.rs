@@ -1,0 +1,50 @@
+//! Deep Taylor decomposition.
+
+use crate::attribution::lrp::{Composite, LrpRule};
+use crate::attribution::{Batch, Explain, Layered, LrpComposite, Method};
+use crate::device::Tensor;
+use crate::error::Result;
+
+/// Deep Taylor decomposition (Montavon et al. 2017): the target's score is shared layer by layer, each unit's by a Taylor
+/// expansion around a root of its own. Hidden layers share by positive contribution (z+); biases take no part (but in zB, where
+/// the sum of shares is the unit's own value). Batch
+/// normalisations are merged into the layers before them.
+#[derive(Clone, Copy, Debug)]
+pub struct DeepTaylor {
+    composite: LrpComposite,
+}
+
+impl DeepTaylor {
+    /// For pixels of any value: the first layer shares by squared weight (w2).
+    pub fn unbounded() -> Self {
+        Self::with_first(Some(LrpRule::WSquareWithoutBias))
+    }
+
+    /// For pixels between `low` and `high`: the first layer shares by zB.
+    pub fn bounded(low: f64, high: f64) -> Self {
+        Self::with_first(Some(LrpRule::ZBox { low, high }))
+    }
+
+    /// As in iNNvestigate where no bounds are given, and so in XAI-TRIS: the first layer shares by z+ as all others do.
+    pub fn published() -> Self {
+        Self::with_first(None)
+    }
+
+    fn with_first(first: Option<LrpRule>) -> Self {
+        let z_plus = LrpRule::ZPlusWithoutBias;
+        let composite = Composite { first, convolution: z_plus, linear: z_plus };
+        Self { composite: LrpComposite::new("deep_taylor", composite) }
+    }
+}
+
+impl Method for DeepTaylor {
+    fn name(&self) -> &'static str {
+        "deep_taylor"
+    }
+}
+
+impl<M: Layered> Explain<M> for DeepTaylor {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        self.composite.attribute(batch)
+    }
+}

@@ -1,0 +1,137 @@
+//! Permutation feature importance: a pixel's value is replaced by another image's.
+
+use std::collections::HashMap;
+
+use ndarray::{Array4, Axis};
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+use super::{Wants, each_image};
+use crate::attribution::{Batch, Explain, Images, Method, Predict};
+use crate::device::Tensor;
+use crate::error::{Error, Result};
+use crate::random::stream;
+
+/// How much the score falls when a value of the image is replaced by that of another image (Breiman 2001; Fisher, Rudin
+/// and Dominici 2019, for one image at a time). A pass a value and draw.
+///
+/// What values are replaced by does not depend on which images are explained together, or in which order.
+/// [`published`](Self::published) is Captum's `FeaturePermutation` instead.
+#[derive(Clone, Debug)]
+pub struct FeaturePermutation {
+    /// Images whose values replace others, `[m, c, h, w]`.
+    donors: Array4<f32>,
+    kind: Kind,
+    /// The seed of the draws.
+    seed: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    /// Each value of each image is replaced by so many donors' values, one after the other.
+    Drawn { draws: usize },
+    /// The images explained are the donors. By index: the image's row among them.
+    Batches { of: usize, rows: HashMap<u32, usize> },
+}
+
+impl FeaturePermutation {
+    /// With values of `donors` `[m, c, h, w]`, such as the training images: the mean over `draws` of them, drawn by the
+    /// index of the image that is explained.
+    pub fn new(donors: Array4<f32>, draws: usize) -> Self {
+        Self { donors, kind: Kind::Drawn { draws }, seed: 0 }
+    }
+
+    /// As Captum's `FeaturePermutation` over batches of `of` of these images, in their order: each value is permuted
+    /// within the batch, once. So an image's map depends on its company; a value may be its own replacement.
+    ///
+    /// Captum draws again if a permutation leaves all in place, and so does this.
+    pub fn published(images: &Images, of: usize) -> Self {
+        let rows = images.index.iter().enumerate();
+        Self {
+            donors: images.pixels.clone(),
+            kind: Kind::Batches { of, rows: rows.map(|(row, &index)| (index, row)).collect() },
+            seed: 0,
+        }
+    }
+
+    /// With this seed of the draws.
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Of each value of an image, and of each draw: the row of its donor, `[value][draw]`.
+    fn rows<M>(&self, batch: &Batch<'_, M>, image: usize, values: usize) -> Result<Vec<Vec<usize>>> {
+        match &self.kind {
+            Kind::Drawn { draws } => {
+                let mut random = batch.stream(self.seed, self.name(), image, 0);
+                let donors = self.donors.dim().0;
+                let mut of_value = || (0..*draws).map(|_| random.random_range(0..donors)).collect();
+                Ok((0..values).map(|_| of_value()).collect())
+            }
+            Kind::Batches { of, rows } => {
+                let index = batch.index()[image];
+                let row = rows.get(&index).copied().ok_or_else(|| {
+                    Error::invalid(format!("image {index} is not among those that values are permuted between"))
+                })?;
+                let first = row / of * of;
+                let count = (*of).min(self.donors.dim().0 - first);
+                let donor = |value| {
+                    let name = format!("{}/batch/{}/{value}", self.name(), row / of);
+                    vec![first + permutation(count, self.seed, &name)[row - first]]
+                };
+                Ok((0..values).map(donor).collect())
+            }
+        }
+    }
+}
+
+/// An order of `count` things that is not the one they are in, if there is any other.
+fn permutation(count: usize, seed: u64, name: &str) -> Vec<usize> {
+    let mut random = stream(seed, name);
+    loop {
+        let mut order: Vec<usize> = (0..count).collect();
+        order.shuffle(&mut random);
+        if count < 2 || order.iter().enumerate().any(|(place, &number)| place != number) {
+            return order;
+        }
+    }
+}
+
+impl Method for FeaturePermutation {
+    fn name(&self) -> &'static str {
+        "feature_permutation"
+    }
+}
+
+impl<M: Predict> Explain<M> for FeaturePermutation {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        let (_, c, h, w) = batch.pixels().dim();
+        let (donors, dc, dh, dw) = self.donors.dim();
+        let draws = match self.kind {
+            Kind::Drawn { draws } => draws,
+            Kind::Batches { of, .. } => of.min(1),
+        };
+        if donors == 0 || draws == 0 || [dc, dh, dw] != [c, h, w] {
+            return Err(Error::invalid(format!(
+                "feature_permutation has {donors} donors of {:?} and {draws} draws for images of {:?} (channels, \
+                 height, width); give at least one of each, of the images' shape",
+                [dc, dh, dw],
+                [c, h, w]
+            )));
+        }
+        each_image(batch, Wants::Image, |subject| {
+            let rows = self.rows(batch, subject.number, c * h * w)?;
+            let scores = subject.scores(rows.len() * draws, |variant, mut pixels| {
+                let (value, draw) = (variant / draws, variant % draws);
+                let at = [value / (h * w), value / w % h, value % w];
+                pixels[at] = self.donors.index_axis(Axis(0), rows[value][draw])[at];
+            })?;
+            let falls = scores.chunks(draws).map(|scores| {
+                let mean = scores.iter().sum::<f64>() / draws as f64;
+                (subject.score - mean) as f32
+            });
+            let falls = ndarray::Array3::from_shape_vec((c, h, w), falls.collect());
+            falls.map_err(Error::invalid)
+        })
+    }
+}

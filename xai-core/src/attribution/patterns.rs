@@ -1,0 +1,232 @@
+//! Patterns: what each linear unit looks for, estimated from data (Kindermans et al. 2018, "Learning how to explain neural
+//! networks: PatternNet and PatternAttribution").
+//!
+//! The weights of a unit y = w x say how to cancel what disturbs, not what the signal is (Haufe et al. 2014). The
+//! signal's direction a is estimated from how inputs and output vary together, for a unit with a ReLU where it is active:
+//!
+//! a = (E+\[x y\] - E+\[x\] E\[y\]) / (w E+\[x y\] - w E+\[x\] E\[y\])
+//!
+//! E+ is the mean over the examples in which the ReLU passes; y is without the bias. Behind a unit that no ReLU follows,
+//! E+ is the mean over all examples.
+
+use ndarray::{ArrayView4, s};
+
+use super::rules::Rule;
+use super::trace::{Step, Trace};
+use crate::device::{Device, DeviceChoice, Tensor};
+use crate::error::{Error, Result};
+use crate::network::{Conv2d, Layer, Linear, Network};
+
+/// Images that go through the network together.
+const TOGETHER: usize = 256;
+
+/// The patterns of a network: the network with patterns in the place of weights, and no biases.
+#[derive(Clone, Debug)]
+pub struct Patterns {
+    /// The layers with the patterns as weights, `[out, in, ..]` as the weights.
+    layers: Vec<Layer>,
+}
+
+impl Patterns {
+    /// Fits the patterns of all convolutions and fully connected layers to `images` `[n, c, h, w]`, such as those that
+    /// the network was trained on. A unit that is never active gets a pattern of zeros.
+    ///
+    /// # Errors
+    /// No images; a network with residual blocks or batch normalisation (fold it by
+    /// [`fold_batch_norm`](Network::fold_batch_norm) first).
+    pub fn fit(network: &Network, images: ArrayView4<f32>) -> Result<Self> {
+        let unfit = |layer: &Layer| matches!(layer, Layer::Residual(_) | Layer::BatchNorm2d(_));
+        if images.is_empty() || network.layers.iter().any(unfit) {
+            return Err(Error::invalid(
+                "patterns are fitted to at least one image, of a network without residual blocks and batch \
+                 normalisation; fold that into the layers before it by `fold_batch_norm`",
+            ));
+        }
+        let device = network.device().map_or_else(|| DeviceChoice::Flex.open(), Ok)?;
+        let mut sums: Vec<Option<Sums>> = network.layers.iter().map(Sums::of).collect();
+        let n = images.dim().0;
+        for first in (0..n).step_by(TOGETHER) {
+            let part = images.slice(s![first..n.min(first + TOGETHER), .., .., ..]);
+            let trace = Trace::new(&network.layers, upload(part, &device), None);
+            for (at, (step, sums)) in trace.steps().zip(&mut sums).enumerate() {
+                let with_relu = matches!(network.layers.get(at + 1), Some(Layer::Relu));
+                if let Some(sums) = sums {
+                    sums.add(&step, with_relu)?;
+                }
+            }
+        }
+        let layers = network.layers.iter().zip(sums);
+        let layers = layers.map(|(layer, sums)| match sums {
+            Some(sums) => sums.pattern(layer, &device),
+            None => Ok(layer.clone()),
+        });
+        Ok(Self { layers: layers.collect::<Result<_>>()? })
+    }
+
+    /// The layers, with patterns in the place of weights.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// The patterns times the network's weights, which PatternAttribution goes back through.
+    ///
+    /// # Errors
+    /// A network of other layers than the one that the patterns were fitted to.
+    pub fn times_weights(&self, network: &Network) -> Result<Self> {
+        self.check(network)?;
+        let both = self.layers.iter().zip(&network.layers).map(|both| match both {
+            (Layer::Conv2d(pattern), Layer::Conv2d(conv)) => {
+                let weight = pattern.weight.clone() * conv.weight.clone();
+                Layer::Conv2d(Conv2d { weight, ..pattern.clone() })
+            }
+            (Layer::Linear(pattern), Layer::Linear(linear)) => Layer::Linear(Linear {
+                weight: pattern.weight.clone() * linear.weight.clone(),
+                bias: None,
+            }),
+            (layer, _) => layer.clone(),
+        });
+        Ok(Self { layers: both.collect() })
+    }
+
+    /// # Errors
+    /// A network of other layers than the one that the patterns were fitted to.
+    pub fn check(&self, network: &Network) -> Result<()> {
+        let shape = |layer: &Layer| match layer {
+            Layer::Conv2d(conv) => conv.weight.dims().to_vec(),
+            Layer::Linear(linear) => linear.weight.dims().to_vec(),
+            _ => Vec::new(),
+        };
+        let shapes = |layers: &[Layer]| -> Vec<Vec<usize>> { layers.iter().map(shape).collect() };
+        match shapes(&self.layers) == shapes(&network.layers) {
+            true => Ok(()),
+            false => Err(Error::invalid(
+                "these patterns are of a network with other layers; fit patterns to the network that is explained",
+            )),
+        }
+    }
+}
+
+/// A way back in which every linear layer has its pattern as weight; everything else is the gradient.
+impl Rule for Patterns {
+    fn affine(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        let layer = &self.layers[step.index];
+        Step { layer, ..*step }.pull_back(flow)
+    }
+}
+
+/// Sums over examples, of which a layer's patterns are made. A place of a convolution is an example of its own.
+struct Sums {
+    /// Per output: examples, those in which it is active, the sum of y over all.
+    counts: Vec<[f64; 3]>,
+    /// Per output and input: the sums of x and of x y over the active examples.
+    x: Vec<f64>,
+    xy: Vec<f64>,
+}
+
+impl Sums {
+    fn of(layer: &Layer) -> Option<Self> {
+        let (outputs, weights) = match layer {
+            Layer::Conv2d(conv) => (conv.weight.dims()[0], conv.weight.dims().iter().product()),
+            Layer::Linear(linear) => (linear.weight.dims()[0], linear.weight.dims().iter().product()),
+            _ => return None,
+        };
+        Some(Self {
+            counts: vec![[0.0; 3]; outputs],
+            x: vec![0.0; weights],
+            xy: vec![0.0; weights],
+        })
+    }
+
+    fn add(&mut self, step: &Step<'_>, with_relu: bool) -> Result<()> {
+        let output = step.output.clone();
+        let active = match with_relu {
+            true => output.clone().greater_elem(0.0).float(),
+            false => output.ones_like(),
+        };
+        let bias = match step.layer {
+            Layer::Conv2d(conv) => &conv.bias,
+            Layer::Linear(linear) => &linear.bias,
+            _ => unreachable!("only these have sums"),
+        };
+        let [n, outputs, h, w] = output.dims();
+        let y = match bias {
+            Some(bias) => output - bias.clone().reshape([1, outputs, 1, 1]).expand([n, outputs, h, w]),
+            None => output,
+        };
+        // Sums of products of inputs and something at the outputs are what gradients of weights are.
+        for (sum, at_output) in [(&mut self.x, active.clone()), (&mut self.xy, active.clone() * y.clone())] {
+            for (sum, value) in sum.iter_mut().zip(numbers(weight_grad(step, at_output))?) {
+                *sum += f64::from(value);
+            }
+        }
+        let (active, y) = (numbers(active)?, numbers(y)?);
+        for (place, (active, y)) in active.into_iter().zip(y).enumerate() {
+            let counts = &mut self.counts[place / (h * w) % outputs];
+            for (count, value) in counts.iter_mut().zip([1.0, active, y]) {
+                *count += f64::from(value);
+            }
+        }
+        Ok(())
+    }
+
+    /// The layer with its patterns as weights.
+    fn pattern(self, layer: &Layer, device: &Device) -> Result<Layer> {
+        let weight = match layer {
+            Layer::Conv2d(conv) => numbers(conv.weight.clone())?,
+            Layer::Linear(linear) => numbers(linear.weight.clone().unsqueeze::<4>())?,
+            _ => unreachable!("only these have sums"),
+        };
+        let inputs = weight.len() / self.counts.len();
+        let mut pattern = vec![0.0f32; weight.len()];
+        for (output, [all, active, y]) in self.counts.into_iter().enumerate() {
+            if active == 0.0 {
+                continue;
+            }
+            let range = output * inputs..(output + 1) * inputs;
+            let sums = self.x[range.clone()].iter().zip(&self.xy[range.clone()]);
+            let covariance: Vec<f64> = sums.map(|(x, xy)| xy / active - x / active * (y / all)).collect();
+            let along = covariance.iter().zip(&weight[range.clone()]);
+            let along: f64 = along.map(|(covariance, &weight)| covariance * f64::from(weight)).sum();
+            for (pattern, covariance) in pattern[range].iter_mut().zip(covariance) {
+                *pattern = if along == 0.0 { 0.0 } else { (covariance / along) as f32 };
+            }
+        }
+        let data = |shape: Vec<usize>| burn::tensor::TensorData::new(pattern, shape);
+        Ok(match layer {
+            Layer::Conv2d(conv) => Layer::Conv2d(Conv2d {
+                weight: Tensor::from_data(data(conv.weight.dims().to_vec()), device),
+                bias: None,
+                ..conv.clone()
+            }),
+            Layer::Linear(linear) => Layer::Linear(Linear {
+                weight: Tensor::from_data(data(linear.weight.dims().to_vec()), device),
+                bias: None,
+            }),
+            _ => unreachable!("only these have sums"),
+        })
+    }
+}
+
+/// The sums over examples of input times what stands at the outputs, in the order of the weights.
+fn weight_grad(step: &Step<'_>, at_output: Tensor<4>) -> Tensor<4> {
+    match step.layer {
+        Layer::Conv2d(conv) => conv.weight_grad(step.input.clone(), at_output),
+        _ => {
+            let [n, outputs, ..] = at_output.dims();
+            let inputs = step.input.dims()[1];
+            let g = at_output.reshape([n, outputs]).transpose();
+            g.matmul(step.input.clone().reshape([n, inputs])).unsqueeze()
+        }
+    }
+}
+
+fn upload(images: ArrayView4<f32>, device: &Device) -> Tensor<4> {
+    let (n, c, h, w) = images.dim();
+    let values: Vec<f32> = images.iter().copied().collect();
+    Tensor::from_data(burn::tensor::TensorData::new(values, [n, c, h, w]), device)
+}
+
+fn numbers(tensor: Tensor<4>) -> Result<Vec<f32>> {
+    let values = tensor.into_data().into_vec::<f32>();
+    values.map_err(|problem| Error::invalid(format!("{problem:?}")))
+}

@@ -1,0 +1,134 @@
+//! What tetrominoes are mixed into: noise, smooth noise, photographs.
+
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
+use rand::Rng;
+use rand::seq::SliceRandom;
+use rand_distr::StandardNormal;
+use rayon::prelude::*;
+
+use super::Size;
+use crate::error::{Error, Result};
+use crate::image::{Resizer, gaussian};
+use crate::random::numpy::RandomState;
+use crate::random::stream;
+
+/// Standard deviation of the noise. It cancels in the mixture.
+const DEVIATION: f64 = 0.5;
+
+/// Independent normal numbers for all of `values`, image after image, by NumPy's generator.
+pub(super) fn noise_as_published(values: &mut [f64], random: &mut RandomState) {
+    for value in values {
+        *value = DEVIATION * random.standard_normal();
+    }
+}
+
+/// Independent normal numbers, each image's from a stream of its own under `name`.
+pub(super) fn noise(values: &mut [f64], pixels: usize, seed: u32, name: &str) {
+    values.par_chunks_exact_mut(pixels).enumerate().for_each(|(image, values)| {
+        let mut random = stream(seed.into(), &format!("{name}/noise/{image}"));
+        for value in values {
+            let drawn: f64 = random.sample(StandardNormal);
+            *value = DEVIATION * drawn;
+        }
+    });
+}
+
+/// Blurs every image.
+pub(super) fn smooth(values: &mut [f64], size: Size) {
+    let side = size.side();
+    values.par_chunks_exact_mut(side * side).for_each(|values| {
+        let mut image = ArrayViewMut2::from_shape((side, side), values).expect("an image");
+        let blurred = gaussian(image.view(), size.blur_of_noise());
+        image.assign(&blurred);
+    });
+}
+
+/// Photographs of a folder as backgrounds, each less its own mean.
+///
+/// Images are cut from photographs in a drawn order. Where there are enough of them each is used once, whole: its
+/// short side is scaled to the image's, and the middle is taken. Of fewer photographs random squares are cut instead, so
+/// that a photograph may appear in training and test.
+pub(super) fn photographs(folder: &Path, values: &mut [f64], size: Size, seed: u32, name: &str) -> Result<()> {
+    let side = size.side();
+    let mut files = files(folder)?;
+    files.shuffle(&mut stream(seed.into(), &format!("{name}/photographs")));
+    let count = values.len() / (side * side);
+    let enough = files.len() >= count;
+    // Each file is read once, whichever images are cut from it.
+    let mut images: Vec<Vec<(usize, &mut [f64])>> = Vec::new();
+    images.resize_with(files.len(), Vec::new);
+    for (image, values) in values.chunks_exact_mut(side * side).enumerate() {
+        images[image % files.len()].push((image, values));
+    }
+    images.into_par_iter().zip(&files).try_for_each(|(images, file)| {
+        if images.is_empty() {
+            return Ok(());
+        }
+        let photograph = grey(file)?;
+        let (height, width) = photograph.dim();
+        let short = height.min(width);
+        if short < side {
+            return Err(Error::file(
+                file,
+                format!("is {height} x {width} pixels; give photographs of at least {side} x {side}"),
+            ));
+        }
+        for (image, values) in images {
+            let mut random = stream(seed.into(), &format!("{name}/crop/{image}"));
+            let (edge, top, left) = match enough {
+                true => (short, (height - short) / 2, (width - short) / 2),
+                false => {
+                    let edge = random.random_range((short / 2).max(side)..=short);
+                    (edge, random.random_range(0..=height - edge), random.random_range(0..=width - edge))
+                }
+            };
+            let square: ArrayView2<f64> = photograph.slice(s![top..top + edge, left..left + edge]);
+            let resized = Resizer::new([edge; 2], [side; 2]).resize(square);
+            let mean = resized.mean().unwrap_or_default();
+            for (value, pixel) in values.iter_mut().zip(&resized) {
+                *value = pixel - mean;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The PNG files of a folder, in the order of their names.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).map_err(|problem| Error::file(folder, problem))?;
+    let is_png = |path: &PathBuf| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_png).collect();
+    files.sort();
+    match files.is_empty() {
+        true => Err(Error::file(
+            folder,
+            "has no photographs: no file that ends in .png (`mogrify -format png *.jpg` makes them of others)",
+        )),
+        false => Ok(files),
+    }
+}
+
+/// A PNG file as brightness from 0 to 255: colours count by .299, .587 and .114.
+fn grey(file: &Path) -> Result<Array2<f64>> {
+    let wrong = |problem: String| Error::file(file, format!("is no PNG image that can be read ({problem})"));
+    let opened = File::open(file).map_err(|problem| Error::file(file, problem))?;
+    let mut decoder = png::Decoder::new(BufReader::new(opened));
+    decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
+    let mut reader = decoder.read_info().map_err(|problem| wrong(problem.to_string()))?;
+    let mut bytes = vec![0; reader.output_buffer_size()];
+    let frame = reader.next_frame(&mut bytes).map_err(|problem| wrong(problem.to_string()))?;
+    let samples = frame.color_type.samples();
+    let brightness = |pixel: &[u8]| match pixel {
+        [red, green, blue, ..] => {
+            0.299 * f64::from(*red) + 0.587 * f64::from(*green) + 0.114 * f64::from(*blue)
+        }
+        grey => f64::from(grey[0]),
+    };
+    let pixels = bytes[..frame.buffer_size()].chunks_exact(samples).map(brightness);
+    let shape = (frame.height as usize, frame.width as usize);
+    Array2::from_shape_vec(shape, pixels.collect()).map_err(|problem| wrong(problem.to_string()))
+}

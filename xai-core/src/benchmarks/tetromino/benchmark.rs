@@ -1,0 +1,103 @@
+//! The benchmark as the engine sees it.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::{Value as Json, json};
+
+use super::{Background, Protocol, Scenario, Size, Tetromino};
+use crate::dataset::{Dataset, Split};
+use crate::error::{Error, Result};
+use crate::key::Key;
+use crate::sweep::context::{Benchmark, Context};
+use crate::sweep::declare::{Level, Scale, Value};
+
+/// The options of the benchmark on the command line.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct TetrominoArgs {
+    /// A folder of grey PNG photographs, for the background that is made of them
+    #[arg(long, value_name = "DIR", help_heading = "Data and networks")]
+    pub photographs: Option<PathBuf>,
+}
+
+/// Images of a data set at smoke scale.
+const FEW: usize = 400;
+
+impl Benchmark for Tetromino {
+    const NAME: &'static str = "tetromino";
+    type Args = TetrominoArgs;
+
+    /// The linear scenario in white noise as published: 8 x 8, or 64 x 64 at the paper's scale. Experiments vary it.
+    fn open(args: &TetrominoArgs, scale: Scale) -> Result<Self> {
+        let size = scale.pick(Size::Eight, Size::Eight, Size::SixtyFour);
+        let mut base = Self::new(Scenario::Linear, Background::White, size, Protocol::Published);
+        base.count = scale.pick(FEW, base.count, base.count);
+        base.photographs = args.photographs.clone();
+        if let Some(folder) = &base.photographs
+            && !folder.is_dir()
+        {
+            return Err(Error::file(folder, "is no folder; give one with photographs, as PNG files"));
+        }
+        Ok(base)
+    }
+
+    fn identity(&self) -> Json {
+        json!({ "images": self.identity_of_images(), "defects": self.defects })
+    }
+
+    fn identity_of_images(&self) -> Json {
+        json!({
+            "scenario": self.scenario.name(),
+            "background": self.background.name(),
+            "size": self.size.name(),
+            "count": self.count,
+            "seed": self.seed,
+            "defects": self.defects.of_images(),
+            "photographs": self.photographs.as_ref().filter(|_| self.background == Background::Photographs),
+        })
+    }
+
+    fn classes(&self) -> Vec<String> {
+        let named = match self.scenario {
+            Scenario::Xor => ["equal signs", "unequal signs"],
+            _ => ["T", "L"],
+        };
+        named.map(str::to_owned).to_vec()
+    }
+
+    fn split(&self, which: Split, context: &Context) -> Result<Dataset> {
+        // All three are made together, and each is asked for once.
+        type Made = Mutex<[Option<Dataset>; 3]>;
+        let name = format!("tetromino {}", Key::of(&self.identity_of_images())?);
+        let made = context.once::<Made>(&name, || Ok(Mutex::new(self.make()?.map(Some))))?;
+        let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = Split::ALL.iter().position(|&split| split == which).unwrap_or_default();
+        match made[place].take() {
+            Some(dataset) => Ok(dataset),
+            None => {
+                let [train, validation, test] = self.make()?;
+                Ok(match which {
+                    Split::Train => train,
+                    Split::Validation => validation,
+                    Split::Test => test,
+                })
+            }
+        }
+    }
+
+    fn explained(&self) -> usize {
+        self.most_explained
+    }
+
+    /// A parameter called `background` has the level `photographs` only if a folder of them was given.
+    fn absent(&self, parameter: &str, value: &Value) -> Option<String> {
+        let photographs = *value == Value::Text(Background::Photographs.name().to_owned());
+        let absent = parameter == "background" && photographs && self.photographs.is_none();
+        absent.then(|| "no --photographs were given".to_owned())
+    }
+
+    fn about(&self) -> Vec<(String, String)> {
+        let folder = self.photographs.as_ref();
+        folder.map(|folder| ("photographs".to_owned(), folder.display().to_string())).into_iter().collect()
+    }
+}

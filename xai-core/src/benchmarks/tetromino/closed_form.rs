@@ -1,0 +1,94 @@
+//! What is known without any training: the best accuracy that a model can have, and the linear model that is optimal.
+
+use nalgebra::{DMatrix, DVector};
+use ndarray::{Array2, ArrayView2, Axis};
+use statrs::distribution::{ContinuousCDF, FisherSnedecor, Normal};
+
+use super::{Background, Scenario, Tetromino};
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+
+impl Tetromino {
+    /// The accuracy of the best possible classifier (Bayes), where it has a closed form: in white noise.
+    ///
+    /// A tetromino's signal is independent normal noise away from 0. With p = Phi(alpha / (1 - alpha) side / sqrt 2) the chance
+    /// to tell one sign or one tetromino from the other, the linear scenario has p and XOR, where two signs
+    /// must be told, p^2 + (1 - p)^2. Multiplied noise is told by the ratio of its squares over four pixels: an F
+    /// distribution with 4 and 4 degrees of freedom at 1 / (1 - alpha)^2, for cells of one pixel. Tetrominoes that move have no
+    /// closed form.
+    pub fn best_accuracy(&self) -> Option<f64> {
+        if self.background != Background::White {
+            return None;
+        }
+        let (alpha, side) = (self.scenario.alpha(self.background, self.size), self.size.side() as f64);
+        let p = Normal::standard().cdf(alpha / (1.0 - alpha) * side / 2f64.sqrt());
+        match self.scenario {
+            Scenario::Linear => Some(p),
+            Scenario::Xor => Some(p * p + (1.0 - p) * (1.0 - p)),
+            Scenario::Multiplicative if self.size.side() == 8 => {
+                let ratio = FisherSnedecor::new(4.0, 4.0).ok()?;
+                Some(ratio.cdf((1.0 - alpha).powi(-2)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The linear discriminant of two classes (Fisher 1936): the best linear classifier of images whose classes differ in their
+/// mean and not in their covariance.
+#[derive(Clone, Debug)]
+pub struct LinearDiscriminant {
+    /// `[h, w]`: the inverse of the covariance S within classes, times the difference of the means.
+    pub weights: Array2<f64>,
+    /// `[h, w]`: S times the weights, which is what the classes differ in (Haufe et al. 2014).
+    pub pattern: Array2<f64>,
+    /// Class 1 is where weights times image is above this.
+    pub threshold: f64,
+}
+
+impl LinearDiscriminant {
+    /// Fits it to images of one channel; `ridge` is added to the covariance's diagonal.
+    ///
+    /// # Errors
+    /// A class without images; a covariance that has no inverse.
+    pub fn fit(train: &Dataset, ridge: f64) -> Result<Self> {
+        let (n, _, h, w) = train.images().dim();
+        let pixels = h * w;
+        let rows: Vec<DVector<f64>> = (train.images().axis_iter(Axis(0)))
+            .map(|image| DVector::from_iterator(pixels, image.iter().map(|&value| f64::from(value))))
+            .collect();
+        let mean = |class: u8| {
+            let of_class = rows.iter().zip(train.class()).filter(|(_, other)| **other == class);
+            let (sum, count) = of_class.fold((DVector::zeros(pixels), 0), |(sum, count), (row, _)| (sum + row, count + 1));
+            (count > 0).then(|| sum / f64::from(count))
+        };
+        let (Some(zero), Some(one)) = (mean(0), mean(1)) else {
+            return Err(Error::invalid("a linear discriminant needs images of both classes"));
+        };
+        let mut covariance = DMatrix::zeros(pixels, pixels);
+        for (row, &class) in rows.iter().zip(train.class()) {
+            let centred = row - if class == 0 { &zero } else { &one };
+            covariance.ger(1.0 / n as f64, &centred, &centred, 1.0);
+        }
+        for at in 0..pixels {
+            covariance[(at, at)] += ridge;
+        }
+        let solved = covariance.clone().cholesky().map(|factors| factors.solve(&(&one - &zero)));
+        let weights = solved.ok_or_else(|| Error::invalid("the covariance of the images has no inverse; add a ridge"))?;
+        let pattern = &covariance * &weights;
+        let grid = |vector: &DVector<f64>| {
+            Array2::from_shape_vec((h, w), vector.iter().copied().collect()).map_err(Error::invalid)
+        };
+        Ok(Self {
+            threshold: weights.dot(&((zero + one) / 2.0)),
+            pattern: grid(&pattern)?,
+            weights: grid(&weights)?,
+        })
+    }
+
+    /// The class of an image `[h, w]`.
+    pub fn class(&self, image: ArrayView2<f32>) -> u8 {
+        let score: f64 = image.iter().zip(&self.weights).map(|(&pixel, weight)| f64::from(pixel) * weight).sum();
+        u8::from(score > self.threshold)
+    }
+}

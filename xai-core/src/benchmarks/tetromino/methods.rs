@@ -1,0 +1,137 @@
+//! The methods that XAI-TRIS compares, with its settings.
+
+use std::sync::Arc;
+
+use burn::tensor::TensorData;
+use ndarray::Axis;
+
+use super::models::{explained, logits};
+use super::scores::EmdAsPublished;
+use super::{Defect, Defects, Tetromino};
+use crate::attribution::{
+    Batch, DeepLift, DeepTaylor, Deconvolution, Explain, FeaturePermutation, GradientShap, GuidedBackprop,
+    GuidedGradCam, Images, IntegratedGradients, Intensity, KernelShap, Laplace, Lime, Lrp, Method, NoModel, Panel,
+    PatternAttribution, PatternNet, Patterns, Saliency, ShapleyValueSampling, Sobel, UniformNoise,
+};
+use crate::device::Tensor;
+use crate::error::Result;
+use crate::image::filters;
+use crate::metrics::{EmdFalseNegativeInvariant, PrecisionWithoutZeros, RelevanceMassAccuracy, Scores};
+use crate::network::{Layer, Network};
+use crate::sweep::context::Lab;
+
+/// The batch within which the public code permutes the values of a pixel.
+const BATCH: usize = 50;
+/// Samples of LIME and KernelSHAP under X17.
+const FEW_SAMPLES: usize = 25;
+/// Samples otherwise: four for each pixel of an 8 x 8 image.
+const SAMPLES: usize = 256;
+/// Replacements of each pixel where they do not come from its own batch.
+const DRAWS: usize = 16;
+
+/// The Sobel gradient along the rows alone, as the public code has it (X14). Its name is that of [`Sobel`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SobelAlongRows;
+
+impl Method for SobelAlongRows {
+    fn name(&self) -> &'static str {
+        Sobel.name()
+    }
+}
+
+impl<M> Explain<M> for SobelAlongRows {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        let (n, c, h, w) = batch.pixels().dim();
+        let mut values = Vec::with_capacity(n * c * h * w);
+        for image in batch.pixels().axis_iter(Axis(0)) {
+            for channel in image.axis_iter(Axis(0)) {
+                values.extend(filters::sobel_along_rows(channel));
+            }
+        }
+        Ok(Tensor::from_data(TensorData::new(values, [n, c, h, w]), batch.device()))
+    }
+}
+
+impl Lab<Tetromino> {
+    /// Explains images by all methods of the paper, and scores the maps: precision, earth mover's distance, relevance mass
+    /// accuracy and the false-negative-invariant distance.
+    ///
+    /// # Errors
+    /// A model of another shape; images without truth.
+    pub fn explain_by_all(&self, model: &Network, images: &Images) -> Result<Scores> {
+        let train = self.train()?;
+        explain(model, images, train.images().view(), self.benchmark().defects)
+    }
+
+    /// The same by what knows no model: edge filters, uniform noise and the image itself.
+    ///
+    /// # Errors
+    /// Images without truth.
+    pub fn explain_by_none(&self, images: &Images) -> Result<Scores> {
+        let defects = self.benchmark().defects;
+        let panel = Panel::new().with(Laplace).with(UniformNoise::default()).with(Intensity);
+        let panel = match defects.has(Defect::X14) {
+            true => panel.with(SobelAlongRows),
+            false => panel.with(Sobel),
+        };
+        panel.score(&NoModel, images, &scores(defects))
+    }
+}
+
+/// Explains `images` by all methods of the paper; patterns are fitted to `train` `[n, c, h, w]`. See
+/// [`explain_by_all`](Lab::explain_by_all).
+///
+/// # Errors
+/// A model of another shape; images without truth.
+pub fn explain(model: &Network, images: &Images, train: ndarray::ArrayView4<f32>, defects: Defects) -> Result<Scores> {
+    let subject = explained(model, defects);
+    let samples = match defects.has(Defect::X17) {
+        true => FEW_SAMPLES,
+        false => SAMPLES,
+    };
+    let permutation = match defects.has(Defect::X2) {
+        true => FeaturePermutation::published(images, BATCH),
+        false => FeaturePermutation::new(train.to_owned(), DRAWS),
+    };
+    let mut panel = Panel::new()
+        .with(permutation)
+        .with(IntegratedGradients::default())
+        .with(Saliency)
+        .with(GradientShap::default())
+        .with(Deconvolution)
+        .with(ShapleyValueSampling::default())
+        .with(Lime { samples, ..Lime::default() })
+        .with(KernelShap { samples, ..KernelShap::default() })
+        .with(GuidedBackprop);
+    panel = match defects.has(Defect::X22) {
+        true => panel.with(DeepLift::captum()),
+        false => panel.with(DeepLift),
+    };
+    if model.layers.iter().any(|layer| matches!(layer, Layer::Conv2d(_))) {
+        panel = panel.with(GuidedGradCam::default());
+    }
+    let metrics = scores(defects);
+    let mut rows = panel.score(&subject, images, &metrics)?;
+    // Under X3, LRP goes back through the softmax; the last three see logits in the public code as well.
+    let with_softmax = defects.has(Defect::X2) && defects.has(Defect::X3);
+    let without = match defects.has(Defect::X2) {
+        true => logits(model),
+        false => subject.clone(),
+    };
+    let lrp = Panel::new().with(Lrp::default());
+    rows.extend(lrp.score(if with_softmax { &subject } else { &without }, images, &metrics)?);
+    let patterns = Arc::new(Patterns::fit(&without, train)?);
+    let last = Panel::new()
+        .with(PatternNet::new(patterns.clone()))
+        .with(PatternAttribution::new(patterns))
+        .with(DeepTaylor::published());
+    rows.extend(last.score(&without, images, &metrics)?);
+    Ok(rows)
+}
+
+/// The four scores.
+fn scores(
+    defects: Defects,
+) -> (PrecisionWithoutZeros, EmdAsPublished, RelevanceMassAccuracy, EmdFalseNegativeInvariant) {
+    (PrecisionWithoutZeros, EmdAsPublished(defects), RelevanceMassAccuracy, EmdFalseNegativeInvariant)
+}

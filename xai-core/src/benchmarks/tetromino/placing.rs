@@ -1,0 +1,214 @@
+//! Tetrominoes: their shapes, where they lie in an image, and what of it is the truth.
+
+use ndarray::{Array2, ArrayView2, Zip, array, s};
+
+use super::{Defect, Defects, Scenario, Size};
+use crate::image::gaussian;
+use crate::random::numpy::RandomState;
+
+/// Standard deviation of the blur of tetrominoes with large cells, in pixels.
+const BLUR: f64 = 1.5;
+/// Cells up to this many pixels are not blurred.
+const SMALL_CELL: usize = 3;
+/// A pixel of a blurred tetromino belongs to the truth from this value on.
+const TRUTH_FROM: f64 = 0.05;
+
+/// A T or an L: `[rows, columns]`, 1 in its four cells.
+fn shape(class: usize) -> Array2<f64> {
+    match class {
+        0 => array![[1.0, 0.0], [1.0, 1.0], [1.0, 0.0]],
+        _ => array![[1.0, 0.0], [1.0, 0.0], [1.0, 1.0]],
+    }
+}
+
+/// Each cell as a square of `side` pixels.
+fn enlarged(cells: ArrayView2<f64>, side: usize) -> Array2<f64> {
+    let (rows, columns) = cells.dim();
+    Array2::from_shape_fn((rows * side, columns * side), |(y, x)| cells[[y / side, x / side]])
+}
+
+/// `shape`, turned by so many quarters anticlockwise.
+fn turned(shape: Array2<f64>, quarters: usize) -> Array2<f64> {
+    (0..quarters).fold(shape, |shape, _| {
+        let mut turned = shape.reversed_axes();
+        turned.invert_axis(ndarray::Axis(0));
+        turned
+    })
+}
+
+/// An image that is 0 but for `shape`, whose top left corner is at `corner`.
+fn placed(shape: ArrayView2<f64>, corner: [usize; 2], side: usize, cell: usize) -> Array2<f64> {
+    let [top, left] = corner;
+    let (height, width) = shape.dim();
+    let mut image = Array2::zeros((side, side));
+    image.slice_mut(s![top..top + height, left..left + width]).assign(&shape);
+    match cell > SMALL_CELL {
+        true => gaussian(image.view(), BLUR),
+        false => image,
+    }
+}
+
+/// The tetromino of a class at its own place, blurred if its cells are large.
+pub(super) fn fixed(class: usize, size: Size) -> Array2<f64> {
+    let (cell, corner) = match (size, class) {
+        (Size::Eight, 0) => (1, [1, 1]),
+        (Size::Eight, _) => (1, [4, 5]),
+        (Size::SixtyFour, 0) => (8, [8, 8]),
+        (Size::SixtyFour, _) => (8, [32, 40]),
+    };
+    placed(enlarged(shape(class).view(), cell).view(), corner, size.side(), cell)
+}
+
+/// Where a tetromino that may be turned and moved lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Placement {
+    /// Quarters of a turn, anticlockwise.
+    pub quarters: usize,
+    /// Top and left, in pixels.
+    pub corner: [usize; 2],
+}
+
+impl Placement {
+    /// Draws a placement for each of `count` images, in order. Every place within the image is as likely; with X8 the last
+    /// row and column stay empty.
+    pub fn draw(count: usize, size: Size, defects: Defects, random: &mut RandomState) -> Vec<Self> {
+        let cell = moved_cell(size);
+        let places = usize::from(!defects.has(Defect::X8));
+        let mut one = || {
+            let quarters = random.choice(4);
+            let [height, width] = match quarters % 2 {
+                0 => [3 * cell, 2 * cell],
+                _ => [2 * cell, 3 * cell],
+            };
+            let row = random.choice(size.side() - height + places);
+            let column = random.choice(size.side() - width + places);
+            Self { quarters, corner: [row, column] }
+        };
+        (0..count).map(|_| one()).collect()
+    }
+
+    /// The tetromino of a class there.
+    pub fn pattern(self, class: usize, size: Size) -> Array2<f64> {
+        let cell = moved_cell(size);
+        let shape = turned(enlarged(shape(class).view(), cell), self.quarters);
+        placed(shape.view(), self.corner, size.side(), cell)
+    }
+}
+
+/// Pixels of the side of a cell of tetrominoes that move.
+fn moved_cell(size: Size) -> usize {
+    match size {
+        Size::Eight => 1,
+        Size::SixtyFour => 4,
+    }
+}
+
+/// What the tetrominoes of each image look like, before they are mixed with its background.
+pub(super) struct Patterns {
+    scenario: Scenario,
+    size: Size,
+    count: usize,
+    tetrominoes: [Array2<f64>; 2],
+    /// Of each image, where tetrominoes move.
+    placements: Vec<Placement>,
+}
+
+impl Patterns {
+    /// Those of `count` images; what has to be drawn is drawn from `random`.
+    pub fn new(scenario: Scenario, size: Size, count: usize, defects: Defects, random: &mut RandomState) -> Self {
+        Self {
+            scenario,
+            size,
+            count,
+            tetrominoes: [0, 1].map(|class| fixed(class, size)),
+            placements: match scenario {
+                Scenario::TranslationsRotations => Placement::draw(count, size, defects, random),
+                _ => Vec::new(),
+            },
+        }
+    }
+
+    /// The class of an image: the first half are of class 0, the second of class 1.
+    pub fn class(&self, image: usize) -> usize {
+        usize::from(image >= self.count / 2)
+    }
+
+    /// The signs of T and L in an image where both are shown: quarters ++, --, +-, -+.
+    fn signs(&self, image: usize) -> [f64; 2] {
+        [[1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]][4 * image / self.count]
+    }
+
+    /// The pattern of an image.
+    pub fn of(&self, image: usize) -> Array2<f64> {
+        let class = self.class(image);
+        match self.scenario {
+            Scenario::Linear | Scenario::Multiplicative => self.tetrominoes[class].clone(),
+            Scenario::TranslationsRotations => self.placements[image].pattern(class, self.size),
+            Scenario::Xor => {
+                let [t, l] = self.signs(image);
+                &self.tetrominoes[0] * t + &self.tetrominoes[1] * l
+            }
+        }
+    }
+
+    /// The pixels that have to do with the class of an image. Where tetrominoes have their places both are the truth,
+    /// shown or not: that one is missing tells the class, too. One that moves is the truth alone.
+    pub fn truth(&self, image: usize) -> Array2<bool> {
+        match self.scenario {
+            Scenario::TranslationsRotations => {
+                let class = self.class(image);
+                self.placements[image].pattern(class, self.size).mapv(|value| value >= TRUTH_FROM)
+            }
+            _ => {
+                let [t, l] = &self.tetrominoes;
+                let mut truth = t.mapv(|value| value >= TRUTH_FROM);
+                Zip::from(&mut truth).and(l).for_each(|truth, &value| *truth |= value >= TRUTH_FROM);
+                truth
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(image: &Array2<f64>) -> Vec<(usize, usize)> {
+        image.indexed_iter().filter(|(_, value)| **value > 0.0).map(|(at, _)| at).collect()
+    }
+
+    /// Places and sizes as in the paper's settings (XAI-TRIS, 8 x 8 and 64 x 64).
+    #[test]
+    fn tetrominoes_lie_where_they_should() {
+        assert_eq!(cells(&fixed(0, Size::Eight)), [(1, 1), (2, 1), (2, 2), (3, 1)]);
+        assert_eq!(cells(&fixed(1, Size::Eight)), [(4, 5), (5, 5), (6, 5), (6, 6)]);
+        // numpy.rot90 of the T: the bar becomes a row.
+        assert_eq!(turned(shape(0), 1), array![[0.0, 1.0, 0.0], [1.0, 1.0, 1.0]]);
+        let norm = |class| fixed(class, Size::SixtyFour).mapv(|value| value * value).sum();
+        assert!((norm(0) - 195.087).abs() < 5e-4 && (norm(1) - 193.708).abs() < 5e-4);
+        let pixels = |class| fixed(class, Size::SixtyFour).iter().filter(|&&value| value >= TRUTH_FROM).count();
+        assert_eq!([pixels(0), pixels(1)], [432, 430]);
+        let moved = |class| {
+            let placement = Placement { quarters: 0, corner: [20, 20] };
+            placement.pattern(class, Size::SixtyFour).iter().filter(|&&value| value >= TRUTH_FROM).count()
+        };
+        assert_eq!([moved(0), moved(1)], [156, 157]);
+    }
+
+    /// A T and an L have 168 placements each at 8 x 8, and both ends of the image are reached; with X8 they are not.
+    #[test]
+    fn every_placement_is_drawn_once_there_are_enough() {
+        for (defects, expected, last) in [(Defects::NONE, 168, 7), (Defects::NONE.with(Defect::X8), 120, 6)] {
+            let mut random = RandomState::new(1);
+            let mut drawn = Placement::draw(20_000, Size::Eight, defects, &mut random);
+            let reached = |placement: &Placement| {
+                let image = placement.pattern(0, Size::Eight);
+                cells(&image).into_iter().map(|(y, x)| y.max(x)).max().unwrap()
+            };
+            assert_eq!(drawn.iter().map(reached).max(), Some(last));
+            drawn.sort_by_key(|placement| (placement.quarters, placement.corner));
+            drawn.dedup();
+            assert_eq!(drawn.len(), expected);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The loop: epochs, Adam, the checkpoint.
+
+use rand::seq::SliceRandom;
+
+use super::passes::{Counts, Passes};
+use super::program::Program;
+use super::rows::Rows;
+use crate::error::{Error, Result};
+use crate::network::Network;
+use crate::random;
+use crate::training::fit::Fit;
+use crate::training::validation::{Epoch, Validation};
+
+/// How to train.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TinySchedule {
+    /// Learning rate of Adam.
+    pub rate: f64,
+    /// Passes over the training set.
+    pub epochs: usize,
+    /// Images a step.
+    pub batch: usize,
+    /// Whether dropout stays on in validation.
+    pub dropout_in_validation: bool,
+}
+
+/// How much Adam's running means keep in a step.
+const BETA: [f32; 2] = [0.9, 0.999];
+/// What keeps Adam's divisor from 0.
+const EPSILON: f32 = 1e-8;
+
+/// Trains all layers of `network` for images of shape `[c, h, w]`. Of all epochs it keeps the network with the lowest
+/// validation loss, summed over batches; of equal ones the last.
+///
+/// Where the network ends in a softmax, cross-entropy takes its probabilities for logits, as in torch.
+///
+/// `each_epoch` is told what happened, and may stop the training by an error.
+///
+/// # Errors
+/// A network that is not of convolutions, fully connected layers, ReLUs, dropouts, maximum poolings, or does not fit the images; no
+/// epochs; a loss that is not a number; what `each_epoch` returns.
+pub fn fit_tiny(
+    network: &Network,
+    shape: [usize; 3],
+    train: Rows<'_>,
+    validation: Rows<'_>,
+    schedule: &TinySchedule,
+    seed: u64,
+    mut each_epoch: impl FnMut(&Epoch) -> Result<()>,
+) -> Result<Fit> {
+    let (program, mut parameters) = Program::compile(network, shape)?;
+    if train.class.is_empty() || validation.class.is_empty() || schedule.batch == 0 {
+        return Err(Error::invalid("a training needs images to train on, images for validation and a batch size"));
+    }
+    let mut passes = Passes::new(&program);
+    let mut adam = Adam::new(parameters.len(), schedule.rate);
+    let mut history = Vec::new();
+    let mut best: Option<(f64, usize, Vec<f32>)> = None;
+    let mut order: Vec<usize> = (0..train.class.len()).collect();
+    let numbers: Vec<usize> = (0..validation.class.len()).collect();
+    for epoch in 0..schedule.epochs {
+        order.sort_unstable();
+        let mut random = random::stream(seed, &format!("training/epoch/{epoch}"));
+        order.shuffle(&mut random);
+        let mut trained = Counts::default();
+        for batch in order.chunks(schedule.batch) {
+            trained.add(passes.step(&program, &parameters, train, batch, &mut random));
+            adam.update(&mut parameters, passes.gradients());
+        }
+        if !trained.loss.is_finite() {
+            return Err(Error::invalid(format!(
+                "the loss of epoch {} is {}: the learning rate {} is too large",
+                epoch + 1,
+                trained.loss,
+                schedule.rate
+            )));
+        }
+        let (mut validated, mut summed) = (Counts::default(), 0.0);
+        for batch in numbers.chunks(schedule.batch) {
+            let random = schedule.dropout_in_validation.then_some(&mut random);
+            let counts = passes.evaluate(&program, &parameters, validation, batch, random);
+            summed += counts.loss / batch.len() as f64;
+            validated.add(counts);
+        }
+        let of_train = trained.of(train.class.len());
+        let now = Epoch {
+            accuracy: of_train.accuracy,
+            loss: of_train.loss,
+            validation: validated.of(validation.class.len()),
+        };
+        history.push(now);
+        if best.as_ref().is_none_or(|(least, ..)| summed <= *least) {
+            best = Some((summed, epoch, parameters.clone()));
+        }
+        each_epoch(&now)?;
+    }
+    let (_, best, parameters) = best.ok_or_else(|| Error::invalid("a training of no epochs"))?;
+    Ok(Fit {
+        network: program.network(network, &parameters),
+        history,
+        best,
+    })
+}
+
+/// The gradients of the mean cross-entropy of these images for all parameters, layer by layer, weight before bias: for
+/// tests against other programs.
+#[doc(hidden)]
+pub fn gradients(network: &Network, shape: [usize; 3], images: Rows<'_>) -> Result<(f64, Vec<f32>)> {
+    let (program, parameters) = Program::compile(network, shape)?;
+    let mut passes = Passes::new(&program);
+    let numbers: Vec<usize> = (0..images.class.len()).collect();
+    let mut random = random::stream(0, "training");
+    let counts = passes.step(&program, &parameters, images, &numbers, &mut random);
+    Ok((counts.loss / numbers.len() as f64, passes.gradients().to_vec()))
+}
+
+impl Counts {
+    fn of(&self, images: usize) -> Validation {
+        Validation {
+            accuracy: self.correct as f64 / images as f64,
+            loss: self.loss / images as f64,
+        }
+    }
+}
+
+/// Adam (Kingma and Ba 2015) with torch's constants.
+struct Adam {
+    rate: f32,
+    steps: i32,
+    mean: Vec<f32>,
+    square: Vec<f32>,
+}
+
+impl Adam {
+    fn new(parameters: usize, rate: f64) -> Self {
+        Self {
+            rate: rate as f32,
+            steps: 0,
+            mean: vec![0.0; parameters],
+            square: vec![0.0; parameters],
+        }
+    }
+
+    fn update(&mut self, parameters: &mut [f32], gradients: &[f32]) {
+        self.steps += 1;
+        let [of_mean, of_square] = BETA.map(|beta| (1.0 / (1.0 - f64::from(beta).powi(self.steps))) as f32);
+        let moments = self.mean.iter_mut().zip(&mut self.square);
+        for ((parameter, (mean, square)), &g) in parameters.iter_mut().zip(moments).zip(gradients) {
+            *mean = BETA[0] * *mean + (1.0 - BETA[0]) * g;
+            *square = BETA[1] * *square + (1.0 - BETA[1]) * (g * g);
+            *parameter -= self.rate * (of_mean * *mean) / ((of_square * *square).sqrt() + EPSILON);
+        }
+    }
+}
