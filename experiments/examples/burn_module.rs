@@ -84,7 +84,9 @@ impl OwnModel {
         let rows = self.predict(images)?;
         let count = rows.len() as f64;
         let right = rows.iter().zip(images.class());
-        let right = right.filter(|(row, class)| argmax(row) == **class).count();
+        let right = right
+            .filter(|(row, class)| argmax(row) == usize::from(**class))
+            .count();
         let loss = rows.iter().zip(images.class());
         let loss = loss.map(|(row, &class)| -row[usize::from(class)].ln());
         Ok(Validation {

@@ -16,7 +16,7 @@ use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use experiments::{exit_code, npy};
 use ndarray::Axis;
-use xai_core::benchmarks::tetromino::{Background, Protocol, Scenario, Tetromino, Size};
+use xai_core::benchmarks::tetromino::{Background, Protocol, Scenario, Size, Tetromino};
 use xai_core::sweep::declare::Level;
 use xai_core::{Error, Result};
 
@@ -52,7 +52,8 @@ struct Options {
 /// Reads a level by its name.
 fn level<L: Level + Clone + Send + Sync + 'static>() -> impl TypedValueParser<Value = L> {
     let find = |name: String| L::LEVELS.iter().find(|level| level.name() == name).cloned();
-    PossibleValuesParser::new(L::LEVELS.iter().map(Level::name)).map(move |name| find(name).expect("a possible value"))
+    PossibleValuesParser::new(L::LEVELS.iter().map(Level::name))
+        .map(move |name| find(name).expect("a possible value"))
 }
 
 fn main() -> ExitCode {
@@ -60,18 +61,37 @@ fn main() -> ExitCode {
 }
 
 fn make(options: &Options) -> Result<()> {
-    let mut setting = Tetromino::new(options.scenario, options.background, options.size, options.protocol);
+    let mut setting = Tetromino::new(
+        options.scenario,
+        options.background,
+        options.size,
+        options.protocol,
+    );
     setting.count = options.count.unwrap_or(setting.count);
     setting.seed = options.seed;
     setting.photographs = options.photographs.clone();
-    for (name, part) in ["train", "validation", "test"].into_iter().zip(setting.make()?) {
+    for (name, part) in ["train", "validation", "test"]
+        .into_iter()
+        .zip(setting.make()?)
+    {
         let folder = options.out.join(name);
         fs::create_dir_all(&folder).map_err(|problem| Error::file(&folder, problem))?;
-        let truth = part.truth().ok_or_else(|| Error::invalid("tetrominoes have truth"))?;
-        npy::write(&folder.join("images.npy"), &part.images().index_axis(Axis(1), 0))?;
-        npy::write(&folder.join("truth.npy"), &truth.mapv(|inside| f32::from(u8::from(inside))))?;
+        let truth = part
+            .truth()
+            .ok_or_else(|| Error::invalid("tetrominoes have truth"))?;
+        npy::write(
+            &folder.join("images.npy"),
+            &part.images().index_axis(Axis(1), 0),
+        )?;
+        npy::write(
+            &folder.join("truth.npy"),
+            &truth.mapv(|inside| f32::from(u8::from(inside))),
+        )?;
         let class = part.class().iter().map(|&class| i64::from(class));
-        npy::write(&folder.join("class.npy"), &ndarray::Array1::from_iter(class))?;
+        npy::write(
+            &folder.join("class.npy"),
+            &ndarray::Array1::from_iter(class),
+        )?;
         println!("{}", folder.display());
     }
     Ok(())

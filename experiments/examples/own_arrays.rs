@@ -33,12 +33,8 @@ impl Run for OwnArrays {
             Layer::Flatten,
             draw.linear(2 * self.width * 4 * 4, classes),
         ]);
-        let schedule = Schedule {
-            epochs: lab.scale().pick(10, 20, 40),
-            batch: 16,
-            ..Schedule::paper(Optimizer::Adam(self.rate))
-        };
-        lab.fit(&Training::new(network, schedule, self.seed))
+        let plan = TrainingPlan::new(Optimizer::Adam(self.rate), lab.scale().pick(10, 20, 40), 16);
+        lab.fit(&Training::new(network, plan, self.seed))
     }
 
     fn test(&self, fitted: &Fitted<Network>, lab: &Lab) -> Result<Scores> {

@@ -89,12 +89,8 @@ impl Run for OwnBenchmark {
             Layer::Flatten,
             draw.linear(self.channels, 2),
         ]);
-        let schedule = Schedule {
-            epochs: lab.scale().pick(10, 10, 20),
-            batch: 16,
-            ..Schedule::paper(Optimizer::Adam(self.rate))
-        };
-        lab.fit(&Training::new(network, schedule, self.seed))
+        let plan = TrainingPlan::new(Optimizer::Adam(self.rate), lab.scale().pick(10, 10, 20), 16);
+        lab.fit(&Training::new(network, plan, self.seed))
     }
 
     fn test(&self, fitted: &Fitted<Network>, lab: &Lab<Bars>) -> Result<Scores> {

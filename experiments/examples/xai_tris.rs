@@ -1,8 +1,8 @@
 //! XAI-TRIS at 8 x 8 as published, beside the published scores.
 
 use experiments::xai_tris::{compare, medians};
-use xai_core::tetromino::prelude::*;
 use xai_core::tetromino::Defect;
+use xai_core::tetromino::prelude::*;
 
 /// Do attribution methods mark only pixels that have to do with the class? (Clark, Wilming and Haufe 2024, 8 x 8, with the
 /// defects of its public code.)
@@ -48,7 +48,12 @@ impl Run for XaiTris {
     fn analysis(results: &Results<Self>, analysis: &mut Analysis) -> Result<()> {
         // The public code drops the first model's first results when it merges runs (X10).
         let counted = results.winners().filter(|(cell, _)| {
-            let XaiTris { scenario, model, seed, .. } = cell.parameters;
+            let XaiTris {
+                scenario,
+                model,
+                seed,
+                ..
+            } = cell.parameters;
             let first = match scenario {
                 Scenario::Linear => Architecture::Linear,
                 _ => Architecture::Mlp,
@@ -56,7 +61,12 @@ impl Run for XaiTris {
             model != first || seed != 0 || results.scale == Scale::Smoke
         });
         let rows = counted.map(|(cell, tested)| {
-            let XaiTris { scenario, background, model, .. } = cell.parameters;
+            let XaiTris {
+                scenario,
+                background,
+                model,
+                ..
+            } = cell.parameters;
             let names = [scenario.name(), background.name(), model.name()].map(str::to_owned);
             (names, &tested.scores)
         });

@@ -53,7 +53,13 @@ impl Run for XaiTrisCorrected {
 
     fn analysis(results: &Results<Self>, analysis: &mut Analysis) -> Result<()> {
         let runs = results.winners().map(|(cell, tested)| {
-            let XaiTrisCorrected { scenario, background, model, protocol, seed } = cell.parameters;
+            let XaiTrisCorrected {
+                scenario,
+                background,
+                model,
+                protocol,
+                seed,
+            } = cell.parameters;
             let names = [scenario.name(), background.name(), model.name()].map(str::to_owned);
             (names, protocol == Protocol::Corrected, seed, tested)
         });

@@ -49,18 +49,28 @@ impl Part {
         let grid = |name: &str| -> Result<Array3<f32>> {
             let path = folder.join(name);
             let array = npy::read(&path, |value| value as f32)?;
-            array.into_dimensionality().map_err(|problem| Error::file(&path, problem))
+            array
+                .into_dimensionality()
+                .map_err(|problem| Error::file(&path, problem))
         };
         Ok(Self {
             images: grid("images.npy")?,
             truth: grid("truth.npy")?.mapv(|inside| inside > 0.0),
-            class: npy::read(&folder.join("class.npy"), |value| value as u8)?.into_iter().collect(),
+            class: npy::read(&folder.join("class.npy"), |value| value as u8)?
+                .into_iter()
+                .collect(),
         })
     }
 
     fn rows(&self) -> Result<Rows<'_>> {
-        let pixels = self.images.as_slice().ok_or_else(|| Error::invalid("images in rows"))?;
-        Ok(Rows { pixels, class: &self.class })
+        let pixels = self
+            .images
+            .as_slice()
+            .ok_or_else(|| Error::invalid("images in rows"))?;
+        Ok(Rows {
+            pixels,
+            class: &self.class,
+        })
     }
 }
 
@@ -69,25 +79,45 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> Result<()> {
-    let architecture = Architecture::LEVELS.iter().find(|level| level.name() == options.model);
-    let architecture = *architecture.ok_or_else(|| Error::invalid("--model is linear, mlp or cnn"))?;
-    let [train, validation, test] = ["train", "validation", "test"].map(|part| Part::read(&options.data.join(part)));
+    let architecture = Architecture::LEVELS
+        .iter()
+        .find(|level| level.name() == options.model);
+    let architecture =
+        *architecture.ok_or_else(|| Error::invalid("--model is linear, mlp or cnn"))?;
+    let [train, validation, test] =
+        ["train", "validation", "test"].map(|part| Part::read(&options.data.join(part)));
     let (train, validation, test) = (train?, validation?, test?);
     let device = DeviceChoice::Flex.open()?;
     let defects = Protocol::Published.defects();
-    let schedule = TinySchedule { rate: 0.0005, epochs: options.epochs, batch: 512, dropout_in_validation: false };
+    let schedule = TinySchedule {
+        rate: 0.0005,
+        epochs: options.epochs,
+        batch: 512,
+        dropout_in_validation: false,
+    };
     let seeds = [0, 1];
 
     let start = Instant::now();
     let fits = seeds.par_iter().map(|&seed| {
         let start = network(architecture, Size::Eight, defects, seed, &device);
-        fit_tiny(&start, [1, 8, 8], train.rows()?, validation.rows()?, &schedule, seed, |_| Ok(()))
+        fit_tiny(
+            &start,
+            [1, 8, 8],
+            train.rows()?,
+            validation.rows()?,
+            &schedule,
+            seed,
+            |_| Ok(()),
+        )
     });
     let fits: Vec<_> = fits.collect::<Result<_>>()?;
     let training = start.elapsed().as_secs_f64();
 
     let first = s![..options.images, .., ..];
-    let images = Images::grey(test.images.slice(first).to_owned(), test.class[..options.images].to_vec());
+    let images = Images::grey(
+        test.images.slice(first).to_owned(),
+        test.class[..options.images].to_vec(),
+    );
     let images = images.with_truth(test.truth.slice(first).to_owned());
     let of_train = train.images.view().insert_axis(Axis(1));
     let start = Instant::now();
@@ -95,7 +125,10 @@ fn measure(options: &Options) -> Result<()> {
         .map(|fit| explain(&fit.network, &images, of_train.view(), defects))
         .collect::<Result<_>>()?;
     let explaining = start.elapsed().as_secs_f64();
-    let precision = scores.iter().flatten().filter(|score| score.method == "saliency" && score.metric == "precision_without_zeros");
+    let precision = scores
+        .iter()
+        .flatten()
+        .filter(|score| score.method == "saliency" && score.metric == "precision_without_zeros");
     let precision: Vec<f64> = precision.map(|score| score.value).collect();
     println!(
         "{}",

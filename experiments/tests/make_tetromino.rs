@@ -11,8 +11,14 @@ fn files_are_as_other_programs_expect_them() {
         let arguments: Vec<&str> = arguments.split(' ').collect();
         common::run("make_tetromino", folder.path(), &arguments)
     };
-    let made = run("--scenario xor --background correlated --size 8 --count 400 --protocol published --seed 4000002 --out made");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let made = run(
+        "--scenario xor --background correlated --size 8 --count 400 --protocol published --seed 4000002 --out made",
+    );
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
     for (part, count) in [("train", 320), ("validation", 40), ("test", 40)] {
         let read = |name: &str| {
             let path = folder.path().join("made").join(part).join(name);
@@ -36,7 +42,10 @@ fn files_are_as_other_programs_expect_them() {
     let refused = run("--scenario xor --background white --count 30 --out other");
     assert_eq!(refused.status.code(), Some(1));
     let message = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(message.starts_with("error: 30 images cannot be divided"), "{message}");
+    assert!(
+        message.starts_with("error: 30 images cannot be divided"),
+        "{message}"
+    );
     let mistyped = run("--scenario xnor --background white --out other");
     assert_eq!(mistyped.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&mistyped.stderr).contains("translations_rotations"));

@@ -711,12 +711,8 @@ impl Run for ThreeClasses {
             Layer::Flatten,
             draw.linear(8 * 36, 3),
         ]);
-        let schedule = Schedule {
-            epochs: 8,
-            batch: 10,
-            ..Schedule::paper(Optimizer::Adam(0.003))
-        };
-        lab.fit(&Training::new(Network::new(layers), schedule, 0))
+        let plan = TrainingPlan::new(Optimizer::Adam(0.003), 8, 10);
+        lab.fit(&Training::new(Network::new(layers), plan, 0))
     }
 
     fn test(&self, fitted: &Fitted<Network>, lab: &Lab<Arrays>) -> Result<Scores> {

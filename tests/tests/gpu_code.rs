@@ -238,17 +238,8 @@ fn a_training_brings_back_logits_once_an_epoch() {
     let (network, device) = (config.init(false, 0, &device()), device());
     let (images, class) = pictures(12);
     let examples = Examples::of(&Dataset::grey(images, class).unwrap(), &device);
-    let schedule = Schedule {
-        epochs: 2,
-        batch: 4,
-        ..Schedule::paper(Sgd::rate(0.01).momentum(0.5))
-    };
-    let train = || {
-        fit(&network, 0, &examples, &examples, &schedule, 0, |_, _| {
-            Ok(())
-        })
-        .unwrap()
-    };
+    let plan = TrainingPlan::new(Sgd::rate(0.01).momentum(0.5), 2, 4);
+    let train = || fit(&network, 0, &examples, &examples, &plan, 0, |_, _| Ok(())).unwrap();
     let copied = during(|| as_on_gpu(Products::Fast, train));
     let (epochs, steps) = (2, 2 * 3);
     // Those of the training images and those of the validation images, two numbers each.

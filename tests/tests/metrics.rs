@@ -8,8 +8,8 @@ use serde::Deserialize;
 use xai_core::attribution::{Images, InputXGradient, Panel};
 use xai_core::device::{DeviceChoice, Tensor};
 use xai_core::metrics::{
-    Auprc, Auroc, Channels, Combine, Count, Emd, EmdFalseNegativeInvariant, EmdTopK, Metric, NAMES, Precision, Sign,
-    TopKIntersection, named,
+    Auprc, Auroc, Channels, Combine, Count, Emd, EmdFalseNegativeInvariant, EmdTopK, Metric, NAMES,
+    Precision, Sign, TopKIntersection, named,
 };
 use xai_core::network::{Layer, Linear, Network};
 
@@ -131,7 +131,9 @@ fn chance_is_the_mean_over_random_maps() {
         let chance = metric(name).chance(truth.view()).unwrap();
         match name {
             // The score of a uniform map, which random maps cannot reach on average.
-            "emd" | "emd_false_negative_invariant" => assert!(mean < chance && chance < mean + 0.1, "{mean} {chance}"),
+            "emd" | "emd_false_negative_invariant" => {
+                assert!(mean < chance && chance < mean + 0.1, "{mean} {chance}")
+            }
             // Itself a mean, of 16 draws.
             "emd_top_k" => assert!((mean - chance).abs() < 4.0 * (variance / 16.0).sqrt()),
             _ => {
@@ -164,7 +166,16 @@ fn chance_levels_by_hand() {
 /// What XAI-TRIS and its follow-up print for their two tetrominoes at 8 x 8.
 #[test]
 fn landmarks_of_xai_tris() {
-    let cells = [[1, 1], [2, 1], [2, 2], [3, 1], [4, 5], [5, 5], [6, 5], [6, 6]];
+    let cells = [
+        [1, 1],
+        [2, 1],
+        [2, 2],
+        [3, 1],
+        [4, 5],
+        [5, 5],
+        [6, 5],
+        [6, 6],
+    ];
     let truth = Array2::from_shape_fn((8, 8), |(y, x)| cells.contains(&[y, x]));
     assert!((EmdFalseNegativeInvariant::scale(truth.view()) - 5.84566).abs() < 5e-6);
     let emd = |pixels: &[[usize; 2]]| {
@@ -187,7 +198,10 @@ fn what_is_not_found_may_be_forgiven() {
     let truth = blocks();
     let mut map = Array2::zeros((12, 16));
     map[[2, 0]] = 1.0;
-    assert_eq!(score("emd_false_negative_invariant", &map, &truth), Some(1.0));
+    assert_eq!(
+        score("emd_false_negative_invariant", &map, &truth),
+        Some(1.0)
+    );
     assert!(score("emd", &map, &truth).unwrap() < 0.8);
 }
 
@@ -202,7 +216,12 @@ fn monotone_maps_of_values_do_not_matter_where_ranks_count() {
         let [plain, scaled, bent] =
             [&map, &scaled, &bent].map(|map| score(name, map, &truth).unwrap());
         assert!((plain - scaled).abs() < 1e-12, "{name}");
-        let of_mass = ["emd", "emd_false_negative_invariant", "relevance_mass_accuracy"].contains(&name);
+        let of_mass = [
+            "emd",
+            "emd_false_negative_invariant",
+            "relevance_mass_accuracy",
+        ]
+        .contains(&name);
         assert_eq!(plain == bent, !of_mass, "{name}");
     }
 }

@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 use xai_core::dataset::Dataset;
 use xai_core::metrics::{Metric, PrecisionWithoutZeros, RelevanceMassAccuracy};
 use xai_core::tetromino::{
-    Background, Defect, Defects, EmdAsPublished, LinearDiscriminant, Protocol, Scenario, Size, Tetromino,
+    Background, Defect, Defects, EmdAsPublished, LinearDiscriminant, Protocol, Scenario, Size,
+    Tetromino,
 };
 
 const SCENARIOS: [Scenario; 4] = [
@@ -18,38 +19,64 @@ const SCENARIOS: [Scenario; 4] = [
 
 /// The images as the public code keeps them: half precision, little-endian.
 fn sha256(part: &Dataset) -> String {
-    let bytes = part.images().iter().flat_map(|&value| f16::from_f32(value).to_le_bytes());
+    let bytes = part
+        .images()
+        .iter()
+        .flat_map(|&value| f16::from_f32(value).to_le_bytes());
     let bytes: Vec<u8> = bytes.collect();
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// SHA-256 of the training and the test images that braindatalab/xai-tris at 515184e makes (8 x 8, 10,000 images).
 #[test]
 fn images_are_those_of_the_public_code() {
     let published = [
-        (Background::White, [
-            ["a29a5268f1f4b6cd", "2cc7268866d70e9d"],
-            ["54fe64d60c4b776b", "3711ddd596122fd8"],
-            ["f8d798fbde08e653", "dfc4c671f5713c37"],
-            ["383433da539ff15a", "f584712da715cf18"],
-        ]),
-        (Background::Correlated, [
-            ["dd437cd1bc29ad77", "96de80617dd68bbf"],
-            ["21da2f54f5cbbb66", "23e6f810be25be29"],
-            ["b127012794df18d4", "66236e33d24cf02c"],
-            ["b924f7bd648c9bc7", "ddc4df3ad14031a9"],
-        ]),
+        (
+            Background::White,
+            [
+                ["a29a5268f1f4b6cd", "2cc7268866d70e9d"],
+                ["54fe64d60c4b776b", "3711ddd596122fd8"],
+                ["f8d798fbde08e653", "dfc4c671f5713c37"],
+                ["383433da539ff15a", "f584712da715cf18"],
+            ],
+        ),
+        (
+            Background::Correlated,
+            [
+                ["dd437cd1bc29ad77", "96de80617dd68bbf"],
+                ["21da2f54f5cbbb66", "23e6f810be25be29"],
+                ["b127012794df18d4", "66236e33d24cf02c"],
+                ["b924f7bd648c9bc7", "ddc4df3ad14031a9"],
+            ],
+        ),
     ];
     for (background, hashes) in published {
         for (scenario, [of_train, of_test]) in SCENARIOS.into_iter().zip(hashes) {
             let setting = Tetromino::new(scenario, background, Size::Eight, Protocol::Published);
             let [train, validation, test] = setting.make().unwrap();
-            assert_eq!([train.len(), validation.len(), test.len()], [8000, 1000, 1000]);
+            assert_eq!(
+                [train.len(), validation.len(), test.len()],
+                [8000, 1000, 1000]
+            );
             let found = [&train, &test].map(sha256);
-            assert!(found[0].starts_with(of_train), "{scenario:?} {background:?}: {}", found[0]);
-            assert!(found[1].starts_with(of_test), "{scenario:?} {background:?}: {}", found[1]);
+            assert!(
+                found[0].starts_with(of_train),
+                "{scenario:?} {background:?}: {}",
+                found[0]
+            );
+            assert!(
+                found[1].starts_with(of_test),
+                "{scenario:?} {background:?}: {}",
+                found[1]
+            );
             if scenario == Scenario::Linear && background == Background::White {
-                assert_eq!(found[0], "a29a5268f1f4b6cd472b38cea9c9dda3c9840fa66306a17f5e50646f1a88f3ef");
+                assert_eq!(
+                    found[0],
+                    "a29a5268f1f4b6cd472b38cea9c9dda3c9840fa66306a17f5e50646f1a88f3ef"
+                );
             }
         }
     }
@@ -66,7 +93,10 @@ fn images_are_what_the_settings_say() {
                 setting.count = 400;
                 let parts = setting.make().unwrap();
                 let images = || parts.iter().flat_map(|part| part.images().iter().copied());
-                assert_eq!(images().fold(0.0f32, |most, value| most.max(value.abs())), 1.0);
+                assert_eq!(
+                    images().fold(0.0f32, |most, value| most.max(value.abs())),
+                    1.0
+                );
                 let all_halves = images().all(|value| f16::from_f32(value).to_f32() == value);
                 assert_eq!(all_halves, protocol == Protocol::Published);
                 for part in &parts {
@@ -93,26 +123,48 @@ fn images_are_what_the_settings_say() {
 #[test]
 fn corrected_data_sets_are_independent() {
     let image = |scenario, defects: Defects| {
-        let mut setting = Tetromino::new(scenario, Background::White, Size::Eight, Protocol::Corrected);
+        let mut setting = Tetromino::new(
+            scenario,
+            Background::White,
+            Size::Eight,
+            Protocol::Corrected,
+        );
         (setting.count, setting.defects) = (40, defects);
-        setting.make().unwrap()[0].images().index_axis(Axis(0), 0).to_owned()
+        setting.make().unwrap()[0]
+            .images()
+            .index_axis(Axis(0), 0)
+            .to_owned()
     };
     // Pixel (0, 7) is in neither tetromino, so what is there is noise times a number.
     let ratio = |defects| {
-        let (a, b) = (image(Scenario::Linear, defects), image(Scenario::Xor, defects));
+        let (a, b) = (
+            image(Scenario::Linear, defects),
+            image(Scenario::Xor, defects),
+        );
         [[0, 0, 7], [0, 7, 0], [0, 0, 5]].map(|at| a[at] / b[at])
     };
     let [a, b, c] = ratio(Defects::NONE.with(Defect::X18));
-    assert!((a / b - 1.0).abs() < 1e-3 && (b / c - 1.0).abs() < 1e-3, "{a} {b} {c}");
+    assert!(
+        (a / b - 1.0).abs() < 1e-3 && (b / c - 1.0).abs() < 1e-3,
+        "{a} {b} {c}"
+    );
     let [a, b, c] = ratio(Defects::NONE);
-    assert!((a / b - 1.0).abs() > 1e-2 || (b / c - 1.0).abs() > 1e-2, "{a} {b} {c}");
+    assert!(
+        (a / b - 1.0).abs() > 1e-2 || (b / c - 1.0).abs() > 1e-2,
+        "{a} {b} {c}"
+    );
 }
 
 /// Photographs are scaled to the images' size and lose their mean; what cannot be read is named.
 #[test]
 fn photographs_of_a_folder_are_a_background() {
     let folder = tempfile::tempdir().unwrap();
-    let mut setting = Tetromino::new(Scenario::Linear, Background::Photographs, Size::SixtyFour, Protocol::Corrected);
+    let mut setting = Tetromino::new(
+        Scenario::Linear,
+        Background::Photographs,
+        Size::SixtyFour,
+        Protocol::Corrected,
+    );
     setting.count = 40;
     let problem = |setting: &Tetromino| setting.make().unwrap_err().to_string();
     assert!(problem(&setting).contains("need the folder"));
@@ -123,7 +175,11 @@ fn photographs_of_a_folder_are_a_background() {
         let mut encoder = png::Encoder::new(file, width, height);
         encoder.set_color(color);
         let bytes = (0..height * width * color.samples() as u32).map(|at| (at * at % 251) as u8);
-        encoder.write_header().unwrap().write_image_data(&bytes.collect::<Vec<_>>()).unwrap();
+        encoder
+            .write_header()
+            .unwrap()
+            .write_image_data(&bytes.collect::<Vec<_>>())
+            .unwrap();
     };
     write("a.png", [80, 120], png::ColorType::Grayscale);
     write("b.png", [200, 100], png::ColorType::Rgb);
@@ -131,19 +187,33 @@ fn photographs_of_a_folder_are_a_background() {
     assert_eq!((train.len(), test.len()), (36, 2));
     assert_eq!(setting.make().unwrap()[0].key(), train.key());
     // The same photograph is cut in other places.
-    assert_ne!(train.images().index_axis(Axis(0), 0), train.images().index_axis(Axis(0), 1));
+    assert_ne!(
+        train.images().index_axis(Axis(0), 0),
+        train.images().index_axis(Axis(0), 1)
+    );
     write("c.png", [200, 30], png::ColorType::Grayscale);
     let problem = problem(&setting);
-    assert!(problem.contains("c.png") && problem.contains("64 x 64"), "{problem}");
+    assert!(
+        problem.contains("c.png") && problem.contains("64 x 64"),
+        "{problem}"
+    );
 }
 
 #[test]
 fn images_that_cannot_be_divided_are_an_error() {
     for count in [0, 8, 10, 402] {
-        let mut setting = Tetromino::new(Scenario::Xor, Background::White, Size::Eight, Protocol::Published);
+        let mut setting = Tetromino::new(
+            Scenario::Xor,
+            Background::White,
+            Size::Eight,
+            Protocol::Published,
+        );
         setting.count = count;
         let problem = setting.make().unwrap_err().to_string();
-        assert!(problem.contains("give a multiple of 4, at least 20"), "{problem}");
+        assert!(
+            problem.contains("give a multiple of 4, at least 20"),
+            "{problem}"
+        );
     }
 }
 
@@ -151,7 +221,9 @@ fn images_that_cannot_be_divided_are_an_error() {
 #[test]
 fn the_best_accuracies_have_closed_forms() {
     let best = |scenario, size| {
-        Tetromino::new(scenario, Background::White, size, Protocol::Published).best_accuracy().unwrap()
+        Tetromino::new(scenario, Background::White, size, Protocol::Published)
+            .best_accuracy()
+            .unwrap()
     };
     for (scenario, size, expected) in [
         (Scenario::Linear, Size::Eight, 0.8928),
@@ -161,9 +233,17 @@ fn the_best_accuracies_have_closed_forms() {
         (Scenario::Multiplicative, Size::Eight, 0.9807),
     ] {
         let found = best(scenario, size);
-        assert!((found - expected).abs() < 6e-5, "{scenario:?} {size:?}: {found}");
+        assert!(
+            (found - expected).abs() < 6e-5,
+            "{scenario:?} {size:?}: {found}"
+        );
     }
-    let corr = Tetromino::new(Scenario::Linear, Background::Correlated, Size::Eight, Protocol::Published);
+    let corr = Tetromino::new(
+        Scenario::Linear,
+        Background::Correlated,
+        Size::Eight,
+        Protocol::Published,
+    );
     assert_eq!(corr.best_accuracy(), None);
 }
 
@@ -173,36 +253,69 @@ fn the_best_accuracies_have_closed_forms() {
 fn the_linear_discriminant_is_that_of_numpy() {
     let published = EmdAsPublished(Protocol::Published.defects());
     let cases = [
-        (Background::White, 0.0, 0.883, [[1.000, 0.9670, 0.8151], [0.915, 0.927, 0.830], [1.000, 0.9759, 0.8719]]),
-        (Background::Correlated, 0.001, 0.995, [[1.000, 0.9286, 0.4758], [0.743, 0.879, 0.454], [0.000, 0.815, 0.118]]),
+        (
+            Background::White,
+            0.0,
+            0.883,
+            [
+                [1.000, 0.9670, 0.8151],
+                [0.915, 0.927, 0.830],
+                [1.000, 0.9759, 0.8719],
+            ],
+        ),
+        (
+            Background::Correlated,
+            0.001,
+            0.995,
+            [
+                [1.000, 0.9286, 0.4758],
+                [0.743, 0.879, 0.454],
+                [0.000, 0.815, 0.118],
+            ],
+        ),
     ];
     for (background, ridge, accuracy, expected) in cases {
-        let setting = Tetromino::new(Scenario::Linear, background, Size::Eight, Protocol::Published);
+        let setting = Tetromino::new(
+            Scenario::Linear,
+            background,
+            Size::Eight,
+            Protocol::Published,
+        );
         let [train, _, test] = setting.make().unwrap();
         let linear = LinearDiscriminant::fit(&train, ridge).unwrap();
         let images = test.images().index_axis(Axis(1), 0);
         let right: Vec<usize> = (0..test.len())
             .filter(|&at| linear.class(images.index_axis(Axis(0), at)) == test.class()[at])
             .collect();
-        assert!((right.len() as f64 / 1000.0 - accuracy).abs() < 0.0015, "{background:?}: {}", right.len());
+        assert!(
+            (right.len() as f64 / 1000.0 - accuracy).abs() < 0.0015,
+            "{background:?}: {}",
+            right.len()
+        );
         for (which, expected) in expected.into_iter().enumerate() {
             let mut means = [0.0; 3];
             for &at in &right {
                 let image = images.index_axis(Axis(0), at);
                 let map = match which {
                     0 => linear.weights.mapv(|value| value.abs() as f32),
-                    1 => ndarray::Zip::from(&linear.weights).and(image).map_collect(|w, &x| (w * f64::from(x)).abs() as f32),
+                    1 => ndarray::Zip::from(&linear.weights)
+                        .and(image)
+                        .map_collect(|w, &x| (w * f64::from(x)).abs() as f32),
                     _ => linear.pattern.mapv(|value| value.abs() as f32),
                 };
                 let truth = test.truth().unwrap();
                 let truth = truth.index_axis(Axis(0), at);
-                let metrics: [&dyn Metric; 3] = [&PrecisionWithoutZeros, &published, &RelevanceMassAccuracy];
+                let metrics: [&dyn Metric; 3] =
+                    [&PrecisionWithoutZeros, &published, &RelevanceMassAccuracy];
                 for (mean, metric) in means.iter_mut().zip(metrics) {
                     *mean += metric.score(map.view(), truth).unwrap().unwrap() / right.len() as f64;
                 }
             }
             for (found, expected) in means.into_iter().zip(expected) {
-                assert!((found - expected).abs() < 1.1e-3, "{background:?}, {which}: {means:?}, not {expected}");
+                assert!(
+                    (found - expected).abs() < 1.1e-3,
+                    "{background:?}, {which}: {means:?}, not {expected}"
+                );
             }
         }
     }

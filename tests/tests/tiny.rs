@@ -30,22 +30,39 @@ impl Case {
     }
 
     fn train(&self) -> Rows<'_> {
-        Rows { pixels: &self.pixels[..TRAIN * 64], class: &self.class[..TRAIN] }
+        Rows {
+            pixels: &self.pixels[..TRAIN * 64],
+            class: &self.class[..TRAIN],
+        }
     }
 
     fn validation(&self) -> Rows<'_> {
-        Rows { pixels: &self.pixels[TRAIN * 64..], class: &self.class[TRAIN..] }
+        Rows {
+            pixels: &self.pixels[TRAIN * 64..],
+            class: &self.class[TRAIN..],
+        }
     }
 
     /// All tensors of this prefix, layer by layer, weight before bias.
     fn parameters(&self, prefix: &str) -> Vec<f32> {
         let layers = 0..self.network.layers.len();
-        let names = layers.flat_map(|at| ["weight", "bias"].map(|kind| format!("{prefix}{at}.{kind}")));
-        names.filter_map(|name| self.fixture.find(&name)).flatten().collect()
+        let names =
+            layers.flat_map(|at| ["weight", "bias"].map(|kind| format!("{prefix}{at}.{kind}")));
+        names
+            .filter_map(|name| self.fixture.find(&name))
+            .flatten()
+            .collect()
     }
 }
 
-const MODELS: [&str; 6] = ["linear", "mlp", "cnn", "linear_softmax", "mlp_softmax", "cnn_softmax"];
+const MODELS: [&str; 6] = [
+    "linear",
+    "mlp",
+    "cnn",
+    "linear_softmax",
+    "mlp_softmax",
+    "cnn_softmax",
+];
 
 fn parameters(network: &Network) -> Vec<f32> {
     let mut values = Vec::new();
@@ -56,7 +73,10 @@ fn parameters(network: &Network) -> Vec<f32> {
             _ => continue,
         };
         values.extend(weight.into_vec::<f32>().unwrap());
-        values.extend(bias.iter().flat_map(|bias| bias.to_data().into_vec::<f32>().unwrap()));
+        values.extend(
+            bias.iter()
+                .flat_map(|bias| bias.to_data().into_vec::<f32>().unwrap()),
+        );
     }
     values
 }
@@ -76,7 +96,10 @@ fn gradients_are_torchs() {
         let (loss, found) = tiny_gradients(&case.network, SHAPE, case.train()).unwrap();
         assert_close(&found, &case.parameters("gradient/"), 2e-5, name);
         let history: Array2<f32> = case.fixture.array("history");
-        assert!((loss as f32 - history[[0, 1]]).abs() < 1e-5, "{name}: {loss}");
+        assert!(
+            (loss as f32 - history[[0, 1]]).abs() < 1e-5,
+            "{name}: {loss}"
+        );
     }
 }
 
@@ -84,18 +107,45 @@ fn gradients_are_torchs() {
 fn trainings_are_torchs() {
     for name in MODELS {
         let case = Case::read(name);
-        let schedule = TinySchedule { rate: 0.01, epochs: 30, batch: TRAIN, dropout_in_validation: false };
-        let fit = fit_tiny(&case.network, SHAPE, case.train(), case.validation(), &schedule, 0, |_| Ok(())).unwrap();
+        let schedule = TinySchedule {
+            rate: 0.01,
+            epochs: 30,
+            batch: TRAIN,
+            dropout_in_validation: false,
+        };
+        let fit = fit_tiny(
+            &case.network,
+            SHAPE,
+            case.train(),
+            case.validation(),
+            &schedule,
+            0,
+            |_| Ok(()),
+        )
+        .unwrap();
         let history: Array2<f32> = case.fixture.array("history");
         for (epoch, (now, wanted)) in fit.history.iter().zip(history.rows()).enumerate() {
-            let found = [now.accuracy, now.loss, now.validation.accuracy, now.validation.loss];
+            let found = [
+                now.accuracy,
+                now.loss,
+                now.validation.accuracy,
+                now.validation.loss,
+            ];
             for (found, &wanted) in found.into_iter().zip(wanted) {
-                assert!((found as f32 - wanted).abs() < 2e-4, "{name}, epoch {epoch}: {found}, not {wanted}");
+                assert!(
+                    (found as f32 - wanted).abs() < 2e-4,
+                    "{name}, epoch {epoch}: {found}, not {wanted}"
+                );
             }
         }
         let best: Array1<f32> = case.fixture.array("best");
         assert_eq!(fit.best, best[0] as usize, "{name}");
-        assert_close(&parameters(&fit.network), &case.parameters("trained/"), 2e-4, name);
+        assert_close(
+            &parameters(&fit.network),
+            &case.parameters("trained/"),
+            2e-4,
+            name,
+        );
     }
 }
 
@@ -105,8 +155,22 @@ fn trainings_are_torchs() {
 fn batches_and_seeds() {
     let case = Case::read("mlp");
     let train = |seed: u64, batch: usize| {
-        let schedule = TinySchedule { rate: 0.005, epochs: 40, batch, dropout_in_validation: false };
-        fit_tiny(&case.network, SHAPE, case.train(), case.validation(), &schedule, seed, |_| Ok(())).unwrap()
+        let schedule = TinySchedule {
+            rate: 0.005,
+            epochs: 40,
+            batch,
+            dropout_in_validation: false,
+        };
+        fit_tiny(
+            &case.network,
+            SHAPE,
+            case.train(),
+            case.validation(),
+            &schedule,
+            seed,
+            |_| Ok(()),
+        )
+        .unwrap()
     };
     let fit = train(1, 33);
     assert!(fit.history[39].accuracy > 0.95, "{:?}", fit.history[39]);
@@ -120,14 +184,34 @@ fn batches_and_seeds() {
 #[test]
 fn what_cannot_be_trained_is_said() {
     let case = Case::read("cnn");
-    let schedule = TinySchedule { rate: 0.005, epochs: 0, batch: 16, dropout_in_validation: false };
+    let schedule = TinySchedule {
+        rate: 0.005,
+        epochs: 0,
+        batch: 16,
+        dropout_in_validation: false,
+    };
     let problem = |network: &Network, shape, schedule: &TinySchedule| {
-        let fit = fit_tiny(network, shape, case.train(), case.validation(), schedule, 0, |_| Ok(()));
+        let fit = fit_tiny(
+            network,
+            shape,
+            case.train(),
+            case.validation(),
+            schedule,
+            0,
+            |_| Ok(()),
+        );
         fit.map(|_| ()).unwrap_err().to_string()
     };
     assert!(problem(&case.network, SHAPE, &schedule).contains("no epochs"));
-    let wide = TinySchedule { rate: 1e30, epochs: 3, ..schedule };
-    assert!(problem(&case.network, SHAPE, &wide).contains("the learning rate 1000000000000000000000000000000 is too large"));
+    let wide = TinySchedule {
+        rate: 1e30,
+        epochs: 3,
+        ..schedule
+    };
+    assert!(
+        problem(&case.network, SHAPE, &wide)
+            .contains("the learning rate 1000000000000000000000000000000 is too large")
+    );
     assert!(problem(&case.network, [1, 9, 9], &wide).contains("of the network"));
     let mut other = case.network.clone();
     other.layers.insert(1, Layer::AdaptiveAvgPool2d([4, 4]));

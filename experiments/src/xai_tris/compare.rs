@@ -20,7 +20,9 @@ pub struct Measured {
 ///
 /// `rows` are the scores of all runs, with the names of the cell that they are of. DeepLIFT's is the name of both of its
 /// forms.
-pub fn medians<'a>(rows: impl IntoIterator<Item = ([String; 3], &'a Scores)>) -> BTreeMap<([String; 3], String), Measured> {
+pub fn medians<'a>(
+    rows: impl IntoIterator<Item = ([String; 3], &'a Scores)>,
+) -> BTreeMap<([String; 3], String), Measured> {
     let mut values: BTreeMap<([String; 3], String), [Vec<f64>; 2]> = BTreeMap::new();
     for (cell, scores) in rows {
         for score in scores {
@@ -29,7 +31,10 @@ pub fn medians<'a>(rows: impl IntoIterator<Item = ([String; 3], &'a Scores)>) ->
                 "emd" => 1,
                 _ => continue,
             };
-            let method = score.method.strip_suffix("_captum").unwrap_or(&score.method);
+            let method = score
+                .method
+                .strip_suffix("_captum")
+                .unwrap_or(&score.method);
             let of_method = values.entry((cell.clone(), method.to_owned())).or_default();
             of_method[which].push(score.value);
         }
@@ -59,15 +64,29 @@ pub fn compare(measured: &BTreeMap<([String; 3], String), Measured>, analysis: &
         "published",
         "Ours beside the published, cell by cell",
         [
-            "scenario", "background", "model", "method", "precision", "published precision", "difference", "emd",
-            "published emd", "difference of emd", "within tolerance",
+            "scenario",
+            "background",
+            "model",
+            "method",
+            "precision",
+            "published precision",
+            "difference",
+            "emd",
+            "published emd",
+            "difference of emd",
+            "within tolerance",
         ],
     );
     let mut cells: BTreeMap<&[String; 3], Vec<(&Published, Measured)>> = BTreeMap::new();
     for published in PUBLISHED.iter() {
         let key = (published.cell.clone(), published.method.clone());
-        let Some(&ours) = measured.get(&key) else { continue };
-        cells.entry(&published.cell).or_default().push((published, ours));
+        let Some(&ours) = measured.get(&key) else {
+            continue;
+        };
+        cells
+            .entry(&published.cell)
+            .or_default()
+            .push((published, ours));
         let [scenario, background, model] = &published.cell;
         let difference = ours.precision - published.precision;
         let of_emd = ours.emd - published.emd;
@@ -103,18 +122,28 @@ fn agreement(cells: &BTreeMap<&[String; 3], Vec<(&Published, Measured)>>) -> Tab
     let mut table = Table::new(
         "agreement",
         "Agreement with the published scores",
-        ["scenario", "background", "model", "methods", "within tolerance", "rank correlation of precision", "rank correlation of emd"],
+        [
+            "scenario",
+            "background",
+            "model",
+            "methods",
+            "within tolerance",
+            "rank correlation of precision",
+            "rank correlation of emd",
+        ],
     );
     for ([scenario, background, model], pairs) in cells {
         let most = tolerance(model);
         let within = most.map(|most| {
             let close = pairs.iter().filter(|(published, ours)| {
-                (ours.precision - published.precision).abs() <= most && (ours.emd - published.emd).abs() <= most
+                (ours.precision - published.precision).abs() <= most
+                    && (ours.emd - published.emd).abs() <= most
             });
             close.count()
         });
         let ranked = |of: fn(&(&Published, Measured)) -> [f64; 2]| {
-            let side = |side: usize| ranks(&pairs.iter().map(|pair| of(pair)[side]).collect::<Vec<_>>());
+            let side =
+                |side: usize| ranks(&pairs.iter().map(|pair| of(pair)[side]).collect::<Vec<_>>());
             let both: Vec<(f64, f64)> = side(0).into_iter().zip(side(1)).collect();
             coefficient(&both)
         };
@@ -140,10 +169,20 @@ fn chart(cells: &BTreeMap<&[String; 3], Vec<(&Published, Measured)>>) -> Curves 
         "ours",
     );
     for (name, title) in [("linear", "Linear model"), ("mlp", "MLP"), ("cnn", "CNN")] {
-        let mut curves = vec![Curve { series: "equal".to_owned(), points: vec![[0.0, 0.0], [1.0, 1.0]], joined: true }];
+        let mut curves = vec![Curve {
+            series: "equal".to_owned(),
+            points: vec![[0.0, 0.0], [1.0, 1.0]],
+            joined: true,
+        }];
         for ([scenario, ..], pairs) in cells.iter().filter(|(cell, _)| cell[2] == name) {
-            let points = pairs.iter().map(|(published, ours)| [published.precision, ours.precision]);
-            curves.push(Curve { series: scenario.clone(), points: points.collect(), joined: false });
+            let points = pairs
+                .iter()
+                .map(|(published, ours)| [published.precision, ours.precision]);
+            curves.push(Curve {
+                series: scenario.clone(),
+                points: points.collect(),
+                joined: false,
+            });
         }
         chart.panel(title, curves);
     }

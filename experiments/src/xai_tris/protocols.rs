@@ -30,12 +30,22 @@ impl Protocols {
             let side = usize::from(corrected);
             all.accuracy.entry(cell.clone()).or_default()[side].push(tested.accuracy);
             let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-            for score in tested.scores.iter().filter(|score| score.metric == "precision_without_zeros") {
-                let method = score.method.strip_suffix("_captum").unwrap_or(&score.method);
+            for score in tested
+                .scores
+                .iter()
+                .filter(|score| score.metric == "precision_without_zeros")
+            {
+                let method = score
+                    .method
+                    .strip_suffix("_captum")
+                    .unwrap_or(&score.method);
                 values.entry(method).or_default().push(score.value);
             }
             for (method, values) in values {
-                let of_method = all.precision.entry((cell.clone(), method.to_owned())).or_default();
+                let of_method = all
+                    .precision
+                    .entry((cell.clone(), method.to_owned()))
+                    .or_default();
                 of_method.entry(seed).or_default()[side] = mean(&values);
             }
         }
@@ -46,15 +56,24 @@ impl Protocols {
     fn seeds(&self, cell: &Cell, method: &str, side: usize) -> BTreeMap<u64, f64> {
         let found = self.precision.get(&(cell.clone(), method.to_owned()));
         let seeds = found.into_iter().flatten();
-        seeds.filter_map(|(&seed, sides)| Some((seed, sides[side]?))).collect()
+        seeds
+            .filter_map(|(&seed, sides)| Some((seed, sides[side]?)))
+            .collect()
     }
 
     /// Of each seed, how far a method's mean is above that of the best that knows no model.
     fn above_filters(&self, cell: &Cell, method: &str, side: usize) -> Vec<f64> {
-        let best = WITHOUT_MODEL.into_iter().map(|filter| self.seeds(cell, filter, side));
-        let best = best.max_by(|a, b| middle(a).total_cmp(&middle(b))).unwrap_or_default();
+        let best = WITHOUT_MODEL
+            .into_iter()
+            .map(|filter| self.seeds(cell, filter, side));
+        let best = best
+            .max_by(|a, b| middle(a).total_cmp(&middle(b)))
+            .unwrap_or_default();
         let of_method = self.seeds(cell, method, side);
-        of_method.iter().filter_map(|(seed, value)| Some(value - best.get(seed)?)).collect()
+        of_method
+            .iter()
+            .filter_map(|(seed, value)| Some(value - best.get(seed)?))
+            .collect()
     }
 
     fn cells(&self) -> impl Iterator<Item = &Cell> {
@@ -63,7 +82,9 @@ impl Protocols {
 
     fn methods(&self) -> BTreeSet<&str> {
         let methods = self.precision.keys().map(|(_, method)| method.as_str());
-        methods.filter(|method| !WITHOUT_MODEL.contains(method)).collect()
+        methods
+            .filter(|method| !WITHOUT_MODEL.contains(method))
+            .collect()
     }
 }
 
@@ -98,12 +119,20 @@ fn beaten(protocols: &Protocols) -> Table {
     let mut table = Table::new(
         "conclusions",
         "Does a method beat the edge filters, noise and the image itself?",
-        ["method", "cells", "published: beats", "published: beaten", "corrected: beats", "corrected: beaten"],
+        [
+            "method",
+            "cells",
+            "published: beats",
+            "published: beaten",
+            "corrected: beats",
+            "corrected: beaten",
+        ],
     );
     for method in protocols.methods() {
         let mut counts = [0; 5];
         for cell in protocols.cells() {
-            let sides = [0, 1].map(|side| mean_interval(&protocols.above_filters(cell, method, side)));
+            let sides =
+                [0, 1].map(|side| mean_interval(&protocols.above_filters(cell, method, side)));
             counts[0] += usize::from(sides.iter().any(Option::is_some));
             for (side, found) in sides.into_iter().enumerate() {
                 let Some(interval) = found else { continue };
@@ -125,15 +154,39 @@ fn differences(protocols: &Protocols) -> Table {
     let mut table = Table::new(
         "corrected",
         "Precision with the defects and without",
-        ["scenario", "background", "model", "method", "published", "corrected", "difference", "low", "high"],
+        [
+            "scenario",
+            "background",
+            "model",
+            "method",
+            "published",
+            "corrected",
+            "difference",
+            "low",
+            "high",
+        ],
     );
     for ((cell, method), seeds) in &protocols.precision {
-        let twins: Vec<[f64; 2]> = seeds.values().filter_map(|sides| Some([sides[0]?, sides[1]?])).collect();
-        let [published, corrected] = [0, 1].map(|side| mean(&twins.iter().map(|twin| twin[side]).collect::<Vec<_>>()));
-        let found = mean_interval(&twins.iter().map(|[published, corrected]| corrected - published).collect::<Vec<_>>());
+        let twins: Vec<[f64; 2]> = seeds
+            .values()
+            .filter_map(|sides| Some([sides[0]?, sides[1]?]))
+            .collect();
+        let [published, corrected] =
+            [0, 1].map(|side| mean(&twins.iter().map(|twin| twin[side]).collect::<Vec<_>>()));
+        let found = mean_interval(
+            &twins
+                .iter()
+                .map(|[published, corrected]| corrected - published)
+                .collect::<Vec<_>>(),
+        );
         let mut row: Vec<Entry> = cell.iter().map(|name| name.as_str().into()).collect();
         row.extend([method.as_str().into(), published.into(), corrected.into()]);
-        row.push(published.zip(corrected).map(|(published, corrected)| corrected - published).into());
+        row.push(
+            published
+                .zip(corrected)
+                .map(|(published, corrected)| corrected - published)
+                .into(),
+        );
         row.extend(Entry::ends(found));
         table.row(row);
     }
@@ -154,20 +207,30 @@ fn chart(protocols: &Protocols) -> Forest {
         let mut estimates = Vec::new();
         for model in ["linear", "mlp", "cnn"] {
             for (row, method) in methods.iter().enumerate() {
-                let cells = protocols.cells().filter(|cell| cell[0] == scenario && cell[2] == model);
+                let cells = protocols
+                    .cells()
+                    .filter(|cell| cell[0] == scenario && cell[2] == model);
                 let mut of_seed: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
                 for cell in cells {
                     let sides = [0, 1].map(|side| protocols.seeds(cell, method, side));
                     for (seed, published) in &sides[0] {
                         if let Some(corrected) = sides[1].get(seed) {
-                            of_seed.entry(*seed).or_default().push(corrected - published);
+                            of_seed
+                                .entry(*seed)
+                                .or_default()
+                                .push(corrected - published);
                         }
                     }
                 }
                 let means: Vec<f64> = of_seed.values().filter_map(|values| mean(values)).collect();
                 if let Some(value) = mean(&means) {
                     let interval = mean_interval(&means);
-                    estimates.push(Estimate { row, series: model.to_owned(), value, interval });
+                    estimates.push(Estimate {
+                        row,
+                        series: model.to_owned(),
+                        value,
+                        interval,
+                    });
                 }
             }
         }

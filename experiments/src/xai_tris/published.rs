@@ -26,7 +26,12 @@ pub static PUBLISHED: LazyLock<Vec<Published>> = LazyLock::new(|| {
         let cell = [next(), next(), next()];
         let method = next();
         let mut number = || next().parse().expect("a number");
-        Published { cell, method, precision: number(), emd: number() }
+        Published {
+            cell,
+            method,
+            precision: number(),
+            emd: number(),
+        }
     };
     rows.map(row).collect()
 });

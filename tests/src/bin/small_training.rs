@@ -87,13 +87,9 @@ impl Run for SmallTraining {
     type Model = Network;
 
     fn fit(&self, lab: &Lab<Stripes>) -> Result<Fitted<Network>> {
-        let schedule = Schedule {
-            epochs: 4,
-            batch: 8,
-            ..Schedule::paper(Sgd::rate(0.05).momentum(0.5))
-        };
+        let plan = TrainingPlan::new(Sgd::rate(0.05).momentum(0.5), 4, 8);
         let start = network(self.width as usize, lab.device());
-        lab.fit(&Training::new(start, schedule, 0))
+        lab.fit(&Training::new(start, plan, 0))
     }
 
     fn test(&self, fitted: &Fitted<Network>, lab: &Lab<Stripes>) -> Result<Scores> {

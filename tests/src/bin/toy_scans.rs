@@ -46,6 +46,7 @@ impl Benchmark for Scans {
 #[experiment(select(max = |v| v.accuracy))]
 struct ToyScans {
     #[axis([0, 1])]
+    #[expect(dead_code, reason = "it only makes cells")]
     side: u64,
     #[tune([0.5, 0.25])]
     rate: f64,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ndarray::{Array1, Array4, Axis, s};
 use tests::{Fixture, error};
 use xai_core::attribution::{
-    DeepTaylor, Explain, FeaturePermutation, Images, NoModel, PatternAttribution, PatternNet, Patterns,
-    UniformNoise,
+    DeepTaylor, Explain, FeaturePermutation, Images, NoModel, PatternAttribution, PatternNet,
+    Patterns, UniformNoise,
 };
 use xai_core::network::{Layer, Network};
 
@@ -51,10 +51,16 @@ fn ways_back_are_those_of_numpy() {
     let images = fixture.images();
     let methods: [(&str, Box<dyn Explain<Network>>); 5] = [
         ("pattern_net", Box::new(PatternNet::new(fitted.clone()))),
-        ("pattern_attribution", Box::new(PatternAttribution::new(fitted))),
+        (
+            "pattern_attribution",
+            Box::new(PatternAttribution::new(fitted)),
+        ),
         ("deep_taylor/unbounded", Box::new(DeepTaylor::unbounded())),
         ("deep_taylor/published", Box::new(DeepTaylor::published())),
-        ("deep_taylor/bounded", Box::new(DeepTaylor::bounded(-4.0, 5.0))),
+        (
+            "deep_taylor/bounded",
+            Box::new(DeepTaylor::bounded(-4.0, 5.0)),
+        ),
     ];
     for (name, method) in methods {
         let error = error(&explain(method, &network, &images), &fixture.array(name));
@@ -68,32 +74,60 @@ fn ways_back_are_those_of_numpy() {
 fn the_pattern_of_a_linear_model_is_its_signal() {
     let fixture = patterns();
     let json = r#"["flatten", {"linear": {"in": 2, "out": 1, "bias": false}}]"#;
-    let weight: Vec<u8> = [1.0f32, -1.0].iter().flat_map(|value| value.to_le_bytes()).collect();
-    let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![1, 2], &weight).unwrap();
+    let weight: Vec<u8> = [1.0f32, -1.0]
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    let view =
+        safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![1, 2], &weight).unwrap();
     let file = safetensors::serialize([("1.weight", view)], None).unwrap();
     let file = safetensors::SafeTensors::deserialize(&file).unwrap();
     let network = xai_core::network::json::network(json, &file, &tests::cpu()).unwrap();
     // Signal and noise are independent over these eight images.
-    let pixels = [[1.0, 2.0], [1.0, -2.0], [-1.0, 2.0], [-1.0, -2.0], [1.0, 5.0], [1.0, -5.0], [-1.0, 5.0], [-1.0, -5.0]]
-        .map(|[signal, noise]| [signal + noise, noise]);
+    let pixels = [
+        [1.0, 2.0],
+        [1.0, -2.0],
+        [-1.0, 2.0],
+        [-1.0, -2.0],
+        [1.0, 5.0],
+        [1.0, -5.0],
+        [-1.0, 5.0],
+        [-1.0, -5.0],
+    ]
+    .map(|[signal, noise]| [signal + noise, noise]);
     let images = Array4::from_shape_vec((8, 1, 1, 2), pixels.concat()).unwrap();
     let fitted = Patterns::fit(&network, images.view()).unwrap();
-    let Layer::Linear(pattern) = &fitted.layers()[1] else { panic!("a linear layer") };
-    assert_eq!(pattern.weight.to_data().into_vec::<f32>().unwrap(), [1.0, 0.0]);
+    let Layer::Linear(pattern) = &fitted.layers()[1] else {
+        panic!("a linear layer")
+    };
+    assert_eq!(
+        pattern.weight.to_data().into_vec::<f32>().unwrap(),
+        [1.0, 0.0]
+    );
 
     // Patterns of one network do not explain another.
     let images = fixture.images();
     let wrong = PatternNet::new(Arc::new(fitted));
     let panel = xai_core::attribution::Panel::new().with(wrong);
-    let problem = panel.explain(&fixture.network(), &images, 0).unwrap_err().to_string();
-    assert!(problem.contains("pattern_net") && problem.contains("other layers"), "{problem}");
-    let none = Patterns::fit(&network, Array4::zeros((0, 1, 1, 2)).view()).unwrap_err().to_string();
+    let problem = panel
+        .explain(&fixture.network(), &images, 0)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        problem.contains("pattern_net") && problem.contains("other layers"),
+        "{problem}"
+    );
+    let none = Patterns::fit(&network, Array4::zeros((0, 1, 1, 2)).view())
+        .unwrap_err()
+        .to_string();
     assert!(none.contains("at least one image"), "{none}");
 }
 
 /// 7 images of 2 x 3 pixels without two equal values.
 fn numbered() -> Images {
-    let pixels = Array4::from_shape_fn((7, 1, 2, 3), |(n, _, y, x)| ((n * n) as f32 + 0.1) * (1.0 + (3 * y + x) as f32));
+    let pixels = Array4::from_shape_fn((7, 1, 2, 3), |(n, _, y, x)| {
+        ((n * n) as f32 + 0.1) * (1.0 + (3 * y + x) as f32)
+    });
     Images::new(pixels, vec![0; 7]).with_index(vec![4, 9, 2, 7, 1, 8, 3])
 }
 
@@ -103,7 +137,13 @@ fn numbered() -> Images {
 fn published_permutations_are_within_batches() {
     let images = numbered();
     let weights = [1.0f32, -2.0, 0.5, 3.0, -1.0, 2.0];
-    let model = model(move |image| image.iter().zip(weights).map(|(value, weight)| value * weight).sum());
+    let model = model(move |image| {
+        image
+            .iter()
+            .zip(weights)
+            .map(|(value, weight)| value * weight)
+            .sum()
+    });
     let map = explain(FeaturePermutation::published(&images, 4), &model, &images);
     let mut moved = 0;
     for (first, last) in [(0, 4), (4, 7)] {
@@ -113,17 +153,28 @@ fn published_permutations_are_within_batches() {
             let mut others: Vec<f32> = (map.slice(at).iter().zip(&values))
                 .map(|(fall, value)| value - fall / weight)
                 .collect();
-            moved += others.iter().zip(&values).filter(|(a, b)| (**a - **b).abs() > 1e-2).count();
+            moved += others
+                .iter()
+                .zip(&values)
+                .filter(|(a, b)| (**a - **b).abs() > 1e-2)
+                .count();
             others.sort_by(f32::total_cmp);
             for (other, value) in others.iter().zip(&values) {
-                assert!((other - value).abs() < 1e-3 * value.abs(), "{others:?} {values:?}");
+                assert!(
+                    (other - value).abs() < 1e-3 * value.abs(),
+                    "{others:?} {values:?}"
+                );
             }
         }
     }
     assert!(moved > 20, "{moved}");
     // Whatever else is explained with it, or before it, an image's map stays.
     for image in [0, 3, 6] {
-        let alone = explain(FeaturePermutation::published(&images, 4), &model, &single(&images, image));
+        let alone = explain(
+            FeaturePermutation::published(&images, 4),
+            &model,
+            &single(&images, image),
+        );
         assert_eq!(alone.index_axis(Axis(0), 0), map.index_axis(Axis(0), image));
     }
 }
@@ -137,13 +188,24 @@ fn permuted_values_are_the_donors() {
     let one = explain(FeaturePermutation::new(donors.clone(), 1), &model, &images);
     for (fall, value) in one.iter().zip(&images.pixels) {
         let other = value - fall;
-        assert!(other.abs() < 1e-4 * value.max(1.0) || (other - 1.0).abs() < 1e-4 * value.max(1.0), "{other}");
+        assert!(
+            other.abs() < 1e-4 * value.max(1.0) || (other - 1.0).abs() < 1e-4 * value.max(1.0),
+            "{other}"
+        );
     }
-    let many = explain(FeaturePermutation::new(donors.clone(), 4000), &model, &images);
+    let many = explain(
+        FeaturePermutation::new(donors.clone(), 4000),
+        &model,
+        &images,
+    );
     for (fall, value) in many.iter().zip(&images.pixels) {
         assert!((value - fall - 0.5).abs() < 0.04, "{value} {fall}");
     }
-    let alone = explain(FeaturePermutation::new(donors.clone(), 1), &model, &single(&images, 5));
+    let alone = explain(
+        FeaturePermutation::new(donors.clone(), 1),
+        &model,
+        &single(&images, 5),
+    );
     assert_eq!(alone.index_axis(Axis(0), 0), one.index_axis(Axis(0), 5));
     let other = explain(FeaturePermutation::new(donors, 1).seed(1), &model, &images);
     assert_ne!(other, one);
@@ -158,9 +220,17 @@ fn permuted_values_are_the_donors() {
 fn noise_is_uniform_and_each_images_own() {
     let images = Images::new(Array4::zeros((50, 1, 8, 8)), vec![0; 50]);
     let noise = explain(UniformNoise::default(), &NoModel, &images);
-    let (mean, largest) = (noise.mean().unwrap(), noise.iter().fold(0.0f32, |most, value| most.max(value.abs())));
+    let (mean, largest) = (
+        noise.mean().unwrap(),
+        noise
+            .iter()
+            .fold(0.0f32, |most, value| most.max(value.abs())),
+    );
     let variance = noise.mapv(|value| value * value).mean().unwrap();
-    assert!(mean.abs() < 0.03 && largest < 1.0 && (variance - 1.0 / 3.0).abs() < 0.02, "{mean} {largest} {variance}");
+    assert!(
+        mean.abs() < 0.03 && largest < 1.0 && (variance - 1.0 / 3.0).abs() < 0.02,
+        "{mean} {largest} {variance}"
+    );
     let alone = explain(UniformNoise::default(), &NoModel, &single(&images, 31));
     assert_eq!(alone.index_axis(Axis(0), 0), noise.index_axis(Axis(0), 31));
 }

@@ -16,6 +16,7 @@ use crate::fuzz;
 #[experiment(select(max = |v| v.accuracy))]
 struct Fuzzed {
     #[axis([1, 2])]
+    #[expect(dead_code, reason = "it only makes cells")]
     size: u64,
     #[tune([0.5, 0.25])]
     rate: f64,

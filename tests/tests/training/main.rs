@@ -8,7 +8,7 @@ mod pytorch;
 
 use burn::tensor::Distribution;
 use ndarray::Array3;
-use tests::{Fixture, cpu};
+use tests::{Fixture, device};
 use xai_core::dataset::Dataset;
 use xai_core::device::{Device, DeviceChoice, Tensor};
 use xai_core::lesions::{Depth, paper_plan};

@@ -43,10 +43,11 @@ pub use layer::{
 pub use memory::Memory;
 pub use method::{Explain, Method};
 pub use methods::{
-    DeepTaylor, Deconvolution, DeepLift, DeepLiftShap, ExpectedGradients, FeatureAblation,
-    FeaturePermutation, GradCam, GradientShap, GuidedBackprop, GuidedGradCam, InputXGradient, IntegratedGradients, Intensity,
-    KernelShap, Laplace, Lime, Lrp, LrpComposite, Occlusion, PatternAttribution, PatternNet, Rise, Saliency, ShapleyValueSampling,
-    SmoothGrad, Sobel, UniformNoise,
+    Deconvolution, DeepLift, DeepLiftShap, DeepTaylor, ExpectedGradients, FeatureAblation,
+    FeaturePermutation, GradCam, GradientShap, GuidedBackprop, GuidedGradCam, InputXGradient,
+    IntegratedGradients, Intensity, KernelShap, Laplace, Lime, Lrp, LrpComposite, Occlusion,
+    PatternAttribution, PatternNet, Rise, Saliency, ShapleyValueSampling, SmoothGrad, Sobel,
+    UniformNoise,
 };
 pub use model::{Differentiable, Explainable, Layered, NoModel, Predict};
 pub use panel::{Map, Panel};

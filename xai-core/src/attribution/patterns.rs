@@ -42,7 +42,9 @@ impl Patterns {
                  normalisation; fold that into the layers before it by `fold_batch_norm`",
             ));
         }
-        let device = network.device().map_or_else(|| DeviceChoice::Flex.open(), Ok)?;
+        let device = network
+            .device()
+            .map_or_else(|| DeviceChoice::Flex.open(), Ok)?;
         let mut sums: Vec<Option<Sums>> = network.layers.iter().map(Sums::of).collect();
         let n = images.dim().0;
         for first in (0..n).step_by(TOGETHER) {
@@ -60,7 +62,9 @@ impl Patterns {
             Some(sums) => sums.pattern(layer, &device),
             None => Ok(layer.clone()),
         });
-        Ok(Self { layers: layers.collect::<Result<_>>()? })
+        Ok(Self {
+            layers: layers.collect::<Result<_>>()?,
+        })
     }
 
     /// The layers, with patterns in the place of weights.
@@ -74,18 +78,27 @@ impl Patterns {
     /// A network of other layers than the one that the patterns were fitted to.
     pub fn times_weights(&self, network: &Network) -> Result<Self> {
         self.check(network)?;
-        let both = self.layers.iter().zip(&network.layers).map(|both| match both {
-            (Layer::Conv2d(pattern), Layer::Conv2d(conv)) => {
-                let weight = pattern.weight.clone() * conv.weight.clone();
-                Layer::Conv2d(Conv2d { weight, ..pattern.clone() })
-            }
-            (Layer::Linear(pattern), Layer::Linear(linear)) => Layer::Linear(Linear {
-                weight: pattern.weight.clone() * linear.weight.clone(),
-                bias: None,
-            }),
-            (layer, _) => layer.clone(),
-        });
-        Ok(Self { layers: both.collect() })
+        let both = self
+            .layers
+            .iter()
+            .zip(&network.layers)
+            .map(|both| match both {
+                (Layer::Conv2d(pattern), Layer::Conv2d(conv)) => {
+                    let weight = pattern.weight.clone() * conv.weight.clone();
+                    Layer::Conv2d(Conv2d {
+                        weight,
+                        ..pattern.clone()
+                    })
+                }
+                (Layer::Linear(pattern), Layer::Linear(linear)) => Layer::Linear(Linear {
+                    weight: pattern.weight.clone() * linear.weight.clone(),
+                    bias: None,
+                }),
+                (layer, _) => layer.clone(),
+            });
+        Ok(Self {
+            layers: both.collect(),
+        })
     }
 
     /// # Errors
@@ -127,7 +140,10 @@ impl Sums {
     fn of(layer: &Layer) -> Option<Self> {
         let (outputs, weights) = match layer {
             Layer::Conv2d(conv) => (conv.weight.dims()[0], conv.weight.dims().iter().product()),
-            Layer::Linear(linear) => (linear.weight.dims()[0], linear.weight.dims().iter().product()),
+            Layer::Linear(linear) => (
+                linear.weight.dims()[0],
+                linear.weight.dims().iter().product(),
+            ),
             _ => return None,
         };
         Some(Self {
@@ -150,11 +166,20 @@ impl Sums {
         };
         let [n, outputs, h, w] = output.dims();
         let y = match bias {
-            Some(bias) => output - bias.clone().reshape([1, outputs, 1, 1]).expand([n, outputs, h, w]),
+            Some(bias) => {
+                output
+                    - bias
+                        .clone()
+                        .reshape([1, outputs, 1, 1])
+                        .expand([n, outputs, h, w])
+            }
             None => output,
         };
         // Sums of products of inputs and something at the outputs are what gradients of weights are.
-        for (sum, at_output) in [(&mut self.x, active.clone()), (&mut self.xy, active.clone() * y.clone())] {
+        for (sum, at_output) in [
+            (&mut self.x, active.clone()),
+            (&mut self.xy, active.clone() * y.clone()),
+        ] {
             for (sum, value) in sum.iter_mut().zip(numbers(weight_grad(step, at_output))?) {
                 *sum += f64::from(value);
             }
@@ -184,11 +209,19 @@ impl Sums {
             }
             let range = output * inputs..(output + 1) * inputs;
             let sums = self.x[range.clone()].iter().zip(&self.xy[range.clone()]);
-            let covariance: Vec<f64> = sums.map(|(x, xy)| xy / active - x / active * (y / all)).collect();
+            let covariance: Vec<f64> = sums
+                .map(|(x, xy)| xy / active - x / active * (y / all))
+                .collect();
             let along = covariance.iter().zip(&weight[range.clone()]);
-            let along: f64 = along.map(|(covariance, &weight)| covariance * f64::from(weight)).sum();
+            let along: f64 = along
+                .map(|(covariance, &weight)| covariance * f64::from(weight))
+                .sum();
             for (pattern, covariance) in pattern[range].iter_mut().zip(covariance) {
-                *pattern = if along == 0.0 { 0.0 } else { (covariance / along) as f32 };
+                *pattern = if along == 0.0 {
+                    0.0
+                } else {
+                    (covariance / along) as f32
+                };
             }
         }
         let data = |shape: Vec<usize>| burn::tensor::TensorData::new(pattern, shape);
@@ -215,7 +248,8 @@ fn weight_grad(step: &Step<'_>, at_output: Tensor<4>) -> Tensor<4> {
             let [n, outputs, ..] = at_output.dims();
             let inputs = step.input.dims()[1];
             let g = at_output.reshape([n, outputs]).transpose();
-            g.matmul(step.input.clone().reshape([n, inputs])).unsqueeze()
+            g.matmul(step.input.clone().reshape([n, inputs]))
+                .unsqueeze()
         }
     }
 }

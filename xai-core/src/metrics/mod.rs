@@ -20,8 +20,8 @@ pub mod robustness;
 
 pub use combine::{Channels, Combine, Sign, combine};
 pub use localisation::{
-    Auprc, Auroc, Count, Emd, EmdFalseNegativeInvariant, EmdTopK, PointingGame, Precision, PrecisionWithoutZeros, RelevanceMassAccuracy,
-    RelevanceRankAccuracy, TopKIntersection,
+    Auprc, Auroc, Count, Emd, EmdFalseNegativeInvariant, EmdTopK, PointingGame, Precision,
+    PrecisionWithoutZeros, RelevanceMassAccuracy, RelevanceRankAccuracy, TopKIntersection,
 };
 pub use metric::{CHANCE, Metric, Metrics, Score, Scores, chance_name, group_name};
 pub(crate) use metric::{check, is_chance, metric_and_group};

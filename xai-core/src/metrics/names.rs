@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::metrics::{
-    Auprc, Auroc, Count, Emd, EmdFalseNegativeInvariant, EmdTopK, Metric, PointingGame, Precision, PrecisionWithoutZeros, RelevanceMassAccuracy,
-    RelevanceRankAccuracy, TopKIntersection,
+    Auprc, Auroc, Count, Emd, EmdFalseNegativeInvariant, EmdTopK, Metric, PointingGame, Precision,
+    PrecisionWithoutZeros, RelevanceMassAccuracy, RelevanceRankAccuracy, TopKIntersection,
 };
 use crate::suggest::did_you_mean;
 

@@ -28,7 +28,11 @@ impl RandomState {
                 .wrapping_mul(1_812_433_253)
                 .wrapping_add(i as u32);
         }
-        Self { state, next: N, normal: None }
+        Self {
+            state,
+            next: N,
+            normal: None,
+        }
     }
 
     /// A double in [0, 1) with 53 random bits: `random_sample()`.

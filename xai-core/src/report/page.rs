@@ -7,7 +7,7 @@ use plotters::prelude::*;
 
 use super::canvas::{Canvas, Letters};
 use crate::error::{Error, Result};
-use crate::files::whole_file;
+use crate::files::write_file;
 
 /// The PNG is drawn finer by this factor and averaged, for smooth edges.
 const FINER: u32 = 2;
@@ -34,7 +34,7 @@ const DARK: &str = "<style>@media screen and (prefers-color-scheme: dark) {\
 /// Writes a text to the folder `dir`; gives the path.
 pub(super) fn text_file(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
     let path = dir.join(name);
-    whole_file(&path, |aside| {
+    write_file(&path, |aside| {
         fs::write(aside, text).map_err(|error| Error::file(aside, error))
     })?;
     Ok(path)
@@ -44,7 +44,7 @@ pub(super) fn text_file(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
 pub(super) fn picture(page: &impl Page, dir: &Path, name: &str) -> Result<[PathBuf; 2]> {
     let svg = text_file(dir, &format!("{name}.svg"), &svg_text(page)?)?;
     let path = dir.join(format!("{name}.png"));
-    whole_file(&path, |aside| png(page, aside))?;
+    write_file(&path, |aside| png(page, aside))?;
     Ok([svg, path])
 }
 

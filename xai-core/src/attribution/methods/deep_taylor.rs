@@ -32,8 +32,14 @@ impl DeepTaylor {
 
     fn with_first(first: Option<LrpRule>) -> Self {
         let z_plus = LrpRule::ZPlusWithoutBias;
-        let composite = Composite { first, convolution: z_plus, linear: z_plus };
-        Self { composite: LrpComposite::new("deep_taylor", composite) }
+        let composite = Composite {
+            first,
+            convolution: z_plus,
+            linear: z_plus,
+        };
+        Self {
+            composite: LrpComposite::new("deep_taylor", composite),
+        }
     }
 }
 

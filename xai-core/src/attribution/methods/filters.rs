@@ -1,5 +1,6 @@
 //! Filters without a network as methods. They are references for other methods.
 
+use burn::tensor::TensorData;
 use ndarray::{Array2, ArrayView2, Axis};
 use rand::Rng;
 
@@ -70,8 +71,13 @@ impl<M> Explain<M> for UniformNoise {
         let (n, c, h, w) = batch.pixels().dim();
         let values = (0..n).flat_map(|image| {
             let mut random = batch.stream(self.seed, self.name(), image, 0);
-            (0..c * h * w).map(move |_| random.random_range(-1.0..1.0)).collect::<Vec<f32>>()
+            (0..c * h * w)
+                .map(move |_| random.random_range(-1.0..1.0))
+                .collect::<Vec<f32>>()
         });
-        Ok(Tensor::from_data(TensorData::new(values.collect(), [n, c, h, w]), batch.device()))
+        Ok(Tensor::from_data(
+            TensorData::new(values.collect(), [n, c, h, w]),
+            batch.device(),
+        ))
     }
 }

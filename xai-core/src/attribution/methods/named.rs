@@ -1,9 +1,9 @@
 //! The methods by name: for programs that learn at run time what to compute, and for reports, which only know names.
 
 use super::{
-    Deconvolution, DeepLift, DeepTaylor, FeatureAblation, GradCam, GradientShap, GuidedBackprop, GuidedGradCam,
-    InputXGradient, IntegratedGradients, Intensity, KernelShap, Laplace, Lime, Lrp, LrpComposite,
-    Occlusion, Rise, Saliency, ShapleyValueSampling, SmoothGrad, Sobel, UniformNoise,
+    Deconvolution, DeepLift, DeepTaylor, FeatureAblation, GradCam, GradientShap, GuidedBackprop,
+    GuidedGradCam, InputXGradient, IntegratedGradients, Intensity, KernelShap, Laplace, Lime, Lrp,
+    LrpComposite, Occlusion, Rise, Saliency, ShapleyValueSampling, SmoothGrad, Sobel, UniformNoise,
 };
 use crate::attribution::{Explain, Layered, Method, Segments};
 use crate::error::{Error, Result};

@@ -50,13 +50,21 @@ impl Method for PatternAttribution {
 impl<M: Layered> Explain<M> for PatternNet {
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
         self.patterns.check(batch.model().network())?;
-        Ok(propagate(batch.trace().steps(), &*self.patterns, batch.target_scores()))
+        Ok(propagate(
+            batch.trace().steps(),
+            &*self.patterns,
+            batch.target_scores(),
+        ))
     }
 }
 
 impl<M: Layered> Explain<M> for PatternAttribution {
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
         let weighted = self.patterns.times_weights(batch.model().network())?;
-        Ok(propagate(batch.trace().steps(), &weighted, batch.target_scores()))
+        Ok(propagate(
+            batch.trace().steps(),
+            &weighted,
+            batch.target_scores(),
+        ))
     }
 }

@@ -28,13 +28,16 @@ pub(super) fn noise_as_published(values: &mut [f64], random: &mut RandomState) {
 
 /// Independent normal numbers, each image's from a stream of its own under `name`.
 pub(super) fn noise(values: &mut [f64], pixels: usize, seed: u32, name: &str) {
-    values.par_chunks_exact_mut(pixels).enumerate().for_each(|(image, values)| {
-        let mut random = stream(seed.into(), &format!("{name}/noise/{image}"));
-        for value in values {
-            let drawn: f64 = random.sample(StandardNormal);
-            *value = DEVIATION * drawn;
-        }
-    });
+    values
+        .par_chunks_exact_mut(pixels)
+        .enumerate()
+        .for_each(|(image, values)| {
+            let mut random = stream(seed.into(), &format!("{name}/noise/{image}"));
+            for value in values {
+                let drawn: f64 = random.sample(StandardNormal);
+                *value = DEVIATION * drawn;
+            }
+        });
 }
 
 /// Blurs every image.
@@ -52,7 +55,13 @@ pub(super) fn smooth(values: &mut [f64], size: Size) {
 /// Images are cut from photographs in a drawn order. Where there are enough of them each is used once, whole: its
 /// short side is scaled to the image's, and the middle is taken. Of fewer photographs random squares are cut instead, so
 /// that a photograph may appear in training and test.
-pub(super) fn photographs(folder: &Path, values: &mut [f64], size: Size, seed: u32, name: &str) -> Result<()> {
+pub(super) fn photographs(
+    folder: &Path,
+    values: &mut [f64],
+    size: Size,
+    seed: u32,
+    name: &str,
+) -> Result<()> {
     let side = size.side();
     let mut files = files(folder)?;
     files.shuffle(&mut stream(seed.into(), &format!("{name}/photographs")));
@@ -64,44 +73,61 @@ pub(super) fn photographs(folder: &Path, values: &mut [f64], size: Size, seed: u
     for (image, values) in values.chunks_exact_mut(side * side).enumerate() {
         images[image % files.len()].push((image, values));
     }
-    images.into_par_iter().zip(&files).try_for_each(|(images, file)| {
-        if images.is_empty() {
-            return Ok(());
-        }
-        let photograph = grey(file)?;
-        let (height, width) = photograph.dim();
-        let short = height.min(width);
-        if short < side {
-            return Err(Error::file(
-                file,
-                format!("is {height} x {width} pixels; give photographs of at least {side} x {side}"),
-            ));
-        }
-        for (image, values) in images {
-            let mut random = stream(seed.into(), &format!("{name}/crop/{image}"));
-            let (edge, top, left) = match enough {
-                true => (short, (height - short) / 2, (width - short) / 2),
-                false => {
-                    let edge = random.random_range((short / 2).max(side)..=short);
-                    (edge, random.random_range(0..=height - edge), random.random_range(0..=width - edge))
-                }
-            };
-            let square: ArrayView2<f64> = photograph.slice(s![top..top + edge, left..left + edge]);
-            let resized = Resizer::new([edge; 2], [side; 2]).resize(square);
-            let mean = resized.mean().unwrap_or_default();
-            for (value, pixel) in values.iter_mut().zip(&resized) {
-                *value = pixel - mean;
+    images
+        .into_par_iter()
+        .zip(&files)
+        .try_for_each(|(images, file)| {
+            if images.is_empty() {
+                return Ok(());
             }
-        }
-        Ok(())
-    })
+            let photograph = grey(file)?;
+            let (height, width) = photograph.dim();
+            let short = height.min(width);
+            if short < side {
+                return Err(Error::file(
+                    file,
+                    format!(
+                        "is {height} x {width} pixels; give photographs of at least {side} x {side}"
+                    ),
+                ));
+            }
+            for (image, values) in images {
+                let mut random = stream(seed.into(), &format!("{name}/crop/{image}"));
+                let (edge, top, left) = match enough {
+                    true => (short, (height - short) / 2, (width - short) / 2),
+                    false => {
+                        let edge = random.random_range((short / 2).max(side)..=short);
+                        (
+                            edge,
+                            random.random_range(0..=height - edge),
+                            random.random_range(0..=width - edge),
+                        )
+                    }
+                };
+                let square: ArrayView2<f64> =
+                    photograph.slice(s![top..top + edge, left..left + edge]);
+                let resized = Resizer::new([edge; 2], [side; 2]).resize(square);
+                let mean = resized.mean().unwrap_or_default();
+                for (value, pixel) in values.iter_mut().zip(&resized) {
+                    *value = pixel - mean;
+                }
+            }
+            Ok(())
+        })
 }
 
 /// The PNG files of a folder, in the order of their names.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).map_err(|problem| Error::file(folder, problem))?;
-    let is_png = |path: &PathBuf| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_png).collect();
+    let is_png = |path: &PathBuf| {
+        path.extension()
+            .is_some_and(|ending| ending.eq_ignore_ascii_case("png"))
+    };
+    let mut files: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(is_png)
+        .collect();
     files.sort();
     match files.is_empty() {
         true => Err(Error::file(
@@ -114,13 +140,22 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// A PNG file as brightness from 0 to 255: colours count by .299, .587 and .114.
 fn grey(file: &Path) -> Result<Array2<f64>> {
-    let wrong = |problem: String| Error::file(file, format!("is no PNG image that can be read ({problem})"));
+    let wrong = |problem: String| {
+        Error::file(
+            file,
+            format!("is no PNG image that can be read ({problem})"),
+        )
+    };
     let opened = File::open(file).map_err(|problem| Error::file(file, problem))?;
     let mut decoder = png::Decoder::new(BufReader::new(opened));
     decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
-    let mut reader = decoder.read_info().map_err(|problem| wrong(problem.to_string()))?;
+    let mut reader = decoder
+        .read_info()
+        .map_err(|problem| wrong(problem.to_string()))?;
     let mut bytes = vec![0; reader.output_buffer_size()];
-    let frame = reader.next_frame(&mut bytes).map_err(|problem| wrong(problem.to_string()))?;
+    let frame = reader
+        .next_frame(&mut bytes)
+        .map_err(|problem| wrong(problem.to_string()))?;
     let samples = frame.color_type.samples();
     let brightness = |pixel: &[u8]| match pixel {
         [red, green, blue, ..] => {
@@ -128,7 +163,9 @@ fn grey(file: &Path) -> Result<Array2<f64>> {
         }
         grey => f64::from(grey[0]),
     };
-    let pixels = bytes[..frame.buffer_size()].chunks_exact(samples).map(brightness);
+    let pixels = bytes[..frame.buffer_size()]
+        .chunks_exact(samples)
+        .map(brightness);
     let shape = (frame.height as usize, frame.width as usize);
     Array2::from_shape_vec(shape, pixels.collect()).map_err(|problem| wrong(problem.to_string()))
 }

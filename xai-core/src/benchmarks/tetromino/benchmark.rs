@@ -30,13 +30,21 @@ impl Benchmark for Tetromino {
     /// The linear scenario in white noise as published: 8 x 8, or 64 x 64 at the paper's scale. Experiments vary it.
     fn open(args: &TetrominoArgs, scale: Scale) -> Result<Self> {
         let size = scale.pick(Size::Eight, Size::Eight, Size::SixtyFour);
-        let mut base = Self::new(Scenario::Linear, Background::White, size, Protocol::Published);
+        let mut base = Self::new(
+            Scenario::Linear,
+            Background::White,
+            size,
+            Protocol::Published,
+        );
         base.count = scale.pick(FEW, base.count, base.count);
         base.photographs = args.photographs.clone();
         if let Some(folder) = &base.photographs
             && !folder.is_dir()
         {
-            return Err(Error::file(folder, "is no folder; give one with photographs, as PNG files"));
+            return Err(Error::file(
+                folder,
+                "is no folder; give one with photographs, as PNG files",
+            ));
         }
         Ok(base)
     }
@@ -71,7 +79,10 @@ impl Benchmark for Tetromino {
         let name = format!("tetromino {}", Key::of(&self.identity_of_images())?);
         let made = context.once::<Made>(&name, || Ok(Mutex::new(self.make()?.map(Some))))?;
         let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = Split::ALL.iter().position(|&split| split == which).unwrap_or_default();
+        let place = Split::ALL
+            .iter()
+            .position(|&split| split == which)
+            .unwrap_or_default();
         match made[place].take() {
             Some(dataset) => Ok(dataset),
             None => {
@@ -98,6 +109,9 @@ impl Benchmark for Tetromino {
 
     fn about(&self) -> Vec<(String, String)> {
         let folder = self.photographs.as_ref();
-        folder.map(|folder| ("photographs".to_owned(), folder.display().to_string())).into_iter().collect()
+        folder
+            .map(|folder| ("photographs".to_owned(), folder.display().to_string()))
+            .into_iter()
+            .collect()
     }
 }

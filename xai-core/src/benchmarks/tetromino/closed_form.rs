@@ -20,7 +20,10 @@ impl Tetromino {
         if self.background != Background::White {
             return None;
         }
-        let (alpha, side) = (self.scenario.alpha(self.background, self.size), self.size.side() as f64);
+        let (alpha, side) = (
+            self.scenario.alpha(self.background, self.size),
+            self.size.side() as f64,
+        );
         let p = Normal::standard().cdf(alpha / (1.0 - alpha) * side / 2f64.sqrt());
         match self.scenario {
             Scenario::Linear => Some(p),
@@ -55,15 +58,25 @@ impl LinearDiscriminant {
         let (n, _, h, w) = train.images().dim();
         let pixels = h * w;
         let rows: Vec<DVector<f64>> = (train.images().axis_iter(Axis(0)))
-            .map(|image| DVector::from_iterator(pixels, image.iter().map(|&value| f64::from(value))))
+            .map(|image| {
+                DVector::from_iterator(pixels, image.iter().map(|&value| f64::from(value)))
+            })
             .collect();
         let mean = |class: u8| {
-            let of_class = rows.iter().zip(train.class()).filter(|(_, other)| **other == class);
-            let (sum, count) = of_class.fold((DVector::zeros(pixels), 0), |(sum, count), (row, _)| (sum + row, count + 1));
+            let of_class = rows
+                .iter()
+                .zip(train.class())
+                .filter(|(_, other)| **other == class);
+            let (sum, count) = of_class
+                .fold((DVector::zeros(pixels), 0), |(sum, count), (row, _)| {
+                    (sum + row, count + 1)
+                });
             (count > 0).then(|| sum / f64::from(count))
         };
         let (Some(zero), Some(one)) = (mean(0), mean(1)) else {
-            return Err(Error::invalid("a linear discriminant needs images of both classes"));
+            return Err(Error::invalid(
+                "a linear discriminant needs images of both classes",
+            ));
         };
         let mut covariance = DMatrix::zeros(pixels, pixels);
         for (row, &class) in rows.iter().zip(train.class()) {
@@ -73,8 +86,13 @@ impl LinearDiscriminant {
         for at in 0..pixels {
             covariance[(at, at)] += ridge;
         }
-        let solved = covariance.clone().cholesky().map(|factors| factors.solve(&(&one - &zero)));
-        let weights = solved.ok_or_else(|| Error::invalid("the covariance of the images has no inverse; add a ridge"))?;
+        let solved = covariance
+            .clone()
+            .cholesky()
+            .map(|factors| factors.solve(&(&one - &zero)));
+        let weights = solved.ok_or_else(|| {
+            Error::invalid("the covariance of the images has no inverse; add a ridge")
+        })?;
         let pattern = &covariance * &weights;
         let grid = |vector: &DVector<f64>| {
             Array2::from_shape_vec((h, w), vector.iter().copied().collect()).map_err(Error::invalid)
@@ -88,7 +106,11 @@ impl LinearDiscriminant {
 
     /// The class of an image `[h, w]`.
     pub fn class(&self, image: ArrayView2<f32>) -> u8 {
-        let score: f64 = image.iter().zip(&self.weights).map(|(&pixel, weight)| f64::from(pixel) * weight).sum();
+        let score: f64 = image
+            .iter()
+            .zip(&self.weights)
+            .map(|(&pixel, weight)| f64::from(pixel) * weight)
+            .sum();
         u8::from(score > self.threshold)
     }
 }

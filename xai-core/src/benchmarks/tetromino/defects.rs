@@ -189,12 +189,23 @@ mod tests {
     fn sets_are_read_as_they_are_written() {
         let some: Defects = "X22, X1".parse().unwrap();
         assert_eq!(some.to_string(), "X1,X22");
-        for set in [Defects::NONE, Defects::ALL, some, Protocol::Published.defects()] {
+        for set in [
+            Defects::NONE,
+            Defects::ALL,
+            some,
+            Protocol::Published.defects(),
+        ] {
             assert_eq!(set.to_string().parse::<Defects>().unwrap(), set);
         }
         assert_eq!("all".parse::<Defects>().unwrap(), Defects::ALL);
-        assert_eq!(Protocol::Published.defects().of_images().to_string(), "X7,X18");
+        assert_eq!(
+            Protocol::Published.defects().of_images().to_string(),
+            "X7,X18"
+        );
         let problem = "X1,X5".parse::<Defects>().unwrap_err().to_string();
-        assert!(problem.starts_with("there is no defect `X5`. Give `none`, `all` or some of X1,X2"), "{problem}");
+        assert!(
+            problem.starts_with("there is no defect `X5`. Give `none`, `all` or some of X1,X2"),
+            "{problem}"
+        );
     }
 }

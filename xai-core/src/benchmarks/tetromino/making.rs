@@ -58,7 +58,12 @@ impl Tetromino {
     /// Another scenario and background by a protocol, of the same size, number, seed and folder.
     #[must_use]
     pub fn with(&self, scenario: Scenario, background: Background, protocol: Protocol) -> Self {
-        Self { scenario, background, defects: protocol.defects(), ..self.clone() }
+        Self {
+            scenario,
+            background,
+            defects: protocol.defects(),
+            ..self.clone()
+        }
     }
 
     /// Makes the images for training, validation and test, from -1 to 1, with their truth.
@@ -86,13 +91,21 @@ impl Tetromino {
             false => value as f32,
         };
         let dataset = |part: Vec<usize>| {
-            let images = part.iter().flat_map(|&image| &values[image * pixels..][..pixels]);
+            let images = part
+                .iter()
+                .flat_map(|&image| &values[image * pixels..][..pixels]);
             let images = images.map(|&value| number(value)).collect();
-            let truth = part.iter().flat_map(|&image| patterns.truth(image)).collect();
+            let truth = part
+                .iter()
+                .flat_map(|&image| patterns.truth(image))
+                .collect();
             let shape = (part.len(), side, side);
             let images = Array3::from_shape_vec(shape, images).map_err(Error::invalid)?;
             let truth = Array3::from_shape_vec(shape, truth).map_err(Error::invalid)?;
-            let class = part.iter().map(|&image| patterns.class(image) as u8).collect();
+            let class = part
+                .iter()
+                .map(|&image| patterns.class(image) as u8)
+                .collect();
             Dataset::grey(images, class)?.with_truth(truth)
         };
         let [train, validation, test] = self.parts(&patterns).map(dataset);
@@ -101,7 +114,11 @@ impl Tetromino {
 
     /// What streams of random numbers of this data set are called.
     fn name(&self) -> String {
-        let (scenario, background, size) = (self.scenario.name(), self.background.name(), self.size.name());
+        let (scenario, background, size) = (
+            self.scenario.name(),
+            self.background.name(),
+            self.size.name(),
+        );
         format!("tetromino/{scenario}/{background}/{size}")
     }
 
@@ -115,14 +132,19 @@ impl Tetromino {
         let shared = self.defects.has(Defect::X18);
         let mut random = match shared {
             true => RandomState::new(self.seed),
-            false => RandomState::new(rand::RngCore::next_u32(&mut stream(self.seed.into(), &name))),
+            false => RandomState::new(rand::RngCore::next_u32(&mut stream(
+                self.seed.into(),
+                &name,
+            ))),
         };
         match (self.background, &self.photographs) {
             (Background::Photographs, Some(folder)) => {
                 photographs(folder, values, self.size, self.seed, &name)?;
             }
             (Background::Photographs, None) => {
-                return Err(Error::invalid("photographs as background need the folder that they are in"));
+                return Err(Error::invalid(
+                    "photographs as background need the folder that they are in",
+                ));
             }
             _ if shared => noise_as_published(values, &mut random),
             _ => noise(values, pixels, self.seed, &name),
@@ -130,7 +152,13 @@ impl Tetromino {
         if self.background == Background::Correlated {
             smooth(values, self.size);
         }
-        Ok(Patterns::new(self.scenario, self.size, self.count, self.defects, &mut random))
+        Ok(Patterns::new(
+            self.scenario,
+            self.size,
+            self.count,
+            self.defects,
+            &mut random,
+        ))
     }
 
     /// Mixes the patterns into the backgrounds, and scales all images by one number such that the largest value is 1.
@@ -148,18 +176,31 @@ impl Tetromino {
         let square = |values: &[f64]| values.iter().map(|value| value * value).sum::<f64>();
         // Sums an image and then over images, so that threads do not change them.
         let squares: Vec<[f64; 2]> = (values.par_chunks_exact(pixels).enumerate())
-            .map(|(image, values)| [square(values), of(image).iter().map(|value| value * value).sum()])
+            .map(|(image, values)| {
+                [
+                    square(values),
+                    of(image).iter().map(|value| value * value).sum(),
+                ]
+            })
             .collect();
-        let [background, pattern] = [0, 1].map(|of| squares.iter().map(|one| one[of]).sum::<f64>().sqrt());
-        values.par_chunks_exact_mut(pixels).enumerate().for_each(|(image, values)| {
-            for (value, &of_pattern) in values.iter_mut().zip(&of(image)) {
-                *value = match multiplied {
-                    true => of_pattern / pattern * (*value / background),
-                    false => alpha * (of_pattern / pattern) + (1.0 - alpha) * (*value / background),
-                };
-            }
-        });
-        let largest = values.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+        let [background, pattern] =
+            [0, 1].map(|of| squares.iter().map(|one| one[of]).sum::<f64>().sqrt());
+        values
+            .par_chunks_exact_mut(pixels)
+            .enumerate()
+            .for_each(|(image, values)| {
+                for (value, &of_pattern) in values.iter_mut().zip(&of(image)) {
+                    *value = match multiplied {
+                        true => of_pattern / pattern * (*value / background),
+                        false => {
+                            alpha * (of_pattern / pattern) + (1.0 - alpha) * (*value / background)
+                        }
+                    };
+                }
+            });
+        let largest = values
+            .iter()
+            .fold(0.0f64, |most, value| most.max(value.abs()));
         values.par_iter_mut().for_each(|value| *value /= largest);
     }
 
@@ -167,11 +208,14 @@ impl Tetromino {
     fn parts(&self, patterns: &Patterns) -> [Vec<usize>; 3] {
         let seed = match self.defects.has(Defect::X18) {
             true => self.seed,
-            false => {
-                rand::RngCore::next_u32(&mut stream(self.seed.into(), &format!("{}/split", self.name())))
-            }
+            false => rand::RngCore::next_u32(&mut stream(
+                self.seed.into(),
+                &format!("{}/split", self.name()),
+            )),
         };
-        let class = |images: &[usize]| -> Vec<usize> { images.iter().map(|&image| patterns.class(image)).collect() };
+        let class = |images: &[usize]| -> Vec<usize> {
+            images.iter().map(|&image| patterns.class(image)).collect()
+        };
         let all: Vec<usize> = (0..self.count).collect();
         let [train, held] = stratified(&all, &class(&all), self.size.held_out(), seed);
         let [validation, test] = stratified(&held, &class(&held), 0.5, seed);

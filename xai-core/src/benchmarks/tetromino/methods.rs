@@ -9,14 +9,17 @@ use super::models::{explained, logits};
 use super::scores::EmdAsPublished;
 use super::{Defect, Defects, Tetromino};
 use crate::attribution::{
-    Batch, DeepLift, DeepTaylor, Deconvolution, Explain, FeaturePermutation, GradientShap, GuidedBackprop,
-    GuidedGradCam, Images, IntegratedGradients, Intensity, KernelShap, Laplace, Lime, Lrp, Method, NoModel, Panel,
-    PatternAttribution, PatternNet, Patterns, Saliency, ShapleyValueSampling, Sobel, UniformNoise,
+    Batch, Deconvolution, DeepLift, DeepTaylor, Explain, FeaturePermutation, GradientShap,
+    GuidedBackprop, GuidedGradCam, Images, IntegratedGradients, Intensity, KernelShap, Laplace,
+    Lime, Lrp, Method, NoModel, Panel, PatternAttribution, PatternNet, Patterns, Saliency,
+    ShapleyValueSampling, Sobel, UniformNoise,
 };
 use crate::device::Tensor;
 use crate::error::Result;
 use crate::image::filters;
-use crate::metrics::{EmdFalseNegativeInvariant, PrecisionWithoutZeros, RelevanceMassAccuracy, Scores};
+use crate::metrics::{
+    EmdFalseNegativeInvariant, PrecisionWithoutZeros, RelevanceMassAccuracy, Scores,
+};
 use crate::network::{Layer, Network};
 use crate::sweep::context::Lab;
 
@@ -48,7 +51,10 @@ impl<M> Explain<M> for SobelAlongRows {
                 values.extend(filters::sobel_along_rows(channel));
             }
         }
-        Ok(Tensor::from_data(TensorData::new(values, [n, c, h, w]), batch.device()))
+        Ok(Tensor::from_data(
+            TensorData::new(values, [n, c, h, w]),
+            batch.device(),
+        ))
     }
 }
 
@@ -60,7 +66,12 @@ impl Lab<Tetromino> {
     /// A model of another shape; images without truth.
     pub fn explain_by_all(&self, model: &Network, images: &Images) -> Result<Scores> {
         let train = self.train()?;
-        explain(model, images, train.images().view(), self.benchmark().defects)
+        explain(
+            model,
+            images,
+            train.images().view(),
+            self.benchmark().defects,
+        )
     }
 
     /// The same by what knows no model: edge filters, uniform noise and the image itself.
@@ -69,7 +80,10 @@ impl Lab<Tetromino> {
     /// Images without truth.
     pub fn explain_by_none(&self, images: &Images) -> Result<Scores> {
         let defects = self.benchmark().defects;
-        let panel = Panel::new().with(Laplace).with(UniformNoise::default()).with(Intensity);
+        let panel = Panel::new()
+            .with(Laplace)
+            .with(UniformNoise::default())
+            .with(Intensity);
         let panel = match defects.has(Defect::X14) {
             true => panel.with(SobelAlongRows),
             false => panel.with(Sobel),
@@ -83,7 +97,12 @@ impl Lab<Tetromino> {
 ///
 /// # Errors
 /// A model of another shape; images without truth.
-pub fn explain(model: &Network, images: &Images, train: ndarray::ArrayView4<f32>, defects: Defects) -> Result<Scores> {
+pub fn explain(
+    model: &Network,
+    images: &Images,
+    train: ndarray::ArrayView4<f32>,
+    defects: Defects,
+) -> Result<Scores> {
     let subject = explained(model, defects);
     let samples = match defects.has(Defect::X17) {
         true => FEW_SAMPLES,
@@ -100,14 +119,24 @@ pub fn explain(model: &Network, images: &Images, train: ndarray::ArrayView4<f32>
         .with(GradientShap::default())
         .with(Deconvolution)
         .with(ShapleyValueSampling::default())
-        .with(Lime { samples, ..Lime::default() })
-        .with(KernelShap { samples, ..KernelShap::default() })
+        .with(Lime {
+            samples,
+            ..Lime::default()
+        })
+        .with(KernelShap {
+            samples,
+            ..KernelShap::default()
+        })
         .with(GuidedBackprop);
     panel = match defects.has(Defect::X22) {
         true => panel.with(DeepLift::captum()),
         false => panel.with(DeepLift),
     };
-    if model.layers.iter().any(|layer| matches!(layer, Layer::Conv2d(_))) {
+    if model
+        .layers
+        .iter()
+        .any(|layer| matches!(layer, Layer::Conv2d(_)))
+    {
         panel = panel.with(GuidedGradCam::default());
     }
     let metrics = scores(defects);
@@ -119,7 +148,11 @@ pub fn explain(model: &Network, images: &Images, train: ndarray::ArrayView4<f32>
         false => subject.clone(),
     };
     let lrp = Panel::new().with(Lrp::default());
-    rows.extend(lrp.score(if with_softmax { &subject } else { &without }, images, &metrics)?);
+    rows.extend(lrp.score(
+        if with_softmax { &subject } else { &without },
+        images,
+        &metrics,
+    )?);
     let patterns = Arc::new(Patterns::fit(&without, train)?);
     let last = Panel::new()
         .with(PatternNet::new(patterns.clone()))
@@ -132,6 +165,16 @@ pub fn explain(model: &Network, images: &Images, train: ndarray::ArrayView4<f32>
 /// The four scores.
 fn scores(
     defects: Defects,
-) -> (PrecisionWithoutZeros, EmdAsPublished, RelevanceMassAccuracy, EmdFalseNegativeInvariant) {
-    (PrecisionWithoutZeros, EmdAsPublished(defects), RelevanceMassAccuracy, EmdFalseNegativeInvariant)
+) -> (
+    PrecisionWithoutZeros,
+    EmdAsPublished,
+    RelevanceMassAccuracy,
+    EmdFalseNegativeInvariant,
+) {
+    (
+        PrecisionWithoutZeros,
+        EmdAsPublished(defects),
+        RelevanceMassAccuracy,
+        EmdFalseNegativeInvariant,
+    )
 }

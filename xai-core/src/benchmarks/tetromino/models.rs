@@ -33,7 +33,13 @@ pub enum Architecture {
 /// layer; biases uniform within 1 / sqrt(inputs).
 ///
 /// Under X1 it ends in a softmax.
-pub fn network(architecture: Architecture, size: Size, defects: Defects, seed: u64, device: &Device) -> Network {
+pub fn network(
+    architecture: Architecture,
+    size: Size,
+    defects: Defects,
+    seed: u64,
+    device: &Device,
+) -> Network {
     let mut rng = random::stream(seed, "tetromino/weights");
     let mut draw = |shape: &[usize], bias: bool| {
         let inputs = shape[1..].iter().product::<usize>() as f64;
@@ -42,14 +48,19 @@ pub fn network(architecture: Architecture, size: Size, defects: Defects, seed: u
         let weight: Vec<f32> = (0..count).map(|_| normal.sample(&mut rng) as f32).collect();
         let bound = (1.0 / inputs.sqrt()) as f32;
         let bias = bias.then(|| {
-            let values: Vec<f32> = (0..shape[0]).map(|_| rng.random_range(-bound..bound)).collect();
+            let values: Vec<f32> = (0..shape[0])
+                .map(|_| rng.random_range(-bound..bound))
+                .collect();
             Tensor::<1>::from_data(TensorData::new(values, [shape[0]]), device)
         });
         (TensorData::new(weight, shape.to_vec()), bias)
     };
     let mut linear = |inputs: usize, out: usize, bias: bool| {
         let (weight, bias) = draw(&[out, inputs], bias);
-        Layer::Linear(Linear { weight: Tensor::from_data(weight, device), bias })
+        Layer::Linear(Linear {
+            weight: Tensor::from_data(weight, device),
+            bias,
+        })
     };
     let pixels = size.side().pow(2);
     let mut layers = Vec::new();
@@ -79,7 +90,11 @@ pub fn network(architecture: Architecture, size: Size, defects: Defects, seed: u
             for pair in channels.windows(2) {
                 let (weight, bias) = draw(&[pair[1], pair[0], kernel, kernel], true);
                 let weight = Tensor::from_data(weight, device);
-                let window = Window { kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
+                let window = Window {
+                    kernel: [2, 2],
+                    stride: [2, 2],
+                    padding: [0, 0],
+                };
                 layers.extend([
                     Layer::Conv2d(Conv2d::new(weight, bias, [1, 1], [1, 1])),
                     Layer::Relu,
@@ -125,7 +140,10 @@ fn differences(model: &Network) -> Network {
     let mut model = model.clone();
     if let Some(Layer::Linear(last)) = model.layers.last_mut() {
         last.weight = last.weight.clone() - last.weight.clone().flip([0]);
-        last.bias = last.bias.as_ref().map(|bias| bias.clone() - bias.clone().flip([0]));
+        last.bias = last
+            .bias
+            .as_ref()
+            .map(|bias| bias.clone() - bias.clone().flip([0]));
     }
     model
 }
@@ -134,8 +152,12 @@ fn differences(model: &Network) -> Network {
 const DROPOUT: f64 = 0.3;
 
 /// Adam's rate, epochs and batches of the paper.
-const SCHEDULE: TinySchedule =
-    TinySchedule { rate: 0.0005, epochs: 500, batch: 512, dropout_in_validation: false };
+const SCHEDULE: TinySchedule = TinySchedule {
+    rate: 0.0005,
+    epochs: 500,
+    batch: 512,
+    dropout_in_validation: false,
+};
 
 impl Lab<Tetromino> {
     /// Trains a model on the images of this laboratory, and keeps the epoch with the lowest validation loss.
@@ -157,13 +179,30 @@ impl Lab<Tetromino> {
         if !defects.has(Defect::X4) || !fitted.model.layers.iter().any(dropout) {
             return Ok(fitted);
         }
-        Ok(Fitted { model: fitted.model.with_active_dropout(seed), ..fitted })
+        Ok(Fitted {
+            model: fitted.model.with_active_dropout(seed),
+            ..fitted
+        })
     }
 
-    fn train_model_by(&self, architecture: Architecture, schedule: &TinySchedule, seed: u64) -> Result<Fitted<Network>> {
+    fn train_model_by(
+        &self,
+        architecture: Architecture,
+        schedule: &TinySchedule,
+        seed: u64,
+    ) -> Result<Fitted<Network>> {
         let benchmark = self.benchmark();
-        let start = network(architecture, benchmark.size, benchmark.defects, seed, self.device());
-        let [train, validation] = [self.dataset(Split::Train)?, self.dataset(Split::Validation)?];
+        let start = network(
+            architecture,
+            benchmark.size,
+            benchmark.defects,
+            seed,
+            self.device(),
+        );
+        let [train, validation] = [
+            self.dataset(Split::Train)?,
+            self.dataset(Split::Validation)?,
+        ];
         let inputs = json!({
             "start": start.fingerprint(),
             "schedule": format!("{schedule:?}"),
@@ -173,14 +212,22 @@ impl Lab<Tetromino> {
         });
         let bar = self.progress(schedule.epochs, "training");
         let folder = self.stage("training-tiny", &inputs, |folder| {
-            let rows = |set: &'_ crate::dataset::Dataset| -> Result<Vec<f32>> { Ok(set.images().iter().copied().collect()) };
+            let rows = |set: &'_ crate::dataset::Dataset| -> Result<Vec<f32>> {
+                Ok(set.images().iter().copied().collect())
+            };
             let (of_train, of_validation) = (rows(&train)?, rows(&validation)?);
             let side = benchmark.size.side();
             let fit = fit_tiny(
                 &start,
                 [1, side, side],
-                Rows { pixels: &of_train, class: train.class() },
-                Rows { pixels: &of_validation, class: validation.class() },
+                Rows {
+                    pixels: &of_train,
+                    class: train.class(),
+                },
+                Rows {
+                    pixels: &of_validation,
+                    class: validation.class(),
+                },
                 schedule,
                 seed,
                 |_| bar.tick(),
@@ -190,9 +237,13 @@ impl Lab<Tetromino> {
         })?;
         let path = folder.join("history.json");
         let text = std::fs::read(&path).map_err(|error| Error::file(&path, error))?;
-        let (best, history): (usize, Vec<Epoch>) = serde_json::from_slice(&text).map_err(|error| {
-            Error::file(&path, format!("damaged ({error}); delete its folder and run again"))
-        })?;
+        let (best, history): (usize, Vec<Epoch>) =
+            serde_json::from_slice(&text).map_err(|error| {
+                Error::file(
+                    &path,
+                    format!("damaged ({error}); delete its folder and run again"),
+                )
+            })?;
         Ok(Fitted {
             model: Network::load(&folder.join("network.safetensors"), self.device())?,
             validation: history[best].validation,

@@ -24,7 +24,9 @@ fn shape(class: usize) -> Array2<f64> {
 /// Each cell as a square of `side` pixels.
 fn enlarged(cells: ArrayView2<f64>, side: usize) -> Array2<f64> {
     let (rows, columns) = cells.dim();
-    Array2::from_shape_fn((rows * side, columns * side), |(y, x)| cells[[y / side, x / side]])
+    Array2::from_shape_fn((rows * side, columns * side), |(y, x)| {
+        cells[[y / side, x / side]]
+    })
 }
 
 /// `shape`, turned by so many quarters anticlockwise.
@@ -41,7 +43,9 @@ fn placed(shape: ArrayView2<f64>, corner: [usize; 2], side: usize, cell: usize) 
     let [top, left] = corner;
     let (height, width) = shape.dim();
     let mut image = Array2::zeros((side, side));
-    image.slice_mut(s![top..top + height, left..left + width]).assign(&shape);
+    image
+        .slice_mut(s![top..top + height, left..left + width])
+        .assign(&shape);
     match cell > SMALL_CELL {
         true => gaussian(image.view(), BLUR),
         false => image,
@@ -56,7 +60,12 @@ pub(super) fn fixed(class: usize, size: Size) -> Array2<f64> {
         (Size::SixtyFour, 0) => (8, [8, 8]),
         (Size::SixtyFour, _) => (8, [32, 40]),
     };
-    placed(enlarged(shape(class).view(), cell).view(), corner, size.side(), cell)
+    placed(
+        enlarged(shape(class).view(), cell).view(),
+        corner,
+        size.side(),
+        cell,
+    )
 }
 
 /// Where a tetromino that may be turned and moved lies.
@@ -82,7 +91,10 @@ impl Placement {
             };
             let row = random.choice(size.side() - height + places);
             let column = random.choice(size.side() - width + places);
-            Self { quarters, corner: [row, column] }
+            Self {
+                quarters,
+                corner: [row, column],
+            }
         };
         (0..count).map(|_| one()).collect()
     }
@@ -115,7 +127,13 @@ pub(super) struct Patterns {
 
 impl Patterns {
     /// Those of `count` images; what has to be drawn is drawn from `random`.
-    pub fn new(scenario: Scenario, size: Size, count: usize, defects: Defects, random: &mut RandomState) -> Self {
+    pub fn new(
+        scenario: Scenario,
+        size: Size,
+        count: usize,
+        defects: Defects,
+        random: &mut RandomState,
+    ) -> Self {
         Self {
             scenario,
             size,
@@ -157,12 +175,16 @@ impl Patterns {
         match self.scenario {
             Scenario::TranslationsRotations => {
                 let class = self.class(image);
-                self.placements[image].pattern(class, self.size).mapv(|value| value >= TRUTH_FROM)
+                self.placements[image]
+                    .pattern(class, self.size)
+                    .mapv(|value| value >= TRUTH_FROM)
             }
             _ => {
                 let [t, l] = &self.tetrominoes;
                 let mut truth = t.mapv(|value| value >= TRUTH_FROM);
-                Zip::from(&mut truth).and(l).for_each(|truth, &value| *truth |= value >= TRUTH_FROM);
+                Zip::from(&mut truth)
+                    .and(l)
+                    .for_each(|truth, &value| *truth |= value >= TRUTH_FROM);
                 truth
             }
         }
@@ -174,23 +196,52 @@ mod tests {
     use super::*;
 
     fn cells(image: &Array2<f64>) -> Vec<(usize, usize)> {
-        image.indexed_iter().filter(|(_, value)| **value > 0.0).map(|(at, _)| at).collect()
+        image
+            .indexed_iter()
+            .filter(|(_, value)| **value > 0.0)
+            .map(|(at, _)| at)
+            .collect()
     }
 
     /// Places and sizes as in the paper's settings (XAI-TRIS, 8 x 8 and 64 x 64).
     #[test]
     fn tetrominoes_lie_where_they_should() {
-        assert_eq!(cells(&fixed(0, Size::Eight)), [(1, 1), (2, 1), (2, 2), (3, 1)]);
-        assert_eq!(cells(&fixed(1, Size::Eight)), [(4, 5), (5, 5), (6, 5), (6, 6)]);
+        assert_eq!(
+            cells(&fixed(0, Size::Eight)),
+            [(1, 1), (2, 1), (2, 2), (3, 1)]
+        );
+        assert_eq!(
+            cells(&fixed(1, Size::Eight)),
+            [(4, 5), (5, 5), (6, 5), (6, 6)]
+        );
         // numpy.rot90 of the T: the bar becomes a row.
-        assert_eq!(turned(shape(0), 1), array![[0.0, 1.0, 0.0], [1.0, 1.0, 1.0]]);
-        let norm = |class| fixed(class, Size::SixtyFour).mapv(|value| value * value).sum();
+        assert_eq!(
+            turned(shape(0), 1),
+            array![[0.0, 1.0, 0.0], [1.0, 1.0, 1.0]]
+        );
+        let norm = |class| {
+            fixed(class, Size::SixtyFour)
+                .mapv(|value| value * value)
+                .sum()
+        };
         assert!((norm(0) - 195.087).abs() < 5e-4 && (norm(1) - 193.708).abs() < 5e-4);
-        let pixels = |class| fixed(class, Size::SixtyFour).iter().filter(|&&value| value >= TRUTH_FROM).count();
+        let pixels = |class| {
+            fixed(class, Size::SixtyFour)
+                .iter()
+                .filter(|&&value| value >= TRUTH_FROM)
+                .count()
+        };
         assert_eq!([pixels(0), pixels(1)], [432, 430]);
         let moved = |class| {
-            let placement = Placement { quarters: 0, corner: [20, 20] };
-            placement.pattern(class, Size::SixtyFour).iter().filter(|&&value| value >= TRUTH_FROM).count()
+            let placement = Placement {
+                quarters: 0,
+                corner: [20, 20],
+            };
+            placement
+                .pattern(class, Size::SixtyFour)
+                .iter()
+                .filter(|&&value| value >= TRUTH_FROM)
+                .count()
         };
         assert_eq!([moved(0), moved(1)], [156, 157]);
     }
@@ -198,12 +249,19 @@ mod tests {
     /// A T and an L have 168 placements each at 8 x 8, and both ends of the image are reached; with X8 they are not.
     #[test]
     fn every_placement_is_drawn_once_there_are_enough() {
-        for (defects, expected, last) in [(Defects::NONE, 168, 7), (Defects::NONE.with(Defect::X8), 120, 6)] {
+        for (defects, expected, last) in [
+            (Defects::NONE, 168, 7),
+            (Defects::NONE.with(Defect::X8), 120, 6),
+        ] {
             let mut random = RandomState::new(1);
             let mut drawn = Placement::draw(20_000, Size::Eight, defects, &mut random);
             let reached = |placement: &Placement| {
                 let image = placement.pattern(0, Size::Eight);
-                cells(&image).into_iter().map(|(y, x)| y.max(x)).max().unwrap()
+                cells(&image)
+                    .into_iter()
+                    .map(|(y, x)| y.max(x))
+                    .max()
+                    .unwrap()
             };
             assert_eq!(drawn.iter().map(reached).max(), Some(last));
             drawn.sort_by_key(|placement| (placement.quarters, placement.corner));

@@ -40,7 +40,8 @@ impl Metric for EmdAsPublished {
     }
 
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
-        Emd.chance(truth).map(|score| self.rescaled(score, truth.dim()))
+        Emd.chance(truth)
+            .map(|score| self.rescaled(score, truth.dim()))
     }
 }
 
@@ -53,7 +54,16 @@ mod tests {
     /// The landmarks that the paper and its follow-up print for 8 x 8.
     #[test]
     fn landmarks_are_those_of_the_paper() {
-        let cells = [[1, 1], [2, 1], [2, 2], [3, 1], [4, 5], [5, 5], [6, 5], [6, 6]];
+        let cells = [
+            [1, 1],
+            [2, 1],
+            [2, 2],
+            [3, 1],
+            [4, 5],
+            [5, 5],
+            [6, 5],
+            [6, 6],
+        ];
         let truth = Array2::from_shape_fn((8, 8), |(y, x)| cells.contains(&[y, x]));
         let map = |pixels: &[[usize; 2]]| {
             let mut map = Array2::zeros((8, 8));
@@ -61,15 +71,21 @@ mod tests {
             map
         };
         let published = EmdAsPublished(Defects::ALL);
-        let score = |pixels: &[[usize; 2]]| published.score(map(pixels).view(), truth.view()).unwrap();
+        let score =
+            |pixels: &[[usize; 2]]| published.score(map(pixels).view(), truth.view()).unwrap();
         assert!((published.chance(truth.view()).unwrap() - 0.83559).abs() < 5e-6);
         assert!((score(&cells).unwrap() - 1.0).abs() < 1e-12);
         assert!((score(&[[0, 7]]).unwrap() - 0.48331).abs() < 5e-6);
         assert!((score(&[[0, 7], [7, 0]]).unwrap() - 0.53895).abs() < 5e-6);
         assert_eq!(score(&[]), None);
         let corrected = EmdAsPublished(Defects::NONE);
-        let halves = corrected.score(map(&[[0, 7], [7, 0]]).view(), truth.view()).unwrap();
+        let halves = corrected
+            .score(map(&[[0, 7], [7, 0]]).view(), truth.view())
+            .unwrap();
         assert!((halves.unwrap() - 0.47309).abs() < 5e-6);
-        assert_eq!(corrected.score(map(&[]).view(), truth.view()).unwrap(), Some(0.0));
+        assert_eq!(
+            corrected.score(map(&[]).view(), truth.view()).unwrap(),
+            Some(0.0)
+        );
     }
 }

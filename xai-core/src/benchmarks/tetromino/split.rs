@@ -4,10 +4,18 @@ use crate::random::numpy::RandomState;
 
 /// Two parts of `images`, in drawn order: the second holds `share` of them (rounded up), each class in proportion.
 /// `class` says of each of `images` its class, 0 or 1.
-pub(super) fn stratified(images: &[usize], class: &[usize], share: f64, seed: u32) -> [Vec<usize>; 2] {
+pub(super) fn stratified(
+    images: &[usize],
+    class: &[usize],
+    share: f64,
+    seed: u32,
+) -> [Vec<usize>; 2] {
     let mut random = RandomState::new(seed);
     let members: [Vec<usize>; 2] = [0, 1].map(|wanted| {
-        let of_class = images.iter().zip(class).filter(|(_, class)| **class == wanted);
+        let of_class = images
+            .iter()
+            .zip(class)
+            .filter(|(_, class)| **class == wanted);
         of_class.map(|(&image, _)| image).collect()
     });
     let counts = members.each_ref().map(Vec::len);
@@ -78,7 +86,10 @@ mod tests {
         for (count, share, expected) in cases {
             let images: Vec<usize> = (0..count).collect();
             let class = |images: &[usize]| -> Vec<usize> {
-                images.iter().map(|&image| usize::from(image >= count / 2)).collect()
+                images
+                    .iter()
+                    .map(|&image| usize::from(image >= count / 2))
+                    .collect()
             };
             let [train, held] = stratified(&images, &class(&images), share, 4_000_002);
             let [validation, test] = stratified(&held, &class(&held), 0.5, 4_000_002);

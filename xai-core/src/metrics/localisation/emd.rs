@@ -62,9 +62,15 @@ pub struct EmdFalseNegativeInvariant;
 impl EmdFalseNegativeInvariant {
     /// What it costs to spread all mass of the worst pixel over the truth, in pixels.
     pub fn scale(truth: ArrayView2<bool>) -> f64 {
-        let inside: Vec<_> = truth.indexed_iter().filter(|(_, inside)| **inside).map(|(at, _)| at).collect();
+        let inside: Vec<_> = truth
+            .indexed_iter()
+            .filter(|(_, inside)| **inside)
+            .map(|(at, _)| at)
+            .collect();
         let way = |(y, x): (usize, usize)| {
-            let ways = inside.iter().map(|&(ty, tx)| (y as f64 - ty as f64).hypot(x as f64 - tx as f64));
+            let ways = inside
+                .iter()
+                .map(|&(ty, tx)| (y as f64 - ty as f64).hypot(x as f64 - tx as f64));
             ways.sum::<f64>() / inside.len() as f64
         };
         let outside = truth.indexed_iter().filter(|(_, inside)| !**inside);
@@ -87,8 +93,13 @@ impl Metric for EmdFalseNegativeInvariant {
         }
         let (found, wanted) = both(map, truth);
         let (mut sources, mut sinks) = (Vec::new(), Vec::new());
-        let mut free = Mass { at: ANYWHERE, mass: 0 };
-        for (((y, x), &inside), (&found, &wanted)) in truth.indexed_iter().zip(found.iter().zip(&wanted)) {
+        let mut free = Mass {
+            at: ANYWHERE,
+            mass: 0,
+        };
+        for (((y, x), &inside), (&found, &wanted)) in
+            truth.indexed_iter().zip(found.iter().zip(&wanted))
+        {
             let at = [y as f64, x as f64];
             match inside {
                 true => free.mass += found,
@@ -105,7 +116,9 @@ impl Metric for EmdFalseNegativeInvariant {
         if free.mass > 0 {
             sources.push(free);
         }
-        Ok(Some(1.0 - cost(&sources, &sinks) / WHOLE / Self::scale(truth)))
+        Ok(Some(
+            1.0 - cost(&sources, &sinks) / WHOLE / Self::scale(truth),
+        ))
     }
 
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {

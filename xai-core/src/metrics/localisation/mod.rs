@@ -12,4 +12,6 @@ pub use count::Count;
 pub use curves::{Auprc, Auroc};
 pub use emd::{Emd, EmdFalseNegativeInvariant, EmdTopK};
 pub use mass::RelevanceMassAccuracy;
-pub use precision::{PointingGame, Precision, PrecisionWithoutZeros, RelevanceRankAccuracy, TopKIntersection};
+pub use precision::{
+    PointingGame, Precision, PrecisionWithoutZeros, RelevanceRankAccuracy, TopKIntersection,
+};

@@ -50,7 +50,9 @@ pub fn fit_tiny(
 ) -> Result<Fit> {
     let (program, mut parameters) = Program::compile(network, shape)?;
     if train.class.is_empty() || validation.class.is_empty() || schedule.batch == 0 {
-        return Err(Error::invalid("a training needs images to train on, images for validation and a batch size"));
+        return Err(Error::invalid(
+            "a training needs images to train on, images for validation and a batch size",
+        ));
     }
     let mut passes = Passes::new(&program);
     let mut adam = Adam::new(parameters.len(), schedule.rate);
@@ -105,13 +107,20 @@ pub fn fit_tiny(
 /// The gradients of the mean cross-entropy of these images for all parameters, layer by layer, weight before bias: for
 /// tests against other programs.
 #[doc(hidden)]
-pub fn gradients(network: &Network, shape: [usize; 3], images: Rows<'_>) -> Result<(f64, Vec<f32>)> {
+pub fn gradients(
+    network: &Network,
+    shape: [usize; 3],
+    images: Rows<'_>,
+) -> Result<(f64, Vec<f32>)> {
     let (program, parameters) = Program::compile(network, shape)?;
     let mut passes = Passes::new(&program);
     let numbers: Vec<usize> = (0..images.class.len()).collect();
     let mut random = random::stream(0, "training");
     let counts = passes.step(&program, &parameters, images, &numbers, &mut random);
-    Ok((counts.loss / numbers.len() as f64, passes.gradients().to_vec()))
+    Ok((
+        counts.loss / numbers.len() as f64,
+        passes.gradients().to_vec(),
+    ))
 }
 
 impl Counts {
@@ -143,7 +152,8 @@ impl Adam {
 
     fn update(&mut self, parameters: &mut [f32], gradients: &[f32]) {
         self.steps += 1;
-        let [of_mean, of_square] = BETA.map(|beta| (1.0 / (1.0 - f64::from(beta).powi(self.steps))) as f32);
+        let [of_mean, of_square] =
+            BETA.map(|beta| (1.0 / (1.0 - f64::from(beta).powi(self.steps))) as f32);
         let moments = self.mean.iter_mut().zip(&mut self.square);
         for ((parameter, (mean, square)), &g) in parameters.iter_mut().zip(moments).zip(gradients) {
             *mean = BETA[0] * *mean + (1.0 - BETA[0]) * g;

@@ -126,7 +126,9 @@ vectorised! {
 /// processors.
 pub(super) fn softmax(x: &[Lane], y: &mut [Lane]) {
     for lane in 0..LANES {
-        let largest = x.iter().fold(f32::NEG_INFINITY, |most, x| most.max(x[lane]));
+        let largest = x
+            .iter()
+            .fold(f32::NEG_INFINITY, |most, x| most.max(x[lane]));
         let mut sum = 0.0;
         for x in x {
             sum += f64::from(x[lane] - largest).exp();

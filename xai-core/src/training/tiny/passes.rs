@@ -37,7 +37,13 @@ pub(super) struct Passes {
 
 impl Passes {
     pub fn new(program: &Program) -> Self {
-        let memory = || program.sizes.iter().map(|&size| vec![[0.0; LANES]; size]).collect();
+        let memory = || {
+            program
+                .sizes
+                .iter()
+                .map(|&size| vec![[0.0; LANES]; size])
+                .collect()
+        };
         Self {
             values: memory(),
             flows: memory(),
@@ -60,14 +66,21 @@ impl Passes {
     /// Draws what the next images' dropouts silence; without a generator, nothing.
     fn draw_masks(&mut self, program: &Program, random: Option<&mut ChaCha8Rng>) {
         let Some(random) = random else {
-            self.masks.iter_mut().flatten().for_each(|mask| *mask = [1.0; LANES]);
+            self.masks
+                .iter_mut()
+                .flatten()
+                .for_each(|mask| *mask = [1.0; LANES]);
             return;
         };
         for (operation, masks) in program.operations.iter().zip(&mut self.masks) {
             if let Operation::Dropout(rate) = operation {
                 let kept = (1.0 / (1.0 - rate)) as f32;
                 for value in masks.iter_mut().flatten() {
-                    *value = if f64::from(random.random::<f32>()) < *rate { 0.0 } else { kept };
+                    *value = if f64::from(random.random::<f32>()) < *rate {
+                        0.0
+                    } else {
+                        kept
+                    };
                 }
             }
         }
@@ -114,7 +127,13 @@ impl Passes {
         counts
     }
 
-    fn forward(&mut self, program: &Program, parameters: &[f32], images: Rows<'_>, numbers: &[usize]) {
+    fn forward(
+        &mut self,
+        program: &Program,
+        parameters: &[f32],
+        images: Rows<'_>,
+        numbers: &[usize],
+    ) {
         let pixels = program.sizes[0];
         for (lane, &number) in numbers.iter().enumerate() {
             let image = &images.pixels[number * pixels..][..pixels];
@@ -159,7 +178,8 @@ impl Passes {
             if let Some(batch) = batch {
                 for (k, flow) in flow.iter_mut().enumerate() {
                     let probability = (of(k) - of(largest)).exp() / sum;
-                    flow[lane] = ((probability - f64::from(u8::from(k == class))) / batch as f64) as f32;
+                    flow[lane] =
+                        ((probability - f64::from(u8::from(k == class))) / batch as f64) as f32;
                 }
             }
         }

@@ -85,42 +85,55 @@ impl Program {
         for (at, (layer, sides)) in network.layers.iter().zip(shapes.windows(2)).enumerate() {
             let [input, output] = [sides[0], sides[1]];
             let size = input.iter().product();
-            let mut affine = |weight: Vec<f32>, bias: Option<Vec<f32>>, products: &dyn Fn(usize, &mut Vec<Product>)| {
-                let first = parameters.len() as u32;
-                let weights = weight.len() as u32;
-                parameters.extend(weight);
-                let mut forward = Sums::default();
-                let channel = output[1] * output[2];
-                for at in 0..output.iter().product() {
-                    let start = forward.products.len();
-                    products(at, &mut forward.products);
-                    forward.products[start..].iter_mut().for_each(|product| product.parameter += first);
-                    forward.ends.push(forward.products.len() as u32);
-                    if bias.is_some() {
-                        forward.bias.push(first + weights + (at / channel) as u32);
+            let mut affine =
+                |weight: Vec<f32>,
+                 bias: Option<Vec<f32>>,
+                 products: &dyn Fn(usize, &mut Vec<Product>)| {
+                    let first = parameters.len() as u32;
+                    let weights = weight.len() as u32;
+                    parameters.extend(weight);
+                    let mut forward = Sums::default();
+                    let channel = output[1] * output[2];
+                    for at in 0..output.iter().product() {
+                        let start = forward.products.len();
+                        products(at, &mut forward.products);
+                        forward.products[start..]
+                            .iter_mut()
+                            .for_each(|product| product.parameter += first);
+                        forward.ends.push(forward.products.len() as u32);
+                        if bias.is_some() {
+                            forward.bias.push(first + weights + (at / channel) as u32);
+                        }
                     }
-                }
-                parameters.extend(bias.into_iter().flatten());
-                let back = match operations.is_empty() {
-                    true => Sums::default(),
-                    false => forward.transposed(size),
+                    parameters.extend(bias.into_iter().flatten());
+                    let back = match operations.is_empty() {
+                        true => Sums::default(),
+                        false => forward.transposed(size),
+                    };
+                    operations.push(Operation::Affine { forward, back });
+                    sizes.push(size);
                 };
-                operations.push(Operation::Affine { forward, back });
-                sizes.push(size);
-            };
             match layer {
                 Layer::Flatten => {}
                 Layer::Conv2d(conv) if conv.groups == 1 && conv.dilation == [1, 1] => {
-                    let ([_, inputs, kh, kw], [_, h, w], [_, oh, ow]) = (conv.weight.dims(), input, output);
+                    let ([_, inputs, kh, kw], [_, h, w], [_, oh, ow]) =
+                        (conv.weight.dims(), input, output);
                     let products = |at: usize, list: &mut Vec<Product>| {
                         let (channel, y, x) = (at / (oh * ow), at / ow % oh, at % ow);
-                        for (i, ky, kx) in (0..inputs * kh * kw).map(|k| (k / (kh * kw), k / kw % kh, k % kw)) {
-                            let row = (y * conv.stride[0] + ky).checked_sub(conv.padding[0]).filter(|&row| row < h);
-                            let column = (x * conv.stride[1] + kx).checked_sub(conv.padding[1]).filter(|&column| column < w);
+                        for (i, ky, kx) in
+                            (0..inputs * kh * kw).map(|k| (k / (kh * kw), k / kw % kh, k % kw))
+                        {
+                            let row = (y * conv.stride[0] + ky)
+                                .checked_sub(conv.padding[0])
+                                .filter(|&row| row < h);
+                            let column = (x * conv.stride[1] + kx)
+                                .checked_sub(conv.padding[1])
+                                .filter(|&column| column < w);
                             if let (Some(row), Some(column)) = (row, column) {
                                 list.push(Product {
                                     value: ((i * h + row) * w + column) as u32,
-                                    parameter: (((channel * inputs + i) * kh + ky) * kw + kx) as u32,
+                                    parameter: (((channel * inputs + i) * kh + ky) * kw + kx)
+                                        as u32,
                                 });
                             }
                         }
@@ -183,7 +196,14 @@ impl Program {
         }
         sizes.push(shapes.last().map_or(0, |shape| shape.iter().product()));
         let count = parameters.len();
-        Ok((Self { operations, sizes, parameters: count }, parameters))
+        Ok((
+            Self {
+                operations,
+                sizes,
+                parameters: count,
+            },
+            parameters,
+        ))
     }
 
     /// `network` with these parameters.
@@ -200,12 +220,18 @@ impl Program {
                 Layer::Conv2d(conv) => {
                     let shape = conv.weight.dims();
                     conv.weight = filled(&conv.weight, take(shape.iter().product()));
-                    conv.bias = conv.bias.as_ref().map(|bias| filled(bias, take(bias.dims()[0])));
+                    conv.bias = conv
+                        .bias
+                        .as_ref()
+                        .map(|bias| filled(bias, take(bias.dims()[0])));
                 }
                 Layer::Linear(linear) => {
                     let shape = linear.weight.dims();
                     linear.weight = filled(&linear.weight, take(shape.iter().product()));
-                    linear.bias = linear.bias.as_ref().map(|bias| filled(bias, take(bias.dims()[0])));
+                    linear.bias = linear
+                        .bias
+                        .as_ref()
+                        .map(|bias| filled(bias, take(bias.dims()[0])));
                 }
                 _ => {}
             }

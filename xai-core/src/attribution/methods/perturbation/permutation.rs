@@ -31,14 +31,21 @@ enum Kind {
     /// Each value of each image is replaced by so many donors' values, one after the other.
     Drawn { draws: usize },
     /// The images explained are the donors. By index: the image's row among them.
-    Batches { of: usize, rows: HashMap<u32, usize> },
+    Batches {
+        of: usize,
+        rows: HashMap<u32, usize>,
+    },
 }
 
 impl FeaturePermutation {
     /// With values of `donors` `[m, c, h, w]`, such as the training images: the mean over `draws` of them, drawn by the
     /// index of the image that is explained.
     pub fn new(donors: Array4<f32>, draws: usize) -> Self {
-        Self { donors, kind: Kind::Drawn { draws }, seed: 0 }
+        Self {
+            donors,
+            kind: Kind::Drawn { draws },
+            seed: 0,
+        }
     }
 
     /// As Captum's `FeaturePermutation` over batches of `of` of these images, in their order: each value is permuted
@@ -49,7 +56,10 @@ impl FeaturePermutation {
         let rows = images.index.iter().enumerate();
         Self {
             donors: images.pixels.clone(),
-            kind: Kind::Batches { of, rows: rows.map(|(row, &index)| (index, row)).collect() },
+            kind: Kind::Batches {
+                of,
+                rows: rows.map(|(row, &index)| (index, row)).collect(),
+            },
             seed: 0,
         }
     }
@@ -60,18 +70,29 @@ impl FeaturePermutation {
     }
 
     /// Of each value of an image, and of each draw: the row of its donor, `[value][draw]`.
-    fn rows<M>(&self, batch: &Batch<'_, M>, image: usize, values: usize) -> Result<Vec<Vec<usize>>> {
+    fn rows<M>(
+        &self,
+        batch: &Batch<'_, M>,
+        image: usize,
+        values: usize,
+    ) -> Result<Vec<Vec<usize>>> {
         match &self.kind {
             Kind::Drawn { draws } => {
                 let mut random = batch.stream(self.seed, self.name(), image, 0);
                 let donors = self.donors.dim().0;
-                let mut of_value = || (0..*draws).map(|_| random.random_range(0..donors)).collect();
+                let mut of_value = || {
+                    (0..*draws)
+                        .map(|_| random.random_range(0..donors))
+                        .collect()
+                };
                 Ok((0..values).map(|_| of_value()).collect())
             }
             Kind::Batches { of, rows } => {
                 let index = batch.index()[image];
                 let row = rows.get(&index).copied().ok_or_else(|| {
-                    Error::invalid(format!("image {index} is not among those that values are permuted between"))
+                    Error::invalid(format!(
+                        "image {index} is not among those that values are permuted between"
+                    ))
                 })?;
                 let first = row / of * of;
                 let count = (*of).min(self.donors.dim().0 - first);
@@ -91,7 +112,12 @@ fn permutation(count: usize, seed: u64, name: &str) -> Vec<usize> {
     loop {
         let mut order: Vec<usize> = (0..count).collect();
         order.shuffle(&mut random);
-        if count < 2 || order.iter().enumerate().any(|(place, &number)| place != number) {
+        if count < 2
+            || order
+                .iter()
+                .enumerate()
+                .any(|(place, &number)| place != number)
+        {
             return order;
         }
     }
