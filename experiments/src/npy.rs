@@ -1,100 +1,27 @@
 //! NumPy's `.npy` files: whole arrays, and arrays too large for memory that are read in pages.
 
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::io::{BufWriter, Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use half::f16;
 use ndarray::{Array2, ArrayBase, ArrayD, Data, Dimension};
-use npyz::{
-    AutoSerialize, DType, DTypeError, Deserialize, NpyFile, NpyHeader, Order, TypeChar, TypeRead,
-    TypeStr, WriteOptions, WriterBuilder,
-};
+use npyz::{AutoSerialize, DType, NpyHeader, Order, TypeStr, WriteOptions, WriterBuilder};
 use xai_core::{Error, Result};
 
-/// Reads an array of any numbers or booleans; `number` makes of each what is wanted.
+/// Reads an array of any numbers or booleans, as [`xai_core::npy::read`] does; `number` makes of each what is wanted.
 ///
 /// # Errors
-/// A file that cannot be read, is cut off or no `.npy`, has no number, or holds something else.
+/// As there; and an array of no numbers.
 pub fn read<T>(path: &Path, number: fn(f64) -> T) -> Result<ArrayD<T>> {
-    let wrong = |problem: String| Error::file(path, problem);
-    let file = File::open(path).map_err(|problem| wrong(problem.to_string()))?;
-    let npy = NpyFile::new(BufReader::new(file))
-        .map_err(|problem| wrong(format!("is no .npy file ({problem})")))?;
-    let shape: Vec<usize> = npy.shape().iter().map(|&size| size as usize).collect();
-    let order = npy.order();
-    let kind = match npy.dtype() {
-        DType::Plain(kind) => Some((kind.type_char(), kind.size_field())),
-        _ => None,
-    };
-    if shape.contains(&0) {
-        return Err(wrong(format!("is {shape:?}: there is nothing in it")));
-    }
-    let values = match kind {
-        Some((TypeChar::Float, 2)) => numbers::<Half, T>(npy, |v| number(v.0.into())),
-        Some((TypeChar::Float, 4)) => numbers::<f32, T>(npy, |v| number(v.into())),
-        Some((TypeChar::Float, 8)) => numbers::<f64, T>(npy, number),
-        Some((TypeChar::Bool, 1)) => numbers::<bool, T>(npy, |v| number(u8::from(v).into())),
-        Some((TypeChar::Uint, 1)) => numbers::<u8, T>(npy, |v| number(v.into())),
-        Some((TypeChar::Uint, 2)) => numbers::<u16, T>(npy, |v| number(v.into())),
-        Some((TypeChar::Uint, 4)) => numbers::<u32, T>(npy, |v| number(v.into())),
-        Some((TypeChar::Uint, 8)) => numbers::<u64, T>(npy, |v| number(v as f64)),
-        Some((TypeChar::Int, 1)) => numbers::<i8, T>(npy, |v| number(v.into())),
-        Some((TypeChar::Int, 2)) => numbers::<i16, T>(npy, |v| number(v.into())),
-        Some((TypeChar::Int, 4)) => numbers::<i32, T>(npy, |v| number(v.into())),
-        Some((TypeChar::Int, 8)) => numbers::<i64, T>(npy, |v| number(v as f64)),
-        _ => {
-            let found = npy.dtype().descr();
-            return Err(wrong(format!(
-                "holds {found}; should hold floats or integers of up to 64 bits, or booleans"
-            )));
+    let array = xai_core::npy::read(path, |value| number(value.to_f64()))?;
+    match array.is_empty() {
+        true => {
+            let shape = array.shape();
+            let problem = format!("is {shape:?}: there is nothing in it");
+            Err(Error::file(path, problem))
         }
-    };
-    let values = values.map_err(|problem| wrong(problem.to_string()))?;
-    let array = match order {
-        Order::C => ArrayD::from_shape_vec(shape, values),
-        Order::Fortran => {
-            let reversed: Vec<usize> = shape.into_iter().rev().collect();
-            ArrayD::from_shape_vec(reversed, values).map(ArrayD::reversed_axes)
-        }
-    };
-    array.map_err(|problem| wrong(problem.to_string()))
-}
-
-fn numbers<F: Deserialize, T>(
-    npy: NpyFile<impl Read>,
-    number: impl Fn(F) -> T,
-) -> std::io::Result<Vec<T>> {
-    let values = npy.data::<F>().map_err(std::io::Error::other)?;
-    values.map(|value| value.map(&number)).collect()
-}
-
-/// A float of 16 bits. `npyz` reads them too, with a feature that would make all of Burn be built twice: it asks
-/// for other features of the crate `half`.
-struct Half(f16);
-
-struct HalfReader(<u16 as Deserialize>::TypeReader);
-
-impl Deserialize for Half {
-    type TypeReader = HalfReader;
-
-    fn reader(kind: &DType) -> Result<HalfReader, DTypeError> {
-        let bits = match kind {
-            DType::Plain(kind) => kind.to_string().replace('f', "u").parse().ok(),
-            _ => None,
-        };
-        u16::reader(&bits.map_or(kind.clone(), DType::Plain)).map(HalfReader)
-    }
-}
-
-impl TypeRead for HalfReader {
-    type Value = Half;
-
-    fn read_one<R: Read>(&self, bytes: R) -> std::io::Result<Half> {
-        self.0
-            .read_one(bytes)
-            .map(|bits| Half(f16::from_bits(bits)))
+        false => Ok(array),
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::Path;
 
+use half::f16;
 use ndarray::ArrayD;
 use npyz::{DType, Deserialize, NpyFile, Order, TypeChar};
 
@@ -20,8 +21,21 @@ pub enum Number {
     U16(u16),
     /// Any other integer.
     Integer(i128),
-    /// A float of 32 or 64 bits.
+    /// A float of 16, 32 or 64 bits.
     Float(f64),
+}
+
+impl Number {
+    /// The same number as a float; 64-bit integers are rounded to 53 bits.
+    pub fn to_f64(self) -> f64 {
+        match self {
+            Self::Bool(value) => u8::from(value).into(),
+            Self::U8(value) => value.into(),
+            Self::U16(value) => value.into(),
+            Self::Integer(value) => value as f64,
+            Self::Float(value) => value,
+        }
+    }
 }
 
 /// Reads an array of any numbers or booleans; `number` makes of each what is wanted.
@@ -42,6 +56,7 @@ pub fn read<T>(path: &Path, number: impl Fn(Number) -> T) -> Result<ArrayD<T>> {
     let integer = |value: i128| number(Number::Integer(value));
     let float = |value: f64| number(Number::Float(value));
     let values = match kind {
+        Some((TypeChar::Float, 2)) => numbers(npy, |v: f16| float(v.into())),
         Some((TypeChar::Float, 4)) => numbers(npy, |v: f32| float(v.into())),
         Some((TypeChar::Float, 8)) => numbers(npy, float),
         Some((TypeChar::Bool, 1)) => numbers(npy, |v| number(Number::Bool(v))),
@@ -55,7 +70,7 @@ pub fn read<T>(path: &Path, number: impl Fn(Number) -> T) -> Result<ArrayD<T>> {
         Some((TypeChar::Int, 8)) => numbers(npy, |v: i64| integer(v.into())),
         _ => {
             return Err(wrong(format!(
-                "holds {holds}; should hold floats of 32 or 64 bits, integers or booleans"
+                "holds {holds}; should hold floats or integers of up to 64 bits, or booleans"
             )));
         }
     };

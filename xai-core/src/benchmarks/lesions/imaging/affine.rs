@@ -32,8 +32,10 @@ impl Affine {
             ));
         };
         let volume = affine.determinant().abs();
-        let somewhere = affine.offset.iter().all(|offset| offset.is_finite());
-        if !(somewhere && volume.is_finite() && volume > 1e-6) {
+        // A kilometre is further than any scanner is long. What is infinite or not a number is no number below it.
+        let numbers = affine.matrix.iter().flatten().chain(&affine.offset);
+        let near = numbers.into_iter().all(|number| number.abs() < 1e6);
+        if !(near && volume > 1e-6) {
             return Err(Error::invalid(
                 "the image's orientation (its affine) maps voxels to no volume; write a valid one with its \
                  converter",

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use flate2::bufread::GzDecoder;
 use ndarray::{Array3, Axis, Ix3};
-use nifti::{InMemNiftiVolume, IntoNdArray, NiftiError};
+use nifti::{InMemNiftiVolume, IntoNdArray, NiftiHeader};
 
 use crate::benchmarks::lesions::imaging::affine::Affine;
 use crate::benchmarks::lesions::imaging::header::{self, Header};
@@ -64,10 +64,15 @@ impl Volume {
         }
         let shape = [shape[0], shape[1], shape[2]];
         let affine = Affine::of_header(&orientation)?;
-        let voxels = InMemNiftiVolume::from_reader(&mut file, &nifti).map_err(|e| match e {
-            NiftiError::Io(e) => header::damaged(e),
-            e => header::damaged(e),
-        })?;
+        let voxels = match nb_bytes(&nifti, shape) {
+            Some(bytes) => InMemNiftiVolume::from_raw_data(&nifti, exactly(&mut file, bytes)?),
+            None => {
+                return Err(header::damaged(
+                    "its header says that it is larger than any memory",
+                ));
+            }
+        };
+        let voxels = voxels.map_err(header::damaged)?;
         // To the end, where gzip keeps its checksum.
         io::copy(&mut file, &mut io::sink()).map_err(header::damaged)?;
         let voxels = voxels
@@ -88,6 +93,30 @@ impl Volume {
     pub fn spacing_mm(&self) -> [f64; 3] {
         [0, 1, 2].map(|k| self.affine.spacing(k))
     }
+}
+
+/// Bytes that the voxels of an image take; `None` if no memory could hold them.
+fn nb_bytes(header: &NiftiHeader, shape: [usize; 3]) -> Option<usize> {
+    let width = header.data_type().ok()?.size_of();
+    let sizes = shape.into_iter().chain([width]);
+    let bytes = sizes.fold(Some(1usize), |bytes, size| bytes?.checked_mul(size))?;
+    isize::try_from(bytes).is_ok().then_some(bytes)
+}
+
+/// Reads so many bytes. Memory is taken as they come, because a damaged header may ask for any number.
+fn exactly(file: &mut impl Read, count: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while bytes.len() < count {
+        let step = bytes.len().max(1 << 20).min(count - bytes.len());
+        bytes.reserve_exact(step);
+        let read = file.by_ref().take(step as u64).read_to_end(&mut bytes);
+        if read.map_err(header::damaged)? < step {
+            let found = bytes.len();
+            let problem = format!("{count} bytes of voxels are due and {found} there");
+            return Err(header::damaged(problem));
+        }
+    }
+    Ok(bytes)
 }
 
 /// The members of a gzip file, one after the other. Between them and at the end there may be zeros, which
