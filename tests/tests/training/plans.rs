@@ -1,12 +1,12 @@
 //! What a plan says is done, and what cannot be trained is refused before anything is computed.
 
 use ndarray::{Array4, ArrayD};
-use tests::{Fixture, cpu};
+use tests::{Fixture, cpu, fixture};
 use xai_core::Result;
 use xai_core::dataset::Dataset;
 use xai_core::network::{Network, json};
 use xai_core::training::{
-    CheckpointRule, Examples, Fit, Sgd, StopRule, TrainingPlan, Validation, fit,
+    CheckpointRule, Decay, Examples, Fit, Sgd, StopRule, TrainingPlan, Validation, fit,
 };
 
 /// Images of 2 channels and 9 x 9 pixels, of `classes` classes that differ in brightness.
@@ -172,4 +172,41 @@ fn batch_norm_is_calibrated_on_all_classes() {
     // In turns, the first do.
     let first = mean((0..400).map(|at| u8::from(at % 3 == 0)).collect());
     assert!((first - 64.0 / 192.0).abs() < 1e-6);
+}
+
+/// The network that the book writes down, by the plan that it shows: dropout, a residual block, grey images repeated.
+#[test]
+fn the_books_network_is_trained_by_the_books_plan() {
+    let description = std::fs::read_to_string(fixture("networks/small_resnet.json")).unwrap();
+    let (device, seed) = (cpu(), 3);
+    let class: Vec<u8> = (0..64).map(|at| (at % 2) as u8).collect();
+    let pixels = Array4::from_shape_fn((64, 1, 24, 24), |(n, _, y, x)| {
+        let wave = if class[n] == 0 { x } else { y };
+        (0.8 * wave as f32 + n as f32).sin()
+    });
+    let images = Examples::of(&Dataset::new(pixels, class).unwrap(), &device);
+    let (train, validation) = (&images, &images);
+    let book = || -> Result<Fit> {
+        // ANCHOR: plan
+        let network = json::init(&description, seed, &device)?;
+        let plan = TrainingPlan {
+            decay: Some(Decay {
+                every: 10,
+                factor: 0.1,
+            }),
+            checkpoint: CheckpointRule::BestLoss,
+            stop: StopRule::Patience(5),
+            ..TrainingPlan::new(Sgd::rate(0.01).momentum(0.9), 30, 32) // optimiser, epochs, batch
+        };
+        let fitted = fit(&network, 0, train, validation, &plan, seed, |_, _| Ok(()))?;
+        // ANCHOR_END: plan
+        Ok(fitted)
+    };
+    let fitted = book().unwrap();
+    let (first, kept) = (fitted.history[0], fitted.history[fitted.best]);
+    assert!(
+        kept.validation.accuracy > 0.95 && kept.validation.loss < first.validation.loss,
+        "{:?}",
+        fitted.history
+    );
 }
