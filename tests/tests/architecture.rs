@@ -236,6 +236,7 @@ impl Module {
         let mut reader = Reader {
             at: module.to_vec(),
             front_door,
+            inline: 0,
             found: Self::default(),
         };
         reader.visit_file(&file);
@@ -247,6 +248,8 @@ struct Reader {
     /// The module that is being read; inline modules are levels of their own.
     at: Vec<String>,
     front_door: bool,
+    /// How deep in inline modules.
+    inline: usize,
     found: Module,
 }
 
@@ -365,7 +368,9 @@ impl<'a> Visit<'a> for Reader {
     fn visit_item_mod(&mut self, module: &'a syn::ItemMod) {
         if module.content.is_some() {
             self.at.push(module.ident.to_string());
+            self.inline += 1;
             visit::visit_item_mod(self, module);
+            self.inline -= 1;
             self.at.pop();
         }
     }
@@ -378,7 +383,8 @@ impl<'a> Visit<'a> for Reader {
             let Some(path) = self.absolute(&path) else {
                 continue;
             };
-            if passes_on {
+            // What an inline module passes on, such as a prelude, is not found under the file's own name.
+            if passes_on && self.inline == 0 {
                 self.found.passed_on.insert(name, path.clone());
             }
             if !(passes_on && self.front_door) {
