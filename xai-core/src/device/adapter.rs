@@ -1,8 +1,8 @@
-//! What is known of a GPU.
+//! Information about a GPU.
 
 use serde::{Deserialize, Serialize};
 
-/// A GPU and what drives it, for people: in plan and manifest, and in the list of devices.
+/// A GPU and its driver, for plan, manifest and the list of devices.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Adapter {
     /// Such as `NVIDIA H200`.

@@ -1,33 +1,34 @@
-//! How a device multiplies, and the switch by which tests run a GPU's code on a CPU.
+//! How a device multiplies, and the switch with which tests run a GPU's code on a CPU.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
 
-/// In how many bits a GPU multiplies in convolutions and matrix products; sums have 32 bits in any case.
+/// The precision of a GPU's convolutions and matrix products. Sums always have 32 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Products {
-    /// As the kernel that Burn's autotune finds fastest: on tensor cores factors are rounded to TF32,
-    /// 11 bits, as PyTorch's convolutions do. Errors are some 3e-4 of the largest value.
+    /// The precision of the kernel that Burn's autotune finds fastest. On tensor cores, factors are
+    /// rounded to TF32 (11 bits), as in PyTorch's convolutions. Errors are about 3e-4 of the
+    /// largest value.
     #[default]
     Fast,
-    /// In 32 bits up to rounding, whatever the kernel: three products in place of one.
+    /// 32 bits up to rounding, with any kernel: three products instead of one.
     F32,
 }
 
-/// What the GPUs of this process were opened for.
+/// The precision for which the GPUs of this process were opened.
 static OPENED: OnceLock<Products> = OnceLock::new();
 
 thread_local! {
-    /// Whether this thread computes as on a GPU, and how it multiplies then.
+    /// Whether this thread computes as on a GPU, and with which precision.
     static PRETENDED: Cell<Option<Products>> = const { Cell::new(None) };
 }
 
-/// Opens the process's GPUs for this kind of products.
+/// Opens the process's GPUs with this precision.
 ///
 /// # Errors
-/// If one was opened for the other kind: tensors do not know how they are to be multiplied.
+/// If one was opened with the other precision, because tensors do not record it.
 #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
 pub(super) fn open(products: Products) -> Result<()> {
     match *OPENED.get_or_init(|| products) == products {
@@ -38,21 +39,21 @@ pub(super) fn open(products: Products) -> Result<()> {
     }
 }
 
-/// How to multiply where no kernel of ours does.
+/// The precision of products outside this crate's kernels.
 pub(crate) fn products() -> Products {
     let pretended = PRETENDED.get();
     pretended.unwrap_or_else(|| OPENED.get().copied().unwrap_or_default())
 }
 
-/// Whether a CPU's tensors go through our kernels.
+/// Whether tensors on a CPU use this crate's kernels.
 pub(crate) fn kernels_wanted() -> bool {
     PRETENDED.get().is_none()
 }
 
-/// What `compute` gives if this thread computes on a CPU by the same code as on a GPU: by Burn's own
-/// operations and none of our kernels. So tests reach that code on machines without a GPU.
+/// Runs `compute` on a CPU with the code of a GPU: with Burn's own operations and none of this
+/// crate's kernels. Tests use it to reach this code on machines without a GPU.
 pub fn as_on_gpu<T>(products: Products, compute: impl FnOnce() -> T) -> T {
-    /// Back to normal, after a panic as well.
+    /// Restores the previous state, also after a panic.
     struct Restore(Option<Products>);
     impl Drop for Restore {
         fn drop(&mut self) {

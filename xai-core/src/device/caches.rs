@@ -1,4 +1,4 @@
-//! Where what CubeCL, the part of Burn that compiles kernels for GPUs, learns about a GPU is kept.
+//! Where the caches of CubeCL, the part of Burn that compiles kernels for GPUs, are stored.
 
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -6,9 +6,10 @@ use std::sync::Once;
 use cubecl::config::cache::CacheConfig;
 use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
 
-/// Keeps compiled kernels, and which of them autotune found fastest, in the user's cache: compiling and
-/// choosing takes minutes, the first time. Without this choices are kept in the `target` folder of where
-/// the program is started, and kernels nowhere. A `cubecl.toml` in the working folder or above it comes first.
+/// Stores compiled kernels, and autotune's choices among them, in the user's cache. Compiling and
+/// choosing takes minutes the first time. By default, the choices are stored in the `target` folder
+/// of the working folder, and kernels nowhere. A `cubecl.toml` in the working folder or above takes
+/// precedence.
 pub fn keep_caches() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -26,7 +27,7 @@ pub fn keep_caches() {
     });
 }
 
-/// `$XDG_CACHE_HOME/xai-benchmark/gpu` or `~/.cache/xai-benchmark/gpu`, if it can be made.
+/// `$XDG_CACHE_HOME/xai-benchmark/gpu` or `~/.cache/xai-benchmark/gpu`, if it can be created.
 fn user_cache() -> Option<PathBuf> {
     let absolute = |name| {
         let path = PathBuf::from(std::env::var_os(name)?);

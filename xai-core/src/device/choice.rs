@@ -1,4 +1,4 @@
-//! What `--device` takes.
+//! The value of `--device`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,24 +6,26 @@ use std::str::FromStr;
 use super::{Adapter, Device, Products, keep_freed_memory};
 use crate::error::{Error, Result};
 
-/// What `--device` takes: `flex` (this machine's CPU), `cuda`, `cuda:1` (an NVIDIA GPU), `cuda-f32` (the same,
-/// multiplying in 32 bits), `vulkan`, `vulkan:1` (any GPU with a Vulkan driver) or `metal` (Apple's).
+/// The value of `--device`: `flex` (this machine's CPU), `cuda`, `cuda:1` (an NVIDIA GPU),
+/// `cuda-f32` (the same with 32-bit products), `vulkan`, `vulkan:1` (any GPU with a Vulkan driver)
+/// or `metal` (Apple's).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The CPU, by Burn's Flex backend and our own convolution.
+    /// The CPU, with Burn's Flex backend and this crate's kernels.
     #[default]
     Flex,
-    /// An NVIDIA GPU by its number, and how it multiplies. Needs the feature `cuda`.
+    /// An NVIDIA GPU by its index, and its precision. Needs the feature `cuda`.
     Cuda(usize, Products),
-    /// A GPU by its number among those with a Vulkan driver, real ones before software. It multiplies in 32 bits.
-    /// Needs the feature `vulkan`.
+    /// A GPU by its index among those with a Vulkan driver, real ones before software. It
+    /// multiplies in 32 bits. Needs the feature `vulkan`.
     Vulkan(usize),
-    /// The same by Metal, on Apple's systems. Needs the feature `metal`.
+    /// The same with Metal, on Apple's systems. Needs the feature `metal`.
     Metal(usize),
 }
 
 impl DeviceChoice {
-    /// Devices of one kind give the same results; which of a machine's GPUs does not matter.
+    /// Devices of one kind give the same results. It does not matter which of a machine's GPUs is
+    /// used.
     pub fn kind(self) -> &'static str {
         match self {
             Self::Flex => "flex",
@@ -34,7 +36,7 @@ impl DeviceChoice {
         }
     }
 
-    /// Which of the GPUs of its kind; none for the CPU.
+    /// The index among the GPUs of its kind. `None` for the CPU.
     pub(super) fn index(self) -> Option<usize> {
         match self {
             Self::Flex => None,
@@ -42,7 +44,7 @@ impl DeviceChoice {
         }
     }
 
-    /// The GPU of this number and of the same kind; none for the CPU.
+    /// The GPU with this index and the same kind. `None` for the CPU.
     pub(super) fn at(self, index: usize) -> Option<Self> {
         match self {
             Self::Flex => None,
@@ -52,11 +54,11 @@ impl DeviceChoice {
         }
     }
 
-    /// Opens the device. Where the only GPU is software, this says so on standard error.
+    /// Opens the device. If the only GPU is software, a note is printed to standard error.
     ///
     /// # Errors
-    /// No such GPU, no driver, nothing to compile its kernels with, or a build without its feature; the message says
-    /// what to do.
+    /// If there is no such GPU, no driver or no compiler for its kernels, or if the build lacks the
+    /// feature. The message says what to do.
     pub fn open(self) -> Result<Device> {
         match self {
             Self::Flex => {
@@ -101,7 +103,7 @@ impl DeviceChoice {
         }
     }
 
-    /// The GPU, and what drives it; none for the CPU, and where there is no such GPU.
+    /// The GPU and its driver. `None` for the CPU, and if there is no such GPU.
     pub fn adapter(self) -> Option<Adapter> {
         let mut all = match self {
             Self::Flex => Vec::new(),

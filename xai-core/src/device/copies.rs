@@ -1,5 +1,5 @@
-//! Copies of numbers between the host and a device. They are counted, because a GPU waits for them: a test holds the cost
-//! of a panel and of a training step to what the book says.
+//! Copies of numbers between the host and a device. They are counted, because a GPU waits for them.
+//! A test compares the cost of a panel and of a training step with the numbers in the book.
 
 use std::cell::Cell;
 
@@ -8,16 +8,16 @@ use burn::tensor::{Int, TensorData};
 use super::{Backend, Device, Tensor};
 use crate::error::{Error, Result};
 
-/// How many copies there were, and of how many bytes.
+/// The number of copies and bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Copies {
     /// To the device.
     pub uploads: usize,
-    /// Bytes that went to the device.
+    /// Bytes copied to the device.
     pub uploaded: usize,
-    /// From the device, for each of which the host waits.
+    /// From the device. The host waits for each of these.
     pub downloads: usize,
-    /// Bytes that came from the device.
+    /// Bytes copied from the device.
     pub downloaded: usize,
 }
 
@@ -27,7 +27,7 @@ thread_local! {
     };
 }
 
-/// What this thread has copied so far, to and from any device.
+/// The copies of this thread so far, to and from any device.
 pub fn copies() -> Copies {
     COPIES.get()
 }
@@ -55,7 +55,7 @@ pub(crate) fn upload<const D: usize>(
     Tensor::from_data(TensorData::new(numbers, shape), device)
 }
 
-/// The same of integers.
+/// The same for integers.
 pub(crate) fn upload_integers(
     numbers: Vec<i32>,
     device: &Device,
@@ -68,7 +68,7 @@ pub(crate) fn upload_integers(
 /// A tensor's numbers in row-major order, once the device has computed them.
 ///
 /// # Errors
-/// If they are not 32-bit floats, as those of a user's own module may be.
+/// If they are not 32-bit floats, which is possible in a user's own module.
 pub(crate) fn download<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     let numbers = tensor.into_data().into_vec::<f32>();
     let numbers = numbers.map_err(|problem| Error::invalid(format!("{problem:?}")))?;

@@ -1,18 +1,18 @@
-//! NVIDIA GPUs: whether one can be used, and what is known of it.
+//! NVIDIA GPUs: whether one can be used, and information about it.
 
 use libloading::{Library, Symbol};
 
 use super::Adapter;
 use crate::error::{Error, Result};
 
-/// The driver's own library.
+/// The driver's library.
 const DRIVER: &str = if cfg!(windows) {
     "nvcuda.dll"
 } else {
     "libcuda.so.1"
 };
 
-/// Its library that tells its version.
+/// The driver's management library, which knows its version.
 const MANAGEMENT: &str = if cfg!(windows) {
     "nvml.dll"
 } else {
@@ -25,16 +25,17 @@ fn missing(problem: String) -> Error {
     ))
 }
 
-/// The driver, asked before Burn asks it, which panics where there is none.
+/// The driver. It is asked before Burn, which panics if there is none.
 struct Driver(Library);
 
 impl Driver {
-    /// Opens and initialises it.
+    /// Opens and initialises the driver.
     fn open() -> Result<Self> {
         // SAFETY: the driver's library may be loaded anywhere.
         let library = unsafe { Library::new(DRIVER) };
         let driver = Self(library.map_err(|error| missing(error.to_string()))?);
-        // SAFETY: the type is `cuInit`'s (CUDA driver API), as those below are of their functions.
+        // SAFETY: the type is that of `cuInit` (CUDA driver API). The types below are those of
+        // their functions.
         driver.call(unsafe {
             driver.function::<extern "C" fn(u32) -> i32>("cuInit")
         }?(0))?;
@@ -44,7 +45,7 @@ impl Driver {
     /// # Safety
     /// `F` must be the function's type.
     unsafe fn function<F>(&self, name: &str) -> Result<Symbol<'_, F>> {
-        // SAFETY: the caller's.
+        // SAFETY: as required of the caller.
         let found = unsafe { self.0.get(name.as_bytes()) };
         found.map_err(|error| missing(error.to_string()))
     }
@@ -56,7 +57,7 @@ impl Driver {
         }
     }
 
-    /// How many GPUs there are.
+    /// The number of GPUs.
     fn count(&self) -> Result<usize> {
         let mut count = 0;
         let get = unsafe { self.function::<extern "C" fn(&mut i32) -> i32>("cuDeviceGetCount") }?;
@@ -64,7 +65,7 @@ impl Driver {
         Ok(count as usize)
     }
 
-    /// The GPU of this number.
+    /// The GPU with this index.
     fn device(&self, index: usize) -> Result<i32> {
         let mut device = 0;
         let get = unsafe { self.function::<extern "C" fn(&mut i32, i32) -> i32>("cuDeviceGet") }?;
@@ -95,7 +96,7 @@ impl Driver {
         Ok(text(&name))
     }
 
-    /// The newest CUDA that the driver knows, such as `CUDA 13.0`.
+    /// The newest CUDA version that the driver supports, such as `CUDA 13.0`.
     fn newest_cuda(&self) -> Result<String> {
         let mut version = 0;
         let get = unsafe { self.function::<extern "C" fn(&mut i32) -> i32>("cuDriverGetVersion") }?;
@@ -104,7 +105,7 @@ impl Driver {
     }
 }
 
-/// The driver's version, such as `580.159.04`, which only its management library tells.
+/// The driver's version, such as `580.159.04`. Only its management library knows it.
 fn driver_version() -> Option<String> {
     let mut version = [0; 96];
     // SAFETY: the library may be loaded anywhere; the types are those of NVML's functions.
@@ -124,7 +125,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..end.unwrap_or(bytes.len())]).into_owned()
 }
 
-/// Errors unless there is a GPU of this number and kernels can be compiled for it.
+/// Returns an error unless there is a GPU with this index and kernels can be compiled for it.
 #[cfg(feature = "cuda")]
 pub(super) fn check(index: usize) -> Result<()> {
     check_driver(index)?;
@@ -145,7 +146,7 @@ pub(super) fn memory(index: usize) -> Result<usize> {
     Driver::open()?.memory(index)
 }
 
-/// The GPUs of this machine in order; none without a driver.
+/// The GPUs of this machine in order. Empty without a driver.
 pub(super) fn adapters() -> Vec<Adapter> {
     let Ok(driver) = Driver::open() else {
         return Vec::new();
@@ -161,14 +162,15 @@ pub(super) fn adapters() -> Vec<Adapter> {
     .collect()
 }
 
-/// What kernels are compiled with at run time.
+/// The compiler of kernels at run time.
 #[cfg(feature = "cuda")]
 mod compiler {
     use super::*;
 
-    /// Looks for what kernels are compiled with at run time: NVRTC and CUDA's headers.
+    /// Looks for what is needed to compile kernels at run time: NVRTC and CUDA's headers.
     ///
-    /// Both are in any CUDA toolkit, and in the wheels `nvidia-cuda-nvrtc` and `nvidia-cuda-runtime`.
+    /// Both are part of any CUDA toolkit, and of the wheels `nvidia-cuda-nvrtc` and
+    /// `nvidia-cuda-runtime`.
     pub fn check() -> Result<()> {
         let incomplete = |problem: String| {
             Error::invalid(format!(
@@ -177,7 +179,7 @@ mod compiler {
             ))
         };
         let names = nvrtc_names();
-        // SAFETY: NVRTC may be loaded anywhere; nothing of it is called.
+        // SAFETY: NVRTC may be loaded anywhere; none of its functions is called.
         let found = names
             .iter()
             .any(|name| unsafe { Library::new(name) }.is_ok());
@@ -213,7 +215,7 @@ mod compiler {
 mod tests {
     use super::*;
 
-    /// True on any machine: without a driver, and with fewer GPUs than this.
+    /// This holds on any machine: without a driver, and with fewer GPUs than this.
     #[test]
     fn a_gpu_that_is_not_there_is_one_clear_error() {
         let message = check_driver(1_000).unwrap_err().to_string();

@@ -1,9 +1,10 @@
-//! The tensor alias and the choice of device.
+//! The tensor type and the choice of device.
 //!
-//! No signature here carries a backend parameter: there is one [`Backend`]. With a GPU's feature (`cuda`, `vulkan`, `metal`)
-//! it is [`burn::Dispatch`], whose tensors live on a CPU or on a GPU by the device they were made
-//! on. Without, it is Burn's CPU backend itself: our kernels can then read a tensor where it lies,
-//! while `Dispatch` hides it, so that each use of a shared tensor copies it three times.
+//! No signature has a backend parameter. There is one [`Backend`]. With a GPU's feature (`cuda`,
+//! `vulkan`, `metal`), it is [`burn::Dispatch`], whose tensors are on the CPU or GPU on which they
+//! were created. Without such a feature, it is Burn's CPU backend itself. This crate's kernels can
+//! then read a tensor in place. `Dispatch` hides the tensor's memory, so each use of a shared
+//! tensor copies it three times.
 
 mod adapter;
 mod arithmetic;
@@ -29,26 +30,26 @@ pub use seeded::seeded;
 pub use several::Devices;
 pub(crate) use vectors::vectorised;
 
-/// The one backend: with a GPU's feature, CPU or GPU by the device; without, the CPU.
+/// The backend: with a GPU's feature, CPU or GPU depending on the device; otherwise, the CPU.
 #[cfg(not(feature = "gpu"))]
 pub type Backend = burn::backend::Flex;
-/// The one backend: with a GPU's feature, CPU or GPU by the device; without, the CPU.
+/// The backend: with a GPU's feature, CPU or GPU depending on the device; otherwise, the CPU.
 #[cfg(feature = "gpu")]
 pub type Backend = burn::Dispatch;
 
 /// A tensor of rank `D`. Activations are `[images, channels, height, width]`.
 pub type Tensor<const D: usize> = burn::tensor::Tensor<Backend, D>;
 
-/// The backend of a user's own module whose gradient is wanted.
+/// The backend for a user's own module with gradients.
 pub type AutodiffBackend = burn::backend::Autodiff<Backend>;
 
-/// A tensor whose gradient can be asked for.
+/// A tensor with gradients.
 pub type AutodiffTensor<const D: usize> = burn::tensor::Tensor<AutodiffBackend, D>;
 
-/// Where tensors live.
+/// The device of tensors.
 pub type Device = burn::tensor::Device<Backend>;
 
-/// Whether the kernels for CPUs can compute on this device, and are to.
+/// Whether the CPU kernels can and should be used on this device.
 pub(crate) fn on_cpu(device: &Device) -> bool {
     #[cfg(not(feature = "gpu"))]
     let (burn::backend::flex::FlexDevice, is_cpu) = (device, true);
@@ -57,7 +58,7 @@ pub(crate) fn on_cpu(device: &Device) -> bool {
     is_cpu && kernels_wanted()
 }
 
-/// Memory for passes through a model where nothing else is said, in bytes: 2 GiB on a CPU, half of what a GPU has.
+/// The default memory for passes through a model, in bytes: 2 GiB on a CPU, half of a GPU's memory.
 pub(crate) fn memory_for_passes(device: &Device) -> usize {
     const ON_A_CPU: usize = 2 << 30;
     let of_gpu: Option<usize> = match device {
@@ -70,8 +71,9 @@ pub(crate) fn memory_for_passes(device: &Device) -> usize {
     of_gpu.map_or(ON_A_CPU, |bytes| bytes / 2)
 }
 
-/// Tells glibc to keep the memory of large tensors and images for the next ones, instead of returning it to
-/// the system and taking it back page by page: a convolution of a large image costs half the time.
+/// Makes glibc keep the memory of large tensors and images for reuse, instead of returning it to
+/// the system and obtaining it again page by page. A convolution of a large image then takes half
+/// the time.
 pub fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: `mallopt` sets two numbers; both are valid thresholds.

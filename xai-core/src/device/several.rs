@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::{Adapter, DeviceChoice};
 use crate::error::{Error, Result};
 
-/// What `--device` takes: one device or several of one kind, between which cells are divided:
+/// The value of `--device`: one device, or several of one kind, between which cells are divided:
 /// `flex`, `cuda`, `vulkan:0,1`. `flex,flex` is one processor as two devices, for tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Devices(Vec<DeviceChoice>);
@@ -17,7 +17,7 @@ impl Devices {
         &self.0
     }
 
-    /// What is known of each GPU among them; nothing of a CPU.
+    /// Information about each GPU among them. Nothing for a CPU.
     pub fn adapters(&self) -> Vec<Adapter> {
         self.0
             .iter()
@@ -49,7 +49,7 @@ impl FromStr for Devices {
     fn from_str(text: &str) -> Result<Self> {
         let mut devices: Vec<DeviceChoice> = Vec::new();
         for part in text.split(',') {
-            // In `cuda:0,1` the kind is said once.
+            // In `cuda:0,1`, the kind is written once.
             let of_first = devices
                 .first()
                 .and_then(|first| first.at(part.parse().ok()?));

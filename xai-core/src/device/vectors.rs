@@ -1,10 +1,12 @@
-//! Loops compiled for the vectors that the processor has.
+//! Loops compiled for the vectors of the processor.
 
-/// Defines a function that is compiled for AVX-512, AVX2 and any other processor, of which the best that this
-/// machine has is taken at run time: loops that the compiler vectorises then take four or eight float64 at a time, in
-/// place of two. Results are the same bits, as it neither reorders sums nor fuses them with products.
+/// Defines a function that is compiled for AVX-512, AVX2 and any other processor. The best version
+/// for this machine is selected at run time. Loops that the compiler vectorises then process four
+/// or eight float64 at a time instead of two. Results have the same bits, because sums are not
+/// reordered or fused with products.
 ///
-/// What the function calls should be `#[inline(always)]`: code that is not inlined is that for any processor.
+/// Functions that it calls should be `#[inline(always)]`. Code that is not inlined is compiled for
+/// any processor.
 macro_rules! vectorised {
     (
         $(#[$attribute:meta])*
@@ -21,7 +23,7 @@ macro_rules! vectorised {
                 #[target_feature(enable = "avx2")]
                 fn avx2($($arg: $type),*) $(-> $result)? { any($($arg),*) }
                 if is_x86_feature_detected!("avx512f") {
-                    // SAFETY: the processor has the feature, checked just above.
+                    // SAFETY: the processor has the feature, as checked above.
                     return unsafe { avx512($($arg),*) };
                 }
                 if is_x86_feature_detected!("avx2") {

@@ -1,4 +1,4 @@
-//! GPUs that wgpu finds, by Vulkan or by Metal: which there are, and what is known of them.
+//! GPUs found by wgpu, with Vulkan or Metal: which exist, and information about them.
 
 use std::sync::{Once, OnceLock};
 
@@ -8,14 +8,15 @@ use wgpu::{AdapterInfo, Backends, DeviceType, Instance, InstanceDescriptor};
 use super::Adapter;
 use crate::error::{Error, Result};
 
-/// One of the two is in a build: Burn disables both where a program wants both.
+/// A build has only one of the two, because Burn disables both if a program requests both.
 const BACKEND: Backends = if cfg!(feature = "metal") {
     Backends::METAL
 } else {
     Backends::VULKAN
 };
 
-/// The GPUs in order: real ones first, the processor (a software driver) last. Looked for once a process.
+/// The GPUs in order: real ones first, the processor (a software driver) last. Looked up once per
+/// process.
 fn gpus() -> &'static [(AdapterInfo, Option<usize>)] {
     static FOUND: OnceLock<Vec<(AdapterInfo, Option<usize>)>> = OnceLock::new();
     FOUND.get_or_init(|| {
@@ -34,7 +35,7 @@ fn gpus() -> &'static [(AdapterInfo, Option<usize>)] {
     })
 }
 
-/// The order of kinds; none for what Burn cannot open by its number.
+/// The order of kinds. `None` for GPUs that Burn cannot open by index.
 fn rank(kind: DeviceType) -> Option<usize> {
     match kind {
         DeviceType::DiscreteGpu => Some(0),
@@ -45,10 +46,10 @@ fn rank(kind: DeviceType) -> Option<usize> {
     }
 }
 
-/// Burn's name of the GPU of this number. Burn counts each kind by itself.
+/// Burn's name for the GPU with this index. Burn counts each kind separately.
 ///
 /// # Errors
-/// There is none, or no driver.
+/// If there is none, or no driver.
 pub(super) fn open(index: usize) -> Result<WgpuDevice> {
     let gpus = gpus();
     let Some((gpu, _)) = gpus.get(index) else {
@@ -98,7 +99,7 @@ pub(super) fn adapters() -> Vec<Adapter> {
     gpus.collect()
 }
 
-/// The memory of a GPU that is open, in bytes, if its driver tells.
+/// The memory of an open GPU in bytes, if its driver reports it.
 pub(super) fn memory(device: &WgpuDevice) -> Option<usize> {
     let mut indices = 0..gpus().len();
     let index = indices.find(|&index| open(index).is_ok_and(|found| found == *device))?;
@@ -120,7 +121,7 @@ fn memory_of(adapter: &wgpu::Adapter) -> Option<usize> {
     local.map(|heap| heap.size as usize).max()
 }
 
-/// Metal does not tell.
+/// Metal does not report it.
 #[cfg(feature = "metal")]
 fn memory_of(_: &wgpu::Adapter) -> Option<usize> {
     None

@@ -14,16 +14,17 @@ use super::table::{push_row, quoted, wrapped};
 use crate::error::{Error, Result};
 use crate::sweep::declare::analysis::{Analysis, Curves, Entry, Forest, Heading, Part, Table};
 
-/// The file that lists what the analysis made.
+/// The file that lists the parts of the analysis.
 const LIST: &str = "analysis.json";
 
-/// The terminal shows tables of no more rows; the others are files only.
+/// The terminal shows only tables with at most this many rows. Longer ones are only files.
 const LONGEST: usize = 60;
 
-/// Writes the parts, and `analysis.json`, which lists them; gives their paths.
+/// Writes the parts and `analysis.json`, which lists them. Returns their paths.
 ///
-/// Of a table `<name>.csv`, of a chart also `<name>.svg` and `<name>.png`, and its CSV holds what is drawn.
-/// Of no parts nothing is written, and a list of an earlier run is removed.
+/// A table is written as `<name>.csv`. A chart is written as `<name>.svg` and `<name>.png`, with a
+/// `<name>.csv` of the values drawn. Without parts, nothing is written, and a list of an earlier
+/// run is removed.
 pub(super) fn write(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
     let list = dir.join(LIST);
     if analysis.parts.is_empty() {
@@ -71,7 +72,7 @@ pub(super) fn write(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The tables as aligned text, each under its title.
+/// The tables as aligned text, each below its title.
 pub(super) fn text(analysis: &Analysis) -> String {
     let mut out = String::new();
     for part in &analysis.parts {
@@ -98,7 +99,8 @@ pub(super) fn heading(part: &Part) -> &Heading {
     }
 }
 
-/// A name is that of files, no two parts have the same, and none that of the experiment's own table and figure.
+/// A name must be valid for files, different from all other parts, and different from the
+/// experiment's own table and figure.
 fn check_name(name: &str, parts: &[Part]) -> Result<()> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let times = parts.iter().filter(|part| heading(part).name == name);
@@ -116,7 +118,7 @@ fn check_name(name: &str, parts: &[Part]) -> Result<()> {
     )))
 }
 
-/// The CSV of a part: a table's rows, or what a chart shows.
+/// The CSV of a part: a table's rows, or the values drawn in a chart.
 pub(super) fn csv(part: &Part) -> Result<String> {
     let rows = match part {
         Part::Table(table) => {
@@ -145,7 +147,8 @@ pub(super) fn csv(part: &Part) -> Result<String> {
     }))
 }
 
-/// A row a point; `curve` numbers the curves of a panel, of which several may have one name.
+/// One row per point. `curve` numbers the curves of a panel, because several may have the same
+/// name.
 fn points(curves: &Curves) -> Vec<Vec<String>> {
     let [x, y] = &curves.axes;
     let mut rows = vec![
@@ -193,7 +196,7 @@ fn decimals(number: f64) -> String {
     format!("{number:.6}")
 }
 
-/// An entry in the file; a number that is not finite is no number.
+/// An entry in the file. A number that is not finite is left out.
 fn exact(entry: &Entry) -> String {
     match entry {
         Entry::Text(text) => text.clone(),
@@ -203,11 +206,11 @@ fn exact(entry: &Entry) -> String {
     }
 }
 
-/// An entry in the terminal. Small numbers, such as p values, keep their size.
+/// An entry in the terminal. Small numbers, such as p values, keep their magnitude.
 fn short(entry: &Entry) -> String {
     match entry {
         Entry::Number(number) if number.is_finite() => {
-            // What is left by rounding is zero.
+            // Anything smaller is due to rounding and counts as zero.
             match (1e-12..0.0005).contains(&number.abs()) {
                 true => format!("{number:.0e}"),
                 false => format!("{number:.3}"),
@@ -218,7 +221,7 @@ fn short(entry: &Entry) -> String {
     }
 }
 
-/// The columns' names and the rows of a table as people read them.
+/// The names of the columns and the rows of a table in readable form.
 pub(super) fn shown(table: &Table) -> (Vec<String>, Vec<Vec<String>>) {
     let names = table.columns.iter().map(|name| name.replace('_', " "));
     let rows = table.rows.iter();
@@ -226,7 +229,7 @@ pub(super) fn shown(table: &Table) -> (Vec<String>, Vec<Vec<String>>) {
     (names.collect(), rows.collect())
 }
 
-/// A chart as SVG; `None` of a table.
+/// A chart as SVG. `None` for a table.
 pub(super) fn chart(part: &Part) -> Result<Option<String>> {
     Ok(match part {
         Part::Table(_) => None,
@@ -246,7 +249,7 @@ fn push_table(out: &mut String, table: &Table) {
             texts.map(|text| text.chars().count()).max().unwrap_or(0)
         })
         .collect();
-    // Words to the left as far as all rows begin with them.
+    // Text is aligned to the left in as many columns as begin with text in all rows.
     let words = |row: &Vec<Entry>| {
         row.iter()
             .take_while(|entry| matches!(entry, Entry::Text(_)))

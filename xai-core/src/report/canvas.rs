@@ -10,19 +10,20 @@ use super::font::{HALF_CAPITAL, text_pixels, text_width};
 use super::heat_color::Rgb;
 use crate::error::{Error, Result};
 
-/// What an SVG asks its viewer for, in order of preference: the font that we measure with comes first.
+/// The fonts that an SVG requests, in order of preference. The first is the one used for measuring.
 const FAMILY: &str = "DejaVu Sans, Verdana, Arial, sans-serif";
 
-/// Who sets the letters.
+/// Who renders the letters.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Letters {
-    /// The viewer of the file: texts stay texts.
+    /// The viewer of the file: texts remain texts.
     Viewer,
-    /// We: texts become pixels.
+    /// This program: texts become pixels.
     Pixels,
 }
 
-/// Which point of a text lies at the given place; vertically it is always the middle of its capitals.
+/// Which point of a text lies at the given position. Vertically, it is always the middle of its
+/// capitals.
 #[derive(Clone, Copy)]
 pub(super) enum Align {
     Left,
@@ -30,7 +31,7 @@ pub(super) enum Align {
     Right,
 }
 
-/// Which way a text runs.
+/// The direction of a text.
 #[derive(Clone, Copy)]
 pub(super) enum Turn {
     None,
@@ -48,7 +49,8 @@ pub(super) struct Canvas<DB: DrawingBackend> {
 }
 
 impl<DB: DrawingBackend> Canvas<DB> {
-    /// A page over a backend that has `scale` times as many pixels each way as the finished figure.
+    /// A page on a backend with `scale` times as many pixels in each direction as the finished
+    /// figure.
     pub fn new(backend: DB, scale: u32, letters: Letters) -> Result<Self> {
         let area = backend.into_drawing_area();
         area.fill(&WHITE).map_err(failed)?;
@@ -98,7 +100,7 @@ impl<DB: DrawingBackend> Canvas<DB> {
         self.area.draw(&circle).map_err(failed)
     }
 
-    /// A picture whose pixels become squares of `side`.
+    /// A picture whose pixels are drawn as squares of `side`.
     pub fn picture(&self, (x, y): (f64, f64), colors: &Array2<Rgb>, side: f64) -> Result<()> {
         let each = self.scaled(side).max(1) as usize;
         let (width, height) = (each * colors.ncols(), each * colors.nrows());
@@ -115,7 +117,7 @@ impl<DB: DrawingBackend> Canvas<DB> {
         self.area.draw(&element).map_err(failed)
     }
 
-    /// A black text; `size` is the font size (em).
+    /// A black text. `size` is the font size (em).
     pub fn text(
         &self,
         text: &str,
@@ -138,8 +140,8 @@ impl<DB: DrawingBackend> Canvas<DB> {
         align: Align,
         turn: Turn,
     ) -> Result<()> {
-        // Plotters asks the viewer to put the baseline half an x-height, 0.27 em in DejaVu Sans,
-        // below the given point.
+        // Plotters requests a baseline half an x-height below the given point, which is 0.27 em in
+        // DejaVu Sans.
         let drop = (HALF_CAPITAL - 0.27) * size;
         let (transform, place) = match turn {
             Turn::None => (FontTransform::None, self.pixel(x, y + drop)),

@@ -1,4 +1,4 @@
-//! What charts of panels have in common: a grid of panels with their names and scales.
+//! The common parts of charts: a grid of panels with titles and scales.
 
 use plotters::prelude::*;
 
@@ -13,11 +13,11 @@ use crate::error::Result;
 const WIDTH: f64 = 2600.0;
 pub(super) const TITLE: f64 = 36.0;
 pub(super) const LABEL: f64 = 36.0;
-/// Room for half a label at the border of each of two neighbours.
+/// Space for half a label at the border of each of two neighbours.
 const GAP: f64 = 92.0;
 const TITLE_ROOM: f64 = 78.0;
 
-/// Panels in rows, with a legend above and the names of the scales at the left and below.
+/// Panels in rows, with a legend above and the titles of the scales at the left and below.
 pub(super) struct Grid {
     pub size: (u32, u32),
     pub columns: usize,
@@ -31,8 +31,8 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    /// `left` is the room for what stands left of the panels, `below` for the labels under each.
-    /// At most `most` panels stand side by side.
+    /// `left` is the space for what is left of the panels, and `below` is the space for the labels
+    /// under each. At most `most` panels are side by side.
     pub fn of(
         count: usize,
         most: usize,
@@ -42,14 +42,14 @@ impl Grid {
         series: &[String],
     ) -> Self {
         let count = count.max(1);
-        // Full rows first: five panels are three and two, not four and one.
+        // Full rows first: five panels are arranged as three and two, not as four and one.
         let rows = count.div_ceil(most);
         let columns = count.div_ceil(rows);
         let gaps = (columns - 1) as f64 * GAP;
         let right = 60.0;
         let width = ((WIDTH - left - right - gaps) / columns as f64).min(1300.0);
         let page = left + gaps + columns as f64 * width + right;
-        // One series needs no legend.
+        // A single series needs no legend.
         let named = if series.len() > 1 { series } else { &[] };
         let keys = named.iter().enumerate();
         let keys = keys.map(|(i, name)| (Key::Mark(i), name.clone()));
@@ -78,7 +78,7 @@ impl Grid {
         )
     }
 
-    /// The legend, the name of what runs along x, and that of what runs along y.
+    /// The legend, and the titles of the x and y axes.
     pub fn draw_names<DB: DrawingBackend>(
         &self,
         canvas: &Canvas<DB>,
@@ -112,13 +112,13 @@ impl Grid {
         canvas.text(title, over, TITLE, Align::Center, Turn::None)
     }
 
-    /// The x of a value in a panel; what lies outside the scale is put on its end.
+    /// The x of a value in a panel. Values outside the scale are placed at its end.
     pub fn x(&self, index: usize, scale: &Scale, value: f64) -> f64 {
         self.corner(index).0 + self.panel.0 * scale.place(value).clamp(0.0, 1.0)
     }
 
-    /// Grid lines at the ticks of the scale along x, and their labels; none that would run into one of the
-    /// next panel.
+    /// Grid lines at the ticks of the x scale, and their labels. Labels that would overlap with
+    /// those of the next panel are left out.
     pub fn draw_x<DB: DrawingBackend>(
         &self,
         canvas: &Canvas<DB>,

@@ -10,7 +10,7 @@ use super::style::{GRID, TICK, draw_mark, series_color};
 use crate::error::{Error, Result};
 use crate::sweep::declare::analysis::Curves;
 
-/// Curves in their places.
+/// Curves with their layout.
 pub(super) struct CurvesPage<'a> {
     chart: &'a Curves,
     series: Vec<String>,
@@ -85,7 +85,8 @@ impl Page for CurvesPage<'_> {
                     .map(|[a, b]| (self.grid.x(index, x_scale, a), y(b)))
                     .collect();
                 if curve.joined {
-                    // Piece by piece: the corner of a line that turns back would reach far out.
+                    // Drawn piece by piece, because the corner of a line that turns back would
+                    // extend far beyond it.
                     for piece in points.windows(2) {
                         canvas.line(piece, series_color(series), 4.0)?;
                     }

@@ -16,10 +16,10 @@ const TITLE: f64 = 38.0;
 const LABEL: f64 = 36.0;
 
 const INK: RGBColor = RGBColor(40, 40, 40);
-/// Like `INK`, but on the colour of a box, which is the same on dark pages.
+/// Like `INK`, but for the colour of a box, which is the same on dark pages.
 const MEDIAN: RGBColor = RGBColor(41, 40, 40);
 
-/// Box plots in their places.
+/// Box plots with their layout.
 pub(super) struct BoxPlots<'a> {
     figure: &'a Figure,
     layout: Layout,
@@ -71,7 +71,7 @@ fn draw<DB: DrawingBackend>(figure: &Figure, layout: &Layout, canvas: &Canvas<DB
     draw_side(canvas, layout, "Classification accuracy", right, Turn::Down)
 }
 
-/// A scale's name along the side of the figure.
+/// The title of a scale along the side of the figure.
 fn draw_side<DB: DrawingBackend>(
     canvas: &Canvas<DB>,
     layout: &Layout,
@@ -82,7 +82,7 @@ fn draw_side<DB: DrawingBackend>(
     canvas.text(text, (x, layout.middle()), LABEL, Align::Center, turn)
 }
 
-/// One panel's place on the page.
+/// The position of one panel on the page.
 struct Frame<'a> {
     figure: &'a Figure,
     layout: &'a Layout,
@@ -90,25 +90,25 @@ struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// The y of a value; what lies outside the scale is put on its end.
+    /// The y of a value. Values outside the scale are placed at its end.
     fn y(&self, scale: &Scale, value: f64) -> f64 {
         let (_, height) = self.layout.panel;
         self.corner.1 + height * (1.0 - scale.place(value).clamp(0.0, 1.0))
     }
 
-    /// The x of a baseline's middle.
+    /// The x of the centre of a reference.
     fn baseline_x(&self, baseline: usize) -> f64 {
         self.corner.0 + self.layout.place * (baseline as f64 + 1.0)
     }
 
-    /// The x of a tick's middle.
+    /// The x of the centre of a tick.
     fn tick_x(&self, tick: usize) -> f64 {
         let each = self.figure.series.len() as f64 + 1.0;
         let places = baseline_places(self.figure) + each * (tick as f64 + 0.5);
         self.corner.0 + self.layout.place * places
     }
 
-    /// The x of the middle of a series' box at a tick.
+    /// The x of the centre of a series' box at a tick.
     fn box_x(&self, tick: usize, series: usize) -> f64 {
         let off_center = series as f64 - (self.figure.series.len() as f64 - 1.0) / 2.0;
         self.tick_x(tick) + self.layout.place * off_center
@@ -159,7 +159,8 @@ impl Frame<'_> {
                 self.draw_box(canvas, one, self.box_x(tick, i), style::series_color(i))?;
             }
         }
-        // The accuracy last: a line in a white sheath stays readable across boxes of its own colour.
+        // The accuracy is drawn last. A line with a white outline is readable across boxes of its
+        // own colour.
         for (i, series) in self.figure.series.iter().enumerate() {
             let known = series.accuracy.iter().enumerate();
             let points: Vec<(f64, f64)> = known
@@ -193,7 +194,7 @@ impl Frame<'_> {
             canvas.line(&cap, INK, 2.0)?;
         }
         let (top, bottom) = (y(summary.upper_quartile), y(summary.lower_quartile));
-        // Even where all values are equal there is a bit of colour to see.
+        // If all values are equal, a little of the colour must still be visible.
         let thicker = ((8.0 - (bottom - top)) / 2.0).max(0.0);
         canvas.rectangle(
             (x - half, top - thicker),
@@ -201,7 +202,7 @@ impl Frame<'_> {
             color,
         )?;
         let median = y(summary.median);
-        // A flat box keeps its colour beside the line.
+        // A flat box must show its colour beside the line.
         let width = if bottom - top < 24.0 { 2.0 } else { 4.0 };
         canvas.line(&[(x - half, median), (x + half, median)], MEDIAN, width)
     }
@@ -220,7 +221,7 @@ impl Frame<'_> {
         })
     }
 
-    /// The labels under a panel, and the axis' name under them.
+    /// The labels under a panel, and the title of the axis below them.
     fn draw_ticks<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
         let bottom = self.corner.1 + self.layout.panel.1;
         let (room, turned) = self.layout.labels;

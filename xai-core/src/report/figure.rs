@@ -1,4 +1,4 @@
-//! What the figure shows, before any pixel: panels, boxes, lines, scales.
+//! The content of the figure before it is drawn: panels, boxes, lines, scales.
 
 use super::scale::Scale;
 use super::summary::Summary;
@@ -7,21 +7,22 @@ use crate::attribution::methods::method_title;
 use crate::metrics::{METRICS, metric_title};
 use crate::statistics::BoxSummary;
 
-/// Box plots of one metric, a panel a method.
+/// Box plots of one metric, one panel per method.
 pub(super) struct Figure {
-    /// One a method.
+    /// One per method.
     pub panels: Vec<Panel>,
-    /// The baselines' names, the boxes at the left of a panel.
+    /// The names of the references, which are the boxes at the left of a panel.
     pub baselines: Vec<String>,
-    /// What has a colour: a level of the first axis (or of all but the second).
+    /// The series, each with a colour: a level of the first axis (or of all axes except the
+    /// second).
     pub series: Vec<Series>,
-    /// The levels along x: those of the second axis, or of the only one.
+    /// The levels along x: those of the second axis, or of the only axis.
     pub ticks: Vec<String>,
-    /// The name of the axis along x.
+    /// The title of the x axis.
     pub x_title: String,
-    /// What is measured, the name of the left scale.
+    /// The measured quantity, which is the title of the left scale.
     pub y_title: String,
-    /// The score of a map that knows nothing.
+    /// The score of a map without any knowledge.
     pub chance: Option<f64>,
     /// The scale of the scores, the same in all panels.
     pub left: Scale,
@@ -32,13 +33,13 @@ pub(super) struct Figure {
 /// The boxes of one method.
 pub(super) struct Panel {
     pub title: String,
-    /// By baseline; `None` where there is nothing to show.
+    /// One per reference. `None` if there is nothing to show.
     pub baselines: Vec<Option<BoxSummary>>,
     /// By tick and series.
     pub boxes: Vec<Vec<Option<BoxSummary>>>,
 }
 
-/// What is drawn in one colour.
+/// A series in one colour.
 pub(super) struct Series {
     pub name: String,
     /// The test accuracy by tick.
@@ -46,8 +47,8 @@ pub(super) struct Series {
 }
 
 impl Figure {
-    /// Arranges a summary. The second axis runs along x (the only one, if there is one only); every
-    /// combination of the other axes' levels is a series.
+    /// Arranges a summary. The second axis (or the only one) runs along x. Every combination of the
+    /// other axes' levels is a series.
     pub fn of(summary: &Summary) -> Self {
         let along = summary.axes.len().min(2).checked_sub(1);
         let others = |levels: &[usize]| -> Vec<usize> {
@@ -123,7 +124,8 @@ impl Figure {
 }
 
 impl Figure {
-    /// What is drawn: a row a box, with the accuracy of its networks where it has some, and one of the chance level.
+    /// The values drawn: one row per box, with the accuracy of its networks if there is one, and
+    /// one row for the chance level.
     pub fn csv(&self) -> String {
         let mut text = String::from(
             "method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,accuracy\n",
@@ -162,7 +164,7 @@ impl Figure {
     }
 }
 
-/// The levels that make a series: "a", or "a, 64 px" where there are more axes.
+/// The levels of a series: "a", or "a, 64 px" if there are more axes.
 fn series_name(summary: &Summary, along: Option<usize>, key: &[usize]) -> String {
     let axes = summary
         .axes
@@ -184,7 +186,7 @@ fn box_of(values: Vec<(u32, f64)>) -> Option<BoxSummary> {
     BoxSummary::of(&plain)
 }
 
-/// The lowest and the highest value that the scale of the scores must hold.
+/// The smallest and the largest value that the scale of the scores must include.
 fn ends(panels: &[Panel], chance: Option<f64>) -> (f64, f64) {
     let boxes = panels
         .iter()
@@ -198,7 +200,7 @@ fn ends(panels: &[Panel], chance: Option<f64>) -> (f64, f64) {
     })
 }
 
-/// What a metric measures: "Explanation performance (precision)".
+/// What a metric measures, such as "Explanation performance (precision)".
 pub(super) fn performance(metric: &str) -> String {
     let known = METRICS.iter().find(|known| known.name == metric);
     let title = metric_title(metric);

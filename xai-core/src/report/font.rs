@@ -1,6 +1,7 @@
-//! The embedded font: how wide a text is, and its letters as pixels.
+//! The embedded font: the width of a text, and its letters as pixels.
 //!
-//! Plotters can do both, but it ignores the space that a letter has at its left, which sets words unevenly.
+//! Plotters can do both, but it ignores the space at the left of a letter, which makes words
+//! uneven.
 
 use std::sync::LazyLock;
 
@@ -12,7 +13,8 @@ static FONT: LazyLock<FontRef<'static>> = LazyLock::new(|| {
         .expect("the embedded font is part of the program and parses")
 });
 
-/// Half the height of a capital of DejaVu Sans, in parts of the font size: what centres a text on a line.
+/// Half the height of a capital of DejaVu Sans, as a fraction of the font size. It is used to
+/// centre a text on a line.
 pub(super) const HALF_CAPITAL: f64 = 0.365;
 
 /// The width of a text in pixels; `size` is the font size (em).
@@ -20,8 +22,8 @@ pub(super) fn text_width(text: &str, size: f64) -> f64 {
     laid_out(text, size).1
 }
 
-/// Calls `dot` with every pixel that the text covers, relative to the start of its baseline (x to the
-/// right, y down), and how much of it is covered, 0 to 1.
+/// Calls `dot` for every pixel covered by the text, with its position relative to the start of the
+/// baseline (x to the right, y down) and its coverage, 0 to 1.
 pub(super) fn text_pixels(text: &str, size: f64, mut dot: impl FnMut(i32, i32, f64)) {
     for glyph in laid_out(text, size).0 {
         let Some(outline) = FONT.outline_glyph(glyph) else {
@@ -33,7 +35,7 @@ pub(super) fn text_pixels(text: &str, size: f64, mut dot: impl FnMut(i32, i32, f
     }
 }
 
-/// The letters in their places, and where the next one would stand.
+/// The letters with their positions, and the position of the next letter.
 fn laid_out(text: &str, size: f64) -> (Vec<Glyph>, f64) {
     // ab_glyph's scale is the height of a line, not the font size.
     let units = FONT.units_per_em().unwrap_or(1000.0);
@@ -61,7 +63,8 @@ mod tests {
 
     #[test]
     fn letters_are_as_large_as_the_font_says() {
-        // In DejaVu Sans 2.37, of 2048 units an em, "H" is 1540 wide and 1493 high and starts at 201.
+        // In DejaVu Sans 2.37, with 2048 units per em, "H" is 1540 wide and 1493 high and starts at
+        // 201.
         assert!((text_width("HH", 204.8) - 2.0 * 154.0).abs() < 0.01);
         let (mut left, mut top, mut bottom) = (i32::MAX, i32::MAX, i32::MIN);
         text_pixels("H", 204.8, |x, y, cover| {

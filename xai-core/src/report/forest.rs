@@ -1,4 +1,4 @@
-//! A chart of estimates with their intervals, a row a thing that is compared.
+//! A chart of estimates with their intervals, one row per comparison.
 
 use plotters::prelude::*;
 
@@ -11,11 +11,11 @@ use crate::error::{Error, Result};
 use crate::statistics::Interval;
 use crate::sweep::declare::analysis::{Estimate, Forest};
 
-/// The height that one estimate takes, and what lies between rows.
+/// The height of one estimate, and the space between rows.
 const EACH: f64 = 34.0;
 const BETWEEN: f64 = 26.0;
 
-/// Estimates in their places.
+/// Estimates with their layout.
 pub(super) struct ForestPage<'a> {
     chart: &'a Forest,
     series: Vec<String>,
@@ -29,7 +29,7 @@ impl<'a> ForestPage<'a> {
     /// Lays out a chart.
     ///
     /// # Errors
-    /// If there is nothing to draw, or a row that is not there.
+    /// If there is nothing to draw, or if an estimate names a row that does not exist.
     pub fn of(chart: &'a Forest) -> Result<Self> {
         let estimates = || chart.panels.iter().flat_map(|panel| &panel.estimates);
         let problem = if estimates().next().is_none() {
@@ -93,7 +93,7 @@ impl Page for ForestPage<'_> {
     }
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
-        /// Every other row has it behind it.
+        /// The background of every other row.
         const SHADE: RGBColor = RGBColor(245, 245, 245);
         for (index, panel) in self.chart.panels.iter().enumerate() {
             let (x0, y0) = self.grid.corner(index);

@@ -6,16 +6,17 @@ use ndarray::{Array2, ArrayView2};
 /// A colour of red, green and blue.
 pub(super) type Rgb = [u8; 3];
 
-/// Shades on either side of 0: as many as an eye tells apart, few enough for small files.
+/// Shades on either side of 0: as many as the eye can distinguish, and few enough for small files.
 pub(super) const SHADES: u8 = 63;
 
 /// The colours from the most negative shade to the most positive, 2 [`SHADES`] + 1 of them.
 ///
-/// 0 is black. What speaks for the class goes over red and yellow to white, as in the paper ("inferno", which has the
-/// same order of brightness for any colour vision); what speaks against it has the same with red and blue exchanged.
+/// 0 is black. Evidence for the class runs from red over yellow to white, as in the paper
+/// ("inferno", whose order of brightness is the same for any colour vision). Evidence against the
+/// class has the same colours with red and blue exchanged.
 pub(super) fn colors() -> Vec<Rgb> {
     let positive = |shade: u8| {
-        // The lowest shade of inferno is black but for a bit of blue.
+        // The lowest shade of inferno is black with a little blue.
         let color = INFERNO.eval_rational(shade.into(), usize::from(SHADES) + 1);
         let strength = f64::from(shade.min(4)) / 4.0;
         [color.r, color.g, color.b].map(|part| (f64::from(part) * strength).round() as u8)
@@ -27,7 +28,8 @@ pub(super) fn colors() -> Vec<Rgb> {
     negative.chain((0..=SHADES).map(positive)).collect()
 }
 
-/// The number of each pixel's colour in [`colors`]. The largest absolute value of the map has the brightest.
+/// The index of each pixel's colour in [`colors`]. The largest absolute value of the map has the
+/// brightest colour.
 pub(super) fn shades(map: ArrayView2<f32>) -> Array2<u8> {
     let largest = map.iter().fold(0.0_f32, |largest, v| largest.max(v.abs()));
     let scale = match largest > 0.0 {

@@ -1,4 +1,5 @@
-//! Heat maps side by side, such as Figure 3 of the paper: a row a method, a column a network, in blocks.
+//! Heat maps side by side, such as Figure 3 of the paper: one row per method, one column per
+//! network, in blocks.
 
 use ndarray::{Array2, Zip};
 use plotters::prelude::*;
@@ -21,10 +22,10 @@ const LINE: f64 = 36.0;
 const EDGE: f64 = 28.0;
 const GAP: f64 = 8.0;
 const BLOCK_GAP: f64 = 40.0;
-/// About the side of a map; the pixels of a map are a whole number of the figure's.
+/// The approximate side of a map. Each pixel of a map covers a whole number of the figure's pixels.
 const MAP: f64 = 216.0;
 const OUTLINE: f64 = 2.0;
-/// How bright the image is under a map.
+/// The brightness of the image under a map.
 const UNDER: f64 = 0.45;
 
 /// A figure of heat maps, before any pixel is drawn.

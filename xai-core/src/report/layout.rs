@@ -1,6 +1,7 @@
-//! Where everything goes in the figure.
+//! The layout of the figure.
 //!
-//! All lengths are pixels of the PNG, about 370 to the inch when printed over a page's width (180 mm).
+//! All lengths are in pixels of the PNG, about 370 per inch when printed at a page's width (180
+//! mm).
 
 use super::figure::Figure;
 use super::font::text_width;
@@ -8,13 +9,13 @@ use super::legend::Legend;
 use super::style::{EDGE, TICK};
 
 const WIDTH: f64 = 2600.0;
-/// Left and right of the panels, for the scales and their labels.
+/// Space at the left and right of the panels, for the scales and their labels.
 const MARGIN: f64 = 190.0;
 const COLUMN_GAP: f64 = 44.0;
-/// Between rows, for the panels' titles.
+/// Space between rows, for the titles of the panels.
 const ROW_GAP: f64 = 88.0;
 
-/// Where everything goes.
+/// The position of everything.
 pub(super) struct Layout {
     pub size: (u32, u32),
     pub columns: usize,
@@ -23,16 +24,17 @@ pub(super) struct Layout {
     pub panel: (f64, f64),
     /// The top edge of the first row.
     top: f64,
-    /// The width of one box's place; boxes of a tick are neighbours, one place lies between ticks.
+    /// The width of one box's place. The boxes of a tick are adjacent, with one place between
+    /// ticks.
     pub place: f64,
-    /// The room for the labels under a panel, and whether they must be turned to fit.
+    /// The space for the labels under a panel, and whether they must be rotated to fit.
     pub labels: (f64, bool),
     pub legend: Legend,
 }
 
 impl Layout {
     pub fn of(figure: &Figure) -> Self {
-        // Full rows first: five panels are three and two, not four and one.
+        // Full rows first: five panels are arranged as three and two, not as four and one.
         let rows = figure.panels.len().div_ceil(4);
         let columns = figure.panels.len().div_ceil(rows);
         let gaps = (columns - 1) as f64 * COLUMN_GAP;
@@ -80,14 +82,14 @@ impl Layout {
     }
 }
 
-/// How many boxes' places a panel is wide: half a place at both sides, and one after the baselines
-/// and between ticks.
+/// The width of a panel in places of boxes: half a place at both sides, and one after the
+/// references and between ticks.
 fn places(figure: &Figure) -> f64 {
     let ticks = figure.ticks.len() * (figure.series.len() + 1);
     ticks as f64 + baseline_places(figure)
 }
 
-/// How many of them the baselines take.
+/// The number of places for the references.
 pub(super) fn baseline_places(figure: &Figure) -> f64 {
     match figure.baselines.len() {
         0 => 0.0,

@@ -1,4 +1,4 @@
-//! What colour and which line means what.
+//! The meaning of colours and lines.
 
 use plotters::prelude::*;
 
@@ -14,7 +14,7 @@ const KEY: f64 = 52.0;
 const KEY_GAP: f64 = 16.0;
 const ENTRY_GAP: f64 = 46.0;
 
-/// What stands before a name.
+/// The symbol before a name.
 pub(super) enum Key {
     Box(RGBColor),
     /// The mark of a series in a chart.
@@ -31,7 +31,7 @@ pub(super) struct Legend {
 }
 
 impl Legend {
-    /// The legend of a figure, no wider than `width` pixels.
+    /// The legend of a figure, at most `width` pixels wide.
     pub fn of(figure: &Figure, width: f64) -> Self {
         let baselines = figure.baselines.iter().enumerate();
         let series = figure.series.iter().enumerate();
@@ -48,7 +48,7 @@ impl Legend {
         Self::new(entries.collect(), width)
     }
 
-    /// A legend of these entries, no wider than `width` pixels.
+    /// A legend of these entries, at most `width` pixels wide.
     pub fn new(entries: Vec<(Key, String)>, width: f64) -> Self {
         if entries.is_empty() {
             return Self {

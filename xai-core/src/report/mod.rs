@@ -1,8 +1,8 @@
-//! Tables and figures: what a finished sweep looks like in a paper.
+//! Tables and figures of a finished sweep, in a form for papers.
 //!
-//! [`write`] makes the files, [`table_text`] the table that the terminal shows, [`write_page`] the page. One table row, one
-//! box, is one combination of the axes' levels and one method, over all images and training seeds. What is measured, and
-//! what the classes are called, the result says.
+//! [`write`] makes the files, [`table_text`] the table for the terminal, and [`write_page`] the
+//! page. Each row of a table, and each box of a figure, is one combination of the axes' levels and
+//! one method, over all images and training seeds. The result names the metrics and the classes.
 
 mod analysis;
 mod canvas;

@@ -6,10 +6,10 @@ use plotters::prelude::*;
 use super::canvas::Canvas;
 use crate::error::Result;
 
-/// A line along the pixels' borders, from one `(column, row)` to another.
+/// A line along the borders of pixels, from one `(column, row)` to another.
 pub(super) type Side = [(usize, usize); 2];
 
-/// Where a mask's pixels border on others. Straight runs are one side.
+/// The borders of a mask. Straight runs are one side.
 pub(super) fn sides(mask: &Array2<bool>) -> Vec<Side> {
     let mut sides = Vec::new();
     for (turned, mask) in [(false, mask.view()), (true, mask.t())] {
@@ -38,7 +38,7 @@ pub(super) fn sides(mask: &Array2<bool>) -> Vec<Side> {
 /// How an outline is drawn.
 #[derive(Clone, Copy)]
 pub(super) struct Pen {
-    /// The side of a picture's pixel.
+    /// The side of a pixel of the picture.
     pub pixel: f64,
     pub width: f64,
     pub color: RGBColor,
@@ -51,7 +51,7 @@ pub(super) fn draw_outline<DB: DrawingBackend>(
     mask: &Array2<bool>,
     pen: Pen,
 ) -> Result<()> {
-    // Rectangles, not lines: they fill the corners where sides meet.
+    // Rectangles instead of lines, to fill the corners where sides meet.
     let half = pen.width / 2.0;
     let place = |(column, row): (usize, usize), off: f64| {
         (

@@ -1,4 +1,4 @@
-//! Writes what is drawn to files, in the same way to SVG and to PNG.
+//! Writes drawings to files, in the same way for SVG and PNG.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use super::canvas::{Canvas, Letters};
 use crate::error::{Error, Result};
 use crate::files::write_file;
 
-/// The PNG is drawn finer by this factor and averaged, for smooth edges.
+/// The PNG is drawn at this multiple of its resolution and averaged, for smooth edges.
 const FINER: u32 = 2;
 
-/// Something to draw.
+/// Something that can be drawn.
 pub(super) trait Page {
     /// Width and height in pixels of the PNG.
     fn size(&self) -> (u32, u32);
@@ -20,9 +20,9 @@ pub(super) trait Page {
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()>;
 }
 
-/// What an SVG looks like where the reader prefers dark pages: one file follows its reader, so that nobody has to
-/// choose between two. Programs that know no media queries, such as LaTeX's, and printers take the light colours. Lines
-/// within boxes stay dark; the colours of series are the same on both grounds.
+/// The style of an SVG for readers who prefer dark pages. One file follows its reader. Programs
+/// without media queries, such as those of LaTeX, and printers use the light colours. Lines inside
+/// boxes stay dark. The colours of series are the same on both backgrounds.
 const DARK: &str = "<style>@media screen and (prefers-color-scheme: dark) {\
     svg [fill=\"#FFFFFF\"] { fill: #14171C } svg [stroke=\"#FFFFFF\"] { stroke: #14171C }\
     svg [fill=\"#000000\"] { fill: #E6E8EB } svg [stroke=\"#282828\"] { stroke: #C9CED6 }\
@@ -31,7 +31,7 @@ const DARK: &str = "<style>@media screen and (prefers-color-scheme: dark) {\
     svg [fill=\"#464646\"] { fill: #C9CED6 } svg [stroke=\"#464646\"] { stroke: #C9CED6 }\
     }</style>";
 
-/// Writes a text to the folder `dir`; gives the path.
+/// Writes a text into the folder `dir`. Returns the path.
 pub(super) fn text_file(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
     let path = dir.join(name);
     write_file(&path, |aside| {
@@ -40,7 +40,7 @@ pub(super) fn text_file(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Writes a page as `<name>.svg` and `<name>.png` to the folder `dir`; gives their paths.
+/// Writes a page as `<name>.svg` and `<name>.png` into the folder `dir`. Returns their paths.
 pub(super) fn picture(page: &impl Page, dir: &Path, name: &str) -> Result<[PathBuf; 2]> {
     let svg = text_file(dir, &format!("{name}.svg"), &svg_text(page)?)?;
     let path = dir.join(format!("{name}.png"));
@@ -58,7 +58,7 @@ pub(super) fn svg_text(page: &impl Page) -> Result<String> {
     canvas.finish()?;
     let drawn = format!("width=\"{width}\" height=\"{height}\"");
     let shown = format!("width=\"{}\" height=\"{}\"", width / 2, height / 2);
-    // Plotters gives pictures a media type that is none.
+    // The media type that Plotters gives to pictures does not exist.
     let text = text
         .replacen(&drawn, &shown, 1)
         .replace("\"data:png;", "\"data:image/png;");

@@ -26,7 +26,8 @@ const OUTLINE: f64 = 3.0;
 pub struct Plate {
     /// From top to bottom.
     pub rows: Vec<Row>,
-    /// What is outlined, each in a colour of its own. The legend names those that some picture shows.
+    /// The outlined things, each with its own colour. The legend names those that appear in some
+    /// picture.
     pub outlined: Vec<String>,
 }
 
@@ -40,11 +41,11 @@ pub struct Row {
 
 /// A grey image with outlines.
 pub struct Picture {
-    /// What stands over it; may be empty.
+    /// The title above it. May be empty.
     pub title: String,
     /// 0 is black, 1 is white.
     pub grey: Array2<f32>,
-    /// Places in [`Plate::outlined`], each with its mask of the picture's shape.
+    /// Indices into [`Plate::outlined`], each with a mask in the picture's shape.
     pub outlines: Vec<(usize, Array2<bool>)>,
 }
 
@@ -58,7 +59,7 @@ impl Picture {
         }
     }
 
-    /// With one more outline: its place in [`Plate::outlined`], and the mask.
+    /// Adds an outline: its index in [`Plate::outlined`], and the mask.
     #[must_use]
     pub fn outlined(mut self, what: usize, mask: Array2<bool>) -> Self {
         self.outlines.push((what, mask));
@@ -80,7 +81,7 @@ impl Row {
         pictures - GAP
     }
 
-    /// The room over the pictures, and that with them.
+    /// The height above the pictures, and the height including them.
     fn heights(&self) -> (f64, f64) {
         let titled = self
             .pictures
@@ -93,7 +94,7 @@ impl Row {
 }
 
 impl Plate {
-    /// What is outlined somewhere: colour and name.
+    /// The colour and name of everything that is outlined in some picture.
     fn keys(&self) -> Vec<(RGBColor, &str)> {
         let pictures = self.rows.iter().flat_map(|row| &row.pictures);
         let shown: Vec<usize> = pictures

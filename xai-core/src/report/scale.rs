@@ -8,7 +8,8 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// The scale of scores, in at most five round steps: from 0 on, unless that would leave its lower half empty.
+    /// The scale of scores, with at most five round steps. It starts at 0 unless that would leave
+    /// its lower half empty.
     pub fn of_scores(lowest: f64, highest: f64) -> Self {
         let from_zero = (0.0..=highest / 2.0).contains(&lowest);
         if !from_zero || highest > 1.0 {
@@ -27,7 +28,8 @@ impl Scale {
         }
     }
 
-    /// From the chance level of accuracy (or the tick below it) to 1; from 0 if anything lies below.
+    /// From the chance level of accuracy (or the tick below it) to 1. It starts at 0 if any value
+    /// is below that level.
     pub fn of_accuracy(lowest: f64, chance: f64) -> Self {
         let (low, step) = match chance {
             chance if chance >= 0.5 => (0.5, 0.1),
@@ -54,29 +56,29 @@ impl Scale {
 
     /// A tick's label, with as many decimals as the step needs.
     pub fn label(&self, value: f64) -> String {
-        // A step is a round number, of which the first digit tells: 0.02 has two decimals.
+        // The step is a round number with one significant digit: 0.02 needs two decimals.
         let decimals = (-self.step.log10() - 1e-9).ceil().max(0.0) as usize;
-        // Sums of steps are a little off: no minus before a zero.
+        // Sums of steps have small rounding errors. There must be no minus sign before a zero.
         let value = (value / self.step).round() * self.step + 0.0;
         format!("{value:.decimals$}")
     }
 
-    /// Where a value lies, 0 at the bottom and 1 at the top.
+    /// The position of a value: 0 at the bottom and 1 at the top.
     pub fn place(&self, value: f64) -> f64 {
         (value - self.low) / (self.high - self.low)
     }
 }
 
-/// A scale with round steps that holds all values and has at most `most` steps.
+/// A scale with round steps that includes all values and has at most `most` steps.
 ///
-/// What holds nothing, or one value, is given some room.
+/// If there are no values, or only one, the scale has some space.
 pub(super) fn round_scale(values: impl Iterator<Item = f64>, most: usize) -> Scale {
     let finite = values.filter(|value| value.is_finite());
     let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
         (low.min(value), high.max(value))
     });
     let (low, high) = match low <= high {
-        // Room for one value, however often it is there.
+        // Space for a single value, even if it occurs several times.
         true if high - low < 1e-9 => (low, low + 0.02),
         true => (low, high),
         false => (0.0, 1.0),
@@ -87,7 +89,7 @@ pub(super) fn round_scale(values: impl Iterator<Item = f64>, most: usize) -> Sca
         .into_iter()
         .map(|part| part * ten);
     let ends = |step: f64| {
-        // A little tolerance, so that 0.3 is on the step 0.1.
+        // A small tolerance, so that 0.3 lies on the step 0.1.
         let low = (low / step + 1e-9).floor() * step;
         let high = (high / step - 1e-9).ceil() * step;
         (low, high)

@@ -1,4 +1,4 @@
-//! The table of a run as a test holds it.
+//! The tables of a run in the form that a test stores.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,13 +15,15 @@ use crate::sweep::execute::{Outcome, sweep};
 use crate::sweep::planned::SweepOptions;
 use crate::sweep::read::results_in;
 
-/// Runs an experiment in a folder of the process' own and gives its table, with measured numbers rounded to two decimals.
+/// Runs an experiment in a folder of this process and returns its tables, with measured numbers
+/// rounded to two decimals.
 ///
-/// Rounding hides what another libm may change in the last digits of a float; the kernels themselves round alike on
-/// every processor and with any number of threads. What `#[experiment(snapshot = smoke)]` expands to calls this.
+/// Rounding hides differences in the last digits between versions of libm. The kernels themselves
+/// round in the same way on every processor and with any number of threads. The expansion of
+/// `#[experiment(snapshot = smoke)]` calls this.
 ///
 /// # Panics
-/// If the run fails: this is for tests.
+/// If the run fails, because this is for tests.
 pub fn snapshot<R: Run>(scale: Scale) -> String {
     let options = SweepOptions {
         scale,
@@ -36,14 +38,14 @@ pub fn snapshot<R: Run>(scale: Scale) -> String {
     table.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The folder of all snapshots that this process takes, so that they share pre-trainings and trainings. It goes
-/// when the process ends: the next one computes everything again.
+/// The folder of all snapshots of this process, so that they share pre-trainings and trainings. It
+/// is removed when the process ends, so that the next process computes everything again.
 fn folder() -> PathBuf {
     static CLEAN_UP: Once = Once::new();
     extern "C" fn remove() {
         let _ = fs::remove_dir_all(folder());
     }
-    // SAFETY: the function is there as long as the process, and does not unwind.
+    // SAFETY: the function exists as long as the process, and does not unwind.
     CLEAN_UP.call_once(|| unsafe {
         libc::atexit(remove);
     });
@@ -69,7 +71,7 @@ fn tables<R: Run>(outcome: Outcome) -> Result<String> {
     Ok(text)
 }
 
-/// A table of the analysis with two decimals in all numbers that have more.
+/// A table of the analysis, with at most two decimals in all numbers.
 fn coarse(table: &str) -> String {
     let field = |field: &str| match field.parse::<f64>() {
         Ok(number) if field.contains('.') => {
@@ -81,7 +83,8 @@ fn coarse(table: &str) -> String {
     table.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A table with two decimals in the columns behind `method`; those before it are values of the design.
+/// A table with two decimals in the columns after `method`. The columns before it are values of the
+/// design.
 fn rounded(table: &str) -> String {
     let mut lines = table.lines();
     let header = lines.next().unwrap_or_default();

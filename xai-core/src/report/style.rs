@@ -1,4 +1,4 @@
-//! Colours, marks and sizes that all figures have in common.
+//! Colours, marks and sizes shared by all figures.
 
 use plotters::prelude::*;
 
@@ -16,7 +16,7 @@ pub(super) const FRAME: RGBColor = RGBColor(130, 130, 130);
 pub(super) const CHANCE: RGBColor = RGBColor(90, 90, 90);
 pub(super) const NEUTRAL: RGBColor = RGBColor(70, 70, 70);
 
-// Okabe and Ito's colours, which people with any colour vision can tell apart.
+// Okabe and Ito's colours, which can be distinguished with any colour vision.
 const YELLOW: RGBColor = RGBColor(240, 228, 66);
 const ORANGE: RGBColor = RGBColor(230, 159, 0);
 const GREEN: RGBColor = RGBColor(0, 158, 115);
@@ -26,22 +26,22 @@ const SKY: RGBColor = RGBColor(86, 180, 233);
 const BLUE: RGBColor = RGBColor(0, 114, 178);
 const GREY: RGBColor = RGBColor(150, 150, 150);
 
-/// A baseline's colour, by its place in the legend.
+/// The colour of a reference, by its index in the legend.
 pub(super) fn baseline_color(index: usize) -> RGBColor {
     paler([YELLOW, ORANGE, GREEN, VERMILLION], index)
 }
 
-/// The colour of an outline in a picture, by its place in the legend: two that stand out from grey.
+/// The colour of an outline in a picture, by its index in the legend. Both stand out from grey.
 pub(super) fn outline_color(index: usize) -> RGBColor {
     paler([SKY, ORANGE, GREEN, PURPLE], index)
 }
 
-/// A series' colour, by its place in the legend.
+/// The colour of a series, by its index in the legend.
 pub(super) fn series_color(index: usize) -> RGBColor {
     paler([PURPLE, SKY, BLUE, GREY], index)
 }
 
-/// One of four colours; beyond them the same again, each time mixed with more white.
+/// One of four colours. Further indices repeat them, each time mixed with more white.
 fn paler(colors: [RGBColor; 4], index: usize) -> RGBColor {
     let keep = 1.0 / (1 + index / 4) as f64;
     let mix = |channel: u8| (255.0 - keep * (255.0 - f64::from(channel))).round() as u8;
@@ -49,7 +49,7 @@ fn paler(colors: [RGBColor; 4], index: usize) -> RGBColor {
     RGBColor(mix(r), mix(g), mix(b))
 }
 
-/// A line of accuracies with a dot at each, in a white sheath.
+/// A line of accuracies with a dot at each value and a white outline.
 pub(super) fn draw_accuracy<DB: DrawingBackend>(
     canvas: &Canvas<DB>,
     points: &[(f64, f64)],
@@ -65,7 +65,7 @@ pub(super) fn draw_accuracy<DB: DrawingBackend>(
         .try_for_each(|&point| canvas.circle(point, 9.0, color))
 }
 
-/// The mark of a series: colour and shape both tell it from others.
+/// The mark of a series. Colour and shape both distinguish it from others.
 pub(super) fn draw_mark<DB: DrawingBackend>(
     canvas: &Canvas<DB>,
     (x, y): (f64, f64),

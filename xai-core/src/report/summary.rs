@@ -1,4 +1,4 @@
-//! A sweep's result, grouped as tables and figures show it.
+//! A sweep's result, grouped as in tables and figures.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use crate::metrics::{CHANCE, Score, chance_name, is_chance, metric_and_group};
 use crate::statistics::mean;
 use crate::sweep::read::{CellResult, SweepResult};
 
-/// What a sweep's result says by one metric, by combination of levels.
+/// A sweep's result for one metric, by combination of levels.
 pub(super) struct Summary<'a> {
     /// The experiment's name.
     pub name: &'a str,
@@ -15,15 +15,15 @@ pub(super) struct Summary<'a> {
     pub metric: &'a str,
     /// The axes: name, and the levels' names in order.
     pub axes: &'a [(String, Vec<String>)],
-    /// The names of the parameters that are no axis, such as `rate` and `seed`.
+    /// The names of the parameters that are not axes, such as `rate` and `seed`.
     pub others: Vec<&'a str>,
-    /// The combinations of levels that have a cell, the last axis varying fastest.
+    /// The combinations of levels that have a cell. The last axis varies fastest.
     pub groups: Vec<Group<'a>>,
-    /// The methods that cells were explained by, in the order in which they first appear.
+    /// The methods of the cells, in order of first appearance.
     pub methods: Vec<&'a str>,
-    /// The baselines that have a score.
+    /// The references that have a score.
     pub baselines: Vec<Reference<'a>>,
-    /// The mean chance level of the images scored, if the cells' or the baselines' scores state it.
+    /// The mean chance level of the scored images, if the scores include it.
     pub chance: Option<f64>,
     /// The accuracy of guessing, with equally many images of each class.
     pub chance_of_accuracy: f64,
@@ -31,13 +31,13 @@ pub(super) struct Summary<'a> {
 
 /// One combination of levels: cells that differ in their seed.
 pub(super) struct Group<'a> {
-    /// The number of the level on each axis.
+    /// The index of the level on each axis.
     pub levels: Vec<usize>,
     cells: Vec<&'a CellResult>,
     metric: &'a str,
 }
 
-/// A baseline and the methods that it was scored with.
+/// A reference and the methods with which it was scored.
 pub(super) struct Reference<'a> {
     pub name: &'a str,
     pub methods: Vec<&'a str>,
@@ -45,8 +45,9 @@ pub(super) struct Reference<'a> {
     metric: &'a str,
 }
 
-/// The metrics of a result, in the order in which cells' scores first name them: chance levels aside, and what is said
-/// of [groups](crate::metrics::group_name) of images, which the experiment's own analysis shows.
+/// The metrics of a result, in the order in which the cells' scores first name them. Chance levels
+/// are left out, and so are [groups](crate::metrics::group_name) of images, which the experiment's
+/// own analysis shows.
 ///
 /// # Errors
 /// If no cell has a score.
@@ -65,7 +66,7 @@ pub(super) fn metrics(result: &SweepResult) -> Result<Vec<&str>> {
 }
 
 impl<'a> Summary<'a> {
-    /// A result by each of its metrics; the errors are [`write`](super::write)'s.
+    /// A result for each of its metrics. The errors are those of [`write`](super::write).
     pub fn all(result: &'a SweepResult) -> Result<Vec<Self>> {
         let groups = groups(result)?;
         let all = all_scores(result);
@@ -126,14 +127,14 @@ impl<'a> Summary<'a> {
     }
 }
 
-/// How many images have a score.
+/// The number of images that have a score.
 pub(super) fn scored_images(result: &SweepResult) -> usize {
     let scores = result.cells.iter().flat_map(|cell| &cell.scores);
     let images: BTreeSet<u32> = scores.map(|score| score.image).collect();
     images.len()
 }
 
-/// All scores, those of the references last.
+/// All scores, with those of the references last.
 fn all_scores(result: &SweepResult) -> Vec<&Score> {
     let of_cells = result.cells.iter().flat_map(|cell| &cell.scores);
     let of_references = result.references.iter().flat_map(|one| &one.scores);
@@ -151,12 +152,12 @@ fn groups(result: &SweepResult) -> Result<Vec<(Vec<usize>, Vec<&CellResult>)>> {
 }
 
 impl<'a> Group<'a> {
-    /// How many cells (seeds) there are.
+    /// The number of cells (seeds).
     pub fn seeds(&self) -> usize {
         self.cells.len()
     }
 
-    /// The values of a parameter that is no axis, e.g. those of `seed`: "0 1 2".
+    /// The values of a parameter that is not an axis, e.g. those of `seed`: "0 1 2".
     pub fn chosen(&self, parameter: &str) -> String {
         let values = self.cells.iter().flat_map(|cell| &cell.values);
         distinct(
@@ -177,7 +178,7 @@ impl<'a> Group<'a> {
         self.mean(|cell| cell.test_accuracy)
     }
 
-    /// A method's scores, each with its image.
+    /// The scores of a method, each with its image.
     pub fn scores(&self, method: &str) -> Vec<(u32, f64)> {
         let scores = self.cells.iter().flat_map(|cell| &cell.scores);
         of_method(scores, self.metric, method)
@@ -189,13 +190,13 @@ impl<'a> Group<'a> {
 }
 
 impl Reference<'_> {
-    /// The scores under one of its own `methods`, each with its image.
+    /// The scores of one of its own `methods`, each with its image.
     pub fn scores(&self, method: &str) -> Vec<(u32, f64)> {
         of_method(self.scores, self.metric, method)
     }
 
-    /// What belongs beside a method of the cells: the scores under the same method, or, of a filter,
-    /// whose scores name none of `methods`, all that it has.
+    /// The scores to show beside a method of the cells: those of the same method, or all scores of
+    /// a filter, whose scores name none of `methods`.
     pub fn beside(&self, method: &str, methods: &[&str]) -> Vec<(u32, f64)> {
         if self.methods.iter().any(|own| methods.contains(own)) {
             return self.scores(method);

@@ -1,4 +1,4 @@
-//! The table, for programs (CSV) and for people (aligned text).
+//! The table as CSV for programs and as aligned text for the terminal.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -10,7 +10,7 @@ use crate::attribution::methods::method_title;
 use crate::metrics::metric_title;
 use crate::statistics::{Interval, bootstrap_mean, mean, quantile};
 
-/// The seed of the confidence intervals' resampling: a constant, as two reports of one result must agree.
+/// The seed of the bootstrap. It is constant, so that two reports of one result agree.
 const BOOTSTRAP_SEED: u64 = 0;
 
 /// A row of the CSV before its last columns are computed.
@@ -19,10 +19,10 @@ struct Row {
     values: Vec<(u32, f64)>,
 }
 
-/// `table.csv`: a header, a row a combination and method, a row a baseline and method.
+/// `table.csv`: a header, one row per combination and method, and one row per reference and method.
 ///
-/// Of one metric the last columns have its name, such as `precision_mean`. Of several, the rows of each follow each
-/// other, and a column `metric` tells them apart.
+/// With one metric, the last columns have its name, such as `precision_mean`. With several metrics,
+/// the rows of each follow each other, and the column `metric` names it.
 pub(super) fn csv(summaries: &[Summary]) -> String {
     let Some(first) = summaries.first() else {
         return String::new();
@@ -52,7 +52,7 @@ pub(super) fn csv(summaries: &[Summary]) -> String {
         .iter()
         .flat_map(|summary| rows(summary, several))
         .collect();
-    // The resampling is what takes time; rows are independent, so their order stays.
+    // The bootstrap takes most of the time. Rows are independent, and their order is kept.
     let lines: Vec<String> = rows
         .into_par_iter()
         .map(|Row { mut start, values }| {
@@ -114,13 +114,14 @@ fn rows(summary: &Summary, several: bool) -> Vec<Row> {
     rows
 }
 
-/// The mean and its 95 % confidence interval; `None` of nothing.
+/// The mean and its 95 % confidence interval. `None` if there are no values.
 pub(super) fn mean_and_interval(values: &[(u32, f64)]) -> Option<(f64, Interval)> {
     let plain: Vec<f64> = values.iter().map(|&(_, value)| value).collect();
     Some((mean(&plain)?, bootstrap_mean(values, 0.95, BOOTSTRAP_SEED)?))
 }
 
-/// Mean, both ends of its 95 % confidence interval, median; empty fields where there is no value.
+/// Mean, both ends of its 95 % confidence interval, and median. Empty fields if there are no
+/// values.
 fn number_columns(values: &[(u32, f64)]) -> [String; 4] {
     let known = mean_and_interval(values);
     let mut plain: Vec<f64> = values.iter().map(|&(_, value)| value).collect();
@@ -139,12 +140,12 @@ fn images(values: &[(u32, f64)]) -> String {
     distinct.len().to_string()
 }
 
-/// Six decimals: more than any of these numbers is sure to, and stable over machines.
+/// Six decimals: more than the precision of any of these numbers, and the same on all machines.
 fn decimals(number: f64) -> String {
     format!("{number:.6}")
 }
 
-/// A field as RFC 4180 has it.
+/// A field in the format of RFC 4180.
 pub(super) fn quoted(field: &str) -> String {
     if field.contains([',', '"', '\n', '\r']) {
         return format!("\"{}\"", field.replace('"', "\"\""));
@@ -190,7 +191,8 @@ pub(super) fn text(summary: &Summary) -> String {
                 .unwrap_or(0)
         })
         .collect();
-    // A baseline's name stands in the axes' columns and that of the accuracy, which it has none of.
+    // The name of a reference spans the columns of the axes and of the accuracy, which it does not
+    // have.
     let start = |widths: &[usize]| widths[..=axes].iter().sum::<usize>() + 2 * axes;
     let longest = summary
         .baselines
@@ -208,7 +210,7 @@ pub(super) fn text(summary: &Summary) -> String {
     out.push_str("\n\n");
     let height = header.iter().map(Vec::len).max().unwrap_or(0);
     for line in 0..height {
-        // Short titles stand at the bottom, next to their numbers.
+        // Short titles are placed at the bottom, next to their numbers.
         let titles = header.iter().map(|title| {
             let from = height - title.len();
             if line < from {
@@ -234,7 +236,7 @@ pub(super) fn text(summary: &Summary) -> String {
     out
 }
 
-/// Levels to the left, numbers to the right.
+/// Levels are aligned to the left, and numbers to the right.
 pub(super) fn push_row<'a>(
     out: &mut String,
     row: impl Iterator<Item = &'a str>,
@@ -258,7 +260,7 @@ fn mean_text(values: &[(u32, f64)]) -> String {
     mean(&plain).map_or("-".to_owned(), |mean| format!("{mean:.3}"))
 }
 
-/// Breaks a title at spaces into lines of at most ten letters where words allow.
+/// Splits a title at spaces into lines of at most ten letters if possible.
 pub(super) fn wrapped(title: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in title.split(' ') {

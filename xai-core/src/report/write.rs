@@ -1,4 +1,4 @@
-//! The files and the text that a finished run leaves.
+//! The files and the text of a finished run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,21 +13,21 @@ use crate::error::{Error, Result};
 use crate::sweep::declare::analysis::Analysis;
 use crate::sweep::read::SweepResult;
 
-/// Writes `table.csv`, `figure.svg`, `figure.png` and `figure.csv` to the folder `dir`, which is made if it is
-/// missing, and gives their paths. Of several metrics these are the figures of the first; `figure-<metric>.svg` and so on
-/// are those of the others.
+/// Writes `table.csv`, `figure.svg`, `figure.png` and `figure.csv` into the folder `dir`, which is
+/// created if necessary. Returns their paths. With several metrics, these are the figures of the
+/// first. The others are `figure-<metric>.svg` and so on.
 ///
-/// - `table.csv`: one row a combination of levels and method with the values chosen, the numbers
-///   of images and seeds, both accuracies, and mean, 95 % confidence interval
-///   ([`bootstrap_mean`](crate::statistics::bootstrap_mean)) and median of the metric; then the
-///   baselines' rows. Of several metrics a column `metric` says which.
-/// - `figure.svg` and `figure.png`: laid out like Figure 4 of the paper, a panel a method. The
-///   second axis runs along x, the levels of all others have a colour each.
-/// - `figure.csv`: what the figure shows, a row a box with its quartiles and whiskers.
+/// - `table.csv`: one row per combination of levels and method, with the selected values, the
+///   numbers of images and seeds, both accuracies, and mean, 95 % confidence interval
+///   ([`bootstrap_mean`](crate::statistics::bootstrap_mean)) and median of the metric. The rows of
+///   the references follow. With several metrics, the column `metric` names them.
+/// - `figure.svg` and `figure.png`: the layout of Figure 4 of the paper, with one panel per method.
+///   The second axis runs along x. Each combination of the levels of the others has a colour.
+/// - `figure.csv`: the values in the figure, one row per box with its quartiles and whiskers.
 ///
 /// # Errors
-/// A cell without a level of an axis, a score that is not finite, a sweep without a single score, and files that cannot
-/// be written.
+/// If a cell lacks a level of an axis, if a score is not finite, if no cell has a score, or if a
+/// file cannot be written.
 pub fn write(result: &SweepResult, dir: &Path) -> Result<Vec<PathBuf>> {
     let summaries = Summary::all(result)?;
     fs::create_dir_all(dir).map_err(|e| Error::file(dir, e))?;
@@ -41,7 +41,7 @@ pub fn write(result: &SweepResult, dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The name of the figure of a result's metric, by its place among them.
+/// The name of the figure of a result's metric, by its index among the metrics.
 pub(super) fn figure_name(at: usize, summary: &Summary) -> String {
     match at {
         0 => "figure".to_owned(),
@@ -49,19 +49,19 @@ pub(super) fn figure_name(at: usize, summary: &Summary) -> String {
     }
 }
 
-/// Writes a plate as `figure.svg` and `figure.png` to the folder `dir`, which is made if it is missing,
-/// and gives their paths.
+/// Writes a plate as `figure.svg` and `figure.png` into the folder `dir`, which is created if
+/// necessary. Returns their paths.
 ///
 /// # Errors
-/// Files that cannot be written.
+/// If a file cannot be written.
 pub fn write_plate(plate: &Plate, dir: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(dir).map_err(|e| Error::file(dir, e))?;
     Ok(picture(plate, dir, "figure")?.to_vec())
 }
 
-/// The mean of each metric as an aligned table: one row a combination of the axes' levels with its test
-/// accuracy, one column a method; then a row a baseline. Of a result that [`write`] refuses, the
-/// reason stands in the table's place.
+/// The mean of each metric as an aligned table: one row per combination of the axes' levels with
+/// its test accuracy, and one column per method. One row per reference follows. If [`write`]
+/// rejects the result, the reason replaces the table.
 pub fn table_text(result: &SweepResult) -> String {
     match Summary::all(result) {
         Ok(summaries) => {
@@ -72,12 +72,13 @@ pub fn table_text(result: &SweepResult) -> String {
     }
 }
 
-/// Everything that a finished run leaves in its folder: what [`write`] makes, then the experiment's own
-/// tables and charts with `analysis.json`, a list of them (name, title, caption, and the files `csv`,
-/// `svg` and `png`). An experiment without any score, whose analysis is all there is, has no table and figure.
+/// Writes everything that a finished run leaves in its folder: the files of [`write`], and the
+/// experiment's own tables and charts with `analysis.json`, which lists them (name, title, caption,
+/// and the files `csv`, `svg` and `png`). An experiment without any score, which only has an
+/// analysis, has no table and figure.
 ///
 /// # Errors
-/// Those of [`write`]; parts of the analysis without a name of their own or without anything to show.
+/// Those of [`write`]; if a part of the analysis has no name of its own, or nothing to show.
 pub fn write_all(result: &SweepResult, analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(dir).map_err(|e| Error::file(dir, e))?;
     let mut paths = match only_analysed(result, analysis) {
@@ -88,16 +89,16 @@ pub fn write_all(result: &SweepResult, analysis: &Analysis, dir: &Path) -> Resul
     Ok(paths)
 }
 
-/// The tables and charts of an analysis by themselves, as [`write_all`] writes them.
+/// The tables and charts of an analysis alone, written as by [`write_all`].
 ///
 /// # Errors
-/// Parts without a name of their own or without anything to show; files that cannot be written.
+/// If a part has no name of its own or nothing to show, or if a file cannot be written.
 pub fn write_analysis(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(dir).map_err(|e| Error::file(dir, e))?;
     analysis::write(analysis, dir)
 }
 
-/// What the terminal shows of the same: [`table_text`], then the tables of the analysis.
+/// The text for the terminal: [`table_text`], then the tables of the analysis.
 pub fn text_of_all(result: &SweepResult, analysis: &Analysis) -> String {
     let table = match only_analysed(result, analysis) {
         true => String::new(),
@@ -106,7 +107,7 @@ pub fn text_of_all(result: &SweepResult, analysis: &Analysis) -> String {
     table + &analysis::text(analysis)
 }
 
-/// Whether a run has an analysis of its own and no score.
+/// Whether a run has its own analysis and no score.
 pub(super) fn only_analysed(result: &SweepResult, analysis: &Analysis) -> bool {
     let unscored = result.cells.iter().all(|cell| cell.scores.is_empty());
     unscored && !analysis.parts.is_empty()

@@ -1,8 +1,8 @@
-//! One training step's forward and backward pass through the trainable end of a network.
+//! The forward and backward pass of one training step through the trainable end of a network.
 //!
-//! The same operations as attribution uses (`network::ops`), with the gradients of the
-//! parameters added. Written out rather than taken from Burn's autodiff because on a CPU this
-//! way goes through our kernels; a test holds every gradient to autodiff's.
+//! It uses the operations of attribution (`network::ops`) and adds the gradients of the parameters.
+//! It is written by hand instead of using Burn's autodiff, because on a CPU it then uses this
+//! crate's kernels. A test compares every gradient with autodiff's.
 
 use burn::tensor::activation;
 use rand::Rng;
@@ -11,21 +11,21 @@ use crate::device::{Tensor, upload};
 use crate::network::ops::{self, Gradient, IntTensor};
 use crate::network::{BatchNorm2d, Conv2d, Layer, Linear, Network, dropout_mask};
 
-/// Weight of the newest batch in the running statistics of a batch normalisation, as in torch.
+/// Weight of the latest batch in the running statistics of a batch normalisation, as in torch.
 const NORM_MOMENTUM: f64 = 0.1;
 
-/// What the backward pass needs of a layer's forward pass.
+/// What the backward pass needs from a layer's forward pass.
 #[expect(clippy::large_enum_variant, reason = "one a layer, for one step")]
 enum Saved {
     Nothing,
     Input(Tensor<4>),
     Shape([usize; 4]),
     Pool(IntTensor, [usize; 4]),
-    /// The mask of a dropout, already divided by the probability of keeping.
+    /// The mask of a dropout, already divided by the probability of keeping a value.
     Mask(Tensor<4>),
     /// Input, mean and 1 / standard deviation of a normalisation's batch.
     Norm(Tensor<4>, Tensor<1>, Tensor<1>),
-    /// What the layers of a residual block's branch and of its shortcut need.
+    /// What the layers of a residual block's branch and shortcut need.
     Block([Vec<Saved>; 2]),
 }
 
@@ -37,18 +37,20 @@ pub struct Gradients {
     pub bias: Option<Tensor<1>>,
 }
 
-/// What one step through the network gives.
+/// The result of one step through the network.
 pub struct Step {
     /// Logits `[n, classes]` in training mode.
     pub logits: Tensor<2>,
-    /// Those of each layer with parameters, in the order of [`Network::layers_mut`].
+    /// The gradients of each layer with parameters, in the order of [`Network::layers_mut`].
     pub gradients: Vec<Gradients>,
 }
 
 /// Runs `network` on a batch in training mode (dropout on, batch statistics, whose running means
-/// are updated in place) and computes the gradient of the mean cross-entropy for its parameters.
+/// are updated in place), and computes the gradient of the mean cross-entropy with respect to its
+/// parameters.
 ///
-/// `x` is the input of the first layer, `class` the target of each image. Dropout draws from `rng`.
+/// `x` is the input of the first layer, and `class` the target of each image. Dropout draws from
+/// `rng`.
 pub fn step(network: &mut Network, x: Tensor<4>, class: &[u8], rng: &mut impl Rng) -> Step {
     let (y, saved) = forward_all(&mut network.layers, x, rng);
     let [n, classes, ..] = y.dims();
@@ -84,11 +86,11 @@ fn forward_all(
 
 fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut impl Rng) -> (Tensor<4>, Saved) {
     match layer {
-        // Which of equal pixels a pooling takes is of no account here.
+        // It does not matter here which of several equal pixels a pooling takes.
         Layer::Conv2d(conv) => (conv.forward_loose(x.clone()), Saved::Input(x)),
         Layer::Relu => {
             let y = ops::relu(x);
-            // The sign of the output says as much as that of the input, which may be freed.
+            // The output has the same sign as the input, whose memory can then be freed.
             (y.clone(), Saved::Input(y))
         }
         Layer::MaxPool2d(window) => {
@@ -133,7 +135,7 @@ fn moments(x: &Tensor<4>) -> [Tensor<1>; 2] {
     [mean, variance]
 }
 
-/// Batch normalisation by the batch's own mean and variance.
+/// Batch normalisation with the batch's own mean and variance.
 fn normalise(norm: &mut BatchNorm2d, x: Tensor<4>) -> (Tensor<4>, Saved) {
     let [n, _, h, w] = x.dims();
     let count = (n * h * w) as f64;
@@ -149,14 +151,15 @@ fn normalise(norm: &mut BatchNorm2d, x: Tensor<4>) -> (Tensor<4>, Saved) {
     (y, Saved::Norm(x, mean, inverse))
 }
 
-/// Sets the statistics of every batch normalisation to those of the images `x`, first to last, and
-/// changes no weight: so that a network made for one kind of image keeps its activations in range
-/// on another (Li et al. 2016, "Revisiting batch normalization for practical domain adaptation").
+/// Sets the statistics of every batch normalisation to those of the images `x`, from first to last,
+/// without changing weights. A network made for one kind of image then keeps its activations in
+/// range for another (Li et al. 2016, "Revisiting batch normalization for practical domain
+/// adaptation").
 pub fn calibrate(network: &mut Network, x: Tensor<4>) {
     calibrate_all(&mut network.layers, x);
 }
 
-/// [`calibrate`] for a sequence of layers; gives what comes out of it.
+/// As [`calibrate`], for a sequence of layers. Returns their output.
 fn calibrate_all(layers: &mut [Layer], x: Tensor<4>) -> Tensor<4> {
     layers.iter_mut().fold(x, |x, layer| match layer {
         Layer::Residual(block) => {
@@ -172,8 +175,9 @@ fn calibrate_all(layers: &mut [Layer], x: Tensor<4>) -> Tensor<4> {
     })
 }
 
-/// What flows to the input of a sequence of layers, from the gradient `g` for its output; nothing if it is not to go
-/// `further`. The gradients of parameters are added to `gradients`, those of the last layer first.
+/// The gradient with respect to the input of a sequence of layers, from the gradient `g` with
+/// respect to its output. It is computed only if `further` is set. The gradients of parameters are
+/// added to `gradients`, those of the last layer first.
 fn backward_all(
     layers: &[Layer],
     saved: Vec<Saved>,
@@ -181,7 +185,7 @@ fn backward_all(
     further: bool,
     gradients: &mut Vec<Gradients>,
 ) -> Option<Tensor<4>> {
-    // Nothing below the first layer with parameters is asked for.
+    // Nothing before the first layer with parameters is needed.
     let first = match further {
         true => Some(0),
         false => layers.iter().position(Layer::has_parameters),
@@ -193,7 +197,7 @@ fn backward_all(
     further.then_some(g)
 }
 
-/// [`backward_all`] of one layer.
+/// As [`backward_all`], for one layer.
 fn backward(
     layer: &Layer,
     saved: Saved,
@@ -215,7 +219,7 @@ fn backward(
             norm_backward(norm, x, [mean, inverse], g, further, gradients)
         }
         (Layer::Residual(block), Saved::Block([in_branch, in_shortcut])) => {
-            // The shortcut first, as all comes in reverse order.
+            // The shortcut first, because everything is in reverse order.
             let shortcut =
                 backward_all(&block.shortcut, in_shortcut, g.clone(), further, gradients);
             let branch = backward_all(&block.branch, in_branch, g, further, gradients);
@@ -257,9 +261,9 @@ fn of_linear(linear: &Linear, x: Tensor<4>, g: Tensor<4>) -> Gradients {
     }
 }
 
-/// The gradient of the normalisation through mean and variance (Ioffe & Szegedy 2015, section 3):
-/// with x^ = (x - mean) * inverse, dx = weight * inverse * (g - mean(g) - x^ * mean(g x^)), which
-/// is one linear combination of g and x a channel.
+/// The gradient of the normalisation through mean and variance (Ioffe & Szegedy 2015, section 3).
+/// With x^ = (x - mean) * inverse, dx = weight * inverse * (g - mean(g) - x^ * mean(g x^)), which
+/// is one linear combination of g and x per channel.
 fn norm_backward(
     norm: &BatchNorm2d,
     x: Tensor<4>,

@@ -1,4 +1,5 @@
-//! What a network is trained and tested on: images, or what frozen layers have made of them.
+//! The data on which a network is trained and tested: images, or the outputs of frozen layers for
+//! them.
 
 use std::fs::File;
 use std::path::Path;
@@ -13,26 +14,26 @@ use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::network::{Network, shapes};
 
-/// Images computed together where no gradient is asked for.
+/// Images computed together when no gradient is needed.
 const EVALUATION_BATCH: usize = 64;
 
-/// Inputs of a network, or of its layers from some number on, with their classes.
+/// Inputs of a network, or of its layers from some index on, with their classes.
 #[derive(Clone)]
 pub struct Examples {
     inputs: Inputs,
     class: Vec<u8>,
-    /// Of the data set that they come from.
+    /// The key of their data set.
     key: Key,
-    /// How many layers of the network they have passed.
+    /// The number of layers of the network that they have passed.
     passed: usize,
 }
 
-/// Where inputs lie.
+/// The storage of inputs.
 #[derive(Clone)]
 enum Inputs {
     /// On the device: `[n, c, h, w]`.
     Here(Tensor<4>),
-    /// In a file of little-endian 32-bit floats, row by row; batches are brought to the device.
+    /// In a file of little-endian 32-bit floats, row by row. Batches are copied to the device.
     InFile {
         map: Arc<Mmap>,
         /// Of one row.
@@ -42,7 +43,7 @@ enum Inputs {
 }
 
 impl Inputs {
-    /// The rows of these numbers.
+    /// The rows with these indices.
     fn select(&self, which: &[usize]) -> Tensor<4> {
         match self {
             Self::Here(inputs) => {
@@ -76,8 +77,8 @@ impl Examples {
     }
 
     /// # Errors
-    /// If `network`, or what of it comes after the layers that they have passed, cannot take inputs of this size, or
-    /// has no output for one of their classes.
+    /// If `network`, or its part after the layers that they have passed, cannot take inputs of this
+    /// size, or has no output for one of their classes.
     pub fn check(&self, network: &Network) -> Result<()> {
         let shape = self.shape();
         let shape = match (self.repeats(network), shape) {
@@ -107,17 +108,17 @@ impl Examples {
         }
     }
 
-    /// Number of examples.
+    /// The number of examples.
     pub fn len(&self) -> usize {
         self.class.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no examples.
     pub fn is_empty(&self) -> bool {
         self.class.is_empty()
     }
 
-    /// The [key](Dataset::key) of the data set that they come from.
+    /// The [key](Dataset::key) of their data set.
     pub fn key(&self) -> &Key {
         &self.key
     }
@@ -127,10 +128,10 @@ impl Examples {
         &self.class
     }
 
-    /// What the layers from number `layers` on see of these examples: the outputs of those before, which are frozen
-    /// and so need not be computed in every epoch.
+    /// The inputs of layer `layers` for these examples: the outputs of the layers before it. These
+    /// are frozen, so they need not be computed in every epoch.
     ///
-    /// `network` must be the one whose first layers they have passed already, if they have.
+    /// If the examples have passed layers already, `network` must be the network of these layers.
     ///
     /// # Panics
     /// If they have passed more layers.
@@ -152,7 +153,7 @@ impl Examples {
         }
     }
 
-    /// [`through`](Self::through) batch by batch, in order.
+    /// As [`through`](Self::through), batch by batch, in order.
     ///
     /// # Errors
     /// Those of `each`.
@@ -185,15 +186,16 @@ impl Examples {
         [c, h, w]
     }
 
-    /// These examples after `layers` layers, as a file holds them: what [`pass`](Self::pass) gave, as little-endian
-    /// 32-bit floats. The file is mapped into memory; it must stay as it is.
+    /// These examples after `layers` layers, read from a file with the output of
+    /// [`pass`](Self::pass) as little-endian 32-bit floats. The file is mapped into memory and must
+    /// not be modified.
     ///
     /// # Errors
-    /// If it cannot be read or has not the size that it should have.
+    /// If the file cannot be read or has the wrong size.
     pub fn in_file(&self, file: &Path, shape: [usize; 3], layers: usize) -> Result<Self> {
         let problem = |error| Error::file(file, error);
         let opened = File::open(file).map_err(problem)?;
-        // SAFETY: files of stages are written once, under another name, and never changed.
+        // SAFETY: files of stages are written once, under another name, and never modified.
         let map = unsafe { Mmap::map(&opened) }.map_err(problem)?;
         let expected = self.len() * shape.iter().product::<usize>() * size_of::<f32>();
         if map.len() != expected {
@@ -225,13 +227,14 @@ impl Examples {
         }
     }
 
-    /// The first `count` inputs, as `network` takes them.
+    /// The first `count` inputs, in the form that `network` takes.
     pub fn first(&self, count: usize, network: &Network) -> Tensor<4> {
         self.rows(0, count.min(self.len()), network)
     }
 
-    /// `count` inputs that stand for all, as `network` takes them: the first, if they have at least half the share of
-    /// each class that all have; else as many at even distances, as where images are sorted by class.
+    /// `count` inputs that represent all of them, in the form that `network` takes. These are the
+    /// first ones, if they have at least half of each class's share. Otherwise, as many evenly
+    /// spaced ones, for example if images are sorted by class.
     pub(super) fn sample(&self, count: usize, network: &Network) -> Tensor<4> {
         let count = count.min(self.len());
         let tally = |classes: &[u8]| {
@@ -248,12 +251,12 @@ impl Examples {
         self.select(&spread, network).0
     }
 
-    /// The inputs from number `start` to `end`, as `network` takes them.
+    /// The inputs from index `start` to `end`, in the form that `network` takes.
     fn rows(&self, start: usize, end: usize, network: &Network) -> Tensor<4> {
         self.as_channels(self.raw(start, end), network)
     }
 
-    /// The inputs from number `start` to `end`, as they are.
+    /// The inputs from index `start` to `end`, unchanged.
     fn raw(&self, start: usize, end: usize) -> Tensor<4> {
         match &self.inputs {
             Inputs::Here(inputs) => inputs.clone().narrow(0, start, end - start),
@@ -261,13 +264,14 @@ impl Examples {
         }
     }
 
-    /// The inputs of these numbers, as `network` takes them, and their classes.
+    /// The inputs with these indices, in the form that `network` takes, and their classes.
     pub(super) fn select(&self, which: &[usize], network: &Network) -> (Tensor<4>, Vec<u8>) {
         let class = which.iter().map(|&i| self.class[i]).collect();
         (self.as_channels(self.inputs.select(which), network), class)
     }
 
-    /// Grey images are repeated to the channels that the network takes; what has passed layers stays as it is.
+    /// Grey images are repeated to the number of channels that the network takes. Examples that
+    /// have passed layers are unchanged.
     fn as_channels(&self, x: Tensor<4>, network: &Network) -> Tensor<4> {
         match self.repeats(network) {
             Some(channels) => x.repeat_dim(1, channels),
@@ -275,7 +279,7 @@ impl Examples {
         }
     }
 
-    /// To how many channels grey images are repeated for this network.
+    /// The number of channels to which grey images are repeated for this network.
     fn repeats(&self, network: &Network) -> Option<usize> {
         let grey = self.passed == 0 && self.shape()[0] == 1;
         network
@@ -283,8 +287,9 @@ impl Examples {
             .filter(|&channels| grey && channels > 1)
     }
 
-    /// What a model that is no [`Network`] says of every image: `forward` gets batches `[n, channels, h, w]` in order
-    /// and gives their class scores `[n, classes]`. One row per image comes back.
+    /// The predictions of a model that is not a [`Network`]. `forward` receives batches
+    /// `[n, channels, h, w]` in order and returns their class scores `[n, classes]`. Returns one
+    /// row per image.
     pub fn scores(&self, mut forward: impl FnMut(Tensor<4>) -> Tensor<2>) -> Vec<Vec<f32>> {
         let mut rows = Vec::with_capacity(self.len());
         for start in (0..self.len()).step_by(EVALUATION_BATCH) {
@@ -295,15 +300,17 @@ impl Examples {
         rows
     }
 
-    /// The images of these numbers, `[n, channels, h, w]`, and their classes: a batch for a training loop of your own.
+    /// The images with these indices, `[n, channels, h, w]`, and their classes: a batch for your
+    /// own training loop.
     pub fn batch(&self, which: &[usize]) -> (Tensor<4>, Vec<u8>) {
         let class = which.iter().map(|&i| self.class[i]).collect();
         (self.inputs.select(which), class)
     }
 
-    /// The logits `[n, classes]` of these inputs, on the host, row by row, from the network or the part of it that
-    /// comes after what they have passed. Where the network's dropout is
-    /// [active](Network::with_active_dropout), `pass` names the pass: another one draws other masks.
+    /// The logits `[n, classes]` of these inputs on the host, row by row, from the network or from
+    /// its part after the layers that they have passed. If the network's dropout is
+    /// [active](Network::with_active_dropout), `pass` names the pass; another pass draws other
+    /// masks.
     pub fn logits(&self, network: &Network, pass: &str) -> Vec<Vec<f32>> {
         let mut rows = Vec::new();
         for first in (0..self.len()).step_by(EVALUATION_BATCH) {
@@ -344,7 +351,7 @@ pub(super) fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     download(tensor).expect("32-bit floats")
 }
 
-/// The class with the largest logit (or probability); the first of equals.
+/// The class with the largest logit or probability. Among equals, the first.
 pub fn argmax<T: PartialOrd>(logits: &[T]) -> usize {
     let mut best = 0;
     for (class, logit) in logits.iter().enumerate() {
@@ -355,7 +362,7 @@ pub fn argmax<T: PartialOrd>(logits: &[T]) -> usize {
     best
 }
 
-/// The probability of each class, from its logits.
+/// The probability of each class, computed from its logits.
 pub fn softmax(logits: &[f32]) -> Vec<f64> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers = logits.iter().map(|&logit| f64::from(logit - largest).exp());

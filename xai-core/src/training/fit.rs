@@ -1,4 +1,4 @@
-//! The loop over epochs.
+//! The training loop.
 
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -13,28 +13,30 @@ use crate::error::{Error, Result};
 use crate::network::{Layer, Network};
 use crate::random;
 
-/// Training images by which batch norm is set before each evaluation.
+/// Training images used to set batch norm before each evaluation.
 const CALIBRATION: usize = 192;
 
-/// The best network of a training and how it went.
+/// The best network of a training, and the record of the training.
 pub struct Fit {
     /// The network after [`Fit::best`], in full.
     pub network: Network,
-    /// One entry an epoch.
+    /// One entry per epoch.
     pub history: Vec<Epoch>,
     /// The epoch whose network was kept.
     pub best: usize,
 }
 
-/// Trains `network` from layer `first` on by `plan`; the layers before it are frozen. `train` and `validation` are images,
-/// or images that have [passed](Examples::through) some or all of the frozen layers.
+/// Trains `network` from layer `first` on according to `plan`. The layers before it are frozen.
+/// `train` and `validation` are images, or images that have [passed](Examples::through) some or all
+/// of the frozen layers.
 ///
-/// `each_epoch` is told what happened and gets the trained end of the network as it is now; it may stop the training by
-/// an error.
+/// `each_epoch` receives the record of the epoch and the trained end of the network in its current
+/// state. It can stop the training by returning an error.
 ///
 /// # Errors
-/// What `each_epoch` returns; a plan that trains nothing; images or classes that the network
-/// [cannot take](Examples::check); a loss that is not a number, with the epoch and the rate.
+/// If `each_epoch` returns one; if the plan trains nothing; if the network [cannot
+/// take](Examples::check) the images or classes; if a loss is not finite, with the epoch and the
+/// rate.
 pub fn fit(
     network: &Network,
     first: usize,
@@ -71,8 +73,8 @@ pub fn fit(
             )));
         }
         if end.has_batch_norm() {
-            // The running statistics lag behind weights that still move fast; those of the weights
-            // as they are now ("precise batch norm", Wu & Johnson 2021) evaluate what was learnt.
+            // Running statistics lag behind weights that still change quickly. Statistics of the
+            // current weights ("precise batch norm", Wu & Johnson 2021) evaluate what was learnt.
             backward::calibrate(&mut end, train.sample(CALIBRATION, network));
         }
         let now = Epoch {
@@ -119,7 +121,7 @@ fn train_epoch(
     seed: u64,
 ) -> (f64, f64) {
     let (order, mut rng) = draw_order(train.len(), seed, epoch);
-    // Logits are read when the epoch is over: to read them after each step, a GPU would have to wait for us.
+    // Logits are read at the end of the epoch. Reading them after each step would make a GPU wait.
     let mut logits = Vec::new();
     for batch in order.chunks(plan.batch) {
         let (x, class) = train.select(batch, end);

@@ -1,4 +1,5 @@
-//! Optimisers: descent with momentum as torch.optim.SGD does it (v = m v + g, p = p - rate v), and Adam.
+//! Optimisers: gradient descent with momentum as in torch.optim.SGD (v = m v + g, p = p - rate v),
+//! and Adam.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,12 +13,12 @@ use crate::network::{Layer, Network};
 pub struct Sgd {
     /// Learning rate of the first epoch.
     pub rate: f64,
-    /// How much of the velocity stays from step to step.
+    /// The fraction of the velocity that is kept from step to step.
     pub momentum: f64,
 }
 
 impl Sgd {
-    /// Plain descent at this learning rate.
+    /// Plain gradient descent with this learning rate.
     pub fn rate(rate: f64) -> Self {
         Self {
             rate,
@@ -35,11 +36,11 @@ impl Sgd {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Optimizer {
-    /// Descent with momentum.
+    /// Gradient descent with momentum.
     Sgd(Sgd),
-    /// Adam (Kingma & Ba 2015) with torch's constants and this rate: batch norm
-    /// before max pooling gives the first layers gradients a hundred times those of the last, which
-    /// one rate for all does not suit.
+    /// Adam (Kingma & Ba 2015) with torch's constants and this rate. Batch norm before max pooling
+    /// gives the first layers gradients a hundred times those of the last. A single rate for all
+    /// layers does not suit them.
     Adam(f64),
 }
 
@@ -59,21 +60,21 @@ impl Optimizer {
     }
 }
 
-/// What an optimiser remembers of a training.
+/// The state of an optimiser during a training.
 #[derive(Default)]
 pub struct OptimizerState {
     steps: i32,
-    /// Of each layer with parameters: those of its weight and of its bias.
+    /// For each layer with parameters: the state for its weight and for its bias.
     layers: Vec<[Moments; 2]>,
 }
 
-/// What an optimiser remembers of one parameter, flattened: the velocity, or the running means of the gradient and of
-/// its square (Adam). Nothing before the first step.
+/// The state for one parameter, flattened: the velocity, or the running means of the gradient and
+/// of its square (Adam). Empty before the first step.
 type Moments = Vec<Tensor<1>>;
 
 impl OptimizerState {
-    /// One update of all parameters of `network` at learning rate `rate`, by the gradients of a
-    /// [step](super::backward::step) of it.
+    /// One update of all parameters of `network` with learning rate `rate`, by the gradients of a
+    /// [step](super::backward::step).
     pub fn update(
         &mut self,
         network: &mut Network,
@@ -115,19 +116,20 @@ impl OptimizerState {
     }
 }
 
-/// What all parameters are changed by in one step.
+/// The data that all parameters share in one step.
 struct Update<'a> {
     optimizer: &'a Optimizer,
     rate: f64,
-    /// Which step, counted from 1.
+    /// The number of the step, counted from 1.
     steps: i32,
 }
 
 impl Update<'_> {
-    /// Changes one parameter and its moments: on a CPU where they lie, in one pass over each.
+    /// Updates one parameter and its moments. On a CPU, this is done in place in one pass over
+    /// each.
     fn apply<const D: usize>(&self, p: &mut Tensor<D>, moments: &mut Moments, g: Gradient) {
         let (shape, device) = (p.dims(), p.device());
-        // A second reference to the parameter's numbers would mean a copy of them.
+        // With a second reference, the parameter's numbers would be copied.
         let flat = std::mem::replace(p, Tensor::empty([0; D], &device)).flatten(0, D - 1);
         let here = on_cpu(&device);
         let new = match self.optimizer {
@@ -174,23 +176,24 @@ fn sgd_here([p, v]: [Tensor<1>; 2], g: Gradient, momentum: f64, rate: f64) -> [T
     })
 }
 
-/// The same by Burn's operations.
+/// The same with Burn's operations.
 fn sgd_there([p, v]: [Tensor<1>; 2], g: Tensor<1>, momentum: f64, rate: f64) -> [Tensor<1>; 2] {
     let v = v * momentum + g;
     [p - v.clone() * rate, v]
 }
 
-/// How much Adam's running means keep in a step.
+/// The fraction of Adam's running means that is kept in a step.
 const BETA: [f64; 2] = [0.9, 0.999];
-/// What keeps Adam's divisor from 0.
+/// Keeps Adam's divisor from 0.
 const EPSILON: f64 = 1e-8;
 
-/// What makes the running means unbiased after so many steps.
+/// The corrections that make the running means unbiased after this many steps.
 fn corrections(steps: i32) -> [f64; 2] {
     BETA.map(|beta| 1.0 / (1.0 - beta.powi(steps)))
 }
 
-/// The running means move, then p = p - rate mean / (sqrt(square) + epsilon) of the unbiased ones.
+/// Updates the running means, and then p = p - rate mean / (sqrt(square) + epsilon) with the
+/// unbiased ones.
 fn adam_here(tensors: [Tensor<1>; 3], g: Gradient, rate: f64, steps: i32) -> [Tensor<1>; 3] {
     let [of_mean, of_square] = corrections(steps).map(|x| x as f32);
     let (keep, add) = (BETA.map(|x| x as f32), BETA.map(|x| (1.0 - x) as f32));
@@ -204,7 +207,7 @@ fn adam_here(tensors: [Tensor<1>; 3], g: Gradient, rate: f64, steps: i32) -> [Te
     })
 }
 
-/// The same by Burn's operations.
+/// The same with Burn's operations.
 fn adam_there(
     [p, mean, square]: [Tensor<1>; 3],
     g: Tensor<1>,
@@ -225,7 +228,8 @@ mod tests {
     use crate::device::{DeviceChoice, Products, as_on_gpu};
     use crate::network::Linear;
 
-    /// One weight, three gradients; the expected values are torch.optim's (torch 2, float64).
+    /// One weight and three gradients. The expected values are those of torch.optim (torch 2,
+    /// float64).
     #[test]
     fn steps_are_torchs() {
         let device = DeviceChoice::Flex.open().unwrap();

@@ -1,4 +1,4 @@
-//! How a network is trained, as data: it is part of the key of a training.
+//! How a network is trained, as data. It is part of the key of a training.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,11 +22,11 @@ use crate::error::{Error, Result};
 pub struct TrainingPlan {
     /// The optimiser, with the learning rate of the first epoch.
     pub optimizer: Optimizer,
-    /// Passes over the training set at most.
+    /// The maximum number of passes over the training set.
     pub epochs: usize,
-    /// Images a step. The last step of an epoch takes those that are left.
+    /// Images per step. The last step of an epoch takes the remaining images.
     pub batch: usize,
-    /// How the learning rate falls; constant if nothing is said.
+    /// How the learning rate decays. `None` keeps it constant.
     pub decay: Option<Decay>,
     /// Which epoch's network is kept.
     pub checkpoint: CheckpointRule,
@@ -34,23 +34,23 @@ pub struct TrainingPlan {
     pub stop: StopRule,
 }
 
-/// A learning rate that falls in steps, as torch's `StepLR`.
+/// A learning rate that decays in steps, like torch's `StepLR`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decay {
-    /// Epochs from one step to the next.
+    /// The number of epochs between steps.
     pub every: usize,
-    /// What the rate is multiplied by at each.
+    /// The factor of the rate at each step.
     pub factor: f64,
 }
 
-/// Which epoch's network is kept. Of epochs that are equally good it is the first.
+/// Which epoch's network is kept. Among equally good epochs, the first.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckpointRule {
     /// The epoch with the best validation accuracy.
     BestAccuracy,
-    /// The epoch with the best validation accuracy among those whose training accuracy differs from it by at most
-    /// `largest_gap`; among all if there is none such.
+    /// The epoch with the best validation accuracy among those whose training accuracy differs from
+    /// it by at most `largest_gap`. If there is none, among all epochs.
     BestAccuracyWithin {
         /// The largest difference, between 0 and 1.
         largest_gap: f64,
@@ -67,20 +67,22 @@ pub enum CheckpointRule {
 pub enum StopRule {
     /// Never.
     Never,
-    /// Once so many epochs in a row have not changed which epoch the [`CheckpointRule`] keeps.
+    /// After this many consecutive epochs that do not change which epoch the [`CheckpointRule`]
+    /// keeps.
     Patience(usize),
-    /// Once the validation accuracies of the last `epochs` epochs differ by less than `change` from one to the next,
-    /// and each is below the training accuracy of its epoch.
+    /// When the validation accuracies of the last `epochs` epochs differ by less than `change` from
+    /// one to the next, and each is below the training accuracy of its epoch.
     Settled {
-        /// How many epochs are looked at.
+        /// The number of epochs to compare.
         epochs: usize,
-        /// The difference that is too large.
+        /// The smallest difference that counts as a change.
         change: f64,
     },
 }
 
 impl TrainingPlan {
-    /// A plan with a constant rate and no early stop, which keeps the epoch with the best validation accuracy.
+    /// A plan with a constant rate and without early stop. It keeps the epoch with the best
+    /// validation accuracy.
     pub fn new(optimizer: impl Into<Optimizer>, epochs: usize, batch: usize) -> Self {
         Self {
             optimizer: optimizer.into(),
@@ -102,7 +104,7 @@ impl TrainingPlan {
     }
 
     /// # Errors
-    /// Numbers with which no training can be done, and rules that contradict each other.
+    /// If no training is possible with these numbers, or if rules contradict each other.
     pub(super) fn check(&self) -> Result<()> {
         let problem = match self {
             Self { epochs: 0, .. } => "a training plan of 0 epochs trains nothing: give at least 1",
@@ -130,7 +132,7 @@ impl TrainingPlan {
         Err(Error::invalid(problem))
     }
 
-    /// The epoch whose network is kept; `None` before the first.
+    /// The epoch whose network is kept. `None` before the first.
     pub(super) fn best(&self, history: &[Epoch]) -> Option<usize> {
         let epochs = 0..history.len();
         match self.checkpoint {
@@ -139,7 +141,7 @@ impl TrainingPlan {
                 first_best(epochs, |epoch| history[epoch].validation.accuracy)
             }
             CheckpointRule::BestLoss => first_best(epochs, |epoch| {
-                // What is not a number is as bad as can be.
+                // A value that is not a number counts as the worst.
                 (-history[epoch].validation.loss).max(f64::NEG_INFINITY)
             }),
             CheckpointRule::BestAccuracyWithin { largest_gap } => first_best(epochs, |epoch| {
@@ -149,7 +151,7 @@ impl TrainingPlan {
                     ..
                 } = history[epoch];
                 let gap = (accuracy - validation.accuracy).abs();
-                // Accuracies are counts of images; what their quotients lose in rounding decides nothing.
+                // Accuracies are counts of images. Rounding in their quotients must not decide.
                 (gap <= largest_gap + 1e-9, validation.accuracy)
             }),
         }
@@ -180,7 +182,7 @@ impl TrainingPlan {
     }
 }
 
-/// The first of the epochs with the largest rank.
+/// The first epoch with the largest rank.
 fn first_best<R: PartialOrd>(
     epochs: impl Iterator<Item = usize>,
     rank: impl Fn(usize) -> R,

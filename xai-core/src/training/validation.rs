@@ -1,8 +1,8 @@
-//! What an evaluation comes to.
+//! Results of an evaluation.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// A result on the validation set: the only thing that a selection may look at.
+/// A result on the validation set. Selection sees nothing else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
     /// The share of correctly classified images.
@@ -13,20 +13,20 @@ pub struct Validation {
     pub loss: f64,
 }
 
-/// What one pass over the training set came to.
+/// The record of one pass over the training set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
-    /// Share of the training images classified correctly while they were trained on.
+    /// The share of the training images that were classified correctly during the pass.
     #[serde(deserialize_with = "null_is_nan")]
     pub accuracy: f64,
-    /// Mean cross-entropy of the same.
+    /// The mean cross-entropy of the same.
     #[serde(deserialize_with = "null_is_nan")]
     pub loss: f64,
     /// The result on the validation set after the pass.
     pub validation: Validation,
 }
 
-/// A training that diverged has losses that JSON can only write as `null`.
+/// JSON writes the losses of a diverged training as `null`.
 fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }

@@ -1,4 +1,4 @@
-//! Burn's own files, read by its own library.
+//! Burn's own files, read with its own library.
 
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use burn_store::{BurnpackStore, ModuleStore};
 use super::stored::{Numbers, Stored, Tensors, convert, count};
 
 /// The tensors under the names of the module's fields, with torch's names for the parameters and
-/// torch's layout of linear layers, which Burn keeps transposed.
+/// torch's layout of linear layers. Burn stores these transposed.
 pub fn read(bytes: Vec<u8>) -> Result<Tensors<'static>, String> {
     let damaged = |problem: String| format!("is no whole burnpack file ({problem})");
     let mut store = BurnpackStore::from_bytes(Some(Bytes::from_bytes_vec(bytes)));

@@ -1,4 +1,4 @@
-//! Puts tensors into a network, or says all that does not fit.
+//! Puts tensors into a network, or reports everything that does not fit.
 
 use std::rc::Rc;
 
@@ -12,11 +12,11 @@ use crate::device::Tensor;
 use crate::network::{Layer, Network};
 use crate::suggest::near;
 
-/// Misfits that a message lists; of a wrong network there may be hundreds.
+/// The maximum number of mismatches in a message. A wrong network may have hundreds.
 const LISTED: usize = 12;
 
-/// Every tensor must be the network's and every parameter must have one. `names` are what the
-/// names of its parameters begin with, if they are not torchvision's.
+/// Every tensor must belong to the network, and every parameter must have a tensor. `names` are the
+/// prefixes of its parameters, if they are not torchvision's.
 pub fn whole(network: &mut Network, names: &[String], dicts: Vec<Dict>) -> Result<(), String> {
     let Matched { names, tensors } = names::matching(network, names, dicts)?;
     let last = names
@@ -27,12 +27,12 @@ pub fn whole(network: &mut Network, names: &[String], dicts: Vec<Dict>) -> Resul
         .map_err(|problem| problem + &other_classes(network, classes.as_deref()))
 }
 
-/// Every parameter must have a tensor; there may be others.
+/// Every parameter must have a tensor. There may be other tensors.
 pub fn part(network: &mut Network, names: &[String], tensors: Tensors) -> Result<(), String> {
     fill(network, names, tensors, false)
 }
 
-/// The layers with parameters get the graph's operations with parameters, one after the other.
+/// Assigns the graph's operations with parameters to the layers with parameters, in order.
 pub fn in_order(network: &mut Network, operations: Vec<Operation>) -> Result<(), String> {
     let names = names::numbered(network);
     let classes = operations.last().map(Operation::shape);
@@ -41,7 +41,7 @@ pub fn in_order(network: &mut Network, operations: Vec<Operation>) -> Result<(),
     fill(network, &names, tensors, true)
 }
 
-/// The tensors of `operations` under the names of the layers that they belong to.
+/// The tensors of `operations` under the names of their layers.
 pub(super) fn align(
     names: &[String],
     layers: &[&Layer],
@@ -90,7 +90,7 @@ pub(super) fn align(
             Layer::Linear(linear) => &linear.bias,
             _ => &None,
         };
-        // No bias in the graph is a bias of 0.
+        // Without a bias in the graph, the bias is 0.
         if let Some(bias) = bias {
             let name = format!("{name}.bias");
             let [features] = bias.dims();
@@ -101,7 +101,7 @@ pub(super) fn align(
     Ok(tensors)
 }
 
-/// A line each, and how many more there are.
+/// One line per mismatch, and the number of further ones.
 fn listed(misfits: &[String]) -> String {
     let first = misfits.iter().take(LISTED);
     let mut lines: String = first.map(|misfit| format!("\n  {misfit}")).collect();
@@ -111,7 +111,8 @@ fn listed(misfits: &[String]) -> String {
     lines
 }
 
-/// What to do where all that does not fit may be the number of classes: the last layer's weight is `found`.
+/// What to do if possibly only the number of classes does not fit. The weight of the last layer is
+/// `found`.
 fn other_classes(network: &Network, found: Option<&[usize]>) -> String {
     match (weighted(network).last(), found) {
         (Some(Layer::Linear(last)), Some(&[classes, inputs])) => match last.weight.dims() {
@@ -126,8 +127,8 @@ fn other_classes(network: &Network, found: Option<&[usize]>) -> String {
     }
 }
 
-/// `names` are the beginnings of the names, one for each layer with parameters; if they are fewer, the last
-/// layers stay as they are.
+/// `names` are the prefixes of the names, one per layer with parameters. If there are fewer, the
+/// last layers are not changed.
 pub(super) fn fill(
     network: &mut Network,
     names: &[String],
@@ -167,9 +168,9 @@ pub(super) fn fill(
 }
 
 struct Filling<'a> {
-    /// What has not been used so far.
+    /// The tensors that have not been used yet.
     tensors: Tensors<'a>,
-    /// Name and shape of what was not found.
+    /// The names and shapes of missing tensors.
     missing: Vec<(String, Vec<usize>)>,
     problems: Vec<String>,
 }
@@ -201,9 +202,9 @@ impl Filling<'_> {
         }
     }
 
-    /// All problems in one message. If `whole`, tensors that were not used are problems.
+    /// All problems in one message. If `whole`, unused tensors are problems.
     fn end(mut self, whole: bool) -> Result<(), String> {
-        // How many batches a normalisation has seen: of no use after the training.
+        // The number of batches that a normalisation has seen is not needed after the training.
         (self.tensors).retain(|name, _| !name.ends_with("num_batches_tracked"));
         for (name, shape) in &self.missing {
             let alike = (self.tensors.values()).filter(|stored| stored.shape == *shape);

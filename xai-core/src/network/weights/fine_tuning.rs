@@ -1,4 +1,4 @@
-//! Weights of another task for a network that is to be fine-tuned.
+//! Weights of another task for a network that will be fine-tuned.
 
 use super::fill::{align, fill};
 use super::layers::{Kind, weighted};
@@ -6,20 +6,20 @@ use super::names::{self, Dict, Matched};
 use super::onnx::Operation;
 use crate::network::{Layer, Network};
 
-/// What a network that is to be fine-tuned got from a file; the rest stays as it was.
+/// Which part of a network was loaded from a file. The rest keeps its weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
-    /// Everything but the last fully connected layer.
+    /// Everything except the last fully connected layer.
     AllButLast,
-    /// What stands before the fully connected layers.
+    /// The layers before the fully connected ones.
     Convolutions,
 }
 
-/// The layers with parameters of a network that is to be fine-tuned.
+/// The layers with parameters of a network that will be fine-tuned.
 struct Parts {
-    /// How many stand before the first fully connected one.
+    /// The number of layers before the first fully connected one.
     convolutions: usize,
-    /// How many stand before the last one, which is fully connected.
+    /// The number of layers before the last one, which is fully connected.
     all_but_last: usize,
 }
 
@@ -39,7 +39,7 @@ impl Parts {
         }
     }
 
-    /// How many layers get weights.
+    /// The number of layers that receive weights.
     fn count(&self, kept: Kept) -> usize {
         match kept {
             Kept::AllButLast => self.all_but_last,
@@ -48,7 +48,7 @@ impl Parts {
     }
 }
 
-/// From tensors under names.
+/// From named tensors.
 pub fn named(network: &mut Network, dicts: Vec<Dict>) -> Result<Kept, String> {
     let own = names::numbered(network);
     let Matched { names, tensors } = names::matching(network, &own, dicts)?;
@@ -77,8 +77,8 @@ pub fn named(network: &mut Network, dicts: Vec<Dict>) -> Result<Kept, String> {
         false => Kept::Convolutions,
     };
     let names = names[..parts.count(kept)].to_vec();
-    // What the file has of a classifier that is not kept is left aside; any other tensor that is not the
-    // network's is an error.
+    // Tensors of a classifier that is not kept are ignored. Any other tensor that does not belong
+    // to the network is an error.
     let connected: Vec<String> = (tensors.iter())
         .filter(|(_, stored)| stored.shape.len() == 2)
         .filter_map(|(name, _)| name.strip_suffix(".weight"))
@@ -93,7 +93,8 @@ pub fn named(network: &mut Network, dicts: Vec<Dict>) -> Result<Kept, String> {
     Ok(kept)
 }
 
-/// Whether `layer` is the `connected` one or, as a normalisation can, comes after it in the same `Sequential`.
+/// Whether `layer` is the `connected` one, or follows it in the same `Sequential`, as a
+/// normalisation can.
 fn is_or_follows(layer: &str, connected: &str) -> bool {
     let split = |name: &str| -> Option<(String, usize)> {
         let (within, number) = name.rsplit_once('.').unwrap_or(("", name));

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::network::{Layer, Network};
 
-/// What a layer with parameters does.
+/// The kind of a layer with parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Convolution,
@@ -28,7 +28,7 @@ pub fn weighted(network: &Network) -> Vec<&Layer> {
     layers.filter(|layer| kind(layer).is_some()).collect()
 }
 
-/// What a layer with parameters is, and the shape of its weight.
+/// The kind of a layer with parameters, and the shape of its weight.
 pub fn kind(layer: &Layer) -> Option<(Kind, Vec<usize>)> {
     match layer {
         Layer::Conv2d(conv) => Some((Kind::Convolution, conv.weight.dims().to_vec())),

@@ -1,7 +1,7 @@
-//! Weights from files that other programs wrote.
+//! Weights from files of other programs.
 //!
-//! A reader a format turns a file into [`Stored`] tensors under torch's names and in torch's
-//! layouts; what they are put into, and what is said if they do not fit, is the same for all.
+//! One reader per format turns a file into [`Stored`] tensors with torch's names and layouts.
+//! Filling a network and reporting mismatches are the same for all formats.
 
 mod burnpack;
 mod fill;
@@ -28,29 +28,29 @@ use stored::{Numbers, Stored, Tensors};
 
 pub use fine_tuning::Kept;
 
-/// Puts the weights of a file into `network`. What kind of file it is is told by its content:
+/// Loads the weights of a file into `network`. The format is detected from the content of the file.
 ///
 /// | File | Names of the tensors |
 /// |---|---|
 /// | safetensors | torch's |
 /// | PyTorch `.pth`, `.pt`: a state dict, of any version of PyTorch | torch's |
-/// | ONNX, e.g. of a Keras network by tf2onnx | any: layers with weights are taken in the graph's order |
+/// | ONNX, e.g. of a Keras network by tf2onnx | not used: layers with weights are taken in the graph's order |
 /// | Burn's burnpack | those of the module's fields, with Burn's layouts |
 ///
-/// Torch's names are those of a `Sequential` (`0.weight`, in a residual block `3.branch.0.weight`), or
-/// torchvision's for VGGs (`features.0.weight`, `classifier.0.weight`) and ResNets
-/// (`layer1.0.conv1.weight`). A beginning that all names share, such as `module.`, does not matter.
+/// Torch's names are those of a `Sequential` (`0.weight`, in a residual block `3.branch.0.weight`),
+/// or torchvision's for VGGs (`features.0.weight`, `classifier.0.weight`) and ResNets
+/// (`layer1.0.conv1.weight`). A prefix shared by all names, such as `module.`, is ignored.
 ///
 /// # Errors
-/// A file that cannot be read or is of no such kind. Tensors that are missing, that the network does
-/// not have, or that have another shape: in one error, which lists the first dozen; the network stays as it was.
+/// If the file cannot be read or has another format; if tensors are missing, are unknown to the
+/// network, or have another shape. One error lists the first dozen, and the network is not changed.
 pub fn load_weights(network: &mut Network, path: &Path) -> Result<()> {
     let names = names::numbered(network);
     load_named(network, &names, path)
 }
 
-/// [`load_weights`] from a file whose tensors may also have names that begin with `names`, one for each
-/// layer with weights.
+/// As [`load_weights`], for a file whose tensors may also have names that begin with `names`, one
+/// per layer with weights.
 pub(super) fn load_named(network: &mut Network, names: &[String], path: &Path) -> Result<()> {
     with_content(path, |content| match content {
         Content::Named(dicts) => fill::whole(network, names, dicts),
@@ -58,13 +58,15 @@ pub(super) fn load_named(network: &mut Network, names: &[String], path: &Path) -
     })
 }
 
-/// Puts weights of another task into a `network` that is to be fine-tuned, such as those of torchvision's
-/// `vgg16` with its 1000 classes into one for 2. The file may be any that [`load_weights`] takes.
+/// Loads weights of another task into a `network` that will be fine-tuned, for example those of
+/// torchvision's `vgg16` with its 1000 classes into a network for 2. Any file that [`load_weights`]
+/// accepts will do.
 ///
-/// The last fully connected layer is the network's own and stays as it was, whatever the file has there:
-/// it is the one to be trained anew. The others are taken from the file if all of them are there and fit.
-/// If not (the file has convolutions only, or was made for another size of images), they stay as they were
-/// too, and only what comes before them is loaded. The answer says which it was.
+/// The last fully connected layer always keeps the network's own weights, because it is trained
+/// from scratch. The other fully connected layers are loaded if all of them are in the file and
+/// fit. Otherwise (if the file has only convolutions, or was made for another image size), they
+/// keep their weights too, and only the layers before them are loaded. The return value says which
+/// case it was.
 ///
 /// ```no_run
 /// use xai_core::device::DeviceChoice;
@@ -78,8 +80,8 @@ pub(super) fn load_named(network: &mut Network, names: &[String], path: &Path) -
 /// ```
 ///
 /// # Errors
-/// As [`load_weights`], about the layers before the fully connected ones; a network that does not end in
-/// a fully connected layer.
+/// As [`load_weights`], for the layers before the fully connected ones; if the network does not end
+/// in a fully connected layer.
 pub fn load_for_fine_tuning(network: &mut Network, path: &Path) -> Result<Kept> {
     with_content(path, |content| match content {
         Content::Named(dicts) => fine_tuning::named(network, dicts),
@@ -87,15 +89,15 @@ pub fn load_for_fine_tuning(network: &mut Network, path: &Path) -> Result<Kept> 
     })
 }
 
-/// What a file of weights holds.
+/// The content of a file of weights.
 enum Content<'a> {
-    /// Tensors under names, perhaps in several dictionaries.
+    /// Named tensors, possibly in several dictionaries.
     Named(Vec<Dict<'a>>),
-    /// Operations with weights, in the order of a forward pass; their names say nothing.
+    /// Operations with weights, in the order of a forward pass. Their names are not used.
     InOrder(Vec<onnx::Operation>),
 }
 
-/// Reads a file and does something with its content; every problem names the file.
+/// Reads a file and applies `act` to its content. Every error names the file.
 fn with_content<T>(path: &Path, act: impl FnOnce(Content) -> Result<T, String>) -> Result<T> {
     let bytes = fs::read(path).map_err(|problem| Error::file(path, problem))?;
     let done = content(&bytes).and_then(act);
@@ -119,7 +121,7 @@ fn content(bytes: &[u8]) -> Result<Content<'_>, String> {
     }
 }
 
-/// The tensors of a file that holds no other dictionary.
+/// The tensors of a file without any other dictionary.
 fn whole(tensors: Tensors<'_>) -> Dict<'_> {
     Dict {
         place: String::new(),
@@ -127,11 +129,11 @@ fn whole(tensors: Tensors<'_>) -> Dict<'_> {
     }
 }
 
-/// Puts those tensors of `file` into `network` whose names begin with `names`, one for each layer with
-/// weights; others may be there as well.
+/// Loads those tensors of `file` into `network` whose names begin with `names`, one per layer with
+/// weights. There may be other tensors.
 ///
 /// # Errors
-/// Tensors that are missing or do not fit, in one error.
+/// If tensors are missing or do not fit, in one error.
 pub(super) fn take_from(
     network: &mut Network,
     names: &[String],
@@ -145,8 +147,8 @@ fn safetensors(bytes: &[u8]) -> Result<Vec<Dict<'_>>, String> {
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let mut tensors = named(&file);
-    // Of tensors that share their numbers `safetensors.torch.save_model` writes one, and notes in the
-    // metadata which one the others are.
+    // If tensors share their numbers, `safetensors.torch.save_model` writes one of them and records
+    // the others in the metadata.
     for (alias, kept) in header.metadata().iter().flatten() {
         if let (Some(tensor), false) = (tensors.get(kept), tensors.contains_key(alias)) {
             let tensor = Stored {
@@ -178,7 +180,7 @@ fn named<'a>(file: &SafeTensors<'a>) -> Tensors<'a> {
     tensors.collect()
 }
 
-/// The kinds of file that can be told apart.
+/// The formats that can be distinguished.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Format {
     Safetensors,
@@ -191,13 +193,13 @@ enum Format {
 }
 
 impl Format {
-    /// By the first bytes.
+    /// Detected from the first bytes.
     fn of(bytes: &[u8]) -> Self {
         match bytes {
             // The length of the header in 8 bytes, then JSON.
             [_, _, _, _, _, 0, 0, 0, b'{', ..] => Self::Safetensors,
             [b'P', b'K', 3, 4, ..] => Self::Zip,
-            // Pickle's protocol 2 or later, with PyTorch's magic number first.
+            // Pickle's protocol 2 or later, beginning with PyTorch's magic number.
             [0x80, _, ..] => Self::Pickle,
             [b'N', b'R', b'U', b'B', ..] => Self::Burnpack,
             [0x89, b'H', b'D', b'F', ..] => Self::Hdf5,

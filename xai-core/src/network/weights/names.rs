@@ -1,8 +1,9 @@
-//! What torch calls the layers of a network, and under which of the names a file has them.
+//! torch's names for the layers of a network, and the names under which a file has them.
 //!
-//! Programs that train put more in front of the names of a network, and other tensors beside it: a
-//! module of its own (`model.`), PyTorch's wrappers (`module.` of several GPUs, `_orig_mod.` of
-//! `torch.compile`), a loss with weights, a second network that follows the first one's average.
+//! Training programs add prefixes to the names of a network and other tensors beside it: their own
+//! module (`model.`), PyTorch's wrappers (`module.` for several GPUs, `_orig_mod.` for
+//! `torch.compile`), a loss with weights, or a second network that is the running average of the
+//! first.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use super::layers::{kind, weighted};
 use super::stored::{Stored, Tensors};
 use crate::network::{Layer, Network};
 
-/// Components of names that PyTorch's wrappers add wherever they wrap.
+/// Components of names that PyTorch's wrappers insert.
 const WRAPPERS: [&str; 4] = [
     "module",
     "_orig_mod",
@@ -18,19 +19,19 @@ const WRAPPERS: [&str; 4] = [
     "_checkpoint_wrapped_module",
 ];
 
-/// Where a training keeps what is no part of a network: such tensors beside one are left aside.
+/// Where a training stores tensors that are not part of a network. They are ignored.
 const NO_LAYERS: [&str; 3] = ["criterion", "loss", "metric"];
 
 /// A dictionary of tensors in a file.
 pub struct Dict<'a> {
-    /// Where in the file it is, as Python writes it (`["state_dict"]`); empty for the file itself.
+    /// Its position in the file, as Python writes it (`["state_dict"]`). Empty for the file itself.
     pub place: String,
     pub tensors: Tensors<'a>,
 }
 
 /// The tensors of a network.
 pub struct Matched<'a> {
-    /// What the names of its layers begin with in `tensors`, one for each layer with weights.
+    /// The prefixes of its layers' names in `tensors`, one per layer with weights.
     pub names: Vec<String>,
     pub tensors: Tensors<'a>,
 }
@@ -40,14 +41,14 @@ struct Candidate<'d, 'a> {
     dict: &'d Dict<'a>,
     names: &'d [String],
     before: String,
-    /// How many of the layers' weights are there with the right shape, and with any.
+    /// The number of layers whose weights are present with the right shape, and with any shape.
     fit: (usize, usize),
 }
 
-/// Finds the network among `dicts`, under `own` or torchvision's names.
+/// Finds the network among `dicts`, under its `own` or torchvision's names.
 ///
 /// # Errors
-/// If the network is there more than once, with different weights.
+/// If the network occurs more than once, with different weights.
 pub fn matching<'a>(
     network: &Network,
     own: &[String],
@@ -74,7 +75,8 @@ pub fn matching<'a>(
             }
         }
     }
-    // Of equals the first, so that the network's own names and the shortest beginning come first.
+    // Among equals, the first, so that the network's own names and the shortest prefix take
+    // precedence.
     let mut best = &candidates[0];
     for candidate in &candidates {
         if candidate.fit > best.fit {
@@ -103,8 +105,8 @@ pub fn layer(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(layer, _)| layer)
 }
 
-/// Without the components that PyTorch's wrappers add, unless the network has such names itself, or two
-/// tensors would have the same name then.
+/// Removes the components that PyTorch's wrappers add, unless the network itself has such names, or
+/// two tensors would then have the same name.
 fn without_wrappers<'a>(dict: Dict<'a>, kinds: &[Vec<String>]) -> Dict<'a> {
     let own = |part: &str| {
         let mut names = kinds.iter().flatten();
@@ -127,8 +129,8 @@ fn without_wrappers<'a>(dict: Dict<'a>, kinds: &[Vec<String>]) -> Dict<'a> {
     }
 }
 
-/// What may stand before the `names` in `tensors`, and how many layers it gives weights to. The empty
-/// beginning is always there and comes first.
+/// The possible prefixes of `names` in `tensors`, and the number of layers that receive weights
+/// with each. The empty prefix is always included and comes first.
 fn beginnings(
     names: &[String],
     shapes: &[Vec<usize>],
@@ -152,7 +154,8 @@ fn beginnings(
 }
 
 impl<'a> Candidate<'_, 'a> {
-    /// A parameter of layer `at`, if it is there and as large as one of a layer with a weight of this `shape`.
+    /// A parameter of layer `at`, if it exists and is as large as that of a layer with a weight of
+    /// this `shape`.
     fn parameter(&self, at: usize, shape: &[usize], parameter: &str) -> Option<&Stored<'a>> {
         let name = format!("{}{}.{parameter}", self.before, self.names[at]);
         let stored = self.dict.tensors.get(&name)?;
@@ -160,7 +163,7 @@ impl<'a> Candidate<'_, 'a> {
     }
 }
 
-/// Whether two candidates give a layer different numbers.
+/// Whether two candidates have different numbers for a layer.
 fn differ(one: &Candidate, other: &Candidate, shapes: &[Vec<usize>]) -> bool {
     shapes.iter().enumerate().any(|(at, shape)| {
         let parameters = ["weight", "bias", "running_mean", "running_var"];
@@ -175,7 +178,7 @@ fn differ(one: &Candidate, other: &Candidate, shapes: &[Vec<usize>]) -> bool {
     })
 }
 
-/// The error of a file in which a network is twice.
+/// The error for a file with two different copies of a network.
 fn twice(one: &Candidate, other: &Candidate) -> String {
     let place = |candidate: &Candidate| match candidate.before.as_str() {
         "" => format!("`{}`", candidate.dict.place),
@@ -194,7 +197,7 @@ fn twice(one: &Candidate, other: &Candidate) -> String {
     format!("holds two networks that fit, {one} and {other}; {way_out}")
 }
 
-/// Whether a tensor beside the network is known to be no part of it.
+/// Whether a tensor beside the network is known not to be part of it.
 fn is_no_layer(name: &str) -> bool {
     let part = |part: &str| NO_LAYERS.iter().any(|no_layer| part.contains(no_layer));
     name.split('.').any(part)
@@ -207,8 +210,8 @@ pub fn numbered(network: &Network) -> Vec<String> {
     weighted.map(|(name, _)| name).collect()
 }
 
-/// torchvision's for networks such as VGG: `features` up to the adaptive pooling, `classifier` after
-/// the flattening.
+/// torchvision's names for networks such as VGG: `features` up to the adaptive pooling,
+/// `classifier` after the flattening.
 fn vgg(network: &Network) -> Vec<String> {
     let mut names = Vec::new();
     let (mut part, mut first) = ("features", 0);
@@ -223,8 +226,8 @@ fn vgg(network: &Network) -> Vec<String> {
     names
 }
 
-/// torchvision's for ResNets. A stage begins with a block whose shortcut has layers; only the first
-/// stage may do without.
+/// torchvision's names for ResNets. A stage begins with a block whose shortcut has layers. Only the
+/// first stage may lack them.
 fn resnet(network: &Network) -> Option<Vec<String>> {
     let mut names = Vec::new();
     let (mut stage, mut block) = (0, 0);
@@ -270,7 +273,7 @@ mod tests {
     use crate::device::DeviceChoice;
     use crate::network::{resnet as resnet_18, vgg as vgg_16};
 
-    /// What torchvision's networks call their weights, and the weights' shapes.
+    /// torchvision's names of the weights, and their shapes.
     #[test]
     fn names_are_torchvisions() {
         type Shapes = std::collections::HashMap<String, Vec<(String, Vec<usize>)>>;

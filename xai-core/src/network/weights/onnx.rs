@@ -1,7 +1,7 @@
 //! The weights in an ONNX graph: which operation has which, in the order of the forward pass.
 //!
-//! Every constant of the graph that changes numbers must be the parameter of a layer. What is not is an
-//! error, because a network without it would give other scores than the file.
+//! Every constant of the graph that changes numbers must be the parameter of a layer. Any other
+//! constant is an error, because a network without it would give different scores.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use super::onnx_constants::{Constants, Input};
 use super::onnx_format::{Model, Node};
 use super::stored::{Numbers, Stored};
 
-/// A tensor whose numbers are converted, as all of ONNX's are.
+/// A tensor with converted numbers. All of ONNX's are converted.
 type Converted = Stored<'static>;
 
 /// An operation of the graph with its weights, in torch's layouts.
@@ -24,12 +24,12 @@ pub struct Operation {
     moments: Option<Moments>,
 }
 
-/// The moments of a normalisation.
+/// The statistics of a normalisation.
 #[derive(Debug)]
 struct Moments {
     mean: Converted,
     variance: Converted,
-    /// What is added to the variance.
+    /// The value added to the variance.
     epsilon: f32,
 }
 
@@ -43,7 +43,7 @@ impl Operation {
         self.weight.shape.clone()
     }
 
-    /// How many channels or features it gives.
+    /// The number of its output channels or features.
     fn channels(&self) -> Option<usize> {
         self.weight.shape.first().copied()
     }
@@ -51,7 +51,7 @@ impl Operation {
     /// The parameters under torch's names, for a layer that adds `epsilon` to the variance.
     ///
     /// # Errors
-    /// Moments that are no floats.
+    /// If the statistics are not floats.
     pub fn parameters(self, epsilon: f64) -> Result<Vec<(&'static str, Converted)>, String> {
         let mut parameters = Vec::new();
         if self.kind == Kind::Normalisation {
@@ -60,7 +60,7 @@ impl Operation {
                 let numbers = vec![value; shape.iter().product()];
                 Stored::own(name.clone(), shape.clone(), numbers)
             };
-            // A factor and a shift alone are a normalisation of mean 0 and variance 1.
+            // A factor and a shift alone are a normalisation with mean 0 and variance 1.
             let moments = self.moments.unwrap_or_else(|| Moments {
                 mean: constant(0.0),
                 variance: constant(1.0),
@@ -86,7 +86,7 @@ impl Operation {
 /// All operations with weights, in the order of the forward pass.
 ///
 /// # Errors
-/// A file that is damaged; a graph with parameters that belong to no layer, or that are not constant.
+/// If the file is damaged; if the graph has parameters that belong to no layer or are not constant.
 pub fn read(bytes: &[u8]) -> Result<Vec<Operation>, String> {
     let model = Model::decode(bytes).map_err(|problem| format!("is no ONNX file ({problem})"))?;
     let graph = model.graph.ok_or("is no ONNX file with a graph")?;
@@ -112,7 +112,8 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Operation>, String> {
 struct Walk {
     constants: Constants,
     operations: Vec<Operation>,
-    /// Which operation gave a value, and whether its channels have been moved to the end since.
+    /// The operation that computed a value, and whether its channels have been moved to the end
+    /// since.
     made_by: HashMap<String, (usize, bool)>,
     /// Whether images are `[n, h, w, c]` here.
     channels_last: bool,
@@ -165,7 +166,7 @@ impl Walk {
                 };
                 self.note(node, Kind::Normalisation, weight, Some(bias), Some(moments));
             }
-            // Batch normalisation may be written out as a factor and a shift for each channel.
+            // Batch normalisation may be written as a factor and a shift per channel.
             "Mul" => {
                 if let Some((factor, _)) = self.constant_and_other(node)? {
                     let one_a_channel = a_number_a_channel(&factor);
@@ -194,7 +195,7 @@ impl Walk {
         }
         let mut bias = self.constants.parameter(node, 2, "bias")?;
         if let (Some(bias), Some(&rows)) = (&mut bias, weight.shape.first()) {
-            // One number for all outputs, or a matrix of one row.
+            // One number for all outputs, or a matrix with one row.
             if bias.count() == Some(1) && rows > 1 {
                 *bias = (bias.clone()).reordered(vec![rows], std::iter::repeat_n(0, rows));
             } else if bias.count() == Some(rows) {
@@ -204,7 +205,7 @@ impl Walk {
         self.linear(node, weight, bias)
     }
 
-    /// The bias of the operation before, whose result has no other sum in between.
+    /// The bias of the previous operation, if no other sum comes in between.
     fn add(&mut self, node: &Node) -> Result<(), String> {
         let Some((shift, other)) = self.constant_and_other(node)? else {
             return Ok(());
@@ -214,7 +215,7 @@ impl Walk {
         let (before, channels_last) = before.ok_or_else(none)?;
         let operation = &mut self.operations[before];
         let channels = operation.channels();
-        // Of an image `[n, c, h, w]` the channels are the third axis from the end.
+        // For an image `[n, c, h, w]`, the channels are the third axis from the end.
         let images = operation.kind == Kind::Convolution && !channels_last;
         let place = shift.shape.iter().rposition(|&size| size != 1);
         let place = place.map(|place| shift.shape.len() - 1 - place);
@@ -227,8 +228,8 @@ impl Walk {
         Ok(())
     }
 
-    /// An operation on the image that no layer here is must have no parameters: only single numbers, as
-    /// activation functions have them, and sizes.
+    /// An operation that is not a layer here must not have parameters, except for single numbers,
+    /// as in activation functions, and sizes.
     fn has_no_parameters(&self, node: &Node) -> Result<(), String> {
         if node.op_type.starts_with("QLinear") || node.op_type.ends_with("Integer") {
             let operation = &node.op_type;
@@ -236,7 +237,7 @@ impl Walk {
                 "is quantised (it has a {operation}); export the network in floats"
             ));
         }
-        // Factors and places of a change of size are no weights.
+        // Factors and positions of a resizing are not weights.
         if ["Resize", "Upsample"].contains(&node.op_type.as_str()) {
             return Ok(());
         }
@@ -255,8 +256,8 @@ impl Walk {
         Ok(())
     }
 
-    /// The constant among two inputs and the name of the other; `None` if there is none, or only a single
-    /// number, which is part of an activation function.
+    /// The constant among two inputs, and the name of the other. `None` if there is none, or only a
+    /// single number, which belongs to an activation function.
     fn constant_and_other(
         &self,
         node: &Node,
@@ -267,7 +268,7 @@ impl Walk {
                 _ => None,
             };
             match self.constants.input(node, at) {
-                // With a single channel, one number may well be the channel's.
+                // With a single channel, one number may be the channel's.
                 Input::Constant(stored) if stored.count() == Some(1) => {
                     let before = other().and_then(|name| self.made_by.get(&name).copied());
                     let one = before
@@ -304,7 +305,8 @@ impl Walk {
             let name = &weight.name;
             return Err(format!("holds a product with `{name}`, which is no matrix"));
         };
-        // Features that were flattened row, column, channel; torch's order is channel, row, column.
+        // Features that were flattened in the order row, column, channel. torch's order is channel,
+        // row, column.
         let channels = (self.operations.iter().rev())
             .find(|operation| operation.kind == Kind::Convolution)
             .and_then(Operation::channels);
@@ -323,7 +325,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Notes an operation with weights.
+    /// Records an operation with weights.
     fn note(
         &mut self,
         node: &Node,
@@ -342,7 +344,7 @@ impl Walk {
         });
     }
 
-    /// The output is the input, as far as weights are concerned.
+    /// The output equals the input, as far as weights are concerned.
     fn hand_on(&mut self, node: &Node, channels_last: Option<bool>) {
         let made = node.input(0).and_then(|name| self.made_by.get(name));
         if let (Some(&(before, last)), Some(output)) = (made, node.output.first()) {
@@ -352,7 +354,7 @@ impl Walk {
     }
 }
 
-/// The error of a constant that is the parameter of no layer.
+/// The error for a constant that is not the parameter of any layer.
 fn belongs_to_none(node: &Node, stored: &Stored<'_>) -> String {
     let (operation, name, shape) = (&node.op_type, &stored.name, &stored.shape);
     format!(
@@ -361,7 +363,7 @@ fn belongs_to_none(node: &Node, stored: &Stored<'_>) -> String {
     )
 }
 
-/// `[c]`, `[1, c]` or `[c, 1, 1]` as `[c]`; `None` for a single number and everything else.
+/// `[c]`, `[1, c]` or `[c, 1, 1]` as `[c]`. `None` for a single number and everything else.
 fn a_number_a_channel(stored: &Stored<'static>) -> Option<Converted> {
     let mut sizes = stored.shape.iter().filter(|&&size| size != 1);
     match (sizes.next(), sizes.next()) {

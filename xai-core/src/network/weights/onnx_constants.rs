@@ -1,6 +1,6 @@
-//! The constants of an ONNX graph: what is stored in it, and what its nodes make of that before it reaches
-//! a layer. Exporters write a parameter that two layers share once and hand it on through `Identity`, and
-//! one of another precision through `Cast`.
+//! The constants of an ONNX graph, and the values that its nodes compute from them before they
+//! reach a layer. Exporters write a parameter shared by two layers once and pass it on through
+//! `Identity`, and convert a parameter of another precision with `Cast`.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -10,10 +10,10 @@ use burn::tensor::{DType, TensorData};
 use super::onnx_format::{Node, TensorProto, kind};
 use super::stored::{Numbers, Stored, count};
 
-/// What is known of the values that do not depend on the image.
+/// The values that do not depend on the image.
 pub struct Constants {
     known: HashMap<String, Stored<'static>>,
-    /// Values computed from constants in a way that is not followed.
+    /// Values computed from constants by operations that are not evaluated.
     computed: HashMap<String, Computed>,
 }
 
@@ -25,13 +25,13 @@ struct Computed {
     single: bool,
 }
 
-/// What an input of a node is.
+/// The kind of a node's input.
 pub enum Input<'a> {
     /// Left out.
     Absent,
     /// A constant.
     Constant(&'a Stored<'static>),
-    /// Computed from constants, and no single number.
+    /// Computed from constants, and not a single number.
     Computed,
     /// A single number, which belongs to an activation function.
     Single,
@@ -40,7 +40,7 @@ pub enum Input<'a> {
 }
 
 impl Constants {
-    /// Those that the graph stores.
+    /// The constants stored in the graph.
     pub fn of(initializers: Vec<TensorProto>) -> Result<Self, String> {
         let mut known = HashMap::new();
         for mut tensor in initializers {
@@ -53,7 +53,7 @@ impl Constants {
         })
     }
 
-    /// What an input is.
+    /// The kind of an input.
     pub fn input<'a>(&'a self, node: &'a Node, at: usize) -> Input<'a> {
         let Some(name) = node.input(at) else {
             return Input::Absent;
@@ -67,10 +67,10 @@ impl Constants {
         }
     }
 
-    /// A parameter of a layer; `None` if it is left out.
+    /// A parameter of a layer. `None` if it is left out.
     ///
     /// # Errors
-    /// A value that is no constant, or whose numbers are not known.
+    /// If the value is not constant, or its numbers are not known.
     pub fn parameter(
         &self,
         node: &Node,
@@ -96,10 +96,10 @@ impl Constants {
         })
     }
 
-    /// Takes note of a node whose inputs are all constants. Tells whether it is one.
+    /// Records a node whose inputs are all constants. Returns whether it is one.
     ///
     /// # Errors
-    /// A constant that is damaged.
+    /// If a constant is damaged.
     pub fn pass(&mut self, node: &mut Node) -> Result<bool, String> {
         let output = node.output.first().cloned().unwrap_or_default();
         if node.op_type == "Constant" {
@@ -142,7 +142,7 @@ impl Constants {
     }
 }
 
-/// What a node makes of a constant; `None` if it is of no kind that is followed.
+/// The result of a node for a constant. `None` if the operation is not evaluated.
 fn followed(node: &Node, stored: Stored<'static>) -> Option<Stored<'static>> {
     match node.op_type.as_str() {
         "Identity" => Some(stored),
@@ -161,7 +161,7 @@ fn followed(node: &Node, stored: Stored<'static>) -> Option<Stored<'static>> {
     }
 }
 
-/// The value of a node `Constant`, under `name`; `None` for text and what is sparse.
+/// The value of a `Constant` node, stored as `name`. `None` for text and sparse values.
 fn constant(node: &mut Node, name: &str) -> Result<Option<Stored<'static>>, String> {
     let Some(value) = node.attribute.first_mut() else {
         return Ok(None);
@@ -187,7 +187,7 @@ fn constant(node: &mut Node, name: &str) -> Result<Option<Stored<'static>>, Stri
     })
 }
 
-/// The numbers rounded as another type rounds them.
+/// The numbers, rounded as in another type.
 fn cast(stored: Stored<'static>, to: i64) -> Stored<'static> {
     let kind = i32::try_from(to).map_or(Err("numbers of an unknown kind"), kind);
     let numbers = match (kind, stored.floats()) {
@@ -197,13 +197,14 @@ fn cast(stored: Stored<'static>, to: i64) -> Stored<'static> {
             Numbers::Own(Rc::new(rounded.expect("they were converted to this type")))
         }
         (Err(kind), _) => Numbers::Other(kind.into()),
-        // A wider type changes no number, and what holds no floats stays that.
+        // A wider type changes no number. Values that are not floats stay so.
         _ => stored.numbers.clone(),
     };
     Stored { numbers, ..stored }
 }
 
-/// The same numbers with axis `order[i]` as axis i; `None` if that is no order of the axes.
+/// The same numbers with axis `order[i]` as axis i. `None` if `order` is not a permutation of the
+/// axes.
 fn permuted(stored: Stored<'static>, order: &[usize]) -> Option<Stored<'static>> {
     let mut sorted = order.to_vec();
     sorted.sort_unstable();

@@ -1,5 +1,5 @@
-//! What is needed of ONNX's format, which is protobuf (`onnx.proto3` of the ONNX project). Fields that are
-//! not declared are skipped.
+//! The required part of ONNX's format, which is protobuf (`onnx.proto3` of the ONNX project).
+//! Fields that are not declared are skipped.
 
 use burn::tensor::DType;
 use prost::Message;
@@ -37,7 +37,7 @@ impl Node {
         self.attribute.iter().find(|a| a.name == name)
     }
 
-    /// The name of an input; `None` where it is left out.
+    /// The name of an input. `None` if it is left out.
     pub fn input(&self, at: usize) -> Option<&String> {
         self.input.get(at).filter(|name| !name.is_empty())
     }
@@ -80,10 +80,10 @@ pub struct TensorProto {
 }
 
 impl TensorProto {
-    /// The tensor under `name`, its numbers converted.
+    /// The tensor as `name`, with converted numbers.
     ///
     /// # Errors
-    /// Numbers in another file; another count of them than the shape says.
+    /// If the numbers are in another file, or if their count does not match the shape.
     pub fn stored(self, name: String) -> Result<Stored<'static>, String> {
         if self.data_location == 1 {
             return Err(
@@ -111,7 +111,7 @@ impl TensorProto {
             (false, _) => convert(kind, &self.raw_data).map_err(damaged)?,
             (true, DType::F32) => self.float_data,
             (true, DType::F64) => self.double_data.iter().map(|&x| x as f32).collect(),
-            // The standard keeps the bits of half precision in the lower half of integers.
+            // The standard stores half precision in the lower half of integers.
             (true, _) => {
                 let bits = self.int32_data.iter();
                 let bits: Vec<u8> = bits.flat_map(|&x| (x as u16).to_le_bytes()).collect();
@@ -126,7 +126,7 @@ impl TensorProto {
     }
 }
 
-/// The float type that ONNX gives this number, or the name of another type.
+/// The float type with this number in ONNX, or the name of another type.
 pub fn kind(number: i32) -> Result<DType, &'static str> {
     Err(match number {
         1 => return Ok(DType::F32),

@@ -1,10 +1,11 @@
-//! Python's pickle, as far as a state dict needs it. Nothing is executed: of all functions that a
-//! pickle can call, only those that put tensors together have a meaning here.
+//! The part of Python's pickle that a state dict needs. Nothing is executed. Of all functions that
+//! a pickle can call, only those that assemble tensors are supported.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// A Python value. All are cheap to copy, because a pickle may mention the same one again in two bytes.
+/// A Python value. All are cheap to copy, because a pickle can refer to the same value again with
+/// two bytes.
 #[derive(Clone, Debug)]
 pub enum Value {
     None,
@@ -12,9 +13,9 @@ pub enum Value {
     Str(Rc<str>),
     /// A class or function, `module.name`.
     Global(Rc<str>),
-    /// A tuple or list: its number among [`Pickle::lists`].
+    /// A tuple or list, as its index in [`Pickle::lists`].
     List(usize),
-    /// A dictionary: its number among [`Pickle::dicts`].
+    /// A dictionary, as its index in [`Pickle::dicts`].
     Dict(usize),
     /// Numbers of tensors.
     Storage(Rc<Storage>),
@@ -24,7 +25,7 @@ pub enum Value {
     Object(Rc<str>),
     /// Anything else.
     Other,
-    /// Where a list of arguments begins.
+    /// The start of a list of arguments.
     Mark,
 }
 
@@ -35,33 +36,34 @@ pub struct Storage {
     pub key: String,
 }
 
-/// Which numbers of which storage a tensor has.
+/// Which numbers of which storage belong to a tensor.
 #[derive(Debug)]
 pub struct TensorParts {
     pub storage: Rc<Storage>,
-    /// Another type than the storage's class says, e.g. `torch.uint16`, or what else prevents its use.
+    /// A type that differs from the storage's class, e.g. `torch.uint16`, or another reason why it
+    /// cannot be used.
     pub kind: Option<Rc<str>>,
-    /// In numbers, as are the strides.
+    /// In numbers, like the strides.
     pub offset: usize,
     pub shape: Vec<usize>,
     pub stride: Vec<usize>,
 }
 
-/// What was read.
+/// The result of reading.
 pub struct Pickle<'a> {
     pub value: Value,
     pub lists: Vec<Vec<Value>>,
     pub dicts: Vec<Vec<(Value, Value)>>,
     /// Key and class of every storage that the pickle mentions.
     pub storages: HashMap<String, String>,
-    /// What follows the pickle.
+    /// The bytes after the pickle.
     pub rest: &'a [u8],
 }
 
 /// Reads one pickle from the beginning of `bytes`.
 ///
 /// # Errors
-/// A pickle that is cut off, or has operations that Python's `pickle` does not write for tensors.
+/// If the pickle is truncated, or has operations that Python's `pickle` does not write for tensors.
 pub fn read(bytes: &[u8]) -> Result<Pickle<'_>, String> {
     let mut machine = Machine {
         bytes,
@@ -83,21 +85,22 @@ pub fn read(bytes: &[u8]) -> Result<Pickle<'_>, String> {
     })
 }
 
-/// torch makes no tensor of more axes.
+/// torch does not create tensors with more axes.
 const MOST_AXES: usize = 64;
 
 struct Machine<'a> {
     bytes: &'a [u8],
     stack: Vec<Value>,
-    /// Values to come back to.
+    /// Memorised values.
     memo: HashMap<usize, Value>,
-    /// Lists and dictionaries lie here, because all that refer to one see what is put in later.
+    /// Lists and dictionaries are stored here, because all references to one must see later
+    /// additions.
     lists: Vec<Vec<Value>>,
     dicts: Vec<Vec<(Value, Value)>>,
     storages: HashMap<String, String>,
 }
 
-/// `None` from any function stands for a damaged or unknown pickle.
+/// `None` from any function means a damaged or unsupported pickle.
 impl<'a> Machine<'a> {
     fn run(&mut self) -> Option<Value> {
         loop {
@@ -193,7 +196,7 @@ impl<'a> Machine<'a> {
                     (Value::Str(name), Value::Str(module)) => self.global(&module, &name),
                     _ => return None,
                 },
-                // A value that lies outside the pickle: PyTorch's storages.
+                // A value stored outside the pickle: PyTorch's storages.
                 b'Q' => {
                     let id = self.stack.pop()?;
                     let storage = self.storage(&id)?;
@@ -211,7 +214,7 @@ impl<'a> Machine<'a> {
                     let made = self.call(&class, &arguments)?;
                     self.stack.push(made);
                 }
-                // Sets attributes of an object, which no state dict needs.
+                // Sets attributes of an object. A state dict needs none.
                 b'b' => drop(self.stack.pop()?),
                 _ => return None,
             }
@@ -232,7 +235,7 @@ impl<'a> Machine<'a> {
 
     fn int(&mut self, width: usize, signed: bool) -> Option<()> {
         let bytes = self.take(width)?;
-        // PyTorch's magic number is longer; its value does not matter.
+        // PyTorch's magic number is longer. Its value does not matter.
         let value = match bytes.len() {
             0..=7 => bytes
                 .iter()
@@ -333,7 +336,7 @@ impl<'a> Machine<'a> {
         Some(storage)
     }
 
-    /// The value of a function's call.
+    /// The result of a function call.
     fn call(&mut self, function: &Value, arguments: &Value) -> Option<Value> {
         let Value::Global(name) = function else {
             return Some(Value::Other);
@@ -357,7 +360,7 @@ impl<'a> Machine<'a> {
                     more @ ..,
                 ],
             ) => {
-                // After two arguments of autograd: whether numbers are to be negated on reading.
+                // After two arguments of autograd: whether numbers must be negated on reading.
                 let altered = match more.get(2) {
                     Some(Value::Dict(flags)) => !self.dicts[*flags].is_empty(),
                     _ => false,
@@ -382,7 +385,7 @@ impl<'a> Machine<'a> {
                 "torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state",
                 [tensor, ..],
             ) => Some(tensor.clone()),
-            // A tensor of a class of its own: the function and the arguments that make it.
+            // A tensor of a custom class: the function that makes it, and its arguments.
             ("torch._tensor._rebuild_from_type_v2", [made @ Value::Global(inner), _, with, ..])
                 if inner.starts_with("torch._utils.") =>
             {
@@ -420,7 +423,7 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// Keys and values that follow one another.
+/// Alternating keys and values.
 fn pairs(items: Vec<Value>) -> Vec<(Value, Value)> {
     let mut items = items.into_iter();
     std::iter::from_fn(|| items.next().zip(items.next())).collect()

@@ -1,10 +1,10 @@
-//! What `torch.save` writes: a pickle that says how tensors are put together, and their numbers beside
-//! it. Since PyTorch 1.6 they are members of a zip archive; before, and in files that torchvision
-//! still serves (its VGG-16), they follow the pickle.
+//! Files of `torch.save`: a pickle that describes how tensors are assembled, and their numbers
+//! beside it. Since PyTorch 1.6, they are members of a zip archive. Before, and in some files that
+//! torchvision still serves (its VGG-16), the numbers follow the pickle.
 //!
-//! This is written by hand because the reader of `burn-store` (0.21, feature `pytorch`) gives other numbers
-//! than torch without a word: it does not use the strides of a tensor, so that a weight that was transposed
-//! comes out in the wrong order, and it fills up with zeros what a file has lost.
+//! This is written by hand, because the reader of `burn-store` (0.21, feature `pytorch`) silently
+//! returns other numbers than torch: it ignores the strides of a tensor, so a transposed weight
+//! comes out in the wrong order, and it replaces missing numbers by zeros.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Cursor;
@@ -27,7 +27,7 @@ pub fn zipped(bytes: &[u8]) -> Result<Vec<Dict<'_>>, String> {
         return Err("is a zip archive, but not one of `torch.save`: it has no `data.pkl`".into());
     };
     let folder = pickle.trim_end_matches("data.pkl").to_owned();
-    // The members lie in the archive as they are.
+    // The members are stored without compression.
     let mut member = |name: &str| -> Result<&[u8], String> {
         let missing = |problem| format!("{DAMAGED} ({name}: {problem})");
         let file = archive
@@ -59,9 +59,9 @@ pub fn zipped(bytes: &[u8]) -> Result<Vec<Dict<'_>>, String> {
     dicts(&pickle, &storages)
 }
 
-/// The dictionaries of tensors in a file of PyTorch before 1.6: the pickles of a magic number, a version,
-/// facts about the machine, the tensors, and the keys of the storages; then of each storage its count and
-/// numbers.
+/// The dictionaries of tensors in a file of PyTorch before 1.6. It has the pickles of a magic
+/// number, a version, facts about the machine, the tensors, and the keys of the storages; then the
+/// count and the numbers of each storage.
 pub fn legacy(bytes: &[u8]) -> Result<Vec<Dict<'_>>, String> {
     let magic = pickle::read(bytes)?;
     let other = |_| "is a pickle, but not one of `torch.save`".to_owned();
@@ -93,7 +93,7 @@ pub fn legacy(bytes: &[u8]) -> Result<Vec<Dict<'_>>, String> {
     dicts(&root, &storages)
 }
 
-/// All dictionaries of tensors, wherever in the saved object they lie: a state dict may be within a
+/// All dictionaries of tensors at any place in the saved object. A state dict may be inside a
 /// checkpoint, under any key.
 fn dicts<'a>(
     pickle: &Pickle<'_>,
@@ -101,7 +101,7 @@ fn dicts<'a>(
 ) -> Result<Vec<Dict<'a>>, String> {
     let mut found = Vec::new();
     let mut seen = HashSet::new();
-    // The next to be looked at is the last, so that what comes first in the file is found first.
+    // The last one is examined next, so that the first in the file is found first.
     let mut open = vec![(String::new(), pickle.value.clone())];
     while let Some((place, value)) = open.pop() {
         let mut within = Vec::new();
@@ -149,11 +149,11 @@ fn dicts<'a>(
     }
 }
 
-/// Bytes of a name, and of a place within a checkpoint. Those of layers are shorter; a damaged file could
-/// fill the memory with longer ones.
+/// The maximum number of bytes of a name and of a position in a checkpoint. Those of layers are
+/// shorter. Without a limit, a damaged file could fill the memory.
 const LONGEST: usize = 300;
 
-/// What a file holds that has no dictionary of tensors.
+/// The content of a file without a dictionary of tensors.
 fn without_tensors(pickle: &Pickle<'_>) -> String {
     const SAVE: &str = "in Python, save `model.state_dict()` instead of the model";
     match &pickle.value {
@@ -189,7 +189,7 @@ fn without_tensors(pickle: &Pickle<'_>) -> String {
 }
 
 /// # Errors
-/// If the file does not have its storage.
+/// If the file lacks its storage.
 fn stored<'a>(
     name: String,
     parts: &TensorParts,
@@ -223,7 +223,7 @@ fn stored<'a>(
     })
 }
 
-/// Bytes a number.
+/// Bytes per number.
 fn width(class: &str) -> Option<usize> {
     Some(match class {
         "ByteStorage" | "CharStorage" | "BoolStorage" => 1,

@@ -1,39 +1,39 @@
-//! Tensors as a file holds them. Their numbers are converted when a layer asks for them, so that reading a
-//! file takes no more memory than the network, whatever sizes the file claims.
+//! Tensors as stored in a file. Their numbers are converted when a layer requests them. Reading a
+//! file therefore takes no more memory than the network, whatever sizes the file claims.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use burn::tensor::{DType, TensorData};
 
-/// Tensors under names.
+/// Named tensors.
 pub type Tensors<'a> = BTreeMap<String, Stored<'a>>;
 
 /// A tensor of a file.
 #[derive(Clone, Debug)]
 pub struct Stored<'a> {
-    /// What the file calls it.
+    /// Its name in the file.
     pub name: String,
     pub shape: Vec<usize>,
     pub numbers: Numbers<'a>,
 }
 
-/// What a tensor consists of.
+/// The storage of a tensor.
 #[derive(Clone, Debug)]
 pub enum Numbers<'a> {
-    /// Floats that were converted already.
+    /// Floats that are already converted.
     Own(Rc<Vec<f32>>),
     /// Little-endian floats, the last axis fastest.
     Packed(DType, &'a [u8]),
-    /// Little-endian floats of which the tensor takes some, in an order of its own.
+    /// Little-endian floats, of which the tensor uses some, in its own order.
     View {
         kind: DType,
         storage: &'a [u8],
-        /// In numbers, as are the strides.
+        /// In numbers, like the strides.
         offset: usize,
         stride: Vec<usize>,
     },
-    /// No floats that can be read: what it is instead, such as `int64`.
+    /// Not readable as floats: the actual type, such as `int64`.
     Other(String),
 }
 
@@ -47,7 +47,7 @@ impl Stored<'_> {
         }
     }
 
-    /// How many numbers there are; `None` if no memory could hold them.
+    /// The number of values. `None` if it exceeds any memory.
     pub fn count(&self) -> Option<usize> {
         count(&self.shape)
     }
@@ -55,7 +55,7 @@ impl Stored<'_> {
     /// The numbers as 32-bit floats, the last axis fastest.
     ///
     /// # Errors
-    /// Numbers that are missing, or that are no floats.
+    /// If numbers are missing or are not floats.
     pub fn floats(&self) -> Result<Rc<Vec<f32>>, String> {
         let count = self.count().ok_or("is larger than any memory")?;
         let floats = match &self.numbers {
@@ -86,8 +86,8 @@ impl Stored<'_> {
         Ok(Rc::new(floats))
     }
 
-    /// The same numbers with `order[i]` the old place of what is now at place i; what holds no floats
-    /// stays that.
+    /// The same numbers, where `order[i]` is the previous position of the value now at position i.
+    /// Values that are not floats stay so.
     pub fn reordered(self, shape: Vec<usize>, order: impl Iterator<Item = usize>) -> Self {
         let numbers = match self.floats() {
             Ok(floats) => Numbers::Own(Rc::new(order.map(|place| floats[place]).collect())),
@@ -100,7 +100,7 @@ impl Stored<'_> {
         }
     }
 
-    /// The transpose of a matrix; anything else as it is.
+    /// The transpose of a matrix. Other tensors are unchanged.
     pub fn transposed(self) -> Self {
         let &[rows, columns] = self.shape.as_slice() else {
             return self;
@@ -110,7 +110,7 @@ impl Stored<'_> {
     }
 }
 
-/// How many numbers a tensor of this shape has; `None` if no memory could hold them.
+/// The number of values of a tensor with this shape. `None` if it exceeds any memory.
 pub fn count(shape: &[usize]) -> Option<usize> {
     let count = shape
         .iter()
@@ -132,8 +132,8 @@ pub fn convert(kind: DType, bytes: &[u8]) -> Result<Vec<f32>, String> {
     }
 }
 
-/// The bytes of a view, put in order: rows may lie apart or be interchanged with columns. `None` where the
-/// storage ends before.
+/// The bytes of a view in order. Its rows may be apart or exchanged with columns. `None` if the
+/// storage is too short.
 fn gathered(
     shape: &[usize],
     stride: &[usize],
@@ -148,7 +148,7 @@ fn gathered(
     if count == 0 {
         return Some(Vec::new());
     }
-    // The place of the last number is the largest.
+    // The position of the last value is the largest.
     let last = (shape.iter().zip(stride)).try_fold(offset, |last, (&size, &stride)| {
         last.checked_add((size - 1).checked_mul(stride)?)
     })?;

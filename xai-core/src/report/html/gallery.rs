@@ -86,8 +86,8 @@ impl<'a> Gallery<'a> {
         methods
     }
 
-    /// Pairs of methods whose maps correlate at least so much in every image that both explain, with the least
-    /// correlation.
+    /// Pairs of methods whose maps correlate at least this much in every image that both explain,
+    /// with the smallest correlation.
     pub fn alike(&self, least: f64) -> Vec<([String; 2], f64)> {
         let methods = self.methods();
         let mut alike = Vec::new();
@@ -96,7 +96,7 @@ impl<'a> Gallery<'a> {
                 let pairs = self
                     .shown()
                     .filter_map(|image| correlation(image.map(first)?, image.map(second)?));
-                // Of no pair there is no least.
+                // Without any pair, there is no smallest correlation.
                 let lowest = pairs.reduce(f64::min);
                 if let Some(lowest) = lowest.filter(|&lowest| lowest >= least) {
                     alike.push(([(*first).to_owned(), (*second).to_owned()], lowest));
@@ -106,7 +106,7 @@ impl<'a> Gallery<'a> {
         alike
     }
 
-    /// What the page's script reads; an empty text if there is nothing to show.
+    /// The data for the page's script. Empty if there is nothing to show.
     pub fn json(&self) -> Result<String> {
         if self.cells.is_empty() {
             return Ok(String::new());
@@ -132,8 +132,8 @@ impl<'a> Gallery<'a> {
                 "maps": self.maps(shown, &images, &methods, &cell.scores)?,
             }))
         });
-        // A baseline that has methods in common with the networks is a network, too. A filter is a method that knows no
-        // network: its map of an image is the same whatever is chosen.
+        // A reference that shares methods with the networks is a network too. A filter is a method
+        // without a network: its map of an image does not depend on the selection.
         let baselines = self.result.references.iter().filter(|baseline| {
             let mut scores = baseline.scores.iter();
             scores.any(|score| methods.contains(&score.method.as_str()))
@@ -161,11 +161,11 @@ impl<'a> Gallery<'a> {
             "baselines": baselines.collect::<Result<Json>>()?,
             "filters": self.maps(&self.baselines, &images, &filters, &of_references)?,
         });
-        // Within a <script>, `<` could end it.
+        // Inside a <script>, `<` could end it.
         Ok(text.to_string().replace('<', "\\u003c"))
     }
 
-    /// By image and method: the heat map and what it scored, or null.
+    /// For each image and method: the heat map and its score, or null.
     fn maps(
         &self,
         shown: &[Shown],
@@ -190,7 +190,7 @@ impl<'a> Gallery<'a> {
         images.iter().map(of_image).collect()
     }
 
-    /// What a map scored: "precision 0.314, EMD score 0.870"; `None` if it has no score.
+    /// The score of a map: "precision 0.314, EMD score 0.870". `None` if it has no score.
     fn scored(&self, scores: &[Score], image: u32, method: &str) -> Option<String> {
         let of_map = |score: &&Score| score.image == image && score.method == method;
         let known = self.metrics.iter().filter_map(|&metric| {
@@ -223,7 +223,7 @@ fn about(cell: &CellResult) -> String {
     )
 }
 
-/// Pearson's correlation of two maps' values; `None` of a constant map.
+/// Pearson's correlation of the values of two maps. `None` for a constant map.
 fn correlation(a: &Array2<f32>, b: &Array2<f32>) -> Option<f64> {
     let count = a.len() as f64;
     let mean = |map: &Array2<f32>| map.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
@@ -264,7 +264,7 @@ fn smaller(map: ArrayView2<f32>) -> Array2<f32> {
     })
 }
 
-/// A PNG with one byte a pixel, as a data URI: numbers of a palette's colours, or greys.
+/// A PNG with one byte per pixel, as a data URI: indices of a palette's colours, or grey values.
 fn png(pixels: &Array2<u8>, palette: Option<Vec<u8>>) -> Result<String> {
     let (height, width) = pixels.dim();
     let mut file = Vec::new();
@@ -316,7 +316,8 @@ mod tests {
         assert_eq!(correlation(&a, &array![[5.0, 5.0, 5.0]]), None);
     }
 
-    /// Decoded by another program's rules: the signature, the header's numbers, and the palette.
+    /// Decoded by the rules of another program: the signature, the numbers of the header, and the
+    /// palette.
     #[test]
     fn a_picture_is_a_png() {
         let uri = heat(array![[0.0, 1.0, 0.5]].view()).unwrap();

@@ -1,7 +1,8 @@
-//! `report.html`: a finished run on one page that needs no other file and no network.
+//! `report.html`: a finished run on one self-contained page.
 //!
-//! [`gallery`] packs the heat maps, [`plan`] reads what was run, [`warnings`] says what a reader should not overlook.
-//! The page itself is `templates/report.html` with its style and its script.
+//! [`gallery`] packs the heat maps, [`plan`] reads what was run, and [`warnings`] lists what a
+//! reader should not overlook. The page itself is `templates/report.html` with its style and its
+//! script.
 
 mod gallery;
 mod plan;
@@ -27,7 +28,7 @@ use crate::sweep::read::SweepResult;
 use gallery::Gallery;
 use plan::Plan;
 
-/// What the template shows.
+/// The content of the template.
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Page<'a> {
@@ -35,20 +36,20 @@ struct Page<'a> {
     /// The experiment's doc comment: its first paragraph, and the others.
     question: String,
     more: Vec<String>,
-    /// What stands over the results.
+    /// The facts above the results.
     facts: Vec<String>,
     warnings: Vec<String>,
-    /// By metric.
+    /// One entry per metric.
     results: Vec<Results>,
     parts: Vec<Extra>,
-    /// The heat maps as JSON; empty if there are none.
+    /// The heat maps as JSON. Empty if there are none.
     gallery: String,
     images: usize,
 }
 
 /// The figure of a metric, and the table of its means.
 struct Results {
-    /// The metric within a sentence: "precision".
+    /// The name of the metric in a sentence: "precision".
     metric: String,
     /// What the figure shows: "Explanation performance (precision): of the k pixels ..".
     what: String,
@@ -56,21 +57,21 @@ struct Results {
     files: String,
     svg: String,
     chance: Option<String>,
-    /// The axes' names and "accuracy".
+    /// The names of the axes, and "accuracy".
     columns: Vec<String>,
     methods: Vec<String>,
     rows: Vec<Row>,
 }
 
 struct Row {
-    /// Levels, or a baseline's name.
+    /// Levels, or the name of a reference.
     levels: Vec<String>,
     baseline: bool,
     accuracy: String,
     cells: Vec<Option<Mean>>,
 }
 
-/// A mean with its interval, and the best of its row.
+/// A mean with its interval, and whether it is the best of its row.
 struct Mean {
     mean: String,
     interval: String,
@@ -86,10 +87,10 @@ struct Extra {
     rows: Vec<Vec<String>>,
 }
 
-/// Writes `report.html` to the folder of a run, which holds its `plan.json`; gives the path.
+/// Writes `report.html` into the folder of a run, which holds its `plan.json`. Returns the path.
 ///
 /// # Errors
-/// As [`write_all`](super::write_all); a plan or heat maps that cannot be read.
+/// As [`write_all`](super::write_all); if the plan or heat maps cannot be read.
 pub fn write_page(result: &SweepResult, analysis: &Analysis, dir: &Path) -> Result<PathBuf> {
     let plan = Plan::read(dir)?;
     let summaries = match only_analysed(result, analysis) {
@@ -121,7 +122,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The run in a few words.
+/// A short description of the run.
 fn facts(plan: &Plan, result: &SweepResult, summaries: &[Summary]) -> Vec<String> {
     let count = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
     let mut facts = vec![
@@ -189,14 +190,14 @@ fn results((at, summary): (usize, &Summary)) -> Result<Results> {
     })
 }
 
-/// A row of means; the best stands out unless all are the same, as those of a filter are.
+/// A row of means. The best is marked unless all are equal, as for a filter.
 fn means(
     values: impl Iterator<Item = Vec<(u32, f64)>>,
     larger_is_better: bool,
 ) -> Vec<Option<Mean>> {
     let known = values.map(|values| table::mean_and_interval(&values));
     let known: Vec<_> = known.collect();
-    // What is written the same is the same.
+    // Means that are written the same count as equal.
     let written = |mean: f64| (1000.0 * mean).round();
     let all = || known.iter().flatten().map(|&(mean, _)| written(mean));
     let (least, most) = (all().reduce(f64::min), all().reduce(f64::max));
@@ -230,7 +231,7 @@ fn figure(figure: &impl page::Page) -> Result<String> {
     Ok(in_page(page::svg_text(figure)?))
 }
 
-/// An SVG that is as wide as its place. Its own style for dark pages is the page's as well.
+/// An SVG as wide as its container. The style for dark pages is that of the page.
 fn in_page(svg: String) -> String {
     let start = svg.find("<svg").unwrap_or(0);
     svg[start..].to_owned()

@@ -8,23 +8,23 @@ use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
 
-/// The parts of `plan.json` that people want to see.
+/// The parts of `plan.json` that are shown.
 pub(super) struct Plan {
     pub name: String,
     pub description: String,
     pub scale: String,
-    /// How many trainings.
+    /// The number of trainings.
     pub cells: usize,
     /// The label of a restricted run.
     pub part: Option<String>,
     pub factors: Vec<Factor>,
     pub skipped: Vec<Skipped>,
-    /// What the data are: the benchmark's name, what it says of itself, its classes.
+    /// The data: the benchmark's name, its description and its classes.
     pub data: Vec<(String, String)>,
-    /// Names and values of what determines the data and the training.
+    /// Names and values of the settings of data and training.
     pub settings: Vec<(String, String)>,
     pub device: String,
-    /// How to run it again, from the repository.
+    /// The command to run it again from the repository.
     pub command: String,
     pub version: String,
     pub commit: Option<String>,
@@ -47,7 +47,7 @@ pub(super) struct Skipped {
     pub cells: usize,
 }
 
-/// `plan.json` as it is written.
+/// The format of `plan.json`.
 #[derive(Deserialize)]
 struct Kept {
     experiment: String,
@@ -171,13 +171,13 @@ fn setting((name, value): (&String, &Json)) -> (String, String) {
 fn plain(value: &Json) -> String {
     match value {
         Json::String(text) => text.clone(),
-        // "As many as there are."
+        // No limit.
         Json::Number(number) if number.as_u64() == Some(usize::MAX as u64) => "all".to_owned(),
         value => value.to_string(),
     }
 }
 
-/// The command as one types it in the repository: an example's path is cargo's business.
+/// The command as typed in the repository. The path of an example is an internal detail of Cargo.
 fn command(experiment: &str, words: &[String]) -> String {
     let quoted =
         |word: &String| match word.contains(|c: char| c.is_whitespace() || "'\"$*".contains(c)) {

@@ -6,15 +6,15 @@ use crate::attribution::methods::method_title;
 use crate::report::summary::{Summary, scored_images};
 use crate::sweep::read::SweepResult;
 
-/// Maps that agree to this correlation in every image are the same to anybody who looks.
+/// Maps with at least this correlation in every image look the same.
 const SAME: f64 = 0.999;
-/// The share of the way from guessing to perfection below which a network has learnt next to nothing: an accuracy of 0.6
-/// where there are two classes.
+/// The share of the way from guessing to perfection below which a network has learnt little: an
+/// accuracy of 0.6 for two classes.
 const HARDLY_LEARNT: f64 = 0.2;
-/// Images below which an interval of their mean is a guess.
+/// The number of images below which an interval of their mean is rough.
 const FEW: usize = 30;
 
-/// Warnings, the gravest first.
+/// Warnings, the most important first.
 pub(super) fn of(
     plan: &Plan,
     result: &SweepResult,
@@ -24,14 +24,13 @@ pub(super) fn of(
     let mut warnings = Vec::new();
     if plan.scale == "smoke" {
         warnings.push(
-            "Scale smoke shows that everything runs. Its numbers say nothing about explanations."
-                .to_owned(),
+            "Scale smoke checks that everything runs. Its numbers have no meaning.".to_owned(),
         );
     }
     if let Some(part) = &plan.part {
         warnings.push(format!(
-            "This is a part or a variant of the experiment ({part}). Its networks are chosen and compared among \
-             themselves, on images of their own: do not put its numbers beside those of the whole."
+            "This is a part or a variant of the experiment ({part}). Its networks are selected and compared among \
+             themselves, on their own images. Do not compare its numbers with those of the whole experiment."
         ));
     }
     let chance = result.chance_of_accuracy();
@@ -40,8 +39,8 @@ pub(super) fn of(
     match cells.filter(|cell| cell.test_accuracy < hardly).count() {
         0 => {}
         poor => warnings.push(format!(
-            "{poor} of {} networks classify less than {} of the test images correctly. What such a network does explains \
-             little, however it is explained.",
+            "{poor} of {} networks classify less than {} of the test images correctly. Explanations of such a network mean \
+             little.",
             result.cells.len(),
             (100.0 * hardly).round() / 100.0
         )),
@@ -55,8 +54,8 @@ pub(super) fn of(
         }
         if summary.groups.iter().any(|group| group.seeds() < 2) {
             warnings.push(
-                "Some combinations have one training only. The intervals are over images: they do not say how \
-                 another training would have come out."
+                "Some combinations have only one training. The intervals are over images. They do not show how \
+                 another training would have turned out."
                     .to_owned(),
             );
         }
@@ -64,13 +63,13 @@ pub(super) fn of(
     for (pair, correlation) in gallery.alike(SAME) {
         let [first, second] = pair.map(|method| method_title(&method));
         warnings.push(format!(
-            "{first} and {second} draw the same map of every image shown (correlation at least {correlation:.4}): \
-             they are one method here, not two that agree."
+            "{first} and {second} give the same map for every image shown (correlation at least {correlation:.4}). \
+             Here they are one method, not two that agree."
         ));
     }
     if plan.dirty {
         warnings.push(
-            "Files differed from the commit when this was run: the commit alone does not give it back.".to_owned(),
+            "Files differed from the commit when this was run. The commit alone does not reproduce it.".to_owned(),
         );
     }
     warnings

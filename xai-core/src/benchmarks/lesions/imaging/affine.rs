@@ -1,21 +1,21 @@
-//! Where a voxel lies in the head: the affine map from voxel indices to millimetres.
+//! The affine map from voxel indices to millimetres.
 
 use crate::benchmarks::lesions::imaging::header::Orientation;
 use crate::error::{Error, Result};
 
-/// A map `p -> matrix p + offset` of three dimensions, such as from voxel indices to millimetres
-/// to the right, to the front and to the top (RAS).
+/// A map `p -> matrix p + offset` in three dimensions, such as from voxel indices to millimetres
+/// towards the right, the front and the top (RAS).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Affine {
     /// Column `k` is the step along axis `k`.
     pub matrix: [[f64; 3]; 3],
-    /// Where the first voxel's centre lies.
+    /// The centre of the first voxel.
     pub offset: [f64; 3],
 }
 
 impl Affine {
-    /// The map that a NIfTI header states: its sform, else its qform. A form whose code the standard does
-    /// not have counts as none, as in nibabel.
+    /// The map in a NIfTI header: its sform, or its qform if there is no sform. A form with a code
+    /// outside the standard counts as absent, as in nibabel.
     pub(crate) fn of_header(header: &Orientation) -> Result<Self> {
         let known = |code: i32| (1..=5).contains(&code);
         let affine = if known(header.sform_code) {
@@ -44,9 +44,9 @@ impl Affine {
         Ok(affine)
     }
 
-    /// NIfTI standard, "method 2": a unit quaternion, the voxel sizes and an offset. What the standard
-    /// leaves open is as in nibabel 5: sizes count without their sign, and the third axis is turned round
-    /// only where `pixdim[0]` is -1.
+    /// NIfTI standard, "method 2": a unit quaternion, the voxel sizes and an offset. Where the
+    /// standard is ambiguous, this follows nibabel 5: sizes count without their sign, and the third
+    /// axis is reversed only if `pixdim[0]` is -1.
     fn of_quaternion(header: &Orientation) -> Result<Self> {
         let [b, c, d] = header.quaternion;
         let rest = 1.0 - (b * b + c * c + d * d);
@@ -59,7 +59,7 @@ impl Affine {
             )));
         }
         let a = if rest < rounding { 0.0 } else { rest.sqrt() };
-        // Twice the product of two of the numbers, of the quaternion at length 1.
+        // Twice the product of two of the numbers, for the quaternion at length 1.
         let length = a * a + b * b + c * c + d * d;
         let twice = |p: f64, q: f64| 2.0 * p * q / length;
         let rotation = [
@@ -88,18 +88,18 @@ impl Affine {
         })
     }
 
-    /// Where `point` goes.
+    /// The image of `point`.
     pub fn apply(&self, point: [f64; 3]) -> [f64; 3] {
         std::array::from_fn(|r| {
             self.offset[r] + (0..3).map(|k| self.matrix[r][k] * point[k]).sum::<f64>()
         })
     }
 
-    /// The map back. The matrix must be invertible, as every affine of a [`Volume`](super::Volume) is.
+    /// The inverse map. The matrix must be invertible, as in every [`Volume`](super::Volume).
     pub fn inverse(&self) -> Self {
         let m = &self.matrix;
         let determinant = self.determinant();
-        // Cofactors, with indices counted round.
+        // Cofactors, with cyclic indices.
         let matrix = std::array::from_fn(|r| {
             std::array::from_fn(|k| {
                 let [(k1, k2), (r1, r2)] = [k, r].map(|i| ((i + 1) % 3, (i + 2) % 3));
@@ -126,7 +126,7 @@ impl Affine {
             .sqrt()
     }
 
-    /// The volume of a voxel, in cubic millimetres; negative where the axes are left-handed.
+    /// The volume of a voxel in cubic millimetres. Negative if the axes are left-handed.
     pub fn determinant(&self) -> f64 {
         let [a, b, c] = self.matrix;
         a[0] * (b[1] * c[2] - b[2] * c[1]) - a[1] * (b[0] * c[2] - b[2] * c[0])

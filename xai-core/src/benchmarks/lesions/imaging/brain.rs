@@ -9,16 +9,18 @@ use crate::benchmarks::lesions::imaging::resample::sample;
 use crate::benchmarks::lesions::imaging::{Affine, Slices, Volume};
 use crate::error::{Error, Result};
 
-/// Without a mask, voxels below 0 may be at most this share of those that are not 0. Interpolation by splines
-/// leaves some at the edge of a brain; in z-scores they are about half of the brain.
+/// Without a mask, at most this share of the voxels that are not 0 may be below 0. Spline
+/// interpolation leaves some at the edge of a brain. In z-scores, about half of the brain is below
+/// 0.
 const MOST_BELOW_0: f64 = 0.1;
-/// Litres of voxels that a human brain can have, newborns and the fluid around it included.
+/// The possible volume of a human brain in litres, including newborns and the fluid around the
+/// brain.
 const LITRES: Range<f64> = 0.2..2.5;
-/// Slices are taken where the brain's area is at least this share of its largest one. In Colin27
-/// that is from 36 to 127 mm.
+/// Slices are taken where the brain's area is at least this share of its largest one. In Colin27,
+/// this is from 36 to 127 mm.
 const LEAST_AREA: f64 = 0.5;
 
-/// Sees to it that what is above 0 can be the whole brain: of z-scores it is half of it.
+/// Checks that the voxels above 0 can be the whole brain. In z-scores, they are half of it.
 fn centred(scan: &Volume) -> Result<()> {
     let count = |of: fn(f32) -> bool| scan.voxels.iter().filter(|&&v| of(v)).count();
     let (below, all) = (count(|v| v < 0.0), count(|v| v != 0.0));
@@ -32,33 +34,34 @@ fn centred(scan: &Volume) -> Result<()> {
     Ok(())
 }
 
-/// A scan without what is not brain, ready to be cut.
+/// A scan without anything outside the brain, ready to be cut.
 pub struct Brain {
-    /// `[z, y, x]` with a border of one voxel; 0 outside of the brain and above 0 in it.
+    /// `[z, y, x]` with a border of one voxel: 0 outside the brain and above 0 in it.
     voxels: Array3<f32>,
     /// From millimetres to indices of `voxels`.
     to_voxel: Affine,
-    /// The centre of the voxel that is nearest to the brain's centre of mass (mm).
+    /// The centre of the voxel closest to the brain's centre of mass (mm).
     centre_mm: [f64; 3],
-    /// Distance of two planes of voxels (mm).
+    /// The distance between two planes of voxels (mm).
     plane_mm: f64,
 }
 
 impl Brain {
-    /// The voxels of `scan` that are above 0, or at which `mask` is above 0.5 where there is one.
+    /// The voxels of `scan` that are above 0, or at which `mask` is above 0.5 if there is a mask.
     ///
-    /// Without a mask the scan must be brain-extracted: 0 (or less) outside of the brain.
+    /// Without a mask, the scan must be brain-extracted: 0 or less outside the brain.
     ///
     /// # Errors
-    /// An image with many grey values below 0 and no mask. A grey value of the brain that is not finite, no grey value at all, a mask of another grid, more
-    /// or less brain than a person has.
+    /// If an image without a mask has many grey values below 0; if a grey value of the brain is not
+    /// finite; if there is no grey value; if the mask has another grid; if there is more or less
+    /// brain than a person has.
     pub fn new(scan: Volume, mask: Option<Volume>) -> Result<Self> {
         let inside = match &mask {
             Some(mask) => {
                 same_grid(&scan, mask)?;
                 mask.voxels.mapv(|m| m > 0.5)
             }
-            // What is not finite is looked at below.
+            // Values that are not finite are checked below.
             None => scan.voxels.mapv(|v| !v.is_finite() || v > 0.0),
         };
         let masked = mask.is_some();
@@ -108,7 +111,7 @@ impl Brain {
             )));
         }
 
-        // Grey values of a masked brain may be negative (z-scores): the lowest comes to lie above 0.
+        // Grey values of a masked brain may be negative (z-scores). The lowest is shifted above 0.
         let shift = if low > 0.0 {
             0.0
         } else {
@@ -133,15 +136,17 @@ impl Brain {
         })
     }
 
-    /// `count` evenly spaced axial slices of [`SLICE_SHAPE`], 0.7 mm pixels, from the lowest to the highest.
+    /// `count` evenly spaced axial slices of [`SLICE_SHAPE`] with 0.7 mm pixels, from the lowest to
+    /// the highest.
     ///
-    /// They share out the stretch of the head where the brain's area is at least half of its largest one.
-    /// Where there are planes of voxels enough, each slice of an image that is not oblique lies on one. Grey values are interpolated
-    /// trilinearly between brain voxels, once, straight from the file's grid, however it is turned.
-    /// Each slice is exactly 0 outside of the brain and above 0 in it; its brightest pixel is 0.7.
+    /// They cover the range in which the brain's area is at least half of its largest one. If the
+    /// image is not oblique and has enough planes of voxels, each slice lies on such a plane. Grey
+    /// values are interpolated trilinearly between brain voxels, once, directly from the file's
+    /// grid, in any orientation. Each slice is exactly 0 outside the brain and above 0 in it. Its
+    /// brightest pixel is 0.7.
     ///
     /// # Errors
-    /// If the brain reaches beyond the frame of [`SLICE_SHAPE`], so that it would be cut.
+    /// If the brain extends beyond the frame of [`SLICE_SHAPE`], so that it would be cut off.
     pub fn slices(&self, count: usize) -> Result<Slices> {
         let (first_mm, step_mm) = self.heights(count);
         let mut images = Array3::zeros((count, SLICE_SHAPE[0], SLICE_SHAPE[1]));
@@ -178,7 +183,7 @@ impl Brain {
             .collect();
         let least = area.iter().copied().max().unwrap_or(0) as f64 * LEAST_AREA;
         let enough = |at: &usize| area[*at] as f64 >= least;
-        // The stretch round the largest slice.
+        // The range around the largest slice.
         let largest = (0..area.len()).max_by_key(|&at| area[at]).unwrap_or(0);
         let first = (0..=largest)
             .rev()
@@ -195,13 +200,13 @@ impl Brain {
                 step as f64 * self.plane_mm,
             )
         } else {
-            // The middles of equal parts.
+            // The centres of equal parts.
             let step_mm = planes as f64 * self.plane_mm / count as f64;
             (height(first) - 0.5 * self.plane_mm + 0.5 * step_mm, step_mm)
         }
     }
 
-    /// How much brain there is at a height, measured at every fourth pixel of every fourth row.
+    /// The amount of brain at a height, measured at every fourth pixel of every fourth row.
     fn area(&self, z_mm: f64) -> usize {
         let [rows, columns] = SLICE_SHAPE;
         let lines = (0..rows)
@@ -223,7 +228,7 @@ impl Brain {
         slice
     }
 
-    /// The grey value of a pixel; rows run from front to back, columns from left to right.
+    /// The grey value of a pixel. Rows run from front to back, columns from left to right.
     fn grey(&self, row: usize, column: usize, z_mm: f64) -> Option<f32> {
         let [rows, columns] = SLICE_SHAPE.map(|n| (n / 2) as f64);
         let pixel = f64::from(PIXEL_MM);
@@ -236,7 +241,8 @@ impl Brain {
     }
 }
 
-/// Whether every voxel of `mask` lies where the scan's does, within a tenth of a millimetre.
+/// Whether every voxel of `mask` is at the position of the scan's voxel, within a tenth of a
+/// millimetre.
 fn same_grid(scan: &Volume, mask: &Volume) -> Result<()> {
     let (nx, ny, nz) = scan.voxels.dim();
     let corners =

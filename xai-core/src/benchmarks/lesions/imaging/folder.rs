@@ -1,10 +1,10 @@
-//! A folder of real scans: who is in it, of which sex, and in which files.
+//! A folder of real scans: its subjects, their sex and their files.
 //!
 //! | layout | scans | table |
 //! |---|---|---|
 //! | BIDS | `sub-*/[ses-*/]anat/*_T1w.nii[.gz]` | `participants.tsv` with `participant_id` and `sex` |
 //! | HCP | `<subject>/T1w/T1w_acpc_dc_restore_brain.nii.gz` | a CSV file with `Subject` and `Gender` |
-//! | plain | where the table says | a CSV or TSV file with `file` and `sex`, perhaps `subject` and `mask` |
+//! | plain | as the table says | a CSV or TSV file with `file` and `sex`, optionally `subject` and `mask` |
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,22 +22,22 @@ use crate::error::{Error, Result};
 /// HCP's image in the plane of the commissures, with bias removed and the brain extracted.
 const HCP_IMAGE: &str = "T1w/T1w_acpc_dc_restore_brain.nii.gz";
 
-/// A folder of scans, one a subject.
+/// A folder of scans, one per subject.
 #[derive(Clone, Debug)]
 pub struct Folder {
-    /// How it is laid out.
+    /// Its layout.
     pub layout: Layout,
-    /// Where the subjects' sex is from.
+    /// The table with the sex of the subjects.
     pub table: PathBuf,
     /// The subjects by name, without those that have a problem.
     pub scans: Vec<Scan>,
-    /// What is wrong with the other subjects: an error each. Images are not read yet.
+    /// The problems of the other subjects, one message each. Images are not read yet.
     pub problems: Vec<String>,
-    /// Subjects of the table that have no scan. They do no harm.
+    /// The number of subjects in the table without a scan. They are ignored.
     pub without_scan: usize,
 }
 
-/// How a folder of scans is laid out.
+/// The layout of a folder of scans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// The Brain Imaging Data Structure.
@@ -58,11 +58,12 @@ struct Files {
 impl Folder {
     /// Recognises the layout of a folder, reads its table and looks for its images.
     ///
-    /// Of a BIDS subject with several T1w images (sessions, runs) the first by name is taken. Its brain
-    /// mask, `*_desc-brain_mask.nii[.gz]`, lies beside it or in the same place under `derivatives/*/`.
+    /// If a BIDS subject has several T1w images (sessions, runs), the first by name is taken. Its
+    /// brain mask, `*_desc-brain_mask.nii[.gz]`, is beside it or in the same place under
+    /// `derivatives/*/`.
     ///
     /// # Errors
-    /// A folder in no such layout; a table that is missing, ambiguous or lacks a column.
+    /// If the folder has no such layout; if the table is missing, ambiguous or lacks a column.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let found = hcp(path)?;
@@ -105,7 +106,7 @@ impl Folder {
                 .map(str::to_owned)
         };
         let sexes = table.sexes(subject, "sex");
-        // A subject that is there twice has an error in `sexes`; either of its files will do here.
+        // A subject listed twice has an error in `sexes`. Either of its files will do here.
         let files = table.rows.iter().filter_map(|row| {
             let image = path.join(table.cell(row, "file").unwrap_or_default());
             let mask = table.cell(row, "mask").map(|mask| path.join(mask));
@@ -161,11 +162,11 @@ impl Folder {
         folder
     }
 
-    /// `count` slices to look at, each of another subject while there are enough of them, and each higher
-    /// in the head than the one before.
+    /// `count` slices to look at, each of another subject as long as there are enough, and each
+    /// higher in the head than the previous one.
     ///
     /// # Errors
-    /// If there is no scan, or one that is needed cannot be used.
+    /// If there is no scan, or if one that is needed cannot be used.
     pub fn slices(&self, count: usize) -> Result<Vec<Array2<f32>>> {
         if self.scans.is_empty() {
             return Err(Error::file(
@@ -214,7 +215,7 @@ impl fmt::Display for Folder {
     }
 }
 
-/// The images in the places of HCP's layout.
+/// The images at the places of HCP's layout.
 fn hcp(path: &Path) -> Result<Vec<Files>> {
     let subjects = entries(path)?
         .into_iter()
@@ -278,7 +279,7 @@ fn bids_mask(root: &Path, image: &Path) -> Result<Option<PathBuf>> {
     let masks = places.iter().flat_map(|place| {
         ["nii.gz", "nii"].map(|end| place.join(format!("{stem}_desc-brain_mask.{end}")))
     });
-    // A mask whose content is missing is an error later; without it the data would be others.
+    // A mask whose content is missing becomes an error later. Ignoring it would change the data.
     Ok(masks.into_iter().find(|mask| there::is_listed(mask)))
 }
 

@@ -1,4 +1,4 @@
-//! The header of a NIfTI file, version 1 or 2; the crate `nifti` knows the first only.
+//! The header of a NIfTI file, version 1 or 2. The crate `nifti` supports only the first.
 
 use std::fmt::Display;
 use std::io::{self, Read};
@@ -7,10 +7,10 @@ use nifti::{Endianness, NiftiHeader, NiftiType};
 
 use crate::error::{Error, Result};
 
-/// Sizes of the two headers in bytes; a file begins with its own.
+/// Sizes of the two headers in bytes. A file begins with the size of its header.
 const SIZES: [i32; 2] = [348, 540];
 
-/// The kinds of voxels that are one real number.
+/// The types of voxels that are one real number.
 const GREY: [NiftiType; 10] = [
     NiftiType::Uint8,
     NiftiType::Int8,
@@ -26,15 +26,15 @@ const GREY: [NiftiType; 10] = [
 
 /// What a header says.
 pub(crate) struct Header {
-    /// Kind and number of the voxels; of a header of version 2 the fields that version 1 has. Where the
-    /// image is not scaled, slope and intercept are 0.
+    /// Type and number of the voxels. For version 2, the fields that version 1 has. If the image is
+    /// not scaled, slope and intercept are 0.
     pub(crate) nifti: NiftiHeader,
-    /// Voxels along x, y, z and what other axes there are.
+    /// The number of voxels along x, y, z and any other axes.
     pub(crate) shape: Vec<usize>,
     pub(crate) orientation: Orientation,
 }
 
-/// The fields that say where a voxel lies, in the precision of the file.
+/// The fields that determine the position of a voxel, in the precision of the file.
 pub(crate) struct Orientation {
     pub(crate) qform_code: i32,
     pub(crate) sform_code: i32,
@@ -44,7 +44,7 @@ pub(crate) struct Orientation {
     pub(crate) quaternion: [f64; 3],
     pub(crate) q_offset: [f64; 3],
     pub(crate) s_rows: [[f64; 4]; 3],
-    /// Numbers as exact as the file's differ by less than this, for a value about 1.
+    /// Numbers with the file's precision differ by less than this, for values around 1.
     pub(crate) precision: f64,
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn read(file: &mut impl Read) -> Result<Header> {
             "voxels of kind {code} are not grey values; convert them to float32"
         )));
     };
-    // The crate counts bytes by `bitpix`, which says again what `datatype` says.
+    // The crate computes sizes from `bitpix`, which repeats the information of `datatype`.
     header.bitpix = 8 * kind.size_of() as i16;
     // A slope of 0 or NaN means "not scaled".
     let (slope, intercept) = (header.scl_slope, header.scl_inter);
@@ -101,7 +101,7 @@ pub(crate) fn read(file: &mut impl Read) -> Result<Header> {
             "the intercept of its grey values (scl_inter) is {intercept}; write it again with its converter"
         )));
     }
-    // Extensions, which concern other programs, lie between header and voxels.
+    // Extensions for other programs lie between header and voxels.
     let gap = (header.vox_offset as u64)
         .saturating_sub(size as u64)
         .max(4);
@@ -130,7 +130,8 @@ fn shape(header: &NiftiHeader) -> Result<Vec<usize>> {
 }
 
 impl Orientation {
-    /// From a whole header, at the places that the standard's `nifti1.h` and `nifti2.h` give the fields.
+    /// From a complete header, with the fields at the positions in the standard's `nifti1.h` and
+    /// `nifti2.h`.
     fn of(bytes: &[u8], little: bool) -> Self {
         let first = bytes.len() == SIZES[0] as usize;
         let real = |at: [usize; 2], k: usize| match first {
@@ -158,19 +159,19 @@ impl Orientation {
     }
 }
 
-/// The error of a file that is something else.
+/// The error for a file with another format.
 fn not_nifti() -> Error {
     Error::invalid("not a NIfTI image; convert it to .nii.gz")
 }
 
-/// The error of a file whose bytes are not all there.
+/// The error for a truncated file.
 pub(crate) fn damaged(problem: impl Display) -> Error {
     Error::invalid(format!(
         "damaged or cut off ({problem}); get the file again"
     ))
 }
 
-/// The fields that matter for the voxels, at the places that the standard's `nifti2.h` gives them.
+/// The fields needed for the voxels, at the positions in the standard's `nifti2.h`.
 fn version_2(bytes: &[u8], little: bool) -> Result<NiftiHeader> {
     let real = |at| f64::from_le_bytes(field(bytes, at, little));
     let long = |at| i64::from_le_bytes(field(bytes, at, little));

@@ -1,7 +1,8 @@
-//! Where slices come from: volumes, the embedded brain, synthetic subjects, folders of scans, pre-training tasks.
+//! Sources of slices: volumes, the embedded brain, synthetic subjects, folders of scans,
+//! pre-training tasks.
 //!
-//! Everything here is a host array. Slices are axial, `[row, column]`: rows run from the front of
-//! the head to its back, columns from the subject's left to the right.
+//! Everything here is an array on the host. Slices are axial, `[row, column]`: rows run from the
+//! front of the head to its back, and columns from the subject's left to the right.
 
 mod affine;
 mod brain;

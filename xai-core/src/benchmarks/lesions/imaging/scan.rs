@@ -1,4 +1,4 @@
-//! One subject's scan in its files.
+//! The files of one subject's scan.
 
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -9,30 +9,30 @@ use serde::Serialize;
 use crate::benchmarks::lesions::imaging::{Brain, Sex, Slices, Volume, there};
 use crate::error::{Error, Result};
 
-/// A subject, and where the scan is.
+/// A subject and its scan.
 #[derive(Clone, Debug)]
 pub struct Scan {
     /// The subject's name in the folder.
     pub subject: String,
-    /// As the table says.
+    /// The sex according to the table.
     pub sex: Sex,
     /// The image, `.nii` or `.nii.gz`.
     pub image: PathBuf,
-    /// Its brain mask. Without one the image must be brain-extracted.
+    /// Its brain mask. Without a mask, the image must be brain-extracted.
     pub mask: Option<PathBuf>,
-    /// By what other scans, and later states of this one, are told from it.
+    /// The identity of its files. Other scans, and later versions of this one, differ in it.
     pub stamps: Vec<Stamp>,
 }
 
-/// By what a file is recognised without reading all of it.
+/// The identity of a file, determined without reading all of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Stamp {
-    /// Within the folder of scans, so that the folder can be moved.
+    /// Relative to the folder of scans, so that the folder can be moved.
     path: PathBuf,
     bytes: u64,
     /// Nanoseconds since 1970.
     modified: u64,
-    /// Hash of the last 4 KiB. In a `.gz` they hold the checksum of the whole.
+    /// Hash of the last 4 KiB. In a `.gz` file, they hold the checksum of the whole.
     end: String,
 }
 
@@ -40,7 +40,7 @@ impl Scan {
     /// The scan of `subject` in the folder `root`.
     ///
     /// # Errors
-    /// If a file is not there, or cannot be opened.
+    /// If a file does not exist or cannot be opened.
     pub(crate) fn new(
         root: &Path,
         subject: String,
@@ -61,10 +61,11 @@ impl Scan {
         })
     }
 
-    /// `count` axial slices of the brain; see [`Brain::slices`]. One volume is in memory at a time.
+    /// `count` axial slices of the brain; see [`Brain::slices`]. Only one volume is in memory at a
+    /// time.
     ///
     /// # Errors
-    /// What [`Volume::open`] and [`Brain`] find wrong; the error names the file.
+    /// As [`Volume::open`] and [`Brain`]. The error names the file.
     pub fn slices(&self, count: usize) -> Result<Slices> {
         let image = Volume::open(&self.image)?;
         let mask = self.mask.as_ref().map(Volume::open).transpose()?;

@@ -1,4 +1,4 @@
-//! Tables of subjects: CSV, or TSV where the file's name says so.
+//! Tables of subjects: CSV, or TSV if the file's name says so.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -10,7 +10,7 @@ use crate::benchmarks::lesions::imaging::Sex;
 use crate::benchmarks::lesions::imaging::there::{self, entries};
 use crate::error::{Error, Result};
 
-/// A table with a line of column names, which are found without regard to case.
+/// A table with a line of column names, which are matched without regard to case.
 pub(crate) struct Table {
     pub(crate) path: PathBuf,
     columns: Vec<String>,
@@ -27,7 +27,7 @@ impl Table {
         let files: Vec<&PathBuf> = (entries.iter())
             .filter(|path| separator(path).is_some())
             .collect();
-        // Other tables may lie there too, and need not be readable.
+        // There may be other tables, which need not be readable.
         let mut unreadable = Vec::new();
         let mut tables = Vec::new();
         for path in &files {
@@ -120,7 +120,7 @@ impl Table {
         columns.iter().all(|name| self.column(name).is_some())
     }
 
-    /// What is wrong if the columns are there, but with something else between them.
+    /// The error if the columns exist but have another separator.
     fn other_separator(&self, columns: &[&str]) -> Option<Error> {
         let [line] = self.columns.as_slice() else {
             return None;
@@ -151,7 +151,7 @@ impl Table {
             .position(|column| *column == name.to_lowercase())
     }
 
-    /// What a row has in a column; `None` if there is nothing.
+    /// The content of a cell. `None` if it is empty.
     pub(crate) fn cell<'a>(&self, row: &'a StringRecord, column: &str) -> Option<&'a str> {
         row.get(self.column(column)?)
             .filter(|cell| !cell.is_empty())
@@ -163,7 +163,7 @@ impl Table {
         Error::file(&self.path, format!("line {line}: {problem}"))
     }
 
-    /// The sex of each subject, by what `subject` says of a row; or what is wrong with its row.
+    /// The sex of each subject, or the problem of its row. `subject` names the subject of a row.
     pub(crate) fn sexes(
         &self,
         subject: impl Fn(&StringRecord) -> Option<String>,
@@ -198,7 +198,7 @@ impl Table {
     }
 }
 
-/// What separates the cells of a table of this name.
+/// The separator of a table with this name.
 fn separator(path: &Path) -> Option<u8> {
     match path.extension()?.to_str()?.to_lowercase().as_str() {
         "csv" => Some(b','),
@@ -207,7 +207,7 @@ fn separator(path: &Path) -> Option<u8> {
     }
 }
 
-/// What a table with this separator is called, and what the separator is called.
+/// The names of the table's format and of its separator.
 fn names_of(separator: u8) -> (&'static str, &'static str) {
     match separator {
         b'\t' => ("TSV", "tabs"),
@@ -215,18 +215,18 @@ fn names_of(separator: u8) -> (&'static str, &'static str) {
     }
 }
 
-/// A cell without blanks and quotes around it.
+/// A cell without surrounding blanks and quotes.
 fn cell(text: &str) -> &str {
     text.trim().trim_matches('"').trim()
 }
 
-/// Whether the first line of a file that is no readable table names all of `columns`, so that it is the wanted
-/// one all the same.
+/// Whether the first line of an unreadable table names all of `columns`, so that it is the wanted
+/// table.
 fn first_line_has(path: &Path, columns: &[&str]) -> bool {
     let Ok(bytes) = std::fs::read(path) else {
         return false;
     };
-    // Of UTF-16 every second byte is 0.
+    // In UTF-16, every second byte is 0.
     let line = bytes.into_iter().take_while(|&byte| byte != b'\n');
     let line: Vec<u8> = line.filter(|byte| byte.is_ascii() && *byte != 0).collect();
     let line = String::from_utf8_lossy(&line).to_lowercase();
@@ -236,7 +236,8 @@ fn first_line_has(path: &Path, columns: &[&str]) -> bool {
         .all(|name| cells.contains(&name.to_lowercase().as_str()))
 }
 
-/// The lines of a table, each with its cells. Rows may end early: whoever needs the cell says that it is missing.
+/// The lines of a table, each with its cells. Rows may end early. The code that needs the cell
+/// reports that it is missing.
 fn records(text: &str, separator: u8) -> Result<Vec<StringRecord>, String> {
     let quoted = separator != b'\t';
     let mut reader = ReaderBuilder::new()
@@ -286,12 +287,12 @@ struct Joined {
     closes: bool,
 }
 
-/// Puts cells together that were cut at a tab between quotes, which is the only use of quotes that BIDS knows
-/// in TSV. A quote that does not close in its line is a letter like others.
+/// Joins cells that were split at a tab between quotes. This is the only use of quotes in the TSV
+/// files of BIDS. A quote that does not close in its line is an ordinary character.
 fn joined(record: &StringRecord) -> Joined {
     let cells: Vec<&str> = record.iter().collect();
     let begins = |cell: &str| cell.starts_with('"');
-    // Two quotes within quotes stand for one.
+    // Two quotes inside quotes stand for one.
     let unpaired = |text: &str| text.chars().filter(|&c| c == '"').count() % 2 == 1;
     let ends = |cell: &str| {
         let rest = cell.strip_prefix('"').unwrap_or(cell);

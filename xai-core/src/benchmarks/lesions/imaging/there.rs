@@ -1,5 +1,5 @@
-//! What is in a folder, and whether its content is there too: datalad, git-annex and git-lfs list files whose
-//! content is fetched when it is wanted.
+//! The files in a folder, and whether their content is present. datalad, git-annex and git-lfs list
+//! files whose content is fetched on demand.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek};
@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// Whether a folder lists the file, be its content there or not.
+/// Whether a folder lists the file, whether its content is present or not.
 pub(crate) fn is_listed(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-/// Opens a file whose content is there.
+/// Opens a file whose content is present.
 ///
 /// # Errors
-/// A file that is not there or cannot be read; a link or a small text in place of content that has not been
-/// fetched.
+/// If the file does not exist or cannot be read; if it is a link or a small text in place of
+/// content that has not been fetched.
 pub(crate) fn open(path: &Path) -> Result<File> {
     let mut file = File::open(path).map_err(|problem| {
         let link = fs::read_link(path).ok();
@@ -53,8 +53,8 @@ fn not_fetched(path: &Path, program: &str, command: &str) -> Error {
     )
 }
 
-/// What is in a folder, in order of name, without hidden files: macOS puts a file `._x` beside every `x` on a
-/// disk of another system.
+/// The files in a folder in order of name, without hidden files. macOS adds a file `._x` beside
+/// every `x` on disks of other systems.
 pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let problem = |error| Error::file(folder, error);
     let entries = std::fs::read_dir(folder).map_err(problem)?;
@@ -67,7 +67,7 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The last part of a path; nothing where it is no UTF-8.
+/// The last part of a path. Empty if it is not UTF-8.
 pub(crate) fn name(path: &Path) -> &str {
     path.file_name()
         .and_then(|name| name.to_str())

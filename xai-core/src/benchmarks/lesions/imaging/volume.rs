@@ -1,4 +1,4 @@
-//! A three-dimensional image, read from NIfTI and turned so that its axes are known.
+//! A three-dimensional image, read from NIfTI and reordered so that its axes are known.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -13,12 +13,12 @@ use crate::benchmarks::lesions::imaging::there;
 use crate::error::{Error, Result};
 
 /// A volume in RAS order: the first axis runs (most nearly) to the subject's right, the second to
-/// the front (anterior), the third to the top (superior).
+/// the front (anterior), and the third to the top (superior).
 #[derive(Clone, Debug)]
 pub struct Volume {
     /// Grey values `[x, y, z]`, with the file's slope and intercept applied.
     pub voxels: Array3<f32>,
-    /// From voxel indices to millimetres; not diagonal where the image is oblique.
+    /// From voxel indices to millimetres. Not diagonal if the image is oblique.
     pub affine: Affine,
 }
 
@@ -26,7 +26,7 @@ impl Volume {
     /// Reads a `.nii` or `.nii.gz` file; see [`Volume::read`].
     ///
     /// # Errors
-    /// Every problem names the file and what to do.
+    /// Every error names the file and says what to do.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let file = there::open(path)?;
@@ -35,9 +35,9 @@ impl Volume {
 
     /// Reads a NIfTI-1 or NIfTI-2 image, gzipped or not.
     ///
-    /// The axes are permuted and flipped to the nearest RAS order, without touching a grey value. An
-    /// oblique image is not resampled here but when it is cut, see [`Brain`](super::Brain). An
-    /// image without an orientation (neither sform nor qform) is an error.
+    /// The axes are permuted and flipped to the nearest RAS order, without changing a grey value.
+    /// An oblique image is resampled only when it is cut; see [`Brain`](super::Brain). An image
+    /// without an orientation (neither sform nor qform) is an error.
     pub fn read(mut file: impl BufRead) -> Result<Self> {
         let start = file.fill_buf().map_err(header::damaged)?;
         if start.is_empty() {
@@ -56,7 +56,7 @@ impl Volume {
             shape,
             orientation,
         } = header::read(&mut file)?;
-        // A trailing axis of length one (a single time point) is no fourth dimension.
+        // A last axis of length one (a single time point) does not count as a fourth dimension.
         if shape.len() < 3 || shape[3..].iter().any(|&n| n != 1) {
             return Err(Error::invalid(format!(
                 "the image has the shape {shape:?}; one volume of three dimensions is needed"
@@ -73,7 +73,7 @@ impl Volume {
             }
         };
         let voxels = voxels.map_err(header::damaged)?;
-        // To the end, where gzip keeps its checksum.
+        // Read to the end, where gzip stores its checksum.
         io::copy(&mut file, &mut io::sink()).map_err(header::damaged)?;
         let voxels = voxels
             .into_ndarray::<f32>()
@@ -119,10 +119,11 @@ fn exactly(file: &mut impl Read, count: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The members of a gzip file, one after the other. Between them and at the end there may be zeros, which
-/// `flate2`'s own reader of several members takes for a damaged one; tapes and some archives add them.
+/// The members of a gzip file, one after the other. There may be zeros between them and at the end,
+/// which tapes and some archives add. `flate2`'s own reader for several members treats such a file
+/// as damaged.
 struct Members<R: BufRead> {
-    /// `None` only while one member follows another.
+    /// `None` only between two members.
     member: Option<GzDecoder<R>>,
     ended: bool,
 }
@@ -159,7 +160,7 @@ impl<R: BufRead> Read for Members<R> {
     }
 }
 
-/// Permutes and flips the axes to the RAS order that is nearest to the affine map.
+/// Permutes and flips the axes to the RAS order nearest to the affine map.
 fn to_ras(voxels: Array3<f32>, affine: Affine) -> Volume {
     const ORDERS: [[usize; 3]; 6] = [
         [0, 1, 2],
@@ -169,7 +170,7 @@ fn to_ras(voxels: Array3<f32>, affine: Affine) -> Volume {
         [2, 0, 1],
         [2, 1, 0],
     ];
-    // How well array axis k points along anatomical axis r, without regard to voxel size.
+    // How well array axis k points along anatomical axis r, independent of the voxel size.
     let cosine = |r: usize, k: usize| affine.matrix[r][k] / affine.spacing(k);
     let fit = |order: &[usize; 3]| (0..3).map(|r| cosine(r, order[r]).abs()).sum::<f64>();
     let mut order = ORDERS[0];
