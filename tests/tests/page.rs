@@ -161,7 +161,7 @@ fn a_page_says_what_was_run_and_what_to_beware_of() {
         "2 at sign=signed size=2: of no use here",
         "Scale smoke shows that everything runs.",
         // What separates the two on a network without biases is the stabiliser alone.
-        "Input × Gradient and LRP draw the same map of every image shown",
+        "Input × Gradient and LRP give the same map for every image shown",
         "A table of the experiment&#39;s own.",
         "Two images",
     ] {
