@@ -1,4 +1,4 @@
-//! NumPy's `.npy` files, read whole.
+//! Reads NumPy's `.npy` files.
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
@@ -10,14 +10,14 @@ use npyz::{DType, Deserialize, NpyFile, Order, TypeChar};
 
 use crate::error::{Error, Result};
 
-/// One number of a file, as the file has it.
+/// One number of a file, in the file's own type.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
     /// A boolean.
     Bool(bool),
-    /// An integer of 8 bits without a sign.
+    /// An unsigned integer of 8 bits.
     U8(u8),
-    /// An integer of 16 bits without a sign.
+    /// An unsigned integer of 16 bits.
     U16(u16),
     /// Any other integer.
     Integer(i128),
@@ -26,7 +26,7 @@ pub enum Number {
 }
 
 impl Number {
-    /// The same number as a float; 64-bit integers are rounded to 53 bits.
+    /// The same number as a float. 64-bit integers are rounded to 53 bits.
     pub fn to_f64(self) -> f64 {
         match self {
             Self::Bool(value) => u8::from(value).into(),
@@ -38,10 +38,10 @@ impl Number {
     }
 }
 
-/// Reads an array of any numbers or booleans; `number` makes of each what is wanted.
+/// Reads an array of numbers or booleans. `number` converts each of them.
 ///
 /// # Errors
-/// A file that cannot be read, is cut off or no `.npy`, or holds something else.
+/// The file cannot be read, is cut off, is no `.npy` file, or holds something else.
 pub fn read<T>(path: &Path, number: impl Fn(Number) -> T) -> Result<ArrayD<T>> {
     let wrong = |problem: String| Error::file(path, problem);
     let file = File::open(path).map_err(|problem| wrong(problem.to_string()))?;

@@ -1,9 +1,9 @@
-//! What a mistyped name was probably meant to be.
+//! Suggestions for mistyped names.
 
-/// Names that are less alike than this (Jaro-Winkler, 0 to 1) are not taken for a slip of the fingers.
+/// Names with a lower similarity (Jaro-Winkler, 0 to 1) do not count as typing errors.
 const ALIKE: f64 = 0.75;
 
-/// The one of the known names that is closest to `name`, whatever the case of letters; `None` if none comes near.
+/// The known name that is closest to `name`, ignoring case. `None` if none is close.
 pub(crate) fn near<T: AsRef<str>>(name: &str, known: impl IntoIterator<Item = T>) -> Option<T> {
     let name = name.to_lowercase();
     let closeness = |other: &T| strsim::jaro_winkler(&name, &other.as_ref().to_lowercase());
@@ -12,7 +12,7 @@ pub(crate) fn near<T: AsRef<str>>(name: &str, known: impl IntoIterator<Item = T>
     closest.and_then(|(alike, other)| (alike > ALIKE).then_some(other))
 }
 
-/// `; did you mean `depth`?`, or nothing if no known name comes near.
+/// `; did you mean `depth`?`, or nothing if no known name is close.
 pub(crate) fn did_you_mean<T: AsRef<str>>(
     name: &str,
     known: impl IntoIterator<Item = T>,

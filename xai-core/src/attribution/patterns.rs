@@ -1,13 +1,14 @@
-//! Patterns: what each linear unit looks for, estimated from data (Kindermans et al. 2018, "Learning how to explain neural
-//! networks: PatternNet and PatternAttribution").
+//! Patterns: what each linear unit responds to, estimated from data (Kindermans et al. 2018,
+//! "Learning how to explain neural networks: PatternNet and PatternAttribution").
 //!
-//! The weights of a unit y = w x say how to cancel what disturbs, not what the signal is (Haufe et al. 2014). The
-//! signal's direction a is estimated from how inputs and output vary together, for a unit with a ReLU where it is active:
+//! The weights of a unit y = w x show how to cancel distractors. They do not show what the signal
+//! is (Haufe et al. 2014). The direction a of the signal is estimated from how input and output
+//! vary together. For a unit with a ReLU, only examples in which it is active count:
 //!
 //! a = (E+\[x y\] - E+\[x\] E\[y\]) / (w E+\[x y\] - w E+\[x\] E\[y\])
 //!
-//! E+ is the mean over the examples in which the ReLU passes; y is without the bias. Behind a unit that no ReLU follows,
-//! E+ is the mean over all examples.
+//! E+ is the mean over the examples in which the ReLU passes. y is without the bias. For a unit
+//! without a ReLU, E+ is the mean over all examples.
 
 use ndarray::{ArrayView4, s};
 
@@ -17,22 +18,22 @@ use crate::device::{Device, DeviceChoice, Tensor};
 use crate::error::{Error, Result};
 use crate::network::{Conv2d, Layer, Linear, Network};
 
-/// Images that go through the network together.
+/// The number of images that go through the network together.
 const TOGETHER: usize = 256;
 
-/// The patterns of a network: the network with patterns in the place of weights, and no biases.
+/// The patterns of a network: the network with patterns instead of weights, and without biases.
 #[derive(Clone, Debug)]
 pub struct Patterns {
-    /// The layers with the patterns as weights, `[out, in, ..]` as the weights.
+    /// The layers with patterns as weights. Their shape is that of the weights, `[out, in, ..]`.
     layers: Vec<Layer>,
 }
 
 impl Patterns {
-    /// Fits the patterns of all convolutions and fully connected layers to `images` `[n, c, h, w]`, such as those that
-    /// the network was trained on. A unit that is never active gets a pattern of zeros.
+    /// Fits the patterns of all convolutions and fully connected layers to `images` `[n, c, h, w]`,
+    /// such as the network's training images. A unit that is never active gets a pattern of zeros.
     ///
     /// # Errors
-    /// No images; a network with residual blocks or batch normalisation (fold it by
+    /// There are no images, or the network has residual blocks or batch normalisation (call
     /// [`fold_batch_norm`](Network::fold_batch_norm) first).
     pub fn fit(network: &Network, images: ArrayView4<f32>) -> Result<Self> {
         let unfit = |layer: &Layer| matches!(layer, Layer::Residual(_) | Layer::BatchNorm2d(_));
@@ -67,15 +68,15 @@ impl Patterns {
         })
     }
 
-    /// The layers, with patterns in the place of weights.
+    /// The layers, with patterns instead of weights.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
     }
 
-    /// The patterns times the network's weights, which PatternAttribution goes back through.
+    /// The patterns times the network's weights, for PatternAttribution.
     ///
     /// # Errors
-    /// A network of other layers than the one that the patterns were fitted to.
+    /// The patterns were fitted to a network with other layers.
     pub fn times_weights(&self, network: &Network) -> Result<Self> {
         self.check(network)?;
         let both = self
@@ -101,8 +102,10 @@ impl Patterns {
         })
     }
 
+    /// Checks that the patterns fit the network.
+    ///
     /// # Errors
-    /// A network of other layers than the one that the patterns were fitted to.
+    /// The patterns were fitted to a network with other layers.
     pub fn check(&self, network: &Network) -> Result<()> {
         let shape = |layer: &Layer| match layer {
             Layer::Conv2d(conv) => conv.weight.dims().to_vec(),
@@ -119,7 +122,8 @@ impl Patterns {
     }
 }
 
-/// A way back in which every linear layer has its pattern as weight; everything else is the gradient.
+/// Backpropagation in which the weights of every linear layer are its patterns. Everything else is
+/// the gradient.
 impl Rule for Patterns {
     fn affine(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         let layer = &self.layers[step.index];
@@ -127,9 +131,11 @@ impl Rule for Patterns {
     }
 }
 
-/// Sums over examples, of which a layer's patterns are made. A place of a convolution is an example of its own.
+/// The sums over examples from which a layer's patterns are computed. Each position of a
+/// convolution is an example of its own.
 struct Sums {
-    /// Per output: examples, those in which it is active, the sum of y over all.
+    /// Per output: the number of examples, the number in which it is active, and the sum of y over
+    /// all.
     counts: Vec<[f64; 3]>,
     /// Per output and input: the sums of x and of x y over the active examples.
     x: Vec<f64>,
@@ -175,7 +181,8 @@ impl Sums {
             }
             None => output,
         };
-        // Sums of products of inputs and something at the outputs are what gradients of weights are.
+        // A sum of products of inputs and values at the outputs has the form of a gradient of the
+        // weights.
         for (sum, at_output) in [
             (&mut self.x, active.clone()),
             (&mut self.xy, active.clone() * y.clone()),
@@ -240,7 +247,8 @@ impl Sums {
     }
 }
 
-/// The sums over examples of input times what stands at the outputs, in the order of the weights.
+/// The sums over examples of the input times the values at the outputs, in the order of the
+/// weights.
 fn weight_grad(step: &Step<'_>, at_output: Tensor<4>) -> Tensor<4> {
     match step.layer {
         Layer::Conv2d(conv) => conv.weight_grad(step.input.clone(), at_output),

@@ -5,27 +5,30 @@ use crate::attribution::{Batch, Explain, Layered, LrpComposite, Method};
 use crate::device::Tensor;
 use crate::error::Result;
 
-/// Deep Taylor decomposition (Montavon et al. 2017): the target's score is shared layer by layer, each unit's by a Taylor
-/// expansion around a root of its own. Hidden layers share by positive contribution (z+); biases take no part (but in zB, where
-/// the sum of shares is the unit's own value). Batch
-/// normalisations are merged into the layers before them.
+/// Deep Taylor decomposition (Montavon et al. 2017). It distributes the target's score layer by
+/// layer. For each unit, it uses a Taylor expansion around that unit's own root point.
+///
+/// Hidden layers distribute by positive contribution (z+). Biases are ignored, except in zB, where
+/// the sum of the shares is the unit's own value. Batch normalisations are merged into the layers
+/// before them.
 #[derive(Clone, Copy, Debug)]
 pub struct DeepTaylor {
     composite: LrpComposite,
 }
 
 impl DeepTaylor {
-    /// For pixels of any value: the first layer shares by squared weight (w2).
+    /// For pixels of any value: the first layer distributes by squared weight (w2).
     pub fn unbounded() -> Self {
         Self::with_first(Some(LrpRule::WSquareWithoutBias))
     }
 
-    /// For pixels between `low` and `high`: the first layer shares by zB.
+    /// For pixels between `low` and `high`: the first layer distributes by zB.
     pub fn bounded(low: f64, high: f64) -> Self {
         Self::with_first(Some(LrpRule::ZBox { low, high }))
     }
 
-    /// As in iNNvestigate where no bounds are given, and so in XAI-TRIS: the first layer shares by z+ as all others do.
+    /// As in iNNvestigate without bounds, and therefore in XAI-TRIS: the first layer distributes by
+    /// z+ like all others.
     pub fn published() -> Self {
         Self::with_first(None)
     }

@@ -1,4 +1,4 @@
-//! Methods that go back through patterns in the place of weights.
+//! Methods that propagate back through patterns instead of weights.
 
 use std::sync::Arc;
 
@@ -7,29 +7,31 @@ use crate::attribution::{Batch, Explain, Layered, Method, propagate};
 use crate::device::Tensor;
 use crate::error::Result;
 
-/// PatternNet (Kindermans et al. 2018): what in the image the network's active units look for. The target's score flows
-/// back as a gradient does, but through each linear layer's [patterns](Patterns).
+/// PatternNet (Kindermans et al. 2018): the signal in the image that the network's active units
+/// respond to. It propagates the target's score like a gradient, but uses the [patterns](Patterns)
+/// of each linear layer instead of its weights.
 #[derive(Clone, Debug)]
 pub struct PatternNet {
     patterns: Arc<Patterns>,
 }
 
-/// PatternAttribution (Kindermans et al. 2018): how much of the score each pixel of that signal is worth. The target's
-/// score flows back through each linear layer's [patterns](Patterns) times its weights.
+/// PatternAttribution (Kindermans et al. 2018): how much each pixel of that signal contributes to
+/// the score. It propagates the target's score through the [patterns](Patterns) of each linear
+/// layer times its weights.
 #[derive(Clone, Debug)]
 pub struct PatternAttribution {
     patterns: Arc<Patterns>,
 }
 
 impl PatternNet {
-    /// With the patterns of the network that will be explained.
+    /// Uses these patterns. They must be those of the network that will be explained.
     pub fn new(patterns: Arc<Patterns>) -> Self {
         Self { patterns }
     }
 }
 
 impl PatternAttribution {
-    /// With the patterns of the network that will be explained.
+    /// Uses these patterns. They must be those of the network that will be explained.
     pub fn new(patterns: Arc<Patterns>) -> Self {
         Self { patterns }
     }

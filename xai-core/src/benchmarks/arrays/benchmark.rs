@@ -21,9 +21,9 @@ pub struct ArraysArgs {
     pub arrays: PathBuf,
 }
 
-/// A user's own images, masks and classes.
+/// The user's own images, masks and classes.
 ///
-/// They are what they are at every scale; only how many are explained differs.
+/// The scale does not change them. It only changes how many images are explained.
 #[derive(Clone)]
 pub struct Arrays {
     folder: Arc<Folder>,
@@ -35,7 +35,7 @@ impl Arrays {
     /// Reads and checks all images of a folder.
     ///
     /// # Errors
-    /// What is wrong with which file, and in which row.
+    /// Names the file, the row and the problem.
     pub fn read(path: &Path, scale: Scale) -> Result<Self> {
         Ok(Self {
             folder: Arc::new(Folder::read(path)?),
@@ -63,7 +63,8 @@ impl Benchmark for Arrays {
         Self::read(&args.arrays, scale)
     }
 
-    /// Hashes of what the files hold: the same images in another place, or as another kind of file, are the same benchmark.
+    /// Hashes of the files' content. The same images in another folder or file format are the same
+    /// benchmark.
     fn identity(&self) -> Json {
         let keys = Split::ALL.map(|split| self.dataset(split).key());
         json!({ "splits": keys, "classes": self.folder.classes })

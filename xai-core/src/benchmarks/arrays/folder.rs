@@ -1,4 +1,4 @@
-//! The three splits beside each other: they must have the same shape and classes, and no group in common.
+//! The three splits together. They must have the same shape and classes, and no group in common.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::{numpy, table};
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
 
-/// What classes are numbered by.
+/// The largest number of classes, because a class is stored in a byte.
 const MOST_CLASSES: usize = 256;
 
 /// The content of a folder.
@@ -21,10 +21,10 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Reads all that is in a folder.
+    /// Reads the whole folder.
     ///
     /// # Errors
-    /// What is wrong with which file, and in which row.
+    /// Names the file, the row and the problem.
     pub fn read(path: &Path) -> Result<Self> {
         let part = |split| part(path, split);
         let parts = [
@@ -50,7 +50,7 @@ impl Folder {
 /// Reads the folder of a split.
 ///
 /// # Errors
-/// What is wrong with which file, and in which row.
+/// Names the file, the row and the problem.
 fn part(path: &Path, split: Split) -> Result<Part> {
     let folder = path.join(split.to_string());
     if !folder.is_dir() {
@@ -101,7 +101,8 @@ fn same_shape(parts: &[Part; 3]) -> Result<()> {
     }
 }
 
-/// The classes of the training images: in the order of the numbers if all of them are numbers, else of the alphabet.
+/// The classes of the training images. They are in numerical order if all are numbers, and
+/// otherwise in alphabetical order.
 fn names(class: &Column) -> Result<Vec<String>> {
     let names: BTreeSet<&String> = class.texts.iter().collect();
     let mut names: Vec<String> = names.into_iter().cloned().collect();
@@ -122,7 +123,7 @@ fn names(class: &Column) -> Result<Vec<String>> {
     }
 }
 
-/// The groups of each split as numbers. None may be in two splits.
+/// The groups of each split as numbers. No group may be in two splits.
 fn groups(parts: &[Part; 3]) -> Result<[Option<Vec<u32>>; 3]> {
     let has = |wanted| parts.iter().find(|part| part.group.is_some() == wanted);
     if let (Some(with), Some(without)) = (has(true), has(false)) {
@@ -135,7 +136,7 @@ fn groups(parts: &[Part; 3]) -> Result<[Option<Vec<u32>>; 3]> {
             ),
         ));
     }
-    // The number of each group, and where it stood first.
+    // The number of each group, and where it first appeared.
     let mut known: HashMap<&str, (u32, usize, String)> = HashMap::new();
     let mut numbers = [None, None, None];
     for (split, part) in parts.iter().enumerate() {

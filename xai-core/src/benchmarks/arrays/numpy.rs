@@ -48,7 +48,7 @@ pub(super) fn read(folder: &Path) -> Result<Part> {
     })
 }
 
-/// A pixel of an image. Bytes and the like become shares of their largest number.
+/// A pixel of an image. Unsigned integers of 8 or 16 bits become shares of their largest number.
 fn pixel(number: Number) -> f32 {
     match number {
         Number::Bool(set) => f32::from(u8::from(set)),
@@ -59,7 +59,7 @@ fn pixel(number: Number) -> f32 {
     }
 }
 
-/// The masks of a file, which must have this shape.
+/// The masks of a file. They must have this shape.
 fn masks(path: &Path, shape: [usize; 3]) -> Result<Array3<bool>> {
     let values: ArrayD<f32> = npy::read(path, |number| match number {
         Number::U8(value) => value.into(), // 0 and 1, not shares of 255

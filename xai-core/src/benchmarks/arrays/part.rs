@@ -1,4 +1,4 @@
-//! A split as its files say, before it is seen beside the others.
+//! A split as read from its files, before it is compared with the other splits.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use ndarray::{Array3, Array4};
 
 use super::column::Column;
 
-/// The images of a split with what is known of each.
+/// The images of a split, and what is known about each.
 pub(super) struct Part {
     /// The file with the images, or the table that names them.
     pub file: PathBuf,

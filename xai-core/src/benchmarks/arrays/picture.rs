@@ -9,22 +9,23 @@ use png::{BitDepth, ColorType, Decoder, Transformations};
 
 use crate::error::{Error, Result};
 
-/// A picture as its file has it.
+/// A picture as stored in its file.
 struct Picture {
     /// `[height, width, channels]`.
     values: Array3<u16>,
-    /// What full intensity is: 255 or 65535.
+    /// The value of full intensity: 255 or 65535.
     full: u16,
 }
 
-/// The image of a file, `[channels, height, width]`, from 0 to 1.
+/// The image of a file, `[channels, height, width]`, with values from 0 to 1.
 pub(super) fn image(path: &Path) -> Result<Array3<f32>> {
     let Picture { values, full } = read(path)?;
     let shares = values.mapv(|value| f32::from(value) / f32::from(full));
     Ok(shares.permuted_axes([2, 0, 1]))
 }
 
-/// The mask of a file, `[height, width]`: 0 is outside, 1 or full intensity inside.
+/// The mask of a file, `[height, width]`. A pixel of 0 is outside; a pixel of 1 or full intensity
+/// is inside.
 pub(super) fn mask(path: &Path) -> Result<Array2<bool>> {
     let Picture { values, full } = read(path)?;
     if values.dim().2 != 1 {
@@ -46,7 +47,7 @@ pub(super) fn mask(path: &Path) -> Result<Array2<bool>> {
 fn read(path: &Path) -> Result<Picture> {
     let file = File::open(path).map_err(|problem| Error::file(path, problem))?;
     let mut decoder = Decoder::new(BufReader::new(file));
-    // Palettes, and greys of less than 8 bits.
+    // Expands palettes, and greys with fewer than 8 bits.
     decoder.set_transformations(Transformations::EXPAND);
     let damaged = |problem| Error::file(path, format!("is no whole PNG file ({problem})"));
     let mut reader = decoder.read_info().map_err(damaged)?;

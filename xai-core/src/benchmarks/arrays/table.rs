@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 
 pub(super) const LABELS: &str = "labels.csv";
 
-/// Reads the table of a folder, and the files that it names.
+/// Reads the table of a folder and the files that it names.
 pub(super) fn read(folder: &Path) -> Result<Part> {
     let table = Table::read(&folder.join(LABELS))?;
     let files = table.needed("file")?;
@@ -38,7 +38,7 @@ pub(super) fn read(folder: &Path) -> Result<Part> {
     })
 }
 
-/// What the files of a column hold, in order.
+/// The content of the files of a column, in order.
 fn pictures<T: Send>(
     column: &Column,
     folder: &Path,
@@ -53,7 +53,7 @@ fn pictures<T: Send>(
     read.into_iter().enumerate().map(named).collect()
 }
 
-/// Pictures of this shape as one array.
+/// Stacks pictures of this shape into one array.
 fn stacked<T: Clone, D: RemoveAxis>(
     column: &Column,
     pictures: Vec<Array<T, D>>,
@@ -71,7 +71,7 @@ fn stacked<T: Clone, D: RemoveAxis>(
     ndarray::stack(Axis(0), &views).map_err(Error::invalid)
 }
 
-/// A table with a line of column names, which are found without regard to case.
+/// A table with a header line. Upper and lower case in column names do not matter.
 struct Table {
     path: PathBuf,
     columns: Vec<String>,
@@ -97,7 +97,7 @@ impl Table {
         })
     }
 
-    /// A column in which every row says something.
+    /// A column in which no row is empty.
     fn needed(&self, name: &'static str) -> Result<Column> {
         self.optional(name)?.ok_or_else(|| {
             let columns = self.columns.join(", ");
@@ -108,7 +108,7 @@ impl Table {
         })
     }
 
-    /// A column that may be left out, but not in single rows.
+    /// An optional column. If it is present, no row is empty.
     fn optional(&self, name: &'static str) -> Result<Option<Column>> {
         let mut found = (0..self.columns.len()).filter(|&at| self.columns[at] == name);
         let Some(at) = found.next() else {

@@ -1,4 +1,4 @@
-//! What tetrominoes are mixed into: noise, smooth noise, photographs.
+//! The backgrounds of tetrominoes: noise, smooth noise and photographs.
 
 use std::fs::{self, File};
 use std::io::BufReader;
@@ -16,17 +16,18 @@ use crate::image::{Resizer, gaussian};
 use crate::random::numpy::RandomState;
 use crate::random::stream;
 
-/// Standard deviation of the noise. It cancels in the mixture.
+/// The standard deviation of the noise. It cancels in the mixture.
 const DEVIATION: f64 = 0.5;
 
-/// Independent normal numbers for all of `values`, image after image, by NumPy's generator.
+/// Fills `values` with independent normal numbers, image after image, from NumPy's generator.
 pub(super) fn noise_as_published(values: &mut [f64], random: &mut RandomState) {
     for value in values {
         *value = DEVIATION * random.standard_normal();
     }
 }
 
-/// Independent normal numbers, each image's from a stream of its own under `name`.
+/// Fills `values` with independent normal numbers. Each image has its own random stream under
+/// `name`.
 pub(super) fn noise(values: &mut [f64], pixels: usize, seed: u32, name: &str) {
     values
         .par_chunks_exact_mut(pixels)
@@ -50,11 +51,11 @@ pub(super) fn smooth(values: &mut [f64], size: Size) {
     });
 }
 
-/// Photographs of a folder as backgrounds, each less its own mean.
+/// Backgrounds from the photographs of a folder. Each has a mean of 0.
 ///
-/// Images are cut from photographs in a drawn order. Where there are enough of them each is used once, whole: its
-/// short side is scaled to the image's, and the middle is taken. Of fewer photographs random squares are cut instead, so
-/// that a photograph may appear in training and test.
+/// Images are cut from photographs in random order. If there are enough photographs, each is used
+/// once: its short side is scaled to the side of the image, and the middle is cut out. If there are
+/// fewer, random squares are cut, and one photograph may appear in both training and test.
 pub(super) fn photographs(
     folder: &Path,
     values: &mut [f64],
@@ -67,7 +68,7 @@ pub(super) fn photographs(
     files.shuffle(&mut stream(seed.into(), &format!("{name}/photographs")));
     let count = values.len() / (side * side);
     let enough = files.len() >= count;
-    // Each file is read once, whichever images are cut from it.
+    // Each file is read once, however many images are cut from it.
     let mut images: Vec<Vec<(usize, &mut [f64])>> = Vec::new();
     images.resize_with(files.len(), Vec::new);
     for (image, values) in values.chunks_exact_mut(side * side).enumerate() {
@@ -116,7 +117,7 @@ pub(super) fn photographs(
         })
 }
 
-/// The PNG files of a folder, in the order of their names.
+/// The PNG files of a folder, ordered by name.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).map_err(|problem| Error::file(folder, problem))?;
     let is_png = |path: &PathBuf| {
@@ -138,7 +139,8 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     }
 }
 
-/// A PNG file as brightness from 0 to 255: colours count by .299, .587 and .114.
+/// A PNG file as brightness from 0 to 255. Red, green and blue have the weights .299, .587 and
+/// .114.
 fn grey(file: &Path) -> Result<Array2<f64>> {
     let wrong = |problem: String| {
         Error::file(

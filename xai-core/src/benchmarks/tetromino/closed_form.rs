@@ -1,4 +1,5 @@
-//! What is known without any training: the best accuracy that a model can have, and the linear model that is optimal.
+//! What is known without training: the best accuracy that a model can have, and the optimal linear
+//! model.
 
 use nalgebra::{DMatrix, DVector};
 use ndarray::{Array2, ArrayView2, Axis};
@@ -9,13 +10,14 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 
 impl Tetromino {
-    /// The accuracy of the best possible classifier (Bayes), where it has a closed form: in white noise.
+    /// The accuracy of the best possible classifier (Bayes). It has a closed form in white noise.
     ///
-    /// A tetromino's signal is independent normal noise away from 0. With p = Phi(alpha / (1 - alpha) side / sqrt 2) the chance
-    /// to tell one sign or one tetromino from the other, the linear scenario has p and XOR, where two signs
-    /// must be told, p^2 + (1 - p)^2. Multiplied noise is told by the ratio of its squares over four pixels: an F
-    /// distribution with 4 and 4 degrees of freedom at 1 / (1 - alpha)^2, for cells of one pixel. Tetrominoes that move have no
-    /// closed form.
+    /// The signal of a tetromino is shifted normal noise. Let p = Phi(alpha / (1 - alpha) side /
+    /// sqrt 2) be the probability of telling two signs or two tetrominoes apart. The best accuracy
+    /// of the linear scenario is p. For XOR, which requires telling two signs, it is p^2 + (1 -
+    /// p)^2. Multiplied noise is recognised by the ratio of its squares over four pixels. For cells
+    /// of one pixel, the best accuracy is that of an F distribution with 4 and 4 degrees of freedom
+    /// at 1 / (1 - alpha)^2. Moving tetrominoes have no closed form.
     pub fn best_accuracy(&self) -> Option<f64> {
         if self.background != Background::White {
             return None;
@@ -37,23 +39,25 @@ impl Tetromino {
     }
 }
 
-/// The linear discriminant of two classes (Fisher 1936): the best linear classifier of images whose classes differ in their
-/// mean and not in their covariance.
+/// The linear discriminant of two classes (Fisher 1936). It is the best linear classifier if the
+/// classes differ in their mean but not in their covariance.
 #[derive(Clone, Debug)]
 pub struct LinearDiscriminant {
-    /// `[h, w]`: the inverse of the covariance S within classes, times the difference of the means.
+    /// `[h, w]`: the inverse of the within-class covariance S times the difference of the means.
     pub weights: Array2<f64>,
-    /// `[h, w]`: S times the weights, which is what the classes differ in (Haufe et al. 2014).
+    /// `[h, w]`: S times the weights. This is the difference between the classes (Haufe et al.
+    /// 2014).
     pub pattern: Array2<f64>,
-    /// Class 1 is where weights times image is above this.
+    /// An image has class 1 if its product with the weights is above this.
     pub threshold: f64,
 }
 
 impl LinearDiscriminant {
-    /// Fits it to images of one channel; `ridge` is added to the covariance's diagonal.
+    /// Fits the discriminant to images with one channel. `ridge` is added to the diagonal of the
+    /// covariance.
     ///
     /// # Errors
-    /// A class without images; a covariance that has no inverse.
+    /// A class has no images, or the covariance has no inverse.
     pub fn fit(train: &Dataset, ridge: f64) -> Result<Self> {
         let (n, _, h, w) = train.images().dim();
         let pixels = h * w;

@@ -1,4 +1,5 @@
-//! What the public code does otherwise than the paper says, or than a benchmark should, as switches.
+//! Defects of the public code, as switches: where it differs from the paper, or from what a
+//! benchmark should do.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,52 +9,57 @@ use xai_macros::Level;
 
 use crate::error::{Error, Result};
 
-/// One defect of the public code (braindatalab/xai-tris at 515184e), by its number in the list that this project keeps.
-/// Numbers that are missing concern nothing here: early stopping that never acts (X5), files that overwrite each
-/// other (X9), scores and figures that were not published (X12, X13, X16), a setting by default (X20), and ImageNet
-/// (X15, X21).
+/// One defect of the public code (braindatalab/xai-tris at 515184e). The numbers are those of this
+/// project's list. Missing numbers do not concern this code: early stopping that never acts (X5),
+/// files that overwrite each other (X9), scores and figures that were not published (X12, X13,
+/// X16), a default setting (X20), and ImageNet (X15, X21).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Defect {
-    /// A softmax ends the network, and the cross-entropy of training takes the softmax again. So the loss lies between
-    /// 0.313 and 1.313 and gradients are weak: a linear model stops at 0.795 on smooth-noise data that are separable.
+    /// The network ends in a softmax, and the cross-entropy of training applies the softmax again.
+    /// The loss therefore lies between 0.313 and 1.313, and gradients are weak: a linear model
+    /// stops at 0.795 on smooth-noise data that are separable.
     X1,
-    /// Methods explain the probability in float32 and not the logit. It rounds to 1 for half of an MLP's test images, and
-    /// there the gradient is that of the other logit alone.
+    /// Methods explain the probability in float32 and not the logit. The probability rounds to 1
+    /// for half of an MLP's test images. There, the gradient is that of the other logit alone.
     X2,
-    /// LRP goes back through that softmax: it starts from p (1 - p) of the target and minus that of the other class, in
-    /// place of the target's score. Maps divide by each logit, so that of a linear model the part that training never
-    /// moved dominates: precision 0.31 in place of 0.87.
+    /// LRP goes back through that softmax. It starts from p (1 - p) for the target and from minus
+    /// that for the other class, instead of from the target's score. Maps divide by each logit, so
+    /// the part of a linear model that training never moved dominates its map: precision is 0.31
+    /// instead of 0.87.
     X3,
-    /// Networks were never put in evaluation mode. Dropout, which the 64 x 64 MLP alone has, stays on.
+    /// Networks were never put in evaluation mode. Dropout stays on. Only the 64 x 64 MLP has
+    /// dropout.
     X4,
-    /// The earth mover's distance is divided by sqrt(2 pixels), longer than any way in the image, where the paper says
-    /// the longest way. Scores are closer to 1 than they should be, by an eighth of the rest at 8 x 8.
+    /// The earth mover's distance is divided by sqrt(2 pixels), which is longer than any path in
+    /// the image. According to the paper, it is divided by the longest path. Scores are closer to 1
+    /// than they should be, by an eighth of the rest at 8 x 8.
     X6,
-    /// Images are kept in half precision. Its rounding is the only noise floor of smooth noise, and sets how well a model
-    /// can subtract that noise.
+    /// Images are stored in half precision. Its rounding is the only noise floor of smooth noise,
+    /// and determines how well a model can subtract that noise.
     X7,
-    /// Before commit 515184e turned tetrominoes never reached the last row and column. The published 8 x 8 plots have
-    /// these placements, as scores without a model show.
+    /// Before commit 515184e, rotated tetrominoes never reached the last row and column. The
+    /// published 8 x 8 plots have these placements, as the scores of model-free maps show.
     X8,
-    /// Merging results drops those of the first model: of four runs in place of five.
+    /// Merging results drops those of the first model: four of five runs remain.
     X10,
-    /// Where a map is 0 everywhere the earth mover's distance raises an error and the image is left out, which favours the
-    /// methods that give such maps.
+    /// If a map is 0 everywhere, the earth mover's distance raises an error and the image is left
+    /// out. This favours methods that produce such maps.
     X11,
-    /// The Sobel filter runs along the last axis alone.
+    /// The Sobel filter runs along the last axis only.
     X14,
-    /// LIME and KernelSHAP have 25 samples for 64 or 4,096 pixels. That is near chance, and no property of the methods.
+    /// LIME and KernelSHAP use 25 samples for 64 or 4,096 pixels. Their scores are near chance for
+    /// this reason, not because of the methods.
     X17,
-    /// One noise matrix and one split serve all scenarios and both kinds of noise. So results of different data sets are
-    /// not independent.
+    /// All scenarios and both kinds of noise share one noise matrix and one split. Results of
+    /// different data sets are therefore not independent.
     X18,
-    /// DeepSHAP with baselines of zeros is DeepLIFT once more, and Captum 0.6 to 0.9 drops DeepLIFT's rule of a pooling
-    /// behind a ReLU.
+    /// DeepSHAP with baselines of zeros is DeepLIFT again. Captum 0.6 to 0.9 does not apply
+    /// DeepLIFT's rule to a pooling layer behind a ReLU.
     X22,
 }
 
 impl Defect {
-    /// All of them, in order.
+    /// All defects, in order.
     pub const ALL: [Self; 13] = [
         Self::X1,
         Self::X2,
@@ -77,17 +83,18 @@ impl fmt::Display for Defect {
     }
 }
 
-/// Whether an experiment repeats the public code or does it right.
+/// Whether an experiment reproduces the public code or corrects it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Level, clap::ValueEnum)]
 pub enum Protocol {
-    /// As the public code at 515184e: all defects but [`Defect::X8`], which that commit ended.
+    /// As in the public code at 515184e: all defects except [`Defect::X8`], which that commit
+    /// fixed.
     Published,
-    /// With no defect.
+    /// Without defects.
     Corrected,
 }
 
 impl Protocol {
-    /// The defects that it has.
+    /// The defects of this protocol.
     pub fn defects(self) -> Defects {
         match self {
             Self::Published => Defects::ALL.without(Defect::X8),
@@ -96,7 +103,7 @@ impl Protocol {
     }
 }
 
-/// A set of defects. Read from and written as text: `none`, or a list such as `X1,X6`; `all` is read, too.
+/// A set of defects. Its text form is `none` or a list such as `X1,X6`. `all` can be read, too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Defects(u16);
@@ -104,7 +111,7 @@ pub struct Defects(u16);
 impl Defects {
     /// The corrected benchmark.
     pub const NONE: Self = Self(0);
-    /// Everything at once: what the published figures were made with.
+    /// All defects, as in the published figures.
     pub const ALL: Self = Self((1 << Defect::ALL.len()) - 1);
 
     /// Whether a defect is in the set.
@@ -112,19 +119,19 @@ impl Defects {
         self.0 & (1 << defect as u16) != 0
     }
 
-    /// The set with one more.
+    /// The set with one more defect.
     #[must_use]
     pub fn with(self, defect: Defect) -> Self {
         Self(self.0 | (1 << defect as u16))
     }
 
-    /// The set without one.
+    /// The set without one defect.
     #[must_use]
     pub fn without(self, defect: Defect) -> Self {
         Self(self.0 & !(1 << defect as u16))
     }
 
-    /// Those of the set that change images.
+    /// The defects of the set that change images.
     #[must_use]
     pub fn of_images(self) -> Self {
         [Defect::X7, Defect::X8, Defect::X18]

@@ -1,4 +1,4 @@
-//! A data set of XAI-TRIS: what determines it, and how its images are made.
+//! A data set of XAI-TRIS: its settings, and how its images are made.
 
 use std::path::PathBuf;
 
@@ -16,24 +16,24 @@ use crate::random::numpy::RandomState;
 use crate::random::stream;
 use crate::sweep::declare::Level;
 
-/// A data set of XAI-TRIS, by all that determines it.
+/// A data set of XAI-TRIS, described by everything that determines it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tetromino {
-    /// How the class is told.
+    /// How an image shows its class.
     pub scenario: Scenario,
-    /// What surrounds it.
+    /// What the tetrominoes are mixed into.
     pub background: Background,
     /// The side of the images.
     pub size: Size,
-    /// Images in all: a multiple of 4.
+    /// The number of images: a multiple of 4.
     pub count: usize,
-    /// The seed of everything that is drawn.
+    /// The seed of all random numbers.
     pub seed: u32,
-    /// What is done as in the public code. X7, X8 and X18 change images.
+    /// Which defects of the public code are reproduced. X7, X8 and X18 change images.
     pub defects: Defects,
-    /// Test images that are explained at most.
+    /// The largest number of test images that are explained.
     pub most_explained: usize,
-    /// Where the photographs are, if they are the background.
+    /// The folder of the photographs, if they are the background.
     pub photographs: Option<PathBuf>,
 }
 
@@ -41,7 +41,7 @@ impl Tetromino {
     /// The seed of the public code.
     pub const SEED: u32 = 4_000_002;
 
-    /// The published number of images under the published seed.
+    /// A data set with the published number of images and the published seed.
     pub fn new(scenario: Scenario, background: Background, size: Size, protocol: Protocol) -> Self {
         Self {
             scenario,
@@ -55,7 +55,8 @@ impl Tetromino {
         }
     }
 
-    /// Another scenario and background by a protocol, of the same size, number, seed and folder.
+    /// The same size, number of images, seed and folder with another scenario, background and
+    /// protocol.
     #[must_use]
     pub fn with(&self, scenario: Scenario, background: Background, protocol: Protocol) -> Self {
         Self {
@@ -66,10 +67,12 @@ impl Tetromino {
         }
     }
 
-    /// Makes the images for training, validation and test, from -1 to 1, with their truth.
+    /// Makes the images for training, validation and test, with values from -1 to 1, and their
+    /// truth.
     ///
     /// # Errors
-    /// A number of images that cannot be divided into classes and parts; photographs that cannot be read.
+    /// The number of images cannot be divided into classes and splits, or photographs cannot be
+    /// read.
     pub fn make(&self) -> Result<[Dataset; 3]> {
         let held_out = (self.size.held_out() * self.count as f64).ceil() as usize;
         if !self.count.is_multiple_of(4) || held_out < 4 {
@@ -112,7 +115,7 @@ impl Tetromino {
         Ok([train?, validation?, test?])
     }
 
-    /// What streams of random numbers of this data set are called.
+    /// The name of this data set's random streams.
     fn name(&self) -> String {
         let (scenario, background, size) = (
             self.scenario.name(),
@@ -122,10 +125,11 @@ impl Tetromino {
         format!("tetromino/{scenario}/{background}/{size}")
     }
 
-    /// Draws backgrounds into `values`, and tetrominoes.
+    /// Draws the backgrounds into `values`, and draws the tetrominoes.
     ///
-    /// Under X18 the draws are those of the public code, the same for every scenario: first the noise of all images, then
-    /// the placements. Otherwise each data set has its own.
+    /// With X18, the random numbers are those of the public code and the same for every scenario:
+    /// first the noise of all images, then the placements. Without it, each data set has its own
+    /// random numbers.
     fn draw(&self, values: &mut [f64]) -> Result<Patterns> {
         let name = self.name();
         let pixels = self.size.side().pow(2);
@@ -161,10 +165,11 @@ impl Tetromino {
         ))
     }
 
-    /// Mixes the patterns into the backgrounds, and scales all images by one number such that the largest value is 1.
+    /// Mixes the patterns into the backgrounds, and scales all images by one number so that the
+    /// largest value is 1.
     ///
-    /// Additive: alpha P / |P| + (1 - alpha) B / |B|; multiplicative: (Q / |Q|) (B / |B|) with Q = 1 - alpha P. Norms are
-    /// those of all images together.
+    /// Additive: alpha P / |P| + (1 - alpha) B / |B|. Multiplicative: (Q / |Q|) (B / |B|) with Q =
+    /// 1 - alpha P. The norms are over all images together.
     fn mix(&self, values: &mut [f64], patterns: &Patterns) {
         let pixels = self.size.side().pow(2);
         let alpha = self.scenario.alpha(self.background, self.size);
@@ -174,7 +179,8 @@ impl Tetromino {
             false => patterns.of(image),
         };
         let square = |values: &[f64]| values.iter().map(|value| value * value).sum::<f64>();
-        // Sums an image and then over images, so that threads do not change them.
+        // Each image is summed first, then the images, so that the number of threads does not
+        // change the sums.
         let squares: Vec<[f64; 2]> = (values.par_chunks_exact(pixels).enumerate())
             .map(|(image, values)| {
                 [
@@ -204,7 +210,7 @@ impl Tetromino {
         values.par_iter_mut().for_each(|value| *value /= largest);
     }
 
-    /// The images for training, validation and test, in drawn order.
+    /// The images for training, validation and test, in random order.
     fn parts(&self, patterns: &Patterns) -> [Vec<usize>; 3] {
         let seed = match self.defects.has(Defect::X18) {
             true => self.seed,

@@ -1,4 +1,4 @@
-//! The methods that XAI-TRIS compares, with its settings.
+//! The methods that XAI-TRIS compares, with the paper's settings.
 
 use std::sync::Arc;
 
@@ -23,16 +23,17 @@ use crate::metrics::{
 use crate::network::{Layer, Network};
 use crate::sweep::context::Lab;
 
-/// The batch within which the public code permutes the values of a pixel.
+/// The batch size within which the public code permutes the values of a pixel.
 const BATCH: usize = 50;
-/// Samples of LIME and KernelSHAP under X17.
+/// The number of samples of LIME and KernelSHAP with X17.
 const FEW_SAMPLES: usize = 25;
-/// Samples otherwise: four for each pixel of an 8 x 8 image.
+/// The number of samples without X17: four for each pixel of an 8 x 8 image.
 const SAMPLES: usize = 256;
-/// Replacements of each pixel where they do not come from its own batch.
+/// The number of replacements per pixel if they do not come from the image's own batch.
 const DRAWS: usize = 16;
 
-/// The Sobel gradient along the rows alone, as the public code has it (X14). Its name is that of [`Sobel`].
+/// The Sobel gradient along the rows only, as in the public code (X14). It has the name of
+/// [`Sobel`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SobelAlongRows;
 
@@ -59,11 +60,11 @@ impl<M> Explain<M> for SobelAlongRows {
 }
 
 impl Lab<Tetromino> {
-    /// Explains images by all methods of the paper, and scores the maps: precision, earth mover's distance, relevance mass
-    /// accuracy and the false-negative-invariant distance.
+    /// Explains images by all methods of the paper and scores the maps by precision, earth mover's
+    /// distance, relevance mass accuracy and the false-negative-invariant distance.
     ///
     /// # Errors
-    /// A model of another shape; images without truth.
+    /// The model has another input shape, or the images have no truth.
     pub fn explain_by_all(&self, model: &Network, images: &Images) -> Result<Scores> {
         let train = self.train()?;
         explain(
@@ -74,10 +75,11 @@ impl Lab<Tetromino> {
         )
     }
 
-    /// The same by what knows no model: edge filters, uniform noise and the image itself.
+    /// Scores the model-free maps in the same way: edge filters, uniform noise and the image
+    /// itself.
     ///
     /// # Errors
-    /// Images without truth.
+    /// The images have no truth.
     pub fn explain_by_none(&self, images: &Images) -> Result<Scores> {
         let defects = self.benchmark().defects;
         let panel = Panel::new()
@@ -92,11 +94,11 @@ impl Lab<Tetromino> {
     }
 }
 
-/// Explains `images` by all methods of the paper; patterns are fitted to `train` `[n, c, h, w]`. See
-/// [`explain_by_all`](Lab::explain_by_all).
+/// Explains `images` by all methods of the paper. Patterns are fitted to `train`, an array
+/// `[n, c, h, w]`. See [`explain_by_all`](Lab::explain_by_all).
 ///
 /// # Errors
-/// A model of another shape; images without truth.
+/// The model has another input shape, or the images have no truth.
 pub fn explain(
     model: &Network,
     images: &Images,
@@ -141,7 +143,8 @@ pub fn explain(
     }
     let metrics = scores(defects);
     let mut rows = panel.score(&subject, images, &metrics)?;
-    // Under X3, LRP goes back through the softmax; the last three see logits in the public code as well.
+    // With X3, LRP goes back through the softmax. The last three methods use logits in the public
+    // code as well.
     let with_softmax = defects.has(Defect::X2) && defects.has(Defect::X3);
     let without = match defects.has(Defect::X2) {
         true => logits(model),

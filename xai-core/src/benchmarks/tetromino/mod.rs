@@ -1,10 +1,13 @@
-//! XAI-TRIS: tetrominoes in noise (Clark, Wilming and Haufe 2024, "XAI-TRIS: non-linear image benchmarks to quantify
-//! false positive post-hoc attribution of feature importance").
+//! XAI-TRIS: tetrominoes in noise (Clark, Wilming and Haufe 2024, "XAI-TRIS: non-linear image
+//! benchmarks to quantify false positive post-hoc attribution of feature importance").
 //!
-//! Which tetromino an image shows, where, or with which sign, decides its class: four [`Scenario`]s, three kinds of
-//! [`Background`], two [`Size`]s. In smooth noise, pixels beside a tetromino are suppressors: they say nothing of the
-//! class by themselves, yet a model can use them to subtract the noise. With its [`Defects`] the benchmark is the public
-//! code's: images bit for bit, models, settings of methods and scores.
+//! The class of an image depends on which tetromino it shows, on where, or on its sign. There are
+//! four [`Scenario`]s, three kinds of [`Background`] and two [`Size`]s. In smooth noise, the pixels
+//! beside a tetromino are suppressors: they carry no information about the class by themselves, but
+//! a model can use them to subtract the noise.
+//!
+//! With its [`Defects`], the benchmark reproduces the public code: its images bit for bit, its
+//! models, its settings of methods and its scores.
 
 mod backgrounds;
 mod benchmark;

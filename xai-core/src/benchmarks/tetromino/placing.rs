@@ -1,4 +1,4 @@
-//! Tetrominoes: their shapes, where they lie in an image, and what of it is the truth.
+//! Tetrominoes: their shapes, their places in an image, and the truth.
 
 use ndarray::{Array2, ArrayView2, Zip, array, s};
 
@@ -6,14 +6,14 @@ use super::{Defect, Defects, Scenario, Size};
 use crate::image::gaussian;
 use crate::random::numpy::RandomState;
 
-/// Standard deviation of the blur of tetrominoes with large cells, in pixels.
+/// The standard deviation of the blur of tetrominoes with large cells, in pixels.
 const BLUR: f64 = 1.5;
-/// Cells up to this many pixels are not blurred.
+/// Cells of at most this many pixels are not blurred.
 const SMALL_CELL: usize = 3;
-/// A pixel of a blurred tetromino belongs to the truth from this value on.
+/// A pixel of a blurred tetromino belongs to the truth if its value is at least this.
 const TRUTH_FROM: f64 = 0.05;
 
-/// A T or an L: `[rows, columns]`, 1 in its four cells.
+/// A T or an L: `[rows, columns]`, with 1 in its four cells.
 fn shape(class: usize) -> Array2<f64> {
     match class {
         0 => array![[1.0, 0.0], [1.0, 1.0], [1.0, 0.0]],
@@ -21,7 +21,7 @@ fn shape(class: usize) -> Array2<f64> {
     }
 }
 
-/// Each cell as a square of `side` pixels.
+/// Enlarges each cell to a square of `side` pixels.
 fn enlarged(cells: ArrayView2<f64>, side: usize) -> Array2<f64> {
     let (rows, columns) = cells.dim();
     Array2::from_shape_fn((rows * side, columns * side), |(y, x)| {
@@ -29,7 +29,7 @@ fn enlarged(cells: ArrayView2<f64>, side: usize) -> Array2<f64> {
     })
 }
 
-/// `shape`, turned by so many quarters anticlockwise.
+/// `shape`, rotated anticlockwise by this number of quarter turns.
 fn turned(shape: Array2<f64>, quarters: usize) -> Array2<f64> {
     (0..quarters).fold(shape, |shape, _| {
         let mut turned = shape.reversed_axes();
@@ -38,7 +38,7 @@ fn turned(shape: Array2<f64>, quarters: usize) -> Array2<f64> {
     })
 }
 
-/// An image that is 0 but for `shape`, whose top left corner is at `corner`.
+/// An image that contains `shape` with its top left corner at `corner`, and 0 elsewhere.
 fn placed(shape: ArrayView2<f64>, corner: [usize; 2], side: usize, cell: usize) -> Array2<f64> {
     let [top, left] = corner;
     let (height, width) = shape.dim();
@@ -52,7 +52,7 @@ fn placed(shape: ArrayView2<f64>, corner: [usize; 2], side: usize, cell: usize) 
     }
 }
 
-/// The tetromino of a class at its own place, blurred if its cells are large.
+/// The tetromino of a class at its fixed place. It is blurred if its cells are large.
 pub(super) fn fixed(class: usize, size: Size) -> Array2<f64> {
     let (cell, corner) = match (size, class) {
         (Size::Eight, 0) => (1, [1, 1]),
@@ -68,18 +68,18 @@ pub(super) fn fixed(class: usize, size: Size) -> Array2<f64> {
     )
 }
 
-/// Where a tetromino that may be turned and moved lies.
+/// Where a tetromino lies that may be rotated and moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Placement {
-    /// Quarters of a turn, anticlockwise.
+    /// The number of quarter turns, anticlockwise.
     pub quarters: usize,
     /// Top and left, in pixels.
     pub corner: [usize; 2],
 }
 
 impl Placement {
-    /// Draws a placement for each of `count` images, in order. Every place within the image is as likely; with X8 the last
-    /// row and column stay empty.
+    /// Draws a placement for each of `count` images, in order. All places within the image are
+    /// equally likely. With X8, the last row and column stay empty.
     pub fn draw(count: usize, size: Size, defects: Defects, random: &mut RandomState) -> Vec<Self> {
         let cell = moved_cell(size);
         let places = usize::from(!defects.has(Defect::X8));
@@ -99,7 +99,7 @@ impl Placement {
         (0..count).map(|_| one()).collect()
     }
 
-    /// The tetromino of a class there.
+    /// The tetromino of a class at this placement.
     pub fn pattern(self, class: usize, size: Size) -> Array2<f64> {
         let cell = moved_cell(size);
         let shape = turned(enlarged(shape(class).view(), cell), self.quarters);
@@ -107,7 +107,7 @@ impl Placement {
     }
 }
 
-/// Pixels of the side of a cell of tetrominoes that move.
+/// The side of a cell of a moving tetromino, in pixels.
 fn moved_cell(size: Size) -> usize {
     match size {
         Size::Eight => 1,
@@ -115,18 +115,18 @@ fn moved_cell(size: Size) -> usize {
     }
 }
 
-/// What the tetrominoes of each image look like, before they are mixed with its background.
+/// The tetrominoes of each image, before they are mixed with its background.
 pub(super) struct Patterns {
     scenario: Scenario,
     size: Size,
     count: usize,
     tetrominoes: [Array2<f64>; 2],
-    /// Of each image, where tetrominoes move.
+    /// One placement per image, if tetrominoes move.
     placements: Vec<Placement>,
 }
 
 impl Patterns {
-    /// Those of `count` images; what has to be drawn is drawn from `random`.
+    /// The patterns of `count` images. Random placements come from `random`.
     pub fn new(
         scenario: Scenario,
         size: Size,
@@ -146,12 +146,13 @@ impl Patterns {
         }
     }
 
-    /// The class of an image: the first half are of class 0, the second of class 1.
+    /// The class of an image: 0 in the first half, 1 in the second.
     pub fn class(&self, image: usize) -> usize {
         usize::from(image >= self.count / 2)
     }
 
-    /// The signs of T and L in an image where both are shown: quarters ++, --, +-, -+.
+    /// The signs of T and L in an image that shows both. The four quarters of the images have ++,
+    /// --, +- and -+.
     fn signs(&self, image: usize) -> [f64; 2] {
         [[1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]][4 * image / self.count]
     }
@@ -169,8 +170,9 @@ impl Patterns {
         }
     }
 
-    /// The pixels that have to do with the class of an image. Where tetrominoes have their places both are the truth,
-    /// shown or not: that one is missing tells the class, too. One that moves is the truth alone.
+    /// The pixels that carry information about the class. If tetrominoes have fixed places, the
+    /// places of both are the truth, whether shown or not, because a missing tetromino indicates
+    /// the class, too. If a tetromino moves, its pixels alone are the truth.
     pub fn truth(&self, image: usize) -> Array2<bool> {
         match self.scenario {
             Scenario::TranslationsRotations => {
@@ -214,7 +216,7 @@ mod tests {
             cells(&fixed(1, Size::Eight)),
             [(4, 5), (5, 5), (6, 5), (6, 6)]
         );
-        // numpy.rot90 of the T: the bar becomes a row.
+        // `numpy.rot90` of the T: the bar becomes a row.
         assert_eq!(
             turned(shape(0), 1),
             array![[0.0, 1.0, 0.0], [1.0, 1.0, 1.0]]
@@ -246,7 +248,8 @@ mod tests {
         assert_eq!([moved(0), moved(1)], [156, 157]);
     }
 
-    /// A T and an L have 168 placements each at 8 x 8, and both ends of the image are reached; with X8 they are not.
+    /// A T and an L have 168 placements each at 8 x 8. Placements reach both ends of the image, but
+    /// not with X8.
     #[test]
     fn every_placement_is_drawn_once_there_are_enough() {
         for (defects, expected, last) in [

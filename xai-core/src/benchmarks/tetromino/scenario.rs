@@ -1,18 +1,20 @@
-//! What varies between the data sets.
+//! The settings in which data sets differ.
 
 use xai_macros::Level;
 
-/// How tetrominoes tell the class. Class 0 and class 1 are equally frequent.
+/// How tetrominoes indicate the class. Classes 0 and 1 are equally frequent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Level)]
 pub enum Scenario {
-    /// LIN: a T (class 0) or an L (class 1), each at its place, added to the background. A linear model suffices.
+    /// LIN: a T (class 0) or an L (class 1) at its fixed place, added to the background. A linear
+    /// model suffices.
     Linear,
-    /// MULT: the same shapes darken the background: its values are multiplied by a number below 1.
+    /// MULT: the same shapes darken the background. Its values are multiplied by a number below 1.
     Multiplicative,
-    /// RIGID: a T or an L, turned by quarters and moved to any place, added to the background.
+    /// RIGID: a T or an L, rotated by quarter turns and moved to any place, added to the
+    /// background.
     TranslationsRotations,
-    /// XOR: both tetrominoes are added, each with a sign; equal signs are class 0, unequal ones class 1. Neither
-    /// tetromino says anything without the other.
+    /// XOR: both tetrominoes are added, each with a sign. Equal signs are class 0, unequal signs
+    /// class 1. One tetromino without the other carries no information.
     Xor,
 }
 
@@ -21,9 +23,10 @@ pub enum Scenario {
 pub enum Background {
     /// WHITE: independent normal noise.
     White,
-    /// CORR: the same noise, blurred.
+    /// CORR: the same noise after a blur.
     Correlated,
-    /// Grey photographs of a folder, in the place of IMAGENET, which is not free.
+    /// Grey photographs from a folder. They replace the paper's IMAGENET, which is not freely
+    /// available.
     Photographs,
 }
 
@@ -39,7 +42,7 @@ pub enum Size {
 }
 
 impl Size {
-    /// Pixels of a side.
+    /// The number of pixels per side.
     pub fn side(self) -> usize {
         match self {
             Self::Eight => 8,
@@ -47,7 +50,7 @@ impl Size {
         }
     }
 
-    /// Standard deviation of the blur that makes correlated noise, in pixels.
+    /// The standard deviation of the blur that correlates the noise, in pixels.
     pub(super) fn blur_of_noise(self) -> f64 {
         match self {
             Self::Eight => 3.0,
@@ -55,7 +58,7 @@ impl Size {
         }
     }
 
-    /// Images of a data set in the paper.
+    /// The number of images of a data set in the paper.
     pub fn published_count(self) -> usize {
         match self {
             Self::Eight => 10_000,
@@ -63,7 +66,7 @@ impl Size {
         }
     }
 
-    /// The share of images that are held out; one half of them is for validation, the other for the test.
+    /// The share of held-out images. One half of them is for validation, the other for the test.
     pub(super) fn held_out(self) -> f64 {
         match self {
             Self::Eight => 0.2,
@@ -73,10 +76,12 @@ impl Size {
 }
 
 impl Scenario {
-    /// The share of the tetromino in the mixture, chosen by the authors such that every model reaches 80 % accuracy.
+    /// The weight of the tetromino in the mixture. The authors chose it such that every model
+    /// reaches 80 % accuracy.
     ///
-    /// For turned tetrominoes on photographs it is 0.6 and not the 0.03 of the public code's settings, at which every
-    /// model guesses (X15; the paper's own table has its models above 90 % from 0.6 on).
+    /// For rotated tetrominoes on photographs it is 0.6 and not the 0.03 of the public code's
+    /// settings. At 0.03 every model guesses (X15). In the paper's own table, models exceed 90 %
+    /// from 0.6 on.
     pub fn alpha(self, background: Background, size: Size) -> f64 {
         use Background::{Correlated, Photographs, White};
         use Size::{Eight, SixtyFour};

@@ -6,15 +6,15 @@ use super::{Defect, Defects};
 use crate::error::Result;
 use crate::metrics::{Emd, Metric};
 
-/// [`Emd`] with the defects X6 and X11 if they are in the set: the distance is divided by sqrt(2 pixels), and a map of
-/// zeros has no score.
+/// [`Emd`] with the defects X6 and X11 if they are in the set. With X6, the distance is divided by
+/// sqrt(2 pixels). With X11, a map of zeros has no score.
 ///
-/// Chance level: the score of a uniform map.
+/// The chance level is the score of a uniform map.
 #[derive(Clone, Copy, Debug)]
 pub struct EmdAsPublished(pub Defects);
 
 impl EmdAsPublished {
-    /// [`Emd`]'s score on the scale of this.
+    /// Converts a score of [`Emd`] to the scale of this score.
     fn rescaled(self, score: f64, (height, width): (usize, usize)) -> f64 {
         if !self.0.has(Defect::X6) {
             return score;
@@ -51,7 +51,7 @@ mod tests {
 
     use super::*;
 
-    /// The landmarks that the paper and its follow-up print for 8 x 8.
+    /// The reference values that the paper and its follow-up print for 8 x 8.
     #[test]
     fn landmarks_are_those_of_the_paper() {
         let cells = [

@@ -1,9 +1,10 @@
-//! Which images are for training, validation and test: scikit-learn's `StratifiedShuffleSplit`, to the last draw.
+//! Which images are for training, validation and test: scikit-learn's `StratifiedShuffleSplit`,
+//! reproduced draw by draw.
 
 use crate::random::numpy::RandomState;
 
-/// Two parts of `images`, in drawn order: the second holds `share` of them (rounded up), each class in proportion.
-/// `class` says of each of `images` its class, 0 or 1.
+/// Splits `images` into two parts, in random order. The second part holds a `share` of them
+/// (rounded up). Both have the classes in proportion. `class` is the class of each image, 0 or 1.
 pub(super) fn stratified(
     images: &[usize],
     class: &[usize],
@@ -34,8 +35,9 @@ pub(super) fn stratified(
     [kept, held]
 }
 
-/// How many of `wanted` each class gives, in proportion to what it has. What rounding down leaves over goes to the class
-/// with the larger remainder; between equal ones a draw decides, as scikit-learn's does.
+/// How many of the `wanted` images come from each class, in proportion to the size of the classes.
+/// If rounding down leaves one image over, the class with the larger remainder gets it. If the
+/// remainders are equal, a random draw decides, as in scikit-learn.
 fn in_proportion(counts: [usize; 2], wanted: usize, random: &mut RandomState) -> [usize; 2] {
     let total = (counts[0] + counts[1]) as f64;
     let exact = counts.map(|count| count as f64 / total * wanted as f64);
@@ -60,7 +62,8 @@ fn in_proportion(counts: [usize; 2], wanted: usize, random: &mut RandomState) ->
 mod tests {
     use super::*;
 
-    /// The first images of each part as the public code draws them, at both sizes (run with scikit-learn).
+    /// The first images of each part as drawn by the public code, at both sizes (computed with
+    /// scikit-learn).
     #[test]
     fn parts_are_those_of_the_public_code() {
         let cases = [

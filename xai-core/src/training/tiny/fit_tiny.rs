@@ -1,4 +1,4 @@
-//! The loop: epochs, Adam, the checkpoint.
+//! The training loop: epochs, Adam and the checkpoint.
 
 use rand::seq::SliceRandom;
 
@@ -14,31 +14,36 @@ use crate::training::validation::{Epoch, Validation};
 /// How to train.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TinySchedule {
-    /// Learning rate of Adam.
+    /// The learning rate of Adam.
     pub rate: f64,
-    /// Passes over the training set.
+    /// The number of passes over the training set.
     pub epochs: usize,
-    /// Images a step.
+    /// Images per step.
     pub batch: usize,
-    /// Whether dropout stays on in validation.
+    /// Whether dropout stays on during validation.
     pub dropout_in_validation: bool,
 }
 
-/// How much Adam's running means keep in a step.
+/// How much of Adam's running means remains after a step.
 const BETA: [f32; 2] = [0.9, 0.999];
-/// What keeps Adam's divisor from 0.
+/// Keeps Adam's divisor away from 0.
 const EPSILON: f32 = 1e-8;
 
-/// Trains all layers of `network` for images of shape `[c, h, w]`. Of all epochs it keeps the network with the lowest
-/// validation loss, summed over batches; of equal ones the last.
+/// Trains all layers of `network` on images of shape `[c, h, w]`. It keeps the network of the epoch
+/// with the lowest validation loss, summed over batches. If epochs are equal, it keeps the last of
+/// them.
 ///
-/// Where the network ends in a softmax, cross-entropy takes its probabilities for logits, as in torch.
+/// If the network ends in a softmax, the cross-entropy treats its probabilities as logits, as torch
+/// does.
 ///
-/// `each_epoch` is told what happened, and may stop the training by an error.
+/// `each_epoch` receives the result of every epoch. It can stop the training by returning an error.
 ///
 /// # Errors
-/// A network that is not of convolutions, fully connected layers, ReLUs, dropouts, maximum poolings, or does not fit the images; no
-/// epochs; a loss that is not a number; what `each_epoch` returns.
+/// - The network has layers other than convolutions, fully connected layers, ReLUs, dropouts and
+///   maximum poolings, or does not fit the images.
+/// - The number of epochs is 0.
+/// - A loss is not a number.
+/// - `each_epoch` returns an error.
 pub fn fit_tiny(
     network: &Network,
     shape: [usize; 3],
@@ -104,8 +109,8 @@ pub fn fit_tiny(
     })
 }
 
-/// The gradients of the mean cross-entropy of these images for all parameters, layer by layer, weight before bias: for
-/// tests against other programs.
+/// The gradients of the mean cross-entropy of these images for all parameters, layer by layer,
+/// weight before bias. For tests against other programs.
 #[doc(hidden)]
 pub fn gradients(
     network: &Network,

@@ -1,18 +1,19 @@
-//! The arithmetic: loops over images that lie side by side, which the compiler turns into vectors.
+//! The arithmetic: loops over images side by side, which the compiler vectorises.
 
 use super::program::{Product, Sums};
 use crate::device::vectorised;
 
-/// Images side by side. As many as keep the chains of additions of two vector units busy.
+/// The number of images side by side: enough to keep the chains of additions of two vector units
+/// busy.
 pub(super) const LANES: usize = 64;
-/// Partial sums of a weight's gradient.
+/// The number of partial sums of a weight's gradient.
 pub(super) const PARTS: usize = 16;
 
-/// A value of so many images.
+/// One value of each of these images.
 pub(super) type Lane = [f32; LANES];
 
 vectorised! {
-    /// Each output from what it is the sum of.
+    /// Computes each output from its sum.
     pub(super) fn affine(sums: &Sums, parameters: &[f32], x: &[Lane], y: &mut [Lane]) {
         let mut first = 0;
         for (at, (y, &end)) in y.iter_mut().zip(&sums.ends).enumerate() {
@@ -30,7 +31,7 @@ vectorised! {
 }
 
 vectorised! {
-    /// Adds to the gradients of the parameters what these outputs' gradients `g` give.
+    /// Adds the contribution of the outputs' gradients `g` to the gradients of the parameters.
     pub(super) fn parameter_gradients(sums: &Sums, x: &[Lane], g: &[Lane], gradients: &mut [[f32; PARTS]]) {
         let mut first = 0;
         for (at, (g, &end)) in g.iter().zip(&sums.ends).enumerate() {
@@ -65,7 +66,7 @@ vectorised! {
 }
 
 vectorised! {
-    /// The gradient `g` of a ReLU's output `y` for its input.
+    /// The gradient for a ReLU's input, from the gradient `g` for its output `y`.
     pub(super) fn relu_back(y: &[Lane], g: &[Lane], down: &mut [Lane]) {
         for ((y, g), down) in y.iter().zip(g).zip(down) {
             for lane in 0..LANES {
@@ -92,7 +93,7 @@ vectorised! {
 }
 
 vectorised! {
-    /// The gradient of the maxima for what they were taken of: the first of equal values gets all.
+    /// The gradient for the inputs of the maxima. The first of equal values gets all of it.
     pub(super) fn max_pool_back(windows: &[Vec<u32>], x: &[Lane], y: &[Lane], g: &[Lane], down: &mut [Lane]) {
         for down in down.iter_mut() {
             *down = [0.0; LANES];
@@ -112,7 +113,7 @@ vectorised! {
 }
 
 vectorised! {
-    /// Each value times that of the mask.
+    /// Each value times the mask's value.
     pub(super) fn masked(x: &[Lane], mask: &[Lane], y: &mut [Lane]) {
         for ((x, mask), y) in x.iter().zip(mask).zip(y) {
             for lane in 0..LANES {
@@ -122,8 +123,8 @@ vectorised! {
     }
 }
 
-/// The probability of each of the values of each image, computed in double precision, whose functions round alike on all
-/// processors.
+/// The softmax of each image's values. It is computed in double precision, whose functions round
+/// alike on all processors.
 pub(super) fn softmax(x: &[Lane], y: &mut [Lane]) {
     for lane in 0..LANES {
         let largest = x
@@ -139,7 +140,7 @@ pub(super) fn softmax(x: &[Lane], y: &mut [Lane]) {
     }
 }
 
-/// The gradient for a softmax's input from what came out, `p`, and the gradient `g` for it.
+/// The gradient for a softmax's input, from its output `p` and the gradient `g` for that output.
 pub(super) fn softmax_back(p: &[Lane], g: &[Lane], down: &mut [Lane]) {
     for lane in 0..LANES {
         let shared: f32 = p.iter().zip(g).map(|(p, g)| p[lane] * g[lane]).sum();

@@ -1,12 +1,14 @@
 //! Training of tiny networks on one thread, many side by side.
 //!
-//! A network of an 8 x 8 image has some thousand weights. A step through it is a few microseconds of arithmetic, so that
-//! threads, tensors and their memory would cost more than it. Here a network is compiled to lists of products. Values of 64
-//! images lie side by side and go through the processor's vectors together, and all memory is taken once. The network that
-//! comes out is an ordinary one.
+//! A network for 8 x 8 images has about a thousand weights. A step takes a few microseconds of
+//! arithmetic, so threads, tensors and memory management would cost more than the step itself. This
+//! module therefore compiles a network to lists of products. The values of 64 images lie side by
+//! side and go through the processor's vector units together, and all memory is allocated once. The
+//! trained network is an ordinary one.
 //!
-//! The same training as [`fit`](super::fit) does it (mean cross-entropy, Adam with torch's constants), held to torch's and
-//! to autodiff's gradients by tests; the checkpoint is that with the lowest validation loss.
+//! The training is the same as that of [`fit`](super::fit): mean cross-entropy, and Adam with
+//! torch's constants. Tests compare it with torch's and autodiff's gradients. The checkpoint is the
+//! epoch with the lowest validation loss.
 
 mod fit_tiny;
 mod lanes;

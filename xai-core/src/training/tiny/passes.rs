@@ -1,4 +1,4 @@
-//! Passes forward and back, in memory that is taken once.
+//! Forward and backward passes, in memory that is allocated once.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -7,7 +7,7 @@ use super::lanes::{self, LANES, Lane, PARTS};
 use super::program::{Operation, Program};
 use super::rows::Rows;
 
-/// What a pass over images came to.
+/// The result of a pass over images.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     pub correct: usize,
@@ -22,15 +22,15 @@ impl Counts {
     }
 }
 
-/// The memory of passes through a program.
+/// The memory for passes through a program.
 pub(super) struct Passes {
-    /// What goes into each operation, and last what comes out.
+    /// The input of each operation, and at the end the output.
     values: Vec<Vec<Lane>>,
-    /// The gradients of all of these.
+    /// The gradients of all these values.
     flows: Vec<Vec<Lane>>,
-    /// What each dropout multiplies by; nothing for other operations.
+    /// The factors of each dropout. Empty for other operations.
     masks: Vec<Vec<Lane>>,
-    /// Of each parameter, in parts.
+    /// The gradient of each parameter, in partial sums.
     partial: Vec<[f32; PARTS]>,
     gradients: Vec<f32>,
 }
@@ -63,7 +63,8 @@ impl Passes {
         &self.gradients
     }
 
-    /// Draws what the next images' dropouts silence; without a generator, nothing.
+    /// Draws which values the dropouts silence for the next images. Without a generator, none are
+    /// silenced.
     fn draw_masks(&mut self, program: &Program, random: Option<&mut ChaCha8Rng>) {
         let Some(random) = random else {
             self.masks
@@ -86,7 +87,7 @@ impl Passes {
         }
     }
 
-    /// A pass of the images of these numbers forward and back. Dropout draws from `random`.
+    /// A forward and backward pass of the images with these numbers. Dropout draws from `random`.
     pub fn step(
         &mut self,
         program: &Program,
@@ -109,7 +110,7 @@ impl Passes {
         counts
     }
 
-    /// A pass forward alone. Dropout is off, unless there is a generator to draw from.
+    /// A forward pass only. Dropout is off unless a generator is given.
     pub fn evaluate(
         &mut self,
         program: &Program,
@@ -141,7 +142,7 @@ impl Passes {
                 value[lane] = pixel;
             }
         }
-        // What is beside the last images is of images before and counts for nothing.
+        // The lanes beyond the last images hold earlier images. They are ignored.
         for (at, operation) in program.operations.iter().enumerate() {
             let (before, after) = self.values.split_at_mut(at + 1);
             let (x, y) = (&before[at], &mut after[0]);
@@ -155,7 +156,8 @@ impl Passes {
         }
     }
 
-    /// The cross-entropy of each image and, of a batch of so many, the gradient of the mean at the output.
+    /// The cross-entropy of each image. With a batch size, also the gradient of the batch's mean at
+    /// the output.
     fn loss(&mut self, images: Rows<'_>, numbers: &[usize], batch: Option<usize>) -> Counts {
         let last = self.values.len() - 1;
         let (logits, flow) = (&self.values[last], &mut self.flows[last]);

@@ -6,31 +6,34 @@ use crate::device::Tensor;
 use crate::error::{Error, Result};
 use crate::network::{Layer, Network};
 
-/// Products beyond which a network is not tiny: the lists take too much memory. (Those of 64 x 64 images have up to a
-/// million and a half, and still train as fast as by larger kernels.)
+/// The number of products from which a network is no longer tiny, because the lists take too much
+/// memory. (Networks for 64 x 64 images have up to a million and a half, and still train as fast as
+/// with larger kernels.)
 const MOST: usize = 1 << 21;
 
 /// One product: a value times a parameter.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Product {
-    /// The value's place in its layer.
+    /// The index of the value within its layer.
     pub value: u32,
-    /// The parameter's number.
+    /// The index of the parameter.
     pub parameter: u32,
 }
 
-/// What each output of a layer is the sum of.
+/// The sums that the outputs of a layer are made of.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sums {
-    /// Of each output: where its products end; they begin where those of the one before end.
+    /// For each output, where its products end. They begin where the products of the previous
+    /// output end.
     pub ends: Vec<u32>,
     pub products: Vec<Product>,
-    /// Of each output: the number of the parameter that is added; none where there is no bias.
+    /// For each output, the index of its bias. Empty if the layer has no biases.
     pub bias: Vec<u32>,
 }
 
 impl Sums {
-    /// The sums by which a gradient flows from outputs to `inputs` inputs: the same products the other way.
+    /// The sums that propagate gradients from the outputs to `inputs` inputs: the same products in
+    /// the other direction.
     fn transposed(&self, inputs: usize) -> Self {
         let mut of_input: Vec<Vec<Product>> = vec![Vec::new(); inputs];
         let mut first = 0;
@@ -53,32 +56,35 @@ impl Sums {
 /// A layer.
 #[derive(Clone, Debug)]
 pub(super) enum Operation {
-    /// A convolution or a fully connected layer. The way back is empty for the first, below which nothing is asked for.
+    /// A convolution or a fully connected layer. `back` is empty for the first layer, because no
+    /// gradient is needed below it.
     Affine { forward: Sums, back: Sums },
     /// max(x, 0).
     Relu,
-    /// Of each output: the places that it is the maximum of, in row-major order.
+    /// For each output, the indices of the values that it is the maximum of, in row-major order.
     MaxPool { windows: Vec<Vec<u32>> },
-    /// Probabilities of all values of the layer.
+    /// The softmax of all values of the layer.
     Softmax,
-    /// Sets values to 0 with this probability while training, and divides the others by that of keeping.
+    /// During training, sets values to 0 with this probability, and divides the others by the
+    /// probability of keeping them.
     Dropout(f64),
 }
 
 /// A network as a list of operations.
 pub(super) struct Program {
     pub operations: Vec<Operation>,
-    /// How many values go into each operation, and last how many come out.
+    /// The number of values that go into each operation, and at the end the number of outputs.
     pub sizes: Vec<usize>,
-    /// How many parameters there are.
+    /// The number of parameters.
     pub parameters: usize,
 }
 
 impl Program {
-    /// The network as a program, and its parameters: layer by layer, weight before bias.
+    /// Compiles a network. Returns the program and the parameters, layer by layer, weight before
+    /// bias.
     ///
     /// # Errors
-    /// Layers that are not served here, or images that do not fit.
+    /// The network has layers that are not supported here, or the images do not fit.
     pub fn compile(network: &Network, shape: [usize; 3]) -> Result<(Self, Vec<f32>)> {
         let shapes = crate::network::shapes(network, shape)?;
         let (mut operations, mut sizes, mut parameters) = (Vec::new(), Vec::new(), Vec::new());

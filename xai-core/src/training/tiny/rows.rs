@@ -1,6 +1,6 @@
-//! Images as a tiny network takes them.
+//! Images in the layout that a tiny network takes.
 
-/// Images in rows, and the class of each.
+/// Images as rows, and the class of each image.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
     /// `[n][c h w]`.

@@ -1,4 +1,4 @@
-//! Permutation feature importance: a pixel's value is replaced by another image's.
+//! Permutation feature importance: replaces a pixel's value by that of another image.
 
 use std::collections::HashMap;
 
@@ -12,14 +12,15 @@ use crate::device::Tensor;
 use crate::error::{Error, Result};
 use crate::random::stream;
 
-/// How much the score falls when a value of the image is replaced by that of another image (Breiman 2001; Fisher, Rudin
-/// and Dominici 2019, for one image at a time). A pass a value and draw.
+/// How much the score falls when a value of the image is replaced by that of another image (Breiman
+/// 2001; Fisher, Rudin and Dominici 2019, for one image at a time). It needs one forward pass per
+/// value and draw.
 ///
-/// What values are replaced by does not depend on which images are explained together, or in which order.
+/// The replacements do not depend on which images are explained together, or in which order.
 /// [`published`](Self::published) is Captum's `FeaturePermutation` instead.
 #[derive(Clone, Debug)]
 pub struct FeaturePermutation {
-    /// Images whose values replace others, `[m, c, h, w]`.
+    /// The images that replacements come from, `[m, c, h, w]`.
     donors: Array4<f32>,
     kind: Kind,
     /// The seed of the draws.
@@ -28,9 +29,9 @@ pub struct FeaturePermutation {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    /// Each value of each image is replaced by so many donors' values, one after the other.
+    /// Each value of each image is replaced by the values of this many donors, one after the other.
     Drawn { draws: usize },
-    /// The images explained are the donors. By index: the image's row among them.
+    /// The explained images are the donors. `rows` maps an image's index to its row among them.
     Batches {
         of: usize,
         rows: HashMap<u32, usize>,
@@ -38,8 +39,8 @@ enum Kind {
 }
 
 impl FeaturePermutation {
-    /// With values of `donors` `[m, c, h, w]`, such as the training images: the mean over `draws` of them, drawn by the
-    /// index of the image that is explained.
+    /// Takes replacements from `donors` `[m, c, h, w]`, such as the training images. The map is the
+    /// mean over `draws` of them. They are drawn by the index of the explained image.
     pub fn new(donors: Array4<f32>, draws: usize) -> Self {
         Self {
             donors,
@@ -48,10 +49,11 @@ impl FeaturePermutation {
         }
     }
 
-    /// As Captum's `FeaturePermutation` over batches of `of` of these images, in their order: each value is permuted
-    /// within the batch, once. So an image's map depends on its company; a value may be its own replacement.
+    /// Captum's `FeaturePermutation` over batches of `of` of these images, in their order. Each
+    /// value is permuted once within the batch. The map of an image therefore depends on its batch,
+    /// and a value can replace itself.
     ///
-    /// Captum draws again if a permutation leaves all in place, and so does this.
+    /// Captum draws again if a permutation changes nothing. This method does the same.
     pub fn published(images: &Images, of: usize) -> Self {
         let rows = images.index.iter().enumerate();
         Self {
@@ -64,12 +66,12 @@ impl FeaturePermutation {
         }
     }
 
-    /// With this seed of the draws.
+    /// Sets the seed of the draws.
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
 
-    /// Of each value of an image, and of each draw: the row of its donor, `[value][draw]`.
+    /// For each value of an image and each draw, the row of the donor: `[value][draw]`.
     fn rows<M>(
         &self,
         batch: &Batch<'_, M>,
@@ -106,7 +108,7 @@ impl FeaturePermutation {
     }
 }
 
-/// An order of `count` things that is not the one they are in, if there is any other.
+/// A random order of `count` items. It differs from the present order if any other exists.
 fn permutation(count: usize, seed: u64, name: &str) -> Vec<usize> {
     let mut random = stream(seed, name);
     loop {
