@@ -1,5 +1,6 @@
-//! Where a pass through VGG-16 spends its time on a device: seconds of every layer forward, back, and for its weight's
-//! gradient, with the arithmetic that convolutions reach.
+//! Where a pass through VGG-16 spends its time on a device. For every layer, it shows the seconds
+//! of the forward pass, the backward pass and the weight's gradient, and the arithmetic rate of
+//! convolutions.
 //!
 //!     cargo run --release --example layer_time
 //!     cargo run --release --features cuda --example layer_time -- --device cuda --batch 64
@@ -23,27 +24,27 @@ struct Options {
     /// `flex` (CPU), `cuda`, `cuda:1`, `cuda-f32` (a GPU that multiplies in 32 bits), `vulkan` or `metal`.
     #[arg(long, default_value = "flex")]
     device: DeviceChoice,
-    /// Images at a time.
+    /// Images per batch
     #[arg(long, default_value_t = 8)]
     batch: usize,
-    /// Their height and width.
+    /// Height and width of the images
     #[arg(long, default_value_t = 224)]
     size: usize,
-    /// The network has a channel where VGG-16 has so many.
+    /// The network has one channel for every N channels of VGG-16
     #[arg(long, default_value_t = 1)]
     width_divisor: usize,
-    /// How often each operation is done while the clock runs.
+    /// How many times each operation is timed
     #[arg(long, default_value_t = 3)]
     repeat: usize,
-    /// Print JSON.
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What a layer takes, in seconds a batch.
+/// Seconds per batch of a layer.
 struct Row {
     name: String,
-    /// Of one product of the layer: forward, back or for the weight.
+    /// Operations of one product of the layer: forward, backward or for the weight.
     operations: f64,
     forward: f64,
     back: f64,
@@ -63,7 +64,7 @@ fn measure(options: &Options) -> Result<()> {
         classes: 2,
     };
     let network = config.init(false, 0, &device);
-    // Waves, of which no two images are alike.
+    // Waves that differ from image to image.
     let wave = |(image, y, x)| ((image * 7 + y) as f32 * 0.3).sin() * (x as f32 * 0.2).cos();
     let images = Array3::from_shape_fn([options.batch, options.size, options.size], wave);
     let images = Dataset::grey(images, vec![0; options.batch])?;
@@ -126,7 +127,8 @@ fn name(layer: &Layer) -> String {
     }
 }
 
-/// Seconds of `work`, once warm. A number of the result is read, so that the device has to finish.
+/// Seconds of `work` after a warm-up. One number of the result is read, so that the device has to
+/// finish.
 fn time(work: &dyn Fn() -> Tensor<4>, repeat: usize) -> f64 {
     let finish = |y: Tensor<4>| {
         let [n, c, h, w] = y.dims();

@@ -8,14 +8,15 @@ use xai_core::network::{FirstWeights, Layer};
 use xai_core::prelude::*;
 use xai_core::random;
 
-/// A lying or a standing bar, which is the class. The texture says nothing of it, so the truth is the bar's pixels.
+/// A horizontal or vertical bar. Its direction is the class. The texture carries no information
+/// about the class, so the truth is the pixels of the bar.
 #[derive(Clone)]
 struct Bars {
     size: usize,
     counts: [usize; 3],
 }
 
-/// Width and length of a bar, in pixels.
+/// Width and length of a bar in pixels.
 const BAR: [usize; 2] = [2, 9];
 
 impl Benchmark for Bars {
@@ -29,7 +30,8 @@ impl Benchmark for Bars {
         })
     }
 
-    /// All that decides what the images are. Raise `version` when the code below makes others.
+    /// Everything that determines the images. Increase `version` if the code below makes different
+    /// images.
     fn identity(&self) -> serde_json::Value {
         json!({ "size": self.size, "counts": self.counts, "version": 1 })
     }

@@ -1,4 +1,4 @@
-//! Our scores beside the published ones, cell by cell.
+//! Our scores and the published scores, cell by cell.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +7,19 @@ use xai_core::statistics::{coefficient, mean, quantile, ranks};
 
 use super::{PUBLISHED, Published};
 
-/// What was measured in one cell, over images and runs.
+/// The scores of one cell, over images and runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Measured {
     /// The mean.
     pub precision: f64,
-    /// The median, on the scale of the public code.
+    /// The median, on the public code's scale.
     pub emd: f64,
 }
 
-/// Mean precision and median distance of each (scenario, background, model) and method.
+/// The mean precision and median distance of each (scenario, background, model) and method.
 ///
-/// `rows` are the scores of all runs, with the names of the cell that they are of. DeepLIFT's is the name of both of its
-/// forms.
+/// `rows` are the scores of all runs, with the names of their cell. Both forms of DeepLIFT have the
+/// same name.
 pub fn medians<'a>(
     rows: impl IntoIterator<Item = ([String; 3], &'a Scores)>,
 ) -> BTreeMap<([String; 3], String), Measured> {
@@ -48,8 +48,8 @@ pub fn medians<'a>(
     measured.collect()
 }
 
-/// How far ours may lie from the published mean precision: models differ by their seeds, those with more layers by more.
-/// Of CNNs the order of methods alone is compared.
+/// How far our mean precision may be from the published one. Models differ by their seeds, and
+/// models with more layers differ more. For CNNs, only the order of methods is compared.
 fn tolerance(model: &str) -> Option<f64> {
     match model {
         "linear" => Some(0.03),
@@ -58,7 +58,8 @@ fn tolerance(model: &str) -> Option<f64> {
     }
 }
 
-/// A table of every published cell, one of agreement a model, and a chart of ours over theirs.
+/// A table of every published cell, a table of agreement with one row per model, and a chart of our
+/// scores against theirs.
 pub fn compare(measured: &BTreeMap<([String; 3], String), Measured>, analysis: &mut Analysis) {
     let mut table = Table::new(
         "published",
@@ -117,7 +118,8 @@ pub fn compare(measured: &BTreeMap<([String; 3], String), Measured>, analysis: &
     analysis.curves(chart(&cells));
 }
 
-/// How well each data set and model agrees: cells within tolerance, and the order of methods.
+/// The agreement of each data set and model: the number of cells within tolerance, and the order of
+/// methods.
 fn agreement(cells: &BTreeMap<&[String; 3], Vec<(&Published, Measured)>>) -> Table {
     let mut table = Table::new(
         "agreement",
@@ -160,7 +162,7 @@ fn agreement(cells: &BTreeMap<&[String; 3], Vec<(&Published, Measured)>>) -> Tab
     table
 }
 
-/// Ours over the published precision, a panel a model.
+/// Our precision against the published one, with one panel per model.
 fn chart(cells: &BTreeMap<&[String; 3], Vec<(&Published, Measured)>>) -> Curves {
     let mut chart = Curves::new(
         "published_precision",

@@ -1,4 +1,4 @@
-//! Scores with and without the defects of the public code, paired by seed.
+//! Scores with the defects of the public code and without them, paired by seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,20 +10,21 @@ use crate::paired::mean_interval;
 /// The names of scenario, background and model.
 type Cell = [String; 3];
 
-/// What knows no model: each method should beat the best of these.
+/// Model-free maps. Each method should be better than the best of them.
 const WITHOUT_MODEL: [&str; 4] = ["sobel", "laplace", "uniform_noise", "intensity"];
 
 /// The mean precision of each cell, method, protocol and seed, and the accuracies.
 #[derive(Default)]
 pub struct Protocols {
-    /// By cell and method: by seed, published and corrected.
+    /// By cell, method and seed: the published and the corrected value.
     precision: BTreeMap<(Cell, String), BTreeMap<u64, [Option<f64>; 2]>>,
-    /// By cell: of each run, published and corrected.
+    /// By cell: the published and the corrected accuracy of each run.
     accuracy: BTreeMap<Cell, [Vec<f64>; 2]>,
 }
 
 impl Protocols {
-    /// Of runs: the cell's names, whether it is corrected, the seed, the result.
+    /// Collects runs. Each has the names of its cell, whether it is corrected, its seed and its
+    /// result.
     pub fn of<'a>(runs: impl IntoIterator<Item = (Cell, bool, u64, &'a Tested)>) -> Self {
         let mut all = Self::default();
         for (cell, corrected, seed, tested) in runs {
@@ -52,7 +53,7 @@ impl Protocols {
         all
     }
 
-    /// The means of a method in a cell by seed, under one protocol.
+    /// The means of a method in a cell by seed, with one protocol.
     fn seeds(&self, cell: &Cell, method: &str, side: usize) -> BTreeMap<u64, f64> {
         let found = self.precision.get(&(cell.clone(), method.to_owned()));
         let seeds = found.into_iter().flatten();
@@ -61,7 +62,7 @@ impl Protocols {
             .collect()
     }
 
-    /// Of each seed, how far a method's mean is above that of the best that knows no model.
+    /// For each seed, how far a method's mean is above that of the best model-free map.
     fn above_filters(&self, cell: &Cell, method: &str, side: usize) -> Vec<f64> {
         let best = WITHOUT_MODEL
             .into_iter()
@@ -92,7 +93,7 @@ fn middle(seeds: &BTreeMap<u64, f64>) -> f64 {
     mean(&seeds.values().copied().collect::<Vec<_>>()).unwrap_or(f64::NEG_INFINITY)
 }
 
-/// Tables of every cell and method with and without the defects, and of what follows from them.
+/// Tables of every cell and method with the defects and without, and of the conclusions.
 pub fn conclusions(protocols: &Protocols, analysis: &mut Analysis) {
     analysis.table(accuracies(protocols));
     analysis.table(beaten(protocols));
@@ -114,7 +115,7 @@ fn accuracies(protocols: &Protocols) -> Table {
     table
 }
 
-/// In how many data sets and models a method beats everything that knows no model.
+/// The number of data sets and models in which a method is better than every model-free map.
 fn beaten(protocols: &Protocols) -> Table {
     let mut table = Table::new(
         "conclusions",
@@ -193,7 +194,8 @@ fn differences(protocols: &Protocols) -> Table {
     table.caption("Means over images and seeds; the interval (95 %, a bootstrap of seeds) is of the difference between twins of one seed.")
 }
 
-/// What correcting does to each method, a panel a scenario, a series a model: the mean over backgrounds.
+/// The effect of the correction on each method, with one panel per scenario and one series per
+/// model: the mean over backgrounds.
 fn chart(protocols: &Protocols) -> Forest {
     let methods: Vec<&str> = protocols.methods().into_iter().collect();
     let mut forest = Forest::new(

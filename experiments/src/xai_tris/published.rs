@@ -1,23 +1,23 @@
-//! The published scores of XAI-TRIS at 8 x 8, as numbers read off plots.
+//! The published scores of XAI-TRIS at 8 x 8, read off plots.
 
 use std::sync::LazyLock;
 
-/// A cell of the published figures: a data set, a model, a method.
+/// A cell of the published figures: a data set, a model and a method.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Published {
     /// The names of scenario, background and model.
     pub cell: [String; 3],
     /// The method's name.
     pub method: String,
-    /// The mean over images and runs, read off to 0.01.
+    /// The mean over images and runs, with a precision of 0.01.
     pub precision: f64,
-    /// The median over images and runs, on the public code's scale, read off to 0.003.
+    /// The median over images and runs on the public code's scale, with a precision of 0.003.
     pub emd: f64,
 }
 
-/// All of them: mean precision and median earth mover's distance, read off the plots of braindatalab/xai-tris-whitening
-/// without whitening, which has the same code and settings as XAI-TRIS. Its tetrominoes that move were placed by the code
-/// before commit 515184e (X8).
+/// All cells: mean precision and median earth mover's distance. They were read off the plots of
+/// braindatalab/xai-tris-whitening without whitening, which has the code and settings of XAI-TRIS.
+/// Its moving tetrominoes were placed by the code before commit 515184e (X8).
 pub static PUBLISHED: LazyLock<Vec<Published>> = LazyLock::new(|| {
     let rows = include_str!("published.csv").lines().skip(1);
     let row = |line: &str| {

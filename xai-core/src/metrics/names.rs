@@ -1,4 +1,5 @@
-//! Metrics by name: for programs that learn at run time what to compute, and for reports, which only know names.
+//! Metrics by name, for programs that choose metrics at run time, and for reports, which only know
+//! names.
 
 use crate::error::{Error, Result};
 use crate::metrics::{
@@ -7,21 +8,21 @@ use crate::metrics::{
 };
 use crate::suggest::did_you_mean;
 
-/// A metric that can be asked for by its name.
+/// A metric that can be selected by its name.
 #[derive(Clone, Copy)]
 pub struct NamedMetric {
-    /// The name in snake case, as [`named`] takes it and score rows carry it.
+    /// The name in snake case, as in [`named`] and in rows of scores.
     pub name: &'static str,
-    /// What people call it, within a sentence.
+    /// The title within a sentence.
     pub title: &'static str,
-    /// What it is, in a few words that follow its title.
+    /// A short description that follows the title.
     pub meaning: &'static str,
-    /// Whether a larger score is a better one.
+    /// Whether a larger score is better.
     pub larger_is_better: bool,
     make: fn() -> Box<dyn Metric>,
 }
 
-/// All metrics that [`named`] knows, each with its default options.
+/// All metrics that [`named`] knows, with their default options.
 #[rustfmt::skip]
 pub const METRICS: [NamedMetric; 15] = [
     metric("precision", "precision", "of the k pixels that a map marks most, the share that lies in the ground truth, where k is the number of the ground truth's pixels", || Box::new(Precision)),
@@ -41,7 +42,7 @@ pub const METRICS: [NamedMetric; 15] = [
     metric("emd_false_negative_invariant", "EMD score without false negatives", "as the EMD score, but relevance may stay anywhere in the ground truth", || Box::new(EmdFalseNegativeInvariant)),
 ];
 
-/// The names of all metrics, as [`named`] takes them.
+/// The names of all metrics, as in [`named`].
 pub const NAMES: [&str; METRICS.len()] = {
     let mut names = [""; METRICS.len()];
     let mut at = 0;
@@ -82,7 +83,7 @@ const fn less_is_better(
 /// The metric of this name with its default options.
 ///
 /// # Errors
-/// A name that no metric has; the message says what comes near, or which names there are.
+/// No metric has this name. The message suggests a similar name, or lists the names.
 pub fn named(name: &str) -> Result<Box<dyn Metric>> {
     let known = METRICS.iter().find(|metric| metric.name == name);
     known.map(|metric| (metric.make)()).ok_or_else(|| {
@@ -92,7 +93,7 @@ pub fn named(name: &str) -> Result<Box<dyn Metric>> {
     })
 }
 
-/// What people call the metric of this name. Of a metric that is not in [`METRICS`], the name with spaces.
+/// The title of the metric of this name. For a metric outside [`METRICS`], its name with spaces.
 pub fn metric_title(name: &str) -> String {
     let known = METRICS.iter().find(|metric| metric.name == name);
     known.map_or_else(|| name.replace('_', " "), |metric| metric.title.to_owned())

@@ -109,7 +109,7 @@ fn methods(figure: &HeatMaps) -> Vec<&str> {
     methods
 }
 
-/// What the figure shows as rows of a table: a row a map, with its score.
+/// The figure as rows of a table: one row per map, with its score.
 pub(super) fn rows(figure: &HeatMaps) -> Result<Vec<Vec<String>>> {
     let metric = metrics::named(&figure.metric)?;
     let header = ["block", "column", "method", "image", &figure.metric];

@@ -95,7 +95,7 @@ impl Volume {
     }
 }
 
-/// Bytes that the voxels of an image take; `None` if no memory could hold them.
+/// The number of bytes of an image's voxels. `None` if it exceeds the address space.
 fn nb_bytes(header: &NiftiHeader, shape: [usize; 3]) -> Option<usize> {
     let width = header.data_type().ok()?.size_of();
     let sizes = shape.into_iter().chain([width]);
@@ -103,7 +103,8 @@ fn nb_bytes(header: &NiftiHeader, shape: [usize; 3]) -> Option<usize> {
     isize::try_from(bytes).is_ok().then_some(bytes)
 }
 
-/// Reads so many bytes. Memory is taken as they come, because a damaged header may ask for any number.
+/// Reads `count` bytes. Memory grows with the bytes read, because a damaged header may state any
+/// number.
 fn exactly(file: &mut impl Read, count: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     while bytes.len() < count {
