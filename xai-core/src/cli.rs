@@ -247,7 +247,7 @@ fn conclude<R: Run>(
                 files.push((show.page)(result, &analysis, folder)?);
             }
         }
-        // A finished run of somebody else, or in an archive.
+        // A finished run that belongs to someone else, or is part of an archive.
         Err(error) if error.is_read_only() && report_to.is_none() => {
             reporter.warn(&format!(
                 "nothing is drawn ({error}); name another folder by --report-to"
@@ -307,7 +307,7 @@ fn event(result: &SweepResult, folder: &Path, files: &[PathBuf]) -> Json {
     })
 }
 
-/// The text below the options. Devices are only looked for if the help is printed.
+/// The text below the options. It looks for devices only if the help is printed.
 fn after_help<R: Run>(spec: &Spec) -> String {
     let asked = std::env::args().any(|argument| argument == "--help" || argument == "-h");
     let devices = if asked { devices() } else { String::new() };
@@ -330,7 +330,7 @@ fn devices() -> String {
 /// The parameters of the experiment and examples of their use, for `--help`.
 fn parameters<R: Run>(spec: &Spec) -> String {
     let scale = Scale::default();
-    // Without options of its own a benchmark may not be there to be asked.
+    // Without its options, the benchmark may be unavailable.
     let benchmark = R::Benchmark::open(&Default::default(), scale).ok();
     let absent = |name: &str, value: &Value| benchmark.as_ref()?.absent(name, value);
     let plan = match Plan::restricted(spec, scale, &absent, &Restriction::default()) {
@@ -355,7 +355,7 @@ fn parameters<R: Run>(spec: &Spec) -> String {
         );
     }
     text.push_str("\nFor example:\n");
-    // A shell takes what has blanks or quotes apart, unless it stands in quotes.
+    // A shell splits words with blanks or quotes unless they are quoted.
     let choice = |name: &str, values: &[Value]| {
         let values = values.iter().map(Value::to_string).collect();
         let name = name.to_owned();

@@ -120,7 +120,7 @@ impl Dataset {
     /// Adds the group of each image, such as its subject. No group should be in two splits.
     ///
     /// # Errors
-    /// If there is not one per image.
+    /// If the number of entries is not the number of images.
     pub fn with_group(self, group: Vec<u32>) -> Result<Self> {
         if group.len() != self.len() {
             return Err(Error::invalid(format!(

@@ -42,7 +42,7 @@ impl Error {
         self.is_of_the_system(&full)
     }
 
-    /// Whether a file or folder may not be written.
+    /// Whether writing a file or folder was denied.
     pub fn is_read_only(&self) -> bool {
         #[cfg(unix)]
         let denied = [libc::EROFS, libc::EACCES, libc::EPERM];
@@ -51,7 +51,7 @@ impl Error {
         self.is_of_the_system(&denied)
     }
 
-    /// Whether it is one of these numbers of the operating system's errors.
+    /// Whether the operating system's error has one of these numbers.
     fn is_of_the_system(&self, numbers: &[i32]) -> bool {
         let Self::File { problem, .. } = self else {
             return false;

@@ -47,7 +47,8 @@ impl Gallery {
         }
     }
 
-    /// Reserves places for evenly spaced ones of `count` images. `image` returns the image at a place.
+    /// Reserves places for a selection of `count` images, evenly spaced. `image` returns the image
+    /// at a position.
     pub fn open_for(&self, count: usize, image: impl Fn(usize) -> Shown) {
         let mut shown = self.shown();
         let free = self.room.saturating_sub(shown.len()).min(count);

@@ -54,8 +54,8 @@ impl Images {
         Self { index, ..self }
     }
 
-    /// With a hash of its pixels as each image's index, so that sampling methods draw the same for an image
-    /// wherever in an array it stands.
+    /// The index of each image is a hash of its pixels. Sampling methods therefore draw the same
+    /// numbers for an image wherever it stands in an array.
     pub fn indexed_by_content(self) -> Self {
         let hash = |image: ArrayView3<'_, f32>| {
             let mut hash = blake3::Hasher::new();

@@ -42,7 +42,8 @@ pub enum LrpRule {
         /// The largest value of a pixel.
         high: f64,
     },
-    /// By squared weight, independent of the input (w2; Montavon et al. 2017). zennit counts the squared bias, too.
+    /// By squared weight, independent of the input (w2; Montavon et al. 2017). zennit also includes
+    /// the squared bias.
     WSquare,
     /// The same without the bias, as in the paper.
     WSquareWithoutBias,

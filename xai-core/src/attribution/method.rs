@@ -22,8 +22,8 @@ pub trait Method {
     note = "an edge filter explains anything (`NoModel` too), a perturbation method needs `M: Predict`, a gradient method `M: Differentiable`, other methods `M: Layered`"
 )]
 pub trait Explain<M>: Method {
-    /// The signed attribution `[n, c, h, w]` of each image of the batch to its target class.
-    /// Methods that do not use the model may return as many channels as the images have.
+    /// Computes the signed attribution `[n, c, h, w]` of each image of the batch to its target
+    /// class.
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>>;
 }
 

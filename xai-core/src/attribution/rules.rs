@@ -164,9 +164,10 @@ impl Rule for Rescale<'_> {
         self.relu(step, flow)
     }
 
-    /// Slopes as of any other function of one value, less their mean over the classes of an image: what the classes have in
-    /// common changes no probability. Captum takes the mean over the whole batch, by which an image's map depends on its
-    /// company.
+    /// Uses slopes as for any function of one value, and subtracts their mean over an image's
+    /// classes, because what all classes have in common does not change a probability. Captum
+    /// subtracts the mean over the whole batch, so an image's map depends on the other images of
+    /// the batch.
     fn softmax(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         let slopes = self.relu(step, flow);
         let classes = slopes.dims()[1];

@@ -65,7 +65,7 @@ pub(crate) fn upload_integers(
     burn::tensor::Tensor::from_ints(TensorData::new(numbers, shape), device)
 }
 
-/// A tensor's numbers in row-major order, once the device has computed them.
+/// Reads a tensor's numbers in row-major order. Waits until the device has computed them.
 ///
 /// # Errors
 /// If they are not 32-bit floats, which is possible in a user's own module.

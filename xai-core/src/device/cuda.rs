@@ -108,7 +108,8 @@ impl Driver {
 /// The driver's version, such as `580.159.04`. Only its management library knows it.
 fn driver_version() -> Option<String> {
     let mut version = [0; 96];
-    // SAFETY: the library may be loaded anywhere; the types are those of NVML's functions.
+    // SAFETY: loading the library has no side effects on this program; the types are those of
+    // NVML's functions.
     unsafe {
         let library = Library::new(MANAGEMENT).ok()?;
         let init: Symbol<extern "C" fn() -> i32> = library.get(b"nvmlInit_v2").ok()?;

@@ -1,4 +1,4 @@
-//! Random numbers that Burn draws itself.
+//! Random numbers that Burn itself draws.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,10 +7,11 @@ use burn::tensor::backend::Backend as _;
 
 use super::{AutodiffBackend, Device};
 
-/// A module of Burn whose first weights are those of this seed.
+/// Makes a Burn module with the initial weights of this seed.
 ///
-/// Burn has one generator for the whole process, and draws a weight when it is first used. Cells run at the same time, so
-/// that weights would depend on who is first. Here one module is made at a time, and all its weights are drawn at once.
+/// Burn has one random generator for the whole process, and draws a weight when it is first used.
+/// Cells run in parallel, so weights would depend on which cell is first. This function therefore
+/// makes one module at a time and draws all of its weights at once.
 pub fn seeded<M: Module<AutodiffBackend>>(
     seed: u64,
     device: &Device,

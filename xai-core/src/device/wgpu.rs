@@ -109,7 +109,7 @@ pub(super) fn memory(device: &WgpuDevice) -> Option<usize> {
 /// The largest heap on the device itself.
 #[cfg(not(feature = "metal"))]
 fn memory_of(adapter: &wgpu::Adapter) -> Option<usize> {
-    // SAFETY: nothing is kept beyond this function, and nothing is destroyed.
+    // SAFETY: nothing outlives this function, and nothing is destroyed.
     let properties = unsafe {
         let adapter = adapter.as_hal::<wgpu::hal::api::Vulkan>()?;
         let instance = adapter.shared_instance().raw_instance();

@@ -24,7 +24,8 @@ pub fn laplace(image: ArrayView2<f32>) -> Array2<f32> {
     signed_laplace(image).mapv_into(f32::abs)
 }
 
-/// The Sobel gradient along the rows alone, signed: `scipy.ndimage.sobel(image)`, whose default is the last axis.
+/// The signed Sobel gradient along the rows only: `scipy.ndimage.sobel(image)`, which uses the last
+/// axis by default.
 pub fn sobel_along_rows(image: ArrayView2<f32>) -> Array2<f32> {
     Array2::from_shape_fn(image.dim(), |(y, x)| {
         let at = |dy, dx| neighbour(&image, (y, x), (dy, dx));

@@ -14,7 +14,8 @@ pub struct Score {
     pub class: u8,
     /// The method's name in snake case, e.g. `integrated_gradients`.
     pub method: String,
-    /// The metric's name in snake case, e.g. `precision`; of some images only, [`group_name`].
+    /// The metric's name in snake case, e.g. `precision`. For scores of a group of images, see
+    /// [`group_name`].
     pub metric: String,
     /// The metric's value.
     pub value: f64,
@@ -37,9 +38,11 @@ pub(crate) fn is_chance(metric: &str) -> bool {
     metric.ends_with("_chance")
 }
 
-/// The name of a metric on a group of images that a study looks at beside the others: `precision:misclassified`.
+/// The name of a metric on a group of images that a study examines separately:
+/// `precision:misclassified`.
 ///
-/// Tables, figures and the page show the metric itself; what its groups show is the study's own analysis.
+/// Tables, figures and the page show the metric for all images only. A study's own analysis shows
+/// its groups.
 pub fn group_name(metric: &str, group: &str) -> String {
     format!("{metric}:{group}")
 }
@@ -52,8 +55,8 @@ pub(crate) fn metric_and_group(name: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A measure of how well a heat map finds the truth: the larger, the better. (Of the metrics here only counts of wrong
-/// pixels are the other way round; [`METRICS`](super::METRICS) says so.)
+/// A measure of how well a heat map finds the truth. Larger is better, except for counts of wrong
+/// pixels; see [`METRICS`](super::METRICS).
 pub trait Metric: Sync {
     /// The name in snake case that score rows carry.
     fn name(&self) -> &'static str;

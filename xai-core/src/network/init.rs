@@ -8,10 +8,11 @@ use super::layers::{Layer, Linear, Network};
 use crate::device::{Device, Tensor};
 use crate::random;
 
-/// Draws the first weights of layers, for a network of your own.
+/// Draws the initial weights of layers, for a network of your own.
 ///
-/// They are normal with a variance of 2 / (inputs of a unit), which keeps activations alike from layer to layer behind
-/// ReLUs (He et al. 2015). Biases are 0. Layers without weights need no draw: [`Layer::Relu`] and the like.
+/// Weights are normal with a variance of 2 / (inputs of a unit). This keeps the scale of
+/// activations constant from layer to layer if ReLUs follow (He et al. 2015). Biases are 0. Layers
+/// without weights, such as [`Layer::Relu`], need no draw.
 ///
 /// ```
 /// use xai_core::device::DeviceChoice;
@@ -46,7 +47,8 @@ impl FirstWeights {
         }
     }
 
-    /// A convolution with a square kernel of `kernel` pixels, an odd number, and padding by which height and width stay.
+    /// A convolution with a square kernel of `kernel` pixels, an odd number. Its padding preserves
+    /// height and width.
     pub fn conv2d(&mut self, inputs: usize, outputs: usize, kernel: usize) -> Layer {
         let deviation = (2.0 / (inputs * kernel * kernel) as f64).sqrt();
         let weight = (self.draw)(&[outputs, inputs, kernel, kernel], deviation);

@@ -24,8 +24,8 @@ pub enum Layer {
     Relu,
     /// Another elementwise function.
     Activation(Activation),
-    /// Over the channels of each place: numbers above 0 that sum to 1. A network that ends in it gives probabilities in the
-    /// place of logits.
+    /// Softmax over the channels of each position: positive numbers that sum to 1. A network that
+    /// ends in it outputs probabilities instead of logits.
     Softmax,
     /// The maximum of each window.
     MaxPool2d(Window),
@@ -121,7 +121,8 @@ impl Layer {
         }
     }
 
-    /// Whether there is a weight to train in the layer, or in a residual block's layers.
+    /// Whether the layer has trainable weights. For a residual block, whether one of its layers
+    /// has.
     pub fn has_parameters(&self) -> bool {
         match self {
             Self::Conv2d(_) | Self::Linear(_) | Self::BatchNorm2d(_) => true,

@@ -14,7 +14,7 @@ const M: usize = 397;
 pub struct RandomState {
     state: [u32; N],
     next: usize,
-    /// The second of two normal numbers that are drawn together.
+    /// The second of two normal numbers drawn together.
     normal: Option<f64>,
 }
 

@@ -135,7 +135,8 @@ pub fn areas(class: &[u8], probabilities: ArrayView2<f64>) -> Result<Option<[f64
         )));
     }
     let of_classes = averaged(probabilities.ncols()).map(|number| {
-        // Only the order matters. Ranks keep it in 32 bits, where probabilities near 1 would become equal.
+        // Only the order matters. Ranks preserve it in 32 bits, where probabilities near 1 would
+        // become equal.
         let ranked = ranks(&probabilities.column(number).to_vec());
         let ranked: Vec<f32> = ranked.into_iter().map(|rank| rank as f32).collect();
         let positive: Vec<bool> = class

@@ -1,10 +1,11 @@
-//! The engine for sweeps: what varies, what is done in one cell, and what is kept.
+//! The engine for sweeps: it varies parameters, runs cells and stores results.
 //!
-//! `#[experiment]` turns a struct into a [`Spec`](declare::Spec). [`Run`](context::Run) says what happens in one cell.
-//! [`sweep`](execute::sweep) does the rest: it lays out the cells, fits each, selects by validation, predicts the test
-//! set with the winners, explains only then, and keeps everything in a [`Store`](keep::Store) that a crash cannot hurt.
+//! `#[experiment]` turns a struct into a [`Spec`](declare::Spec). [`Run`](context::Run) defines the
+//! work of one cell. [`sweep`](execute::sweep) does the rest. It plans the cells, fits each,
+//! selects by validation, predicts the test set with the winners, and only then explains. It keeps
+//! everything in a [`Store`](keep::Store) that survives a crash.
 //!
-//! The folders stand in the order in which they use each other.
+//! The folders are listed in order: each uses only those before it.
 
 pub mod declare;
 

@@ -1,4 +1,5 @@
-//! Fitting a network: how ([`TrainingPlan`]), on what ([`Examples`]), and the loop ([`fit()`]).
+//! Training a network: the settings ([`TrainingPlan`]), the data ([`Examples`]) and the loop
+//! ([`fit()`]).
 
 pub mod backward;
 mod examples;

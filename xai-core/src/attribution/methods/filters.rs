@@ -53,7 +53,7 @@ fn each_channel<M>(batch: &Batch<'_, M>, filter: fn(ArrayView2<f32>) -> Array2<f
     upload(values, [n, c, h, w], batch.device())
 }
 
-/// Numbers that know nothing: uniform from -1 to 1, each image's from a stream of its own.
+/// Uniform random numbers from -1 to 1. Each image has its own random stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UniformNoise {
     /// The seed of the numbers.

@@ -1,4 +1,5 @@
-//! The methods by name: for programs that learn at run time what to compute, and for reports, which only know names.
+//! Methods by name, for programs that choose methods at run time, and for reports, which only know
+//! names.
 
 use super::{
     Deconvolution, DeepLift, DeepTaylor, FeatureAblation, GradCam, GradientShap, GuidedBackprop,
@@ -10,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::suggest::did_you_mean;
 
-/// What a method needs from a model. Each kind of model also provides what stands before it.
+/// What a method needs from a model. Every kind of model also provides the kinds above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
     /// Nothing: filters of the image.
@@ -143,11 +144,11 @@ impl From<u64> for Settings {
     }
 }
 
-/// The method of this name with its default options, for a [`Panel`](crate::attribution::Panel) that is put
-/// together at run time: `named("lime", 7)` with a seed for those that draw samples.
+/// The method of this name with its default options, for a [`Panel`](crate::attribution::Panel)
+/// that is assembled at run time: `named("lime", 7)`. The seed is for methods that draw samples.
 ///
 /// # Errors
-/// A name that no method has; the message says which names there are.
+/// No method has this name. The message suggests a similar name, or lists the names.
 pub fn named<M: Layered>(name: &str, settings: impl Into<Settings>) -> Result<Box<dyn Explain<M>>> {
     let methods = all::<M>();
     if let Some(method) = methods.iter().find(|method| method.name == name) {
@@ -161,8 +162,8 @@ pub fn named<M: Layered>(name: &str, settings: impl Into<Settings>) -> Result<Bo
     )))
 }
 
-/// The name of a method in tables and figures: `deep_lift` is "DeepLIFT". A name that is not known to [`named`] gets
-/// spaces and capitals.
+/// The name of a method in tables and figures: `deep_lift` is "DeepLIFT". If [`named`] does not
+/// know the name, it is written with spaces and a capital.
 pub fn method_title(name: &str) -> String {
     if name == "deep_lift_shap" {
         return "DeepLIFT SHAP".to_owned(); // it needs images of its own, so that `named` cannot make it

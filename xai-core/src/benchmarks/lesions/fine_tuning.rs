@@ -9,10 +9,14 @@ use crate::sweep::context::{Checkpoint, Fitted, Lab, Training};
 use crate::sweep::declare::Level;
 use crate::training::{CheckpointRule, Decay, Optimizer, StopRule, TrainingPlan};
 
-/// How the paper fine-tunes (section 2.4): batches of 32, the rate divided by 10 every 7 epochs, at most 40 epochs. The epoch
-/// with the best validation accuracy is kept among those whose training accuracy differs from it by at most 0.05. Training
-/// stops once three successive validation accuracies change by less than 0.005 and lie below the training accuracy. Its
-/// optimiser is descent with a momentum of 0.5.
+/// How the paper fine-tunes (section 2.4):
+///
+/// - Batches have 32 images. The optimiser is gradient descent with a momentum of 0.5. The learning
+///   rate is divided by 10 every 7 epochs. There are at most 40 epochs.
+/// - The checkpoint is the epoch with the best validation accuracy. Only epochs whose training
+///   accuracy differs from it by at most 0.05 are candidates.
+/// - Training stops when three successive validation accuracies change by less than 0.005 and are
+///   below the training accuracy.
 pub fn paper_plan(optimizer: impl Into<Optimizer>) -> TrainingPlan {
     TrainingPlan {
         optimizer: optimizer.into(),

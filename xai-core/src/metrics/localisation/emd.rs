@@ -49,18 +49,20 @@ impl Metric for Emd {
     }
 }
 
-/// [`Emd`] that forgives what is not found: within the truth mass moves at no cost, so that a map on any part of the truth
-/// scores 1 (Clark, Wilming and Haufe 2025, "Correcting misinterpretations of additive models", appendix D).
+/// A variant of [`Emd`] that does not penalise false negatives. Moving mass within the truth costs
+/// nothing, so a map on any part of the truth scores 1 (Clark, Wilming and Haufe 2025, "Correcting
+/// misinterpretations of additive models", appendix D).
 ///
-/// Its scale is the cost of the worst pixel: the most that a map could cost whose mass is all in one place. A map of zeros
-/// scores 0 and an empty truth has no score (`None`). Of a truth of all pixels it is 1.
+/// The cost is divided by the cost of the worst pixel: the largest cost of a map with all its mass
+/// in one place. A map of zeros scores 0. An empty truth has no score (`None`). If all pixels are
+/// truth, the score is 1.
 ///
 /// Chance level: the score of a uniform map, as in [`Emd`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EmdFalseNegativeInvariant;
 
 impl EmdFalseNegativeInvariant {
-    /// What it costs to spread all mass of the worst pixel over the truth, in pixels.
+    /// The cost of moving all mass of the worst pixel to the truth, in pixels.
     pub fn scale(truth: ArrayView2<bool>) -> f64 {
         let inside: Vec<_> = truth
             .indexed_iter()

@@ -34,11 +34,13 @@ impl Metric for Precision {
     }
 }
 
-/// [`Precision`] in which a value of 0 is never among the most relevant, as XAI-TRIS computes it (Clark et al. 2024): a map
-/// that gives no pixel any value finds nothing, while [`Precision`] takes its first k pixels.
+/// A variant of [`Precision`] in which a pixel of value 0 is never among the most relevant, as in
+/// XAI-TRIS (Clark et al. 2024). A map of zeros finds nothing, while [`Precision`] takes its first
+/// k pixels.
 ///
-/// It is divided by k even where fewer than k values are not 0. Everything else is as in [`Precision`]. Chance level: that
-/// of a map without zeros, |truth| / pixels; a map with zeros has less.
+/// It is divided by k even if fewer than k values differ from 0. Everything else is as in
+/// [`Precision`]. The chance level is that of a map without zeros, |truth| / pixels. A map with
+/// zeros has a lower one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PrecisionWithoutZeros;
 

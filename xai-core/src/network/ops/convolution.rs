@@ -142,9 +142,10 @@ pub(in crate::network) fn burn_conv2d_input_grad(
     options: &ConvOptions<2>,
 ) -> Tensor<4> {
     let [n, channels, h, w] = input;
-    // On a GPU Burn 0.21 gives zeros where windows leave gaps, that is, where the stride is larger than the kernel (the
-    // bounds of a loop in burn-cubecl's `transpose_direct.rs` cross there). So the kernel gets zeros at its end until
-    // windows touch, and the input as much more room, which is cut off again.
+    // On a GPU, Burn 0.21 returns zeros if windows leave gaps, that is, if the stride is larger
+    // than the kernel (the bounds of a loop in burn-cubecl's `transpose_direct.rs` cross). The
+    // kernel is therefore padded with zeros until windows touch. The input is padded by the same
+    // amount, and the padding is cut off again.
     let more = match on_cpu(&g.device()) {
         true => [0, 0],
         false => [0, 1].map(|axis| {

@@ -46,7 +46,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// Square windows side by side, without padding.
+    /// Adjacent square windows, without padding.
     pub fn square(side: usize) -> Self {
         Self {
             kernel: [side, side],

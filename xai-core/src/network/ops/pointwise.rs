@@ -35,7 +35,7 @@ pub fn along(start: Tensor<4>, way: Tensor<4>, alphas: &[f32]) -> Tensor<4> {
         let points = kernels::along(&numbers(start), &numbers(way), alphas, c * h * w);
         return from_numbers(points, [rows, c, h, w], &device);
     }
-    // Nothing is repeated in memory: of each image there is one row for all of its points.
+    // Images are not repeated in memory: one row per image serves all of its points.
     let one_each = |x: Tensor<4>| x.reshape([1, n, c * h * w]);
     let alphas = upload(alphas.to_vec(), [rows / n, n, 1], &device);
     let points = one_each(start) + one_each(way) * alphas;
@@ -111,7 +111,8 @@ pub fn bias_grad(g: Tensor<4>) -> Tensor<1> {
         .reshape([c])
 }
 
-/// The gradient for a softmax's input from what came out, `p`, and the gradient `g` for it: p (g - sum of p g).
+/// The gradient for a softmax's input, from its output `p` and the gradient `g` for that output: p
+/// (g - sum of p g).
 pub fn softmax_input_grad(p: Tensor<4>, g: Tensor<4>) -> Tensor<4> {
     let classes = p.dims()[1];
     let shared = (p.clone() * g.clone()).sum_dim(1).repeat_dim(1, classes);

@@ -16,7 +16,7 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    /// Makes it large enough.
+    /// Enlarges the memory if necessary.
     pub fn fit(&mut self, layout: Layout) {
         let grow = |numbers: &mut Vec<f32>, len: usize| numbers.resize(numbers.len().max(len), 0.0);
         grow(&mut self.inputs, PRODUCTS * layout.input_step + LANES);

@@ -24,7 +24,7 @@ pub(super) struct Gallery<'a> {
     result: &'a SweepResult,
     cells: Vec<(&'a CellResult, Vec<Shown>)>,
     baselines: Vec<Shown>,
-    /// What the maps were scored by.
+    /// The metrics of the maps' scores.
     metrics: Vec<&'a str>,
 }
 
@@ -195,7 +195,7 @@ impl<'a> Gallery<'a> {
         let of_map = |score: &&Score| score.image == image && score.method == method;
         let known = self.metrics.iter().filter_map(|&metric| {
             let mut of_map = scores.iter().filter(of_map);
-            // An image of a group has its score under the group's name.
+            // For an image of a group, the score has the group's name.
             let score = of_map.find(|score| metric_and_group(&score.metric).0 == metric)?;
             Some(format!("{} {:.3}", metric_title(metric), score.value))
         });

@@ -45,7 +45,7 @@ pub trait Benchmark: Clone + Send + Sync + 'static {
     /// If they cannot be read or made.
     fn split(&self, which: Split, context: &Context) -> Result<Dataset>;
 
-    /// Reads what would otherwise fail in every cell.
+    /// Checks inputs that would otherwise fail in every cell.
     ///
     /// # Errors
     /// If a file cannot be used.

@@ -45,10 +45,10 @@ impl<B: Benchmark> Lab<B> {
         Self::of(B::open(&B::Args::default(), scale)?, scale, device, out)
     }
 
-    /// [`open`](Self::open) with a benchmark that is open already.
+    /// Like [`open`](Self::open), for a benchmark that is already open.
     ///
     /// # Errors
-    /// If the device is not there.
+    /// If the device is not available.
     pub fn of(benchmark: B, scale: Scale, device: DeviceChoice, out: &Path) -> Result<Self> {
         let reporter = Reporter::new(true, false);
         let store = Store::new(out, "lab");

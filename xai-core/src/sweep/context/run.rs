@@ -14,7 +14,7 @@ use crate::sweep::keep::Reference;
 use crate::sweep::read::Results;
 use crate::training::{Epoch, Examples, Validation, softmax};
 
-/// What happens in one cell of an experiment.
+/// The work of one cell of an experiment.
 pub trait Run: Experiment {
     /// The data with ground truth that the experiment runs on.
     type Benchmark: Benchmark;

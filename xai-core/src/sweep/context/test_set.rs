@@ -71,8 +71,8 @@ impl<B: Benchmark> TestSet<'_, B> {
         self.some(self.lab.consensus()?.agreed()?)
     }
 
-    /// Those that every winner classifies correctly that was tested on the same images as this laboratory has: for an
-    /// experiment whose cells differ in their images.
+    /// The images that are classified correctly by every winner that was tested on this
+    /// laboratory's images. For experiments whose cells have different images.
     ///
     /// # Errors
     /// As [`classified_correctly_by_all`](Self::classified_correctly_by_all).

@@ -122,7 +122,7 @@ impl<B: Benchmark> Lab<B> {
         training: &Training,
         mut each_epoch: impl FnMut(&Network) -> Result<()>,
     ) -> Result<Fit> {
-        // Before frozen layers see them.
+        // Before the frozen layers.
         for split in [Split::Train, Split::Validation] {
             let examples = self.examples(split)?;
             examples.check(&training.network).map_err(|problem| {

@@ -1,4 +1,5 @@
-//! What varies, as data: parameters, their values, the scale of a run, and what an experiment adds to its report.
+//! The declaration of a sweep as data: parameters, their values, the scale of a run, and what an
+//! experiment adds to its report.
 
 pub mod analysis;
 mod spec;

@@ -52,7 +52,7 @@ pub struct Manifest {
     pub version: String,
     /// The device it was computed on.
     pub device: String,
-    /// The GPU of that name and its driver; none for a CPU.
+    /// The GPU of the device and its driver. Empty for a CPU.
     #[serde(default)]
     pub adapter: Option<Adapter>,
     /// A unique name of this fit.

@@ -34,8 +34,8 @@ pub struct Restricted {
     pub by: Restriction,
 }
 
-/// A parameter and values of it, as text: `depth=1conv,all`. A value that is empty, begins or ends with a blank,
-/// or has a comma is written as JSON writes text: `name="a, b",""`.
+/// A parameter and its values, as text: `depth=1conv,all`. A value is written as a JSON string if
+/// it is empty, begins or ends with a blank, or contains a comma: `name="a, b",""`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
     /// The parameter's name.
@@ -63,7 +63,8 @@ impl FromStr for Choice {
     }
 }
 
-/// Values separated by commas, each perhaps as JSON writes text; `None` if one is empty or its quotes do not fit.
+/// Values separated by commas, each optionally a JSON string. `None` if one is empty or its quotes
+/// do not match.
 fn list(mut text: &str) -> Option<Vec<String>> {
     let mut values = Vec::new();
     loop {

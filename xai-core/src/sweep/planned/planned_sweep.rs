@@ -47,7 +47,7 @@ impl<B: Benchmark> PlannedSweep<B> {
             store = store.without_old_stages();
         }
         let cells = cells::<R>(&plan, options, benchmark, &store, &warn)?;
-        // Cells that an earlier version computed have other keys. They stay where they are.
+        // Cells computed by an earlier version have other keys. They are not moved or deleted.
         let old = |manifest: &Manifest| manifest.inputs.get("benchmark").is_none();
         let old = store.all().iter().filter(|manifest| old(manifest)).count();
         if old > 0 && cells.iter().any(|cell| cell.manifest.is_none()) {

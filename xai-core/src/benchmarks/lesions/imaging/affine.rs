@@ -32,7 +32,7 @@ impl Affine {
             ));
         };
         let volume = affine.determinant().abs();
-        // A kilometre is further than any scanner is long. What is infinite or not a number is no number below it.
+        // No scanner is longer than a kilometre. The comparison also rejects infinity and NaN.
         let numbers = affine.matrix.iter().flatten().chain(&affine.offset);
         let near = numbers.into_iter().all(|number| number.abs() < 1e6);
         if !(near && volume > 1e-6) {

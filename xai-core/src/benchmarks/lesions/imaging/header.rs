@@ -24,7 +24,7 @@ const GREY: [NiftiType; 10] = [
     NiftiType::Float64,
 ];
 
-/// What a header says.
+/// The content of a header.
 pub(crate) struct Header {
     /// Type and number of the voxels. For version 2, the fields that version 1 has. If the image is
     /// not scaled, slope and intercept are 0.

@@ -9,7 +9,7 @@ pub(crate) struct Mass {
     pub mass: i64,
 }
 
-/// A place that is no way from anywhere. Only sources may be there, and only one.
+/// A place at distance 0 from every place. Only sources may be there, and only one.
 pub(crate) const ANYWHERE: [f64; 2] = [f64::INFINITY; 2];
 
 /// A mass that flows from a source to a sink, each given by its index.
