@@ -15,10 +15,10 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::seq::SliceRandom;
 use xai_core::device::{AutodiffBackend, AutodiffTensor, Device, seeded};
-use xai_core::lesions::prelude::*;
+use xai_core::tetromino::prelude::*;
 use xai_core::training::{argmax, softmax};
 
-/// Two convolutions, a mean over all pixels, and a fully connected layer.
+/// Two convolutions, means over 4 x 4 fields, and a fully connected layer.
 #[derive(Module, Debug)]
 struct Cnn<B: Backend> {
     first: Conv2d<B>,
@@ -30,14 +30,10 @@ struct Cnn<B: Backend> {
 impl<B: Backend> Cnn<B> {
     fn new(device: &B::Device) -> Self {
         Self {
-            first: Conv2dConfig::new([1, 8], [5, 5])
-                .with_stride([2, 2])
-                .init(device),
-            second: Conv2dConfig::new([8, 16], [5, 5])
-                .with_stride([2, 2])
-                .init(device),
-            pool: AdaptiveAvgPool2dConfig::new([1, 1]).init(),
-            last: LinearConfig::new(16, 2).init(device),
+            first: Conv2dConfig::new([1, 8], [3, 3]).init(device),
+            second: Conv2dConfig::new([8, 16], [3, 3]).init(device),
+            pool: AdaptiveAvgPool2dConfig::new([4, 4]).init(),
+            last: LinearConfig::new(16 * 4 * 4, 2).init(device),
         }
     }
 
@@ -110,7 +106,7 @@ struct BurnModule {
 }
 
 impl Run for BurnModule {
-    type Benchmark = Lesions;
+    type Benchmark = Tetromino;
     type Model = OwnModel;
 
     fn fit(&self, lab: &Lab) -> Result<Fitted<OwnModel>> {
@@ -122,7 +118,7 @@ impl Run for BurnModule {
         let mut adam = AdamConfig::new().init();
         let cross_entropy = CrossEntropyLossConfig::new().init(lab.device());
         let mut rng = lab.stream("order of the images");
-        let epochs = lab.scale().pick(5, 10, 20);
+        let epochs = lab.scale().pick(10, 10, 20);
         let progress = lab.progress(epochs, "training");
         let mut history = Vec::new();
         for _ in 0..epochs {

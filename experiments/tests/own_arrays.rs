@@ -127,6 +127,46 @@ fn three_classes_in_png_files() {
     is_learnt_and_explained(folder.path(), "classes cat, dog, owl");
 }
 
+/// What `make_tetromino` writes are images, masks and classes like any others.
+#[test]
+fn tetrominoes_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = run(
+        "make_tetromino",
+        folder.path(),
+        &[
+            "--scenario",
+            "linear",
+            "--background",
+            "white",
+            "--size",
+            "8",
+            "--count",
+            "400",
+            "--out",
+            "data",
+        ],
+    );
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let output = run(
+        "own_arrays",
+        folder.path(),
+        &["--arrays", "data", "--scale", "smoke", "--plan"],
+    );
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let said = "(images of 8 x 8 pixels and 1 channels); classes 0, 1; no groups are given";
+    assert!(stdout.replace("\n", " ").contains(said), "{stdout}");
+}
+
 /// One line says which file is wrong, and nothing is run.
 #[test]
 fn a_bad_file_ends_the_program_before_anything_runs() {
