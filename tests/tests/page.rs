@@ -159,7 +159,7 @@ fn a_page_says_what_was_run_and_what_to_beware_of() {
         "How does an untrained network&#39;s evidence &#60;look&#62; &#38; &#34;score&#34;",
         "It trains nothing, so that the page is there in seconds.",
         "2 at sign=signed size=2: of no use here",
-        "Scale smoke shows that everything runs.",
+        "Scale smoke checks that everything runs.",
         // What separates the two on a network without biases is the stabiliser alone.
         "Input × Gradient and LRP give the same map for every image shown",
         "A table of the experiment&#39;s own.",
