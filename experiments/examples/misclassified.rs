@@ -74,9 +74,10 @@ impl Run for Misclassified {
 /// Scores under another metric's name.
 fn called(scores: Scores, metric: &str) -> Scores {
     let renamed = |mut score: Score| {
-        score.metric = match score.metric == chance_name("precision") {
-            true => chance_name(metric),
-            false => metric.to_owned(),
+        score.metric = if score.metric == chance_name("precision") {
+            chance_name(metric)
+        } else {
+            metric.to_owned()
         };
         score
     };
@@ -191,9 +192,10 @@ fn differences(winners: &[&Tested], method: &str) -> Vec<f64> {
         let (mut right, mut wrong) = (Vec::new(), Vec::new());
         for (image, value) in disputed(tested) {
             let at = image as usize;
-            let side = match said.class[at] == said.predicted[at] {
-                true => &mut right,
-                false => &mut wrong,
+            let side = if said.class[at] == said.predicted[at] {
+                &mut right
+            } else {
+                &mut wrong
             };
             side.push(value - mean(&of_image[&image])?);
         }

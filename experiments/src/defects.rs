@@ -73,9 +73,10 @@ pub fn score_methods(model: &Network, images: Images, defects: Defects) -> Resul
     // Stored under the name of the scores with which they are compared.
     let mut scores = explain_and_score(model, images, PrecisionAsPublished)?;
     for score in &mut scores {
-        score.metric = match score.metric == PrecisionAsPublished.name() {
-            true => Precision.name().to_owned(),
-            false => chance_name(Precision.name()),
+        score.metric = if score.metric == PrecisionAsPublished.name() {
+            Precision.name().to_owned()
+        } else {
+            chance_name(Precision.name())
         };
     }
     Ok(scores)
@@ -87,9 +88,10 @@ pub fn score_methods(model: &Network, images: Images, defects: Defects) -> Resul
 /// # Errors
 /// If the images have no ground truth.
 pub fn score_filters(images: &Images, defects: Defects) -> Result<Scores> {
-    let metric: &dyn Metric = match defects.has(Defect::D10) {
-        true => &PrecisionAsPublished,
-        false => &Precision,
+    let metric: &dyn Metric = if defects.has(Defect::D10) {
+        &PrecisionAsPublished
+    } else {
+        &Precision
     };
     let truth = images
         .truth

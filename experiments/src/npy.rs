@@ -15,13 +15,12 @@ use xai_core::{Error, Result};
 /// As there; and an array of no numbers.
 pub fn read<T>(path: &Path, number: fn(f64) -> T) -> Result<ArrayD<T>> {
     let array = xai_core::npy::read(path, |value| number(value.to_f64()))?;
-    match array.is_empty() {
-        true => {
-            let shape = array.shape();
-            let problem = format!("is {shape:?}: there is nothing in it");
-            Err(Error::file(path, problem))
-        }
-        false => Ok(array),
+    if array.is_empty() {
+        let shape = array.shape();
+        let problem = format!("is {shape:?}: there is nothing in it");
+        Err(Error::file(path, problem))
+    } else {
+        Ok(array)
     }
 }
 

@@ -144,12 +144,13 @@ pub fn download<D: Dimension>(tensor: Tensor<4>) -> Array<f32, D> {
 
 /// The largest absolute value; infinite if any is not a number.
 pub fn largest<'a>(values: impl IntoIterator<Item = &'a f32>) -> f32 {
-    values
-        .into_iter()
-        .fold(0.0, |most, value| match value.is_nan() {
-            true => f32::INFINITY,
-            false => most.max(value.abs()),
-        })
+    values.into_iter().fold(0.0, |most, value| {
+        if value.is_nan() {
+            f32::INFINITY
+        } else {
+            most.max(value.abs())
+        }
+    })
 }
 
 /// The largest difference as a share of the largest value that is expected; where all of that is 0, any

@@ -518,9 +518,10 @@ fn a_finished_run_in_a_read_only_folder_is_shown() {
         let mut paths = vec![folder.to_owned()];
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => paths.extend(all(&path)),
-                false => paths.push(path),
+            if path.is_dir() {
+                paths.extend(all(&path))
+            } else {
+                paths.push(path)
             }
         }
         paths

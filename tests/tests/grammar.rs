@@ -360,10 +360,13 @@ fn a_level_may_need_what_the_run_was_given() {
             ..Restriction::default()
         };
         let without = Lesions::open(&LesionArgs::default(), Scale::Desk).unwrap();
-        let absent = |name: &str, value: &Value| match weights {
-            false => without.absent(name, value),
-            true if value.to_string() == "shapes" => Some("they take its place".to_owned()),
-            true => None,
+        let absent = |name: &str, value: &Value| {
+            let shapes = value.to_string() == "shapes";
+            if weights {
+                shapes.then(|| "they take its place".to_owned())
+            } else {
+                without.absent(name, value)
+            }
         };
         Plan::restricted(&Corpora::spec(), Scale::Desk, &absent, &by)
     };

@@ -174,9 +174,10 @@ fn the_published_lesions_come_out() {
 
     let (mut regular, mut irregular) = (0, 0);
     for theirs in fixture::<Vec<Reference>>("lesions") {
-        let (number, ours, large): (_, &[Lesion], &[Lesion]) = match theirs.regular {
-            true => (&mut regular, &library.regular, &twice.regular),
-            false => (&mut irregular, &library.irregular, &twice.irregular),
+        let (number, ours, large): (_, &[Lesion], &[Lesion]) = if theirs.regular {
+            (&mut regular, &library.regular, &twice.regular)
+        } else {
+            (&mut irregular, &library.irregular, &twice.irregular)
         };
         assert!((ours[*number].compactness - theirs.compactness).abs() < 1e-12);
         assert_close(&ours[*number].patch, &theirs.patch, 1e-12);

@@ -258,9 +258,10 @@ fn two_metrics() -> SweepResult {
     let references = result.references.iter_mut().map(|one| &mut one.scores);
     for scores in cells.chain(references) {
         for one in scores.clone() {
-            let metric = match one.metric == CHANCE {
-                true => "emd_chance".to_owned(),
-                false => "emd".to_owned(),
+            let metric = if one.metric == CHANCE {
+                "emd_chance".to_owned()
+            } else {
+                "emd".to_owned()
             };
             let value = one.value + 0.5;
             scores.push(Score {

@@ -150,9 +150,10 @@ pub fn main<R: Run>(show: &Show) -> ExitCode {
     match run::<R>(arguments, &spec, show) {
         Ok(code) => code,
         Err(error) => {
-            let hint = match error.is_disk_full() {
-                true => "; finished work is kept: make room and run the same command again",
-                false => "",
+            let hint = if error.is_disk_full() {
+                "; finished work is kept: make room and run the same command again"
+            } else {
+                ""
             };
             eprintln!("error: {error}{hint}");
             reporter.event(|| json!({ "event": "error", "message": error.to_string() }));
@@ -200,9 +201,10 @@ fn run<R: Run>(
     let benchmark = R::Benchmark::open(&benchmark, options.scale)?;
     if !arguments.why.is_empty() {
         let reason = why::<R>(&options, &benchmark, &arguments.why)?;
-        match options.json {
-            true => println!("{}", json!({ "event": "why", "reason": reason })),
-            false => print!("{reason}"),
+        if options.json {
+            println!("{}", json!({ "event": "why", "reason": reason }))
+        } else {
+            print!("{reason}")
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -360,9 +362,10 @@ fn parameters<R: Run>(spec: &Spec) -> String {
         let values = values.iter().map(Value::to_string).collect();
         let name = name.to_owned();
         let text = Choice { name, values }.to_string();
-        match text.contains([' ', '"']) {
-            true => format!("'{text}'"),
-            false => text,
+        if text.contains([' ', '"']) {
+            format!("'{text}'")
+        } else {
+            text
         }
     };
     for factor in &plan.factors {

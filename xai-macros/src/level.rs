@@ -112,9 +112,10 @@ fn expand(item: &DeriveInput, levels: &[(&Ident, String)], core: Option<&Path>) 
     let variants: Vec<_> = levels.iter().map(|(variant, _)| variant).collect();
     let names: Vec<_> = levels.iter().map(|(_, name)| name).collect();
     let complete = matches!(&item.data, Data::Enum(data) if data.variants.len() == levels.len());
-    let name = match complete && !levels.is_empty() {
-        true => quote!(match self { #(Self::#variants => #names),* }),
-        false => quote!(::core::unreachable!()), // an error is reported
+    let name = if complete && !levels.is_empty() {
+        quote!(match self { #(Self::#variants => #names),* })
+    } else {
+        quote!(::core::unreachable!()) // an error is reported
     };
     let (ident, private) = (&item.ident, private(core));
     quote! {

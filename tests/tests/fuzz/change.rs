@@ -19,9 +19,10 @@ fn change(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], rng: &mut impl Rng) {
         return;
     }
     // Half of all changes fall into the beginning, where headers are.
-    let end = match rng.random() {
-        true => bytes.len().min(600),
-        false => bytes.len(),
+    let end = if rng.random() {
+        bytes.len().min(600)
+    } else {
+        bytes.len()
     };
     let at = rng.random_range(0..end);
     let length = rng.random_range(1..=32usize).min(bytes.len() - at);
@@ -42,9 +43,10 @@ fn change(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], rng: &mut impl Rng) {
                 _ => rng.random_range(0..100),
             };
             let width = [2, 4, 8][rng.random_range(0..3)].min(bytes.len() - at);
-            let number = match rng.random() {
-                true => number.to_le_bytes(),
-                false => number.swap_bytes().to_be_bytes(),
+            let number = if rng.random() {
+                number.to_le_bytes()
+            } else {
+                number.swap_bytes().to_be_bytes()
             };
             bytes[at..at + width].copy_from_slice(&number[..width]);
         }

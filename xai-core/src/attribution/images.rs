@@ -107,11 +107,14 @@ impl Images {
     /// If parts describe different images, or if a pixel is not finite.
     pub fn check(&self) -> Result<()> {
         let (n, _, h, w) = self.pixels.dim();
-        let part = |name: &str, found: usize| match found == n {
-            true => Ok(()),
-            false => Err(Error::invalid(format!(
-                "there are {n} images but {found} {name}; give one per image"
-            ))),
+        let part = |name: &str, found: usize| {
+            if found == n {
+                Ok(())
+            } else {
+                Err(Error::invalid(format!(
+                    "there are {n} images but {found} {name}; give one per image"
+                )))
+            }
         };
         part("classes", self.class.len())?;
         part("indices", self.index.len())?;

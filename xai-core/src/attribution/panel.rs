@@ -114,9 +114,10 @@ impl<M: Explainable> Panel<M> {
         })?;
         let maps = self.methods.iter().zip(maps).map(|(method, parts)| {
             let parts: Vec<ArrayView4<f32>> = parts.iter().map(|part| part.view()).collect();
-            let values = match parts.is_empty() {
-                true => Array4::zeros((0, 1, 1, 1)),
-                false => ndarray::concatenate(Axis(0), &parts).map_err(Error::invalid)?,
+            let values = if parts.is_empty() {
+                Array4::zeros((0, 1, 1, 1))
+            } else {
+                ndarray::concatenate(Axis(0), &parts).map_err(Error::invalid)?
             };
             let method = method.name();
             Ok(Map { method, values })

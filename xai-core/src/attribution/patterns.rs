@@ -113,11 +113,12 @@ impl Patterns {
             _ => Vec::new(),
         };
         let shapes = |layers: &[Layer]| -> Vec<Vec<usize>> { layers.iter().map(shape).collect() };
-        match shapes(&self.layers) == shapes(&network.layers) {
-            true => Ok(()),
-            false => Err(Error::invalid(
+        if shapes(&self.layers) == shapes(&network.layers) {
+            Ok(())
+        } else {
+            Err(Error::invalid(
                 "these patterns are of a network with other layers; fit patterns to the network that is explained",
-            )),
+            ))
         }
     }
 }
@@ -161,9 +162,10 @@ impl Sums {
 
     fn add(&mut self, step: &Step<'_>, with_relu: bool) -> Result<()> {
         let output = step.output.clone();
-        let active = match with_relu {
-            true => output.clone().greater_elem(0.0).float(),
-            false => output.ones_like(),
+        let active = if with_relu {
+            output.clone().greater_elem(0.0).float()
+        } else {
+            output.ones_like()
         };
         let bias = match step.layer {
             Layer::Conv2d(conv) => &conv.bias,

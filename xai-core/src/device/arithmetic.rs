@@ -31,11 +31,12 @@ thread_local! {
 /// If one was opened with the other precision, because tensors do not record it.
 #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
 pub(super) fn open(products: Products) -> Result<()> {
-    match *OPENED.get_or_init(|| products) == products {
-        true => Ok(()),
-        false => Err(Error::invalid(
+    if *OPENED.get_or_init(|| products) == products {
+        Ok(())
+    } else {
+        Err(Error::invalid(
             "a process computes on GPUs either by `cuda` or by `cuda-f32`; start another one for the other",
-        )),
+        ))
     }
 }
 

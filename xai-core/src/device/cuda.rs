@@ -200,14 +200,15 @@ mod compiler {
 
     /// The names under which cudarc looks for NVRTC.
     fn nvrtc_names() -> Vec<String> {
-        match cfg!(windows) {
-            true => [13, 12]
+        if cfg!(windows) {
+            [13, 12]
                 .iter()
                 .map(|major| format!("nvrtc64_{major}0_0.dll"))
-                .collect(),
-            false => ["libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12"]
+                .collect()
+        } else {
+            ["libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12"]
                 .map(str::to_owned)
-                .to_vec(),
+                .to_vec()
         }
     }
 }

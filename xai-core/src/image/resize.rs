@@ -249,9 +249,10 @@ struct Taps {
 
 fn axis_weights(from: usize, to: usize) -> Vec<Taps> {
     let factor = from as f64 / to as f64;
-    let blur = match factor > 1.0 {
-        true => gaussian_weights((factor - 1.0) / 2.0),
-        false => vec![1.0],
+    let blur = if factor > 1.0 {
+        gaussian_weights((factor - 1.0) / 2.0)
+    } else {
+        vec![1.0]
     };
     let radius = blur.len() as isize - 1;
     (0..to)

@@ -70,18 +70,20 @@ impl Conv2d {
     /// The output `[n, out, ..]` for an input `[n, in, h, w]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let (weight, bias) = (self.weight.clone(), self.bias.clone());
-        match self.is_plain() {
-            true => ops::conv2d(x, weight, bias, &self.window()),
-            false => ops::burn_conv2d(x, weight, bias, &self.options()),
+        if self.is_plain() {
+            ops::conv2d(x, weight, bias, &self.window())
+        } else {
+            ops::burn_conv2d(x, weight, bias, &self.options())
         }
     }
 
     /// As [`forward`](Self::forward), if ties of a pooling do not matter; see
     /// [`ops::conv2d_loose`].
     pub fn forward_loose(&self, x: Tensor<4>) -> Tensor<4> {
-        match self.is_plain() {
-            true => ops::conv2d_loose(x, self.weight.clone(), self.bias.clone(), &self.window()),
-            false => self.forward(x),
+        if self.is_plain() {
+            ops::conv2d_loose(x, self.weight.clone(), self.bias.clone(), &self.window())
+        } else {
+            self.forward(x)
         }
     }
 
@@ -89,9 +91,10 @@ impl Conv2d {
     /// the output.
     pub fn input_grad(&self, input: [usize; 4], g: Tensor<4>) -> Tensor<4> {
         let weight = self.weight.clone();
-        match self.is_plain() {
-            true => ops::conv2d_input_grad(input, weight, g, &self.window()),
-            false => ops::burn_conv2d_input_grad(input, weight, g, &self.options()),
+        if self.is_plain() {
+            ops::conv2d_input_grad(input, weight, g, &self.window())
+        } else {
+            ops::burn_conv2d_input_grad(input, weight, g, &self.options())
         }
     }
 
@@ -99,9 +102,10 @@ impl Conv2d {
     /// for `x`.
     pub fn weight_grad(&self, x: Tensor<4>, g: Tensor<4>) -> Tensor<4> {
         let weight = self.weight.clone();
-        match self.is_plain() {
-            true => ops::conv2d_weight_grad(x, weight, g, &self.window()),
-            false => ops::burn_conv2d_weight_grad(x, weight, g, &self.options()),
+        if self.is_plain() {
+            ops::conv2d_weight_grad(x, weight, g, &self.window())
+        } else {
+            ops::burn_conv2d_weight_grad(x, weight, g, &self.options())
         }
     }
 }

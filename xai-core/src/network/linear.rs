@@ -178,9 +178,10 @@ fn sum_rows_with<V: Lanes>(
                         // to predict the access.
                         prefetch(w.as_ptr().wrapping_add(OUT * inputs + column));
                     }
-                    let w = match columns - column < LANES {
-                        true => V::load_part(&w[..columns], column as isize),
-                        false => V::load(lanes_at(w, column)),
+                    let w = if columns - column < LANES {
+                        V::load_part(&w[..columns], column as isize)
+                    } else {
+                        V::load(lanes_at(w, column))
                     };
                     sum = factor.mul_add(w, sum);
                 }

@@ -211,9 +211,10 @@ fn short(entry: &Entry) -> String {
     match entry {
         Entry::Number(number) if number.is_finite() => {
             // Anything smaller is due to rounding and counts as zero.
-            match (1e-12..0.0005).contains(&number.abs()) {
-                true => format!("{number:.0e}"),
-                false => format!("{number:.3}"),
+            if (1e-12..0.0005).contains(&number.abs()) {
+                format!("{number:.0e}")
+            } else {
+                format!("{number:.3}")
             }
         }
         Entry::Number(_) | Entry::Missing => "-".to_owned(),

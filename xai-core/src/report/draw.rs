@@ -227,9 +227,10 @@ impl Frame<'_> {
         let (room, turned) = self.layout.labels;
         for (i, tick) in self.figure.ticks.iter().enumerate() {
             let x = self.tick_x(i);
-            match turned {
-                true => canvas.text(tick, (x, bottom + 16.0), TICK, Align::Right, Turn::Up)?,
-                false => canvas.text(tick, (x, bottom + 34.0), TICK, Align::Center, Turn::None)?,
+            if turned {
+                canvas.text(tick, (x, bottom + 16.0), TICK, Align::Right, Turn::Up)?
+            } else {
+                canvas.text(tick, (x, bottom + 34.0), TICK, Align::Center, Turn::None)?
             }
         }
         let last = self.figure.ticks.len() - 1;

@@ -204,8 +204,9 @@ fn ends(panels: &[Panel], chance: Option<f64>) -> (f64, f64) {
 pub(super) fn performance(metric: &str) -> String {
     let known = METRICS.iter().find(|known| known.name == metric);
     let title = metric_title(metric);
-    match known.is_none_or(|known| known.larger_is_better) {
-        true => format!("Explanation performance ({title})"),
-        false => format!("Explanation errors ({title}; fewer are better)"),
+    if known.is_none_or(|known| known.larger_is_better) {
+        format!("Explanation performance ({title})")
+    } else {
+        format!("Explanation errors ({title}; fewer are better)")
     }
 }

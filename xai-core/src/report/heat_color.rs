@@ -32,9 +32,10 @@ pub(super) fn colors() -> Vec<Rgb> {
 /// brightest colour.
 pub(super) fn shades(map: ArrayView2<f32>) -> Array2<u8> {
     let largest = map.iter().fold(0.0_f32, |largest, v| largest.max(v.abs()));
-    let scale = match largest > 0.0 {
-        true => f32::from(SHADES) / largest,
-        false => 0.0,
+    let scale = if largest > 0.0 {
+        f32::from(SHADES) / largest
+    } else {
+        0.0
     };
     map.mapv(|value| (f32::from(SHADES) + value * scale).round() as u8)
 }

@@ -23,9 +23,10 @@ pub(super) fn sides(mask: &Array2<bool>) -> Vec<Side> {
                     c += 1;
                 }
                 if c > start {
-                    sides.push(match turned {
-                        false => [(start, r), (c, r)],
-                        true => [(r, start), (r, c)],
+                    sides.push(if turned {
+                        [(r, start), (r, c)]
+                    } else {
+                        [(start, r), (c, r)]
                     });
                 }
                 c += 1;

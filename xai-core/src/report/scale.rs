@@ -77,11 +77,13 @@ pub(super) fn round_scale(values: impl Iterator<Item = f64>, most: usize) -> Sca
     let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
         (low.min(value), high.max(value))
     });
-    let (low, high) = match low <= high {
+    let (low, high) = if low > high {
+        (0.0, 1.0)
+    } else if high - low < 1e-9 {
         // Space for a single value, even if it occurs several times.
-        true if high - low < 1e-9 => (low, low + 0.02),
-        true => (low, high),
-        false => (0.0, 1.0),
+        (low, low + 0.02)
+    } else {
+        (low, high)
     };
     let rough = (high - low) / most as f64;
     let ten = 10f64.powf(rough.log10().floor());

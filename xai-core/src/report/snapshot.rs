@@ -58,9 +58,10 @@ fn tables<R: Run>(outcome: Outcome) -> Result<String> {
     let result = outcome.result.as_ref().ok_or_else(failed)?;
     let mut analysis = Analysis::default();
     R::analysis(&results_in(&outcome.folder)?, &mut analysis)?;
-    let mut text = match only_analysed(result, &analysis) {
-        true => String::new(),
-        false => rounded(&table::csv(&Summary::all(result)?)),
+    let mut text = if only_analysed(result, &analysis) {
+        String::new()
+    } else {
+        rounded(&table::csv(&Summary::all(result)?))
     };
     for part in &analysis.parts {
         if let Part::Table(table) = part {

@@ -43,9 +43,12 @@ pub(super) fn csv(summaries: &[Summary]) -> String {
         "test_accuracy",
     ]));
     let numbers = ["mean", "ci95_low", "ci95_high", "median"];
-    header.extend(numbers.map(|number| match several {
-        true => number.to_owned(),
-        false => format!("{}_{number}", first.metric),
+    header.extend(numbers.map(|number| {
+        if several {
+            number.to_owned()
+        } else {
+            format!("{}_{number}", first.metric)
+        }
     }));
 
     let rows: Vec<Row> = summaries
@@ -246,9 +249,12 @@ pub(super) fn push_row<'a>(
     let cells: Vec<String> = row
         .zip(widths)
         .enumerate()
-        .map(|(column, (text, &width))| match column < axes {
-            true => format!("{text:width$}"),
-            false => format!("{text:>width$}"),
+        .map(|(column, (text, &width))| {
+            if column < axes {
+                format!("{text:width$}")
+            } else {
+                format!("{text:>width$}")
+            }
         })
         .collect();
     out.push_str(cells.join("  ").trim_end());

@@ -81,9 +81,10 @@ pub fn table_text(result: &SweepResult) -> String {
 /// Those of [`write`]; if a part of the analysis has no name of its own, or nothing to show.
 pub fn write_all(result: &SweepResult, analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(dir).map_err(|e| Error::file(dir, e))?;
-    let mut paths = match only_analysed(result, analysis) {
-        true => Vec::new(),
-        false => write(result, dir)?,
+    let mut paths = if only_analysed(result, analysis) {
+        Vec::new()
+    } else {
+        write(result, dir)?
     };
     paths.extend(analysis::write(analysis, dir)?);
     Ok(paths)
@@ -100,9 +101,10 @@ pub fn write_analysis(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
 
 /// The text for the terminal: [`table_text`], then the tables of the analysis.
 pub fn text_of_all(result: &SweepResult, analysis: &Analysis) -> String {
-    let table = match only_analysed(result, analysis) {
-        true => String::new(),
-        false => table_text(result),
+    let table = if only_analysed(result, analysis) {
+        String::new()
+    } else {
+        table_text(result)
     };
     table + &analysis::text(analysis)
 }

@@ -48,9 +48,10 @@ fn correlation(
     let coefficient = coefficient(pairs)?;
     let degrees = n as f64 - 2.0;
     let t = coefficient * (degrees / (1.0 - coefficient * coefficient)).sqrt();
-    let p_value = match t.is_finite() {
-        true => 2.0 * StudentsT::new(0.0, 1.0, degrees).ok()?.cdf(-t.abs()),
-        false => 0.0, // a perfect line
+    let p_value = if t.is_finite() {
+        2.0 * StudentsT::new(0.0, 1.0, degrees).ok()?.cdf(-t.abs())
+    } else {
+        0.0 // a perfect line
     };
     let interval = (n > 3).then(|| {
         let reach =

@@ -67,13 +67,12 @@ pub fn wilcoxon(differences: &[f64]) -> Option<Test> {
         .sum();
     let all: f64 = ranks.iter().sum();
     let statistic = positive.min(all - positive);
-    let p_value = match n <= EXACT {
-        true => 2.0 * at_most(statistic, &ranks),
-        false => {
-            // With shared ranks, the sum of squares is the variance reduced by the ties.
-            let variance = ranks.iter().map(|rank| rank * rank).sum::<f64>() / 4.0;
-            2.0 * Normal::standard().cdf((statistic - all / 2.0) / variance.sqrt())
-        }
+    let p_value = if n <= EXACT {
+        2.0 * at_most(statistic, &ranks)
+    } else {
+        // With shared ranks, the sum of squares is the variance reduced by the ties.
+        let variance = ranks.iter().map(|rank| rank * rank).sum::<f64>() / 4.0;
+        2.0 * Normal::standard().cdf((statistic - all / 2.0) / variance.sqrt())
     };
     Some(Test {
         statistic,

@@ -186,9 +186,10 @@ fn backward_all(
     gradients: &mut Vec<Gradients>,
 ) -> Option<Tensor<4>> {
     // Nothing before the first layer with parameters is needed.
-    let first = match further {
-        true => Some(0),
-        false => layers.iter().position(Layer::has_parameters),
+    let first = if further {
+        Some(0)
+    } else {
+        layers.iter().position(Layer::has_parameters)
     };
     let layers = layers.iter().zip(saved).enumerate();
     for (at, (layer, saved)) in layers.skip(first?).rev() {

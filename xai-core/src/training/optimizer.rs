@@ -135,21 +135,21 @@ impl Update<'_> {
         let new = match self.optimizer {
             Optimizer::Sgd(sgd) => {
                 let [v] = taken(moments, &flat);
-                let [p, v] = match here {
-                    true => sgd_here([flat, v], g, sgd.momentum, self.rate),
-                    false => sgd_there([flat, v], g.into_numbers(), sgd.momentum, self.rate),
+                let [p, v] = if here {
+                    sgd_here([flat, v], g, sgd.momentum, self.rate)
+                } else {
+                    sgd_there([flat, v], g.into_numbers(), sgd.momentum, self.rate)
                 };
                 moments.push(v);
                 p
             }
             Optimizer::Adam(_) => {
                 let [mean, square] = taken(moments, &flat);
-                let [p, mean, square] = match here {
-                    true => adam_here([flat, mean, square], g, self.rate, self.steps),
-                    false => {
-                        let g = g.into_numbers();
-                        adam_there([flat, mean, square], g, self.rate, self.steps)
-                    }
+                let [p, mean, square] = if here {
+                    adam_here([flat, mean, square], g, self.rate, self.steps)
+                } else {
+                    let g = g.into_numbers();
+                    adam_there([flat, mean, square], g, self.rate, self.steps)
                 };
                 moments.extend([mean, square]);
                 p

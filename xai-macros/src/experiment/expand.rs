@@ -156,9 +156,10 @@ fn domain(design: &Design, parameter: &Parameter) -> (Vec<String>, TokenStream) 
         *end = Expr::Verbatim(domain);
     }
     let (depends_on, lets) = dependencies(design, function);
-    let closure = match lets.is_empty() {
-        true => quote!(|_| #values),
-        false => quote!(|#at| { #(#lets)* #values }),
+    let closure = if lets.is_empty() {
+        quote!(|_| #values)
+    } else {
+        quote!(|#at| { #(#lets)* #values })
     };
     (depends_on, closure)
 }

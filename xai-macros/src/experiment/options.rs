@@ -129,9 +129,10 @@ fn assigned(input: ParseStream, option: &Ident) -> syn::Result<()> {
 
 /// The tokens in the parentheses after an option.
 fn arguments(input: ParseStream, option: &Ident) -> syn::Result<TokenStream> {
-    let group: Option<Group> = match input.peek(syn::token::Paren) {
-        true => Some(input.parse()?),
-        false => None,
+    let group: Option<Group> = if input.peek(syn::token::Paren) {
+        Some(input.parse()?)
+    } else {
+        None
     };
     group
         .map(|group| group.stream())

@@ -65,12 +65,13 @@ impl<M: Differentiable> Batch<'_, M> {
     pub fn gradient_at(&self, images: Tensor<4>, targets: &[usize]) -> Result<Tensor<4>> {
         let shape = images.dims();
         let gradient = self.model.gradient(images, targets)?;
-        match gradient.dims() == shape {
-            true => Ok(gradient),
-            false => Err(Error::invalid(format!(
+        if gradient.dims() == shape {
+            Ok(gradient)
+        } else {
+            Err(Error::invalid(format!(
                 "the model's gradient is {:?} for images {shape:?}; it should have their shape",
                 gradient.dims()
-            ))),
+            )))
         }
     }
 }

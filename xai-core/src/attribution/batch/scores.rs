@@ -98,13 +98,14 @@ impl<'a, M: Predict> Batch<'a, M> {
                 )));
             }
             let score = scores[row * classes + class];
-            match score.is_finite() {
-                true => Ok(score),
-                false => Err(Error::invalid(format!(
+            if score.is_finite() {
+                Ok(score)
+            } else {
+                Err(Error::invalid(format!(
                     "image {}: the model gives class {class} the score {score}; check its weights, and that \
                      the image and the baseline hold no NaN",
                     self.index[image]
-                ))),
+                )))
             }
         };
         images.enumerate().map(target).collect()

@@ -87,9 +87,10 @@ impl Lab<Lesions> {
             batch: settings.batch,
             ..paper_plan(optimizer)
         };
-        let first_layer = match self.defects().has(Defect::D8) {
-            true => depth.first_layer_as_published(&start),
-            false => depth.first_layer(&start),
+        let first_layer = if self.defects().has(Defect::D8) {
+            depth.first_layer_as_published(&start)
+        } else {
+            depth.first_layer(&start)
         };
         let mut network = start;
         let fresh = settings.network.init(false, seed, self.device());

@@ -191,9 +191,10 @@ impl Lab<Lesions> {
     /// on.
     pub(super) fn evaluated(&self, network: Network, seed: u64) -> Network {
         let silences = self.settings().network.dropout > 0.0;
-        match self.defects().has(Defect::D3) && silences {
-            true => network.with_active_dropout(seed),
-            false => network,
+        if self.defects().has(Defect::D3) && silences {
+            network.with_active_dropout(seed)
+        } else {
+            network
         }
     }
 }

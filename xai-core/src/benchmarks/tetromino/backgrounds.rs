@@ -94,16 +94,15 @@ pub(super) fn photographs(
             }
             for (image, values) in images {
                 let mut random = stream(seed.into(), &format!("{name}/crop/{image}"));
-                let (edge, top, left) = match enough {
-                    true => (short, (height - short) / 2, (width - short) / 2),
-                    false => {
-                        let edge = random.random_range((short / 2).max(side)..=short);
-                        (
-                            edge,
-                            random.random_range(0..=height - edge),
-                            random.random_range(0..=width - edge),
-                        )
-                    }
+                let (edge, top, left) = if enough {
+                    (short, (height - short) / 2, (width - short) / 2)
+                } else {
+                    let edge = random.random_range((short / 2).max(side)..=short);
+                    (
+                        edge,
+                        random.random_range(0..=height - edge),
+                        random.random_range(0..=width - edge),
+                    )
                 };
                 let square: ArrayView2<f64> =
                     photograph.slice(s![top..top + edge, left..left + edge]);
@@ -130,12 +129,13 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
         .filter(is_png)
         .collect();
     files.sort();
-    match files.is_empty() {
-        true => Err(Error::file(
+    if files.is_empty() {
+        Err(Error::file(
             folder,
             "has no photographs: no file that ends in .png (`mogrify -format png *.jpg` makes them of others)",
-        )),
-        false => Ok(files),
+        ))
+    } else {
+        Ok(files)
     }
 }
 

@@ -145,9 +145,10 @@ impl fmt::Display for Defects {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let had = Defect::ALL.into_iter().filter(|&defect| self.has(defect));
         let names: Vec<String> = had.map(|defect| defect.to_string()).collect();
-        match names.is_empty() {
-            true => f.write_str("none"),
-            false => f.write_str(&names.join(",")),
+        if names.is_empty() {
+            f.write_str("none")
+        } else {
+            f.write_str(&names.join(","))
         }
     }
 }

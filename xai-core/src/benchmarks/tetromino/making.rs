@@ -89,9 +89,12 @@ impl Tetromino {
         let patterns = self.draw(&mut values)?;
         self.mix(&mut values, &patterns);
         let half = self.defects.has(Defect::X7);
-        let number = |value: f64| match half {
-            true => f16::from_f32(value as f32).to_f32(),
-            false => value as f32,
+        let number = |value: f64| {
+            if half {
+                f16::from_f32(value as f32).to_f32()
+            } else {
+                value as f32
+            }
         };
         let dataset = |part: Vec<usize>| {
             let images = part
@@ -134,12 +137,13 @@ impl Tetromino {
         let name = self.name();
         let pixels = self.size.side().pow(2);
         let shared = self.defects.has(Defect::X18);
-        let mut random = match shared {
-            true => RandomState::new(self.seed),
-            false => RandomState::new(rand::RngCore::next_u32(&mut stream(
+        let mut random = if shared {
+            RandomState::new(self.seed)
+        } else {
+            RandomState::new(rand::RngCore::next_u32(&mut stream(
                 self.seed.into(),
                 &name,
-            ))),
+            )))
         };
         match (self.background, &self.photographs) {
             (Background::Photographs, Some(folder)) => {
@@ -174,9 +178,12 @@ impl Tetromino {
         let pixels = self.size.side().pow(2);
         let alpha = self.scenario.alpha(self.background, self.size);
         let multiplied = self.scenario == Scenario::Multiplicative;
-        let of = |image: usize| match multiplied {
-            true => patterns.of(image).mapv_into(|value| 1.0 - alpha * value),
-            false => patterns.of(image),
+        let of = |image: usize| {
+            if multiplied {
+                patterns.of(image).mapv_into(|value| 1.0 - alpha * value)
+            } else {
+                patterns.of(image)
+            }
         };
         let square = |values: &[f64]| values.iter().map(|value| value * value).sum::<f64>();
         // Each image is summed first, then the images, so that the number of threads does not
@@ -196,11 +203,10 @@ impl Tetromino {
             .enumerate()
             .for_each(|(image, values)| {
                 for (value, &of_pattern) in values.iter_mut().zip(&of(image)) {
-                    *value = match multiplied {
-                        true => of_pattern / pattern * (*value / background),
-                        false => {
-                            alpha * (of_pattern / pattern) + (1.0 - alpha) * (*value / background)
-                        }
+                    *value = if multiplied {
+                        of_pattern / pattern * (*value / background)
+                    } else {
+                        alpha * (of_pattern / pattern) + (1.0 - alpha) * (*value / background)
                     };
                 }
             });
@@ -212,12 +218,13 @@ impl Tetromino {
 
     /// The images for training, validation and test, in random order.
     fn parts(&self, patterns: &Patterns) -> [Vec<usize>; 3] {
-        let seed = match self.defects.has(Defect::X18) {
-            true => self.seed,
-            false => rand::RngCore::next_u32(&mut stream(
+        let seed = if self.defects.has(Defect::X18) {
+            self.seed
+        } else {
+            rand::RngCore::next_u32(&mut stream(
                 self.seed.into(),
                 &format!("{}/split", self.name()),
-            )),
+            ))
         };
         let class = |images: &[usize]| -> Vec<usize> {
             images.iter().map(|&image| patterns.class(image)).collect()

@@ -86,9 +86,10 @@ impl Lab<Tetromino> {
             .with(Laplace)
             .with(UniformNoise::default())
             .with(Intensity);
-        let panel = match defects.has(Defect::X14) {
-            true => panel.with(SobelAlongRows),
-            false => panel.with(Sobel),
+        let panel = if defects.has(Defect::X14) {
+            panel.with(SobelAlongRows)
+        } else {
+            panel.with(Sobel)
         };
         panel.score(&NoModel, images, &scores(defects))
     }
@@ -106,13 +107,15 @@ pub fn explain(
     defects: Defects,
 ) -> Result<Scores> {
     let subject = explained(model, defects);
-    let samples = match defects.has(Defect::X17) {
-        true => FEW_SAMPLES,
-        false => SAMPLES,
+    let samples = if defects.has(Defect::X17) {
+        FEW_SAMPLES
+    } else {
+        SAMPLES
     };
-    let permutation = match defects.has(Defect::X2) {
-        true => FeaturePermutation::published(images, BATCH),
-        false => FeaturePermutation::new(train.to_owned(), DRAWS),
+    let permutation = if defects.has(Defect::X2) {
+        FeaturePermutation::published(images, BATCH)
+    } else {
+        FeaturePermutation::new(train.to_owned(), DRAWS)
     };
     let mut panel = Panel::new()
         .with(permutation)
@@ -130,9 +133,10 @@ pub fn explain(
             ..KernelShap::default()
         })
         .with(GuidedBackprop);
-    panel = match defects.has(Defect::X22) {
-        true => panel.with(DeepLift::captum()),
-        false => panel.with(DeepLift),
+    panel = if defects.has(Defect::X22) {
+        panel.with(DeepLift::captum())
+    } else {
+        panel.with(DeepLift)
     };
     if model
         .layers
@@ -146,9 +150,10 @@ pub fn explain(
     // With X3, LRP goes back through the softmax. The last three methods use logits in the public
     // code as well.
     let with_softmax = defects.has(Defect::X2) && defects.has(Defect::X3);
-    let without = match defects.has(Defect::X2) {
-        true => logits(model),
-        false => subject.clone(),
+    let without = if defects.has(Defect::X2) {
+        logits(model)
+    } else {
+        subject.clone()
     };
     let lrp = Panel::new().with(Lrp::default());
     rows.extend(lrp.score(

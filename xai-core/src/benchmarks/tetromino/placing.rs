@@ -46,9 +46,10 @@ fn placed(shape: ArrayView2<f64>, corner: [usize; 2], side: usize, cell: usize) 
     image
         .slice_mut(s![top..top + height, left..left + width])
         .assign(&shape);
-    match cell > SMALL_CELL {
-        true => gaussian(image.view(), BLUR),
-        false => image,
+    if cell > SMALL_CELL {
+        gaussian(image.view(), BLUR)
+    } else {
+        image
     }
 }
 

@@ -32,10 +32,12 @@ impl Metric for EmdAsPublished {
     fn score(&self, map: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Option<f64>> {
         let zeros = map.iter().all(|&value| value == 0.0);
         let score = Emd.score(map, truth)?;
-        Ok(match zeros {
-            true if self.0.has(Defect::X11) => None,
-            true => score,
-            false => score.map(|score| self.rescaled(score, truth.dim())),
+        Ok(if !zeros {
+            score.map(|score| self.rescaled(score, truth.dim()))
+        } else if self.0.has(Defect::X11) {
+            None
+        } else {
+            score
         })
     }
 

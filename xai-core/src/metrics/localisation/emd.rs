@@ -103,10 +103,10 @@ impl Metric for EmdFalseNegativeInvariant {
             truth.indexed_iter().zip(found.iter().zip(&wanted))
         {
             let at = [y as f64, x as f64];
-            match inside {
-                true => free.mass += found,
-                false if found > 0 => sources.push(Mass { at, mass: found }),
-                false => {}
+            if inside {
+                free.mass += found;
+            } else if found > 0 {
+                sources.push(Mass { at, mass: found });
             }
             if wanted > 0 {
                 sinks.push(Mass { at, mass: wanted });

@@ -56,9 +56,10 @@ pub(in crate::network) fn update_by_product<const K: usize>(
             for first in (0..columns).step_by(COLUMNS) {
                 let end = columns.min(first + COLUMNS);
                 for start in (first..end).step_by(BLOCK) {
-                    let sums = match start < whole {
-                        true => correlate(&b[start..], columns, weights, &[0]),
-                        false => correlate(&last, BLOCK, weights, &[0]),
+                    let sums = if start < whole {
+                        correlate(&b[start..], columns, weights, &[0])
+                    } else {
+                        correlate(&last, BLOCK, weights, &[0])
                     };
                     for (row, sums) in rows.iter_mut().zip(&sums) {
                         row[start - first..][..BLOCK].copy_from_slice(sums.as_flattened());
@@ -107,12 +108,11 @@ mod tests {
             };
             for whole in [false, true] {
                 let (mut p, mut count) = (start.clone(), vec![0.0; start.len()]);
-                match whole {
-                    true => update([&mut p, &mut count], &product, rule),
-                    false => {
-                        let sizes = [rows, k, columns];
-                        update_by_product([&mut p, &mut count], &a, &b, sizes, rule);
-                    }
+                if whole {
+                    update([&mut p, &mut count], &product, rule)
+                } else {
+                    let sizes = [rows, k, columns];
+                    update_by_product([&mut p, &mut count], &a, &b, sizes, rule);
                 }
                 assert!(count.iter().all(|&count| count == 1.0));
                 for ((p, start), g) in p.iter().zip(&start).zip(&product) {

@@ -122,12 +122,11 @@ pub fn conv2d_input_grad(
         // Winograd rounds equal neighbourhoods differently, depending on their position in a tile.
         // This is accurate enough for a gradient, but not for the forward pass: in the even
         // background of an image, the maxima of a pooling are ties, and the first must win.
-        let x = match winograd::pays(&shape.backward()) {
-            true => {
-                let weights = transformed(weight);
-                winograd::conv(&numbers(g), &weights, None, &shape.backward(), true)
-            }
-            false => kernels::conv_input_grad(&numbers(g), &numbers(weight), &shape),
+        let x = if winograd::pays(&shape.backward()) {
+            let weights = transformed(weight);
+            winograd::conv(&numbers(g), &weights, None, &shape.backward(), true)
+        } else {
+            kernels::conv_input_grad(&numbers(g), &numbers(weight), &shape)
         };
         return from_numbers(x, input, &device);
     }
@@ -146,12 +145,13 @@ pub(in crate::network) fn burn_conv2d_input_grad(
     // than the kernel (the bounds of a loop in burn-cubecl's `transpose_direct.rs` cross). The
     // kernel is therefore padded with zeros until windows touch. The input is padded by the same
     // amount, and the padding is cut off again.
-    let more = match on_cpu(&g.device()) {
-        true => [0, 0],
-        false => [0, 1].map(|axis| {
+    let more = if on_cpu(&g.device()) {
+        [0, 0]
+    } else {
+        [0, 1].map(|axis| {
             let touching = options.stride[axis].div_ceil(options.dilation[axis]);
             touching.saturating_sub(weight.dims()[2 + axis])
-        }),
+        })
     };
     let weight = match more {
         [0, 0] => weight,
@@ -186,9 +186,10 @@ pub fn conv2d_weight_grad(
         && shape.kernel[1] == 3
     {
         let (x, g) = (numbers(x), numbers(g));
-        let grad = match winograd::gradient_pays(&shape) {
-            true => winograd::weight_grad(&x, &g, &shape),
-            false => kernels::conv_weight_grad(&x, &g, &shape),
+        let grad = if winograd::gradient_pays(&shape) {
+            winograd::weight_grad(&x, &g, &shape)
+        } else {
+            kernels::conv_weight_grad(&x, &g, &shape)
         };
         return from_numbers(grad, weight.dims(), &device);
     }

@@ -17,11 +17,12 @@ pub fn read(bytes: Vec<u8>) -> Result<Tensors<'static>, String> {
     for (name, snapshot) in snapshots {
         let data = (snapshot.to_data()).map_err(|problem| damaged(format!("{problem:?}")))?;
         let shape: Vec<usize> = snapshot.shape.iter().copied().collect();
-        let numbers = match data.dtype.is_float() {
-            true => Numbers::Own(Rc::new(
+        let numbers = if data.dtype.is_float() {
+            Numbers::Own(Rc::new(
                 convert(data.dtype, data.as_bytes()).map_err(damaged)?,
-            )),
-            false => Numbers::Other(format!("{:?}", data.dtype)),
+            ))
+        } else {
+            Numbers::Other(format!("{:?}", data.dtype))
         };
         if let Numbers::Own(numbers) = &numbers
             && count(&shape) != Some(numbers.len())

@@ -72,9 +72,10 @@ pub fn named(network: &mut Network, dicts: Vec<Dict>) -> Result<Kept, String> {
             _ => false,
         }
     };
-    let kept = match between().all(fits) {
-        true => Kept::AllButLast,
-        false => Kept::Convolutions,
+    let kept = if between().all(fits) {
+        Kept::AllButLast
+    } else {
+        Kept::Convolutions
     };
     let names = names[..parts.count(kept)].to_vec();
     // Tensors of a classifier that is not kept are ignored. Any other tensor that does not belong

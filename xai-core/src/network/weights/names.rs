@@ -120,12 +120,13 @@ fn without_wrappers<'a>(dict: Dict<'a>, kinds: &[Vec<String>]) -> Dict<'a> {
     let shorter: BTreeMap<String, Stored> = (dict.tensors.iter())
         .map(|(name, stored)| (shorter(name), stored.clone()))
         .collect();
-    match shorter.len() == dict.tensors.len() {
-        true => Dict {
+    if shorter.len() == dict.tensors.len() {
+        Dict {
             tensors: shorter,
             ..dict
-        },
-        false => dict,
+        }
+    } else {
+        dict
     }
 }
 
@@ -184,14 +185,11 @@ fn twice(one: &Candidate, other: &Candidate) -> String {
         "" => format!("`{}`", candidate.dict.place),
         before => format!("`{}{before}`", candidate.dict.place),
     };
-    let way_out = match std::ptr::eq(one.dict, other.dict) {
-        true => "save the state dict of the one that is meant".to_owned(),
-        false => {
-            let place = &one.dict.place;
-            format!(
-                "keep the one that is meant: `torch.save(torch.load(file){place}, \"one.pth\")`"
-            )
-        }
+    let way_out = if std::ptr::eq(one.dict, other.dict) {
+        "save the state dict of the one that is meant".to_owned()
+    } else {
+        let place = &one.dict.place;
+        format!("keep the one that is meant: `torch.save(torch.load(file){place}, \"one.pth\")`")
     };
     let (one, other) = (place(one), place(other));
     format!("holds two networks that fit, {one} and {other}; {way_out}")

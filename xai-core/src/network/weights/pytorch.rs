@@ -143,9 +143,10 @@ fn dicts<'a>(
         }
         open.extend(within.into_iter().rev());
     }
-    match found.is_empty() {
-        true => Err(without_tensors(pickle)),
-        false => Ok(found),
+    if found.is_empty() {
+        Err(without_tensors(pickle))
+    } else {
+        Ok(found)
     }
 }
 
@@ -176,12 +177,11 @@ fn without_tensors(pickle: &Pickle<'_>) -> String {
                     }
                 })
                 .collect();
-            match keys.is_empty() {
-                true => format!("holds an empty dictionary and no tensors; {SAVE}"),
-                false => {
-                    let keys = keys.join(", ");
-                    format!("holds a dictionary without tensors, with the keys {keys}; {SAVE}")
-                }
+            if keys.is_empty() {
+                format!("holds an empty dictionary and no tensors; {SAVE}")
+            } else {
+                let keys = keys.join(", ");
+                format!("holds a dictionary without tensors, with the keys {keys}; {SAVE}")
             }
         }
         _ => format!("holds no state dict; {SAVE}"),

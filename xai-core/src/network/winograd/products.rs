@@ -39,9 +39,10 @@ pub(super) fn multiply_with<V: Lanes>(
                 let x = &inputs[vector * LANES..];
                 let to = &mut products[(out - outputs.start) * layout.pitch + vector * LANES..];
                 // On the way back, the roles of input and output channels are exchanged.
-                let (w, step) = match backward {
-                    false => (&weight[out * weights.inputs..], OUT * OUT),
-                    true => (&weight[out * OUT..], weights.inputs * OUT),
+                let (w, step) = if backward {
+                    (&weight[out * OUT..], weights.inputs * OUT)
+                } else {
+                    (&weight[out * weights.inputs..], OUT * OUT)
                 };
                 let (depth, pitch) = (shape.input, layout.pitch);
                 match (backward, run) {
@@ -85,9 +86,10 @@ fn products_of<V: Lanes, const RUN: usize, const BACKWARD: bool>(
                 vectors[run] = V::load(lanes_at(x, (first + channel) * pitch + run * LANES));
             }
             for out in 0..OUT {
-                let weight = V::splat(match BACKWARD {
-                    false => square[channel * OUT + out],
-                    true => square[out * OUT + channel],
+                let weight = V::splat(if BACKWARD {
+                    square[out * OUT + channel]
+                } else {
+                    square[channel * OUT + out]
                 });
                 for run in 0..RUN {
                     sums[out][run] = weight.mul_add(vectors[run], sums[out][run]);

@@ -138,9 +138,10 @@ fn every_processor_gives_the_same_bits() {
     assert_eq!(best.inputs, any.inputs);
     let outputs = 0..OUTPUTS;
     for backward in [false, true] {
-        let weights = match backward {
-            false => &weights,
-            true => &Weights::new(&weight, shape.input, shape.output),
+        let weights = if backward {
+            &Weights::new(&weight, shape.input, shape.output)
+        } else {
+            &weights
         };
         multiply(
             weights, backward, &shape, &block, &outputs, layout, &mut best,
@@ -262,10 +263,12 @@ fn a_region_changes_no_bit() {
         input_grad((&wild, &known), &weights, &shape, &region, true, &mut part);
         for (at, (part, whole)) in part.iter().zip(&whole).enumerate() {
             let image = at / (shape.output * h * w) % 2;
-            let expected = match region.span(image, at / w % h).contains(&(at % w)) {
-                true if gate[at] > 0.0 => *whole,
-                true => 0.0,
-                false => gate[at],
+            let expected = if !region.span(image, at / w % h).contains(&(at % w)) {
+                gate[at]
+            } else if gate[at] > 0.0 {
+                *whole
+            } else {
+                0.0
             };
             assert_eq!(*part, expected, "{shape:?}");
         }

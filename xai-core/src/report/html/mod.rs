@@ -93,9 +93,10 @@ struct Extra {
 /// As [`write_all`](super::write_all); if the plan or heat maps cannot be read.
 pub fn write_page(result: &SweepResult, analysis: &Analysis, dir: &Path) -> Result<PathBuf> {
     let plan = Plan::read(dir)?;
-    let summaries = match only_analysed(result, analysis) {
-        true => Vec::new(),
-        false => Summary::all(result)?,
+    let summaries = if only_analysed(result, analysis) {
+        Vec::new()
+    } else {
+        Summary::all(result)?
     };
     let gallery = Gallery::of(result)?;
     let mut paragraphs = plan.description.split("\n\n").map(one_line);

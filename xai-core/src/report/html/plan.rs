@@ -179,16 +179,19 @@ fn plain(value: &Json) -> String {
 
 /// The command as typed in the repository. The path of an example is an internal detail of Cargo.
 fn command(experiment: &str, words: &[String]) -> String {
-    let quoted =
-        |word: &String| match word.contains(|c: char| c.is_whitespace() || "'\"$*".contains(c)) {
-            true => format!("'{}'", word.replace('\'', "'\\''")),
-            false => word.clone(),
-        };
+    let quoted = |word: &String| {
+        if word.contains(|c: char| c.is_whitespace() || "'\"$*".contains(c)) {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        } else {
+            word.clone()
+        }
+    };
     let arguments: Vec<String> = words.iter().skip(1).map(quoted).collect();
     let start = format!("cargo run --release --example {experiment}");
-    match arguments.is_empty() {
-        true => start,
-        false => format!("{start} -- {}", arguments.join(" ")),
+    if arguments.is_empty() {
+        start
+    } else {
+        format!("{start} -- {}", arguments.join(" "))
     }
 }
 

@@ -62,12 +62,13 @@ impl Consensus {
     /// If there are none.
     pub fn agreed(&self) -> Result<Vec<u32>> {
         let agreed = self.images(|right, winners| right == winners)?;
-        match agreed.is_empty() {
-            true => Err(Error::invalid(
+        if agreed.is_empty() {
+            Err(Error::invalid(
                 "no test image is classified correctly by every winner, so there is nothing to compare \
                  explanations on; look at the test accuracies in the manifests",
-            )),
-            false => Ok(agreed),
+            ))
+        } else {
+            Ok(agreed)
         }
     }
 
@@ -82,12 +83,13 @@ impl Consensus {
             images.filter(|&(_, &right)| right == counts.winners)
         });
         let agreed: Vec<u32> = right.map(|(image, _)| image).collect();
-        match agreed.is_empty() {
-            true => Err(Error::invalid(
+        if agreed.is_empty() {
+            Err(Error::invalid(
                 "no image of this test set is classified correctly by every winner that was tested on it, so there is \
                  nothing to compare explanations on; look at the test accuracies in the manifests",
-            )),
-            false => Ok(agreed),
+            ))
+        } else {
+            Ok(agreed)
         }
     }
 

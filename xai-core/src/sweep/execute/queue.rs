@@ -227,12 +227,11 @@ where
                 Some(_lock) => {
                     let warn = |problem: String| context.reporter().warn(&problem);
                     task.cell.refresh(context.store(), warn);
-                    match (self.phase.done)(task.cell) {
-                        true => {
-                            self.conclude(task.cell, "by another process".to_owned(), None);
-                            None
-                        }
-                        false => self.attempt(task, context, device, &mut panicked)?,
+                    if (self.phase.done)(task.cell) {
+                        self.conclude(task.cell, "by another process".to_owned(), None);
+                        None
+                    } else {
+                        self.attempt(task, context, device, &mut panicked)?
                     }
                 }
                 None => {

@@ -75,12 +75,13 @@ fn named<B>(planned: &PlannedSweep<B>, which: &[String]) -> Result<Vec<usize>> {
         .filter(|(_, cell)| matches(cell))
         .map(|(at, _)| at)
         .collect();
-    match found.is_empty() {
-        true => Err(Error::invalid(format!(
+    if found.is_empty() {
+        Err(Error::invalid(format!(
             "no cell of this plan is called `{}`; --plan lists the cells with the beginnings of their keys",
             which.join(" ")
-        ))),
-        false => Ok(found),
+        )))
+    } else {
+        Ok(found)
     }
 }
 
@@ -218,9 +219,10 @@ impl Tests {
                 changed.push(format!("{name} is {now}, was {was}"));
             }
         }
-        match changed.is_empty() {
-            true => "is done: nothing it depends on has changed".to_owned(),
-            false => format!("must be computed: {}", changed.join("; ")),
+        if changed.is_empty() {
+            "is done: nothing it depends on has changed".to_owned()
+        } else {
+            format!("must be computed: {}", changed.join("; "))
         }
     }
 }

@@ -164,12 +164,13 @@ impl Store {
     /// If the content has changed.
     pub fn model(&self, manifest: &Manifest) -> Result<PathBuf> {
         let path = self.cell(&manifest.key).join(MODEL);
-        match manifest.files.get(MODEL) == Some(&FileRecord::of(&path)?) {
-            true => Ok(path),
-            false => Err(Error::file(
+        if manifest.files.get(MODEL) == Some(&FileRecord::of(&path)?) {
+            Ok(path)
+        } else {
+            Err(Error::file(
                 &path,
                 "is damaged; delete its folder and run again",
-            )),
+            ))
         }
     }
 

@@ -92,9 +92,10 @@ fn list(mut text: &str) -> Option<Vec<String>> {
 /// A value as [`list`] reads it.
 fn written(value: &str) -> Cow<'_, str> {
     let plain = !value.is_empty() && value.trim() == value && !value.contains([',', '"']);
-    match plain {
-        true => value.into(),
-        false => Json::from(value).to_string().into(),
+    if plain {
+        value.into()
+    } else {
+        Json::from(value).to_string().into()
     }
 }
 

@@ -22,9 +22,10 @@ impl Log {
             fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
         }
         let mut how = File::options();
-        match new {
-            true => how.write(true).truncate(true),
-            false => how.append(true),
+        if new {
+            how.write(true).truncate(true)
+        } else {
+            how.append(true)
         };
         let file = how
             .create(true)

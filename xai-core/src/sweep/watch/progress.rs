@@ -21,9 +21,12 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// work on the current cells is lost.
 pub fn catch_interrupt() {
     // This fails only if a handler is already set: this one, or one of the host program.
-    let _ = ctrlc::set_handler(|| match INTERRUPTED.swap(true, Ordering::Relaxed) {
-        false => eprintln!("stopping at the next safe point; press Ctrl-C again to stop at once"),
-        true => std::process::exit(130),
+    let _ = ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(130)
+        } else {
+            eprintln!("stopping at the next safe point; press Ctrl-C again to stop at once")
+        }
     });
 }
 
@@ -32,9 +35,10 @@ pub fn catch_interrupt() {
 /// # Errors
 /// [`Error::Interrupted`] after Ctrl-C.
 pub fn check_interrupt() -> Result<()> {
-    match INTERRUPTED.load(Ordering::Relaxed) {
-        true => Err(Error::Interrupted),
-        false => Ok(()),
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        Err(Error::Interrupted)
+    } else {
+        Ok(())
     }
 }
 

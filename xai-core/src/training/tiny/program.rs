@@ -112,9 +112,10 @@ impl Program {
                         }
                     }
                     parameters.extend(bias.into_iter().flatten());
-                    let back = match operations.is_empty() {
-                        true => Sums::default(),
-                        false => forward.transposed(size),
+                    let back = if operations.is_empty() {
+                        Sums::default()
+                    } else {
+                        forward.transposed(size)
                     };
                     operations.push(Operation::Affine { forward, back });
                     sizes.push(size);

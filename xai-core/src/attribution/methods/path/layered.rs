@@ -33,11 +33,12 @@ pub(super) fn difference_times_gradients<M: Layered>(
     let region = (on_cpu.then(|| differing(batch, &layers[..bend]))).flatten();
     // Two groups of images: those whose ties must go to the first pixel, and the others. Usually
     // one group is empty.
-    let even: Vec<bool> = match on_cpu {
-        true => has_even_parts(batch),
+    let even: Vec<bool> = if on_cpu {
+        has_even_parts(batch)
+    } else {
         // On a GPU, both kinds of trace use the same convolutions, so the one with half the memory
         // is enough.
-        false => vec![false; batch.targets().len()],
+        vec![false; batch.targets().len()]
     };
     let group = |wanted| {
         (0..even.len())
@@ -123,9 +124,10 @@ impl Group<'_> {
         let line = [&start, &self.way];
         sum_over_points(line, self.images, points, rows, |places, points| {
             let count = points.len();
-            let trace = match self.even {
-                true => Trace::new(layers, places, masks(points)),
-                false => Trace::for_gradients(layers, places, masks(points)),
+            let trace = if self.even {
+                Trace::new(layers, places, masks(points))
+            } else {
+                Trace::for_gradients(layers, places, masks(points))
             };
             let start = one_hot(&trace, &self.targets.repeat(count));
             Ok(propagate(trace.steps(), &Gradient, start))

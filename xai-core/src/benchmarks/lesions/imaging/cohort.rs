@@ -118,9 +118,10 @@ impl Subject {
     fn new(seed: u64, index: u64) -> Self {
         // Of two neighbours, one is female and one male, so that every even range is balanced.
         let swapped = stream(seed, &format!("cohort/sex/{}", index / 2)).random::<bool>();
-        let sex = match index.is_multiple_of(2) ^ swapped {
-            true => Sex::Female,
-            false => Sex::Male,
+        let sex = if index.is_multiple_of(2) ^ swapped {
+            Sex::Female
+        } else {
+            Sex::Male
         };
         let [size, ventricles, folding] = match sex {
             Sex::Female => [0.985, 0.0, 1.6],

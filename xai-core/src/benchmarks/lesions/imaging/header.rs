@@ -134,13 +134,19 @@ impl Orientation {
     /// `nifti2.h`.
     fn of(bytes: &[u8], little: bool) -> Self {
         let first = bytes.len() == SIZES[0] as usize;
-        let real = |at: [usize; 2], k: usize| match first {
-            true => f32::from_le_bytes(field(bytes, at[0] + 4 * k, little)).into(),
-            false => f64::from_le_bytes(field(bytes, at[1] + 8 * k, little)),
+        let real = |at: [usize; 2], k: usize| {
+            if first {
+                f32::from_le_bytes(field(bytes, at[0] + 4 * k, little)).into()
+            } else {
+                f64::from_le_bytes(field(bytes, at[1] + 8 * k, little))
+            }
         };
-        let code = |at: [usize; 2]| match first {
-            true => i16::from_le_bytes(field(bytes, at[0], little)).into(),
-            false => i32::from_le_bytes(field(bytes, at[1], little)),
+        let code = |at: [usize; 2]| {
+            if first {
+                i16::from_le_bytes(field(bytes, at[0], little)).into()
+            } else {
+                i32::from_le_bytes(field(bytes, at[1], little))
+            }
         };
         Self {
             qform_code: code([252, 344]),
@@ -151,9 +157,10 @@ impl Orientation {
             s_rows: std::array::from_fn(|row| {
                 std::array::from_fn(|k| real([280, 400], 4 * row + k))
             }),
-            precision: match first {
-                true => f32::EPSILON.into(),
-                false => f64::EPSILON,
+            precision: if first {
+                f32::EPSILON.into()
+            } else {
+                f64::EPSILON
             },
         }
     }

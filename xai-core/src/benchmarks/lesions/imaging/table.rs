@@ -316,12 +316,13 @@ fn joined(record: &StringRecord) -> Joined {
         }
         let text = cells[at..=last].join("\t");
         let quoted = begins(&text) && ends(&text);
-        joined.cells.push(match quoted {
-            true => text[1..text.len() - 1]
+        joined.cells.push(if quoted {
+            text[1..text.len() - 1]
                 .replace("\"\"", "\"")
                 .trim()
-                .to_owned(),
-            false => text,
+                .to_owned()
+        } else {
+            text
         });
         at = last + 1;
     }

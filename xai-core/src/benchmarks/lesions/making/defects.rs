@@ -149,9 +149,10 @@ impl fmt::Display for Defects {
             .filter(|&defect| self.has(defect))
             .map(|defect| defect.to_string())
             .collect();
-        match names.is_empty() {
-            true => f.write_str("none"),
-            false => f.write_str(&names.join(",")),
+        if names.is_empty() {
+            f.write_str("none")
+        } else {
+            f.write_str(&names.join(","))
         }
     }
 }

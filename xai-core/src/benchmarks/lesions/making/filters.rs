@@ -14,9 +14,10 @@ use crate::image::filters::{Filter, intensity, laplace, signed_laplace, sobel, s
 /// [`combine`](crate::metrics::combine) takes absolute values, which the public code did only for
 /// the explanations of networks.
 pub fn baselines(defects: Defects) -> Vec<(&'static str, Filter)> {
-    let [mut sobel, laplace]: [Filter; 2] = match defects.has(Defect::D5) {
-        true => [sobel_along_rows, signed_laplace],
-        false => [sobel, laplace],
+    let [mut sobel, laplace]: [Filter; 2] = if defects.has(Defect::D5) {
+        [sobel_along_rows, signed_laplace]
+    } else {
+        [sobel, laplace]
     };
     if defects.has(Defect::D4) {
         sobel = laplace;

@@ -100,13 +100,15 @@ impl<'a> Painter<'a> {
                 u32::MAX
             )));
         }
-        let library = match protocol.recipe == Recipe::published() {
-            true => Cow::Borrowed(published()),
-            false => Cow::Owned(Library::make(&protocol.recipe)?),
+        let library = if protocol.recipe == Recipe::published() {
+            Cow::Borrowed(published())
+        } else {
+            Cow::Owned(Library::make(&protocol.recipe)?)
         };
-        let weakest = match protocol.defects.has(Defect::D1) {
-            true => FAINT,
-            false => 0.0,
+        let weakest = if protocol.defects.has(Defect::D1) {
+            FAINT
+        } else {
+            0.0
         };
         let shown = |lesion: &Lesion| {
             Arc::new(Shown {
@@ -132,9 +134,10 @@ impl<'a> Painter<'a> {
     /// If the painter was made for fewer images.
     pub fn paint(&self, number: usize, name: &str, slice: ArrayView2<f64>) -> Option<Painted> {
         let brain = slice.mapv(|v| v > 0.0);
-        let draw = match self.protocol.defects.has(Defect::D6) {
-            true => self.as_published(number, brain.view())?,
-            false => self.independently(self.class[number], name, brain.view())?,
+        let draw = if self.protocol.defects.has(Defect::D6) {
+            self.as_published(number, brain.view())?
+        } else {
+            self.independently(self.class[number], name, brain.view())?
         };
         let masks = draw.lesions.iter().map(|shown| shown.mask.view());
         Some(Painted {
@@ -160,9 +163,10 @@ impl<'a> Painter<'a> {
         // Lesions that do not fit are drawn again from the same streams.
         (0..MOST_REDRAWS).find_map(|_| {
             let count = counts.random_range(self.protocol.lesions.clone());
-            let chosen: Vec<usize> = match self.always_the_first(class) {
-                true => (0..count).collect(),
-                false => index::sample(&mut choices, library.len(), count).into_vec(),
+            let chosen: Vec<usize> = if self.always_the_first(class) {
+                (0..count).collect()
+            } else {
+                index::sample(&mut choices, library.len(), count).into_vec()
             };
             self.place(class, &chosen, brain, MOST_TRIES, |n| {
                 places.random_range(0..n)

@@ -128,8 +128,9 @@ vectorised! {
 /// The value of `background` under a mask.
 #[inline(always)]
 fn under(background: f64, mask: f64) -> f64 {
-    match background > 0.0 {
-        true => 1.0 - (1.0 - background) * (1.0 - mask),
-        false => 0.0,
+    if background > 0.0 {
+        1.0 - (1.0 - background) * (1.0 - mask)
+    } else {
+        0.0
     }
 }

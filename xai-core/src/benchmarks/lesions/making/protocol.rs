@@ -104,9 +104,10 @@ impl Protocol {
     /// each image uses one.
     pub fn splits(&self, [training, validation, test]: [u64; 3]) -> [Split; 3] {
         let chosen = training + validation;
-        let tested = match self.defects.has(Defect::D7) {
-            true => training,
-            false => chosen,
+        let tested = if self.defects.has(Defect::D7) {
+            training
+        } else {
+            chosen
         };
         let subjects = [0..training, training..chosen, tested..tested + test];
         let mut parts = subjects.into_iter().zip(self.seeds());
@@ -118,18 +119,20 @@ impl Protocol {
 
     /// The seeds of the lesions for training, validation and test.
     fn seeds(&self) -> [u64; 3] {
-        match self.defects.has(Defect::D6) {
-            true => [0, 30_000, 50_000],
-            false => [0, 1, 2],
+        if self.defects.has(Defect::D6) {
+            [0, 30_000, 50_000]
+        } else {
+            [0, 1, 2]
         }
     }
 
     /// The seed of the slices' heights. Under D7, the test uses the slices of the validation.
     pub(super) fn slices_seed(&self, seed: u64) -> u64 {
         let [_, validation, test] = self.seeds();
-        match self.defects.has(Defect::D7) && seed == test {
-            true => validation,
-            false => seed,
+        if self.defects.has(Defect::D7) && seed == test {
+            validation
+        } else {
+            seed
         }
     }
 

@@ -22,9 +22,10 @@ pub(crate) fn cost(sources: &[Mass], sinks: &[Mass]) -> f64 {
     // symmetric.
     let few = sources.len().min(sinks.len());
     let nowhere = sources.iter().any(|source| source.at == ANYWHERE);
-    let (sources, sinks) = match nowhere || few == sinks.len() {
-        true => (sources, sinks),
-        false => (sinks, sources),
+    let (sources, sinks) = if nowhere || few == sinks.len() {
+        (sources, sinks)
+    } else {
+        (sinks, sources)
     };
     let mut sinks = sinks.to_vec();
     sinks.sort_by_key(|sink| square(sink.at, TILE));

@@ -216,9 +216,10 @@ impl Tree {
         }
         // The nodes below the removed arc are now attached through the new arc. The arcs between
         // the two are reversed.
-        let (below, above, last) = match from_sink.0 <= from_source.0 {
-            true => (sink, source, from_sink.1),
-            false => (source, sink, from_source.1),
+        let (below, above, last) = if from_sink.0 <= from_source.0 {
+            (sink, source, from_sink.1)
+        } else {
+            (source, sink, from_source.1)
         };
         let (mut node, mut parent, mut flow) = (below, above, mass);
         loop {

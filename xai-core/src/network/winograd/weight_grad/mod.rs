@@ -148,9 +148,10 @@ fn multiply_tile<V: Lanes, const RUN: usize>(
     for out in 0..OUT {
         for run in 0..RUN {
             let to = lanes_at_mut(sums, (out * ins + run) * LANES);
-            *to = match set {
-                true => tile[out][run].store(),
-                false => V::load(to).add(tile[out][run]).store(),
+            *to = if set {
+                tile[out][run].store()
+            } else {
+                V::load(to).add(tile[out][run]).store()
             };
         }
     }
