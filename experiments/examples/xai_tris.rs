@@ -10,7 +10,6 @@ use xai_core::tetromino::prelude::*;
     skip("a linear model can learn the linear scenario alone", |scenario, model| {
         model == Architecture::Linear && scenario != Scenario::Linear
     }),
-    snapshot = smoke
 )]
 struct XaiTris {
     #[axis]

@@ -176,9 +176,11 @@ fn batches_and_seeds() {
     assert!(fit.history[39].accuracy > 0.95, "{:?}", fit.history[39]);
     assert_eq!(parameters(&fit.network), parameters(&train(1, 33).network));
     assert_ne!(parameters(&fit.network), parameters(&train(2, 33).network));
+    // Of batches of one size, the sum of their losses is least where their mean is.
+    let fit = train(1, 20);
     let losses = fit.history.iter().map(|epoch| epoch.validation.loss);
     let least = losses.fold(f64::INFINITY, f64::min);
-    assert!(fit.history[fit.best].validation.loss < least + 1e-3);
+    assert!(fit.history[fit.best].validation.loss < least + 1e-9);
 }
 
 #[test]
@@ -203,16 +205,10 @@ fn what_cannot_be_trained_is_said() {
         fit.map(|_| ()).unwrap_err().to_string()
     };
     assert!(problem(&case.network, SHAPE, &schedule).contains("no epochs"));
-    let wide = TinySchedule {
-        rate: 1e30,
-        epochs: 3,
-        ..schedule
-    };
-    assert!(
-        problem(&case.network, SHAPE, &wide)
-            .contains("the learning rate 1000000000000000000000000000000 is too large")
-    );
-    assert!(problem(&case.network, [1, 9, 9], &wide).contains("of the network"));
+    let wide = TinySchedule { rate: 1e39, epochs: 3, ..schedule };
+    assert!(problem(&case.network, SHAPE, &wide).contains("is too large"));
+    assert!(problem(&case.network, [1, 40, 40], &wide).contains("of the network"));
+    assert!(problem(&case.network, [1, 9, 9], &wide).contains("80 images of 81 pixels"));
     let mut other = case.network.clone();
     other.layers.insert(1, Layer::AdaptiveAvgPool2d([4, 4]));
     assert!(problem(&other, SHAPE, &wide).contains("layer 1 of the network is none of those"));

@@ -8,9 +8,8 @@ use crate::error::Result;
 /// Deep Taylor decomposition (Montavon et al. 2017). It distributes the target's score layer by
 /// layer. For each unit, it uses a Taylor expansion around that unit's own root point.
 ///
-/// Hidden layers distribute by positive contribution (z+). Biases are ignored, except in zB, where
-/// the sum of the shares is the unit's own value. Batch normalisations are merged into the layers
-/// before them.
+/// Hidden layers distribute by positive contribution (z+). Biases are ignored. Batch normalisations
+/// are merged into the layers before them.
 #[derive(Clone, Copy, Debug)]
 pub struct DeepTaylor {
     composite: LrpComposite,

@@ -20,8 +20,8 @@ pub struct TetrominoArgs {
     pub photographs: Option<PathBuf>,
 }
 
-/// Images of a data set at smoke scale.
-const FEW: usize = 400;
+/// Images of a data set at smoke scale, and how many of its test images are explained.
+const FEW: [usize; 2] = [2000, 20];
 
 impl Benchmark for Tetromino {
     const NAME: &'static str = "tetromino";
@@ -36,7 +36,9 @@ impl Benchmark for Tetromino {
             size,
             Protocol::Published,
         );
-        base.count = scale.pick(FEW, base.count, base.count);
+        if scale == Scale::Smoke {
+            [base.count, base.most_explained] = FEW;
+        }
         base.photographs = args.photographs.clone();
         if let Some(folder) = &base.photographs
             && !folder.is_dir()

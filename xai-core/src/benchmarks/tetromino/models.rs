@@ -162,7 +162,7 @@ const SCHEDULE: TinySchedule = TinySchedule {
 impl Lab<Tetromino> {
     /// Trains a model on the images of this laboratory, and keeps the epoch with the lowest validation loss.
     ///
-    /// 500 epochs as in the paper; at smoke scale 20. Whoever asks for the same training again gets it from its stage.
+    /// 500 epochs as in the paper; at smoke scale 300. Whoever asks for the same training again gets it from its stage.
     ///
     /// # Errors
     /// A training that is interrupted or diverges; if its stage cannot be written.
@@ -170,7 +170,7 @@ impl Lab<Tetromino> {
         // Never put in evaluation mode (X4): dropout is on in validation and in the network that comes out.
         let defects = self.benchmark().defects;
         let schedule = TinySchedule {
-            epochs: self.scale().pick(20, 500, 500),
+            epochs: self.scale().pick(300, 500, 500),
             dropout_in_validation: defects.has(Defect::X4),
             ..SCHEDULE
         };

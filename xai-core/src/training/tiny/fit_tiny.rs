@@ -59,6 +59,16 @@ pub fn fit_tiny(
             "a training needs images to train on, images for validation and a batch size",
         ));
     }
+    let pixels = shape.iter().product::<usize>();
+    for rows in [train, validation] {
+        let (images, values) = (rows.class.len(), rows.pixels.len());
+        if images * pixels != values {
+            return Err(Error::invalid(format!(
+                "{images} images of {pixels} pixels have {} values, but {values} are given",
+                images * pixels
+            )));
+        }
+    }
     let mut passes = Passes::new(&program);
     let mut adam = Adam::new(parameters.len(), schedule.rate);
     let mut history = Vec::new();
