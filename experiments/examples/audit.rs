@@ -21,8 +21,8 @@
 //! between defects, so there are no images on which all networks could agree.
 
 use experiments::defects::{Repeated, score_filters, score_methods};
+use experiments::network_pairs::{NetworkPairs, TrainedNetwork};
 use experiments::optimizer;
-use experiments::twins::{Twin, Twins};
 use xai_core::lesions::making::Defects;
 use xai_core::lesions::prelude::*;
 
@@ -73,10 +73,10 @@ impl Run for Audit {
     }
 
     fn analysis(results: &Results<Self>, analysis: &mut Analysis) -> Result<()> {
-        let twins = Twins::of(
+        let pairs = NetworkPairs::of(
             results
                 .winners()
-                .map(|(cell, tested)| Twin {
+                .map(|(cell, tested)| TrainedNetwork {
                     corpus: cell.parameters.corpus,
                     defect: cell.parameters.defect,
                     seed: cell.parameters.seed,
@@ -84,9 +84,9 @@ impl Run for Audit {
                 })
                 .collect(),
         );
-        let [table, forest] = twins.precision();
+        let [table, forest] = pairs.precision();
         analysis.parts.extend([table, forest]);
-        analysis.table(twins.conclusions());
+        analysis.table(pairs.conclusions());
         Ok(())
     }
 }

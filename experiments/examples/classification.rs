@@ -77,7 +77,7 @@ impl Run for Classification {
                 counts.sensitivity_of(1),
                 counts.specificity_of(1),
             ];
-            let mut row: Vec<Entry> = vec![
+            let mut row: Vec<TableValue> = vec![
                 run.corpus.name().into(),
                 run.depth.name().into(),
                 run.seed.to_string().into(),
@@ -86,7 +86,7 @@ impl Run for Classification {
             for (share, (_, estimates)) in shares.into_iter().zip(&mut panels) {
                 let interval = share.map(|share| share.interval(0.95));
                 row.push(share.map(|share| share.value()).into());
-                row.extend(Entry::ends(interval));
+                row.extend(TableValue::ends(interval));
                 estimates.extend(share.map(|share: Share| Estimate {
                     row: run.depth as usize,
                     series: run.corpus.name().to_owned(),

@@ -161,7 +161,7 @@ impl Networks {
         );
         let mut add = |name: &str, pairs: &[(f64, f64)]| {
             let columns = |one: Option<statistics::Correlation>| {
-                let [low, high] = Entry::ends(one.and_then(|one| one.interval));
+                let [low, high] = TableValue::ends(one.and_then(|one| one.interval));
                 let coefficient = one.map(|one| one.coefficient).into();
                 [coefficient, low, high, one.map(|one| one.p_value).into()]
             };
@@ -201,8 +201,8 @@ impl Networks {
             all.len().into(),
             coefficient(&within(&all)).into(),
         ];
-        row.extend(Entry::ends(interval.map(|intervals| intervals[0])));
-        row.resize(10, Entry::Missing);
+        row.extend(TableValue::ends(interval.map(|intervals| intervals[0])));
+        row.resize(10, TableValue::Missing);
         table.row(row);
         table
     }
@@ -243,7 +243,7 @@ impl Networks {
             for model in [&plain, &adjusted] {
                 let effect = model.as_ref().and_then(of);
                 row.push(effect.map(|effect| effect.estimate).into());
-                row.extend(Entry::ends(effect.and_then(|effect| effect.interval)));
+                row.extend(TableValue::ends(effect.and_then(|effect| effect.interval)));
             }
             table.row(row);
         };

@@ -110,7 +110,7 @@ fn groups(results: &Results<Misclassified>) -> Table {
             .map(|score| score.image)
             .collect();
         let distinct: std::collections::BTreeSet<u32> = images.into_iter().collect();
-        let mut row: Vec<Entry> = vec![name.into(), distinct.len().into()];
+        let mut row: Vec<TableValue> = vec![name.into(), distinct.len().into()];
         row.extend(
             methods
                 .iter()
@@ -126,7 +126,7 @@ fn groups(results: &Results<Misclassified>) -> Table {
 }
 
 /// For the images on which networks disagree: what an explanation loses if its network is wrong.
-fn right_and_wrong(results: &Results<Misclassified>) -> [Option<Part>; 2] {
+fn right_and_wrong(results: &Results<Misclassified>) -> [Option<AnalysisItem>; 2] {
     let winners: Vec<&Tested> = results.winners().map(|(_, tested)| tested).collect();
     let methods = winners
         .first()
@@ -169,8 +169,8 @@ fn right_and_wrong(results: &Results<Misclassified>) -> [Option<Part>; 2] {
     let drawn = !estimates.is_empty();
     chart.panel("Images on which networks disagree", estimates);
     [
-        Some(Part::Table(table)),
-        drawn.then_some(Part::Forest(chart)),
+        Some(AnalysisItem::Table(table)),
+        drawn.then_some(AnalysisItem::Forest(chart)),
     ]
 }
 

@@ -182,7 +182,7 @@ fn steadiness(trainings: &[Training], methods: &[String]) -> Table {
             for which in 0..2 {
                 let values: Vec<f64> = lines.iter().map(|line| line[which]).collect();
                 row.push(mean(&values).into());
-                row.extend(Entry::ends(mean_interval(&values)));
+                row.extend(TableValue::ends(mean_interval(&values)));
             }
             table.row(row);
         }

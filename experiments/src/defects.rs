@@ -67,7 +67,7 @@ impl Repeated {
 /// # Errors
 /// If maps cannot be scored.
 pub fn score_methods(model: &Network, images: Images, defects: Defects) -> Result<Scores> {
-    if !defects.has(Defect::D10) {
+    if !defects.has(Defect::TiesLost) {
         return explain_and_score(model, images, Precision);
     }
     // Stored under the name of the scores with which they are compared.
@@ -88,7 +88,7 @@ pub fn score_methods(model: &Network, images: Images, defects: Defects) -> Resul
 /// # Errors
 /// If the images have no ground truth.
 pub fn score_filters(images: &Images, defects: Defects) -> Result<Scores> {
-    let metric: &dyn Metric = if defects.has(Defect::D10) {
+    let metric: &dyn Metric = if defects.has(Defect::TiesLost) {
         &PrecisionAsPublished
     } else {
         &Precision

@@ -8,10 +8,10 @@
 
 pub mod defects;
 pub mod means;
+pub mod network_pairs;
 pub mod npy;
 pub mod paired;
 pub mod pictures;
-pub mod twins;
 pub mod xai_tris;
 
 use std::process::ExitCode;

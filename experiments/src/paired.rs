@@ -23,8 +23,8 @@ pub struct Paired {
 
 impl Paired {
     /// For a table.
-    pub fn entries(&self) -> [Entry; 6] {
-        let [low, high] = Entry::ends(self.interval);
+    pub fn entries(&self) -> [TableValue; 6] {
+        let [low, high] = TableValue::ends(self.interval);
         let [p_value, corrected] = [self.p_value.into(), self.corrected.into()];
         [
             self.networks.into(),

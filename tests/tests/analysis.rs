@@ -10,7 +10,7 @@ use xai_core::lesions::Depth;
 use xai_core::prelude::*;
 use xai_core::report;
 use xai_core::statistics::Interval;
-use xai_core::sweep::declare::analysis::Part;
+use xai_core::sweep::declare::analysis::AnalysisItem;
 use xai_core::sweep::read::{CellResult, SweepResult};
 
 /// What is right about the first class only: every second of four images.
@@ -250,23 +250,25 @@ fn every_part_is_on_disk_and_in_the_list() {
 #[test]
 fn names_and_contents_that_cannot_be_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let refused = |part: Part| {
+    let refused = |part: AnalysisItem| {
         let analysis = Analysis { parts: vec![part] };
         let error = report::write_all(&unscored(), &analysis, folder.path());
         error.unwrap_err().to_string()
     };
-    let named = |name: &str| Part::Table(Table::new(name, "", ["a"]));
+    let named = |name: &str| AnalysisItem::Table(Table::new(name, "", ["a"]));
     assert!(refused(named("../up")).contains("`../up` of a table or chart is not in snake case"));
     assert!(refused(named("figure")).contains("is taken by the experiment's own"));
     let mut uneven = table();
     uneven.row(["one".into()]);
-    assert!(refused(Part::Table(uneven)).contains("`by_method` has 1 entries for 4 columns"));
-    assert!(refused(Part::Curves(curves(0))).contains("`along_training` has no point"));
+    assert!(
+        refused(AnalysisItem::Table(uneven)).contains("`by_method` has 1 entries for 4 columns")
+    );
+    assert!(refused(AnalysisItem::Curves(curves(0))).contains("`along_training` has no point"));
     let mut beyond = forest(1, 3);
     beyond.rows.pop();
-    assert!(refused(Part::Forest(beyond)).contains("a row that is not there"));
+    assert!(refused(AnalysisItem::Forest(beyond)).contains("a row that is not there"));
     let twice = Analysis {
-        parts: vec![Part::Table(table()), Part::Table(table())],
+        parts: vec![AnalysisItem::Table(table()), AnalysisItem::Table(table())],
     };
     let error = report::write_all(&unscored(), &twice, folder.path()).unwrap_err();
     assert!(error.to_string().contains("is there twice"));
@@ -277,10 +279,10 @@ fn names_and_contents_that_cannot_be_are_refused() {
 fn charts_to_look_at() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("charts");
     for (name, part) in [
-        ("curves_1", Part::Curves(curves(1))),
-        ("curves_8", Part::Curves(curves(8))),
-        ("forest_1", Part::Forest(forest(1, 10))),
-        ("forest_5", Part::Forest(forest(5, 10))),
+        ("curves_1", AnalysisItem::Curves(curves(1))),
+        ("curves_8", AnalysisItem::Curves(curves(8))),
+        ("forest_1", AnalysisItem::Forest(forest(1, 10))),
+        ("forest_5", AnalysisItem::Forest(forest(5, 10))),
     ] {
         let analysis = Analysis { parts: vec![part] };
         report::write_all(&unscored(), &analysis, &folder.join(name)).unwrap();

@@ -401,7 +401,7 @@ fn splits_share_subjects_and_slices_under_d7_alone() {
         [&(0..4), &(4..6), &(6..9)]
     );
     let protocol = Protocol {
-        defects: Defects::NONE.with(Defect::D7),
+        defects: Defects::NONE.with(Defect::KnownSubjects),
         ..Protocol::corrected()
     };
     let [_, validation, test] = protocol.splits([4, 2, 2]);

@@ -219,9 +219,9 @@ fn what_a_variant_changes_is_in_its_identity() {
         base.with_defects(Defects::NONE.with(defect))
             .identity_of_images()
     };
-    assert_ne!(images(Defect::D1), base.identity_of_images());
+    assert_ne!(images(Defect::FaintRectangles), base.identity_of_images());
     assert_eq!(
-        images(Defect::D3),
+        images(Defect::DropoutStaysOn),
         base.with_dropout(0.5).identity_of_images()
     );
 }

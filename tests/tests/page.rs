@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use serde_json::Value as Json;
 use xai_core::lesions::prelude::*;
 use xai_core::report;
-use xai_core::sweep::declare::analysis::Part;
+use xai_core::sweep::declare::analysis::AnalysisItem;
 use xai_core::sweep::execute::sweep;
 use xai_core::sweep::keep::read_maps;
 use xai_core::sweep::planned::SweepOptions;
@@ -444,7 +444,7 @@ fn figures_of_the_analysis_are_files_and_part_of_the_page() {
     );
     let none = HeatMaps::new("nothing", "");
     let analysis = Analysis {
-        parts: vec![Part::HeatMaps(none)],
+        parts: vec![AnalysisItem::HeatMaps(none)],
     };
     let folder = tempfile::tempdir().unwrap();
     let unscored = xai_core::sweep::read::SweepResult {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use ndarray::{Array2, Array3, Axis, s};
 use serde::Deserialize;
-use xai_core::lesions::imaging::{Affine, Brain, Folder, Layout, Sex, Slices, Volume};
+use xai_core::lesions::imaging::{Affine, Brain, Folder, FolderKind, Sex, Slices, Volume};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -244,7 +244,7 @@ fn folders_are_recognised() {
     let folder = Folder::open(&bids).unwrap();
     assert_eq!(
         (folder.layout, folder.problems.len(), folder.without_scan),
-        (Layout::Bids, 0, 1)
+        (FolderKind::Bids, 0, 1)
     );
     let [one, two] = &folder.scans[..] else {
         panic!("{folder:?}")
@@ -287,7 +287,7 @@ fn folders_are_recognised() {
     )
     .unwrap();
     let folder = Folder::open(&hcp).unwrap();
-    assert_eq!((folder.layout, folder.scans.len()), (Layout::Hcp, 2));
+    assert_eq!((folder.layout, folder.scans.len()), (FolderKind::Hcp, 2));
     assert_eq!(
         (folder.scans[1].subject.as_str(), folder.scans[1].sex),
         ("100408", Sex::Male)
@@ -307,7 +307,7 @@ fn folders_are_recognised() {
     )
     .unwrap();
     let folder = Folder::open(&plain).unwrap();
-    assert_eq!((folder.layout, folder.scans.len()), (Layout::Plain, 2));
+    assert_eq!((folder.layout, folder.scans.len()), (FolderKind::Plain, 2));
     assert_eq!(
         (folder.scans[0].subject.as_str(), folder.scans[0].sex),
         ("Ann", Sex::Female)

@@ -171,7 +171,7 @@ fn the_published_baselines_are_scipys_on_three_equal_channels() {
             .map(|(name, filter)| (name, filter(image.view())))
             .collect()
     };
-    let d5 = maps(Defects::NONE.with(Defect::D5));
+    let d5 = maps(Defects::NONE.with(Defect::SignedFilters));
     assert_eq!(
         d5.iter().map(|map| map.0).collect::<Vec<_>>(),
         ["sobel", "laplace", "intensity"]

@@ -81,7 +81,8 @@ pub mod prelude {
         Benchmark, Checkpoint, Context, Fitted, Lab, Model, NoArgs, Run, Training,
     };
     pub use crate::sweep::declare::analysis::{
-        Analysis, Curve, Curves, Entry, Estimate, Forest, HeatMapColumn, HeatMaps, Part, Table,
+        Analysis, AnalysisItem, Curve, Curves, Estimate, Forest, HeatMapColumn, HeatMaps, Table,
+        TableValue,
     };
     pub use crate::sweep::declare::{Level, Scale, linear, log};
     pub use crate::sweep::keep::Reference;

@@ -108,7 +108,7 @@ fn accuracies(protocols: &Protocols) -> Table {
         ["scenario", "background", "model", "published", "corrected"],
     );
     for (cell, [published, corrected]) in &protocols.accuracy {
-        let mut row: Vec<Entry> = cell.iter().map(|name| name.as_str().into()).collect();
+        let mut row: Vec<TableValue> = cell.iter().map(|name| name.as_str().into()).collect();
         row.extend([mean(published).into(), mean(corrected).into()]);
         table.row(row);
     }
@@ -141,8 +141,8 @@ fn beaten(protocols: &Protocols) -> Table {
                 counts[2 + 2 * side] += usize::from(interval.high < 0.0);
             }
         }
-        let mut row: Vec<Entry> = vec![method.into()];
-        row.extend(counts.map(Entry::from));
+        let mut row: Vec<TableValue> = vec![method.into()];
+        row.extend(counts.map(TableValue::from));
         table.row(row);
     }
     table.caption(
@@ -180,7 +180,7 @@ fn differences(protocols: &Protocols) -> Table {
                 .map(|[published, corrected]| corrected - published)
                 .collect::<Vec<_>>(),
         );
-        let mut row: Vec<Entry> = cell.iter().map(|name| name.as_str().into()).collect();
+        let mut row: Vec<TableValue> = cell.iter().map(|name| name.as_str().into()).collect();
         row.extend([method.as_str().into(), published.into(), corrected.into()]);
         row.push(
             published
@@ -188,7 +188,7 @@ fn differences(protocols: &Protocols) -> Table {
                 .map(|(published, corrected)| corrected - published)
                 .into(),
         );
-        row.extend(Entry::ends(found));
+        row.extend(TableValue::ends(found));
         table.row(row);
     }
     table.caption("Means over images and seeds; the interval (95 %, a bootstrap of seeds) is of the difference between twins of one seed.")

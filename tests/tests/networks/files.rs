@@ -10,7 +10,7 @@ use burn_store::{BurnpackStore, ModuleSnapshot};
 use ndarray::{Array2, Array4};
 use tests::{Fixture, device, download, error, upload};
 use xai_core::device::{Backend, Tensor};
-use xai_core::network::{Kept, Network, VggConfig, json, load_for_fine_tuning, load_weights};
+use xai_core::network::{Loaded, Network, VggConfig, json, load_for_fine_tuning, load_weights};
 
 use crate::{expected, file, input, outputs, read};
 
@@ -206,7 +206,7 @@ fn a_keras_vgg_gives_onnxruntimes_logits() {
     };
     let mut own = vgg.init(false, 0, &device());
     let kept = load_for_fine_tuning(&mut own, &weights).unwrap();
-    assert_eq!(kept, Kept::Convolutions);
+    assert_eq!(kept, Loaded::Convolutions);
     let convolutions = |network: &Network| -> Array4<f32> {
         download(Network::new(network.layers[..31].to_vec()).forward(upload(&x)))
     };

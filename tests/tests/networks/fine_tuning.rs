@@ -5,7 +5,7 @@ use std::path::Path;
 use ndarray::{Array2, Axis};
 use tests::{device, error};
 use xai_core::device::Tensor;
-use xai_core::network::{self, Kept, Layer, Network, load_for_fine_tuning, load_weights};
+use xai_core::network::{self, Layer, Loaded, Network, load_for_fine_tuning, load_weights};
 
 use crate::{file, outputs, read};
 
@@ -48,7 +48,7 @@ fn a_network_for_another_task_keeps_all_but_its_last_layer() {
         let mut network = for_another_task(layers, weights);
         let last = network.layers.len() - 1;
         let kept = load_for_fine_tuning(&mut network, &file(weights)).unwrap();
-        assert_eq!(kept, Kept::AllButLast, "{weights}");
+        assert_eq!(kept, Loaded::AllButLast, "{weights}");
         let features = beginning(&network, last);
         assert_eq!(features, beginning(&read(layers, weights).unwrap(), last));
         // The last layer is the network's own: it adds everything up.
@@ -80,7 +80,7 @@ fn a_network_for_another_task_may_get_its_convolutions_only() {
     for weights in [&file("keras.onnx"), &named, &alone] {
         let mut network = network.clone();
         let kept = load_for_fine_tuning(&mut network, weights).unwrap();
-        assert_eq!(kept, Kept::Convolutions, "{}", weights.display());
+        assert_eq!(kept, Loaded::Convolutions, "{}", weights.display());
         assert_eq!(beginning(&network, 4), beginning(&whole, 4));
         let fives = beginning(&network, 4).map_axis(Axis(1), |x| 5.0 * x.sum().max(0.0));
         let fives = ndarray::stack![Axis(1), fives, fives];

@@ -6,7 +6,7 @@ use crate::random;
 
 impl Network {
     /// The network with dropout that stays on after training: the public code's
-    /// [D3](crate::benchmarks::lesions::making::Defect::D3), which never leaves training mode.
+    /// [D3](crate::benchmarks::lesions::making::Defect::DropoutStaysOn), which never leaves training mode.
     ///
     /// Every forward pass, including those of explanations, multiplies by new masks. Each row of a
     /// pass has its own masks. They follow from `seed` and from the name of the row, so results do

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::lanes::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut, prefetch};
+use super::simd::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut, prefetch};
 
 /// Outputs of a tile of dot products, which is held in registers.
 const OUT: usize = 4;

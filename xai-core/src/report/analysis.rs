@@ -12,7 +12,9 @@ use super::heat_maps::{self, HeatMapsPage};
 use super::page::{picture, svg_text, text_file};
 use super::table::{push_row, quoted, wrapped};
 use crate::error::{Error, Result};
-use crate::sweep::declare::analysis::{Analysis, Curves, Entry, Forest, Heading, Part, Table};
+use crate::sweep::declare::analysis::{
+    Analysis, AnalysisItem, Curves, Forest, Heading, Table, TableValue,
+};
 
 /// The file that lists the parts of the analysis.
 const LIST: &str = "analysis.json";
@@ -43,16 +45,16 @@ pub(super) fn write(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
         let file = |ending: &str| format!("{}.{ending}", heading.name);
         paths.push(text_file(dir, &file("csv"), &csv(part)?)?);
         let drawn = match part {
-            Part::Table(_) => false,
-            Part::Curves(curves) => {
+            AnalysisItem::Table(_) => false,
+            AnalysisItem::Curves(curves) => {
                 paths.extend(picture(&CurvesPage::of(curves)?, dir, &heading.name)?);
                 true
             }
-            Part::Forest(forest) => {
+            AnalysisItem::Forest(forest) => {
                 paths.extend(picture(&ForestPage::of(forest)?, dir, &heading.name)?);
                 true
             }
-            Part::HeatMaps(maps) => {
+            AnalysisItem::HeatMaps(maps) => {
                 paths.extend(picture(&HeatMapsPage::of(maps)?, dir, &heading.name)?);
                 true
             }
@@ -76,7 +78,7 @@ pub(super) fn write(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
 pub(super) fn text(analysis: &Analysis) -> String {
     let mut out = String::new();
     for part in &analysis.parts {
-        if let Part::Table(table) = part {
+        if let AnalysisItem::Table(table) = part {
             let Heading { name, title, .. } = &table.heading;
             let _ = writeln!(out, "\n{title}\n");
             match table.rows.len() {
@@ -90,18 +92,18 @@ pub(super) fn text(analysis: &Analysis) -> String {
     out
 }
 
-pub(super) fn heading(part: &Part) -> &Heading {
+pub(super) fn heading(part: &AnalysisItem) -> &Heading {
     match part {
-        Part::Table(table) => &table.heading,
-        Part::Curves(curves) => &curves.heading,
-        Part::Forest(forest) => &forest.heading,
-        Part::HeatMaps(maps) => &maps.heading,
+        AnalysisItem::Table(table) => &table.heading,
+        AnalysisItem::Curves(curves) => &curves.heading,
+        AnalysisItem::Forest(forest) => &forest.heading,
+        AnalysisItem::HeatMaps(maps) => &maps.heading,
     }
 }
 
 /// A name must be valid for files, different from all other parts, and different from the
 /// experiment's own table and figure.
-fn check_name(name: &str, parts: &[Part]) -> Result<()> {
+fn check_name(name: &str, parts: &[AnalysisItem]) -> Result<()> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let times = parts.iter().filter(|part| heading(part).name == name);
     let problem = if name.is_empty() || !name.chars().all(plain) {
@@ -119,9 +121,9 @@ fn check_name(name: &str, parts: &[Part]) -> Result<()> {
 }
 
 /// The CSV of a part: a table's rows, or the values drawn in a chart.
-pub(super) fn csv(part: &Part) -> Result<String> {
+pub(super) fn csv(part: &AnalysisItem) -> Result<String> {
     let rows = match part {
-        Part::Table(table) => {
+        AnalysisItem::Table(table) => {
             let width = table.columns.len();
             if let Some(row) = table.rows.iter().find(|row| row.len() != width) {
                 return Err(Error::invalid(format!(
@@ -135,9 +137,9 @@ pub(super) fn csv(part: &Part) -> Result<String> {
                 .chain(numbers)
                 .collect()
         }
-        Part::Curves(curves) => points(curves),
-        Part::Forest(forest) => estimates(forest),
-        Part::HeatMaps(maps) => heat_maps::rows(maps)?,
+        AnalysisItem::Curves(curves) => points(curves),
+        AnalysisItem::Forest(forest) => estimates(forest),
+        AnalysisItem::HeatMaps(maps) => heat_maps::rows(maps)?,
     };
     Ok(rows.iter().fold(String::new(), |mut text, row| {
         let fields: Vec<String> = row.iter().map(|field| quoted(field)).collect();
@@ -178,7 +180,7 @@ fn estimates(forest: &Forest) -> Vec<Vec<String>> {
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for panel in &forest.panels {
         for one in &panel.estimates {
-            let [low, high] = Entry::ends(one.interval);
+            let [low, high] = TableValue::ends(one.interval);
             rows.push(vec![
                 panel.title.clone(),
                 forest.rows.get(one.row).cloned().unwrap_or_default(),
@@ -197,19 +199,19 @@ fn decimals(number: f64) -> String {
 }
 
 /// An entry in the file. A number that is not finite is left out.
-fn exact(entry: &Entry) -> String {
+fn exact(entry: &TableValue) -> String {
     match entry {
-        Entry::Text(text) => text.clone(),
-        Entry::Count(count) => count.to_string(),
-        Entry::Number(number) if number.is_finite() => decimals(*number),
-        Entry::Number(_) | Entry::Missing => String::new(),
+        TableValue::Text(text) => text.clone(),
+        TableValue::Count(count) => count.to_string(),
+        TableValue::Number(number) if number.is_finite() => decimals(*number),
+        TableValue::Number(_) | TableValue::Missing => String::new(),
     }
 }
 
 /// An entry in the terminal. Small numbers, such as p values, keep their magnitude.
-fn short(entry: &Entry) -> String {
+fn short(entry: &TableValue) -> String {
     match entry {
-        Entry::Number(number) if number.is_finite() => {
+        TableValue::Number(number) if number.is_finite() => {
             // Anything smaller is due to rounding and counts as zero.
             if (1e-12..0.0005).contains(&number.abs()) {
                 format!("{number:.0e}")
@@ -217,7 +219,7 @@ fn short(entry: &Entry) -> String {
                 format!("{number:.3}")
             }
         }
-        Entry::Number(_) | Entry::Missing => "-".to_owned(),
+        TableValue::Number(_) | TableValue::Missing => "-".to_owned(),
         other => exact(other),
     }
 }
@@ -231,12 +233,12 @@ pub(super) fn shown(table: &Table) -> (Vec<String>, Vec<Vec<String>>) {
 }
 
 /// A chart as SVG. `None` for a table.
-pub(super) fn chart(part: &Part) -> Result<Option<String>> {
+pub(super) fn chart(part: &AnalysisItem) -> Result<Option<String>> {
     Ok(match part {
-        Part::Table(_) => None,
-        Part::Curves(curves) => Some(svg_text(&CurvesPage::of(curves)?)?),
-        Part::Forest(forest) => Some(svg_text(&ForestPage::of(forest)?)?),
-        Part::HeatMaps(maps) => Some(svg_text(&HeatMapsPage::of(maps)?)?),
+        AnalysisItem::Table(_) => None,
+        AnalysisItem::Curves(curves) => Some(svg_text(&CurvesPage::of(curves)?)?),
+        AnalysisItem::Forest(forest) => Some(svg_text(&ForestPage::of(forest)?)?),
+        AnalysisItem::HeatMaps(maps) => Some(svg_text(&HeatMapsPage::of(maps)?)?),
     })
 }
 
@@ -251,9 +253,9 @@ fn push_table(out: &mut String, table: &Table) {
         })
         .collect();
     // Text is aligned to the left in as many columns as begin with text in all rows.
-    let words = |row: &Vec<Entry>| {
+    let words = |row: &Vec<TableValue>| {
         row.iter()
-            .take_while(|entry| matches!(entry, Entry::Text(_)))
+            .take_while(|entry| matches!(entry, TableValue::Text(_)))
             .count()
     };
     let left = table.rows.iter().map(words).min().unwrap_or(0);

@@ -10,7 +10,7 @@ use super::{analysis, table};
 use crate::error::{Error, Result};
 use crate::sweep::context::{Benchmark, Run};
 use crate::sweep::declare::Scale;
-use crate::sweep::declare::analysis::{Analysis, Part};
+use crate::sweep::declare::analysis::{Analysis, AnalysisItem};
 use crate::sweep::execute::{Outcome, sweep};
 use crate::sweep::planned::SweepOptions;
 use crate::sweep::read::results_in;
@@ -64,7 +64,7 @@ fn tables<R: Run>(outcome: Outcome) -> Result<String> {
         rounded(&table::csv(&Summary::all(result)?))
     };
     for part in &analysis.parts {
-        if let Part::Table(table) = part {
+        if let AnalysisItem::Table(table) = part {
             let title = &table.heading.title;
             text += &format!("\n\n{title}\n{}", coarse(&analysis::csv(part)?));
         }

@@ -8,7 +8,7 @@ use crate::sweep::declare::Level;
 ///
 /// A block begins after the pooling of the block before. The public code begins at the first ReLU
 /// after that, and so leaves the first convolution of each block frozen:
-/// [D8](crate::benchmarks::lesions::making::Defect::D8).
+/// [D8](crate::benchmarks::lesions::making::Defect::FrozenFirstLayers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Depth {
     /// The last convolution block.

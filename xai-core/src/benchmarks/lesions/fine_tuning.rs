@@ -87,7 +87,7 @@ impl Lab<Lesions> {
             batch: settings.batch,
             ..paper_plan(optimizer)
         };
-        let first_layer = if self.defects().has(Defect::D8) {
+        let first_layer = if self.defects().has(Defect::FrozenFirstLayers) {
             depth.first_layer_as_published(&start)
         } else {
             depth.first_layer(&start)

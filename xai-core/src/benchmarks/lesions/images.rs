@@ -28,7 +28,7 @@ pub(super) fn split(lesions: &Lesions, which: Split, context: &Context) -> Resul
         Split::Train => (of_train, train.slices),
         Split::Validation => (of_validation, validation.slices),
         // Under D7, the test uses the slices of the validation.
-        Split::Test if protocol.defects.has(Defect::D7) => (of_test, validation.slices),
+        Split::Test if protocol.defects.has(Defect::KnownSubjects) => (of_test, validation.slices),
         Split::Test => (of_test, test.slices),
     };
     let first = train.subjects.start;

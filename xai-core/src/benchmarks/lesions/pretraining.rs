@@ -8,7 +8,7 @@ use super::fine_tuning::paper_plan;
 use super::imaging::{Task, sex_task, shapes_task};
 use super::making::{Defect, Defects};
 use super::scans::with_data;
-use super::subjects::{Part, subjects};
+use super::subjects::{Portion, subjects};
 use super::variants::Lesions;
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
@@ -164,7 +164,7 @@ impl Lab<Lesions> {
             ]),
             Corpus::Mri => {
                 let subjects = subjects(self.benchmark(), self.context())?;
-                let task = |part: &Part| {
+                let task = |part: &Portion| {
                     let task = sex_task(
                         &*subjects.pretraining,
                         part.subjects.clone(),
@@ -191,7 +191,7 @@ impl Lab<Lesions> {
     /// on.
     pub(super) fn evaluated(&self, network: Network, seed: u64) -> Network {
         let silences = self.settings().network.dropout > 0.0;
-        if self.defects().has(Defect::D3) && silences {
+        if self.defects().has(Defect::DropoutStaysOn) && silences {
             network.with_active_dropout(seed)
         } else {
             network

@@ -23,15 +23,15 @@ const LEAST_SUBJECTS: usize = 8;
 pub(super) struct Subjects {
     pub(super) benchmark: Box<dyn Source + Send>,
     /// For training, validation and test.
-    pub(super) benchmark_parts: [Part; 3],
+    pub(super) benchmark_parts: [Portion; 3],
     pub(super) pretraining: Box<dyn Source + Send>,
     /// For pre-training and for its held-out check: as many women as men.
-    pub(super) pretraining_parts: [Part; 2],
+    pub(super) pretraining_parts: [Portion; 2],
 }
 
 /// A range of subjects, and the number of slices of each.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Part {
+pub(super) struct Portion {
     pub(super) subjects: Range<u64>,
     pub(super) slices: usize,
 }
@@ -161,7 +161,7 @@ impl fmt::Display for Subjects {
     }
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for Portion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let subjects = self.subjects.end - self.subjects.start;
         write!(f, "{subjects} (x {} slices)", self.slices)
@@ -169,11 +169,11 @@ impl fmt::Display for Part {
 }
 
 /// Consecutive parts with the given numbers of subjects and slices per subject.
-fn in_a_row<const N: usize>(mut first: u64, sizes: [(u64, usize); N]) -> [Part; N] {
+fn in_a_row<const N: usize>(mut first: u64, sizes: [(u64, usize); N]) -> [Portion; N] {
     sizes.map(|(subjects, slices)| {
         let range = first..first + subjects;
         first = range.end;
-        Part {
+        Portion {
             subjects: range,
             slices,
         }
@@ -214,7 +214,7 @@ mod tests {
                 (3000, 3000),
             ] {
                 let subjects = Subjects::scanned(&wanted, people(women, men)).unwrap();
-                let parts: Vec<Part> = [
+                let parts: Vec<Portion> = [
                     &subjects.pretraining_parts[..],
                     &subjects.benchmark_parts[..],
                 ]

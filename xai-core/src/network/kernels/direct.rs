@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::shape::{BLOCK, GROUP_FLOATS, RUN, Shape, pad, tap_offsets};
-use crate::network::lanes::{LANES, Lanes, dispatch};
+use super::conv_sizes::{BLOCK, ConvSizes, GROUP_FLOATS, RUN, pad, tap_offsets};
+use crate::network::simd::{LANES, Lanes, dispatch};
 
 /// Output channels held in registers.
 pub(super) const OUT: usize = 8;
@@ -38,9 +38,9 @@ pub(in crate::network) fn conv(
     x: &[f32],
     packed: &[f32],
     bias: Option<&[f32]>,
-    shape: &Shape,
+    shape: &ConvSizes,
 ) -> Vec<f32> {
-    let Shape { input, output, .. } = *shape;
+    let ConvSizes { input, output, .. } = *shape;
     let out_len = shape.out_plane().iter().product::<usize>();
     let group = shape.group(input);
     let mut y = vec![0.0; shape.n * output * out_len];
@@ -78,7 +78,7 @@ fn conv_group(
     packed: &[f32],
     bias: Option<&[f32]>,
     images: usize,
-    shape: &Shape,
+    shape: &ConvSizes,
     outputs: Range<usize>,
     y: &mut [f32],
 ) {
@@ -163,8 +163,12 @@ dispatch!(pub(super) correlate, correlate_with, (lines: &[f32], line: usize, wei
 
 /// The gradient of [`conv`] with respect to its input: the correlation of `g` `[n][out][h'][w']`
 /// with the weights rotated by 180 degrees and with exchanged channels.
-pub(in crate::network) fn conv_input_grad(g: &[f32], weight: &[f32], shape: &Shape) -> Vec<f32> {
-    let Shape { input, output, .. } = *shape;
+pub(in crate::network) fn conv_input_grad(
+    g: &[f32],
+    weight: &[f32],
+    shape: &ConvSizes,
+) -> Vec<f32> {
+    let ConvSizes { input, output, .. } = *shape;
     let taps = shape.taps();
     let mut turned = vec![0.0; weight.len()];
     for out in 0..output {

@@ -16,17 +16,17 @@
 //! VGG-16 (112 x 112, 32 images): 10 times as fast as Burn 0.21's Flex in the first block, 4 times
 //! in the third, twice in the last. `ops` uses Burn for other shapes and devices.
 
+mod conv_sizes;
 mod direct;
 mod pointwise;
 mod pooling;
-mod shape;
 mod update;
 mod weight_grad;
 
+pub(super) use conv_sizes::ConvSizes;
 pub(super) use direct::{conv, conv_input_grad, pack};
 pub(super) use pointwise::{add_weighted, along, channel_combine, channel_sums, gate, relu};
 pub(super) use pooling::{max_pool, max_unpool};
-pub(super) use shape::Shape;
 pub(super) use update::{update, update_by_product};
 pub(super) use weight_grad::conv_weight_grad;
 

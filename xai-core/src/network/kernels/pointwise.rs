@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::network::lanes::LANES;
+use crate::network::simd::LANES;
 
 /// Numbers that a thread processes at a time in elementwise operations.
 const CHUNK: usize = 1 << 14;

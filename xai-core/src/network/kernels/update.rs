@@ -3,8 +3,8 @@
 
 use rayon::prelude::*;
 
+use super::conv_sizes::BLOCK;
 use super::direct::{OUT, correlate, pack};
-use super::shape::BLOCK;
 
 /// Numbers that a thread processes at a time.
 const CHUNK: usize = 1 << 14;

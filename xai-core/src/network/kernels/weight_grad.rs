@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::shape::{Shape, pad};
-use crate::network::lanes::{LANES, Lanes, dispatch};
+use super::conv_sizes::{ConvSizes, pad};
+use crate::network::simd::{LANES, Lanes, dispatch};
 
 /// Output channels, input channels and taps of the register tile of the weight gradient.
 const TILE_OUT: usize = 4;
@@ -14,9 +14,9 @@ type Tile = [[f32; LANES]; TILE];
 
 /// The gradient of [`conv`](super::conv) with respect to its weight, `[out][in][kh][kw]`, for
 /// kernels of three columns. With many channels, [`winograd`](crate::network::winograd) is faster.
-pub(in crate::network) fn conv_weight_grad(x: &[f32], g: &[f32], shape: &Shape) -> Vec<f32> {
+pub(in crate::network) fn conv_weight_grad(x: &[f32], g: &[f32], shape: &ConvSizes) -> Vec<f32> {
     assert_eq!(shape.kernel[1], TILE_TAPS);
-    let Shape { input, output, .. } = *shape;
+    let ConvSizes { input, output, .. } = *shape;
     let (x_len, g_len) = (
         input * shape.plane[0] * shape.plane[1],
         output * shape.out_plane()[0] * shape.out_plane()[1],
@@ -36,8 +36,8 @@ pub(in crate::network) fn conv_weight_grad(x: &[f32], g: &[f32], shape: &Shape) 
     sum
 }
 
-fn weight_grad_group(x: &[f32], g: &[f32], images: usize, shape: &Shape) -> Vec<f32> {
-    let Shape { input, output, .. } = *shape;
+fn weight_grad_group(x: &[f32], g: &[f32], images: usize, shape: &ConvSizes) -> Vec<f32> {
+    let ConvSizes { input, output, .. } = *shape;
     let [rows, pitch] = shape.padded();
     // Both channel counts are rounded up to whole tiles with lines of zeros.
     let (ins, outs) = (

@@ -8,8 +8,8 @@ use burn::tensor::ops::{ConvOptions, ModuleOps};
 use super::prepared::{PACKED, TRANSFORMED};
 use super::{Window, primitive, tensor};
 use crate::device::{Backend, Device, Products, Tensor, on_cpu, products};
-use crate::network::exact;
-use crate::network::kernels::{self, Shape};
+use crate::network::kernels::{self, ConvSizes};
+use crate::network::split_products;
 use crate::network::storage::{from_numbers, numbers};
 use crate::network::winograd;
 
@@ -20,7 +20,7 @@ pub(in crate::network) fn kernel_shape(
     [n, input, h, w]: [usize; 4],
     weight: &Tensor<4>,
     window: &Window,
-) -> Option<Shape> {
+) -> Option<ConvSizes> {
     let [output, ..] = weight.dims();
     let [kh, kw] = window.kernel;
     let fits = on_cpu(device)
@@ -29,7 +29,7 @@ pub(in crate::network) fn kernel_shape(
         && window.padding[1] < kw
         && h + 2 * window.padding[0] >= kh
         && w + 2 * window.padding[1] >= kw;
-    fits.then_some(Shape {
+    fits.then_some(ConvSizes {
         n,
         input,
         output,
@@ -66,7 +66,7 @@ pub(in crate::network) fn burn_conv2d(
     options: &ConvOptions<2>,
 ) -> Tensor<4> {
     if products() == Products::F32 {
-        let y = exact::product(x, weight, |x, weight| {
+        let y = split_products::product(x, weight, |x, weight| {
             module::conv2d(x, weight, None, options.clone())
         });
         return match bias {
@@ -160,7 +160,7 @@ pub(in crate::network) fn burn_conv2d_input_grad(
     let room = [0, 1].map(|axis| more[axis] * options.dilation[axis]);
     // Burn reads nothing but the shape of `x`.
     let x = Tensor::<4>::empty([n, channels, h + room[0], w + room[1]], &g.device());
-    let x = exact::product(weight, g, |weight, g| {
+    let x = split_products::product(weight, g, |weight, g| {
         tensor(<Backend as ModuleOps<Backend>>::conv2d_x_backward(
             primitive(x.clone()),
             primitive(weight),
@@ -203,7 +203,7 @@ pub(in crate::network) fn burn_conv2d_weight_grad(
     g: Tensor<4>,
     options: &ConvOptions<2>,
 ) -> Tensor<4> {
-    exact::product(x, g, |x, g| {
+    split_products::product(x, g, |x, g| {
         tensor(<Backend as ModuleOps<Backend>>::conv2d_weight_backward(
             primitive(x),
             primitive(weight.clone()),

@@ -2,7 +2,7 @@
 
 use crate::device::{Tensor, on_cpu};
 use crate::network::storage::{from_numbers, numbers};
-use crate::network::{exact, linear as linear_kernels};
+use crate::network::{linear as linear_kernels, split_products};
 
 /// `x` `[n, in, 1, 1]` times `weight` `[out, in]` transposed, plus `bias` `[out]`: `[n, out, 1, 1]`.
 pub fn linear(x: Tensor<4>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<4> {
@@ -15,7 +15,7 @@ pub fn linear(x: Tensor<4>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
         let y = linear_kernels::forward(&x, &weight, bias.as_deref(), [n, inputs, out]);
         return from_numbers(y, [n, out, 1, 1], &device);
     }
-    let y = exact::product(x.reshape([n, inputs]), weight.transpose(), Tensor::matmul);
+    let y = split_products::product(x.reshape([n, inputs]), weight.transpose(), Tensor::matmul);
     let y = match bias {
         Some(bias) => y + bias.reshape([1, out]),
         None => y,
@@ -32,6 +32,6 @@ pub fn linear_input_grad(weight: Tensor<2>, g: Tensor<4>) -> Tensor<4> {
         let x = linear_kernels::input_grad(&numbers(g), &numbers(weight), [n, inputs, out]);
         return from_numbers(x, [n, inputs, 1, 1], &device);
     }
-    let x = exact::product(g.reshape([n, out]), weight, Tensor::matmul);
+    let x = split_products::product(g.reshape([n, out]), weight, Tensor::matmul);
     x.reshape([n, inputs, 1, 1])
 }

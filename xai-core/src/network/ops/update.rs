@@ -2,7 +2,7 @@
 
 use crate::device::{Tensor, on_cpu};
 use crate::network::storage::{change, numbers};
-use crate::network::{exact, kernels};
+use crate::network::{kernels, split_products};
 
 /// The gradient of a weight or a bias.
 pub enum Gradient {
@@ -34,7 +34,7 @@ impl Gradient {
             return numbers;
         }
         let (x, g) = (x.reshape([n, inputs]), g.reshape([n, out]).transpose());
-        exact::product(g, x, Tensor::matmul).flatten(0, 1)
+        split_products::product(g, x, Tensor::matmul).flatten(0, 1)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::network::{Layer, Network};
 
 /// Which part of a network was loaded from a file. The rest keeps its weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum Loaded {
     /// Everything except the last fully connected layer.
     AllButLast,
     /// The layers before the fully connected ones.
@@ -40,16 +40,16 @@ impl Parts {
     }
 
     /// The number of layers that receive weights.
-    fn count(&self, kept: Kept) -> usize {
+    fn count(&self, kept: Loaded) -> usize {
         match kept {
-            Kept::AllButLast => self.all_but_last,
-            Kept::Convolutions => self.convolutions,
+            Loaded::AllButLast => self.all_but_last,
+            Loaded::Convolutions => self.convolutions,
         }
     }
 }
 
 /// From named tensors.
-pub fn named(network: &mut Network, dicts: Vec<Dict>) -> Result<Kept, String> {
+pub fn named(network: &mut Network, dicts: Vec<Dict>) -> Result<Loaded, String> {
     let own = names::numbered(network);
     let Matched { names, tensors } = names::matching(network, &own, dicts)?;
     let layers = weighted(network);
@@ -73,9 +73,9 @@ pub fn named(network: &mut Network, dicts: Vec<Dict>) -> Result<Kept, String> {
         }
     };
     let kept = if between().all(fits) {
-        Kept::AllButLast
+        Loaded::AllButLast
     } else {
-        Kept::Convolutions
+        Loaded::Convolutions
     };
     let names = names[..parts.count(kept)].to_vec();
     // Tensors of a classifier that is not kept are ignored. Any other tensor that does not belong
@@ -108,7 +108,7 @@ fn is_or_follows(layer: &str, connected: &str) -> bool {
 }
 
 /// From operations in the order of a forward pass.
-pub fn in_order(network: &mut Network, mut operations: Vec<Operation>) -> Result<Kept, String> {
+pub fn in_order(network: &mut Network, mut operations: Vec<Operation>) -> Result<Loaded, String> {
     let names = names::numbered(network);
     let layers = weighted(network);
     let parts = Parts::of(&layers)?;
@@ -123,9 +123,9 @@ pub fn in_order(network: &mut Network, mut operations: Vec<Operation>) -> Result
     let kept = match further {
         Ok(further) => {
             tensors.extend(further);
-            Kept::AllButLast
+            Loaded::AllButLast
         }
-        Err(_) => Kept::Convolutions,
+        Err(_) => Loaded::Convolutions,
     };
     fill(network, &names[..parts.count(kept)], tensors, true)?;
     Ok(kept)

@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use names::Dict;
 use stored::{Numbers, Stored, Tensors};
 
-pub use fine_tuning::Kept;
+pub use fine_tuning::Loaded;
 
 /// Loads the weights of a file into `network`. The format is detected from the content of the file.
 ///
@@ -70,19 +70,19 @@ pub(super) fn load_named(network: &mut Network, names: &[String], path: &Path) -
 ///
 /// ```no_run
 /// use xai_core::device::DeviceChoice;
-/// use xai_core::network::{Kept, VggConfig, load_for_fine_tuning};
+/// use xai_core::network::{Loaded, VggConfig, load_for_fine_tuning};
 ///
 /// let vgg = VggConfig { width_divisor: 1, pooled: 7, dropout: 0.5, classes: 2 };
 /// let mut network = vgg.init(false, 0, &DeviceChoice::Flex.open()?);
 /// let kept = load_for_fine_tuning(&mut network, "vgg16-397923af.pth".as_ref())?;
-/// assert_eq!(kept, Kept::AllButLast);
+/// assert_eq!(kept, Loaded::AllButLast);
 /// # Ok::<(), xai_core::Error>(())
 /// ```
 ///
 /// # Errors
 /// As [`load_weights`], for the layers before the fully connected ones; if the network does not end
 /// in a fully connected layer.
-pub fn load_for_fine_tuning(network: &mut Network, path: &Path) -> Result<Kept> {
+pub fn load_for_fine_tuning(network: &mut Network, path: &Path) -> Result<Loaded> {
     with_content(path, |content| match content {
         Content::Named(dicts) => fine_tuning::named(network, dicts),
         Content::InOrder(operations) => fine_tuning::in_order(network, operations),

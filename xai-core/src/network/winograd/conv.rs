@@ -9,14 +9,14 @@ use super::output::{Finish, Output, transform_products};
 use super::products::multiply;
 use super::scratch::Scratch;
 use super::sizes::{OUTPUTS, TILE};
-use super::tiles::{Layout, blocks};
+use super::tiles::{BlockSizes, blocks};
 use super::weights::Weights;
-use crate::network::kernels::Shape;
+use crate::network::kernels::ConvSizes;
 use crate::network::region::Region;
 
 /// Whether a convolution is faster this way: it needs channels enough to pay for the transforms, and
 /// more than one tile in a row.
-pub(in crate::network) fn pays(shape: &Shape) -> bool {
+pub(in crate::network) fn pays(shape: &ConvSizes) -> bool {
     shape.kernel == [3, 3]
         && shape.input.min(shape.output) >= 16
         && shape.out_plane().iter().all(|&size| size > TILE)
@@ -34,7 +34,7 @@ pub(in crate::network) fn conv(
     x: &[f32],
     weights: &Weights,
     bias: Option<&[f32]>,
-    shape: &Shape,
+    shape: &ConvSizes,
     backward: bool,
 ) -> Vec<f32> {
     let plane = shape.out_plane();
@@ -63,7 +63,7 @@ pub(in crate::network) fn conv_relu(
     x: &[f32],
     weights: &Weights,
     bias: Option<&[f32]>,
-    shape: &Shape,
+    shape: &ConvSizes,
     region: &Region,
     y: &mut [f32],
     places: Option<&mut [u8]>,
@@ -85,13 +85,13 @@ pub(in crate::network) fn conv_relu(
     unsafe { run(x, weights, bias, shape, false, region, output) };
 }
 
-/// The gradient of a convolution for its input, whose [`Shape::backward`] is `shape`, written to the tiles
+/// The gradient of a convolution for its input, whose [`ConvSizes::backward`] is `shape`, written to the tiles
 /// of `y` that `region` touches. Outside of the region given with it, `g` counts as 0. With `gate`, a gradient is 0 where what was
 /// in its place is not above 0: `y` is at first the output of a ReLU.
 pub(in crate::network) fn input_grad(
     g: (&[f32], &Region),
     weights: &Weights,
-    shape: &Shape,
+    shape: &ConvSizes,
     region: &Region,
     gate: bool,
     y: &mut [f32],
@@ -115,7 +115,7 @@ unsafe fn run(
     (x, inside): (&[f32], &Region),
     weights: &Weights,
     bias: Option<&[f32]>,
-    shape: &Shape,
+    shape: &ConvSizes,
     backward: bool,
     region: &Region,
     output: Output,
@@ -124,7 +124,7 @@ unsafe fn run(
     let blocks = blocks(shape, region);
     blocks.par_iter().with_max_len(1).for_each(|block| {
         SCRATCH.with_borrow_mut(|scratch| {
-            let layout = Layout::new(shape, block);
+            let layout = BlockSizes::new(shape, block);
             scratch.fit(layout);
             transform_inputs(x, inside, shape, block, layout, scratch);
             let vectors = block.vectors();

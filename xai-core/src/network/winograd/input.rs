@@ -5,19 +5,19 @@ use std::ops::Range;
 use super::points::to_points;
 use super::scratch::Scratch;
 use super::sizes::{POINTS, TILE};
-use super::tiles::{Block, Layout, Run};
-use crate::network::kernels::Shape;
-use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at_mut};
+use super::tiles::{Block, BlockSizes, Run};
+use crate::network::kernels::ConvSizes;
 use crate::network::region::Region;
+use crate::network::simd::{LANES, Lanes, dispatch, lanes_at_mut};
 
 /// Outside of `inside`, whose images belong to those of `x` in turn, `x` counts as 0.
 #[inline(always)]
 pub(super) fn transform_inputs_with<V: Lanes>(
     x: &[f32],
     inside: &Region,
-    shape: &Shape,
+    shape: &ConvSizes,
     block: &Block,
-    layout: Layout,
+    layout: BlockSizes,
     scratch: &mut Scratch,
 ) {
     let [h, w] = shape.plane;
@@ -32,16 +32,16 @@ pub(super) fn transform_inputs_with<V: Lanes>(
         transform_rows::<V>(&starts, layout, &scratch.lines, to);
     }
 }
-dispatch!(pub(super) transform_inputs, transform_inputs_with, (x: &[f32], inside: &Region, shape: &Shape, block: &Block, layout: Layout, scratch: &mut Scratch) -> ());
+dispatch!(pub(super) transform_inputs, transform_inputs_with, (x: &[f32], inside: &Region, shape: &ConvSizes, block: &Block, layout: BlockSizes, scratch: &mut Scratch) -> ());
 
 /// Transforms six rows of pixels to six lines, one per point of the columns' transform.
 #[inline(always)]
 fn transform_columns<V: Lanes>(
     plane: &[f32],
     inside: &Region,
-    shape: &Shape,
+    shape: &ConvSizes,
     run: &Run,
-    layout: Layout,
+    layout: BlockSizes,
     lines: &mut [f32],
 ) {
     let first = |tile: usize, axis: usize| (tile * TILE) as isize - shape.padding[axis] as isize;
@@ -76,7 +76,7 @@ pub(super) fn pixels<V: Lanes>(line: &[f32], span: &Range<usize>, column: isize)
 
 /// Transforms the lines to the points of all tiles, which begin at `starts`.
 #[inline(always)]
-fn transform_rows<V: Lanes>(starts: &[usize], layout: Layout, lines: &[f32], to: &mut [f32]) {
+fn transform_rows<V: Lanes>(starts: &[usize], layout: BlockSizes, lines: &[f32], to: &mut [f32]) {
     for (vector, starts) in starts.as_chunks::<LANES>().0.iter().enumerate() {
         for y in 0..POINTS {
             let line = &lines[y * layout.line..][..layout.line];

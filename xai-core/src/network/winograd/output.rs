@@ -5,9 +5,9 @@ use std::ops::Range;
 use super::points::from_points;
 use super::scratch::Scratch;
 use super::sizes::{POINTS, TILE};
-use super::tiles::{Layout, Run};
-use crate::network::kernels::Shape;
-use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at};
+use super::tiles::{BlockSizes, Run};
+use crate::network::kernels::ConvSizes;
+use crate::network::simd::{LANES, Lanes, dispatch, lanes_at};
 
 /// The operation after a convolution.
 #[derive(Clone, Copy)]
@@ -45,10 +45,10 @@ type Pixels<V> = [[V; TILE]; TILE];
 #[inline(always)]
 pub(super) fn transform_products_with<V: Lanes>(
     bias: Option<&[f32]>,
-    shape: &Shape,
+    shape: &ConvSizes,
     vectors: &[Vec<(usize, Run)>],
     outputs: &Range<usize>,
-    layout: Layout,
+    layout: BlockSizes,
     scratch: &mut Scratch,
     output: Output,
 ) {
@@ -66,11 +66,11 @@ pub(super) fn transform_products_with<V: Lanes>(
         }
     }
 }
-dispatch!(pub(super) transform_products, transform_products_with, (bias: Option<&[f32]>, shape: &Shape, vectors: &[Vec<(usize, Run)>], outputs: &Range<usize>, layout: Layout, scratch: &mut Scratch, output: Output) -> ());
+dispatch!(pub(super) transform_products, transform_products_with, (bias: Option<&[f32]>, shape: &ConvSizes, vectors: &[Vec<(usize, Run)>], outputs: &Range<usize>, layout: BlockSizes, scratch: &mut Scratch, output: Output) -> ());
 
 /// The pixels of a vector of tiles.
 #[inline(always)]
-fn tiles_of<V: Lanes>(products: &[f32], tile: usize, bias: V, layout: Layout) -> Pixels<V> {
+fn tiles_of<V: Lanes>(products: &[f32], tile: usize, bias: V, layout: BlockSizes) -> Pixels<V> {
     let mut columns = [[bias; TILE]; POINTS];
     let mut points = [bias; POINTS];
     for x in 0..POINTS {

@@ -1,7 +1,7 @@
 //! Transforms between polynomials and their values at the points.
 
 use super::sizes::{A, B, H, POINTS, TILE};
-use crate::network::lanes::Lanes;
+use crate::network::simd::Lanes;
 
 /// B^T d.
 #[inline(always)]

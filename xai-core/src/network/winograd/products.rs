@@ -4,20 +4,20 @@ use std::ops::Range;
 
 use super::scratch::Scratch;
 use super::sizes::{AHEAD, OUT, POINTS, PRODUCTS, TURNED};
-use super::tiles::{Block, Layout};
+use super::tiles::{Block, BlockSizes};
 use super::weights::Weights;
-use crate::network::kernels::Shape;
-use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut, prefetch};
+use crate::network::kernels::ConvSizes;
+use crate::network::simd::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut, prefetch};
 
 /// The products of the weights of `outputs` with all inputs, one matrix per point.
 #[inline(always)]
 pub(super) fn multiply_with<V: Lanes>(
     weights: &Weights,
     backward: bool,
-    shape: &Shape,
+    shape: &ConvSizes,
     block: &Block,
     outputs: &Range<usize>,
-    layout: Layout,
+    layout: BlockSizes,
     scratch: &mut Scratch,
 ) {
     let vectors = block.tiles().div_ceil(LANES);
@@ -58,7 +58,7 @@ pub(super) fn multiply_with<V: Lanes>(
         }
     }
 }
-dispatch!(pub(super) multiply, multiply_with, (weights: &Weights, backward: bool, shape: &Shape, block: &Block, outputs: &Range<usize>, layout: Layout, scratch: &mut Scratch) -> ());
+dispatch!(pub(super) multiply, multiply_with, (weights: &Weights, backward: bool, shape: &ConvSizes, block: &Block, outputs: &Range<usize>, layout: BlockSizes, scratch: &mut Scratch) -> ());
 
 /// Eight output channels of `RUN` vectors of tiles, summed over `depth` input channels, which are
 /// `pitch` apart in `x`. The weights of eight input channels form a square; squares are `step`

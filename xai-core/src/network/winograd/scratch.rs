@@ -1,8 +1,8 @@
 //! The working memory of a thread.
 
 use super::sizes::{POINTS, PRODUCTS};
-use super::tiles::Layout;
-use crate::network::lanes::LANES;
+use super::tiles::BlockSizes;
+use crate::network::simd::LANES;
 
 /// The working memory of a thread, kept from one call to the next.
 #[derive(Default)]
@@ -17,7 +17,7 @@ pub(super) struct Scratch {
 
 impl Scratch {
     /// Enlarges the memory if necessary.
-    pub fn fit(&mut self, layout: Layout) {
+    pub fn fit(&mut self, layout: BlockSizes) {
         let grow = |numbers: &mut Vec<f32>, len: usize| numbers.resize(numbers.len().max(len), 0.0);
         grow(&mut self.inputs, PRODUCTS * layout.input_step + LANES);
         grow(&mut self.products, PRODUCTS * layout.product_step + LANES);

@@ -1,6 +1,6 @@
 //! The sizes of tiles and blocks, and the points.
 
-use crate::network::lanes::LANES;
+use crate::network::simd::LANES;
 
 /// Rows and columns of a tile of the output.
 pub(in crate::network) const TILE: usize = 4;

@@ -4,15 +4,15 @@ use super::output::{Finish, Output, transform_products, transform_products_with}
 use super::products::{multiply, multiply_with};
 use super::scratch::Scratch;
 use super::sizes::*;
-use super::tiles::Layout;
+use super::tiles::BlockSizes;
 use super::tiles::{Block, Run};
 use super::*;
-use crate::network::kernels::Shape;
+use crate::network::kernels::ConvSizes;
 use crate::network::kernels::{self, numbers};
-use crate::network::lanes::LANES;
 use crate::network::region::Region;
+use crate::network::simd::LANES;
 
-pub(super) fn shapes() -> impl Iterator<Item = Shape> {
+pub(super) fn shapes() -> impl Iterator<Item = ConvSizes> {
     let sizes = [
         (1, 1, 1, [1, 1], [1, 1]),
         (2, 5, 9, [14, 15], [1, 1]),
@@ -21,7 +21,7 @@ pub(super) fn shapes() -> impl Iterator<Item = Shape> {
     ];
     sizes
         .into_iter()
-        .map(|(n, input, output, plane, padding)| Shape {
+        .map(|(n, input, output, plane, padding)| ConvSizes {
             n,
             input,
             output,
@@ -32,7 +32,7 @@ pub(super) fn shapes() -> impl Iterator<Item = Shape> {
 }
 
 /// The definition, in 64 bits, and the largest possible value.
-fn plain(x: &[f32], weight: &[f32], s: &Shape) -> (Vec<f64>, f64) {
+fn plain(x: &[f32], weight: &[f32], s: &ConvSizes) -> (Vec<f64>, f64) {
     let ([height, width], [h, w]) = (s.out_plane(), s.plane);
     let mut y = Vec::new();
     for (image, out) in (0..s.n).flat_map(|n| (0..s.output).map(move |out| (n, out))) {
@@ -88,7 +88,7 @@ fn neither_threads_nor_the_rest_of_the_batch_change_a_bit() {
         let weight = numbers(shape.output * shape.input * 9, 5);
         let weights = Weights::new(&weight, shape.output, shape.input);
         let packed = kernels::pack(&weight, shape.output, shape.input, 9);
-        let run = |x: &[f32], shape: &Shape| {
+        let run = |x: &[f32], shape: &ConvSizes| {
             let mut y = conv(x, &weights, None, shape, false);
             y.extend(kernels::conv(x, &packed, None, shape));
             y
@@ -96,7 +96,7 @@ fn neither_threads_nor_the_rest_of_the_batch_change_a_bit() {
         let all = run(&x, &shape);
         let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build();
         assert_eq!(one_thread.unwrap().install(|| run(&x, &shape)), all);
-        let one = Shape { n: 1, ..shape };
+        let one = ConvSizes { n: 1, ..shape };
         let (len, half) = (all.len() / 2 / shape.n, all.len() / 2);
         for image in 0..shape.n {
             let y = run(
@@ -125,7 +125,7 @@ fn every_processor_gives_the_same_bits() {
             .to_vec(),
         outputs: 0..shape.output,
     };
-    let layout = Layout::new(&shape, &block);
+    let layout = BlockSizes::new(&shape, &block);
     let (mut best, mut any) = (Scratch::default(), Scratch::default());
     best.fit(layout);
     any.fit(layout);

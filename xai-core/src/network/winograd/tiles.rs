@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::sizes::{INPUT_FLOATS, OUTPUTS, PRODUCTS, TILE, TILES};
-use crate::network::kernels::Shape;
-use crate::network::lanes::LANES;
+use crate::network::kernels::ConvSizes;
 use crate::network::region::Region;
+use crate::network::simd::LANES;
 
 /// Adjacent tiles in one row of tiles of one image.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,7 +82,7 @@ impl Block {
 
 /// The tasks for the tiles that `region` touches. Its images belong to those of the convolution in
 /// turn.
-pub(super) fn blocks(shape: &Shape, region: &Region) -> Vec<Block> {
+pub(super) fn blocks(shape: &ConvSizes, region: &Region) -> Vec<Block> {
     let rows = shape.out_plane()[0].div_ceil(TILE);
     let runs = (0..shape.n * rows).filter_map(|at| {
         let (image, row) = (at / rows, at % rows);
@@ -141,7 +141,7 @@ fn cut(runs: Vec<Run>, each: usize) -> Vec<Vec<Run>> {
 
 /// The memory layout of a block.
 #[derive(Clone, Copy)]
-pub(super) struct Layout {
+pub(super) struct BlockSizes {
     /// The distance between channels: all tiles of the block, in whole vectors.
     pub pitch: usize,
     /// The distance between points of the inputs. It is an odd number of vectors: at a power of 2,
@@ -153,8 +153,8 @@ pub(super) struct Layout {
     pub line: usize,
 }
 
-impl Layout {
-    pub fn new(shape: &Shape, block: &Block) -> Self {
+impl BlockSizes {
+    pub fn new(shape: &ConvSizes, block: &Block) -> Self {
         let pitch = block.tiles().div_ceil(LANES) | 1;
         Self {
             pitch: pitch * LANES,

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::sizes::{A, B, H, OUT, POINTS, PRODUCTS};
-use crate::network::lanes::{LANES, Lanes, dispatch};
+use crate::network::simd::{LANES, Lanes, dispatch};
 
 /// The weights of a convolution at the points.
 pub(in crate::network) struct Weights {

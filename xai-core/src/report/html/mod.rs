@@ -23,7 +23,7 @@ use crate::attribution::methods::method_title;
 use crate::error::{Error, Result};
 use crate::metrics::{METRICS, metric_title};
 use crate::statistics::Interval;
-use crate::sweep::declare::analysis::{Analysis, Part};
+use crate::sweep::declare::analysis::{Analysis, AnalysisItem};
 use crate::sweep::read::SweepResult;
 use gallery::Gallery;
 use plan::Plan;
@@ -211,10 +211,10 @@ fn means(
     known.into_iter().map(|one| one.map(cell)).collect()
 }
 
-fn extra(part: &Part) -> Result<Extra> {
+fn extra(part: &AnalysisItem) -> Result<Extra> {
     let heading = analysis::heading(part);
     let (header, rows) = match part {
-        Part::Table(table) => analysis::shown(table),
+        AnalysisItem::Table(table) => analysis::shown(table),
         _ => Default::default(),
     };
     let svg = analysis::chart(part)?;

@@ -49,16 +49,16 @@ pub(super) struct Skipped {
 
 /// The format of `plan.json`.
 #[derive(Deserialize)]
-struct Kept {
+struct PlanFile {
     experiment: String,
     description: String,
     command: Vec<String>,
     code: Code,
     device: String,
     scale: String,
-    benchmark: KeptBenchmark,
-    restricted: Option<KeptPart>,
-    factors: Vec<KeptFactor>,
+    benchmark: PlanFileBenchmark,
+    restricted: Option<PlanFilePart>,
+    factors: Vec<PlanFileFactor>,
     cells: Vec<Json>,
     skipped: Vec<Skipped>,
 }
@@ -73,7 +73,7 @@ struct Code {
 }
 
 #[derive(Deserialize)]
-struct KeptBenchmark {
+struct PlanFileBenchmark {
     name: String,
     about: Vec<(String, String)>,
     classes: Vec<String>,
@@ -81,12 +81,12 @@ struct KeptBenchmark {
 }
 
 #[derive(Deserialize)]
-struct KeptPart {
+struct PlanFilePart {
     label: String,
 }
 
 #[derive(Deserialize)]
-struct KeptFactor {
+struct PlanFileFactor {
     name: String,
     role: String,
     levels: Vec<Json>,
@@ -97,7 +97,7 @@ impl Plan {
     pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join("plan.json");
         let text = fs::read(&path).map_err(|error| Error::file(&path, error))?;
-        let kept: Kept = serde_json::from_slice(&text).map_err(|error| {
+        let kept: PlanFile = serde_json::from_slice(&text).map_err(|error| {
             Error::file(
                 &path,
                 format!("is damaged or of another version ({error}); run the experiment again"),
@@ -135,7 +135,7 @@ impl Plan {
     }
 }
 
-fn factor(kept: KeptFactor) -> Factor {
+fn factor(kept: PlanFileFactor) -> Factor {
     Factor {
         name: kept.name,
         what: match kept.role.as_str() {
@@ -147,7 +147,7 @@ fn factor(kept: KeptFactor) -> Factor {
     }
 }
 
-fn data(benchmark: KeptBenchmark) -> Vec<(String, String)> {
+fn data(benchmark: PlanFileBenchmark) -> Vec<(String, String)> {
     let mut data = vec![("benchmark".to_owned(), benchmark.name.replace('_', " "))];
     data.extend(benchmark.about);
     data.push(("classes".to_owned(), benchmark.classes.join(", ")));

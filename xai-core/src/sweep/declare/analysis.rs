@@ -18,12 +18,12 @@ use crate::statistics::Interval;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Analysis {
     /// From top to bottom.
-    pub parts: Vec<Part>,
+    pub parts: Vec<AnalysisItem>,
 }
 
 /// A part of an analysis.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Part {
+pub enum AnalysisItem {
     /// Rows of numbers.
     Table(Table),
     /// Points and lines, one panel per method or other item.
@@ -37,22 +37,22 @@ pub enum Part {
 impl Analysis {
     /// Adds a table.
     pub fn table(&mut self, table: Table) {
-        self.parts.push(Part::Table(table));
+        self.parts.push(AnalysisItem::Table(table));
     }
 
     /// Adds a chart of points and lines.
     pub fn curves(&mut self, curves: Curves) {
-        self.parts.push(Part::Curves(curves));
+        self.parts.push(AnalysisItem::Curves(curves));
     }
 
     /// Adds a chart of estimates with intervals.
     pub fn forest(&mut self, forest: Forest) {
-        self.parts.push(Part::Forest(forest));
+        self.parts.push(AnalysisItem::Forest(forest));
     }
 
     /// Adds heat maps.
     pub fn heat_maps(&mut self, maps: HeatMaps) {
-        self.parts.push(Part::HeatMaps(maps));
+        self.parts.push(AnalysisItem::HeatMaps(maps));
     }
 }
 
@@ -85,7 +85,7 @@ pub struct Table {
     /// The names of the columns.
     pub columns: Vec<String>,
     /// One entry per column.
-    pub rows: Vec<Vec<Entry>>,
+    pub rows: Vec<Vec<TableValue>>,
 }
 
 impl Table {
@@ -110,14 +110,14 @@ impl Table {
     }
 
     /// Adds a row.
-    pub fn row(&mut self, entries: impl IntoIterator<Item = Entry>) {
+    pub fn row(&mut self, entries: impl IntoIterator<Item = TableValue>) {
         self.rows.push(entries.into_iter().collect());
     }
 }
 
 /// An entry of a table.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Entry {
+pub enum TableValue {
     /// Text, or the level of a factor.
     Text(String),
     /// A count.
@@ -128,7 +128,7 @@ pub enum Entry {
     Missing,
 }
 
-impl Entry {
+impl TableValue {
     /// The two ends of an interval, as entries of two columns.
     pub fn ends(interval: Option<Interval>) -> [Self; 2] {
         [
@@ -138,31 +138,31 @@ impl Entry {
     }
 }
 
-impl From<&str> for Entry {
+impl From<&str> for TableValue {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
     }
 }
 
-impl From<String> for Entry {
+impl From<String> for TableValue {
     fn from(text: String) -> Self {
         Self::Text(text)
     }
 }
 
-impl From<usize> for Entry {
+impl From<usize> for TableValue {
     fn from(count: usize) -> Self {
         Self::Count(count)
     }
 }
 
-impl From<f64> for Entry {
+impl From<f64> for TableValue {
     fn from(number: f64) -> Self {
         Self::Number(number)
     }
 }
 
-impl<T: Into<Entry>> From<Option<T>> for Entry {
+impl<T: Into<TableValue>> From<Option<T>> for TableValue {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Missing, Into::into)
     }

@@ -20,7 +20,7 @@ const IMAGES: &str = "images";
 
 /// The metadata of an image.
 #[derive(Serialize, Deserialize)]
-struct Entry {
+struct ShownEntry {
     index: u32,
     class: u8,
     methods: Vec<String>,
@@ -45,9 +45,9 @@ pub(crate) fn write_maps(path: &Path, shown: &[Shown]) -> Result<()> {
             keep(method, Dtype::F32, floats(map));
         }
     }
-    let entries: Vec<Entry> = shown
+    let entries: Vec<ShownEntry> = shown
         .iter()
-        .map(|image| Entry {
+        .map(|image| ShownEntry {
             index: image.index,
             class: image.class,
             methods: image.maps.iter().map(|(name, _)| name.clone()).collect(),
@@ -82,7 +82,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<Shown>> {
     let file = SafeTensors::deserialize(bytes).map_err(Error::invalid)?;
     let entries = header.metadata().as_ref().and_then(|m| m.get(IMAGES));
     let entries = entries.ok_or_else(|| Error::invalid("it has no list of images"))?;
-    let entries: Vec<Entry> = serde_json::from_str(entries).map_err(Error::invalid)?;
+    let entries: Vec<ShownEntry> = serde_json::from_str(entries).map_err(Error::invalid)?;
     let tensor = |name: String, kind: Dtype| {
         let tensor = file.tensor(&name).map_err(Error::invalid)?;
         match (tensor.dtype() == kind, tensor.shape()) {
@@ -96,7 +96,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<Shown>> {
         let values = values.map(|&bytes| f32::from_le_bytes(bytes)).collect();
         Array2::from_shape_vec(shape, values).map_err(Error::invalid)
     };
-    let image = |(at, entry): (usize, Entry)| {
+    let image = |(at, entry): (usize, ShownEntry)| {
         let (shape, truth) = tensor(format!("{at}.truth"), Dtype::U8)?;
         let truth = truth.iter().map(|&set| set != 0).collect();
         let maps = entry.methods.into_iter().map(|method| {

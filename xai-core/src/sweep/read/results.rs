@@ -155,7 +155,7 @@ pub fn results_in<E: Experiment>(folder: impl AsRef<Path>) -> Result<Results<E>>
             format!("{error}; run the experiment first, or give the folder of its run"),
         )
     })?;
-    let kept: Kept = serde_json::from_slice(&text).map_err(|error| {
+    let kept: PlanFile = serde_json::from_slice(&text).map_err(|error| {
         Error::file(
             &path,
             format!("is damaged or of another version ({error}); run the experiment again"),
@@ -241,23 +241,23 @@ fn cell<E>(parameters: E, manifest: &Manifest, winner: bool, store: &Store) -> R
 
 /// The parts of `plan.json` that are read again.
 #[derive(Deserialize)]
-struct Kept {
+struct PlanFile {
     experiment: String,
     scale: Scale,
-    restricted: Option<KeptPart>,
+    restricted: Option<PlanFilePart>,
     absent: Vec<Absence>,
-    cells: Vec<KeptCell>,
+    cells: Vec<PlanFileCell>,
     baselines: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct KeptPart {
+struct PlanFilePart {
     label: String,
     by: Restriction,
 }
 
 #[derive(Deserialize)]
-struct KeptCell {
+struct PlanFileCell {
     key: Key,
     cell: String,
     winner: bool,

@@ -11,7 +11,7 @@ use crate::attribution::trace::{add_evaluations, one_hot};
 use crate::attribution::{Batch, Layered, Trace, propagate};
 use crate::device::{Tensor, on_cpu};
 use crate::error::Result;
-use crate::network::{Layer, Masks, Region, Stretch};
+use crate::network::{FusedLayers, Layer, Masks, Region};
 
 /// [`along_path`](super::along_path) for a model that exposes its layers.
 ///
@@ -134,21 +134,21 @@ impl Group<'_> {
         })
     }
 
-    /// The beginning of `layers` as one [`Stretch`], if ties do not matter and the layers are of
+    /// The beginning of `layers` as one [`FusedLayers`], if ties do not matter and the layers are of
     /// its kind.
-    fn stretch(&self, layers: &[Layer], points: usize, rows: usize) -> Option<Stretch> {
+    fn stretch(&self, layers: &[Layer], points: usize, rows: usize) -> Option<FusedLayers> {
         let region = self.region.as_ref().filter(|_| !self.even)?;
         // It takes a quarter of the memory of a trace.
         let images = self.images.len();
         let rows = (4 * rows).clamp(images, images * points);
         let (start, way) = (self.start.clone(), self.way.clone());
-        Stretch::new(layers, start, way, region, rows)
+        FusedLayers::new(layers, start, way, region, rows)
     }
 
     /// [`gradient`](Self::gradient), using a stretch at the beginning of `layers`.
     fn gradient_by_stretch(
         &self,
-        mut stretch: Stretch,
+        mut stretch: FusedLayers,
         layers: &[Layer],
         points: &[Point],
         masks: impl Fn(Range<usize>) -> Option<Masks>,

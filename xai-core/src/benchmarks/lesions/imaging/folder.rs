@@ -26,7 +26,7 @@ const HCP_IMAGE: &str = "T1w/T1w_acpc_dc_restore_brain.nii.gz";
 #[derive(Clone, Debug)]
 pub struct Folder {
     /// Its layout.
-    pub layout: Layout,
+    pub layout: FolderKind,
     /// The table with the sex of the subjects.
     pub table: PathBuf,
     /// The subjects by name, without those that have a problem.
@@ -39,7 +39,7 @@ pub struct Folder {
 
 /// The layout of a folder of scans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
+pub enum FolderKind {
     /// The Brain Imaging Data Structure.
     Bids,
     /// The Human Connectome Project's.
@@ -73,7 +73,7 @@ impl Folder {
                 |row| table.cell(row, "Subject").map(str::to_owned),
                 "Gender",
             );
-            return Ok(Self::new(path, Layout::Hcp, &table, found, sexes));
+            return Ok(Self::new(path, FolderKind::Hcp, &table, found, sexes));
         }
         let found = bids(path)?;
         if !found.is_empty() {
@@ -94,7 +94,7 @@ impl Folder {
                 Some(format!("sub-{}", id.trim_start_matches("sub-")))
             };
             let sexes = table.sexes(subject, "sex");
-            return Ok(Self::new(path, Layout::Bids, &table, found, sexes));
+            return Ok(Self::new(path, FolderKind::Bids, &table, found, sexes));
         }
         let table = Table::find(path, &["file", "sex"]).map_err(|problem| Error::invalid(format!(
             "{problem}\nNor are there scans in the places of BIDS (sub-*/anat/*_T1w.nii.gz) or HCP (*/{HCP_IMAGE})."
@@ -120,7 +120,7 @@ impl Folder {
         });
         Ok(Self::new(
             path,
-            Layout::Plain,
+            FolderKind::Plain,
             &table,
             found.collect(),
             sexes,
@@ -129,7 +129,7 @@ impl Folder {
 
     fn new(
         path: &Path,
-        layout: Layout,
+        layout: FolderKind,
         table: &Table,
         found: Vec<Files>,
         mut sexes: BTreeMap<String, Result<Sex>>,
@@ -185,9 +185,9 @@ impl Folder {
 impl fmt::Display for Folder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let layout = match self.layout {
-            Layout::Bids => "a BIDS folder",
-            Layout::Hcp => "in HCP's layout",
-            Layout::Plain => "a table of files",
+            FolderKind::Bids => "a BIDS folder",
+            FolderKind::Hcp => "in HCP's layout",
+            FolderKind::Plain => "a table of files",
         };
         let women = self
             .scans

@@ -18,74 +18,74 @@ pub enum Defect {
     /// a network uses the rectangle, its correct explanation is scored as wrong.
     ///
     /// Used by [`Protocol`](super::Protocol).
-    D1,
+    FaintRectangles,
     /// For the regular class, a different list was shuffled from the one that lesions are taken
     /// from. All regular images therefore show the same first 3 to 5 of 30 lesions, while irregular
     /// ones vary. A network can memorise five pictures instead of learning roundness.
     ///
     /// Used by [`Protocol`](super::Protocol).
-    D2,
+    SameLesions,
     /// Networks were never set to evaluation mode, so dropout was on in validation, test and
     /// explanation. Accuracies differ from one evaluation to the next, and an explanation covers a
     /// random half of the classifier.
     ///
     /// Used by [`Lab::fine_tune`](crate::sweep::context::Lab::fine_tune). The network keeps the
     /// setting; see [`with_active_dropout`](crate::network::Network::with_active_dropout).
-    D3,
+    DropoutStaysOn,
     /// The published scores of Sobel are those of Laplace, and the legend swaps their colours.
     ///
     /// Used by [`baselines`](super::baselines).
-    D4,
+    SobelIsLaplace,
     /// Sobel differentiates along the last axis only. Both filters keep their sign, so that edges
     /// from bright to dark count as least relevant. Laplace also runs across the three equal
     /// channels, which adds nothing.
     ///
     /// Used by [`baselines`](super::baselines).
-    D5,
+    SignedFilters,
     /// One seed per image determines its number of lesions, its class, the choice of lesions and,
     /// after the generator is seeded again with the same number, their positions. These are
     /// therefore dependent: the number of lesions and the class determine the first position that
     /// is tried. Class frequencies are left to chance.
     ///
     /// Used by [`Protocol`](super::Protocol).
-    D6,
+    OneSeed,
     /// The test images were made from the slices of the validation images, which had selected the
     /// checkpoints. The test therefore says nothing about new subjects.
     ///
     /// Used by [`Protocol::splits`](super::Protocol::splits). If the caller supplies the slices,
     /// the caller must apply it.
-    D7,
+    KnownSubjects,
     /// Fine-tuning started at the ReLU after a block's first convolution. Every degree except "all"
     /// therefore leaves the pre-trained weights of that convolution unchanged.
     ///
     /// Used by [`Lab::fine_tune`](crate::sweep::context::Lab::fine_tune); see
     /// [`Depth::first_layer_as_published`](crate::benchmarks::lesions::Depth::first_layer_as_published).
-    D8,
+    FrozenFirstLayers,
     /// Raw intensity was not among the references. Lesions are bright, so it scores about as well
     /// as the best methods.
     ///
     /// Used by [`baselines`](super::baselines).
-    D9,
+    NoIntensity,
     /// The pixels taken as most relevant are those strictly above the (k+1)-th value. If values are
     /// equal, such as zeros, there are fewer than k, or none.
     ///
     /// Implemented by [`PrecisionAsPublished`](crate::benchmarks::lesions::PrecisionAsPublished).
-    D10,
+    TiesLost,
 }
 
 impl Defect {
     /// All defects, in order.
     pub const ALL: [Self; 10] = [
-        Self::D1,
-        Self::D2,
-        Self::D3,
-        Self::D4,
-        Self::D5,
-        Self::D6,
-        Self::D7,
-        Self::D8,
-        Self::D9,
-        Self::D10,
+        Self::FaintRectangles,
+        Self::SameLesions,
+        Self::DropoutStaysOn,
+        Self::SobelIsLaplace,
+        Self::SignedFilters,
+        Self::OneSeed,
+        Self::KnownSubjects,
+        Self::FrozenFirstLayers,
+        Self::NoIntensity,
+        Self::TiesLost,
     ];
 }
 
@@ -109,13 +109,18 @@ impl Defects {
 
     /// The defects that change the images of any split.
     pub fn of_images(self) -> Self {
-        self.only(&[Defect::D1, Defect::D2, Defect::D6, Defect::D7])
+        self.only(&[
+            Defect::FaintRectangles,
+            Defect::SameLesions,
+            Defect::OneSeed,
+            Defect::KnownSubjects,
+        ])
     }
 
-    /// The defects that change the images of training and validation. [D7](Defect::D7) affects only
+    /// The defects that change the images of training and validation. [D7](Defect::KnownSubjects) affects only
     /// the test.
     pub fn of_training_images(self) -> Self {
-        self.of_images().without(Defect::D7)
+        self.of_images().without(Defect::KnownSubjects)
     }
 
     fn only(self, some: &[Defect]) -> Self {
@@ -216,7 +221,7 @@ mod tests {
         assert_eq!("all".parse::<Defects>().unwrap(), Defects::ALL);
         assert!(Defect::ALL.iter().all(|&one| Defects::ALL.has(one)));
         assert_eq!(
-            Defects::ALL.without(Defect::D10).to_string(),
+            Defects::ALL.without(Defect::TiesLost).to_string(),
             "D1,D2,D3,D4,D5,D6,D7,D8,D9"
         );
     }

@@ -14,16 +14,16 @@ use crate::image::filters::{Filter, intensity, laplace, signed_laplace, sobel, s
 /// [`combine`](crate::metrics::combine) takes absolute values, which the public code did only for
 /// the explanations of networks.
 pub fn baselines(defects: Defects) -> Vec<(&'static str, Filter)> {
-    let [mut sobel, laplace]: [Filter; 2] = if defects.has(Defect::D5) {
+    let [mut sobel, laplace]: [Filter; 2] = if defects.has(Defect::SignedFilters) {
         [sobel_along_rows, signed_laplace]
     } else {
         [sobel, laplace]
     };
-    if defects.has(Defect::D4) {
+    if defects.has(Defect::SobelIsLaplace) {
         sobel = laplace;
     }
     let mut baselines = vec![("sobel", sobel), ("laplace", laplace)];
-    if !defects.has(Defect::D9) {
+    if !defects.has(Defect::NoIntensity) {
         baselines.push(("intensity", intensity));
     }
     baselines

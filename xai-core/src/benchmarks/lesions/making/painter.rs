@@ -93,7 +93,7 @@ impl<'a> Painter<'a> {
         split: &str,
     ) -> Result<Self> {
         protocol.check()?;
-        if protocol.defects.has(Defect::D6) && seed.saturating_add(count as u64) > 1 << 32 {
+        if protocol.defects.has(Defect::OneSeed) && seed.saturating_add(count as u64) > 1 << 32 {
             return Err(Error::invalid(format!(
                 "NumPy's seeds end at {}, so that {count} images cannot start at seed {seed} under \
                  D6; give a lower seed",
@@ -105,7 +105,7 @@ impl<'a> Painter<'a> {
         } else {
             Cow::Owned(Library::make(&protocol.recipe)?)
         };
-        let weakest = if protocol.defects.has(Defect::D1) {
+        let weakest = if protocol.defects.has(Defect::FaintRectangles) {
             FAINT
         } else {
             0.0
@@ -134,7 +134,7 @@ impl<'a> Painter<'a> {
     /// If the painter was made for fewer images.
     pub fn paint(&self, number: usize, name: &str, slice: ArrayView2<f64>) -> Option<Painted> {
         let brain = slice.mapv(|v| v > 0.0);
-        let draw = if self.protocol.defects.has(Defect::D6) {
+        let draw = if self.protocol.defects.has(Defect::OneSeed) {
             self.as_published(number, brain.view())?
         } else {
             self.independently(self.class[number], name, brain.view())?
@@ -198,7 +198,7 @@ impl<'a> Painter<'a> {
     /// D2. The public code shuffles something else there, but no draw that matters follows before
     /// the second seed.
     fn always_the_first(&self, class: Class) -> bool {
-        class == Class::Regular && self.protocol.defects.has(Defect::D2)
+        class == Class::Regular && self.protocol.defects.has(Defect::SameLesions)
     }
 
     fn place(

@@ -104,7 +104,7 @@ impl Protocol {
     /// each image uses one.
     pub fn splits(&self, [training, validation, test]: [u64; 3]) -> [Split; 3] {
         let chosen = training + validation;
-        let tested = if self.defects.has(Defect::D7) {
+        let tested = if self.defects.has(Defect::KnownSubjects) {
             training
         } else {
             chosen
@@ -119,7 +119,7 @@ impl Protocol {
 
     /// The seeds of the lesions for training, validation and test.
     fn seeds(&self) -> [u64; 3] {
-        if self.defects.has(Defect::D6) {
+        if self.defects.has(Defect::OneSeed) {
             [0, 30_000, 50_000]
         } else {
             [0, 1, 2]
@@ -129,7 +129,7 @@ impl Protocol {
     /// The seed of the slices' heights. Under D7, the test uses the slices of the validation.
     pub(super) fn slices_seed(&self, seed: u64) -> u64 {
         let [_, validation, test] = self.seeds();
-        if self.defects.has(Defect::D7) && seed == test {
+        if self.defects.has(Defect::KnownSubjects) && seed == test {
             validation
         } else {
             seed

@@ -131,7 +131,11 @@ impl Protocol {
                     let name = format!("{subject}/{k}");
                     let slice = slice.mapv(f64::from);
                     // If there is no room for the lesions drawn, the public code would try forever.
-                    let more = if self.defects.has(Defect::D6) { 20 } else { 1 };
+                    let more = if self.defects.has(Defect::OneSeed) {
+                        20
+                    } else {
+                        1
+                    };
                     let painted = (0..more)
                         .map(|again| number + again * BEYOND_SEEDS)
                         .find_map(|number| painter.paint(number, &name, slice.view()))

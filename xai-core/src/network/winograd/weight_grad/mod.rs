@@ -18,8 +18,8 @@ use rayon::prelude::*;
 
 use super::points::gradient_from_points;
 use super::sizes::{OUT, POINTS, PRODUCTS};
-use crate::network::kernels::Shape;
-use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut};
+use crate::network::kernels::ConvSizes;
+use crate::network::simd::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut};
 use sides::sides;
 use sizes::{CHUNK, PANEL, STEP, grow};
 
@@ -30,7 +30,7 @@ const CHAIN: usize = 8;
 const FLOATS: usize = 1 << 23;
 
 /// Whether the gradient is faster in this way. It needs enough channels to fill vectors.
-pub(in crate::network) fn gradient_pays(shape: &Shape) -> bool {
+pub(in crate::network) fn gradient_pays(shape: &ConvSizes) -> bool {
     shape.kernel == [3, 3] && shape.input.min(shape.output) >= 16
 }
 
@@ -51,12 +51,12 @@ thread_local! {
 
 /// The gradient of [`conv`](super::conv) with respect to its weights, `[out][in][3][3]`, from its
 /// input `x` `[n][in][h][w]` and the gradient `g` `[n][out][h'][w']` with respect to its output.
-pub(in crate::network) fn weight_grad(x: &[f32], g: &[f32], shape: &Shape) -> Vec<f32> {
+pub(in crate::network) fn weight_grad(x: &[f32], g: &[f32], shape: &ConvSizes) -> Vec<f32> {
     sum_tiles(x, g, shape, FLOATS)
 }
 
 /// As [`weight_grad`], summing as many tiles at once as have `floats` transformed numbers.
-fn sum_tiles(x: &[f32], g: &[f32], shape: &Shape, floats: usize) -> Vec<f32> {
+fn sum_tiles(x: &[f32], g: &[f32], shape: &ConvSizes, floats: usize) -> Vec<f32> {
     let (x, g) = sides(x, g, shape);
     let (ins, outs) = (x.blocks(), g.blocks());
 

@@ -8,8 +8,8 @@ use super::super::input::pixels;
 use super::super::points::{gradient_to_points, to_points};
 use super::super::sizes::{POINTS, TILE};
 use super::sizes::{CHUNK, PANEL, STEP, grow};
-use crate::network::kernels::Shape;
-use crate::network::lanes::{LANES, Lanes, dispatch, lanes_at_mut};
+use crate::network::kernels::ConvSizes;
+use crate::network::simd::{LANES, Lanes, dispatch, lanes_at_mut};
 
 /// Pixels side by side of the tiles of a chunk, in whole vectors.
 pub(super) const WIDTH: usize = TILE * CHUNK + LANES;
@@ -18,7 +18,7 @@ pub(super) const WIDTH: usize = TILE * CHUNK + LANES;
 pub(super) type Line = [[f32; LANES]; WIDTH];
 
 /// Both sides of the products.
-pub(super) fn sides<'a>(x: &'a [f32], g: &'a [f32], shape: &Shape) -> (Side<'a>, Side<'a>) {
+pub(super) fn sides<'a>(x: &'a [f32], g: &'a [f32], shape: &ConvSizes) -> (Side<'a>, Side<'a>) {
     let tiles = shape.out_plane().map(|size| size.div_ceil(TILE));
     let x = Side {
         pixels: x,

@@ -1,6 +1,6 @@
 //! The sizes of panels.
 
-use crate::network::lanes::LANES;
+use crate::network::simd::LANES;
 use crate::network::winograd::sizes::PRODUCTS;
 
 /// Tiles that a task transforms.

@@ -4,7 +4,7 @@ use super::*;
 use crate::network::kernels::{self, numbers};
 
 /// An input and a gradient for the output of each shape.
-fn cases() -> impl Iterator<Item = (Vec<f32>, Vec<f32>, Shape)> {
+fn cases() -> impl Iterator<Item = (Vec<f32>, Vec<f32>, ConvSizes)> {
     shapes().map(|shape| {
         let [h, w] = shape.plane;
         let [height, width] = shape.out_plane();
@@ -15,7 +15,7 @@ fn cases() -> impl Iterator<Item = (Vec<f32>, Vec<f32>, Shape)> {
 }
 
 /// The definition, in 64 bits.
-fn plain(x: &[f32], g: &[f32], s: &Shape) -> Vec<f64> {
+fn plain(x: &[f32], g: &[f32], s: &ConvSizes) -> Vec<f64> {
     let ([height, width], [h, w]) = (s.out_plane(), s.plane);
     let mut grad = vec![0.0; s.output * s.input * 9];
     for (at, grad) in grad.iter_mut().enumerate() {
@@ -99,7 +99,7 @@ fn every_processor_gives_the_same_bits() {
 #[test]
 fn long_sums_are_as_exact_as_the_direct_kernels() {
     let (n, input, output, plane) = (8, 2, 3, [112, 112]);
-    let shape = Shape {
+    let shape = ConvSizes {
         n,
         input,
         output,

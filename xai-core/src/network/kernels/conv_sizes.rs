@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::network::lanes::LANES;
+use crate::network::simd::LANES;
 
 /// Vectors of positions held in registers.
 pub(super) const RUN: usize = 3;
@@ -15,7 +15,7 @@ pub(super) const GROUP_FLOATS: usize = 128 * 1024;
 
 /// The sizes of a convolution with stride 1 and a square or rectangular kernel.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::network) struct Shape {
+pub(in crate::network) struct ConvSizes {
     /// Images.
     pub n: usize,
     /// Input channels.
@@ -30,7 +30,7 @@ pub(in crate::network) struct Shape {
     pub padding: [usize; 2],
 }
 
-impl Shape {
+impl ConvSizes {
     /// Rows and columns of the output.
     pub fn out_plane(&self) -> [usize; 2] {
         let [h, w] = self.padded();
@@ -105,7 +105,7 @@ pub(super) fn pad(
 }
 
 /// The flat offset of each kernel tap in a padded plane.
-pub(super) fn tap_offsets(shape: &Shape) -> Vec<usize> {
+pub(super) fn tap_offsets(shape: &ConvSizes) -> Vec<usize> {
     let pitch = shape.padded()[1];
     (0..shape.kernel[0])
         .flat_map(|ky| (0..shape.kernel[1]).map(move |kx| ky * pitch + kx))

@@ -408,7 +408,7 @@ macro_rules! dispatch {
         $visible fn $name($($arg: $type),*) -> $result {
             #[cfg(target_arch = "x86_64")]
             {
-                use $crate::network::lanes::{widest, x86::{Avx2, Avx512}};
+                use $crate::network::simd::{widest, x86::{Avx2, Avx512}};
                 #[target_feature(enable = "avx512f,fma")]
                 fn avx512($($arg: $type),*) -> $result { $body::<Avx512>($($arg),*) }
                 #[target_feature(enable = "avx2,fma")]

@@ -1,4 +1,4 @@
-//! The analysis of the audit: networks with a defect beside their twins without it.
+//! The analysis of the audit: networks with a defect beside their pairs without it.
 
 use xai_core::lesions::prelude::*;
 use xai_core::report::method_title;
@@ -21,7 +21,7 @@ const METHODS: [&str; 8] = [
 const FILTERS: [&str; 3] = ["sobel", "laplace", "intensity"];
 
 /// One network.
-pub struct Twin<'a> {
+pub struct TrainedNetwork<'a> {
     /// Its pre-training corpus.
     pub corpus: Corpus,
     /// The defect in its training, images and scores.
@@ -33,15 +33,15 @@ pub struct Twin<'a> {
 }
 
 /// The networks of a run, grouped by everything except the defect.
-pub struct Twins<'a> {
+pub struct NetworkPairs<'a> {
     corpora: Vec<Corpus>,
     seeds: Vec<u64>,
-    all: Vec<Twin<'a>>,
+    all: Vec<TrainedNetwork<'a>>,
 }
 
-impl<'a> Twins<'a> {
+impl<'a> NetworkPairs<'a> {
     /// Groups the networks.
-    pub fn of(all: Vec<Twin<'a>>) -> Self {
+    pub fn of(all: Vec<TrainedNetwork<'a>>) -> Self {
         let (mut corpora, mut seeds) = (Vec::new(), Vec::new());
         for one in &all {
             if !corpora.contains(&one.corpus) {
@@ -66,7 +66,8 @@ impl<'a> Twins<'a> {
     }
 
     fn tested(&self, defect: Repeated, corpus: Corpus, seed: u64) -> Option<&Tested> {
-        let wanted = |one: &&Twin| (one.defect, one.corpus, one.seed) == (defect, corpus, seed);
+        let wanted =
+            |one: &&TrainedNetwork| (one.defect, one.corpus, one.seed) == (defect, corpus, seed);
         self.all.iter().find(wanted).map(|one| one.tested)
     }
 
@@ -104,7 +105,7 @@ impl<'a> Twins<'a> {
     }
 
     /// Precision with and without each defect, as a table and a chart.
-    pub fn precision(&self) -> [Part; 2] {
+    pub fn precision(&self) -> [AnalysisItem; 2] {
         let defects = self.defects();
         let columns = ["method", "defect", "without", "with"]
             .into_iter()
@@ -162,7 +163,7 @@ impl<'a> Twins<'a> {
         for (method, estimates) in panels {
             chart.panel(method_title(method), estimates);
         }
-        [Part::Table(table), Part::Forest(chart)]
+        [AnalysisItem::Table(table), AnalysisItem::Forest(chart)]
     }
 
     /// How the paper's conclusions change under each defect.
@@ -195,17 +196,17 @@ impl<'a> Twins<'a> {
                 _ => agreement(&self.means(Repeated::None), &self.means(defect)),
             };
             let corpus = self.corpus_effect(defect);
-            let mut row: Vec<Entry> = vec![
+            let mut row: Vec<TableValue> = vec![
                 defect.title().into(),
                 changes.len().into(),
                 mean(&changes).into(),
             ];
-            row.extend(Entry::ends(mean_interval(&changes)));
+            row.extend(TableValue::ends(mean_interval(&changes)));
             row.push(order.into());
             row.push(self.best(defect).into());
             row.push(self.beat_filters(defect).into());
             row.push(mean(&corpus).into());
-            row.extend(Entry::ends(mean_interval(&corpus)));
+            row.extend(TableValue::ends(mean_interval(&corpus)));
             table.row(row);
         }
         table

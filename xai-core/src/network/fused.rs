@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::kernels::Shape;
+use super::kernels::ConvSizes;
 use super::layers::Layer;
 use super::ops::{Window, kernel_shape, transformed};
 use super::region::Region;
@@ -27,7 +27,7 @@ use crate::device::{Device, Tensor};
 
 /// A ReLU and the convolutions of 3 x 3 pixels after it, each followed by a ReLU and possibly a
 /// pooling of 2 x 2, with memory for some images.
-pub(crate) struct Stretch {
+pub(crate) struct FusedLayers {
     /// The number of images for which it has memory.
     rows: usize,
     layers: usize,
@@ -58,7 +58,7 @@ struct Convolution {
     weights: Arc<winograd::Weights>,
     bias: Option<Vec<f32>>,
     /// For one image.
-    shape: Shape,
+    shape: ConvSizes,
     /// As in [`Activations`], for the output of the convolution itself.
     region: Region,
     /// The positions of the maxima of the pooling after it, if there is one.
@@ -81,7 +81,7 @@ impl Activations {
     }
 }
 
-impl Stretch {
+impl FusedLayers {
     /// The beginning of `layers`, for lines that start at `start` `[n or 1, c, h, w]` and extend by
     /// `way` `[n, c, h, w]`, which is 0 outside of `region`. It has memory for `rows` points.
     /// `None` if the layers do not begin in this way.
@@ -218,7 +218,7 @@ impl Stretch {
     fn run(&mut self, rows: usize, everywhere: bool) {
         for (at, conv) in self.convolutions.iter_mut().enumerate() {
             let (before, after) = self.activations.split_at_mut(at + 1);
-            let shape = Shape {
+            let shape = ConvSizes {
                 n: rows,
                 ..conv.shape
             };
@@ -247,7 +247,7 @@ impl Stretch {
             gate(self.activations.last_mut().expect("an output"), &g);
         }
         for (at, conv) in self.convolutions.iter().enumerate().rev() {
-            let shape = Shape {
+            let shape = ConvSizes {
                 n: rows,
                 ..conv.shape
             };
@@ -403,7 +403,7 @@ mod tests {
         let mask: Tensor<4> = from_numbers(mask, [lines, 32, h, w], &device);
         let way = tensor([lines, 32, h, w], 9) * mask.clone();
         let both = start.clone().repeat_dim(0, lines);
-        let mut stretch = Stretch::new(&layers, start, way.clone(), &region, 6).unwrap();
+        let mut stretch = FusedLayers::new(&layers, start, way.clone(), &region, 6).unwrap();
         assert_eq!(stretch.layers(), 8);
         let changing = stretch.convolutions[0].region.span(0, 17).len();
         assert!(changing < w / 2, "{changing}");
