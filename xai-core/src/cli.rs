@@ -311,7 +311,7 @@ fn event(result: &SweepResult, folder: &Path, files: &[PathBuf]) -> Json {
 
 /// The text below the options. It looks for devices only if the help is printed.
 fn after_help<R: Run>(spec: &Spec) -> String {
-    let asked = std::env::args().any(|argument| argument == "--help" || argument == "-h");
+    let asked = std::env::args_os().any(|argument| argument == "--help" || argument == "-h");
     let devices = if asked { devices() } else { String::new() };
     format!("{}{devices}", parameters::<R>(spec))
 }
