@@ -542,7 +542,9 @@ fn a_finished_run_in_a_read_only_folder_is_shown() {
     let (code, stdout, stderr) = run(&[]);
     assert_eq!(code, Some(0), "{stderr}");
     let table = |text: &str| {
-        let (_, table) = text.split_once("mean precision").unwrap_or_else(|| panic!("{text}"));
+        let (_, table) = text
+            .split_once("mean precision")
+            .unwrap_or_else(|| panic!("{text}"));
         table.split("results in").next().map(str::to_owned)
     };
     assert_eq!(table(&stdout), table(&first));
