@@ -205,7 +205,11 @@ fn what_cannot_be_trained_is_said() {
         fit.map(|_| ()).unwrap_err().to_string()
     };
     assert!(problem(&case.network, SHAPE, &schedule).contains("no epochs"));
-    let wide = TinySchedule { rate: 1e39, epochs: 3, ..schedule };
+    let wide = TinySchedule {
+        rate: 1e39,
+        epochs: 3,
+        ..schedule
+    };
     assert!(problem(&case.network, SHAPE, &wide).contains("is too large"));
     assert!(problem(&case.network, [1, 40, 40], &wide).contains("of the network"));
     assert!(problem(&case.network, [1, 9, 9], &wide).contains("80 images of 81 pixels"));

@@ -1,4 +1,4 @@
-//! The three kinds of model, how they begin and how they are trained.
+//! The three kinds of model: their initial weights and their training.
 
 use burn::tensor::TensorData;
 use rand::Rng;
@@ -21,7 +21,7 @@ use crate::training::{Epoch, Rows, TinySchedule, fit_tiny};
 /// A kind of model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Level)]
 pub enum Architecture {
-    /// LLR: one linear layer without bias. It can learn the linear scenario alone.
+    /// LLR: one linear layer without bias. It can learn only the linear scenario.
     Linear,
     /// Fully connected layers.
     Mlp,
@@ -29,10 +29,10 @@ pub enum Architecture {
     Cnn,
 }
 
-/// An untrained model, its weights drawn from the stream of `seed`: normal with deviation sqrt(2 / inputs), also in the last
-/// layer; biases uniform within 1 / sqrt(inputs).
+/// An untrained model. Its weights come from the random stream of `seed`: normal with a deviation
+/// of sqrt(2 / inputs), also in the last layer. Biases are uniform within 1 / sqrt(inputs).
 ///
-/// Under X1 it ends in a softmax.
+/// With X1, it ends in a softmax.
 pub fn network(
     architecture: Architecture,
     size: Size,
@@ -112,8 +112,9 @@ pub fn network(
     Network::new(layers)
 }
 
-/// What of a trained model methods explain: under X2 its probabilities, otherwise the difference of its two logits, to which
-/// weights that training never moved add nothing.
+/// The part of a trained model that methods explain. With X2, it is the probabilities. Otherwise it
+/// is the difference of the two logits, to which weights that training never moved contribute
+/// nothing.
 pub fn explained(model: &Network, defects: Defects) -> Network {
     match (defects.has(Defect::X2), model.layers.last()) {
         (true, Some(Layer::Softmax)) => model.clone(),
@@ -135,7 +136,7 @@ pub(super) fn logits(model: &Network) -> Network {
     model
 }
 
-/// The model whose score of each class is its logit less the other's.
+/// The model whose score of each class is the class's logit minus the other logit.
 fn differences(model: &Network) -> Network {
     let mut model = model.clone();
     if let Some(Layer::Linear(last)) = model.layers.last_mut() {
@@ -148,10 +149,10 @@ fn differences(model: &Network) -> Network {
     model
 }
 
-/// The share of values that the 64 x 64 MLP's dropout silences.
+/// The dropout probability of the 64 x 64 MLP.
 const DROPOUT: f64 = 0.3;
 
-/// Adam's rate, epochs and batches of the paper.
+/// The paper's learning rate of Adam, number of epochs and batch size.
 const SCHEDULE: TinySchedule = TinySchedule {
     rate: 0.0005,
     epochs: 500,
@@ -160,14 +161,16 @@ const SCHEDULE: TinySchedule = TinySchedule {
 };
 
 impl Lab<Tetromino> {
-    /// Trains a model on the images of this laboratory, and keeps the epoch with the lowest validation loss.
+    /// Trains a model on the images of this laboratory. The checkpoint is the epoch with the lowest validation loss.
     ///
-    /// 500 epochs as in the paper; at smoke scale 300. Whoever asks for the same training again gets it from its stage.
+    /// It trains for 500 epochs as in the paper, and for 300 at smoke scale. The result is kept as a stage: a second call with the
+    /// same settings reads it.
     ///
     /// # Errors
-    /// A training that is interrupted or diverges; if its stage cannot be written.
+    /// The training is interrupted or diverges, or its stage cannot be written.
     pub fn train_model(&self, architecture: Architecture, seed: u64) -> Result<Fitted<Network>> {
-        // Never put in evaluation mode (X4): dropout is on in validation and in the network that comes out.
+        // The model is never put in evaluation mode (X4): dropout is on in validation and in the
+        // resulting network.
         let defects = self.benchmark().defects;
         let schedule = TinySchedule {
             epochs: self.scale().pick(300, 500, 500),
