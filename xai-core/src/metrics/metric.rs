@@ -67,12 +67,12 @@ pub trait Metric: Sync {
     /// such an image is left out rather than counted as 0.
     ///
     /// # Errors
-    /// Different shapes, and a map that holds NaN or an infinity: it has no ranking, so a score of
-    /// it would only hide that the explanation failed.
+    /// The shapes differ, or the map contains NaN or infinity. Such a map has no ranking, and a
+    /// score would hide that the explanation failed.
     fn score(&self, map: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Option<f64>>;
 
-    /// The expected score of a map that knows nothing (uniformly random ranks), or what the metric
-    /// says it takes instead. `None` where there is no score.
+    /// The chance level: the expected score of a map with uniformly random ranks, unless the
+    /// metric's documentation says otherwise. `None` if there is no score.
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64>;
 }
 

@@ -112,9 +112,7 @@ impl TrainingPlan {
             Self {
                 decay: Some(Decay { every: 0, .. }),
                 ..
-            } => {
-                "a learning rate decays every so many epochs, not every 0: give at least 1, or no decay"
-            }
+            } => "the learning rate cannot decay every 0 epochs: give at least 1, or no decay",
             Self {
                 stop: StopRule::Patience(0) | StopRule::Settled { epochs: 0, .. },
                 ..
