@@ -260,7 +260,7 @@ fn a_restricted_run_has_a_folder_of_its_own() {
     assert!(stdout.contains("scale desk: 6 cells\n"), "{stdout}");
     let (_, stdout, _) = run(out.path(), "0,1,2", &["--plan", "--set", "rate=0.125"]);
     assert!(
-        stdout.contains("3 cells, a part or a variant of 6"),
+        stdout.contains("3 cells, part or variant of 6"),
         "{stdout}"
     );
     assert!(stdout.contains("partial/rate=0.125"), "{stdout}");
