@@ -2,6 +2,8 @@
 //!
 //! Modules are listed in the order in which data flows. Each module uses only those above it.
 
+#![warn(missing_docs)]
+
 // The blank lines keep rustfmt from sorting the modules. Their order is the architecture.
 pub mod error;
 
@@ -97,7 +99,9 @@ pub mod prelude {
 pub mod __private {
     pub use crate::attribution::{Map, NoModel, Panel};
     pub use crate::report::snapshot;
+    // A crate with `snapshot = smoke` needs no dependency of its own for the test.
     pub use crate::sweep::declare::{Experiment, Level, Point, Scale, Spec, domain, levels, seeds};
+    pub use insta;
 
     /// The maps of a panel as an array, one per method.
     pub fn one_each<const N: usize>(maps: Vec<Map>) -> [Map; N] {

@@ -5,6 +5,8 @@
 //! which re-exports the macros. Its hidden module `__private` holds every name that an expansion
 //! uses. The docs of the macros are in `docs/`, where the tests of `xai-core` run their examples.
 
+#![warn(missing_docs)]
+
 mod errors;
 mod experiment;
 mod explain;

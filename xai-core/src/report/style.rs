@@ -20,7 +20,7 @@ pub(super) const NEUTRAL: RGBColor = RGBColor(70, 70, 70);
 const YELLOW: RGBColor = RGBColor(240, 228, 66);
 const ORANGE: RGBColor = RGBColor(230, 159, 0);
 const GREEN: RGBColor = RGBColor(0, 158, 115);
-const VERMILLION: RGBColor = RGBColor(213, 94, 0);
+const VERMILION: RGBColor = RGBColor(213, 94, 0);
 const PURPLE: RGBColor = RGBColor(204, 121, 167);
 const SKY: RGBColor = RGBColor(86, 180, 233);
 const BLUE: RGBColor = RGBColor(0, 114, 178);
@@ -28,7 +28,7 @@ const GREY: RGBColor = RGBColor(150, 150, 150);
 
 /// The colour of a reference, by its index in the legend.
 pub(super) fn baseline_color(index: usize) -> RGBColor {
-    paler([YELLOW, ORANGE, GREEN, VERMILLION], index)
+    paler([YELLOW, ORANGE, GREEN, VERMILION], index)
 }
 
 /// The colour of an outline in a picture, by its index in the legend. Both stand out from grey.

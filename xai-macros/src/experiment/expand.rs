@@ -108,8 +108,8 @@ fn snapshot(design: &Design) -> Option<TokenStream> {
         fn #test() {
             use #private as __xai;
             let table = __xai::snapshot::<#name>(__xai::Scale::#variant);
-            ::insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
-                ::insta::assert_snapshot!(#file, table)
+            __xai::insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+                __xai::insta::assert_snapshot!(#file, table)
             });
         }
     })

@@ -1,0 +1,113 @@
+//! A crate of your own, outside of this workspace, as `book/src/own-crate.md` describes it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The folder that Cargo writes to, such as `target`.
+fn target() -> PathBuf {
+    let tests = std::env::current_exe().expect("a running test");
+    let target = tests.ancestors().nth(3).expect("target/PROFILE/deps/test");
+    target.to_path_buf()
+}
+
+/// Runs `new`, the program that writes a crate.
+fn new(folder: &Path, arguments: &[&str]) -> Output {
+    let tests = std::env::current_exe().expect("a running test");
+    let built = tests.ancestors().nth(2).expect("target/PROFILE/deps/test");
+    let program = built.join("examples/new");
+    assert!(
+        program.exists(),
+        "{} is not built; run the tests by `cargo test --release --workspace`",
+        program.display()
+    );
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+/// Runs Cargo in the new crate. It shares the dependencies that are built already; only `xai-core` is
+/// compiled again, because Cargo tells the same folder in two workspaces apart. It is hardly optimized,
+/// which compiles faster and gives the same numbers.
+fn cargo(folder: &Path, update: &str, command: &str, arguments: &[&str]) -> Output {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .args([command, "--release", "--offline"])
+        .args(["--config", "profile.release.package.xai-core.opt-level=1"])
+        .args(arguments)
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", target())
+        .env("INSTA_UPDATE", update)
+        .env_remove("XAI_DEVICE");
+    cargo.output().unwrap()
+}
+
+fn succeeded(output: Output) -> String {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{stdout}{stderr}");
+    stdout
+}
+
+#[test]
+fn a_new_crate_runs_and_its_snapshot_test_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = succeeded(new(folder.path(), &["my_study"]));
+    assert!(said.contains("cd my_study"), "{said}");
+    let crate_ = folder.path().join("my_study");
+
+    let run = ["--", "--scale", "smoke", "--out", "runs"];
+    succeeded(cargo(&crate_, "no", "run", &run));
+    let table = fs::read_to_string(crate_.join("runs/my_study/table.csv")).unwrap();
+    let rows = table.lines().count();
+    assert_eq!(rows, 1 + 2 * 3, "two depths, three methods:\n{table}");
+
+    // Without a stored table the test fails; the second call stores it.
+    assert!(!cargo(&crate_, "no", "test", &[]).status.success());
+    succeeded(cargo(&crate_, "always", "test", &[]));
+    let snapshot = crate_.join("src/snapshots/my_study_smoke.snap");
+    let stored = fs::read_to_string(&snapshot).unwrap();
+    assert!(stored.contains(",1conv,0.001,"), "{stored}");
+    succeeded(cargo(&crate_, "no", "test", &[]));
+    fs::write(&snapshot, stored.replace("saliency", "another_method")).unwrap();
+    assert!(!cargo(&crate_, "no", "test", &[]).status.success());
+}
+
+#[test]
+fn a_new_file_is_the_experiment_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    succeeded(new(folder.path(), &["second-study", "--file"]));
+    let file = fs::read_to_string(folder.path().join("second-study.rs")).unwrap();
+    assert!(file.contains("struct SecondStudy {"), "{file}");
+    assert!(file.contains("xai_core::run::<SecondStudy>()"), "{file}");
+    let left = ["ANCHOR", "FirstExperiment", "tutorial"];
+    assert!(left.iter().all(|word| !file.contains(word)), "{file}");
+    let before = file;
+    let again = new(folder.path(), &["second-study", "--file"]);
+    assert!(!again.status.success());
+    let after = fs::read_to_string(folder.path().join("second-study.rs")).unwrap();
+    assert_eq!(after, before);
+}
+
+#[test]
+fn names_that_cannot_be_used_are_refused_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("taken")).unwrap();
+    for (name, why) in [
+        ("taken", "exists already"),
+        ("My_Study", "a name consists of a-z"),
+        ("2nd", "a name consists of a-z"),
+        ("xai_core", "reserved"),
+        ("network", "the experiment itself uses the name `Network`"),
+        ("..", "not a name"),
+    ] {
+        let output = new(folder.path(), &[name]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        assert!(stderr.contains(why) && stderr.contains(name), "{stderr}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
