@@ -94,7 +94,7 @@ pub fn explain(model: &Network, images: Images) -> Result<Scores> {
     explain_and_score(model, images, Precision)
 }
 
-/// As [`explain`], with another metric.
+/// As [`explain()`], with another metric.
 pub fn explain_and_score(model: &Network, images: Images, metric: impl Metrics) -> Result<Scores> {
     explain!(
         model = *model,

@@ -13,11 +13,14 @@ type Cell = [String; 3];
 /// Model-free maps. Each method should be better than the best of them.
 const WITHOUT_MODEL: [&str; 4] = ["sobel", "laplace", "uniform_noise", "intensity"];
 
+/// The values under both protocols, by seed.
+type BySeed = BTreeMap<u64, [Option<f64>; 2]>;
+
 /// The mean precision of each cell, method, protocol and seed, and the accuracies.
 #[derive(Default)]
 pub struct Protocols {
     /// By cell, method and seed: the published and the corrected value.
-    precision: BTreeMap<(Cell, String), BTreeMap<u64, [Option<f64>; 2]>>,
+    precision: BTreeMap<(Cell, String), BySeed>,
     /// By cell: the published and the corrected accuracy of each run.
     accuracy: BTreeMap<Cell, [Vec<f64>; 2]>,
 }

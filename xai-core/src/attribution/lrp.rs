@@ -3,7 +3,7 @@
 //!
 //! Every rule distributes the relevance R of an output among the inputs according to their
 //! contributions in a variant of the layer, for example one with positive weights only. A rule is a
-//! list of [`Variants`]. For each entry, `z` is the sum of its variants, and an input receives
+//! list of `Variants`. For each entry, `z` is the sum of its variants, and an input receives
 //! `x * d/dx of (R / z) z`.
 
 use super::rules::{Rule, stabilised};

@@ -1,6 +1,6 @@
 //! Methods that attribute a network's class score to the pixels of its input.
 //!
-//! A [`Panel`] runs several [methods](methods) on the same images. Shared results are computed once
+//! A [`Panel`] runs several [methods] on the same images. Shared results are computed once
 //! per batch: the forward pass with its intermediate results ([`Trace`]), the pass of the baseline,
 //! and the gradient. One engine, [`propagate`], walks back through a trace. Its [`rules`] define
 //! what each kind of layer does. There is no autodiff tape.

@@ -8,6 +8,9 @@ use super::layers::{Layer, Linear, Network};
 use crate::device::{Device, Tensor};
 use crate::random;
 
+/// Gives weights of a shape and a deviation.
+type Draw = Box<dyn FnMut(&[usize], f64) -> TensorData>;
+
 /// Draws the initial weights of layers, for a network of your own.
 ///
 /// Weights are normal with a variance of 2 / (inputs of a unit). This keeps the scale of
@@ -33,7 +36,7 @@ use crate::random;
 /// # Ok::<(), xai_core::Error>(())
 /// ```
 pub struct FirstWeights {
-    draw: Box<dyn FnMut(&[usize], f64) -> TensorData>,
+    draw: Draw,
     device: Device,
 }
 

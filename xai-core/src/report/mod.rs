@@ -1,6 +1,6 @@
 //! Tables and figures of a finished sweep, in a form for papers.
 //!
-//! [`write`] makes the files, [`table_text`] the table for the terminal, and [`write_page`] the
+//! [`write()`] makes the files, [`table_text`] the table for the terminal, and [`write_page`] the
 //! page. Each row of a table, and each box of a figure, is one combination of the axes' levels and
 //! one method, over all images and training seeds. The result names the metrics and the classes.
 

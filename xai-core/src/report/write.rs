@@ -60,7 +60,7 @@ pub fn write_plate(plate: &Plate, dir: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The mean of each metric as an aligned table: one row per combination of the axes' levels with
-/// its test accuracy, and one column per method. One row per reference follows. If [`write`]
+/// its test accuracy, and one column per method. One row per reference follows. If [`write()`]
 /// rejects the result, the reason replaces the table.
 pub fn table_text(result: &SweepResult) -> String {
     match Summary::all(result) {
@@ -72,13 +72,13 @@ pub fn table_text(result: &SweepResult) -> String {
     }
 }
 
-/// Writes everything that a finished run leaves in its folder: the files of [`write`], and the
+/// Writes everything that a finished run leaves in its folder: the files of [`write()`], and the
 /// experiment's own tables and charts with `analysis.json`, which lists them (name, title, caption,
 /// and the files `csv`, `svg` and `png`). An experiment without any score, which only has an
 /// analysis, has no table and figure.
 ///
 /// # Errors
-/// Those of [`write`]; if a part of the analysis has no name of its own, or nothing to show.
+/// Those of [`write()`]; if a part of the analysis has no name of its own, or nothing to show.
 pub fn write_all(result: &SweepResult, analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(dir).map_err(|e| Error::file(dir, e))?;
     let mut paths = if only_analysed(result, analysis) {

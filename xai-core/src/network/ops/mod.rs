@@ -1,7 +1,7 @@
 //! The tensor operations of a network and their gradients.
 //!
 //! Each is a plain function, so that attribution rules and training work without an autodiff tape.
-//! On a CPU, the expensive ones use [`kernels`](super::kernels). Everything else, and every other
+//! On a CPU, the expensive ones use `kernels`. Everything else, and every other
 //! device, uses Burn's own operation.
 
 mod convolution;

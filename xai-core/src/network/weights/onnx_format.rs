@@ -107,7 +107,7 @@ impl TensorProto {
             }
         };
         let numbers = match (self.raw_data.is_empty(), kind) {
-            (false, _) if self.raw_data.len() % kind.size() != 0 => Vec::new(),
+            (false, _) if !self.raw_data.len().is_multiple_of(kind.size()) => Vec::new(),
             (false, _) => convert(kind, &self.raw_data).map_err(damaged)?,
             (true, DType::F32) => self.float_data,
             (true, DType::F64) => self.double_data.iter().map(|&x| x as f32).collect(),

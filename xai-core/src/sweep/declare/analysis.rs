@@ -321,7 +321,7 @@ pub struct HeatMapBlock {
 pub struct HeatMapColumn {
     /// The title above it.
     pub title: String,
-    /// The image with its maps, from [`Tested::shown`](super::results::Tested::shown).
+    /// The image with its maps, from [`Tested::shown`](crate::sweep::read::Tested::shown).
     pub image: Shown,
 }
 

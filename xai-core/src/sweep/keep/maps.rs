@@ -63,7 +63,7 @@ pub(crate) fn write_maps(path: &Path, shown: &[Shown]) -> Result<()> {
         .map_err(|problem| Error::file(path, problem))
 }
 
-/// Reads a file written by [`write_maps`]: images that a winner explained, with their heat maps.
+/// Reads a file written by `write_maps`: images that a winner explained, with their heat maps.
 ///
 /// # Errors
 /// If the file cannot be read, or is damaged.

@@ -97,7 +97,7 @@ pub struct Cell<E> {
     pub history: Vec<Epoch>,
     /// The results on the test set. Winners only.
     pub tested: Option<Tested>,
-    /// The file of the model, as written by the experiment's [`Model`](super::Model).
+    /// The file of the model, as written by the experiment's [`Model`](crate::sweep::context::Model).
     pub model: PathBuf,
 }
 

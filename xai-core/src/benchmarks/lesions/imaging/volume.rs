@@ -98,8 +98,8 @@ impl Volume {
 /// The number of bytes of an image's voxels. `None` if it exceeds the address space.
 fn nb_bytes(header: &NiftiHeader, shape: [usize; 3]) -> Option<usize> {
     let width = header.data_type().ok()?.size_of();
-    let sizes = shape.into_iter().chain([width]);
-    let bytes = sizes.fold(Some(1usize), |bytes, size| bytes?.checked_mul(size))?;
+    let mut sizes = shape.into_iter().chain([width]);
+    let bytes = sizes.try_fold(1usize, |bytes, size| bytes.checked_mul(size))?;
     isize::try_from(bytes).is_ok().then_some(bytes)
 }
 

@@ -49,7 +49,7 @@ pub struct Recipe {
     /// The number of pixels of a lesion as found. Areas of about 50 to 100 are found quickly.
     pub area: usize,
     /// A lesion is regular if its compactness is above this; see
-    /// [`compactness`](super::compactness::compactness).
+    /// [`compactness`].
     pub regular_above: f64,
     /// A lesion is irregular if its compactness is below this.
     pub irregular_below: f64,
