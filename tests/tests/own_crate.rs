@@ -73,7 +73,10 @@ fn a_new_crate_runs_and_its_snapshot_test_works() {
     fs::write(&snapshot, stored.replace("saliency", "another_method")).unwrap();
     let failed = cargo(&crate_, "no", "test", &[]);
     let text = String::from_utf8_lossy(&failed.stdout);
-    assert!(!failed.status.success() && text.contains("1 failed"), "{text}");
+    assert!(
+        !failed.status.success() && text.contains("1 failed"),
+        "{text}"
+    );
 }
 
 #[test]
