@@ -150,6 +150,7 @@ impl Run for BurnModule {
         })
     }
 
+    #[allow(clippy::clone_on_copy, reason = "a GPU's device is no Copy")]
     fn test(&self, fitted: &Fitted<OwnModel>, lab: &Lab) -> Result<Scores> {
         let module = &fitted.model.0;
         explain!(

@@ -30,9 +30,10 @@ const EXPERIMENT: &str = include_str!("first_experiment.rs");
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    exit_code(match options.file {
-        true => write_file(&options.path),
-        false => write_crate(&options.path),
+    exit_code(if options.file {
+        write_file(&options.path)
+    } else {
+        write_crate(&options.path)
     })
 }
 

@@ -104,6 +104,7 @@ pub fn fixture(name: &str) -> PathBuf {
 }
 
 /// The device of all tests: the CPU, or the one that the environment variable `XAI_DEVICE` names as `--device` does.
+#[allow(clippy::clone_on_copy, reason = "no Copy with the feature `gpu`")]
 pub fn device() -> Device {
     static DEVICE: OnceLock<Device> = OnceLock::new();
     let open = || {
