@@ -87,11 +87,11 @@ impl LinearDiscriminant {
             let centred = row - if class == 0 { &zero } else { &one };
             covariance.ger(1.0 / n as f64, &centred, &centred, 1.0);
         }
+        let mut ridged = covariance.clone();
         for at in 0..pixels {
-            covariance[(at, at)] += ridge;
+            ridged[(at, at)] += ridge;
         }
-        let solved = covariance
-            .clone()
+        let solved = ridged
             .cholesky()
             .map(|factors| factors.solve(&(&one - &zero)));
         let weights = solved.ok_or_else(|| {
