@@ -101,7 +101,11 @@ fn is_learnt_and_explained(folder: &Path, said: &str) {
             .position(|found| *found == name)
             .unwrap_or_else(|| panic!("{name}: {table}"))
     };
-    let (method, mean, accuracy) = (column("method"), column("mean"), column("test_accuracy"));
+    let (method, mean, accuracy) = (
+        column("method"),
+        column("precision_mean"),
+        column("test_accuracy"),
+    );
     let mut rows = 0;
     for line in lines {
         let number = |at: usize| line[at].parse::<f64>().unwrap();
