@@ -13,6 +13,7 @@ use crate::metrics::{Score, metric_and_group, metric_title};
 use crate::report::heat_color::{colors, shades};
 use crate::report::outline::sides;
 use crate::report::summary::metrics;
+use crate::statistics::coefficient;
 use crate::sweep::keep::read_maps;
 use crate::sweep::read::{CellResult, SweepResult};
 
@@ -225,17 +226,8 @@ fn about(cell: &CellResult) -> String {
 
 /// Pearson's correlation of the values of two maps. `None` for a constant map.
 fn correlation(a: &Array2<f32>, b: &Array2<f32>) -> Option<f64> {
-    let count = a.len() as f64;
-    let mean = |map: &Array2<f32>| map.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
-    let (mean_a, mean_b) = (mean(a), mean(b));
-    let [mut ab, mut aa, mut bb] = [0.0; 3];
-    for (&a, &b) in a.iter().zip(b) {
-        let (a, b) = (f64::from(a) - mean_a, f64::from(b) - mean_b);
-        ab += a * b;
-        aa += a * a;
-        bb += b * b;
-    }
-    (aa > 0.0 && bb > 0.0).then(|| ab / (aa * bb).sqrt())
+    let pairs = a.iter().zip(b).map(|(&a, &b)| (f64::from(a), f64::from(b)));
+    coefficient(&pairs.collect::<Vec<_>>())
 }
 
 /// A map as a data URI.
