@@ -1,5 +1,6 @@
-//! Measures what is saved if frozen layers are computed only once: a training of each degree of
-//! fine-tuning, with and without the outputs of its frozen layers kept.
+//! Measures what is saved if frozen layers are computed only once. For each degree of fine-tuning, it
+//! times a training that uses the kept outputs of the frozen layers, and the computation of these
+//! outputs.
 //!
 //! `cargo run --release --example frozen_layers -- --scale desk`
 //!

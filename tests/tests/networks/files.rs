@@ -107,12 +107,12 @@ fn what_does_not_fit_is_named_in_one_error() {
         &file("zip.pth"),
         &[
             "zip.pth",
-            "0.bias: is [3], but the network has none such",
+            "0.bias: is [3], but the network has no such parameter",
             "2.weight: missing, should be [3]; is it `1.weight`?",
             "2.running_var: missing, should be [3]; is it `1.running_var`?",
             "3.weight: is [4, 3, 3, 3], should be [5, 3, 3, 3]",
             "3.bias: missing, should be [5]",
-            "1.running_mean: is [3], but the network has none such",
+            "1.running_mean: is [3], but the network has no such parameter",
         ],
     );
     says(

@@ -121,7 +121,7 @@ fn what_a_network_for_another_task_cannot_do_without_is_named() {
         &file("zip.pth"),
         &[
             "zip.pth",
-            "3.weight: is [4, 3, 3, 3], but the network has none such",
+            "3.weight: is [4, 3, 3, 3], but the network has no such parameter",
         ],
     );
     says(

@@ -104,7 +104,7 @@ fn output(layer: &Layer, [c, h, w]: [usize; 3]) -> Result<[usize; 3], String> {
             if [c, h, w] == [features, 1, 1] {
                 Ok([out, 1, 1])
             } else {
-                Err(format!("takes {features} features in a row"))
+                Err(format!("takes {features} features"))
             }
         }
         Layer::BatchNorm2d(norm) => channels(norm.weight.dims()[0]).map(|()| [c, h, w]),

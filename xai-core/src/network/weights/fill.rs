@@ -215,7 +215,7 @@ impl Filling<'_> {
         if whole {
             for Stored { name, shape, .. } in self.tensors.values() {
                 (self.problems).push(format!(
-                    "{name}: is {shape:?}, but the network has none such"
+                    "{name}: is {shape:?}, but the network has no such parameter"
                 ));
             }
         }
