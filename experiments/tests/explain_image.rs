@@ -292,7 +292,7 @@ fn what_is_wrong_is_said_once() {
         (
             "--weights",
             "cut.safetensors",
-            "cut.safetensors: is no whole safetensors file",
+            "cut.safetensors: is not a complete safetensors file",
         ),
         ("--out", "file", "file: File exists"),
         ("--methods", "salency", "did you mean `saliency`?"),

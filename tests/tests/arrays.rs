@@ -526,7 +526,7 @@ fn every_mistake_in_tables_and_pictures_is_named_with_file_and_line() {
                 "test/labels.csv",
                 "line 5",
                 "test/3.png",
-                "no whole PNG file",
+                "not a complete PNG file",
             ],
         ),
         (
@@ -536,7 +536,7 @@ fn every_mistake_in_tables_and_pictures_is_named_with_file_and_line() {
                 "test/labels.csv",
                 "line 5",
                 "test/3.png",
-                "no whole PNG file",
+                "not a complete PNG file",
             ],
         ),
         (
@@ -682,7 +682,7 @@ fn a_truncated_png_is_named() {
             "train/labels.csv",
             "line 5",
             "train/3.png",
-            "no whole PNG file",
+            "not a complete PNG file",
         ] {
             assert!(problem.contains(part), "{length} bytes: {problem}");
         }

@@ -396,7 +396,7 @@ fn z_scores_without_a_mask_are_an_error() {
     let problem = Brain::new(scores.clone(), None).err().unwrap().to_string();
     for part in [
         "are below 0, as in z-scores",
-        "give it a brain mask, or add a number to all voxels",
+        "give it a brain mask, or add a constant to the brain",
     ] {
         assert!(problem.contains(part), "{problem}");
     }

@@ -76,7 +76,7 @@ pub fn read<T>(path: &Path, number: impl Fn(Number) -> T) -> Result<ArrayD<T>> {
     };
     let values = values.map_err(|problem| match problem.kind() {
         ErrorKind::UnexpectedEof => wrong(format!(
-            "is cut off: it says that it holds {shape:?} numbers of the type {holds}, and ends before; get it again"
+            "is cut off: its header promises {shape:?} numbers of the type {holds}, but the file ends before; get it again"
         )),
         _ => wrong(problem.to_string()),
     })?;

@@ -122,7 +122,7 @@ fn a_network_comes_back_from_its_file() {
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
     let error = Network::load(&path, &device).unwrap_err().to_string();
     assert!(
-        error.contains("network.safetensors") && error.contains("no whole"),
+        error.contains("network.safetensors") && error.contains("not a complete"),
         "{error}"
     );
 }

@@ -265,7 +265,7 @@ impl<M: Explainable> Panel<M> {
             if self.methods[..number].iter().any(|m| m.name() == name) {
                 return Err(Error::invalid(format!(
                     "two methods of this panel are called `{name}`, so their results could not be \
-                     told apart; explain with them one after the other"
+                     distinguished; explain with one after the other"
                 )));
             }
         }

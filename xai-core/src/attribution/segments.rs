@@ -48,7 +48,7 @@ impl Segments {
                 if !(1..=h).contains(&rows) || !(1..=w).contains(&columns) {
                     return Err(Error::invalid(format!(
                         "an image of {h} x {w} pixels cannot be divided into {rows} x {columns} rectangles; \
-                         there is at least one, and at most one a pixel"
+                         give at least one row and one column, and at most one per pixel"
                     )));
                 }
                 Array3::from_shape_fn(image, |(_, y, x)| y * rows / h * columns + x * columns / w)

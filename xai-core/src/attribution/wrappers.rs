@@ -93,7 +93,7 @@ impl<F: Fn(AutodiffTensor<4>) -> AutodiffTensor<2>> Differentiable for BurnModel
         if n != targets.len() || targets.iter().any(|&target| target >= classes) {
             return Err(Error::invalid(format!(
                 "the model's scores are [{n}, {classes}] for {} images and the target classes {targets:?}; \
-                 it should give one row an image, and one score a class, counted from 0",
+                 it should return one row per image, with one score per class (counted from 0)",
                 targets.len()
             )));
         }

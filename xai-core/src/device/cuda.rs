@@ -175,8 +175,8 @@ mod compiler {
     pub fn check() -> Result<()> {
         let incomplete = |problem: String| {
             Error::invalid(format!(
-                "a GPU is there, but its kernels cannot be compiled: {problem}; install a CUDA toolkit (12 or 13), \
-                 or set CUDA_PATH to the folder that has its `include` and LD_LIBRARY_PATH to the one that has libnvrtc"
+                "there is a GPU, but kernels cannot be compiled for it: {problem}; install a CUDA toolkit (12 or 13), \
+                 or set CUDA_PATH to the folder that contains `include`, and LD_LIBRARY_PATH to the folder that contains libnvrtc"
             ))
         };
         let names = nvrtc_names();

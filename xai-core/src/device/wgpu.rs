@@ -79,7 +79,7 @@ pub(super) fn open(index: usize) -> Result<WgpuDevice> {
             static ONCE: Once = Once::new();
             ONCE.call_once(|| {
                 eprintln!(
-                    "warning: {} is this machine's processor by a software driver, which is far slower than --device flex",
+                    "warning: {} is a software driver that runs on this machine's processor, far slower than --device flex",
                     gpu.name
                 );
             });

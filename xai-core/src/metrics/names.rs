@@ -35,11 +35,11 @@ pub const METRICS: [NamedMetric; 15] = [
     metric("relevance_rank_accuracy", "relevance rank accuracy", "of the k pixels that a map marks most, the share that lies in the ground truth, where k is the number of the ground truth's pixels", || Box::new(RelevanceRankAccuracy)),
     metric("pointing_game", "pointing game", "whether the pixel that a map marks most lies in the ground truth", || Box::new(PointingGame)),
     metric("top_k_intersection", "top-k intersection", "of the 1,000 pixels that a map marks most, the share that lies in the ground truth", || Box::new(TopKIntersection::default())),
-    metric("auroc", "AUROC", "how likely a pixel of the ground truth has a higher value than one outside of it", || Box::new(Auroc)),
-    metric("auprc", "AUPRC", "the mean over thresholds of the precision there, each by the recall that is gained", || Box::new(Auprc)),
-    metric("emd", "EMD score", "one minus the earth mover's distance between map and ground truth, as a share of the longest way in the image", || Box::new(Emd)),
+    metric("auroc", "AUROC", "the probability that a pixel of the ground truth has a higher value than a pixel outside it", || Box::new(Auroc)),
+    metric("auprc", "AUPRC", "the precision averaged over all thresholds, weighted by the gain in recall", || Box::new(Auprc)),
+    metric("emd", "EMD score", "one minus the earth mover's distance between map and ground truth, as a share of the longest distance in the image", || Box::new(Emd)),
     metric("emd_top_k", "EMD score of the top pixels", "one minus the earth mover's distance between the k pixels that a map marks most and the ground truth, where k is the number of the ground truth's pixels", || Box::new(EmdTopK)),
-    metric("emd_false_negative_invariant", "EMD score without false negatives", "as the EMD score, but relevance may stay anywhere in the ground truth", || Box::new(EmdFalseNegativeInvariant)),
+    metric("emd_false_negative_invariant", "EMD score without false negatives", "as the EMD score, but relevance anywhere in the ground truth costs nothing", || Box::new(EmdFalseNegativeInvariant)),
 ];
 
 /// The names of all metrics, as in [`named`].

@@ -43,8 +43,12 @@ impl Network {
     /// If the file cannot be read, is damaged, or does not describe its layers.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
         let bytes = fs::read(path).map_err(|problem| Error::file(path, problem))?;
-        let damaged =
-            |problem| Error::file(path, format!("is no whole safetensors file ({problem})"));
+        let damaged = |problem| {
+            Error::file(
+                path,
+                format!("is not a complete safetensors file ({problem})"),
+            )
+        };
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
         let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
         let entry = |name| header.metadata().as_ref().and_then(|all| all.get(name));

@@ -108,7 +108,7 @@ impl TrainingPlan {
     pub(super) fn check(&self) -> Result<()> {
         let problem = match self {
             Self { epochs: 0, .. } => "a training plan of 0 epochs trains nothing: give at least 1",
-            Self { batch: 0, .. } => "a training plan takes at least 1 image a step, not 0",
+            Self { batch: 0, .. } => "a training plan needs at least 1 image per step, not 0",
             Self {
                 decay: Some(Decay { every: 0, .. }),
                 ..
@@ -116,14 +116,14 @@ impl TrainingPlan {
             Self {
                 stop: StopRule::Patience(0) | StopRule::Settled { epochs: 0, .. },
                 ..
-            } => "a stop rule looks at 1 epoch at least, not at 0",
+            } => "a stop rule must consider at least 1 epoch, not 0",
             Self {
                 stop: StopRule::Patience(_),
                 checkpoint: CheckpointRule::Last,
                 ..
             } => {
-                "with `CheckpointRule::Last` each epoch replaces the one before, so that `StopRule::Patience` never \
-                 stops: choose another rule for one of them"
+                "with `CheckpointRule::Last` each epoch replaces the one before, so `StopRule::Patience` never \
+                 stops: choose another rule for one of the two"
             }
             _ => return Ok(()),
         };

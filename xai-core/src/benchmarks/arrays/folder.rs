@@ -56,7 +56,7 @@ fn part(path: &Path, split: Split) -> Result<Part> {
     if !folder.is_dir() {
         return Err(Error::file(
             folder,
-            "this folder is not there; --arrays takes one with the folders train, validation and test",
+            "there is no such folder; --arrays takes a folder that contains train, validation and test",
         ));
     }
     let (arrays, labels) = (folder.join(numpy::IMAGES), folder.join(table::LABELS));
@@ -66,13 +66,13 @@ fn part(path: &Path, split: Split) -> Result<Part> {
         (true, true) => {
             return Err(Error::file(
                 labels,
-                "is there beside images.npy; keep one of them",
+                "the folder also has images.npy; keep only one of the two",
             ));
         }
         (false, false) => {
             return Err(Error::file(
                 folder,
-                "holds no images; it needs images.npy and class.npy, or labels.csv beside PNG files",
+                "holds no images; it needs images.npy and class.npy, or labels.csv and PNG files",
             ));
         }
     };
@@ -91,7 +91,7 @@ fn same_shape(parts: &[Part; 3]) -> Result<()> {
         Some(part) => Err(Error::file(
             &part.file,
             format!(
-                "its images are {:?} (channels, height, width), those of {} {:?}; all must have one shape",
+                "its images are {:?} (channels, height, width), those of {} {:?}; all must have the same shape",
                 part.shape(),
                 train.file.display(),
                 train.shape()
@@ -130,8 +130,8 @@ fn groups(parts: &[Part; 3]) -> Result<[Option<Vec<u32>>; 3]> {
         return Err(Error::file(
             &without.file,
             format!(
-                "these images have no group, but those of {} have; without them nobody can tell whether the splits share \
-                 one: give groups to all three or to none",
+                "these images have no groups, but those of {} have; give groups to all three splits or to none, because \
+                 otherwise nobody can tell whether two splits share a group",
                 with.file.display()
             ),
         ));
@@ -151,7 +151,7 @@ fn groups(parts: &[Part; 3]) -> Result<[Option<Vec<u32>>; 3]> {
                 return Err(column.error(
                     image,
                     format!(
-                        "is in {} as well ({at}); a group may be in one split only, or the test would see what was trained on",
+                        "is in {} as well ({at}); a group may be in only one split, so that the test has no images of the training groups",
                         other.file.display()
                     ),
                 ));

@@ -70,7 +70,7 @@ fn masks(path: &Path, shape: [usize; 3]) -> Result<Array3<bool>> {
         return Err(Error::file(
             path,
             format!(
-                "has the shape {:?}, but the images want {shape:?} (images, height, width)",
+                "has the shape {:?}, but must have {shape:?} (images, height, width) to fit the images",
                 values.shape()
             ),
         ));
@@ -85,8 +85,8 @@ fn masks(path: &Path, shape: [usize; 3]) -> Result<Array3<bool>> {
         Some(((image, row, column), value)) => Err(Error::file(
             path,
             format!(
-                "row {image} (counted from 0) holds {value} in pixel row {row}, column {column}; masks hold 0 and 1 only, \
-                 such as `(truth > 0)` gives"
+                "row {image} (counted from 0) holds {value} in pixel row {row}, column {column}; masks hold only 0 and 1, \
+                 for example as `(truth > 0)`"
             ),
         )),
         None => Ok(values.mapv(|value| value == 1.0)),

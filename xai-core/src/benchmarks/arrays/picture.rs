@@ -49,7 +49,7 @@ fn read(path: &Path) -> Result<Picture> {
     let mut decoder = Decoder::new(BufReader::new(file));
     // Expands palettes, and greys with fewer than 8 bits.
     decoder.set_transformations(Transformations::EXPAND);
-    let damaged = |problem| Error::file(path, format!("is no whole PNG file ({problem})"));
+    let damaged = |problem| Error::file(path, format!("is not a complete PNG file ({problem})"));
     let mut reader = decoder.read_info().map_err(damaged)?;
     let mut bytes = vec![0; reader.output_buffer_size()];
     let frame = reader.next_frame(&mut bytes).map_err(damaged)?;

@@ -63,7 +63,7 @@ fn stacked<T: Clone, D: RemoveAxis>(
     if let Some(image) = other {
         let found = pictures[image].shape();
         let problem = format!(
-            "has the shape {found:?}; the first image wants {shape:?} (height and width come last)"
+            "has the shape {found:?}; the first image requires {shape:?} (height and width come last)"
         );
         return Err(column.error(image, problem));
     }

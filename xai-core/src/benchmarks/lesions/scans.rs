@@ -73,7 +73,7 @@ impl Scans {
         let total = subjects.len() + problems.len();
         if !problems.is_empty() && !self.skip_bad {
             return Err(Error::invalid(format!(
-                "{} of {total} subjects cannot be used:\n  {}\nMend them, or leave them out with --skip-bad.",
+                "{} of {total} subjects cannot be used:\n  {}\nRepair them, or leave them out with --skip-bad.",
                 problems.len(),
                 problems.join("\n  ")
             )));

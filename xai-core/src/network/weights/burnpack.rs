@@ -10,7 +10,7 @@ use super::stored::{Numbers, Stored, Tensors, convert, count};
 /// The tensors under the names of the module's fields, with torch's names for the parameters and
 /// torch's layout of linear layers. Burn stores these transposed.
 pub fn read(bytes: Vec<u8>) -> Result<Tensors<'static>, String> {
-    let damaged = |problem: String| format!("is no whole burnpack file ({problem})");
+    let damaged = |problem: String| format!("is not a complete burnpack file ({problem})");
     let mut store = BurnpackStore::from_bytes(Some(Bytes::from_bytes_vec(bytes)));
     let snapshots = (store.get_all_snapshots()).map_err(|problem| damaged(problem.to_string()))?;
     let mut tensors = Tensors::new();

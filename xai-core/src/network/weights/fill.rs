@@ -72,7 +72,7 @@ pub(super) fn align(
     }
     if !misfits.is_empty() {
         return Err(format!(
-            "the layers with weights do not fit, in their order:{}",
+            "the layers with weights do not match those of the file, in order:{}",
             listed(&misfits)
         ));
     }
@@ -117,9 +117,9 @@ fn other_classes(network: &Network, found: Option<&[usize]>) -> String {
     match (weighted(network).last(), found) {
         (Some(Layer::Linear(last)), Some(&[classes, inputs])) => match last.weight.dims() {
             [own, own_inputs] if own != classes && own_inputs == inputs => format!(
-                "\nthe file is of a network with {classes} classes: explain that one (`--classes {classes}`, or \
-                 `\"out\": {classes}` in a list of layers), or fine-tune it for {own} \
-                 (`network::load_for_fine_tuning` gives it a last layer of its own)"
+                "\nthe file is of a network with {classes} classes: explain that network (`--classes {classes}`, or \
+                 `\"out\": {classes}` in a list of layers), or fine-tune it for {own} classes \
+                 (`network::load_for_fine_tuning` gives it a new last layer)"
             ),
             _ => String::new(),
         },

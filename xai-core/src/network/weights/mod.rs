@@ -143,7 +143,7 @@ pub(super) fn take_from(
 }
 
 fn safetensors(bytes: &[u8]) -> Result<Vec<Dict<'_>>, String> {
-    let damaged = |problem| format!("is no whole safetensors file ({problem})");
+    let damaged = |problem| format!("is not a complete safetensors file ({problem})");
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let mut tensors = named(&file);

@@ -137,7 +137,7 @@ impl Walk {
                 if weight.shape.len() != 4 {
                     let Stored { name, shape, .. } = weight;
                     return Err(format!(
-                        "has a Conv with the weight `{name}` {shape:?}; layers here are of two dimensions"
+                        "has a Conv with the weight `{name}` {shape:?}; only 2-D convolutions are supported"
                     ));
                 }
                 let bias = self.constants.parameter(node, 2, "bias")?;
@@ -290,7 +290,7 @@ impl Walk {
         let parameter = self.constants.parameter(node, at, role)?;
         parameter.ok_or_else(|| {
             let layer = &node.op_type;
-            format!("is no whole ONNX file: it has a {layer} without a {role}")
+            format!("is not a complete ONNX file: it has a {layer} without a {role}")
         })
     }
 
@@ -358,8 +358,8 @@ impl Walk {
 fn belongs_to_none(node: &Node, stored: &Stored<'_>) -> String {
     let (operation, name, shape) = (&node.op_type, &stored.name, &stored.shape);
     format!(
-        "has {operation} with the constant `{name}` {shape:?}, which is the parameter of no layer here; take \
-         it out of the network, and if it prepares the images, prepare them so"
+        "has {operation} with the constant `{name}` {shape:?}, which is the parameter of no layer here; \
+         remove it from the network before the export, and if it preprocesses the images, preprocess them in the same way"
     )
 }
 

@@ -86,12 +86,12 @@ impl Constants {
         let layer = &node.op_type;
         Err(match self.computed.get(name) {
             Some(Computed { by, .. }) => format!(
-                "its {layer} has the {role} `{name}`, which the graph computes by {by}, and that is not done \
-                 here; save the file with its constants folded (onnxsim does it) and without quantisation"
+                "its {layer} has the {role} `{name}`, which the graph computes by {by}, an operation that is \
+                 not evaluated here; save the file with its constants folded (onnxsim does it) and without quantisation"
             ),
             None => format!(
-                "its {layer} has the {role} `{name}`, which is no constant but computed from the image; no \
-                 layer here does that"
+                "its {layer} has the {role} `{name}`, which is not a constant but computed from the image; \
+                 no layer here supports that"
             ),
         })
     }

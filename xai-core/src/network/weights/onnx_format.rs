@@ -90,7 +90,7 @@ impl TensorProto {
                 "keeps its weights in other files; save it with all data in one file".into(),
             );
         }
-        let damaged = |problem: String| format!("is no whole ONNX file ({name}: {problem})");
+        let damaged = |problem: String| format!("is not a complete ONNX file ({name}: {problem})");
         let shape = (self.dims.iter())
             .map(|&size| usize::try_from(size).ok())
             .collect::<Option<Vec<usize>>>()

@@ -16,12 +16,12 @@ use super::names::Dict;
 use super::pickle::{self, Pickle, TensorParts, Value};
 use super::stored::{Numbers, Stored};
 
-const DAMAGED: &str = "is no whole PyTorch file";
+const DAMAGED: &str = "is not a complete PyTorch file";
 
 /// The dictionaries of tensors in a zip archive.
 pub fn zipped(bytes: &[u8]) -> Result<Vec<Dict<'_>>, String> {
     let mut archive = ZipArchive::new(Cursor::new(bytes))
-        .map_err(|problem| format!("is no whole zip archive ({problem})"))?;
+        .map_err(|problem| format!("is not a complete zip archive ({problem})"))?;
     let pickle = (archive.file_names().find(|name| name.ends_with("data.pkl"))).map(str::to_owned);
     let Some(pickle) = pickle else {
         return Err("is a zip archive, but not one of `torch.save`: it has no `data.pkl`".into());

@@ -46,8 +46,8 @@ impl Consensus {
         let mut test_sets = self.test_sets.values();
         let (Some(counts), None) = (test_sets.next(), test_sets.next()) else {
             return Err(Error::invalid(format!(
-                "the winners were tested on {} different sets of images, so there is no image about which all of them \
-                 could agree; ask for `lab.test().classified_correctly_by(&fitted.model)` instead",
+                "the winners were tested on {} different sets of images, so there is no image that all of them classify \
+                 correctly; use `lab.test().classified_correctly_by(&fitted.model)` instead",
                 self.test_sets.len()
             )));
         };

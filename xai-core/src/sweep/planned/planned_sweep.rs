@@ -52,8 +52,8 @@ impl<B: Benchmark> PlannedSweep<B> {
         let old = store.all().iter().filter(|manifest| old(manifest)).count();
         if old > 0 && cells.iter().any(|cell| cell.manifest.is_none()) {
             warn(format!(
-                "{} holds {old} cells of an earlier version, whose keys have changed (see CHANGELOG.md); they are left \
-                 alone and computed again. Delete the folder `cells` to free their room",
+                "{} holds {old} cells of an earlier version, whose keys have changed (see CHANGELOG.md); they are \
+                 not used, and cells are computed again. Delete the folder `cells` to free disk space",
                 store.folder().display()
             ));
         }

@@ -93,7 +93,7 @@ impl FeaturePermutation {
                 let index = batch.index()[image];
                 let row = rows.get(&index).copied().ok_or_else(|| {
                     Error::invalid(format!(
-                        "image {index} is not among those that values are permuted between"
+                        "image {index} is not one of the images given to `FeaturePermutation::published`"
                     ))
                 })?;
                 let first = row / of * of;

@@ -26,9 +26,9 @@ fn centred(scan: &Volume) -> Result<()> {
     let (below, all) = (count(|v| v < 0.0), count(|v| v != 0.0));
     if below as f64 > MOST_BELOW_0 * all as f64 {
         return Err(Error::invalid(format!(
-            "{below} of its {all} voxels that are not 0 are below 0, as in z-scores, and without a mask what is \
-             not above 0 is left out; give it a brain mask, or add a number to all voxels of the brain that \
-             brings them above 0"
+            "{below} of its {all} voxels that are not 0 are below 0, as in z-scores, and without a mask only \
+             voxels above 0 count as brain; give it a brain mask, or add a constant to the brain so that all its \
+             voxels are above 0"
         )));
     }
     Ok(())
@@ -91,9 +91,9 @@ impl Brain {
             });
         if count == 0 || low == high {
             return Err(Error::invalid(if masked {
-                "image or mask is empty (no two grey values in it); convert them again"
+                "the image or its mask is empty (no two different grey values in the mask); convert them again"
             } else {
-                "the image is empty (no two grey values above 0); convert it again"
+                "the image is empty (no two different grey values above 0); convert it again"
             }));
         }
         let litres = count as f64 * affine.determinant().abs() * 1e-6;
@@ -162,7 +162,7 @@ impl Brain {
         ];
         if frame.iter().any(|edge| edge.iter().any(|&v| v > 0.0)) {
             return Err(Error::invalid(format!(
-                "the brain reaches beyond {:.0} x {:.0} mm; check its orientation and what was taken for brain",
+                "the brain reaches beyond {:.0} x {:.0} mm; check its orientation, and that it holds only the brain",
                 rows as f32 * PIXEL_MM,
                 columns as f32 * PIXEL_MM
             )));

@@ -80,7 +80,7 @@ pub(crate) fn read(file: &mut impl Read) -> Result<Header> {
         Endianness::Big => little,
     };
     if other_order {
-        return Err(damaged("its header is of two byte orders"));
+        return Err(damaged("its header mixes two byte orders"));
     }
     let shape = shape(&header)?;
     let kind = header.data_type().ok().filter(|kind| GREY.contains(kind));

@@ -26,7 +26,7 @@ pub(crate) fn open(path: &Path) -> Result<File> {
             }
             Some(link) => {
                 let link = link.display();
-                let problem = format!("is a link to {link}, which is not there; mend the link");
+                let problem = format!("is a link to {link}, which does not exist; repair the link");
                 Error::file(path, problem)
             }
             None => Error::file(path, problem),

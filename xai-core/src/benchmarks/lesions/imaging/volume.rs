@@ -113,7 +113,7 @@ fn exactly(file: &mut impl Read, count: usize) -> Result<Vec<u8>> {
         let read = file.by_ref().take(step as u64).read_to_end(&mut bytes);
         if read.map_err(header::damaged)? < step {
             let found = bytes.len();
-            let problem = format!("{count} bytes of voxels are due and {found} there");
+            let problem = format!("{count} bytes of voxels are expected, and {found} are there");
             return Err(header::damaged(problem));
         }
     }

@@ -149,9 +149,9 @@ impl Library {
             }
         }
         Err(Error::invalid(format!(
-            "{seeds} noise images hold only {} regular and {} irregular lesions of {area} pixels, \
-             more than {count} of each are wanted; ask for fewer, for an area nearer to 70, or for \
-             thresholds of compactness nearer to each other",
+            "{seeds} noise images contain only {} regular and {} irregular lesions of {area} pixels, but \
+             more than {count} of each are needed; request fewer, an area closer to 70, or \
+             thresholds of compactness that are closer to each other",
             library.regular.len(),
             library.irregular.len(),
         )))

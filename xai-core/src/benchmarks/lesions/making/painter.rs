@@ -95,8 +95,8 @@ impl<'a> Painter<'a> {
         protocol.check()?;
         if protocol.defects.has(Defect::OneSeed) && seed.saturating_add(count as u64) > 1 << 32 {
             return Err(Error::invalid(format!(
-                "NumPy's seeds end at {}, so that {count} images cannot start at seed {seed} under \
-                 D6; give a lower seed",
+                "under D6 each image uses one of NumPy's seeds, which end at {}, so {count} images cannot \
+                 start at seed {seed}; give a lower seed",
                 u32::MAX
             )));
         }

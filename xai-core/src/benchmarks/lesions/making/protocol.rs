@@ -140,7 +140,7 @@ impl Protocol {
         let (fewest, most) = (*self.lesions.start(), *self.lesions.end());
         if fewest == 0 || fewest > most || most > self.recipe.count {
             return Err(Error::invalid(format!(
-                "{fewest} to {most} lesions a slice cannot be taken from {} of each class; give at \
+                "{fewest} to {most} lesions per slice cannot be chosen from {} of each class; give at \
                  least one and at most as many as there are",
                 self.recipe.count
             )));
