@@ -22,8 +22,8 @@ use crate::network::{Network, shapes, traced_values};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a model that can be explained",
     label = "`Layered` is not implemented for `{Self}`",
-    note = "implement `xai_core::attribution::Layered` for `{Self}`: its one method, `fn network(&self) -> &Network`, gives the layers in order",
-    note = "or wrap what it does: `BurnModel` for a function with a gradient, `Closure` for one without"
+    note = "implement `xai_core::attribution::Layered` for `{Self}`: its one method, `fn network(&self) -> &Network`, returns the layers in order",
+    note = "or wrap its function: in `BurnModel` if it has a gradient, in `Closure` if it has none"
 )]
 pub trait Explainable {
     /// The layers, if the model exposes them.
@@ -62,9 +62,9 @@ pub trait Explainable {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not predict, and this method compares scores of changed images",
     label = "`Predict` is not implemented for `{Self}`",
-    note = "wrap what gives the scores: `Closure(|images| scores)`, from images `[n, c, h, w]` to scores `[n, classes]`",
+    note = "wrap the function that computes the scores: `Closure(|images| scores)`, from images `[n, c, h, w]` to scores `[n, classes]`",
     note = "or implement `Layered`, which is enough for every method",
-    note = "without a model (`NoModel`) only the filters `Sobel`, `Laplace` and `Intensity` work"
+    note = "without a model (`NoModel`), only `Sobel`, `Laplace`, `Intensity` and `UniformNoise` work"
 )]
 pub trait Predict: Explainable {
     /// Class scores `[n, classes]` of images `[n, c, h, w]`.
@@ -81,10 +81,10 @@ pub trait Predict: Explainable {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no gradient, and this method needs one",
     label = "`Differentiable` is not implemented for `{Self}`",
-    note = "for a module of Burn wrap its forward pass: `BurnModel::new(|images| module.forward(images), device)`, its backend `device::AutodiffBackend`",
+    note = "for a Burn module with the backend `device::AutodiffBackend`, wrap its forward pass: `BurnModel::new(|images| module.forward(images), device)`",
     note = "or implement `Layered`, which is enough for every method",
-    note = "a model that only predicts (`Closure`) is explained by perturbation: `Occlusion`, `Rise`, `Lime`, `KernelShap`, ...",
-    note = "without a model (`NoModel`) only the filters `Sobel`, `Laplace` and `Intensity` work"
+    note = "a model that only predicts (`Closure`) can be explained by perturbation methods: `Occlusion`, `Rise`, `Lime`, `KernelShap`, ...",
+    note = "without a model (`NoModel`), only `Sobel`, `Laplace`, `Intensity` and `UniformNoise` work"
 )]
 pub trait Differentiable: Predict {
     /// The gradient `[n, c, h, w]` of each image's target score with respect to the image.
@@ -98,9 +98,9 @@ pub trait Differentiable: Predict {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not expose its layers, and this method goes back through layers",
     label = "`Layered` is not implemented for `{Self}`",
-    note = "implement `xai_core::attribution::Layered` for `{Self}`: its one method, `fn network(&self) -> &Network`, gives the layers in order",
-    note = "without layers, gradient methods explain what is `Differentiable` (`BurnModel`), perturbation methods what is `Predict` (`Closure`)",
-    note = "without a model (`NoModel`) only the filters `Sobel`, `Laplace` and `Intensity` work"
+    note = "implement `xai_core::attribution::Layered` for `{Self}`: its one method, `fn network(&self) -> &Network`, returns the layers in order",
+    note = "without layers, gradient methods explain a `Differentiable` model (`BurnModel`), and perturbation methods a `Predict` model (`Closure`)",
+    note = "without a model (`NoModel`), only `Sobel`, `Laplace`, `Intensity` and `UniformNoise` work"
 )]
 pub trait Layered {
     /// The layers in order, from the image to the class scores.
