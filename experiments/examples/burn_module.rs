@@ -1,4 +1,4 @@
-//! A model of one's own: a module of Burn, trained by an ordinary loop, with the gradients of autodiff.
+//! Your own model: a Burn module that is trained by an ordinary loop and explained with the gradients of autodiff.
 // ANCHOR: module
 use std::fs;
 use std::path::Path;
@@ -47,7 +47,7 @@ impl<B: Backend> Cnn<B> {
 // ANCHOR_END: module
 
 // ANCHOR: model
-/// The module as an experiment keeps it.
+/// The module as an experiment stores it.
 struct OwnModel(Cnn<AutodiffBackend>);
 
 impl Model for OwnModel {

@@ -18,7 +18,7 @@ use xai_core::statistics::{
     spearman,
 };
 
-/// Accuracy against precision over networks and methods; corpus and depth at equal accuracy; methods against each other.
+/// Accuracy and precision over networks and methods; corpus and depth at equal accuracy; methods compared with each other.
 #[experiment(snapshot = smoke)]
 struct Correlation {
     #[axis]

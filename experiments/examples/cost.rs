@@ -21,7 +21,7 @@ use xai_core::training::fit;
 /// Times a part of Figure 4 and estimates the whole.
 #[derive(Parser)]
 struct Options {
-    /// `flex` (CPU), `cuda`, `cuda:1`, `cuda-f32` (a GPU that multiplies in 32 bits), `vulkan` or `metal`.
+    /// `flex` (CPU), `cuda`, `cuda:1`, `cuda-f32` (`cuda` with 32-bit products), `vulkan` or `metal`.
     #[arg(long, default_value = "flex")]
     device: DeviceChoice,
     /// The scale whose sizes are used; `paper` has the published ones.

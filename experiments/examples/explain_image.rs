@@ -1,10 +1,10 @@
-//! Explains images with a given network: one array of attributions a method.
+//! Explains images with a given network. Writes one array of attributions per method.
 //!
 //!     cargo run --release --example explain_image -- --network N.json --weights W.safetensors \
 //!         --input X.npy --target 0 --methods all --out DIR
 //!
 //! `X.npy` is float32 or float64 `[n, c, h, w]`; `DIR/<method>.npy` is float32 of the same shape.
-//! The grammar of `N.json` is in the documentation of `xai_core::network::json`.
+//! The documentation of `xai_core::network::json` describes the format of `N.json`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,19 +18,19 @@ use xai_core::device::DeviceChoice;
 use xai_core::network::{Network, json};
 use xai_core::{Error, Result};
 
-/// Explains images with a given network: one array of attributions a method.
+/// Explains images with a given network. Writes one array of attributions per method.
 #[derive(Parser)]
 struct Options {
     /// A JSON list of layers, or `vgg16`, `vgg16_bn`, `resnet18` (torchvision's).
     #[arg(long)]
     network: String,
-    /// The classes of a network given by its name.
+    /// Number of classes, if the network is given by its name.
     #[arg(long, default_value_t = 1000)]
     classes: usize,
     /// The network's weights: safetensors, PyTorch .pth, ONNX or burnpack.
     #[arg(long)]
     weights: PathBuf,
-    /// First multiply batch normalisations into the layers before them, as LRP's rules are often used.
+    /// Merge batch normalisations into the layers before them first, as is usual for LRP.
     #[arg(long)]
     merge_batch_norm: bool,
     /// The images, .npy of float32 or float64 [n, c, h, w].
@@ -42,29 +42,30 @@ struct Options {
     /// Names of methods, separated by commas, or `all`: the paper's eight, `deep_lift_captum` and the filters. See `--list`.
     #[arg(long, value_delimiter = ',', default_value = "all")]
     methods: Vec<String>,
-    /// `flex` (CPU), `cuda`, `cuda:1`, `cuda-f32` (a GPU that multiplies in 32 bits), `vulkan` or `metal`.
+    /// `flex` (CPU), `cuda`, `cuda:1`, `cuda-f32` (`cuda` with 32-bit products), `vulkan` or `metal`.
     #[arg(long, default_value = "flex")]
     device: DeviceChoice,
     /// Seed of the methods that draw samples.
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Memory for passes through the network, such as `2GiB`; results do not depend on it.
-    /// [default: 2GiB, on a GPU half of what it has]
+    /// [default: 2GiB; on a GPU, half of its memory]
     #[arg(long)]
     memory: Option<Memory>,
-    /// The parts that perturbation methods know: a grid such as `8x8`, or `values` (each value of each channel).
+    /// The parts of an image that perturbation methods switch on and off: a grid such as `8x8`, or `values` (each value of
+    /// each channel).
     #[arg(long, default_value = "values")]
     segments: Segments,
-    /// Lists the methods, what they need and their defaults, and stops.
+    /// List the methods, what they need and their defaults, then exit.
     #[arg(long, exclusive = true)]
     list: bool,
-    /// Where to write `<method>.npy`; made if need be.
+    /// Folder for `<method>.npy`; created if necessary.
     #[arg(long)]
     out: PathBuf,
 }
 
 fn main() -> ExitCode {
-    // `--list` needs nothing else; asked before the rest is required.
+    // `--list` needs no other option, so it is handled before the required ones are checked.
     if std::env::args_os().skip(1).eq(["--list"]) {
         list();
         return ExitCode::SUCCESS;
@@ -104,7 +105,7 @@ fn explain(options: &Options) -> Result<()> {
     let images = Images::new(input, vec![0; count]);
     (images.check()).map_err(|problem| Error::file(&options.input, problem))?;
     fs::create_dir_all(&options.out).map_err(|problem| Error::file(&options.out, problem))?;
-    // An image's map does not depend on its company, nor on its place in the file.
+    // The map of an image does not depend on the other images, nor on its position in the file.
     let images = images.indexed_by_content();
     let maps = panel.explain(&network, &images, options.target)?;
     for map in maps {

@@ -1,6 +1,6 @@
 //! The second Figure 4 of the paper: how well explanations find the lesions if networks are equally
-//! good. Better networks have better explanations. Here, learning rates are selected so that
-//! accuracies match. The remaining differences are due to pre-training and depth.
+//! accurate. More accurate networks have better explanations. Here, learning rates are therefore
+//! selected so that accuracies match. The remaining differences are due to pre-training and depth.
 
 use experiments::{explain, fine_tune, learns, matching_rates, references};
 use xai_core::lesions::prelude::*;

@@ -21,7 +21,7 @@ use xai_core::training::Examples;
 /// Times each layer of a VGG-16 by itself.
 #[derive(Parser)]
 struct Options {
-    /// `flex` (CPU), `cuda`, `cuda:1`, `cuda-f32` (a GPU that multiplies in 32 bits), `vulkan` or `metal`.
+    /// `flex` (CPU), `cuda`, `cuda:1`, `cuda-f32` (`cuda` with 32-bit products), `vulkan` or `metal`.
     #[arg(long, default_value = "flex")]
     device: DeviceChoice,
     /// Images per batch

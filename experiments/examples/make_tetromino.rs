@@ -1,12 +1,12 @@
-//! Makes the images of XAI-TRIS, with their truth and classes, for any other program.
+//! Makes the images of XAI-TRIS, with their ground truth and classes, for any other program.
 //!
 //!     cargo run --release --example make_tetromino -- --scenario linear --background white --size 8 --count 10000 \
 //!         --protocol published --seed 4000002 --out DIR
 //!
-//! Written are `DIR/{train,validation,test}/{images,truth,class}.npy`: `images` and `truth` float32
-//! `[n, size, size]`, truth being 0 or 1, and `class` int64 `[n]`. `published` with the seed 4000002 gives the public
-//! code's own images, bit for bit: half-precision numbers, widened. `corrected` keeps single precision, and draws each
-//! data set by itself.
+//! The program writes `DIR/{train,validation,test}/{images,truth,class}.npy`. `images` and `truth` (0 or 1) are float32
+//! `[n, size, size]`, and `class` is int64 `[n]`. `published` with the seed 4000002 gives the images of the public code,
+//! bit for bit: half-precision numbers, stored as float32. `corrected` keeps single precision, and draws each data set
+//! independently.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,31 +20,31 @@ use xai_core::benchmarks::tetromino::{Background, Protocol, Scenario, Size, Tetr
 use xai_core::sweep::declare::Level;
 use xai_core::{Error, Result};
 
-/// Makes the images of XAI-TRIS, with their truth and classes, for any other program.
+/// Makes the images of XAI-TRIS, with their ground truth and classes, for any other program.
 #[derive(Parser)]
 struct Options {
-    /// How tetrominoes tell the class.
+    /// How tetrominoes indicate the class.
     #[arg(long, value_parser = level::<Scenario>())]
     scenario: Scenario,
-    /// What surrounds them.
+    /// What the tetrominoes are mixed into.
     #[arg(long, value_parser = level::<Background>())]
     background: Background,
-    /// Pixels of a side.
+    /// Height and width of the images in pixels.
     #[arg(long, default_value = "8", value_parser = level::<Size>())]
     size: Size,
-    /// Images in all, a multiple of 4; 10000 (8 x 8) or 40000 (64 x 64) if it is left out.
+    /// Total number of images, a multiple of 4 [default: 10000 for 8 x 8, 40000 for 64 x 64].
     #[arg(long)]
     count: Option<usize>,
-    /// As the public code, or without its defects.
+    /// With the defects of the public code (`published`), or without them (`corrected`).
     #[arg(long, default_value = "published")]
     protocol: Protocol,
-    /// Seed of everything that is drawn.
+    /// Seed of all random numbers.
     #[arg(long, default_value_t = Tetromino::SEED)]
     seed: u32,
-    /// The folder of PNG files that `--background photographs` takes.
+    /// Folder of PNG files for `--background photographs`.
     #[arg(long)]
     photographs: Option<PathBuf>,
-    /// Where to write the three folders; made if need be.
+    /// Folder for the three folders; created if necessary.
     #[arg(long)]
     out: PathBuf,
 }

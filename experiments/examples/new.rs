@@ -1,10 +1,10 @@
-//! Starts a study of your own: writes a crate that runs at once, with a test of its table.
+//! Starts your own study: writes a crate that can be run at once and has a test of its table.
 //!
 //!     cargo run --release --example new -- my_study
 //!     cargo run --release --example new -- my_study --file
 //!
-//! The first writes the folder `my_study`, a crate with `xai-core` as its only dependency. The second
-//! writes the file `my_study.rs`, for a crate that exists already.
+//! The first command writes the folder `my_study`, a crate with `xai-core` as its only dependency. The
+//! second writes the file `my_study.rs`, for an existing crate.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -15,17 +15,17 @@ use clap::Parser;
 use experiments::exit_code;
 use xai_core::{Error, Result};
 
-/// Starts a study of your own: writes a crate that runs at once, with a test of its table.
+/// Starts your own study: writes a crate that can be run at once and has a test of its table.
 #[derive(Parser)]
 struct Options {
-    /// The crate's folder; its last part is the name, such as `my_study`.
+    /// Folder of the new crate; the last part, such as `my_study`, is its name.
     path: PathBuf,
     /// Write a single file, `my_study.rs`, instead of a crate.
     #[arg(long)]
     file: bool,
 }
 
-/// The experiment to begin with: the tutorial's, so that it is known to compile and to run.
+/// The experiment to begin with. It is the tutorial's, which is known to compile and to run.
 const EXPERIMENT: &str = include_str!("first_experiment.rs");
 
 fn main() -> ExitCode {
@@ -103,7 +103,7 @@ fn name(path: &Path) -> Result<&str> {
     Ok(name)
 }
 
-/// The experiment's file: without the marks that the book needs, and with its own name.
+/// The experiment's file, without the anchors that the book needs, and with its own name.
 fn experiment(name: &str) -> Result<String> {
     let own: String = (name.split(['_', '-'])).map(capitalized).collect();
     let words = EXPERIMENT.split(|letter: char| !letter.is_alphanumeric());

@@ -1,10 +1,10 @@
-//! Images, masks and classes of one's own: `cargo run --release --example own_arrays -- --arrays DIR`.
+//! Your own images, masks and classes: `cargo run --release --example own_arrays -- --arrays DIR`.
 // ANCHOR: file
 use xai_core::arrays::prelude::*;
 use xai_core::network::ops::Window;
 use xai_core::network::{FirstWeights, Layer};
 
-/// Does a wider network explain itself better on these images?
+/// Are the explanations of a wider network better on these images?
 #[experiment(select(max = |v| v.accuracy))]
 struct OwnArrays {
     #[axis([8, 16])]

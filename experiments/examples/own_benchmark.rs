@@ -1,4 +1,4 @@
-//! A benchmark of one's own in one file: bars on textured noise, and an experiment on them.
+//! Your own benchmark in one file: bars on textured noise, and an experiment on them.
 // ANCHOR: benchmark
 use ndarray::{Array2, Array3, s};
 use rand::Rng;

@@ -37,10 +37,10 @@ struct Options {
     /// The class to explain, counted from 0.
     #[arg(long, default_value_t = 0)]
     target: usize,
-    /// `flex` (CPU), `cuda`, `cuda:1`, `cuda-f32` (a GPU that multiplies in 32 bits), `vulkan` or `metal`.
+    /// `flex` (CPU), `cuda`, `cuda:1`, `cuda-f32` (`cuda` with 32-bit products), `vulkan` or `metal`.
     #[arg(long, default_value = "flex")]
     device: DeviceChoice,
-    /// Memory for passes through the network, such as `2GiB`. [default: 2GiB, on a GPU half of what it has]
+    /// Memory for passes through the network, such as `2GiB`. [default: 2GiB; on a GPU, half of its memory]
     #[arg(long)]
     memory: Option<Memory>,
 }

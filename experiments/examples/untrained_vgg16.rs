@@ -29,7 +29,7 @@ struct Options {
     /// Images on which ground truth and brain are measured; this is fast.
     #[arg(long, default_value_t = 600)]
     measured: u64,
-    /// `flex` (CPU), `cuda`, `cuda:1`, `cuda-f32` (a GPU that multiplies in 32 bits), `vulkan` or `metal`.
+    /// `flex` (CPU), `cuda`, `cuda:1`, `cuda-f32` (`cuda` with 32-bit products), `vulkan` or `metal`.
     #[arg(long, default_value = "flex")]
     device: DeviceChoice,
     /// Number of random networks.

@@ -4,8 +4,8 @@ use experiments::xai_tris::{compare, medians};
 use xai_core::tetromino::Defect;
 use xai_core::tetromino::prelude::*;
 
-/// Do attribution methods mark only pixels that have to do with the class? (Clark, Wilming and Haufe 2024, 8 x 8, with the
-/// defects of its public code.)
+/// Do attribution methods mark only pixels that are statistically related to the class? (Clark, Wilming and Haufe 2024,
+/// 8 x 8, with the defects of their public code.)
 #[experiment(
     skip("a linear model can learn the linear scenario alone", |scenario, model| {
         model == Architecture::Linear && scenario != Scenario::Linear
@@ -26,7 +26,7 @@ impl Run for XaiTris {
     type Benchmark = Tetromino;
     type Model = Network;
 
-    /// The published plots of tetrominoes that move are of placements that never reach the last row and column (X8).
+    /// In the published plots, tetrominoes that move never reach the last row and column (X8).
     fn benchmark(&self, base: &Tetromino) -> Result<Tetromino> {
         let mut variant = base.with(self.scenario, self.background, Protocol::Published);
         variant.defects = variant.defects.with(Defect::X8);

@@ -1,15 +1,22 @@
-//! Which conclusions of XAI-TRIS stand when its defects are corrected?
+//! Which conclusions of XAI-TRIS remain if its defects are corrected?
 //!
-//! Every model is trained and explained twice from the same first weights: with the defects of the public code, and
-//! without. Without them: models end in logits (X1), what is explained is their difference (X2, X3), the distance is divided
-//! by the longest way (X6), images are in single precision (X7), no run is dropped (X10), maps of zeros count (X11), the Sobel
-//! filter looks both ways (X14), LIME and KernelSHAP have 256 samples (X17), data sets have noise of their own (X18), DeepLIFT has
-//! all its rules (X22).
+//! Every model is trained and explained twice from the same initial weights: with the defects of the public code, and
+//! without them. Without them:
+//!
+//! - models end in logits (X1), and the difference of the logits is explained (X2, X3);
+//! - the distance is divided by the longest distance in the image (X6);
+//! - images are in single precision (X7);
+//! - no run is dropped (X10);
+//! - maps of zeros count (X11);
+//! - the Sobel filter uses both directions (X14);
+//! - LIME and KernelSHAP have 256 samples (X17);
+//! - each data set has its own noise (X18);
+//! - DeepLIFT has all its rules (X22).
 
 use experiments::xai_tris::{Protocols, conclusions};
 use xai_core::tetromino::prelude::*;
 
-/// Explanation performance with the defects of the public code and without, model by model (XAI-TRIS, 8 x 8).
+/// Explanation performance with and without the defects of the public code, model by model (XAI-TRIS, 8 x 8).
 #[experiment(
     skip("a linear model can learn the linear scenario alone", |scenario, model| {
         model == Architecture::Linear && scenario != Scenario::Linear
@@ -32,7 +39,7 @@ impl Run for XaiTrisCorrected {
     type Benchmark = Tetromino;
     type Model = Network;
 
-    /// 200 images are explained: means over seeds hardly vary with more.
+    /// At most 200 images are explained. With more, means over seeds hardly change.
     fn benchmark(&self, base: &Tetromino) -> Result<Tetromino> {
         let mut variant = base.with(self.scenario, self.background, self.protocol);
         variant.most_explained = variant.most_explained.min(200);

@@ -1,10 +1,11 @@
-//! How long XAI-TRIS's models take to train and to explain: what `tests/compare_xai_tris.py` compares with PyTorch, Captum
-//! and POT.
+//! Measures how long the models of XAI-TRIS take to train and to explain. `tests/compare_xai_tris.py` compares these times
+//! with PyTorch, Captum and POT.
 //!
 //!     cargo run --release --example xai_tris_time -- --data DIR --model cnn --epochs 500 --images 50
 //!
-//! `DIR` is what `make_tetromino` wrote. Two models are trained side by side, each on a thread, and then explained side by
-//! side by all methods of the paper with the published settings, on the first test images. Printed is one line of JSON.
+//! `DIR` is a folder written by `make_tetromino`. Two models are trained at the same time, each on one thread. Then both
+//! are explained at the same time by all methods of the paper with the published settings, on the first test images. The
+//! program prints one line of JSON.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,10 +21,10 @@ use xai_core::tetromino::prelude::*;
 use xai_core::tetromino::{explain, network};
 use xai_core::training::{Rows, TinySchedule, fit_tiny};
 
-/// How long XAI-TRIS's models take to train and to explain.
+/// Measures how long the models of XAI-TRIS take to train and to explain.
 #[derive(Parser)]
 struct Options {
-    /// The folder that `make_tetromino` wrote, of 8 x 8 images.
+    /// A folder with 8 x 8 images, written by `make_tetromino`.
     #[arg(long)]
     data: PathBuf,
     /// `linear`, `mlp` or `cnn`.

@@ -9,10 +9,10 @@ use ndarray::{Array2, ArrayBase, ArrayD, Data, Dimension};
 use npyz::{AutoSerialize, DType, NpyHeader, Order, TypeStr, WriteOptions, WriterBuilder};
 use xai_core::{Error, Result};
 
-/// Reads an array of any numbers or booleans, as [`xai_core::npy::read`] does; `number` makes of each what is wanted.
+/// Reads an array of any numbers or booleans with [`xai_core::npy::read`]. `number` converts each of them.
 ///
 /// # Errors
-/// As there; and an array of no numbers.
+/// As [`xai_core::npy::read`]; if the array is empty.
 pub fn read<T>(path: &Path, number: fn(f64) -> T) -> Result<ArrayD<T>> {
     let array = xai_core::npy::read(path, |value| number(value.to_f64()))?;
     if array.is_empty() {

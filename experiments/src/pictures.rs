@@ -29,25 +29,25 @@ pub fn lesions_outlined(picture: Picture, class: Class, lesions: Array2<bool>) -
     picture.outlined(place, lesions)
 }
 
-/// Which data are drawn, and where to.
+/// Which data are drawn, and where the figure is written.
 #[derive(Args)]
 pub struct Pictured {
-    /// What is done as in the public code: `none`, `all` or a list such as D1,D2.
+    /// Defects of the public code to repeat: `none`, `all` or a list such as D1,D2.
     #[arg(long, default_value = "none")]
     defects: Defects,
     /// Seed of the lesions in the slices.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// A folder of real scans in place of synthetic subjects: BIDS, HCP, or a CSV with file and sex.
+    /// Folder of real scans instead of synthetic subjects: BIDS, HCP, or with a table (CSV or TSV) of file and sex.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Where to write figure.svg and figure.png; made if need be [default: runs/ and the example's name].
+    /// Folder for figure.svg and figure.png; created if necessary [default: runs/ and the example's name].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
 impl Pictured {
-    /// The benchmark with the defects that were asked for.
+    /// The protocol with the requested defects.
     pub fn protocol(&self) -> Protocol {
         Protocol {
             defects: self.defects,
@@ -55,10 +55,11 @@ impl Pictured {
         }
     }
 
-    /// Slices to paint in, each of another subject: synthetic ones at these heights (mm), or as many from the scans.
+    /// Slices into which lesions are painted, each of another subject: synthetic ones at these heights (mm), or the same
+    /// number from the scans.
     ///
     /// # Errors
-    /// Scans that cannot be used.
+    /// If scans cannot be used.
     pub fn slices(&self, heights_mm: &[f32]) -> Result<Vec<Array2<f64>>> {
         let Some(data) = &self.data else {
             let cohort = Cohort::new(0);
@@ -73,7 +74,7 @@ impl Pictured {
         Ok(slices.iter().map(|slice| slice.mapv(f64::from)).collect())
     }
 
-    /// Writes the picture of the example `name`, or prints what went wrong.
+    /// Writes the picture of the example `name`, or prints the error.
     pub fn finish(&self, name: &str, plate: Result<Plate>) -> ExitCode {
         let out = self
             .out

@@ -339,7 +339,7 @@ fn every_mistake_in_npy_files_is_named_with_file_and_row() {
         (
             "a split that is not there",
             |f| fs::remove_dir_all(f.join("validation")).unwrap(),
-            &["/validation", "is not there"],
+            &["/validation", "there is no such folder"],
         ),
         (
             "an empty folder",

@@ -173,7 +173,7 @@ fn content_that_was_not_fetched_is_an_error_and_never_no_mask() {
     symlink("nowhere.nii.gz", &mask).unwrap();
     let problems = Folder::open(root.path()).unwrap().problems;
     assert!(
-        problems[0].contains("is a link to nowhere.nii.gz, which is not there"),
+        problems[0].contains("is a link to nowhere.nii.gz, which does not exist"),
         "{problems:?}"
     );
     let table = root.path().join("participants.tsv");

@@ -100,7 +100,7 @@ struct EngineArgs {
     /// Also write report.html: all results and heat maps on one self-contained page
     #[arg(long, help_heading = "What to print")]
     report: bool,
-    /// Write tables, figures and report.html there instead of into the run's folder
+    /// Folder for tables, figures and (with --report) report.html, instead of the run's folder
     #[arg(long, value_name = "DIR", help_heading = "What to print")]
     report_to: Option<PathBuf>,
     /// Print only warnings and errors
@@ -249,7 +249,7 @@ fn conclude<R: Run>(
                 files.push((show.page)(result, &analysis, folder)?);
             }
         }
-        // A finished run that belongs to someone else, or is part of an archive.
+        // The folder of a finished run may be read-only, for example in an archive.
         Err(error) if error.is_read_only() && report_to.is_none() => {
             reporter.warn(&format!(
                 "nothing is drawn ({error}); name another folder by --report-to"
@@ -316,7 +316,7 @@ fn after_help<R: Run>(spec: &Spec) -> String {
     format!("{}{devices}", parameters::<R>(spec))
 }
 
-/// The devices that are here, by name.
+/// The devices of this machine, by name.
 fn devices() -> String {
     let mut text = "\n\nDevices here:\n".to_owned();
     for (device, adapter) in DeviceChoice::found() {

@@ -102,7 +102,7 @@ fn what_a_network_for_another_task_cannot_do_without_is_named() {
         for part in [
             format!("is of a network with {classes} classes"),
             format!("`--classes {classes}`"),
-            "fine-tune it for 2 (`network::load_for_fine_tuning`".into(),
+            "fine-tune it for 2 classes (`network::load_for_fine_tuning`".into(),
         ] {
             assert!(problem.contains(&part), "{problem}");
         }

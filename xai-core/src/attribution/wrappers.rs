@@ -6,8 +6,8 @@ use super::model::{Differentiable, Explainable, Predict};
 use crate::device::{AutodiffTensor, Device, Tensor, download, upload};
 use crate::error::{Error, Result};
 
-/// A model that only predicts, on the host: a function from images `[n, c, h, w]` to class scores
-/// `[n, classes]`, whatever computes them.
+/// A model that only predicts: any function on the host from images `[n, c, h, w]` to class scores
+/// `[n, classes]`.
 ///
 /// ```
 /// use ndarray::{Array3, Array4, Axis};
@@ -42,7 +42,7 @@ impl<F: Fn(Array4<f32>) -> Result<Array2<f32>>> Predict for Closure<F> {
     }
 }
 
-/// A module of Burn, or any function of Burn's tensors: its gradient is autodiff's.
+/// A module of Burn, or any function of Burn's tensors. Its gradient is computed by autodiff.
 ///
 /// ```
 /// use ndarray::Array3;
@@ -50,7 +50,7 @@ impl<F: Fn(Array4<f32>) -> Result<Array2<f32>>> Predict for Closure<F> {
 /// use xai_core::device::{AutodiffTensor, DeviceChoice};
 ///
 /// let device = DeviceChoice::Flex.open()?;
-/// // Of a module, loaded as one of `device::AutodiffBackend`: `|images| module.forward(images)`.
+/// // For a module with the backend `device::AutodiffBackend`: `|images| module.forward(images)`.
 /// let square = |images: AutodiffTensor<4>| images.square().flatten(1, 3).sum_dim(1);
 /// let model = BurnModel::new(square, device);
 /// let images = Images::grey(Array3::ones((1, 2, 2)), vec![0]);

@@ -26,7 +26,7 @@ pub enum Sign {
     Absolute,
     /// As 0: only evidence for the class is relevant.
     Positive,
-    /// Unchanged: in a ranking, they come after 0. Metrics of mass still take absolute values of
+    /// Unchanged: in a ranking, they come after 0. Metrics of mass still use the absolute values of
     /// the map.
     Signed,
 }
@@ -38,7 +38,8 @@ pub enum Channels {
     /// channel is unchanged.
     #[default]
     Luma,
-    /// The plain sum. With [`Sign::Signed`], it keeps the sums that methods such as LRP conserve.
+    /// The plain sum. If signs are kept, the map has the same total as the attribution, which methods
+    /// such as LRP conserve.
     Sum,
     /// The value farthest from 0. Among equally far values, the first.
     MaxAbs,

@@ -1,4 +1,4 @@
-//! What a metric is, and the rows that it gives.
+//! The trait of a metric, and the rows of scores.
 
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
@@ -21,14 +21,15 @@ pub struct Score {
     pub value: f64,
 }
 
-/// The rows of `scores.parquet`, one an image, method and metric.
+/// The rows of `scores.parquet`, one per image, method and metric.
 pub type Scores = Vec<Score>;
 
-/// What stands in the place of a method in rows of chance levels: chance depends on an image's truth, and on no method.
+/// The entry for the method in rows of chance levels. The chance level depends on the ground truth of an image, but not on
+/// a method.
 pub const CHANCE: &str = "chance";
 
-/// The name under which the chance level of a metric is stored beside its scores, e.g. `precision_chance`;
-/// see [`Metric::chance`].
+/// The name under which the chance level of a metric is stored beside its scores, e.g.
+/// `precision_chance`; see [`Metric::chance`].
 pub fn chance_name(metric: &str) -> String {
     format!("{metric}_chance")
 }
@@ -55,20 +56,20 @@ pub(crate) fn metric_and_group(name: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A measure of how well a heat map finds the truth. Larger is better, except for counts of wrong
-/// pixels; see [`METRICS`](super::METRICS).
+/// A measure of how well a heat map finds the ground truth. Larger is better, except for counts of
+/// wrong pixels; see [`METRICS`](super::METRICS).
 pub trait Metric: Sync {
-    /// The name in snake case that score rows carry.
+    /// The name in snake case, as in score rows.
     fn name(&self) -> &'static str;
 
-    /// The score of a heat map `[h, w]` (larger is more relevant) against the truth set `[h, w]`.
+    /// The score of a heat map `[h, w]` (larger is more relevant) for the ground truth `[h, w]`.
     ///
-    /// `None` where the metric is undefined for this truth, as for one without a single pixel:
-    /// such an image is left out rather than counted as 0.
+    /// `None` if the metric is undefined for this ground truth, for example because it is empty. Such
+    /// an image is left out instead of being counted as 0.
     ///
     /// # Errors
-    /// The shapes differ, or the map contains NaN or infinity. Such a map has no ranking, and a
-    /// score would hide that the explanation failed.
+    /// If the shapes differ, or if the map contains NaN or infinity. The pixels of such a map cannot be
+    /// ranked, and a score would hide that the explanation failed.
     fn score(&self, map: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Option<f64>>;
 
     /// The chance level: the expected score of a map with uniformly random ranks, unless the
@@ -76,7 +77,8 @@ pub trait Metric: Sync {
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64>;
 }
 
-/// One metric, as in `score = Precision`, or a tuple of up to eight, as in `score = (Precision, Auroc)`.
+/// One metric, as in `score = Precision`, or a tuple of up to eight metrics, as in
+/// `score = (Precision, Auroc)`.
 pub trait Metrics: Sync {
     /// The metrics in order.
     fn list(&self) -> Vec<&dyn Metric>;
@@ -103,7 +105,7 @@ macro_rules! tuples_of_metrics {
 }
 tuples_of_metrics!(A B C D E F G H);
 
-/// What every metric asks of its input: equal shapes and finite values.
+/// Checks what every metric requires of its input: equal shapes and finite values.
 pub(crate) fn check(map: &ArrayView2<f32>, truth: &ArrayView2<bool>) -> Result<()> {
     if map.dim() != truth.dim() {
         return Err(Error::invalid(format!(

@@ -8,10 +8,10 @@ use super::layers::{Layer, Linear, Network};
 use crate::device::{Device, Tensor};
 use crate::random;
 
-/// Gives weights of a shape and a deviation.
+/// Returns weights for a shape and a standard deviation.
 type Draw = Box<dyn FnMut(&[usize], f64) -> TensorData>;
 
-/// Draws the initial weights of layers, for a network of your own.
+/// Draws the initial weights of the layers of your own network.
 ///
 /// Weights are normal with a variance of 2 / (inputs of a unit). This keeps the scale of
 /// activations constant from layer to layer if ReLUs follow (He et al. 2015). Biases are 0. Layers
@@ -73,8 +73,8 @@ impl FirstWeights {
     }
 }
 
-/// Gives weights of a shape, drawn from a normal distribution of a deviation: all of one network from
-/// one stream.
+/// Returns weights for a shape, drawn from a normal distribution with a given standard deviation.
+/// All weights of a network come from one random stream.
 pub(super) fn normal(seed: u64) -> impl FnMut(&[usize], f64) -> TensorData {
     let mut rng = random::stream(seed, "network/weights");
     move |shape, deviation| {
@@ -85,8 +85,8 @@ pub(super) fn normal(seed: u64) -> impl FnMut(&[usize], f64) -> TensorData {
     }
 }
 
-/// Draws the weights of all convolutions and linear layers with a variance of 2 divided by the number of inputs of each
-/// output (He et al. 2015, "Delving deep into rectifiers").
+/// Draws the weights of all convolutions and linear layers with a variance of 2 divided by the
+/// number of inputs of each output (He et al. 2015, "Delving deep into rectifiers").
 pub(super) fn draw_weights(network: &mut Network, seed: u64) {
     let mut draw = normal(seed);
     let mut weight = |shape: &[usize]| {
@@ -108,7 +108,7 @@ pub(super) fn draw_weights(network: &mut Network, seed: u64) {
     }
 }
 
-/// Zeros, whatever the deviation: for a network whose weights will come from a file.
+/// Zeros, whatever the deviation. For a network whose weights will be read from a file.
 pub(super) fn zeros(shape: &[usize], _: f64) -> TensorData {
     TensorData::new(vec![0.0f32; shape.iter().product()], shape.to_vec())
 }

@@ -122,9 +122,9 @@ impl Share {
 
 /// The areas under the ROC and the precision-recall curve of the probabilities `[images, classes]`.
 ///
-/// With two classes they are those of class 1. With more, they are means over classes, each against all others (macro
-/// average; "ovr" in scikit-learn). `None` if a class has no image. It uses the code for heat maps: [`Auroc`] and
-/// [`Auprc`].
+/// With two classes, they are the areas for class 1. With more classes, they are means over the classes, each compared
+/// with all others (macro average; "ovr" in scikit-learn). `None` if a class has no image. The code is that for heat
+/// maps: [`Auroc`] and [`Auprc`].
 ///
 /// # Errors
 /// If the numbers of images differ, or a probability is not a number.

@@ -15,8 +15,8 @@ use crate::sweep::declare::Scale;
 /// The options of the benchmark on the command line.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct ArraysArgs {
-    /// A folder with train, validation and test. In each are images.npy, truth.npy, class.npy and perhaps group.npy, or
-    /// labels.csv (file,truth,class,group) beside PNG files
+    /// Folder that contains train, validation and test. Each of these contains images.npy, truth.npy, class.npy and
+    /// optionally group.npy, or labels.csv (file,truth,class,group) and PNG files
     #[arg(long, value_name = "DIR", help_heading = "Data")]
     pub arrays: PathBuf,
 }

@@ -1,5 +1,5 @@
-//! MR slices with artificial lesions: the benchmark of Oliveira et al. 2024, "Benchmarking the influence of pre-training on
-//! explanation performance in MR image classification".
+//! MR slices with artificial lesions: the benchmark of Oliveira et al. 2024, "Benchmarking the
+//! influence of pre-training on explanation performance in MR image classification".
 
 mod benchmark;
 mod depth;

@@ -73,7 +73,8 @@ impl Settings {
 
     /// The settings of a scale.
     ///
-    /// `paper` has the published sizes (2,500 training and validation images, 8,539 test images).
+    /// `paper` has the published sizes as closely as 12 slices per subject allow: 2,508 images each
+    /// for training and validation (published: 2,500), and 8,544 test images (published: 8,539).
     pub fn at(scale: Scale) -> Self {
         Self {
             image_size: scale.pick(64, 96, 224),

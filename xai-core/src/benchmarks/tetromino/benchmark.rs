@@ -15,19 +15,20 @@ use crate::sweep::declare::{Level, Scale, Value};
 /// The options of the benchmark on the command line.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct TetrominoArgs {
-    /// A folder of grey PNG photographs, for the background that is made of them
+    /// Folder of photographs as PNG files, for the background photographs
     #[arg(long, value_name = "DIR", help_heading = "Data and networks")]
     pub photographs: Option<PathBuf>,
 }
 
-/// Images of a data set at smoke scale, and how many of its test images are explained.
+/// The number of images of a data set at smoke scale, and the number of explained test images.
 const FEW: [usize; 2] = [2000, 20];
 
 impl Benchmark for Tetromino {
     const NAME: &'static str = "tetromino";
     type Args = TetrominoArgs;
 
-    /// The linear scenario in white noise as published: 8 x 8, or 64 x 64 at the paper's scale. Experiments vary it.
+    /// The linear scenario in white noise as published, at 8 x 8, or at 64 x 64 at the paper's scale.
+    /// Experiments vary it.
     fn open(args: &TetrominoArgs, scale: Scale) -> Result<Self> {
         let size = scale.pick(Size::Eight, Size::Eight, Size::SixtyFour);
         let mut base = Self::new(
@@ -76,7 +77,7 @@ impl Benchmark for Tetromino {
     }
 
     fn split(&self, which: Split, context: &Context) -> Result<Dataset> {
-        // All three are made together, and each is asked for once.
+        // All three splits are made together, and each is requested once.
         type Made = Mutex<[Option<Dataset>; 3]>;
         let name = format!("tetromino {}", Key::of(&self.identity_of_images())?);
         let made = context.once::<Made>(&name, || Ok(Mutex::new(self.make()?.map(Some))))?;

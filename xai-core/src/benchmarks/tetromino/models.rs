@@ -161,13 +161,14 @@ const SCHEDULE: TinySchedule = TinySchedule {
 };
 
 impl Lab<Tetromino> {
-    /// Trains a model on the images of this laboratory. The checkpoint is the epoch with the lowest validation loss.
+    /// Trains a model on the images of this laboratory. The checkpoint is the epoch with the lowest
+    /// validation loss.
     ///
-    /// It trains for 500 epochs as in the paper, and for 300 at smoke scale. The result is kept as a stage: a second call with the
-    /// same settings reads it.
+    /// It trains for 500 epochs as in the paper, or for 300 at smoke scale. The result is stored as a
+    /// stage. A second call with the same settings reads it.
     ///
     /// # Errors
-    /// The training is interrupted or diverges, or its stage cannot be written.
+    /// If the training is interrupted or diverges, or if its stage cannot be written.
     pub fn train_model(&self, architecture: Architecture, seed: u64) -> Result<Fitted<Network>> {
         // The model is never put in evaluation mode (X4): dropout is on in validation and in the
         // resulting network.

@@ -9,20 +9,21 @@ use crate::metrics::localisation::transport::{ANYWHERE, Mass, cost};
 use crate::metrics::{Metric, check};
 use crate::random;
 
-/// What all pixels of a map weigh together. Masses are integers, so that flows are exact; a pixel's
-/// weight is rounded by less than one part in 10^15 of the whole.
+/// The total mass of a map. Masses are integers, so that flows are exact. Rounding changes the mass of
+/// a pixel by less than one part in 10^15 of the total.
 const WHOLE: f64 = (1_u64 << 60) as f64;
 
-/// One minus the earth mover's distance between the map and the truth, as a share of the longest way in
-/// the image (EXACT, Clark et al. 2024): |map| and the truth each sum to 1, a way costs its Euclidean
-/// length, from pixel centre to pixel centre. 1 is a map that is spread evenly over just the truth.
+/// One minus the earth mover's distance between the map and the ground truth, as a share of the longest
+/// distance in the image (EXACT, Clark et al. 2024). |map| and the ground truth are each scaled to a sum
+/// of 1. Moving mass costs the Euclidean distance between pixel centres. A map that is spread evenly over
+/// exactly the ground truth scores 1.
 ///
-/// The distance is exact, equal to POT's `ot.emd2`, without a matrix of costs: 224 x 224 pixels take seconds.
-/// Values count by their size, whatever their sign. A map of zeros, which has nothing to move, scores 0,
-/// the worst. An empty truth has no score (`None`).
+/// The distance is exact and equal to POT's `ot.emd2`, but needs no matrix of costs. An image of 224 x
+/// 224 pixels takes seconds. Values count by their magnitude, whatever their sign. A map of zeros has no
+/// mass to move. It scores 0, the worst score. `None` for an empty ground truth.
 ///
-/// Chance level: the score of a uniform map. It is an upper bound of the mean score of random maps: noise
-/// has to be moved, too.
+/// Chance level: the score of a uniform map. It is an upper bound of the mean score of random maps,
+/// because the noise in a random map has to be moved, too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Emd;
 
@@ -128,19 +129,21 @@ impl Metric for EmdFalseNegativeInvariant {
     }
 }
 
-/// As [`Emd`], between the set of the k highest-valued pixels and the truth, where k is the number of pixels
-/// in the truth: the one that the paper's code computes. 1 is a map whose top pixels are the truth.
+/// As [`Emd`], between the set of the k highest-valued pixels and the ground truth, where k is the number
+/// of pixels in the ground truth. This is the distance that the paper's code computes. A map whose top
+/// pixels are the ground truth scores 1.
 ///
-/// Ties are broken as in [`Precision`](super::Precision), so a map of zeros is scored by its first k
-/// pixels. An empty truth has no score (`None`).
+/// Ties are broken as in [`Precision`](super::Precision), so the score of a map of zeros is that of its
+/// first k pixels. `None` for an empty ground truth.
 ///
-/// Chance level: there is no closed form; the mean over [`EmdTopK::DRAWS`] random sets of k pixels from the
-/// stream `score/emd_top_k/chance` of seed 0. Its standard error is a quarter of one set's spread.
+/// Chance level: there is no closed form. It is estimated as the mean over [`EmdTopK::DRAWS`] random sets
+/// of k pixels, drawn from the stream `score/emd_top_k/chance` of seed 0. Its standard error is a quarter
+/// of the standard deviation of one set's score.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EmdTopK;
 
 impl EmdTopK {
-    /// The random sets of which the chance level is the mean.
+    /// The number of random sets over which the chance level is averaged.
     pub const DRAWS: usize = 16;
 }
 
@@ -169,17 +172,18 @@ impl Metric for EmdTopK {
     }
 }
 
-/// The score of a set of as many pixels as the truth has.
+/// The score of a set of pixels that is as large as the ground truth.
 fn of_sets(found: &[bool], truth: ArrayView2<bool>) -> f64 {
     let net = found.iter().zip(&truth);
     let net: Vec<i64> = net.map(|(&a, &b)| i64::from(a) - i64::from(b)).collect();
     1.0 - distance(&net, truth.dim()) / size(&truth) as f64
 }
 
-/// The least mass times way, as a share of the longest way, that turns surplus (> 0) into lack (< 0).
+/// The minimal cost (mass times distance) of moving the surplus (> 0) to where mass is missing (< 0), as a
+/// share of the longest distance.
 ///
-/// What map and truth have in common has already cancelled out; it can stay in place because ways obey
-/// the triangle inequality.
+/// Mass that map and ground truth have in common is already subtracted. It can stay in place because
+/// distances obey the triangle inequality.
 fn distance(net: &[i64], (height, width): (usize, usize)) -> f64 {
     let (mut surplus, mut lack) = (Vec::new(), Vec::new());
     for (place, &mass) in net.iter().enumerate() {
@@ -193,11 +197,11 @@ fn distance(net: &[i64], (height, width): (usize, usize)) -> f64 {
         }
     }
     let longest = (height as f64 - 1.0).hypot(width as f64 - 1.0);
-    // A single pixel has no ways.
+    // In an image of a single pixel, there is no distance.
     cost(&surplus, &lack) / longest.max(1.0)
 }
 
-/// The masses of |map| and of the truth, each with the sum [`WHOLE`].
+/// The masses of |map| and of the ground truth, each with the sum [`WHOLE`].
 fn both(map: ArrayView2<f32>, truth: ArrayView2<bool>) -> (Vec<i64>, Vec<i64>) {
     let found = map.iter().map(|value| f64::from(value.abs()));
     let wanted = truth.iter().map(|&inside| f64::from(u8::from(inside)));

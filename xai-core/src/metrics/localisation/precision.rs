@@ -1,4 +1,4 @@
-//! Precision and its kin: do the most relevant pixels lie in the truth?
+//! Precision and related metrics: do the most relevant pixels lie in the ground truth?
 
 use ndarray::ArrayView2;
 
@@ -6,14 +6,15 @@ use crate::error::Result;
 use crate::metrics::localisation::ranking::{hits, size, top};
 use crate::metrics::{Metric, check};
 
-/// With k the number of pixels in the truth, the share of the k highest-valued pixels that lie in it
-/// (Oliveira et al. 2024, "explanation performance"). 1 is a map whose top pixels are the truth.
+/// The share of the k highest-valued pixels that lie in the ground truth, where k is the number of pixels
+/// in the ground truth (Oliveira et al. 2024, "explanation performance"). A map whose top pixels are the
+/// ground truth scores 1.
 ///
-/// Exactly k pixels are taken: of equal values the one that comes first in row-major order (top left
-/// first) wins, as with a stable sort. The public code of that paper takes fewer where values are equal
-/// (see `PrecisionAsPublished`). An empty truth has no precision (`None`); of a truth of all pixels it is 1.
+/// Exactly k pixels are taken. Among equal values, the first in row-major order (top left first) wins, as
+/// in a stable sort. The public code of that paper takes fewer pixels if values are equal (see
+/// `PrecisionAsPublished`). `None` for an empty ground truth. A ground truth of all pixels scores 1.
 ///
-/// Chance level: |truth| / pixels, the expected share when any k pixels are equally likely.
+/// Chance level: |truth| / pixels, the expected share if all sets of k pixels are equally likely.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Precision;
 
@@ -62,7 +63,7 @@ impl Metric for PrecisionWithoutZeros {
     }
 }
 
-/// [`Precision`] by the name that it has in Arras et al. (2022, "CLEVR-XAI") and in Quantus.
+/// [`Precision`] under the name that it has in Arras et al. (2022, "CLEVR-XAI") and in Quantus.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RelevanceRankAccuracy;
 
@@ -80,14 +81,15 @@ impl Metric for RelevanceRankAccuracy {
     }
 }
 
-/// The share of the k highest-valued pixels that lie in the truth, for a k that does not depend on the
-/// truth (Theiner et al. 2022). Quantus's default of 1,000 is ours as well.
+/// The share of the k highest-valued pixels that lie in the ground truth, for a k that does not depend on
+/// the ground truth (Theiner et al. 2022). The default is 1,000, as in Quantus.
 ///
-/// At most |truth| / k where the truth is smaller than k. Of a map with fewer than k pixels all are
-/// taken. Ties, the empty truth and chance are as in [`Precision`]; for k = 0 there is no score.
+/// If the ground truth has fewer than k pixels, the score is at most |truth| / k. If the map has fewer than
+/// k pixels, all of them are taken. Ties, an empty ground truth and the chance level are treated as in
+/// [`Precision`]. `None` for k = 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TopKIntersection {
-    /// How many pixels are taken.
+    /// The number of pixels that are taken.
     pub k: usize,
 }
 
@@ -114,11 +116,12 @@ impl Metric for TopKIntersection {
     }
 }
 
-/// Whether the one highest-valued pixel lies in the truth: 1 or 0 (Zhang et al. 2018, without their
+/// Whether the highest-valued pixel lies in the ground truth: 1 or 0 (Zhang et al. 2018, without their
 /// tolerance of 15 pixels).
 ///
-/// Of equal values the first in row-major order is the highest; in Quantus any of them may hit, so that
-/// a constant map always does. An empty truth has no score (`None`). Chance level: |truth| / pixels.
+/// Among equal values, the first in row-major order counts as the highest. In Quantus it is enough if any of
+/// them lies in the ground truth, so a constant map always scores 1. `None` for an empty ground truth. Chance
+/// level: |truth| / pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PointingGame;
 

@@ -1,4 +1,4 @@
-//! The list of layers as it is written down.
+//! The format of the list of layers.
 
 use serde::{Deserialize, Serialize};
 

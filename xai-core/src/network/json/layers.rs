@@ -1,4 +1,4 @@
-//! Layers made from their description.
+//! Creates layers from their description.
 
 use super::format::{Entry, Pair};
 use crate::device::{Device, Tensor};
@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::network::ops::Window;
 use crate::network::{Activation, AvgPool2d, BatchNorm2d, Conv2d, Layer, Linear, Residual};
 
-/// The layers, with weights of zero, whose places are called `within` and a number. `names` gets what
-/// the names of their weights begin with.
+/// The layers, with weights of zero. Messages and names call them `within` and their position. Adds the
+/// prefix of each layer with weights to `names`.
 pub(super) fn layers(
     entries: Vec<Entry>,
     within: &str,
@@ -112,7 +112,7 @@ fn layer(at: &str, entry: Entry, device: &Device, names: &mut Vec<String>) -> Re
 fn pooling(at: &str, kernel: Pair, stride: Option<Pair>, padding: Pair) -> Result<Window> {
     let stride = stride.unwrap_or(kernel);
     let window = window(at, kernel.get(), stride.get(), padding.get())?;
-    // As torch demands: otherwise a window could lie in the padding alone.
+    // Torch requires this, too. Otherwise a window could lie entirely in the padding.
     if (0..2).any(|axis| 2 * window.padding[axis] > window.kernel[axis]) {
         return Err(Error::invalid(format!(
             "layer {at}: the padding of a pooling must be at most half of its kernel"

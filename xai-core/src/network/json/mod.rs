@@ -1,6 +1,6 @@
-//! Networks written down as JSON, with their weights in a file beside.
+//! Networks described in JSON. Their weights are in a separate file.
 //!
-//! A network is a list of layers, in torch's terms:
+//! A network is a list of layers. Layers and options have torch's names:
 //!
 //! ```json
 //! [{"conv2d": {"in": 1, "out": 8, "kernel": 3, "stride": 1, "padding": 1, "bias": true}},
@@ -9,8 +9,8 @@
 //!  "flatten", {"dropout": 0.5}, {"linear": {"in": 392, "out": 2, "bias": true}}]
 //! ```
 //!
-//! A kernel, stride, padding or dilation is a number or `[rows, columns]`. What can be left out is what torch
-//! lets one leave out. There are also
+//! A kernel, stride, padding or dilation is a number or `[rows, columns]`. Options that are optional in torch are
+//! optional here. There are also the following layers and options:
 //!
 //! ```json
 //! [{"conv2d": {"in": 8, "out": 8, "kernel": 3, "padding": 2, "dilation": 2, "groups": 8}},
@@ -19,15 +19,17 @@
 //!  {"residual": {"branch": [{"conv2d": {"in": 8, "out": 8, "kernel": 3, "padding": 1}}], "shortcut": []}}]
 //! ```
 //!
-//! where a residual block adds up the outputs of two lists of layers. An empty list hands its
-//! input on, as in most shortcuts.
+//! A residual block adds the outputs of two lists of layers. The output of an empty list is its
+//! input, as in most shortcuts.
 //!
-//! Weights are called as torch calls those of a `Sequential`: `0.weight`, `0.bias`,
-//! `1.running_mean`, …, where the number is the layer's place in the list, from 0; in a residual
-//! block `7.branch.0.weight`. Where a file has other names, a layer can say what they begin with:
-//! `{"conv2d": {"name": "encoder.conv1", "in": 1, "out": 8, "kernel": 3}}`. [`load_weights`](super::load_weights) tells which files there may be.
+//! Weights have the names that torch uses in a `Sequential`: `0.weight`, `0.bias`,
+//! `1.running_mean`, …. The number is the position of the layer in the list, counted from 0. In a
+//! residual block, a name is `7.branch.0.weight`. If a file has other names, a layer can state
+//! their prefix: `{"conv2d": {"name": "encoder.conv1", "in": 1, "out": 8, "kernel": 3}}`.
+//! [`load_weights`](super::load_weights) lists the supported files.
 //!
-//! Instead of a list there may be a name: `vgg16`, `vgg16_bn` or `resnet18`, torchvision's networks.
+//! Instead of a list, there can be the name of one of torchvision's networks: `vgg16`, `vgg16_bn`
+//! or `resnet18`.
 
 mod format;
 mod layers;
@@ -47,12 +49,13 @@ use format::{
 };
 use layers::layers;
 
-/// Reads a network: `description` is a JSON file or the name of one of torchvision's networks (then with
-/// `classes` classes); `weights` is a file that [`load_weights`](super::load_weights) takes.
+/// Reads a network. `description` is a JSON file, or the name of one of torchvision's networks,
+/// which then has `classes` classes. `weights` is any file that
+/// [`load_weights`](super::load_weights) reads.
 ///
 /// # Errors
-/// Files that cannot be read, JSON that is no list of layers, weights that do not fit: all of them
-/// are named at once.
+/// If a file cannot be read, if the JSON is not a list of layers, or if weights do not fit. One
+/// error lists all weights that do not fit.
 pub fn read(description: &str, classes: usize, weights: &Path, device: &Device) -> Result<Network> {
     let known = match description {
         "vgg16" => Some(vgg::torchvision(classes, false, device)),
@@ -74,31 +77,31 @@ pub fn read(description: &str, classes: usize, weights: &Path, device: &Device) 
     Ok(network)
 }
 
-/// The network that `json` describes, with its weights from among the tensors that `file` holds, on
-/// `device`.
+/// The network that `json` describes, on `device`, with weights from the tensors of `file`.
 ///
 /// # Errors
-/// JSON that is no such list; weights that are missing, no floats or of another shape: all of them
-/// are named at once.
+/// If the JSON is not a list of layers, or if weights are missing, are not floats or have another
+/// shape. One error lists all weights that do not fit.
 pub fn network(json: &str, file: &SafeTensors<'_>, device: &Device) -> Result<Network> {
     let (mut network, names) = untrained(json, device)?;
     weights::take_from(&mut network, &names, file)?;
     Ok(network)
 }
 
-/// The network that `json` describes, untrained: weights are drawn with a variance of 2 divided by the number of inputs of
-/// each output (He et al. 2015), biases are 0. The same `seed` gives the same weights.
+/// The untrained network that `json` describes. Weights are drawn with a variance of 2 divided by
+/// the number of inputs of each output (He et al. 2015). Biases are 0. The same `seed` gives the
+/// same weights.
 ///
 /// # Errors
-/// JSON that is no list of layers.
+/// If the JSON is not a list of layers.
 pub fn init(json: &str, seed: u64, device: &Device) -> Result<Network> {
     let (mut network, _) = untrained(json, device)?;
     draw_weights(&mut network, seed);
     Ok(network)
 }
 
-/// The network that `json` describes, with weights of zero, and what the names of the weights begin
-/// with, for each layer that has any.
+/// The network that `json` describes, with weights of zero, and the prefix of the names of each
+/// layer with weights.
 fn untrained(json: &str, device: &Device) -> Result<(Network, Vec<String>)> {
     let entries: Vec<Entry> = serde_json::from_str(json)
         .map_err(|problem| Error::invalid(format!("this is not a list of layers: {problem}")))?;
@@ -107,7 +110,7 @@ fn untrained(json: &str, device: &Device) -> Result<(Network, Vec<String>)> {
     Ok((Network::new(layers), names))
 }
 
-/// The list of layers that [`network`] reads, for a network that is there.
+/// The list of layers that [`network`] reads, written from an existing network.
 pub fn describe(network: &Network) -> String {
     let entries: Vec<Entry> = network.layers.iter().map(entry).collect();
     serde_json::to_string(&entries).expect("numbers and names are always JSON")

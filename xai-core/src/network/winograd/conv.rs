@@ -1,4 +1,5 @@
-//! The convolution and its gradient for the input: tiles of the input to points, products, and back.
+//! The convolution, and its gradient with respect to the input: tiles of the input are transformed to
+//! points, multiplied, and transformed back.
 
 use std::cell::RefCell;
 
@@ -14,8 +15,8 @@ use super::weights::Weights;
 use crate::network::kernels::ConvSizes;
 use crate::network::region::Region;
 
-/// Whether a convolution is faster this way: it needs channels enough to pay for the transforms, and
-/// more than one tile in a row.
+/// Whether a convolution is faster this way. It needs enough channels to outweigh the cost of the
+/// transforms, and more than one tile in a row.
 pub(in crate::network) fn pays(shape: &ConvSizes) -> bool {
     shape.kernel == [3, 3]
         && shape.input.min(shape.output) >= 16
@@ -26,10 +27,11 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// Cross-correlation of `x` `[n][in][h][w]` with the weights, plus `bias`: as [`crate::network::kernels::conv`].
+/// Cross-correlation of `x` `[n][in][h][w]` with the weights, plus `bias`: the same as
+/// [`crate::network::kernels::conv`].
 ///
-/// With `backward`, the weights are those of a convolution from this one's outputs to its inputs,
-/// and are turned: this is then the gradient of that convolution.
+/// With `backward`, the weights belong to a convolution in the opposite direction, from the outputs
+/// to the inputs, and are rotated by 180 degrees. The result is then the gradient of that convolution.
 pub(in crate::network) fn conv(
     x: &[f32],
     weights: &Weights,
@@ -53,12 +55,12 @@ pub(in crate::network) fn conv(
     y
 }
 
-/// The ReLU of [`conv`], written to the tiles of `y` that `region` touches. The images of `region` are
-/// those of `x` in turn.
+/// The ReLU of [`conv`], written to the tiles of `y` that overlap `region`. The images of `region`
+/// belong to those of `x` in turn.
 ///
-/// With `places`, it is followed by a maximum pooling of 2 x 2 pixels, so that `y` has half as many rows and columns;
-/// `places` says where in its window each maximum stands (0 to 3 in row-major order, the first among
-/// equals), 4 if the ReLU has made it 0.
+/// With `places`, a maximum pooling of 2 x 2 pixels follows, so `y` has half as many rows and
+/// columns. `places` receives the position of each maximum in its window: 0 to 3 in row-major order
+/// (the first among equals), or 4 if the ReLU has set it to 0.
 pub(in crate::network) fn conv_relu(
     x: &[f32],
     weights: &Weights,
@@ -85,9 +87,10 @@ pub(in crate::network) fn conv_relu(
     unsafe { run(x, weights, bias, shape, false, region, output) };
 }
 
-/// The gradient of a convolution for its input, whose [`ConvSizes::backward`] is `shape`, written to the tiles
-/// of `y` that `region` touches. Outside of the region given with it, `g` counts as 0. With `gate`, a gradient is 0 where what was
-/// in its place is not above 0: `y` is at first the output of a ReLU.
+/// The gradient of a convolution with respect to its input, written to the tiles of `y` that overlap
+/// `region`. The [`ConvSizes::backward`] of the convolution is `shape`. Outside the region that comes
+/// with it, `g` counts as 0. With `gate`, `y` initially holds the output of a ReLU, and the gradient is
+/// 0 where this output is not above 0.
 pub(in crate::network) fn input_grad(
     g: (&[f32], &Region),
     weights: &Weights,
@@ -107,10 +110,10 @@ pub(in crate::network) fn input_grad(
     unsafe { run(g, weights, None, shape, true, region, output) };
 }
 
-/// Writes the tiles that `region` touches.
+/// Writes the tiles that overlap `region`.
 ///
 /// # Safety
-/// The pixels of `output` (and its places, for a pooling) are as many as the output's.
+/// `output` must have as many pixels (and places, for a pooling) as the output of the convolution.
 unsafe fn run(
     (x, inside): (&[f32], &Region),
     weights: &Weights,
@@ -120,7 +123,7 @@ unsafe fn run(
     region: &Region,
     output: Output,
 ) {
-    // The tiles of a block and the channels of a part of it are its own.
+    // No two tasks have the same tiles and channels.
     let blocks = blocks(shape, region);
     blocks.par_iter().with_max_len(1).for_each(|block| {
         SCRATCH.with_borrow_mut(|scratch| {

@@ -60,7 +60,7 @@ fn both_directions_are_the_convolution() {
         let x = numbers(shape.n * shape.input * h * w, 1);
         let weight = numbers(shape.output * shape.input * 9, 7);
         let (exact, largest) = plain(&x, &weight, &shape);
-        // The weights of the convolution in the other direction, turned.
+        // The weights of the convolution in the other direction, rotated.
         let mut turned = vec![0.0; weight.len()];
         for (at, weight) in weight.iter().enumerate() {
             let (out, input, tap) = (at / 9 / shape.input, at / 9 % shape.input, at % 9);
@@ -177,7 +177,7 @@ fn every_processor_gives_the_same_bits() {
     }
 }
 
-/// Windows of equal pixels, of NaN and of numbers below 0 among them.
+/// Some windows have equal pixels, NaN or numbers below 0.
 #[test]
 fn a_fused_relu_and_pooling_are_those_of_the_plain_kernels() {
     for shape in shapes() {
@@ -232,7 +232,7 @@ fn a_fused_relu_and_pooling_are_those_of_the_plain_kernels() {
     }
 }
 
-/// Tiles that are asked for are those of the whole, others stay as they were.
+/// Requested tiles equal those of the whole convolution. Other tiles are not changed.
 #[test]
 fn a_region_changes_no_bit() {
     for shape in shapes() {
@@ -245,7 +245,7 @@ fn a_region_changes_no_bit() {
             row + image > 2 && column > 1 && row + column < 90
         };
         let region = Region::of(2, plane, inside).in_tiles(TILE);
-        // Outside of `known` there is anything.
+        // Outside `known`, values are arbitrary.
         let known = Region::of(2, shape.plane, |_, row, column| {
             row + column > 3 && column < 9
         });

@@ -17,10 +17,11 @@ use crate::statistics::coefficient;
 use crate::sweep::keep::read_maps;
 use crate::sweep::read::{CellResult, SweepResult};
 
-/// Larger pictures are shown smaller, so that the page stays small: their pixels are averaged in blocks.
+/// The largest side of a picture in pixels. To keep the page small, the pixels of larger pictures are averaged in
+/// blocks.
 const LARGEST: usize = 128;
 
-/// The heat maps of the first training of each combination of levels, and of the baselines.
+/// The heat maps of the first training of each combination of levels, and of the references.
 pub(super) struct Gallery<'a> {
     result: &'a SweepResult,
     cells: Vec<(&'a CellResult, Vec<Shown>)>,
@@ -59,7 +60,7 @@ impl<'a> Gallery<'a> {
         })
     }
 
-    /// How many images are shown.
+    /// The number of images that are shown.
     pub fn images(&self) -> usize {
         self.all_images().len()
     }
@@ -107,7 +108,7 @@ impl<'a> Gallery<'a> {
         alike
     }
 
-    /// The data for the page's script. Empty if there is nothing to show.
+    /// The data for the script of the page. Empty if there is nothing to show.
     pub fn json(&self) -> Result<String> {
         if self.cells.is_empty() {
             return Ok(String::new());

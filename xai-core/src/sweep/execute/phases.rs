@@ -189,8 +189,8 @@ impl<R: Run> Sweep<'_, R> {
         self.keep_plan()
     }
 
-    /// Writes `plan.json`. A finished run may lie in a folder that is read-only; if anything is left to do
-    /// there, that is an error of its own.
+    /// Writes `plan.json`. A finished run may be in a read-only folder. If work is left to do there, it
+    /// fails with its own error.
     fn keep_plan(&self) -> Result<()> {
         let store = self.context.store();
         match store.keep(PLAN, &self.record) {

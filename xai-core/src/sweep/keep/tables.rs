@@ -252,7 +252,7 @@ fn open(path: &Path) -> Result<SerializedFileReader<File>> {
     SerializedFileReader::new(file).map_err(damaged(path))
 }
 
-/// How many columns a file has.
+/// The number of columns of a file.
 fn columns(path: &Path) -> Result<usize> {
     let reader = open(path)?;
     let schema = reader.metadata().file_metadata().schema_descr();

@@ -55,8 +55,8 @@ pub struct SweepResult {
 }
 
 impl SweepResult {
-    /// The accuracy of guessing if all classes have the same number of images: one over the number of classes.
-    /// 0 if the classes are unknown.
+    /// The accuracy of guessing if all classes have the same number of images: one over the number of
+    /// classes. 0 if the classes are unknown.
     pub fn chance_of_accuracy(&self) -> f64 {
         match self.classes.len() {
             0 => 0.0,

@@ -24,7 +24,7 @@ pub struct TinySchedule {
     pub dropout_in_validation: bool,
 }
 
-/// How much of Adam's running means remains after a step.
+/// The fraction of Adam's running means that is kept in a step.
 const BETA: [f32; 2] = [0.9, 0.999];
 /// Keeps Adam's divisor away from 0.
 const EPSILON: f32 = 1e-8;

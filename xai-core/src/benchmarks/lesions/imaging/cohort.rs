@@ -1,11 +1,11 @@
 //! Synthetic subjects, made from one real brain.
 //!
 //! Every subject is Colin27, smoothly deformed at random and scaled, with its own tissue contrast,
-//! bias field and noise. The cohort can stand for images with the texture, edges and grey values of
-//! T1 slices, in any number, with separate subjects and an anatomical attribute to pre-train on. It
-//! cannot stand for real variety (all subjects have one person's sulci, only deformed), pathology,
-//! age, scanners, or real differences between women and men. A claim about people needs real scans.
-//! A claim about explanation methods can be tested here.
+//! bias field and noise. The cohort has the texture, edges and grey values of T1 slices, any number
+//! of images, separate subjects, and an anatomical attribute to pre-train on. It lacks real variety
+//! (all subjects have one person's sulci, only deformed), pathology, age, different scanners, and
+//! real differences between women and men. A claim about people needs real scans. A claim about
+//! explanation methods can be tested here.
 //!
 //! # The attribute sex
 //!

@@ -7,8 +7,9 @@ use crate::benchmarks::lesions::imaging::Volume;
 /// The file of the brain. Its content is part of the keys of results that depend on it.
 pub const COLIN27: &[u8] = include_bytes!("../../../../assets/colin27_t1_brain_1mm.nii.gz");
 
-/// The Colin27 T1 brain: one healthy adult, 27 scans averaged, brain-extracted, 1 mm, 181 x 217 x 181
-/// voxels, 0 outside the brain (Holmes et al. 1998). Copyright and terms: `assets/colin27_t1_brain_1mm.txt`.
+/// The Colin27 T1 brain: the average of 27 scans of one healthy adult, brain-extracted, 181 x 217 x 181
+/// voxels of 1 mm, 0 outside the brain (Holmes et al. 1998). Copyright and terms:
+/// `assets/colin27_t1_brain_1mm.txt`.
 pub fn colin27() -> &'static Volume {
     static BRAIN: LazyLock<Volume> = LazyLock::new(|| {
         Volume::read(COLIN27).expect("the embedded brain is a NIfTI image; the tests read it")

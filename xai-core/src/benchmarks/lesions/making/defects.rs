@@ -12,10 +12,10 @@ use crate::suggest::did_you_mean;
 /// has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Defect {
-    /// Until 2025, lesions were stretched to [0.1, 0.5] instead of [0, 0.5]. The whole box of a
-    /// lesion is therefore brighter by a tenth: each lesion lies in a faint rectangle that is not
-    /// in the ground truth. Boxes do not overlap, where only the lesions themselves should not. If
-    /// a network uses the rectangle, its correct explanation is scored as wrong.
+    /// Until 2025, lesions were stretched to [0.1, 0.5] instead of [0, 0.5]. The whole bounding box
+    /// of a lesion is therefore brighter by a tenth: each lesion lies in a faint rectangle that is
+    /// not in the ground truth. Also, no two boxes overlap, although only the lesions themselves
+    /// must not. If a network uses the rectangle, its correct explanation is scored as wrong.
     ///
     /// Used by [`Protocol`](super::Protocol).
     FaintRectangles,

@@ -94,8 +94,8 @@ fn every_processor_gives_the_same_bits() {
     }
 }
 
-/// Inputs above 0, as a ReLU gives them, in 6272 tiles. Such sums cancel, so that the measure is the direct kernel's
-/// error; one chain of additions would have five times as much.
+/// Inputs above 0, as after a ReLU, in 6272 tiles. Such sums cancel, so the error is compared with that
+/// of the direct kernel. A single chain of additions would have five times that error.
 #[test]
 fn long_sums_are_as_exact_as_the_direct_kernels() {
     let (n, input, output, plane) = (8, 2, 3, [112, 112]);
