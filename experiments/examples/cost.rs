@@ -205,6 +205,6 @@ fn show(options: &Options, settings: &Settings, parts: &[Part]) {
     }
     println!("{:32}{:>36.1}", "the whole, at most", whole / 3600.0);
     println!(
-        "\n(at most: every training goes through all its epochs, and every test image is classified correctly by all)"
+        "\n(an upper bound: every training runs through all its epochs, and every test image is classified correctly by all networks)"
     );
 }

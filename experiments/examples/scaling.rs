@@ -251,5 +251,5 @@ fn peak() -> Result<usize> {
     let status = std::fs::read_to_string("/proc/self/status").map_err(Error::invalid)?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
-    Ok(kib.ok_or_else(|| Error::invalid("the system does not tell the peak of memory"))? / 1024)
+    Ok(kib.ok_or_else(|| Error::invalid("the system does not report the peak of memory"))? / 1024)
 }

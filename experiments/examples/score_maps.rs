@@ -131,7 +131,7 @@ fn run(options: &Options) -> Result<()> {
         if scored < n {
             let name = metric.name();
             eprintln!(
-                "{name}: {} of {n} images have none, as their truth is empty or full",
+                "{name}: {} of {n} images have no score, because their ground truth is empty or covers the whole image",
                 n - scored
             );
         }
@@ -162,7 +162,7 @@ fn truth(path: &Path) -> Result<ndarray::Array3<bool>> {
     if truth.iter().any(|value| value.is_nan()) {
         return Err(Error::file(
             path,
-            "holds NaN, which is neither truth nor not",
+            "holds NaN, so it is not known whether the pixel belongs to the ground truth",
         ));
     }
     let shape = truth.shape().to_vec();

@@ -158,7 +158,7 @@ fn steadiness(trainings: &[Training], methods: &[String]) -> Table {
     .caption(
         "For each training, the line of precision over accuracy: its slope (the gain in precision from an accuracy of 0 to \
          1), and the root mean square distance of epochs from it. Means over trainings, with 95 % intervals by a bootstrap of \
-         trainings, if there are five.",
+         trainings if there are at least five.",
     );
     let mut corpora: Vec<Corpus> = Vec::new();
     for training in trainings {

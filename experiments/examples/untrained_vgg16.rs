@@ -56,7 +56,7 @@ fn compare(options: &Options) -> Result<()> {
             .map(|image| image.iter().filter(|&&v| v > 0.0).count());
         pixels.map(|pixels| pixels as f64).collect()
     };
-    println!("{} images: mean, least and greatest", samples.len());
+    println!("{} images: mean, minimum and maximum", samples.len());
     show_mean("truth, pixels of 50,176", count(&samples.truth));
     let brain = count(&samples.images).into_iter();
     show_mean(

@@ -7,7 +7,7 @@ use xai_core::tetromino::prelude::*;
 /// Do attribution methods mark only pixels that are statistically related to the class? (Clark, Wilming and Haufe 2024,
 /// 8 x 8, with the defects of their public code.)
 #[experiment(
-    skip("a linear model can learn the linear scenario alone", |scenario, model| {
+    skip("a linear model can learn only the linear scenario", |scenario, model| {
         model == Architecture::Linear && scenario != Scenario::Linear
     }),
 )]

@@ -18,7 +18,7 @@ use xai_core::tetromino::prelude::*;
 
 /// Explanation performance with and without the defects of the public code, model by model (XAI-TRIS, 8 x 8).
 #[experiment(
-    skip("a linear model can learn the linear scenario alone", |scenario, model| {
+    skip("a linear model can learn only the linear scenario", |scenario, model| {
         model == Architecture::Linear && scenario != Scenario::Linear
     }),
 )]

@@ -183,7 +183,7 @@ fn landmarks_of_xai_tris() {
         pixels.iter().for_each(|&at| map[at] = 1.0);
         score("emd", &map, &truth).unwrap()
     };
-    // As published, over sqrt(2 pixels) in place of the longest way.
+    // As published: divided by sqrt(2 pixels) instead of the longest distance.
     let published = |score: f64| 1.0 - (1.0 - score) * 7.0 / 8.0;
     let uniform = metric("emd").chance(truth.view()).unwrap();
     assert!((published(uniform) - 0.83559).abs() < 5e-6);

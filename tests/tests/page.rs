@@ -191,7 +191,7 @@ fn every_metric_is_on_the_page() {
     let html = fs::read_to_string(path).unwrap();
     for text in [
         "Explanation performance (precision): of the k pixels",
-        "Explanation performance (AUROC): how likely",
+        "Explanation performance (AUROC): the probability",
         "figure.svg, figure.png, figure.csv",
         "figure-auroc.svg, figure-auroc.png, figure-auroc.csv",
         "<dt>benchmark</dt><dd>lesions</dd>",

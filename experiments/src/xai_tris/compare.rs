@@ -63,7 +63,7 @@ fn tolerance(model: &str) -> Option<f64> {
 pub fn compare(measured: &BTreeMap<([String; 3], String), Measured>, analysis: &mut Analysis) {
     let mut table = Table::new(
         "published",
-        "Ours beside the published, cell by cell",
+        "Our scores beside the published ones, cell by cell",
         [
             "scenario",
             "background",

@@ -194,7 +194,7 @@ fn differences(protocols: &Protocols) -> Table {
         row.extend(TableValue::ends(found));
         table.row(row);
     }
-    table.caption("Means over images and seeds; the interval (95 %, a bootstrap of seeds) is of the difference between twins of one seed.")
+    table.caption("Means over images and seeds. The 95 % interval (by a bootstrap of seeds) is that of the difference between the two networks of one seed.")
 }
 
 /// The effect of the correction on each method, with one panel per scenario and one series per
