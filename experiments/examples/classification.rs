@@ -55,8 +55,8 @@ impl Run for Classification {
             ],
         )
         .caption(
-            "One row per network. Irregular lesions are the positive class. Wilson's 95 % intervals, as if all \
-             images were independent; each subject has several. Published: the mean accuracy of three seeds of the paper's \
+            "One row per network. Irregular lesions are the positive class. Wilson's 95 % intervals treat all images \
+             as independent, although each subject has several. Published: the mean accuracy of three seeds of the paper's \
              networks on its own images, with ImageNet as the corpus that is not MRI.",
         );
         let mut chart = Forest::new(

@@ -60,7 +60,7 @@ pub struct Pages {
 
 impl Pages {
     /// # Errors
-    /// A file that cannot be opened, is no `.npy`, or holds something else.
+    /// If the file cannot be opened, is not a `.npy` file, or holds something else.
     pub fn open(path: &Path) -> Result<Self> {
         let wrong = |problem: String| Error::file(path, problem);
         let mut file = File::open(path).map_err(|problem| wrong(problem.to_string()))?;

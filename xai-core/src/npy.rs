@@ -41,7 +41,7 @@ impl Number {
 /// Reads an array of numbers or booleans. `number` converts each of them.
 ///
 /// # Errors
-/// The file cannot be read, is cut off, is no `.npy` file, or holds something else.
+/// If the file cannot be read, is cut off, is not a `.npy` file, or holds something else.
 pub fn read<T>(path: &Path, number: impl Fn(Number) -> T) -> Result<ArrayD<T>> {
     let wrong = |problem: String| Error::file(path, problem);
     let file = File::open(path).map_err(|problem| wrong(problem.to_string()))?;

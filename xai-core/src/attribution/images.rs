@@ -55,7 +55,7 @@ impl Images {
     }
 
     /// The index of each image is a hash of its pixels. Sampling methods therefore draw the same
-    /// numbers for an image wherever it stands in an array.
+    /// numbers for an image at any position in an array.
     pub fn indexed_by_content(self) -> Self {
         let hash = |image: ArrayView3<'_, f32>| {
             let mut hash = blake3::Hasher::new();

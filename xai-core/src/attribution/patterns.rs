@@ -33,7 +33,7 @@ impl Patterns {
     /// such as the network's training images. A unit that is never active gets a pattern of zeros.
     ///
     /// # Errors
-    /// There are no images, or the network has residual blocks or batch normalisation (call
+    /// If there are no images, or the network has residual blocks or batch normalisation (call
     /// [`fold_batch_norm`](Network::fold_batch_norm) first).
     pub fn fit(network: &Network, images: ArrayView4<f32>) -> Result<Self> {
         let unfit = |layer: &Layer| matches!(layer, Layer::Residual(_) | Layer::BatchNorm2d(_));
@@ -76,7 +76,7 @@ impl Patterns {
     /// The patterns times the network's weights, for PatternAttribution.
     ///
     /// # Errors
-    /// The patterns were fitted to a network with other layers.
+    /// If the patterns were fitted to a network with other layers.
     pub fn times_weights(&self, network: &Network) -> Result<Self> {
         self.check(network)?;
         let both = self
@@ -105,7 +105,7 @@ impl Patterns {
     /// Checks that the patterns fit the network.
     ///
     /// # Errors
-    /// The patterns were fitted to a network with other layers.
+    /// If the patterns were fitted to a network with other layers.
     pub fn check(&self, network: &Network) -> Result<()> {
         let shape = |layer: &Layer| match layer {
             Layer::Conv2d(conv) => conv.weight.dims().to_vec(),
@@ -133,7 +133,7 @@ impl Rule for Patterns {
 }
 
 /// The sums over examples from which a layer's patterns are computed. Each position of a
-/// convolution is an example of its own.
+/// convolution is a separate example.
 struct Sums {
     /// Per output: the number of examples, the number in which it is active, and the sum of y over
     /// all.

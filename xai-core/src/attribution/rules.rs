@@ -215,7 +215,7 @@ pub struct RescaleCaptum {
 }
 
 impl RescaleCaptum {
-    /// The flow that the layer of this step receives, and what its gradient makes of the true flow.
+    /// The flow that the layer of this step receives, and the true flow after the layer's gradient.
     fn seen(&self, step: &Step<'_>, flow: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
         let gradient = step.pull_back(flow.clone());
         let passed = self.passed.replace(Some((step.index, gradient.clone())));

@@ -109,7 +109,7 @@ impl Combine {
     /// The heat map of an attribution.
     ///
     /// # Errors
-    /// [`Channels::Luma`] of any number of channels but 1 and 3.
+    /// For [`Channels::Luma`], if the number of channels is neither 1 nor 3.
     pub fn heat(self, attribution: ArrayView3<f32>) -> Result<Array2<f32>> {
         let (channels, height, width) = attribution.dim();
         let weights = self.weights(channels)?;
@@ -140,7 +140,7 @@ impl Combine {
 /// The heat map of an attribution as in the paper: [`Combine::heat`] with the default policies.
 ///
 /// # Errors
-/// Any number of channels but 1 and 3.
+/// If the number of channels is neither 1 nor 3.
 pub fn combine(attribution: ArrayView3<f32>) -> Result<Array2<f32>> {
     Combine::default().heat(attribution)
 }

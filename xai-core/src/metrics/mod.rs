@@ -2,12 +2,12 @@
 //!
 //! - [`localisation`]: does the heat map find the pixels that truly determine the class? An
 //!   attribution `[c, h, w]` is first [`combine`]d to a heat map `[h, w]`. A [`Metric`] then
-//!   compares the map with the truth.
+//!   compares the map with the ground truth.
 //! - [`faithfulness`]: does the model's score fall when the relevant pixels are removed?
 //! - [`robustness`]: does the explanation stay the same when the image changes slightly?
 //! - [`randomisation`]: does the explanation change when the model's learned weights are destroyed?
 //!
-//! The last three need no truth. They take models and methods as closures over batches of images
+//! The last three need no ground truth. They take models and methods as closures over batches of images
 //! `[n, c, h, w]`, so they work with any model and any explanation. The definitions are those of
 //! Quantus (Hedström et al. 2023), and tests compare the results with it.
 

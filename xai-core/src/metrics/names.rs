@@ -83,7 +83,7 @@ const fn less_is_better(
 /// The metric of this name with its default options.
 ///
 /// # Errors
-/// No metric has this name. The message suggests a similar name, or lists the names.
+/// If no metric has this name. The message suggests a similar name, or lists the names.
 pub fn named(name: &str) -> Result<Box<dyn Metric>> {
     let known = METRICS.iter().find(|metric| metric.name == name);
     known.map(|metric| (metric.make)()).ok_or_else(|| {

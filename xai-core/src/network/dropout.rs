@@ -12,7 +12,7 @@ impl Network {
     /// pass has its own masks. They follow from `seed` and from the name of the row, so results do
     /// not depend on batches or threads. Batch normalisation stays in evaluation mode (the paper's
     /// network has none). The flag is saved with the weights, because without it a loaded file
-    /// would predict something else than what was evaluated.
+    /// would not predict what was evaluated.
     #[must_use]
     pub fn with_active_dropout(self, seed: u64) -> Self {
         Self {

@@ -1,6 +1,6 @@
-//! Named random streams. Every draw belongs to a (seed, purpose) of its own, so no result depends
-//! on the order of computation or on the number of threads. Only the published lesions and images
-//! need another generator, [`numpy`]'s.
+//! Named random streams. Every draw comes from a stream that is identified by a seed and a purpose,
+//! so no result depends on the order of computation or on the number of threads. Only the published
+//! lesions and images need another generator, [`numpy`]'s.
 
 pub mod numpy;
 

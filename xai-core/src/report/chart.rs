@@ -31,7 +31,7 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    /// `left` is the space for what is left of the panels, and `below` is the space for the labels
+    /// `left` is the space to the left of the panels, and `below` is the space for the labels
     /// under each. At most `most` panels are side by side.
     pub fn of(
         count: usize,

@@ -32,7 +32,7 @@ const UNDER: f64 = 0.45;
 pub(super) struct HeatMapsPage<'a> {
     figure: &'a HeatMaps,
     methods: Vec<&'a str>,
-    /// Width and height of a map in pixels of its own.
+    /// Width and height of a map in its own pixels.
     shape: (usize, usize),
     /// The side of such a pixel in the figure.
     pixel: f64,
@@ -44,7 +44,7 @@ impl<'a> HeatMapsPage<'a> {
     /// Arranges a figure.
     ///
     /// # Errors
-    /// No map at all; images of several sizes.
+    /// If there is no map, or if the images differ in size.
     pub fn of(figure: &'a HeatMaps) -> Result<Self> {
         let methods = methods(figure);
         let mut shapes = images(figure).map(|image| image.pixels.dim());

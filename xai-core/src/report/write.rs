@@ -78,7 +78,8 @@ pub fn table_text(result: &SweepResult) -> String {
 /// analysis, has no table and figure.
 ///
 /// # Errors
-/// Those of [`write()`]; if a part of the analysis has no name of its own, or nothing to show.
+/// Those of [`write()`]; if the name of a part of the analysis is not valid or not unique, or if a
+/// part has nothing to show.
 pub fn write_all(result: &SweepResult, analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(dir).map_err(|e| Error::file(dir, e))?;
     let mut paths = if only_analysed(result, analysis) {
@@ -93,7 +94,8 @@ pub fn write_all(result: &SweepResult, analysis: &Analysis, dir: &Path) -> Resul
 /// The tables and charts of an analysis alone, written as by [`write_all`].
 ///
 /// # Errors
-/// If a part has no name of its own or nothing to show, or if a file cannot be written.
+/// If the name of a part is not valid or not unique, if a part has nothing to show, or if a file
+/// cannot be written.
 pub fn write_analysis(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(dir).map_err(|e| Error::file(dir, e))?;
     analysis::write(analysis, dir)

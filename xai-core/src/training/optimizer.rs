@@ -26,7 +26,7 @@ impl Sgd {
         }
     }
 
-    /// With this momentum.
+    /// Sets the momentum.
     pub fn momentum(self, momentum: f64) -> Self {
         Self { momentum, ..self }
     }

@@ -39,7 +39,7 @@ pub struct NamedMethod<M> {
     make: fn(Settings) -> Box<dyn Explain<M>>,
 }
 
-/// All methods known to [`named`], each stated once.
+/// All methods known to [`named`].
 #[rustfmt::skip]
 pub fn all<M: Layered>() -> Vec<NamedMethod<M>> {
     use Needs::{Gradient, Layers, Nothing, Scores};
@@ -148,7 +148,7 @@ impl From<u64> for Settings {
 /// that is assembled at run time: `named("lime", 7)`. The seed is for methods that draw samples.
 ///
 /// # Errors
-/// No method has this name. The message suggests a similar name, or lists the names.
+/// If no method has this name. The message suggests a similar name, or lists the names.
 pub fn named<M: Layered>(name: &str, settings: impl Into<Settings>) -> Result<Box<dyn Explain<M>>> {
     let methods = all::<M>();
     if let Some(method) = methods.iter().find(|method| method.name == name) {

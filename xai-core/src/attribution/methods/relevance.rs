@@ -53,7 +53,8 @@ impl<M: Layered> Explain<M> for Lrp {
 /// [baseline](crate::attribution::Panel::baseline).
 ///
 /// Complete: an image's attributions sum to the target's score minus the baseline's. Captum's
-/// version since 0.6.0 is not complete: of a neighbouring ReLU and MaxPool, it leaves out one rule.
+/// version since 0.6.0 is not complete: if a ReLU and a MaxPool are neighbours, it leaves out the rule
+/// of one of them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DeepLift;
 

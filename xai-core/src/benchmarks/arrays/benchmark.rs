@@ -35,7 +35,7 @@ impl Arrays {
     /// Reads and checks all images of a folder.
     ///
     /// # Errors
-    /// Names the file, the row and the problem.
+    /// If a file cannot be used. The error names the file, the row and the problem.
     pub fn read(path: &Path, scale: Scale) -> Result<Self> {
         Ok(Self {
             folder: Arc::new(Folder::read(path)?),

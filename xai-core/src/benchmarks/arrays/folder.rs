@@ -24,7 +24,7 @@ impl Folder {
     /// Reads the whole folder.
     ///
     /// # Errors
-    /// Names the file, the row and the problem.
+    /// If a file cannot be used. The error names the file, the row and the problem.
     pub fn read(path: &Path) -> Result<Self> {
         let part = |split| part(path, split);
         let parts = [
@@ -50,7 +50,7 @@ impl Folder {
 /// Reads the folder of a split.
 ///
 /// # Errors
-/// Names the file, the row and the problem.
+/// If a file cannot be used. The error names the file, the row and the problem.
 fn part(path: &Path, split: Split) -> Result<Part> {
     let folder = path.join(split.to_string());
     if !folder.is_dir() {

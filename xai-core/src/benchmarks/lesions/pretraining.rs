@@ -26,8 +26,9 @@ pub enum Corpus {
     /// run has the weights of a VGG-16 (`--weights`). The network is then that VGG-16 at every
     /// scale.
     ImageNet,
-    /// Out of domain: the network tells which of eight shapes is drawn on a noise texture. It needs
-    /// no download. It takes the place of ImageNet if no weights are given, but it is not ImageNet.
+    /// Out of domain: the network recognises which of eight shapes is drawn on a noise texture. It
+    /// needs no download. It takes the place of ImageNet if no weights are given, but it is not
+    /// ImageNet.
     Shapes,
     /// Within the domain: the network predicts the sex of subjects from their MR slices, together
     /// with the quarter of the head that a slice comes from. With two classes alone, all features

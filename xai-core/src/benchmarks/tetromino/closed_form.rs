@@ -57,7 +57,7 @@ impl LinearDiscriminant {
     /// covariance.
     ///
     /// # Errors
-    /// A class has no images, or the covariance has no inverse.
+    /// If a class has no images, or the covariance has no inverse.
     pub fn fit(train: &Dataset, ridge: f64) -> Result<Self> {
         let (n, _, h, w) = train.images().dim();
         let pixels = h * w;

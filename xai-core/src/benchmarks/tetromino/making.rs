@@ -71,7 +71,7 @@ impl Tetromino {
     /// truth.
     ///
     /// # Errors
-    /// The number of images cannot be divided into classes and splits, or photographs cannot be
+    /// If the number of images cannot be divided into classes and splits, or photographs cannot be
     /// read.
     pub fn make(&self) -> Result<[Dataset; 3]> {
         let held_out = (self.size.held_out() * self.count as f64).ceil() as usize;

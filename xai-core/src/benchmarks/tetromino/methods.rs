@@ -64,7 +64,7 @@ impl Lab<Tetromino> {
     /// distance, relevance mass accuracy and the false-negative-invariant distance.
     ///
     /// # Errors
-    /// The model has another input shape, or the images have no truth.
+    /// If the model has another input shape, or if the images have no ground truth.
     pub fn explain_by_all(&self, model: &Network, images: &Images) -> Result<Scores> {
         let train = self.train()?;
         explain(
@@ -79,7 +79,7 @@ impl Lab<Tetromino> {
     /// itself.
     ///
     /// # Errors
-    /// The images have no truth.
+    /// If the images have no ground truth.
     pub fn explain_by_none(&self, images: &Images) -> Result<Scores> {
         let defects = self.benchmark().defects;
         let panel = Panel::new()
@@ -99,7 +99,7 @@ impl Lab<Tetromino> {
 /// `[n, c, h, w]`. See [`explain_by_all`](Lab::explain_by_all).
 ///
 /// # Errors
-/// The model has another input shape, or the images have no truth.
+/// If the model has another input shape, or if the images have no ground truth.
 pub fn explain(
     model: &Network,
     images: &Images,

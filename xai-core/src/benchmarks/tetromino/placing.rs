@@ -69,7 +69,7 @@ pub(super) fn fixed(class: usize, size: Size) -> Array2<f64> {
     )
 }
 
-/// Where a tetromino lies that may be rotated and moved.
+/// The placement of a tetromino that may be rotated and moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Placement {
     /// The number of quarter turns, anticlockwise.

@@ -11,7 +11,7 @@ use crate::metrics::{Metric, check};
 /// `sklearn.metrics.roc_auc_score`.
 ///
 /// Equal values count one half, so a constant map scores 0.5. `None` if the ground truth is empty
-/// or all pixels. Chance level: 0.5.
+/// or covers all pixels. Chance level: 0.5.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Auroc;
 

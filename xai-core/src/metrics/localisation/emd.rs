@@ -1,4 +1,4 @@
-//! Earth mover's distance: how far from the truth is what the map found?
+//! Earth mover's distance: how far is the mass of the map from the ground truth?
 
 use ndarray::{Array2, ArrayView2};
 use rand::seq::index;

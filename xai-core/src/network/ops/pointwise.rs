@@ -26,7 +26,7 @@ pub fn gate(g: Tensor<4>, x: Tensor<4>) -> Tensor<4> {
 }
 
 /// Points `start + alpha * way` on straight lines, `[rows, c, h, w]`, from `start` and `way`
-/// `[n, c, h, w]`. There is one row per alpha; the alphas belong to the n images in turn.
+/// `[n, c, h, w]`. There is one row per alpha. Alpha number i belongs to image i modulo n.
 pub fn along(start: Tensor<4>, way: Tensor<4>, alphas: &[f32]) -> Tensor<4> {
     let device = way.device();
     let [n, c, h, w] = way.dims();

@@ -102,7 +102,7 @@ impl Table {
         }
     }
 
-    /// With this caption.
+    /// Sets the caption.
     #[must_use]
     pub fn caption(mut self, caption: impl Into<String>) -> Self {
         self.heading.caption = caption.into();
@@ -209,7 +209,7 @@ impl Curves {
         }
     }
 
-    /// With this caption.
+    /// Sets the caption.
     #[must_use]
     pub fn caption(mut self, caption: impl Into<String>) -> Self {
         self.heading.caption = caption.into();
@@ -280,7 +280,7 @@ impl Forest {
         }
     }
 
-    /// With this caption.
+    /// Sets the caption.
     #[must_use]
     pub fn caption(mut self, caption: impl Into<String>) -> Self {
         self.heading.caption = caption.into();
@@ -335,14 +335,14 @@ impl HeatMaps {
         }
     }
 
-    /// With scores of another metric than precision in the CSV: a [name](crate::metrics::named).
+    /// Sets the metric in the CSV, which is precision by default: a [name](crate::metrics::named).
     #[must_use]
     pub fn metric(mut self, name: impl Into<String>) -> Self {
         self.metric = name.into();
         self
     }
 
-    /// With this caption.
+    /// Sets the caption.
     #[must_use]
     pub fn caption(mut self, caption: impl Into<String>) -> Self {
         self.heading.caption = caption.into();

@@ -12,8 +12,7 @@ use crate::sweep::plan::{Choice, factor, value};
 use crate::sweep::planned::{PlannedCell, PlannedSweep, SweepOptions, consensus, scored};
 use crate::sweep::watch::Reporter;
 
-/// Answers `--why`: for the cells that `which` names, what is done, and the reason for what is
-/// missing.
+/// Answers `--why`: for the cells that `which` names, what is done, what is missing, and the reason.
 ///
 /// A cell is named by the beginning of its key or by values, such as `group=a depth=all`.
 ///

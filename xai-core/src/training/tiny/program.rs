@@ -84,7 +84,7 @@ impl Program {
     /// bias.
     ///
     /// # Errors
-    /// The network has layers that are not supported here, or the images do not fit.
+    /// If the network has layers that are not supported here, or if the images do not fit.
     pub fn compile(network: &Network, shape: [usize; 3]) -> Result<(Self, Vec<f32>)> {
         let shapes = crate::network::shapes(network, shape)?;
         let (mut operations, mut sizes, mut parameters) = (Vec::new(), Vec::new(), Vec::new());

@@ -7,7 +7,7 @@ use crate::attribution::{Batch, Layered};
 use crate::network::{Layer, Region};
 
 /// The region in which the input of the layer after `layers` may differ from that of the baseline.
-/// `None` if a layer does not tell.
+/// `None` if this is not known for one of the layers.
 pub(super) fn differing<M: Layered>(batch: &Batch<'_, M>, layers: &[Layer]) -> Option<Region> {
     let pixels = batch.pixels();
     let (images, channels, h, w) = pixels.dim();
@@ -25,9 +25,10 @@ pub(super) fn differing<M: Layered>(batch: &Batch<'_, M>, layers: &[Layer]) -> O
     })
 }
 
-/// Which images have a part that repeats itself one pixel further and differs from the baseline.
-/// There, the windows of a pooling tie, and the gradient must go to the first pixel, as in torch.
-/// Where image and baseline are equal, as in an even background, the gradient is multiplied by 0.
+/// Which images have an even part (its values do not change from one pixel to the next) that differs
+/// from the baseline. In such a part, the values of a pooling window are equal, and the gradient must
+/// go to the first pixel, as in torch. Where image and baseline are equal, as in an even background,
+/// the gradient is multiplied by 0, so this does not matter.
 ///
 /// A layer sees at least 3 x 3 pixels at a time.
 pub(super) fn has_even_parts<M: Layered>(batch: &Batch<'_, M>) -> Vec<bool> {

@@ -22,8 +22,8 @@ pub const SHAPES: [&str; 8] = [
 /// There are eight classes, [`SHAPES`], as equally frequent as possible, in random order.
 ///
 /// Position, size, rotation, contrast (lighter or darker) and texture are random and do not depend
-/// on the class. Only the shape determines it. The task stands for pre-training on images of
-/// another domain. It does not consist of natural images, and no result obtained with it is a
+/// on the class. Only the shape determines it. The task takes the place of pre-training on images
+/// of another domain. It does not consist of natural images, and no result obtained with it is a
 /// result about ImageNet.
 pub fn shapes_task(n: usize, size: usize, seed: u64) -> Result<Task> {
     if n == 0 || size < 16 {
