@@ -94,7 +94,7 @@ fn degree(name: &str) -> Result<Depth> {
         "all" => Depth::All,
         _ => {
             return Err(Error::invalid(format!(
-                "`{name}` is no degree of fine-tuning"
+                "`{name}` is not a degree of fine-tuning"
             )));
         }
     })

@@ -65,7 +65,7 @@ impl Pages {
         let wrong = |problem: String| Error::file(path, problem);
         let mut file = File::open(path).map_err(|problem| wrong(problem.to_string()))?;
         let header = NpyHeader::from_reader(&mut file)
-            .map_err(|problem| wrong(format!("is no .npy file ({problem})")))?;
+            .map_err(|problem| wrong(format!("is not a .npy file ({problem})")))?;
         let start = (file.stream_position()).map_err(|problem| wrong(problem.to_string()))?;
         let shape: Vec<usize> = header.shape().iter().map(|&size| size as usize).collect();
         let &[n, h, w] = shape.as_slice() else {

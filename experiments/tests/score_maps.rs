@@ -113,7 +113,12 @@ fn what_is_wrong_is_said() {
     std::fs::write(folder.path().join("text.npy"), "not numbers").unwrap();
     for (maps, truth, more, expected) in [
         ("none.npy", "truth.npy", vec![], "none.npy: No such file"),
-        ("text.npy", "truth.npy", vec![], "text.npy: is no .npy file"),
+        (
+            "text.npy",
+            "truth.npy",
+            vec![],
+            "text.npy: is not a .npy file",
+        ),
         (
             "flat.npy",
             "truth.npy",

@@ -313,7 +313,7 @@ fn every_mistake_in_npy_files_is_named_with_file_and_row() {
         (
             "a file that is no array",
             |f| fs::write(f.join("train/images.npy"), "1,2,3").unwrap(),
-            &["train/images.npy", "is no .npy file"],
+            &["train/images.npy", "is not a .npy file"],
         ),
         (
             "texts",

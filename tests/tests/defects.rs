@@ -600,7 +600,7 @@ fn make_dataset_refuses_what_it_cannot_use_and_leaves_no_file() {
         ("small.npy", "none", "slice 0 has no room for its lesions"),
         ("small.npy", "all", "slice 0 has no room for its lesions"),
         ("cut.npy", "none", "should hold 1 slices, but ends before"),
-        ("text.npy", "none", "is no .npy file"),
+        ("text.npy", "none", "is not a .npy file"),
         ("missing.npy", "none", "No such file"),
     ] {
         let out = path("out");

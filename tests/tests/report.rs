@@ -425,7 +425,7 @@ fn results_that_cannot_be_reported_say_why() {
     assert!(error.contains("`saliency` on image 8 is NaN"), "{error}");
     let error = refused(|r| r.cells[0].values[0].1 = "ImageNet".to_owned());
     assert!(
-        error.contains("`ImageNet` is no level of the axis `corpus`"),
+        error.contains("`ImageNet` is not a level of the axis `corpus`"),
         "{error}"
     );
     let error = refused(|r| drop(r.cells[0].values.remove(1)));

@@ -151,7 +151,7 @@ fn unusable_volumes_are_errors_that_name_the_file_and_the_way_out() {
         ),
         (
             fixture("head.nii.gz"),
-            "8.23 litres are above 0, which is no human brain (0.2 to 2.5 litres); extract",
+            "8.23 litres are above 0, which is not the size of a human brain (0.2 to 2.5 litres); extract",
         ),
         (
             write("zero_size.nii.gz", &[]),

@@ -46,7 +46,7 @@ pub fn read<T>(path: &Path, number: impl Fn(Number) -> T) -> Result<ArrayD<T>> {
     let wrong = |problem: String| Error::file(path, problem);
     let file = File::open(path).map_err(|problem| wrong(problem.to_string()))?;
     let npy = NpyFile::new(BufReader::new(file))
-        .map_err(|problem| wrong(format!("is no .npy file ({problem})")))?;
+        .map_err(|problem| wrong(format!("is not a .npy file ({problem})")))?;
     let shape: Vec<usize> = npy.shape().iter().map(|&size| size as usize).collect();
     let (order, holds) = (npy.order(), npy.dtype().descr());
     let kind = match npy.dtype() {

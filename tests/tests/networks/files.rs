@@ -134,7 +134,7 @@ fn what_does_not_fit_is_named_in_one_error() {
         (b"hello", "none of the kinds of file"),
         (b"\x80\x02}q\x00.", "not one of `torch.save`"),
         (b"PK\x03\x04", "not a complete zip archive"),
-        (b"\x08\x07\x3a\xff", "no ONNX file"),
+        (b"\x08\x07\x3a\xff", "not an ONNX file"),
         (b"NRUB\x01\x00", "not a complete burnpack file"),
         (b"\x10\0\0\0\0\0\0\0{", "not a complete safetensors file"),
     ] {

@@ -221,7 +221,7 @@ fn levels_of(cell: &CellResult, axes: &[(String, Vec<String>)]) -> Result<Vec<us
             .position(|level| level == value)
             .ok_or_else(|| {
                 Error::invalid(format!(
-                    "`{value}` is no level of the axis `{axis}`, which has {}",
+                    "`{value}` is not a level of the axis `{axis}`, which has {}",
                     levels.join(", ")
                 ))
             })

@@ -80,7 +80,7 @@ struct Table {
 
 impl Table {
     fn read(path: &Path) -> Result<Self> {
-        let problem = |problem| Error::file(path, format!("is no readable table: {problem}"));
+        let problem = |problem| Error::file(path, format!("is not a readable table: {problem}"));
         let reader = ReaderBuilder::new().trim(Trim::All).from_path(path);
         let mut reader = reader.map_err(problem)?;
         let columns = reader.headers().map_err(problem)?;

@@ -142,12 +142,8 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 /// A PNG file as brightness from 0 to 255. Red, green and blue have the weights .299, .587 and
 /// .114.
 fn grey(file: &Path) -> Result<Array2<f64>> {
-    let wrong = |problem: String| {
-        Error::file(
-            file,
-            format!("is no PNG image that can be read ({problem})"),
-        )
-    };
+    let wrong =
+        |problem: String| Error::file(file, format!("is not a readable PNG image ({problem})"));
     let opened = File::open(file).map_err(|problem| Error::file(file, problem))?;
     let mut decoder = png::Decoder::new(BufReader::new(opened));
     decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);

@@ -46,7 +46,7 @@ impl Benchmark for Tetromino {
         {
             return Err(Error::file(
                 folder,
-                "is no folder; give one with photographs, as PNG files",
+                "is not a folder; give one that contains photographs as PNG files",
             ));
         }
         Ok(base)

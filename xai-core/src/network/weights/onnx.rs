@@ -88,8 +88,9 @@ impl Operation {
 /// # Errors
 /// If the file is damaged; if the graph has parameters that belong to no layer or are not constant.
 pub fn read(bytes: &[u8]) -> Result<Vec<Operation>, String> {
-    let model = Model::decode(bytes).map_err(|problem| format!("is no ONNX file ({problem})"))?;
-    let graph = model.graph.ok_or("is no ONNX file with a graph")?;
+    let model =
+        Model::decode(bytes).map_err(|problem| format!("is not an ONNX file ({problem})"))?;
+    let graph = model.graph.ok_or("is an ONNX file without a graph")?;
     let mut walk = Walk {
         constants: Constants::of(graph.initializer)?,
         operations: Vec::new(),
@@ -303,7 +304,9 @@ impl Walk {
     ) -> Result<(), String> {
         let &[rows, features] = weight.shape.as_slice() else {
             let name = &weight.name;
-            return Err(format!("holds a product with `{name}`, which is no matrix"));
+            return Err(format!(
+                "holds a product with `{name}`, which is not a matrix"
+            ));
         };
         // Features that were flattened in the order row, column, channel. torch's order is channel,
         // row, column.

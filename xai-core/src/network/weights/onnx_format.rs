@@ -95,7 +95,7 @@ impl TensorProto {
             .map(|&size| usize::try_from(size).ok())
             .collect::<Option<Vec<usize>>>()
             .filter(|shape| count(shape).is_some())
-            .ok_or_else(|| damaged(format!("{:?} is no shape", self.dims)))?;
+            .ok_or_else(|| damaged(format!("{:?} is not a shape", self.dims)))?;
         let kind = match kind(self.data_type) {
             Ok(kind) => kind,
             Err(kind) => {

@@ -104,7 +104,7 @@ impl Brain {
                 "check the size of the voxels, and the mask if there is one"
             };
             return Err(Error::invalid(format!(
-                "{litres:.2} litres are {}, which is no human brain ({} to {} litres); {way_out}",
+                "{litres:.2} litres are {}, which is not the size of a human brain ({} to {} litres); {way_out}",
                 if masked { "in the mask" } else { "above 0" },
                 LITRES.start,
                 LITRES.end

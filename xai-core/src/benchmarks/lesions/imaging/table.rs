@@ -248,7 +248,7 @@ fn records(text: &str, separator: u8) -> Result<Vec<StringRecord>, String> {
         .has_headers(false)
         .from_reader(text.as_bytes());
     let records = reader.records().collect::<Result<Vec<_>, _>>();
-    let mut records = records.map_err(|problem| format!("is no readable table: {problem}"))?;
+    let mut records = records.map_err(|problem| format!("is not a readable table: {problem}"))?;
     let mut open_since = None;
     for record in &mut records {
         let line = record.position().map_or(0, csv::Position::line);
