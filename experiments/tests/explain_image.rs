@@ -1,5 +1,4 @@
-//! The interop command `explain_image`, run as another program would: its maps against Captum's, and what it says
-//! to bad input.
+//! Runs `explain_image` as another program would. Its maps are compared with Captum's, and bad input gives clear errors.
 
 mod common;
 

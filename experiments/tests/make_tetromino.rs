@@ -1,4 +1,4 @@
-//! The interop command that makes XAI-TRIS's images: its files are what its documentation says.
+//! Runs `make_tetromino`. Its files are as its documentation describes them.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! The program for a user's own images, as a user runs it.
+//! Runs the program for a user's own images as a user would.
 
 mod common;
 

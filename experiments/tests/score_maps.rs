@@ -1,4 +1,4 @@
-//! The interop command `score_maps`, run as a program.
+//! Runs `score_maps` as another program would.
 
 mod common;
 

@@ -1,11 +1,11 @@
-//! The architecture of `xai-core`, read from its sources: who may use whom, no circles, and an engine that names no benchmark.
+//! Checks the architecture of `xai-core` by reading its sources:
 //!
-//! - Modules stand in the order of `lib.rs`, the folders of `sweep/` in that of `sweep/mod.rs`. Each uses only those above it.
-//! - No benchmark uses another one.
-//! - No two files use each other, directly or over others. A `mod.rs` that only passes names on does not count.
+//! - Modules are listed in `lib.rs`, and the folders of `sweep/` in `sweep/mod.rs`. Each uses only those above it.
+//! - No benchmark uses another benchmark.
+//! - No two files use each other, directly or through others. A `mod.rs` that only re-exports names does not count.
 //! - The folders of the engine do not name a benchmark, not even in a comment.
 //!
-//! Code under `#[cfg(test)]` is free.
+//! Code under `#[cfg(test)]` is exempt.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! A user's own images, masks and classes: what files are read, and what is said of those that cannot be used.
+//! A user's own images, masks and classes: which files are read, and the errors for those that cannot be used.
 
 use std::fs;
 use std::path::Path;

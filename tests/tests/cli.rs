@@ -1,4 +1,4 @@
-//! The command line that every experiment has, on `src/bin/toy.rs`.
+//! The command line that all experiments share, tested with `src/bin/toy.rs`.
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -1,4 +1,4 @@
-//! Synthetic subjects, tasks and benchmark images are sound.
+//! Checks of the synthetic subjects, the pre-training tasks and the images of the benchmark.
 
 use ndarray::Axis;
 use xai_core::lesions::imaging::{Cohort, SHAPES, SLICE_SHAPE, Sex, sex_task, shapes_task};

@@ -1,5 +1,5 @@
-//! The published protocol, defect by defect, agrees with NumPy, SciPy and scikit-image
-//! (`fixtures/defects/make.py`); the example programs that write lesions and images do as they say.
+//! The published protocol agrees with NumPy, SciPy and scikit-image for each defect (`fixtures/defects/make.py`). The
+//! example programs write the lesions and images that their documentation describes.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! A sweep on the device that `XAI_DEVICE` names (otherwise the CPU): it trains and explains as a CPU does, goes on
-//! after it was killed, and says on what it ran.
+//! A sweep on the device named by `XAI_DEVICE` (by default, the CPU). It trains and explains as on a CPU, continues
+//! after it was killed, and records the device.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Explanations of a network whose dropout stays on (defect D3): Captum's values where it is given the same masks
-//! (`fixtures/captum/dropout.py`), and masks that belong to an image and not to its batch.
+//! Explanations of a network whose dropout stays on (defect D3). They equal Captum's if Captum gets the same masks
+//! (`fixtures/captum/dropout.py`). The masks belong to an image and not to its batch.
 
 use ndarray::{Array2, Array5, Axis};
 use tests::{device, download, error, largest, upload};

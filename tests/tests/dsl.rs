@@ -1,4 +1,4 @@
-//! The run of a sweep, on an experiment without a network: what is computed, when, and what is kept.
+//! The run of a sweep, on an experiment without a network: what is computed, when, and what is stored.
 
 use std::cell::{Cell, RefCell};
 use std::fs;

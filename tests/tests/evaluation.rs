@@ -1,5 +1,5 @@
-//! What needs no truth: faithfulness, robustness and randomisation against Quantus
-//! (`fixtures/evaluation/make.py`), and what holds for them by definition.
+//! Metrics that need no ground truth (faithfulness, robustness and randomisation), compared with Quantus
+//! (`fixtures/evaluation/make.py`) and with properties that follow from their definitions.
 
 use burn::tensor::TensorData;
 use ndarray::{Array2, Array3, Array4, ArrayD, ArrayView1, ArrayView4, Axis, array, s};

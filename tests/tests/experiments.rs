@@ -1,5 +1,5 @@
-//! Every experiment that says `snapshot = smoke`, at that scale: its file is a module here (see `build.rs`), and brings
-//! its test and its table with it, in `experiments/examples/snapshots`.
+//! Runs every experiment with `snapshot = smoke` at that scale. Each experiment's file is a module here (see `build.rs`)
+//! and contains its own test. Its table is in `experiments/examples/snapshots`.
 
 include!(concat!(env!("OUT_DIR"), "/experiments.rs"));
 

@@ -1,4 +1,5 @@
-//! What a run survives: being killed, company, a full disk. On `src/bin/toy.rs` and, where that is said, `fig4_best`.
+//! A run survives being killed, other processes in the same folder, and a full disk. Tested with `src/bin/toy.rs` and,
+//! where stated, with `fig4_best`.
 #![cfg(unix)]
 
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! Scans and tables as people have them: headers drawn at random against nibabel (`fixtures/volumes/headers.py`),
-//! content that is elsewhere, tables of other programs.
+//! Scans and tables as they occur in practice: random headers compared with nibabel (`fixtures/volumes/headers.py`),
+//! files whose content has not been fetched, and tables of other programs.
 
 use std::fs;
 use std::io::{Read, Write};

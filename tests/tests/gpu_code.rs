@@ -1,6 +1,6 @@
-//! What a GPU computes is what our kernels compute on the CPU, for every method and for training, with products of
-//! either kind. The GPU is the one that `XAI_DEVICE` names; without it, the CPU runs the code that a GPU runs: Burn's own
-//! operations in place of our kernels.
+//! A GPU computes the same as our kernels on the CPU, for every method and for training, with both kinds of products. The
+//! GPU is the one named by `XAI_DEVICE`. Without it, the CPU runs the code of a GPU: Burn's own operations instead of our
+//! kernels.
 
 use ndarray::{Array1, Array3};
 use tests::{CAPTUM_NETWORKS, Fixture, cpu, device, error, largest};

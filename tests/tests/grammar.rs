@@ -1,4 +1,4 @@
-//! Every form of the grammar, as the book's page shows it, and what it comes to.
+//! Every form of the grammar as the book shows it, and its result.
 
 #![allow(dead_code)] // designs are laid out here, not run
 

@@ -1,4 +1,4 @@
-//! What the laboratory computes once, and what the public code's defects change in it.
+//! What the laboratory computes only once, and how the public code's defects change it.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Lesions agree with NumPy, SciPy and scikit-image; `fixtures/lesions/make.py` made the values.
+//! Lesions agree with NumPy, SciPy and scikit-image (`fixtures/lesions/make.py`).
 
 use std::sync::LazyLock;
 

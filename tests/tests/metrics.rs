@@ -1,5 +1,6 @@
-//! Every metric against scikit-learn, POT, Quantus and NumPy (`fixtures/score/metrics.py`), and what holds
-//! for all of them by definition: their best is the truth itself, chance is the mean over random maps.
+//! Every metric, compared with scikit-learn, POT, Quantus and NumPy (`fixtures/score/metrics.py`), and with properties
+//! that follow from the definitions: the ground truth itself is the best map, and the chance level is the mean over random
+//! maps.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Every operation that a GPU computes by Burn's kernels, for many shapes, against ours on the CPU. The device is
-//! the one that `XAI_DEVICE` names; without it, Burn's own operations on the CPU stand in for a GPU.
+//! Every operation that a GPU computes with Burn's kernels, compared with ours on the CPU for many shapes. The device is
+//! the one named by `XAI_DEVICE`. Without it, Burn's own operations on the CPU take the place of a GPU.
 
 use burn::tensor::{Int, TensorData, activation};
 use tests::{chosen, cpu, device};

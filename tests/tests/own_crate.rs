@@ -1,4 +1,4 @@
-//! A crate of your own, outside of this workspace, as `book/src/own-crate.md` describes it.
+//! Creates a crate outside of this workspace, as described in `book/src/own-crate.md`, and runs it.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
-//! `report.html` in a browser: a real run's page, opened by Chromium without a window.
+//! Opens the `report.html` of a real run in Chromium without a window.
 //!
-//! Where no Chromium is installed these tests only say so; `.ci/run` installs one.
+//! If Chromium is not installed, these tests only print that. `.ci/run` installs it.
 
 use std::fs;
 use std::path::{Path, PathBuf};

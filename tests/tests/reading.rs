@@ -1,4 +1,4 @@
-//! What a run writes, read by the programs that people analyse with.
+//! The files of a run can be read by the programs that people use for analysis.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! An experiment as a person runs it: the program, its files, and a second run. `tests/experiments.rs` holds the tables.
+//! An experiment as a user runs it: the program, its files, and a second run. The tables are tested in
+//! `tests/experiments.rs`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

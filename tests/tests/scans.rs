@@ -1,4 +1,5 @@
-//! Real scans: files by nibabel, slices by SciPy (`fixtures/volumes/make.py`), folders made here from them.
+//! Real scans: files written by nibabel, slices computed by SciPy (`fixtures/volumes/make.py`), and folders made from them
+//! here.
 
 use std::fs;
 use std::path::{Path, PathBuf};

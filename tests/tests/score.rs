@@ -1,4 +1,4 @@
-//! Metrics, edge filters and summaries against NumPy, SciPy and matplotlib (`fixtures/score/make.py`).
+//! Metrics, edge filters and summaries, compared with NumPy, SciPy and matplotlib (`fixtures/score/make.py`).
 
 use std::sync::LazyLock;
 

@@ -1,5 +1,5 @@
-//! Statistics against SciPy, statsmodels and scikit-learn (`fixtures/statistics/make.py`), and intervals against
-//! how often they should hold the truth.
+//! Statistics, compared with SciPy, statsmodels and scikit-learn (`fixtures/statistics/make.py`). Intervals are also
+//! compared with their nominal coverage.
 
 use std::sync::LazyLock;
 

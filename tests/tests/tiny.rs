@@ -1,4 +1,4 @@
-//! Trainings of tiny networks, against PyTorch (`fixtures/tetromino/training.py`).
+//! Training of tiny networks, compared with PyTorch (`fixtures/tetromino/training.py`).
 
 use ndarray::{Array1, Array2, Array4};
 use tests::{Fixture, largest};

@@ -1,6 +1,6 @@
-//! Misuses of the macros: each is one clear error at the token that is wrong.
+//! Misuses of the macros. Each gives one clear error at the token that is wrong.
 //!
-//! `TRYBUILD=overwrite cargo test --release -p tests --test ui` writes the messages anew; read them.
+//! `TRYBUILD=overwrite cargo test --release -p tests --test ui` writes the messages again. Read them before you commit.
 
 #[test]
 fn misuses() {

@@ -1,5 +1,5 @@
-//! Methods beyond the paper's eight, against zennit and Captum (`fixtures/beyond/make.py`), and what
-//! their rules promise: relevance is conserved where the rule says so.
+//! Methods beyond the paper's eight, compared with zennit and Captum (`fixtures/beyond/make.py`). Relevance is conserved
+//! if the rule conserves it.
 
 use ndarray::{Array4, Axis};
 use tests::{Fixture, error};

@@ -1,5 +1,5 @@
-//! Attributions against Captum's on small networks (`fixtures/captum/make.py`), and what holds for them by
-//! definition: the gradient is autodiff's, integrated gradients and DeepLIFT are complete.
+//! Attributions on small networks, compared with Captum's (`fixtures/captum/make.py`) and with properties that follow from
+//! the definitions: the gradient is autodiff's, and integrated gradients and DeepLIFT are complete.
 
 use ndarray::{Array2, Array4, Axis};
 use tests::{CAPTUM_NETWORKS, Fixture, chosen, download, error, largest, upload};

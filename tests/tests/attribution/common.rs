@@ -1,4 +1,4 @@
-//! What several files of these tests use.
+//! Code that several files of these tests share.
 
 use std::cell::RefCell;
 use std::rc::Rc;

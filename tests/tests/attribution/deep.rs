@@ -1,5 +1,5 @@
-//! VGG-16, VGG-16 with batch norm and ResNet-18 as torchvision builds them, at full width, against Captum and
-//! zennit in float64 (`fixtures/deep/make.py`, which tells why no ReLU there is near to its edge).
+//! VGG-16, VGG-16 with batch norm and ResNet-18 as in torchvision, at full width, compared with Captum and zennit in
+//! float64. `fixtures/deep/make.py` makes the values, and explains why no input of a ReLU is close to 0.
 
 use std::collections::HashMap;
 use std::iter::repeat_n;

@@ -1,4 +1,4 @@
-//! What cannot be explained is one clear error.
+//! If something cannot be explained, there is one clear error.
 
 use ndarray::{Array2, Array3, Array4};
 use tests::{Fixture, device};

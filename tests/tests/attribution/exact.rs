@@ -1,5 +1,5 @@
-//! Perturbation methods, noise and expected gradients against what they estimate: exact values, or what
-//! follows from their definition.
+//! Perturbation methods, noise and expected gradients, compared with exact values of what they estimate, or with properties
+//! that follow from their definitions.
 
 use burn::tensor::Tensor;
 use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};

@@ -1,4 +1,4 @@
-//! Nothing depends on how images are batched, ordered or shared among threads; and what passes cost.
+//! Results do not depend on batches, on the order of images or on threads. Also tests the number of passes.
 
 use std::cell::Cell;
 use std::rc::Rc;

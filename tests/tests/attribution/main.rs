@@ -1,4 +1,4 @@
-//! Attribution methods against independent programs and closed forms, and what a panel of them does.
+//! Attribution methods, compared with independent programs and closed forms, and the work of a panel.
 
 #[path = "../autodiff/mod.rs"]
 mod autodiff;

@@ -1,4 +1,4 @@
-//! Models that are no network: a module of Burn, a function; and the book's listings with them.
+//! Models other than a `Network`: a module of Burn and a function. Contains listings of the book.
 
 use ndarray::{Array2, Array4};
 use tests::{device, error, largest};

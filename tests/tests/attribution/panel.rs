@@ -1,4 +1,4 @@
-//! What a panel does with its images: passes are shared, grey images repeated, scores belong to their maps.
+//! The images of a panel: passes are shared, grey images are repeated, and scores belong to their maps.
 
 use ndarray::Axis;
 use xai_core::attribution::{

@@ -1,5 +1,5 @@
-//! PatternNet, PatternAttribution and deep Taylor decomposition, against NumPy (`fixtures/patterns/make.py`); permuted
-//! values and noise, against what they are by definition.
+//! PatternNet, PatternAttribution and deep Taylor decomposition, compared with NumPy (`fixtures/patterns/make.py`).
+//! Permutation importance and noise, compared with their definitions.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Methods that change the image, and noise: against Captum's with the same draws
+//! Methods that change the image, and noise, compared with Captum's with the same draws
 //! (`fixtures/perturbation/make.py`).
 
 use ndarray::{Array2, Array3, Array4, Axis};

@@ -1,5 +1,4 @@
-//! A network on Burn's autodiff, by Burn's own operations alone: what our kernels and our ways back
-//! are held to.
+//! A network on Burn's autodiff, with Burn's own operations only. Our kernels and backward passes are compared with it.
 
 use burn::backend::autodiff::Autodiff;
 use burn::tensor::ops::ConvOptions;

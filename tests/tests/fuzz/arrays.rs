@@ -1,4 +1,4 @@
-//! NumPy's `.npy`.
+//! NumPy's `.npy` files.
 
 use experiments::npy::{self, Pages};
 use half::f16;

@@ -1,4 +1,4 @@
-//! Changes to files, as damage and bad luck make them, and as fuzzers do.
+//! Changes to files, as they happen by damage, and as fuzzers make them.
 
 use rand::Rng;
 

@@ -1,11 +1,11 @@
-//! Files changed at random: none may bring the program down, and none may take more memory than its size explains.
+//! Reads files that were changed at random. No file may crash the program or take more memory than its size explains.
 //!
-//! In CI some hundred inputs a target, always the same ones. By hand for as long as wanted, each target in turn:
-//! `FUZZ_SECONDS=60 cargo test --release -p tests --test fuzz -- --nocapture`. An input that fails is kept in the
-//! folder for temporary files, and its name printed.
+//! CI tries the same few hundred inputs per reader each time. To test each reader for longer:
+//! `FUZZ_SECONDS=60 cargo test --release -p tests --test fuzz -- --nocapture`. An input that fails is stored in the folder
+//! for temporary files, and its name is printed.
 //!
-//! With `FUZZ_KEEP=DIR` every changed input that is read all the same is kept there with what was read from it, for
-//! `tests/compare_fuzz.py DIR`, which asks torch, safetensors, nibabel and NumPy what they read.
+//! With `FUZZ_KEEP=DIR`, every changed input that can still be read is stored there, with the result. Then
+//! `tests/compare_fuzz.py DIR` compares with what torch, safetensors, nibabel and NumPy read.
 
 mod arrays;
 mod change;

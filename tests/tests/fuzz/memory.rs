@@ -1,4 +1,4 @@
-//! Counts what a thread holds of the heap.
+//! Counts the memory that a thread has allocated on the heap.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -1,4 +1,4 @@
-//! What a run keeps: plan, manifests and scores.
+//! The files of a run: plan, manifests and scores.
 
 use std::fs;
 use std::path::{Path, PathBuf};

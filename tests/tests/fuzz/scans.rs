@@ -1,4 +1,4 @@
-//! NIfTI files, gzipped and not.
+//! NIfTI files, with and without gzip.
 
 use std::io::Write;
 use std::path::Path;

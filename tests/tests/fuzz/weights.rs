@@ -1,4 +1,4 @@
-//! Files of weights of all kinds.
+//! Files of weights in all formats.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Grouped and dilated convolutions. (That their outputs are torch's is in the tests of attribution.)
+//! Grouped and dilated convolutions. The tests of attribution compare their outputs with torch's.
 
 use burn::tensor::TensorData;
 use tests::{Fixture, device, download, upload};

@@ -1,5 +1,5 @@
-//! Networks and their weights: files as PyTorch, ONNX and Burn write them (`fixtures/networks/make.py`),
-//! what is said when they do not fit, and residual blocks.
+//! Networks and their weights: files written by PyTorch, ONNX exporters and Burn (`fixtures/networks/make.py`), the errors
+//! if they do not fit, and residual blocks.
 
 mod convolutions;
 mod files;

@@ -1,5 +1,5 @@
-//! Files of weights as trainings and exporters of all kinds write them (`fixtures/weights/make.py`): each
-//! gives the scores of its own program, or the error that is due.
+//! Weight files as written by training programs and exporters of all kinds (`fixtures/weights/make.py`). Each gives the
+//! scores of its own program, or the expected error.
 
 use std::io::Read;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Residual blocks. (What methods make of ResNet-18 is in the tests of attribution.)
+//! Residual blocks. The tests of attribution explain a ResNet-18.
 
 use ndarray::{Array2, Array4};
 use safetensors::SafeTensors;

@@ -1,4 +1,4 @@
-//! The gradient of every parameter against Burn's autodiff.
+//! The gradient of every parameter, compared with Burn's autodiff.
 
 use burn::tensor::activation;
 use tests::cpu;

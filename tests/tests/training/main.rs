@@ -1,4 +1,4 @@
-//! Training: its backward pass against Burn's autodiff on the same layers, whole trainings against PyTorch's.
+//! Training: the backward pass compared with Burn's autodiff on the same layers, and whole trainings compared with PyTorch.
 
 #[path = "../autodiff/mod.rs"]
 mod autodiff;

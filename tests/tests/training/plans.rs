@@ -1,4 +1,4 @@
-//! What a plan says is done, and what cannot be trained is refused before anything is computed.
+//! A training follows its plan. A training that is not possible is rejected before anything is computed.
 
 use ndarray::{Array4, ArrayD};
 use tests::{Fixture, cpu, fixture};

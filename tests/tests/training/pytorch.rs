@@ -1,4 +1,4 @@
-//! Whole trainings against PyTorch's in float64 (`fixtures/training`).
+//! Whole trainings, compared with PyTorch in float64 (`fixtures/training`).
 
 use ndarray::{Array2, Array3, Array4, ArrayD};
 use tests::{Fixture, cpu, error, fixture};
