@@ -51,10 +51,7 @@ impl Benchmark for Bars {
             let texture = gaussian(noise.view(), 1.0).mapv(|value| value as f32);
             images.slice_mut(s![image, .., ..]).assign(&texture);
             let [height, width] = [BAR, [BAR[1], BAR[0]]][usize::from(class)];
-            let (top, left) = (
-                rng.random_range(0..=size - height),
-                rng.random_range(0..=size - width),
-            );
+            let [top, left] = [height, width].map(|side| rng.random_range(0..=size - side));
             let bar = s![image, top..top + height, left..left + width];
             images.slice_mut(bar).mapv_inplace(|value: f32| value + 0.6);
             truth.slice_mut(bar).fill(true);
@@ -96,16 +93,10 @@ impl Run for OwnBenchmark {
     }
 
     fn test(&self, fitted: &Fitted<Network>, lab: &Lab<Bars>) -> Result<Scores> {
-        explain!(
-            model = fitted.model,
-            input = lab.test().classified_correctly_by_all()?,
-            methods = [
-                Saliency,
-                IntegratedGradients { steps: 20 },
-                Lrp::epsilon(1e-6)
-            ],
-            score = Precision
-        )
+        let images = lab.test().classified_correctly_by_all()?;
+        explain! { model = fitted.model, input = images, score = Precision,
+            methods = [Saliency, IntegratedGradients { steps: 20 }, Lrp::epsilon(1e-6)]
+        }
     }
 }
 

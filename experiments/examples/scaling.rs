@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use experiments::exit_code;
+use experiments::{exit_code, the_eight};
 use ndarray::Array4;
 use xai_core::attribution::{Images, Panel, methods};
 use xai_core::device::DeviceChoice;
@@ -35,19 +35,6 @@ const ROWS: [[usize; 4]; 12] = [
     [224, 2, 2, 1],
     [224, 2, 2, 2],
     [224, 2, 2, 4],
-];
-
-/// From the fastest to the slowest, so that a row with few methods is not dominated by integrated
-/// gradients.
-const METHODS: [&str; 8] = [
-    "saliency",
-    "input_x_gradient",
-    "guided_backprop",
-    "deconvolution",
-    "lrp",
-    "deep_lift",
-    "gradient_shap",
-    "integrated_gradients",
 ];
 
 /// The reference row. The chart shows multiples of it.
@@ -203,7 +190,9 @@ fn explain([size, count, divisor, wanted]: [usize; 4]) -> Result<()> {
     });
     let images = Images::new(pixels, vec![0; count]);
     let mut panel: Panel<Network> = Panel::new();
-    for name in &METHODS[..wanted] {
+    // From the end of the list, where the fast methods are, so that integrated gradients do not
+    // dominate a row with few methods.
+    for name in the_eight(0).names().into_iter().rev().take(wanted) {
         panel = panel.with(methods::named(name, 0)?);
     }
     let start = Instant::now();

@@ -16,6 +16,7 @@ pub mod xai_tris;
 
 use std::process::ExitCode;
 
+use xai_core::attribution::Panel;
 use xai_core::lesions::Settings;
 use xai_core::lesions::prelude::*;
 use xai_core::metrics::Metrics;
@@ -89,28 +90,30 @@ pub fn learns(scale: Scale, depth: Depth) -> bool {
     scale == Scale::Paper || matches!(depth, Depth::Conv4 | Depth::All)
 }
 
-/// The paper's eight methods, with their precision on these images.
+/// The paper's eight methods, in its order. `seed` is that of GradientSHAP's draws.
+pub fn the_eight(seed: u64) -> Panel<Network> {
+    Panel::new()
+        .with(IntegratedGradients { steps: 50 })
+        .with(GradientShap {
+            seed,
+            ..Default::default()
+        })
+        .with(DeepLift)
+        .with(Saliency)
+        .with(InputXGradient)
+        .with(GuidedBackprop)
+        .with(Deconvolution)
+        .with(Lrp::epsilon(1e-9))
+}
+
+/// The precision of the paper's eight methods on these images.
 pub fn explain(model: &Network, images: Images) -> Result<Scores> {
     explain_and_score(model, images, Precision)
 }
 
 /// As [`explain()`], with another metric.
 pub fn explain_and_score(model: &Network, images: Images, metric: impl Metrics) -> Result<Scores> {
-    explain!(
-        model = *model,
-        input = images,
-        methods = [
-            IntegratedGradients { steps: 50 },
-            GradientShap::default(),
-            DeepLift,
-            Saliency,
-            InputXGradient,
-            GuidedBackprop,
-            Deconvolution,
-            Lrp::epsilon(1e-9),
-        ],
-        score = metric
-    )
+    the_eight(0).score(model, &images, &metric)
 }
 
 /// References without a trained network, on the images that every compared network classifies

@@ -7,17 +7,8 @@ use xai_core::statistics::{mean, spearman};
 use crate::defects::Repeated;
 use crate::means::precision;
 use crate::paired::{COLUMNS, mean_interval, paired};
+use crate::the_eight;
 
-const METHODS: [&str; 8] = [
-    "integrated_gradients",
-    "gradient_shap",
-    "deep_lift",
-    "saliency",
-    "input_x_gradient",
-    "guided_backprop",
-    "deconvolution",
-    "lrp",
-];
 const FILTERS: [&str; 3] = ["sobel", "laplace", "intensity"];
 
 /// One network.
@@ -37,6 +28,7 @@ pub struct NetworkPairs<'a> {
     corpora: Vec<Corpus>,
     seeds: Vec<u64>,
     all: Vec<TrainedNetwork<'a>>,
+    methods: Vec<&'static str>,
 }
 
 impl<'a> NetworkPairs<'a> {
@@ -55,6 +47,7 @@ impl<'a> NetworkPairs<'a> {
             corpora,
             seeds,
             all,
+            methods: the_eight(0).names(),
         }
     }
 
@@ -80,7 +73,7 @@ impl<'a> NetworkPairs<'a> {
         seed: u64,
         method: &str,
     ) -> Option<f64> {
-        let same = defect.of_filters() && METHODS.contains(&method);
+        let same = defect.of_filters() && self.methods.contains(&method);
         let defect = if same { Repeated::None } else { defect };
         precision(&self.tested(defect, corpus, seed)?.scores, method)
     }
@@ -115,7 +108,7 @@ impl<'a> NetworkPairs<'a> {
              a bootstrap of these pairs, p of Wilcoxon's signed-rank test, corrected by Holm over the whole table. Empty if \
              the defect removes the reference.",
         );
-        let methods = || METHODS.into_iter().chain(FILTERS);
+        let methods = || self.methods.iter().copied().chain(FILTERS);
         let rows: Vec<(&str, Repeated)> = methods()
             .flat_map(|method| defects.iter().map(move |&defect| (method, defect)))
             .collect();
@@ -224,14 +217,14 @@ impl<'a> NetworkPairs<'a> {
     }
 
     fn means(&self, defect: Repeated) -> Vec<Option<f64>> {
-        METHODS
+        self.methods
             .iter()
             .map(|method| self.mean_of(defect, method))
             .collect()
     }
 
     fn best(&self, defect: Repeated) -> Option<&'static str> {
-        let means = METHODS.iter().zip(self.means(defect));
+        let means = self.methods.iter().zip(self.means(defect));
         let known = means.filter_map(|(method, mean)| Some((*method, mean?)));
         known
             .max_by(|a, b| a.1.total_cmp(&b.1))
@@ -257,7 +250,8 @@ impl<'a> NetworkPairs<'a> {
             _ => return Vec::new(),
         };
         let of = |corpus, seed| {
-            let values = METHODS
+            let values = self
+                .methods
                 .iter()
                 .filter_map(|method| self.precision_of(defect, corpus, seed, method));
             mean(&values.collect::<Vec<_>>())
@@ -272,7 +266,7 @@ impl<'a> NetworkPairs<'a> {
     /// the seed.
     fn agreement_by_chance(&self) -> Option<f64> {
         let order = |corpus, seed| -> Vec<Option<f64>> {
-            let methods = METHODS.iter();
+            let methods = self.methods.iter();
             methods
                 .map(|method| self.precision_of(Repeated::None, corpus, seed, method))
                 .collect()

@@ -295,7 +295,7 @@ fn what_is_wrong_is_said_once() {
         ),
         ("--out", "file", "file: File exists"),
         ("--methods", "salency", "did you mean `saliency`?"),
-        ("--memory", "2TB", "write `2GiB`"),
+        ("--memory", "2 cups", "write `2GiB`"),
         ("--segments", "8", "write rows and columns"),
         ("--device", "gpu", "flex"),
     ] {

@@ -1,13 +1,13 @@
 //! Explanations of a network whose dropout stays on (defect D3). They equal Captum's if Captum gets the same masks
 //! (`fixtures/captum/dropout.py`). The masks belong to an image and not to its batch.
 
+use experiments::the_eight;
 use ndarray::{Array2, Array5, Axis};
 use tests::{device, download, error, largest, upload};
 use xai_core::attribution::{
-    Baseline, Deconvolution, DeepLift, DeepLiftShap, ExpectedGradients, FeatureAblation,
-    GradientShap, GuidedBackprop, Images, InputXGradient, IntegratedGradients, KernelShap, Lime,
-    Lrp, LrpComposite, Occlusion, Panel, Saliency, Segments, ShapleyValueSampling, SmoothGrad,
-    layer_activation, layer_conductance,
+    Baseline, DeepLift, DeepLiftShap, ExpectedGradients, FeatureAblation, Images,
+    IntegratedGradients, KernelShap, Lime, LrpComposite, Occlusion, Panel, Saliency, Segments,
+    ShapleyValueSampling, SmoothGrad, layer_activation, layer_conductance,
 };
 use xai_core::network::{Layer, Network};
 
@@ -36,18 +36,6 @@ impl Fixture {
     }
 }
 
-fn the_eight() -> Panel<Network> {
-    Panel::new()
-        .with(IntegratedGradients::default())
-        .with(GradientShap::default())
-        .with(DeepLift)
-        .with(Saliency)
-        .with(InputXGradient)
-        .with(GuidedBackprop)
-        .with(Deconvolution)
-        .with(Lrp::epsilon(1e-9))
-}
-
 const FIXTURES: [&str; 2] = ["dropout_vgg", "dropout_everywhere"];
 
 #[test]
@@ -59,7 +47,7 @@ fn every_method_gives_captums_values_with_the_same_masks() {
             error(&fixture.logits(&fixture.network), &logits) < 1e-5,
             "{name}"
         );
-        let panel = the_eight().with(DeepLift::captum());
+        let panel = the_eight(0).with(DeepLift::captum());
         for class in 0..logits.ncols() {
             let maps = panel.explain(&fixture.network, &fixture.images, class);
             for map in maps.unwrap() {
@@ -119,9 +107,9 @@ fn masks_belong_to_images_and_not_to_batches() {
         let panels = || {
             let pixels = images.pixels.clone();
             [
-                the_eight(),
+                the_eight(0),
                 others(images),
-                the_eight().baseline(Baseline::Image(pixels.index_axis_move(Axis(0), 1))),
+                the_eight(0).baseline(Baseline::Image(pixels.index_axis_move(Axis(0), 1))),
             ]
         };
         let backwards = Images::new(

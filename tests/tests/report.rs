@@ -4,23 +4,13 @@
 use std::fs;
 use std::path::Path;
 
+use experiments::the_eight;
 use xai_core::metrics::{Score, group_name};
 use xai_core::report;
 use xai_core::sweep::keep::Reference;
 use xai_core::sweep::read::{CellResult, SweepResult};
 
 const CHANCE: &str = "precision_chance";
-
-const METHODS: [&str; 8] = [
-    "integrated_gradients",
-    "gradient_shap",
-    "deep_lift",
-    "saliency",
-    "input_x_gradient",
-    "guided_backprop",
-    "deconvolution",
-    "lrp",
-];
 
 fn score(image: u32, method: &str, metric: &str, value: f64) -> Score {
     Score {
@@ -454,17 +444,15 @@ fn panels(methods: usize) -> SweepResult {
         [0.744, 0.957, 0.989, 0.992, 0.990],
         [0.821, 0.931, 0.960, 0.967, 0.942],
     ];
+    let names = the_eight(0).names();
     let mut cells = Vec::new();
     for (c, corpus) in corpora.iter().enumerate() {
         for (d, depth) in depths.iter().enumerate() {
             for seed in 0..3 {
-                let scores = METHODS[..methods]
-                    .iter()
-                    .enumerate()
-                    .flat_map(|(m, method)| {
-                        let center = accuracy[c][d] - 0.45 - 0.04 * m as f64;
-                        sample(method, center, 0.04 + 0.01 * d as f64, seed)
-                    });
+                let scores = names[..methods].iter().enumerate().flat_map(|(m, method)| {
+                    let center = accuracy[c][d] - 0.45 - 0.04 * m as f64;
+                    sample(method, center, 0.04 + 0.01 * d as f64, seed)
+                });
                 cells.push(CellResult {
                     values: strings(&[
                         ("corpus", corpus),
@@ -489,7 +477,8 @@ fn panels(methods: usize) -> SweepResult {
         filter("Raw intensity", "intensity", 0.46),
         Reference {
             name: "Untrained network".to_owned(),
-            scores: METHODS
+            scores: the_eight(0)
+                .names()
                 .iter()
                 .flat_map(|method| sample(method, 0.18, 0.02, 0))
                 .collect(),

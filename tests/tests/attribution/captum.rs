@@ -77,7 +77,7 @@ fn every_method_gives_captums_values() {
     for name in CAPTUM_NETWORKS {
         let fixture = Parity::read(name);
         for class in 0..fixture.classes {
-            for map in the_eight()
+            for map in the_eight(0)
                 .explain(&fixture.network, &fixture.images, class)
                 .unwrap()
             {

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use burn::tensor::{Tensor, TensorData};
+pub use experiments::the_eight;
 use ndarray::{Array2, Array3, Array4, ArrayView3, s};
 use tests::Fixture;
 use xai_core::attribution::{
-    Batch, Closure, Deconvolution, DeepLift, Explain, Explainable, GradientShap, GuidedBackprop,
-    Images, InputXGradient, IntegratedGradients, KernelShap, Lime, Lrp, Map, Method, NoModel,
-    Panel, Saliency, Segments, ShapleyValueSampling, SmoothGrad,
+    Batch, Closure, Explain, Explainable, Images, KernelShap, Lime, Map, Method, NoModel, Panel,
+    Segments, ShapleyValueSampling, SmoothGrad,
 };
 use xai_core::network::Network;
 
@@ -152,25 +152,4 @@ pub fn a_picture() -> Images {
         (1.3 * x as f32 + 0.7 * y as f32 - c as f32 + 2.1 * n as f32).sin() + 0.2
     });
     Images::new(pixels, vec![0, 1]).with_index(vec![4, 9])
-}
-
-/// The paper's eight methods.
-pub fn the_eight() -> Panel<Network> {
-    the_eight_drawn(0)
-}
-
-/// The paper's eight methods, the one that draws by a seed.
-pub fn the_eight_drawn(seed: u64) -> Panel<Network> {
-    Panel::new()
-        .with(IntegratedGradients::default())
-        .with(GradientShap {
-            seed,
-            ..Default::default()
-        })
-        .with(DeepLift)
-        .with(Saliency)
-        .with(InputXGradient)
-        .with(GuidedBackprop)
-        .with(Deconvolution)
-        .with(Lrp::epsilon(1e-9))
 }

@@ -183,14 +183,14 @@ fn assert_parity(network: &Network, file: &Fixture, panel: Panel<Network>, metho
 #[test]
 fn vgg_16_is_explained_as_by_captum() {
     let file = Fixture::read("deep/vgg16.safetensors");
-    let panel = the_eight().with(DeepLift::captum());
+    let panel = the_eight(0).with(DeepLift::captum());
     assert_parity(&vgg("vgg16", &file), &file, panel, 9);
 }
 
 #[test]
 fn vgg_16_with_batch_norm_is_explained_as_by_captum() {
     let file = Fixture::read("deep/vgg16_bn.safetensors");
-    let panel = the_eight().with(DeepLift::captum());
+    let panel = the_eight(0).with(DeepLift::captum());
     assert_parity(&vgg("vgg16_bn", &file), &file, panel, 9);
 }
 
@@ -198,7 +198,7 @@ fn vgg_16_with_batch_norm_is_explained_as_by_captum() {
 fn resnet_18_is_explained_as_by_captum_and_zennit() {
     let file = Fixture::read("deep/resnet18.safetensors");
     let network = resnet18(&file);
-    let panel = the_eight()
+    let panel = the_eight(0)
         .with(DeepLift::captum())
         .with(GradCam::default())
         .with(LrpComposite::epsilon_plus())

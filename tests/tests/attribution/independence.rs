@@ -11,13 +11,11 @@ use xai_core::attribution::{
 };
 use xai_core::network::{Network, VggConfig};
 
-use crate::common::{
-    AnyClosure, TARGET, grid, kernel_shap, lime, network, shapley, the_eight, the_eight_drawn,
-};
+use crate::common::{AnyClosure, TARGET, grid, kernel_shap, lime, network, shapley, the_eight};
 
 /// Every method that draws, and the others.
 fn everything(seed: u64) -> Panel<Network> {
-    the_eight_drawn(seed)
+    the_eight(seed)
         .with(DeepLift::captum())
         .with(DeepLiftShap {
             baselines: Array4::ones((2, 3, 8, 8)),
@@ -216,7 +214,7 @@ fn print_the_peak() {
     });
     let images = Images::new(pixels, vec![0; 3]);
     let before = peak();
-    let panel = the_eight().memory(memory.bytes());
+    let panel = the_eight(0).memory(memory.bytes());
     panel.explain(&network, &images, 0).unwrap();
     println!("peak {} of {before}", peak() - before);
 }

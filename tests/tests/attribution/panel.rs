@@ -10,7 +10,7 @@ use xai_core::network::Network;
 use crate::common::{network, the_eight};
 
 fn explain(network: &Network, images: &Images, class: usize) -> Vec<Map> {
-    the_eight().explain(network, images, class).unwrap()
+    the_eight(0).explain(network, images, class).unwrap()
 }
 
 /// The same image gets the same explanation alone, in company, and with memory for one image a pass.
@@ -18,7 +18,7 @@ fn explain(network: &Network, images: &Images, class: usize) -> Vec<Map> {
 fn batches_do_not_matter() {
     let (network, images) = network("vgg");
     let together = explain(&network, &images, 1);
-    let sparing = the_eight().memory(0);
+    let sparing = the_eight(0).memory(0);
     let sparing = sparing.explain(&network, &images, 1).unwrap();
     let last = images.pixels.slice_axis(Axis(0), (2..3).into()).to_owned();
     let last = Images::new(last, vec![0]).with_index(vec![2]);

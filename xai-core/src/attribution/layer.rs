@@ -19,8 +19,8 @@ const POINTS: usize = 16;
 /// # Errors
 /// If there is no such layer, or if the images do not fit the network.
 pub fn layer_activation(network: &Network, images: &Images, layer: usize) -> Result<Array4<f32>> {
-    let part = Part::new(network, images, layer)?;
-    part.each_image(|x, image| {
+    let call = LayerCall::new(network, images, layer)?;
+    call.each_image(|x, image| {
         let masks = network.masks(1, |_| format!("layer_activation/{}", images.index[image]));
         let trace = Trace::new(&network.layers[..=layer], x, masks);
         trace.output().clone()
@@ -46,16 +46,16 @@ pub fn layer_conductance(
     if steps == 0 {
         return Err(Error::invalid("conductance needs at least one step"));
     }
-    let part = Part::new(network, images, layer)?;
-    let targets = targets.into().of(images, Some(part.classes))?;
+    let call = LayerCall::new(network, images, layer)?;
+    let targets = targets.into().of(images, Some(call.classes))?;
     let (alphas, _) = gauss_legendre(steps + 1);
-    part.each_image(|x, image| {
+    call.each_image(|x, image| {
         let mut sum = Sum::default();
         // Each block begins with the last point of the previous block.
         for first in (0..steps).step_by(POINTS) {
             let alphas = &alphas[first..=steps.min(first + POINTS)];
             let pass = format!("layer_conductance/{}", images.index[image]);
-            let [output, gradient] = part.at_points(&x, alphas, targets[image], &pass, first);
+            let [output, gradient] = call.at_points(&x, alphas, targets[image], &pass, first);
             let (all, but_last) = (alphas.len(), alphas.len() - 1);
             let change = output.clone().slice(1..all) - output.slice(0..but_last);
             sum.add((change * gradient.slice(0..but_last)).sum_dim(0));
@@ -82,16 +82,16 @@ pub fn internal_influence(
     if steps == 0 {
         return Err(Error::invalid("internal influence needs at least one step"));
     }
-    let part = Part::new(network, images, layer)?;
-    let targets = targets.into().of(images, Some(part.classes))?;
+    let call = LayerCall::new(network, images, layer)?;
+    let targets = targets.into().of(images, Some(call.classes))?;
     let (alphas, weights) = gauss_legendre(steps);
-    part.each_image(|x, image| {
+    call.each_image(|x, image| {
         let mut sum = Sum::default();
         let pass = format!("internal_influence/{}", images.index[image]);
         for first in (0..steps).step_by(POINTS) {
             let range = first..steps.min(first + POINTS);
             let alphas = &alphas[range.clone()];
-            let [_, gradient] = part.at_points(&x, alphas, targets[image], &pass, first);
+            let [_, gradient] = call.at_points(&x, alphas, targets[image], &pass, first);
             for (gradient, &weight) in gradient
                 .chunk(alphas.len(), 0)
                 .into_iter()
@@ -115,11 +115,11 @@ pub fn layer_gradient_x_activation(
     targets: impl Into<Targets>,
     layer: usize,
 ) -> Result<Array4<f32>> {
-    let part = Part::new(network, images, layer)?;
-    let targets = targets.into().of(images, Some(part.classes))?;
-    part.each_image(|x, image| {
+    let call = LayerCall::new(network, images, layer)?;
+    let targets = targets.into().of(images, Some(call.classes))?;
+    call.each_image(|x, image| {
         let pass = format!("layer_gradient_x_activation/{}", images.index[image]);
-        let [output, gradient] = part.at_points(&x, &[1.0], targets[image], &pass, 0);
+        let [output, gradient] = call.at_points(&x, &[1.0], targets[image], &pass, 0);
         output * gradient
     })
 }
@@ -138,7 +138,7 @@ impl Sum {
 }
 
 /// The images and the layer of a call, after they have been checked.
-struct Part<'a> {
+struct LayerCall<'a> {
     network: &'a Network,
     images: &'a Images,
     layer: usize,
@@ -146,7 +146,7 @@ struct Part<'a> {
     shape: [usize; 3],
 }
 
-impl<'a> Part<'a> {
+impl<'a> LayerCall<'a> {
     fn new(network: &'a Network, images: &'a Images, layer: usize) -> Result<Self> {
         let (_, c, h, w) = images.pixels.dim();
         let shapes = shapes(network, [c, h, w])?;

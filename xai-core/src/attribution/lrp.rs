@@ -55,21 +55,21 @@ impl LrpRule {
     /// The rule as a table, which defines it completely.
     fn table(self) -> Vec<Variants> {
         use {Input as X, Outputs as O, Weight as W};
-        let all = |parts| vec![Variants::new(1.0, O::All, parts)];
+        let all = |terms| vec![Variants::new(1.0, O::All, terms)];
         // Negative inputs use weights of the opposite sign, and no bias.
         let signed = |factor, outputs, with: W, against: W| {
-            let parts = vec![
-                Part::new(X::Positive, with),
-                Part::new(X::Negative, against).without_bias(),
+            let terms = vec![
+                Term::new(X::Positive, with),
+                Term::new(X::Negative, against).without_bias(),
             ];
-            Variants::new(factor, outputs, parts)
+            Variants::new(factor, outputs, terms)
         };
         match self {
-            Self::Epsilon(_) => all(vec![Part::new(X::Same, W::Same)]),
+            Self::Epsilon(_) => all(vec![Term::new(X::Same, W::Same)]),
             Self::ZPlus => vec![signed(1.0, O::All, W::Positive, W::Negative)],
             Self::ZPlusWithoutBias => {
                 let mut shares = signed(1.0, O::All, W::Positive, W::Negative);
-                shares.parts[0] = shares.parts[0].without_bias();
+                shares.terms[0] = shares.terms[0].without_bias();
                 vec![shares]
             }
             Self::Gamma(gamma) => {
@@ -84,15 +84,15 @@ impl LrpRule {
                 signed(-beta, O::All, W::Negative, W::Positive),
             ],
             Self::ZBox { low, high } => all(vec![
-                Part::new(X::Same, W::Same),
-                Part::new(X::Constant(low), W::Positive).subtracted(),
-                Part::new(X::Constant(high), W::Negative).subtracted(),
+                Term::new(X::Same, W::Same),
+                Term::new(X::Constant(low), W::Positive).subtracted(),
+                Term::new(X::Constant(high), W::Negative).subtracted(),
             ]),
-            Self::WSquare => all(vec![Part::new(X::Constant(1.0), W::Squared)]),
+            Self::WSquare => all(vec![Term::new(X::Constant(1.0), W::Squared)]),
             Self::WSquareWithoutBias => {
-                all(vec![Part::new(X::Constant(1.0), W::Squared).without_bias()])
+                all(vec![Term::new(X::Constant(1.0), W::Squared).without_bias()])
             }
-            Self::Flat => all(vec![Part::new(X::Constant(1.0), W::One).without_bias()]),
+            Self::Flat => all(vec![Term::new(X::Constant(1.0), W::One).without_bias()]),
         }
     }
 
@@ -105,15 +105,18 @@ impl LrpRule {
 
     /// The relevance of the layer's inputs from that of its outputs.
     fn redistribute(self, step: &Step<'_>, relevance: &Tensor<4>) -> Tensor<4> {
-        let shares = self.table().into_iter().filter(|part| part.factor != 0.0);
+        let shares = self
+            .table()
+            .into_iter()
+            .filter(|variants| variants.factor != 0.0);
         let shares = shares.map(|variants| {
-            let parts: Vec<_> = variants.parts.iter().map(|part| part.of(step)).collect();
-            let z = parts.iter().map(|part| part.output(step)).reduce(add);
-            let z = z.expect("every rule has a part");
+            let terms: Vec<_> = variants.terms.iter().map(|term| term.of(step)).collect();
+            let z = terms.iter().map(|term| term.output(step)).reduce(add);
+            let z = z.expect("every rule has a term");
             let away = stabilised(z, self.stabilizer());
             let flow = variants.outputs.of(step, relevance.clone() / away);
-            let inputs = parts.iter().map(|part| part.pull_back(step, flow.clone()));
-            let inputs = inputs.reduce(add).expect("every rule has a part");
+            let inputs = terms.iter().map(|term| term.pull_back(step, flow.clone()));
+            let inputs = inputs.reduce(add).expect("every rule has a term");
             match variants.factor {
                 1.0 => inputs,
                 factor => inputs * factor,
@@ -132,15 +135,15 @@ struct Variants {
     /// The factor of the relevance.
     factor: f64,
     outputs: Outputs,
-    parts: Vec<Part>,
+    terms: Vec<Term>,
 }
 
 impl Variants {
-    fn new(factor: f64, outputs: Outputs, parts: Vec<Part>) -> Self {
+    fn new(factor: f64, outputs: Outputs, terms: Vec<Term>) -> Self {
         Self {
             factor,
             outputs,
-            parts,
+            terms,
         }
     }
 }
@@ -216,14 +219,14 @@ impl Weight {
 
 /// One variant of a layer: another input and other parameters.
 #[derive(Clone, Copy)]
-struct Part {
+struct Term {
     input: Input,
     weight: Weight,
     bias: bool,
     sign: f64,
 }
 
-impl Part {
+impl Term {
     fn new(input: Input, weight: Weight) -> Self {
         Self {
             input,
@@ -264,16 +267,16 @@ impl Part {
             other => other.clone(),
         };
         Variant {
-            part: self,
+            term: self,
             input: self.input.of(step.input),
             layer,
         }
     }
 }
 
-/// A [`Part`] for a certain layer at a certain input.
+/// A [`Term`] for a certain layer at a certain input.
 struct Variant {
-    part: Part,
+    term: Term,
     input: Tensor<4>,
     layer: Layer,
 }
@@ -281,7 +284,7 @@ struct Variant {
 impl Variant {
     /// Its contribution to z.
     fn output(&self, step: &Step<'_>) -> Tensor<4> {
-        if (self.part.input, self.part.weight) == (Input::Same, Weight::Same) {
+        if (self.term.input, self.term.weight) == (Input::Same, Weight::Same) {
             return step.output.clone();
         }
         self.signed(self.layer.forward(self.input.clone()))
@@ -298,7 +301,7 @@ impl Variant {
     }
 
     fn signed(&self, values: Tensor<4>) -> Tensor<4> {
-        match self.part.sign {
+        match self.term.sign {
             1.0 => values,
             sign => values * sign,
         }

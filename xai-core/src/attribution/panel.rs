@@ -69,6 +69,14 @@ impl<M> Panel<M> {
         self
     }
 
+    /// The names of its methods, in the order in which they were added.
+    pub fn names(&self) -> Vec<&'static str>
+    where
+        M: Explainable,
+    {
+        self.methods.iter().map(|method| method.name()).collect()
+    }
+
     /// Sets the approximate memory for passes through the model, in bytes. By default 2 GiB, or
     /// half of a GPU's memory.
     pub fn memory(self, bytes: usize) -> Self {

@@ -61,44 +61,57 @@ fn tables<R: Run>(outcome: Outcome) -> Result<String> {
     let mut text = if only_analysed(result, &analysis) {
         String::new()
     } else {
-        rounded(&table::csv(&Summary::all(result)?))
+        rounded(&table::csv(&Summary::all(result)?))?
     };
     for part in &analysis.parts {
         if let AnalysisItem::Table(table) = part {
             let title = &table.heading.title;
-            text += &format!("\n\n{title}\n{}", coarse(&analysis::csv(part)?));
+            text += &format!("\n\n{title}\n{}", coarse(&analysis::csv(part)?)?);
         }
     }
     Ok(text)
 }
 
 /// A table of the analysis, with at most two decimals in all numbers.
-fn coarse(table: &str) -> String {
-    let field = |field: &str| match field.parse::<f64>() {
-        Ok(number) if field.contains('.') => {
-            format!("{:.2}", (number * 100.0).round() / 100.0 + 0.0)
-        }
-        _ => field.to_owned(),
-    };
-    let line = |line: &str| line.split(',').map(field).collect::<Vec<_>>().join(",");
-    table.lines().map(line).collect::<Vec<_>>().join("\n")
+fn coarse(table: &str) -> Result<String> {
+    each_field(table, |_, number| {
+        Some(format!("{:.2}", (number * 100.0).round() / 100.0 + 0.0))
+    })
 }
 
 /// A table with two decimals in the columns after `method`. The columns before it are values of the
 /// design.
-fn rounded(table: &str) -> String {
-    let mut lines = table.lines();
-    let header = lines.next().unwrap_or_default();
-    let measured = header.split(',').position(|name| name == "method");
+fn rounded(table: &str) -> Result<String> {
+    let header = csv::Reader::from_reader(table.as_bytes())
+        .headers()
+        .map_err(Error::invalid)?
+        .clone();
+    let measured = header.iter().position(|name| name == "method");
     let measured = measured.unwrap_or(usize::MAX);
-    let field = |(column, field): (usize, &str)| match field.parse::<f64>() {
-        Ok(number) if column > measured && field.contains('.') => format!("{number:.2}"),
-        _ => field.to_owned(),
-    };
-    let line = |line: &str| line.split(',').enumerate().map(field).collect::<Vec<_>>();
-    let lines = lines.map(|text| line(text).join(","));
-    let all: Vec<_> = [header.to_owned()].into_iter().chain(lines).collect();
-    all.join("\n")
+    each_field(table, |column, number| {
+        (column > measured).then(|| format!("{number:.2}"))
+    })
+}
+
+/// The table with its decimal numbers, those with a point, as `write` writes them in their column.
+/// Where it returns `None`, the text stays.
+fn each_field(table: &str, write: impl Fn(usize, f64) -> Option<String>) -> Result<String> {
+    let mut rows = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(table.as_bytes());
+    let mut written = csv::Writer::from_writer(Vec::new());
+    for row in rows.records() {
+        let row = row.map_err(Error::invalid)?;
+        let fields = row.iter().enumerate().map(|(column, field)| {
+            let number = field.parse().ok().filter(|_| field.contains('.'));
+            let written = number.and_then(|number| write(column, number));
+            written.unwrap_or_else(|| field.to_owned())
+        });
+        written.write_record(fields).map_err(Error::invalid)?;
+    }
+    let bytes = written.into_inner().map_err(Error::invalid)?;
+    let text = String::from_utf8(bytes).map_err(Error::invalid)?;
+    Ok(text.trim_end().to_owned())
 }
 
 #[cfg(test)]
@@ -106,7 +119,7 @@ mod tests {
     #[test]
     fn measured_numbers_are_rounded_and_values_of_the_design_are_not() {
         assert_eq!(
-            super::rounded("baseline,rate,method,images,mean\n,0.0025,lrp,12,0.004999\n"),
+            super::rounded("baseline,rate,method,images,mean\n,0.0025,lrp,12,0.004999\n").unwrap(),
             "baseline,rate,method,images,mean\n,0.0025,lrp,12,0.00"
         );
     }

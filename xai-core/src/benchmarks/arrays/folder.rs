@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use super::column::Column;
-use super::part::Part;
+use super::raw_split::RawSplit;
 use super::{numpy, table};
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
@@ -26,22 +26,22 @@ impl Folder {
     /// # Errors
     /// If a file cannot be used. The error names the file, the row and the problem.
     pub fn read(path: &Path) -> Result<Self> {
-        let part = |split| part(path, split);
-        let parts = [
-            part(Split::Train)?,
-            part(Split::Validation)?,
-            part(Split::Test)?,
+        let read = |split| raw_split(path, split);
+        let raw_splits = [
+            read(Split::Train)?,
+            read(Split::Validation)?,
+            read(Split::Test)?,
         ];
-        same_shape(&parts)?;
-        let classes = names(&parts[0].class)?;
-        let groups = groups(&parts)?;
-        let mut splits = Vec::with_capacity(parts.len());
-        for (part, group) in parts.into_iter().zip(groups) {
-            splits.push(dataset(part, group, &classes)?);
+        same_shape(&raw_splits)?;
+        let classes = names(&raw_splits[0].class)?;
+        let groups = groups(&raw_splits)?;
+        let mut splits = Vec::with_capacity(raw_splits.len());
+        for (raw, group) in raw_splits.into_iter().zip(groups) {
+            splits.push(dataset(raw, group, &classes)?);
         }
         let splits = splits.try_into();
         Ok(Self {
-            splits: splits.expect("as many data sets as parts"),
+            splits: splits.expect("as many data sets as splits"),
             classes,
         })
     }
@@ -51,7 +51,7 @@ impl Folder {
 ///
 /// # Errors
 /// If a file cannot be used. The error names the file, the row and the problem.
-fn part(path: &Path, split: Split) -> Result<Part> {
+fn raw_split(path: &Path, split: Split) -> Result<RawSplit> {
     let folder = path.join(split.to_string());
     if !folder.is_dir() {
         return Err(Error::file(
@@ -60,7 +60,7 @@ fn part(path: &Path, split: Split) -> Result<Part> {
         ));
     }
     let (arrays, labels) = (folder.join(numpy::IMAGES), folder.join(table::LABELS));
-    let part = match (arrays.exists(), labels.exists()) {
+    let raw = match (arrays.exists(), labels.exists()) {
         (true, false) => numpy::read(&folder)?,
         (false, true) => table::read(&folder)?,
         (true, true) => {
@@ -76,23 +76,23 @@ fn part(path: &Path, split: Split) -> Result<Part> {
             ));
         }
     };
-    match (&part.truth, split) {
+    match (&raw.truth, split) {
         (None, Split::Test) => Err(Error::file(
-            &part.file,
+            &raw.file,
             "these images are explained, so their truth is needed: add truth.npy, or the column truth to labels.csv",
         )),
-        _ => Ok(part),
+        _ => Ok(raw),
     }
 }
 
-fn same_shape(parts: &[Part; 3]) -> Result<()> {
-    let [train, others @ ..] = parts;
-    match others.iter().find(|part| part.shape() != train.shape()) {
-        Some(part) => Err(Error::file(
-            &part.file,
+fn same_shape(raw_splits: &[RawSplit; 3]) -> Result<()> {
+    let [train, others @ ..] = raw_splits;
+    match others.iter().find(|raw| raw.shape() != train.shape()) {
+        Some(raw) => Err(Error::file(
+            &raw.file,
             format!(
                 "its images are {:?} (channels, height, width), those of {} {:?}; all must have the same shape",
-                part.shape(),
+                raw.shape(),
                 train.file.display(),
                 train.shape()
             ),
@@ -124,8 +124,8 @@ fn names(class: &Column) -> Result<Vec<String>> {
 }
 
 /// The groups of each split as numbers. No group may be in two splits.
-fn groups(parts: &[Part; 3]) -> Result<[Option<Vec<u32>>; 3]> {
-    let has = |wanted| parts.iter().find(|part| part.group.is_some() == wanted);
+fn groups(raw_splits: &[RawSplit; 3]) -> Result<[Option<Vec<u32>>; 3]> {
+    let has = |wanted| raw_splits.iter().find(|raw| raw.group.is_some() == wanted);
     if let (Some(with), Some(without)) = (has(true), has(false)) {
         return Err(Error::file(
             &without.file,
@@ -139,15 +139,15 @@ fn groups(parts: &[Part; 3]) -> Result<[Option<Vec<u32>>; 3]> {
     // The number of each group, and where it first appeared.
     let mut known: HashMap<&str, (u32, usize, String)> = HashMap::new();
     let mut numbers = [None, None, None];
-    for (split, part) in parts.iter().enumerate() {
-        let Some(column) = &part.group else { continue };
+    for (split, raw) in raw_splits.iter().enumerate() {
+        let Some(column) = &raw.group else { continue };
         let mut of_split = Vec::with_capacity(column.texts.len());
         for (image, text) in column.texts.iter().enumerate() {
             let next = known.len() as u32;
             let place = || (next, split, column.place(image));
             let (number, first, at) = known.entry(text).or_insert_with(place);
             if *first != split {
-                let other = parts[*first].group.as_ref().expect("all have groups");
+                let other = raw_splits[*first].group.as_ref().expect("all have groups");
                 return Err(column.error(
                     image,
                     format!(
@@ -163,21 +163,21 @@ fn groups(parts: &[Part; 3]) -> Result<[Option<Vec<u32>>; 3]> {
     Ok(numbers)
 }
 
-fn dataset(part: Part, group: Option<Vec<u32>>, classes: &[String]) -> Result<Dataset> {
+fn dataset(raw: RawSplit, group: Option<Vec<u32>>, classes: &[String]) -> Result<Dataset> {
     let number = |(image, text): (usize, &String)| {
         let number = classes.iter().position(|class| class == text);
         let number = number.ok_or_else(|| {
             let classes = classes.join(", ");
             let problem = format!("has no training image; those are of the classes {classes}");
-            part.class.error(image, problem)
+            raw.class.error(image, problem)
         })?;
         Ok(u8::try_from(number).expect("256 classes at most"))
     };
-    let class = part.class.texts.iter().enumerate().map(number);
+    let class = raw.class.texts.iter().enumerate().map(number);
     let class = class.collect::<Result<Vec<_>>>()?;
-    let named = |problem| Error::file(&part.file, problem);
-    let mut dataset = Dataset::new(part.images, class).map_err(named)?;
-    if let Some(truth) = part.truth {
+    let named = |problem| Error::file(&raw.file, problem);
+    let mut dataset = Dataset::new(raw.images, class).map_err(named)?;
+    if let Some(truth) = raw.truth {
         dataset = dataset.with_truth(truth).map_err(named)?;
     }
     match group {

@@ -21,8 +21,8 @@ mod benchmark;
 mod column;
 mod folder;
 mod numpy;
-mod part;
 mod picture;
+mod raw_split;
 mod table;
 
 pub use benchmark::{Arrays, ArraysArgs};

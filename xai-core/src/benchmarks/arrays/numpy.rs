@@ -5,7 +5,7 @@ use std::path::Path;
 use ndarray::{Array3, ArrayD, Axis, Ix3, Ix4};
 
 use super::column::Column;
-use super::part::Part;
+use super::raw_split::RawSplit;
 use crate::error::{Error, Result};
 use crate::npy::{self, Number};
 
@@ -15,7 +15,7 @@ const CLASS: &str = "class.npy";
 const GROUP: &str = "group.npy";
 
 /// Reads the files of a folder.
-pub(super) fn read(folder: &Path) -> Result<Part> {
+pub(super) fn read(folder: &Path) -> Result<RawSplit> {
     let file = folder.join(IMAGES);
     let images = npy::read(&file, pixel)?;
     let shape = images.shape().to_vec();
@@ -39,7 +39,7 @@ pub(super) fn read(folder: &Path) -> Result<Part> {
     let optional = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
     let truth = optional(TRUTH).map(|path| masks(&path, [n, height, width]));
     let group = optional(GROUP).map(|path| column(&path, "group", n));
-    Ok(Part {
+    Ok(RawSplit {
         truth: truth.transpose()?,
         class: column(&folder.join(CLASS), "class", n)?,
         group: group.transpose()?,

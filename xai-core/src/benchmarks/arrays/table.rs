@@ -7,14 +7,14 @@ use ndarray::{Array, Axis, RemoveAxis};
 use rayon::prelude::*;
 
 use super::column::Column;
-use super::part::Part;
 use super::picture;
+use super::raw_split::RawSplit;
 use crate::error::{Error, Result};
 
 pub(super) const LABELS: &str = "labels.csv";
 
 /// Reads the table of a folder and the files that it names.
-pub(super) fn read(folder: &Path) -> Result<Part> {
+pub(super) fn read(folder: &Path) -> Result<RawSplit> {
     let table = Table::read(&folder.join(LABELS))?;
     let files = table.needed("file")?;
     let class = table.needed("class")?;
@@ -29,7 +29,7 @@ pub(super) fn read(folder: &Path) -> Result<Part> {
             &shape[1..],
         )
     });
-    Ok(Part {
+    Ok(RawSplit {
         truth: truth.transpose()?,
         file: table.path,
         images,

@@ -2,12 +2,10 @@
 //! benchmark should do.
 
 use std::fmt;
-use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
 use xai_macros::Level;
 
-use crate::error::{Error, Result};
+use crate::benchmarks::defect_set::{DefectSet, KnownDefect};
 
 /// One defect of the public code (braindatalab/xai-tris at 515184e). The numbers are those of this
 /// project's list. Missing numbers do not concern this code: early stopping that never acts (X5),
@@ -103,89 +101,18 @@ impl Protocol {
     }
 }
 
-/// A set of defects. Its text form is `none` or a list such as `X1,X6`. `all` can be read, too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct Defects(u16);
+impl KnownDefect for Defect {
+    const KNOWN: &'static [Self] = &Self::ALL;
+}
+
+/// Defects of the public code. [`Protocol::Published`] has all that were in it at one time.
+pub type Defects = DefectSet<Defect>;
 
 impl Defects {
-    /// The corrected benchmark.
-    pub const NONE: Self = Self(0);
-    /// All defects, as in the published figures.
-    pub const ALL: Self = Self((1 << Defect::ALL.len()) - 1);
-
-    /// Whether a defect is in the set.
-    pub fn has(self, defect: Defect) -> bool {
-        self.0 & (1 << defect as u16) != 0
-    }
-
-    /// The set with one more defect.
-    #[must_use]
-    pub fn with(self, defect: Defect) -> Self {
-        Self(self.0 | (1 << defect as u16))
-    }
-
-    /// The set without one defect.
-    #[must_use]
-    pub fn without(self, defect: Defect) -> Self {
-        Self(self.0 & !(1 << defect as u16))
-    }
-
     /// The defects of the set that change images.
     #[must_use]
     pub fn of_images(self) -> Self {
-        [Defect::X7, Defect::X8, Defect::X18]
-            .into_iter()
-            .filter(|&defect| self.has(defect))
-            .fold(Self::NONE, Self::with)
-    }
-}
-
-impl fmt::Display for Defects {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let had = Defect::ALL.into_iter().filter(|&defect| self.has(defect));
-        let names: Vec<String> = had.map(|defect| defect.to_string()).collect();
-        if names.is_empty() {
-            f.write_str("none")
-        } else {
-            f.write_str(&names.join(","))
-        }
-    }
-}
-
-impl FromStr for Defects {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "none" => Ok(Self::NONE),
-            "all" => Ok(Self::ALL),
-            list => list.split(',').try_fold(Self::NONE, |set, name| {
-                let mut all = Defect::ALL.into_iter();
-                let found = all.find(|defect| defect.to_string() == name.trim());
-                found.map(|defect| set.with(defect)).ok_or_else(|| {
-                    let known: Vec<String> = Defect::ALL.iter().map(Defect::to_string).collect();
-                    Error::invalid(format!(
-                        "there is no defect `{name}`. Give `none`, `all` or some of {}",
-                        known.join(",")
-                    ))
-                })
-            }),
-        }
-    }
-}
-
-impl TryFrom<String> for Defects {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<Defects> for String {
-    fn from(set: Defects) -> Self {
-        set.to_string()
+        self.only(&[Defect::X7, Defect::X8, Defect::X18])
     }
 }
 
@@ -210,9 +137,9 @@ mod tests {
             Protocol::Published.defects().of_images().to_string(),
             "X7,X18"
         );
-        let problem = "X1,X5".parse::<Defects>().unwrap_err().to_string();
+        let problem = "X1,x6".parse::<Defects>().unwrap_err().to_string();
         assert!(
-            problem.starts_with("there is no defect `X5`. Give `none`, `all` or some of X1,X2"),
+            problem.starts_with("there is no defect `x6`; did you mean `X6`? Give `none`"),
             "{problem}"
         );
     }

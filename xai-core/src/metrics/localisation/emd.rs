@@ -33,16 +33,10 @@ impl Metric for Emd {
     }
 
     fn score(&self, map: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Option<f64>> {
-        check(&map, &truth)?;
-        if size(&truth) == 0 {
-            return Ok(None);
-        }
-        if map.iter().all(|&value| value == 0.0) {
-            return Ok(Some(0.0));
-        }
-        let (found, wanted) = both(map, truth);
-        let net: Vec<i64> = found.iter().zip(&wanted).map(|(a, b)| a - b).collect();
-        Ok(Some(1.0 - distance(&net, map.dim()) / WHOLE))
+        of_masses(map, truth, |found, wanted| {
+            let net: Vec<i64> = found.iter().zip(wanted).map(|(a, b)| a - b).collect();
+            1.0 - distance(&net, map.dim()) / WHOLE
+        })
     }
 
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
@@ -87,41 +81,33 @@ impl Metric for EmdFalseNegativeInvariant {
     }
 
     fn score(&self, map: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Option<f64>> {
-        check(&map, &truth)?;
-        if size(&truth) == 0 {
-            return Ok(None);
-        }
-        if map.iter().all(|&value| value == 0.0) {
-            return Ok(Some(0.0));
-        }
-        let (found, wanted) = both(map, truth);
-        let (mut sources, mut sinks) = (Vec::new(), Vec::new());
-        let mut free = Mass {
-            at: ANYWHERE,
-            mass: 0,
-        };
-        for (((y, x), &inside), (&found, &wanted)) in
-            truth.indexed_iter().zip(found.iter().zip(&wanted))
-        {
-            let at = [y as f64, x as f64];
-            if inside {
-                free.mass += found;
-            } else if found > 0 {
-                sources.push(Mass { at, mass: found });
+        of_masses(map, truth, |found, wanted| {
+            let (mut sources, mut sinks) = (Vec::new(), Vec::new());
+            let mut free = Mass {
+                at: ANYWHERE,
+                mass: 0,
+            };
+            for (((y, x), &inside), (&found, &wanted)) in
+                truth.indexed_iter().zip(found.iter().zip(wanted))
+            {
+                let at = [y as f64, x as f64];
+                if inside {
+                    free.mass += found;
+                } else if found > 0 {
+                    sources.push(Mass { at, mass: found });
+                }
+                if wanted > 0 {
+                    sinks.push(Mass { at, mass: wanted });
+                }
             }
-            if wanted > 0 {
-                sinks.push(Mass { at, mass: wanted });
+            if sources.is_empty() {
+                return 1.0;
             }
-        }
-        if sources.is_empty() {
-            return Ok(Some(1.0));
-        }
-        if free.mass > 0 {
-            sources.push(free);
-        }
-        Ok(Some(
-            1.0 - cost(&sources, &sinks) / WHOLE / Self::scale(truth),
-        ))
+            if free.mass > 0 {
+                sources.push(free);
+            }
+            1.0 - cost(&sources, &sinks) / WHOLE / Self::scale(truth)
+        })
     }
 
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
@@ -199,6 +185,24 @@ fn distance(net: &[i64], (height, width): (usize, usize)) -> f64 {
     let longest = (height as f64 - 1.0).hypot(width as f64 - 1.0);
     // In an image of a single pixel, there is no distance.
     cost(&surplus, &lack) / longest.max(1.0)
+}
+
+/// A score from the masses of map and truth, which is defined if both have any: `None` if the truth is empty,
+/// 0 if the map is 0 everywhere.
+fn of_masses(
+    map: ArrayView2<f32>,
+    truth: ArrayView2<bool>,
+    score: impl FnOnce(&[i64], &[i64]) -> f64,
+) -> Result<Option<f64>> {
+    check(&map, &truth)?;
+    if size(&truth) == 0 {
+        return Ok(None);
+    }
+    if map.iter().all(|&value| value == 0.0) {
+        return Ok(Some(0.0));
+    }
+    let (found, wanted) = both(map, truth);
+    Ok(Some(score(&found, &wanted)))
 }
 
 /// The masses of |map| and of the ground truth, each with the sum [`WHOLE`].

@@ -1,12 +1,8 @@
 //! The differences between the public code and the paper's description, as switches.
 
 use std::fmt;
-use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
-use crate::error::{Error, Result};
-use crate::suggest::did_you_mean;
+use crate::benchmarks::defect_set::{DefectSet, KnownDefect};
 
 /// One defect of the public code. The paper's figures were made with all of them. A corrected run
 /// has none.
@@ -95,18 +91,14 @@ impl fmt::Display for Defect {
     }
 }
 
-/// A set of defects. Its text form is `none` or a list such as `D1,D2`. `all` is accepted too, but
-/// written as the list, which stays true if another defect is found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct Defects(u16);
+impl KnownDefect for Defect {
+    const KNOWN: &'static [Self] = &Self::ALL;
+}
+
+/// Defects of the public code. [`DefectSet::ALL`] is the benchmark as published.
+pub type Defects = DefectSet<Defect>;
 
 impl Defects {
-    /// The corrected benchmark.
-    pub const NONE: Self = Self(0);
-    /// The benchmark as published.
-    pub const ALL: Self = Self((1 << Defect::ALL.len()) - 1);
-
     /// The defects that change the images of any split.
     pub fn of_images(self) -> Self {
         self.only(&[
@@ -121,86 +113,6 @@ impl Defects {
     /// the test.
     pub fn of_training_images(self) -> Self {
         self.of_images().without(Defect::KnownSubjects)
-    }
-
-    fn only(self, some: &[Defect]) -> Self {
-        let mut both = some.iter().filter(|&&defect| self.has(defect));
-        both.by_ref()
-            .fold(Self::NONE, |set, &defect| set.with(defect))
-    }
-
-    /// Whether a defect is in the set.
-    pub fn has(self, defect: Defect) -> bool {
-        self.0 & (1 << defect as u16) != 0
-    }
-
-    /// The set with one more defect.
-    #[must_use]
-    pub fn with(self, defect: Defect) -> Self {
-        Self(self.0 | (1 << defect as u16))
-    }
-
-    /// The set without one defect.
-    #[must_use]
-    pub fn without(self, defect: Defect) -> Self {
-        Self(self.0 & !(1 << defect as u16))
-    }
-}
-
-impl fmt::Display for Defects {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let names: Vec<String> = Defect::ALL
-            .into_iter()
-            .filter(|&defect| self.has(defect))
-            .map(|defect| defect.to_string())
-            .collect();
-        if names.is_empty() {
-            f.write_str("none")
-        } else {
-            f.write_str(&names.join(","))
-        }
-    }
-}
-
-impl FromStr for Defects {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "none" => Ok(Self::NONE),
-            "all" => Ok(Self::ALL),
-            list => list
-                .split(',')
-                .try_fold(Self::NONE, |set, name| Ok(set.with(defect(name.trim())?))),
-        }
-    }
-}
-
-fn defect(name: &str) -> Result<Defect> {
-    let mut all = Defect::ALL.into_iter();
-    all.find(|defect| defect.to_string() == name)
-        .ok_or_else(|| {
-            let mut known: Vec<String> = Defect::ALL.iter().map(Defect::to_string).collect();
-            let list = known.join(",");
-            known.extend(["none".to_owned(), "all".to_owned()]);
-            let near = did_you_mean(name, &known).unwrap_or_else(|| ".".to_owned());
-            Error::invalid(format!(
-                "there is no defect `{name}`{near} Give `none`, `all` or some of {list}"
-            ))
-        })
-}
-
-impl TryFrom<String> for Defects {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<Defects> for String {
-    fn from(set: Defects) -> Self {
-        set.to_string()
     }
 }
 

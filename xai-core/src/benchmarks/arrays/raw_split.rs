@@ -7,7 +7,7 @@ use ndarray::{Array3, Array4};
 use super::column::Column;
 
 /// The images of a split, and what is known about each.
-pub(super) struct Part {
+pub(super) struct RawSplit {
     /// The file with the images, or the table that names them.
     pub file: PathBuf,
     /// `[n, channels, height, width]`.
@@ -18,7 +18,7 @@ pub(super) struct Part {
     pub group: Option<Column>,
 }
 
-impl Part {
+impl RawSplit {
     /// Channels, height and width of an image.
     pub fn shape(&self) -> [usize; 3] {
         let (_, channels, height, width) = self.images.dim();

@@ -1,0 +1,234 @@
+//! Vector types of x86. They are used only inside functions that [`dispatch`](super::dispatch) compiles for
+//! processors that support them. This makes the intrinsics safe to call.
+
+use super::{LANES, Lanes, lanes_inside};
+use std::arch::x86_64::*;
+use std::ops::Range;
+
+/// One register of AVX-512.
+#[derive(Clone, Copy)]
+pub struct Avx512(__m512);
+
+impl Lanes for Avx512 {
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        // SAFETY: see the module; the same for every block below. References to arrays of
+        // 16 floats are valid for unaligned loads and stores of that size.
+        Self(unsafe { _mm512_set1_ps(x) })
+    }
+    #[inline(always)]
+    fn load(x: &[f32; LANES]) -> Self {
+        Self(unsafe { _mm512_loadu_ps(x.as_ptr()) })
+    }
+    #[inline(always)]
+    fn load_part(line: &[f32], at: isize) -> Self {
+        let Range { start, end } = lanes_inside(line.len(), at);
+        let mask = ((1u32 << end) - (1u32 << start)) as __mmask16;
+        // Lanes outside the mask are not read.
+        Self(unsafe { _mm512_maskz_loadu_ps(mask, line.as_ptr().wrapping_offset(at)) })
+    }
+    #[inline(always)]
+    fn store(self) -> [f32; LANES] {
+        let mut x = [0.0; LANES];
+        unsafe { _mm512_storeu_ps(x.as_mut_ptr(), self.0) };
+        x
+    }
+    #[inline(always)]
+    fn mul_add(self, b: Self, c: Self) -> Self {
+        Self(unsafe { _mm512_fmadd_ps(self.0, b.0, c.0) })
+    }
+    #[inline(always)]
+    fn add(self, b: Self) -> Self {
+        Self(unsafe { _mm512_add_ps(self.0, b.0) })
+    }
+    #[inline(always)]
+    fn sub(self, b: Self) -> Self {
+        Self(unsafe { _mm512_sub_ps(self.0, b.0) })
+    }
+    #[inline(always)]
+    fn mul(self, b: Self) -> Self {
+        Self(unsafe { _mm512_mul_ps(self.0, b.0) })
+    }
+    #[inline(always)]
+    fn relu(self) -> Self {
+        // For NaN and for equal numbers, the instruction returns the second operand.
+        Self(unsafe { _mm512_max_ps(_mm512_setzero_ps(), self.0) })
+    }
+    #[inline(always)]
+    fn first_max(x: [Self; 4]) -> (Self, Self) {
+        unsafe {
+            let (mut most, mut place) = (x[0].0, _mm512_setzero_ps());
+            for (at, x) in x.iter().enumerate().skip(1) {
+                // "Not less or equal" means larger, or one of them is NaN. In the latter case,
+                // it is not `most`.
+                let larger = _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(x.0, most);
+                let number = _mm512_cmp_ps_mask::<_CMP_ORD_Q>(most, most);
+                let wins = larger & number;
+                most = _mm512_mask_blend_ps(wins, most, x.0);
+                place = _mm512_mask_blend_ps(wins, place, _mm512_set1_ps(at as f32));
+            }
+            (Self(most), Self(place))
+        }
+    }
+    #[inline(always)]
+    fn deal(x: &[f32; 4 * LANES]) -> [Self; 4] {
+        let x = x.as_ptr();
+        unsafe {
+            // Of the first (a) and last (c) eight groups of four: numbers 0, then numbers 1.
+            let first = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
+            let two = _mm512_set1_epi32(2);
+            let (r0, r1) = (_mm512_loadu_ps(x), _mm512_loadu_ps(x.add(16)));
+            let (r2, r3) = (_mm512_loadu_ps(x.add(32)), _mm512_loadu_ps(x.add(48)));
+            let a = _mm512_permutex2var_ps(r0, first, r1);
+            let c = _mm512_permutex2var_ps(r2, first, r3);
+            // And (b, d) numbers 2, then numbers 3.
+            let second = _mm512_add_epi32(first, two);
+            let b = _mm512_permutex2var_ps(r0, second, r1);
+            let d = _mm512_permutex2var_ps(r2, second, r3);
+            [
+                Self(_mm512_shuffle_f32x4::<0x44>(a, c)),
+                Self(_mm512_shuffle_f32x4::<0xee>(a, c)),
+                Self(_mm512_shuffle_f32x4::<0x44>(b, d)),
+                Self(_mm512_shuffle_f32x4::<0xee>(b, d)),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+        let r = rows.map(|Self(row)| row);
+        let mut t = r;
+        unsafe {
+            // First squares of four by four: register 4 i + k then has columns k, 4 + k, 8 + k
+            // and 12 + k of rows 4 i to 4 i + 3.
+            for i in (0..LANES).step_by(4) {
+                let low = _mm512_castps_pd(_mm512_unpacklo_ps(r[i], r[i + 1]));
+                let high = _mm512_castps_pd(_mm512_unpackhi_ps(r[i], r[i + 1]));
+                let next_low = _mm512_castps_pd(_mm512_unpacklo_ps(r[i + 2], r[i + 3]));
+                let next_high = _mm512_castps_pd(_mm512_unpackhi_ps(r[i + 2], r[i + 3]));
+                t[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, next_low));
+                t[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, next_low));
+                t[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high, next_high));
+                t[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high, next_high));
+            }
+            // Then quarters are exchanged.
+            let mut columns = t;
+            for k in 0..4 {
+                let even = _mm512_shuffle_f32x4::<0x88>(t[k], t[4 + k]);
+                let odd = _mm512_shuffle_f32x4::<0xdd>(t[k], t[4 + k]);
+                let next_even = _mm512_shuffle_f32x4::<0x88>(t[8 + k], t[12 + k]);
+                let next_odd = _mm512_shuffle_f32x4::<0xdd>(t[8 + k], t[12 + k]);
+                columns[k] = _mm512_shuffle_f32x4::<0x88>(even, next_even);
+                columns[4 + k] = _mm512_shuffle_f32x4::<0x88>(odd, next_odd);
+                columns[8 + k] = _mm512_shuffle_f32x4::<0xdd>(even, next_even);
+                columns[12 + k] = _mm512_shuffle_f32x4::<0xdd>(odd, next_odd);
+            }
+            columns.map(Self)
+        }
+    }
+    #[inline(always)]
+    fn gather([Self(a), Self(b), Self(c), Self(d)]: [Self; 4], to: &mut [f32; 4 * LANES]) {
+        let to = to.as_mut_ptr();
+        unsafe {
+            let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
+            let (ab_high, cd_high) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
+            // Group l is in quarter l / 4 of t[l % 4]. Then quarters are exchanged.
+            let t0 = _mm512_shuffle_ps::<0x44>(ab, cd);
+            let t1 = _mm512_shuffle_ps::<0xee>(ab, cd);
+            let t2 = _mm512_shuffle_ps::<0x44>(ab_high, cd_high);
+            let t3 = _mm512_shuffle_ps::<0xee>(ab_high, cd_high);
+            let x0 = _mm512_shuffle_f32x4::<0x44>(t0, t1);
+            let x1 = _mm512_shuffle_f32x4::<0xee>(t0, t1);
+            let x2 = _mm512_shuffle_f32x4::<0x44>(t2, t3);
+            let x3 = _mm512_shuffle_f32x4::<0xee>(t2, t3);
+            _mm512_storeu_ps(to, _mm512_shuffle_f32x4::<0x88>(x0, x2));
+            _mm512_storeu_ps(to.add(16), _mm512_shuffle_f32x4::<0xdd>(x0, x2));
+            _mm512_storeu_ps(to.add(32), _mm512_shuffle_f32x4::<0x88>(x1, x3));
+            _mm512_storeu_ps(to.add(48), _mm512_shuffle_f32x4::<0xdd>(x1, x3));
+        }
+    }
+}
+
+/// Two registers of AVX2.
+#[derive(Clone, Copy)]
+pub struct Avx2(__m256, __m256);
+
+impl Lanes for Avx2 {
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        let x = unsafe { _mm256_set1_ps(x) };
+        Self(x, x)
+    }
+    #[inline(always)]
+    fn load(x: &[f32; LANES]) -> Self {
+        unsafe {
+            Self(
+                _mm256_loadu_ps(x.as_ptr()),
+                _mm256_loadu_ps(x.as_ptr().add(8)),
+            )
+        }
+    }
+    #[inline(always)]
+    fn load_part(line: &[f32], at: isize) -> Self {
+        let Range { start, end } = lanes_inside(line.len(), at);
+        let x = line.as_ptr().wrapping_offset(at);
+        unsafe {
+            let (from, to) = (
+                _mm256_set1_epi32(start as i32 - 1),
+                _mm256_set1_epi32(end as i32),
+            );
+            let half = |lane: i32| {
+                let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+                let lanes = _mm256_add_epi32(lanes, _mm256_set1_epi32(lane));
+                let inside = _mm256_and_si256(
+                    _mm256_cmpgt_epi32(lanes, from),
+                    _mm256_cmpgt_epi32(to, lanes),
+                );
+                // Lanes outside the mask are not read.
+                _mm256_maskload_ps(x.wrapping_add(lane as usize), inside)
+            };
+            Self(half(0), half(8))
+        }
+    }
+    #[inline(always)]
+    fn store(self) -> [f32; LANES] {
+        let mut x = [0.0; LANES];
+        unsafe {
+            _mm256_storeu_ps(x.as_mut_ptr(), self.0);
+            _mm256_storeu_ps(x.as_mut_ptr().add(8), self.1);
+        }
+        x
+    }
+    #[inline(always)]
+    fn mul_add(self, b: Self, c: Self) -> Self {
+        unsafe {
+            Self(
+                _mm256_fmadd_ps(self.0, b.0, c.0),
+                _mm256_fmadd_ps(self.1, b.1, c.1),
+            )
+        }
+    }
+    #[inline(always)]
+    fn add(self, b: Self) -> Self {
+        unsafe { Self(_mm256_add_ps(self.0, b.0), _mm256_add_ps(self.1, b.1)) }
+    }
+    #[inline(always)]
+    fn sub(self, b: Self) -> Self {
+        unsafe { Self(_mm256_sub_ps(self.0, b.0), _mm256_sub_ps(self.1, b.1)) }
+    }
+    #[inline(always)]
+    fn mul(self, b: Self) -> Self {
+        unsafe { Self(_mm256_mul_ps(self.0, b.0), _mm256_mul_ps(self.1, b.1)) }
+    }
+    #[inline(always)]
+    fn relu(self) -> Self {
+        unsafe {
+            let zero = _mm256_setzero_ps();
+            Self(_mm256_max_ps(zero, self.0), _mm256_max_ps(zero, self.1))
+        }
+    }
+    #[inline(always)]
+    fn first_max(x: [Self; 4]) -> (Self, Self) {
+        let (most, place) = <[f32; LANES]>::first_max(x.map(Self::store));
+        (Self::load(&most), Self::load(&place))
+    }
+}
