@@ -35,6 +35,8 @@ pub mod statistics;
 
 pub mod sweep;
 
+pub mod defect_set;
+
 pub mod benchmarks;
 
 pub mod report;

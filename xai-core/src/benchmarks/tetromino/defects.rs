@@ -5,7 +5,7 @@ use std::fmt;
 
 use xai_macros::Level;
 
-use crate::benchmarks::defect_set::{DefectSet, KnownDefect};
+use crate::defect_set::{DefectSet, KnownDefect};
 
 /// One defect of the public code (braindatalab/xai-tris at 515184e). The numbers are those of this
 /// project's list. Missing numbers do not concern this code: early stopping that never acts (X5),

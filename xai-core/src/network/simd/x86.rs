@@ -1,7 +1,7 @@
 //! Vector types of x86. They are used only inside functions that [`dispatch`](super::dispatch) compiles for
 //! processors that support them. This makes the intrinsics safe to call.
 
-use super::{LANES, Lanes, lanes_inside};
+use super::lanes::{LANES, Lanes, lanes_inside};
 use std::arch::x86_64::*;
 use std::ops::Range;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::benchmarks::defect_set::{DefectSet, KnownDefect};
+use crate::defect_set::{DefectSet, KnownDefect};
 
 /// One defect of the public code. The paper's figures were made with all of them. A corrected run
 /// has none.

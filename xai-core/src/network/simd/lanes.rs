@@ -1,0 +1,138 @@
+//! What a vector can do, and the implementation for any processor.
+
+/// Floats in a vector.
+pub(in crate::network) const LANES: usize = 16;
+
+/// A vector of [`LANES`] floats.
+pub(in crate::network) trait Lanes: Copy {
+    /// The same number in every lane.
+    fn splat(x: f32) -> Self;
+    /// From memory, in order.
+    fn load(x: &[f32; LANES]) -> Self;
+    /// The numbers of `line` from `at` on, and 0 before its start and beyond its end.
+    fn load_part(line: &[f32], at: isize) -> Self;
+    /// To memory, in order.
+    fn store(self) -> [f32; LANES];
+    /// `self * b + c` in every lane, rounded once.
+    fn mul_add(self, b: Self, c: Self) -> Self;
+    /// `self + b` in every lane.
+    fn add(self, b: Self) -> Self;
+    /// `self - b` in every lane.
+    fn sub(self, b: Self) -> Self;
+    /// `self * b` in every lane.
+    fn mul(self, b: Self) -> Self;
+
+    /// max(x, 0) in every lane; NaN stays NaN.
+    fn relu(self) -> Self;
+    /// The largest of four numbers in every lane, and its index (0, 1, 2 or 3). Among equals the
+    /// first wins. NaN wins, as in torch.
+    fn first_max(x: [Self; 4]) -> (Self, Self);
+
+    /// Distributes numbers to four vectors in turn: lane `l` of vector `j` is `x[4 * l + j]`.
+    #[inline(always)]
+    fn deal(x: &[f32; 4 * LANES]) -> [Self; 4] {
+        let mut dealt = [[0.0; LANES]; 4];
+        for lane in 0..LANES {
+            for j in 0..4 {
+                dealt[j][lane] = x[4 * lane + j];
+            }
+        }
+        let [a, b, c, d] = &dealt;
+        [Self::load(a), Self::load(b), Self::load(c), Self::load(d)]
+    }
+
+    /// Transposes rows and columns.
+    #[inline(always)]
+    fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+        let rows = rows.map(Self::store);
+        std::array::from_fn(|at| Self::load(&std::array::from_fn(|lane| rows[lane][at])))
+    }
+
+    /// The inverse of [`deal`](Self::deal).
+    #[inline(always)]
+    fn gather([a, b, c, d]: [Self; 4], to: &mut [f32; 4 * LANES]) {
+        let dealt = [a.store(), b.store(), c.store(), d.store()];
+        for lane in 0..LANES {
+            for j in 0..4 {
+                to[4 * lane + j] = dealt[j][lane];
+            }
+        }
+    }
+}
+
+/// Any processor.
+impl Lanes for [f32; LANES] {
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        [x; LANES]
+    }
+    #[inline(always)]
+    fn load(x: &[f32; LANES]) -> Self {
+        *x
+    }
+    #[inline(always)]
+    fn load_part(line: &[f32], at: isize) -> Self {
+        std::array::from_fn(|lane| {
+            let place = usize::try_from(at + lane as isize).ok();
+            place.and_then(|at| line.get(at)).copied().unwrap_or(0.0)
+        })
+    }
+    #[inline(always)]
+    fn store(self) -> [f32; LANES] {
+        self
+    }
+    #[inline(always)]
+    fn mul_add(self, b: Self, c: Self) -> Self {
+        std::array::from_fn(|lane| self[lane].mul_add(b[lane], c[lane]))
+    }
+    #[inline(always)]
+    fn add(self, b: Self) -> Self {
+        std::array::from_fn(|lane| self[lane] + b[lane])
+    }
+    #[inline(always)]
+    fn sub(self, b: Self) -> Self {
+        std::array::from_fn(|lane| self[lane] - b[lane])
+    }
+    #[inline(always)]
+    fn mul(self, b: Self) -> Self {
+        std::array::from_fn(|lane| self[lane] * b[lane])
+    }
+    #[inline(always)]
+    fn relu(self) -> Self {
+        self.map(|x| if x < 0.0 { 0.0 } else { x })
+    }
+    #[inline(always)]
+    fn first_max(x: [Self; 4]) -> (Self, Self) {
+        let (mut most, mut place) = (x[0], [0.0; LANES]);
+        for (at, x) in x.iter().enumerate().skip(1) {
+            for lane in 0..LANES {
+                if x[lane] > most[lane] || (x[lane].is_nan() && !most[lane].is_nan()) {
+                    (most[lane], place[lane]) = (x[lane], at as f32);
+                }
+            }
+        }
+        (most, place)
+    }
+}
+
+/// The [`LANES`] numbers from `at` on.
+#[inline(always)]
+pub(in crate::network) fn lanes_at(x: &[f32], at: usize) -> &[f32; LANES] {
+    x[at..at + LANES].try_into().expect("as many as lanes")
+}
+
+/// The [`LANES`] numbers from `at` on, for writing.
+#[inline(always)]
+pub(in crate::network) fn lanes_at_mut(x: &mut [f32], at: usize) -> &mut [f32; LANES] {
+    (&mut x[at..at + LANES])
+        .try_into()
+        .expect("as many as lanes")
+}
+
+/// The lanes of a vector from `at` on that lie in a line of `len` numbers.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(super) fn lanes_inside(len: usize, at: isize) -> std::ops::Range<usize> {
+    let lane = |place: isize| (place - at).clamp(0, LANES as isize) as usize;
+    lane(0)..lane(len as isize)
+}

@@ -1,0 +1,92 @@
+//! Vectors of 16 floats on any processor. The arithmetic of [`kernels`](super::kernels) is written
+//! once over [`Lanes`], and compiled for AVX-512, AVX2 and any other processor.
+//!
+//! Every implementation rounds in the same way (one fused multiply-add per lane), so results have
+//! the same bits on all of them.
+
+mod lanes;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod x86;
+
+pub(super) use lanes::{LANES, Lanes, lanes_at, lanes_at_mut};
+
+/// The widest vectors that may be used, in bits: 512, or less if `XAI_VECTOR_BITS` says so. Tests
+/// use it to simulate another processor.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn widest() -> usize {
+    static WIDEST: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    let asked = || std::env::var("XAI_VECTOR_BITS").ok()?.parse().ok();
+    *WIDEST.get_or_init(|| asked().unwrap_or(512))
+}
+
+/// Prefetches the memory at `x` before it is read. The address may lie outside of any slice.
+#[inline(always)]
+pub(super) fn prefetch(x: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: this is a hint that accepts any address, and every x86-64 processor supports it.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(x.cast())
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = x;
+}
+
+/// Defines `$name` as the generic function `$body` over [`Lanes`], compiled for each kind of
+/// processor. The best version for this machine is selected at run time.
+macro_rules! dispatch {
+    ($visible:vis $name:ident, $body:ident, ($($arg:ident: $type:ty),*) -> $result:ty) => {
+        #[inline]
+        $visible fn $name($($arg: $type),*) -> $result {
+            #[cfg(target_arch = "x86_64")]
+            {
+                use $crate::network::simd::{widest, x86::{Avx2, Avx512}};
+                #[target_feature(enable = "avx512f,fma")]
+                fn avx512($($arg: $type),*) -> $result { $body::<Avx512>($($arg),*) }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($arg: $type),*) -> $result { $body::<Avx2>($($arg),*) }
+                if widest() >= 512 && is_x86_feature_detected!("avx512f") {
+                    // SAFETY: the processor has the features, as checked above.
+                    return unsafe { avx512($($arg),*) };
+                }
+                if widest() >= 256 && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    // SAFETY: as above.
+                    return unsafe { avx2($($arg),*) };
+                }
+            }
+            $body::<[f32; LANES]>($($arg),*)
+        }
+    };
+}
+pub(super) use dispatch;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[inline(always)]
+    fn part_with<V: Lanes>(line: &[f32], at: isize) -> [f32; LANES] {
+        V::load_part(line, at).store()
+    }
+    dispatch!(part, part_with, (line: &[f32], at: isize) -> [f32; LANES]);
+
+    #[test]
+    fn a_part_of_a_line_ends_in_zeros() {
+        let numbers: Vec<f32> = (1..=40).map(|x| x as f32).collect();
+        for len in [0, 1, 7, 15, 16, 17, 40] {
+            let line = &numbers[..len];
+            for at in -20..45 {
+                let inside = |place: isize| (0..len as isize).contains(&place);
+                let expected: [f32; LANES] = std::array::from_fn(|lane| {
+                    let place = at + lane as isize;
+                    if inside(place) {
+                        (place + 1) as f32
+                    } else {
+                        0.0
+                    }
+                });
+                assert_eq!(part(line, at), expected, "{len} {at}");
+                assert_eq!(part_with::<[f32; LANES]>(line, at), expected, "{len} {at}");
+            }
+        }
+    }
+}
