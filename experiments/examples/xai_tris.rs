@@ -1,8 +1,8 @@
 //! XAI-TRIS at 8 x 8 as published, beside the published scores.
 
-use experiments::xai_tris::{compare, medians};
-use xai_core::tetromino::Defect;
+use experiments::xai_tris::{accuracies, compare, compare_accuracies, medians};
 use xai_core::tetromino::prelude::*;
+use xai_core::tetromino::{Defect, TetrominoArgs};
 
 /// Do attribution methods mark only pixels that are statistically related to the class? (Clark, Wilming and Haufe 2024,
 /// 8 x 8, with the defects of their public code.)
@@ -10,6 +10,7 @@ use xai_core::tetromino::prelude::*;
     skip("a linear model can learn only the linear scenario", |scenario, model| {
         model == Architecture::Linear && scenario != Scenario::Linear
     }),
+    snapshot = smoke,
 )]
 struct XaiTris {
     #[axis]
@@ -70,7 +71,12 @@ impl Run for XaiTris {
             (names, &tested.scores)
         });
         compare(&medians(rows), analysis);
-        Ok(())
+        let base = Tetromino::open(&TetrominoArgs::default(), results.scale)?;
+        let runs = results.winners().map(|(cell, tested)| {
+            let setting = cell.parameters.benchmark(&base);
+            setting.map(|setting| (setting, cell.parameters.model, tested.accuracy))
+        });
+        compare_accuracies(&accuracies(runs.collect::<Result<Vec<_>>>()?), analysis)
     }
 }
 
