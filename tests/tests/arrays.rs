@@ -457,7 +457,7 @@ fn every_mistake_in_npy_files_is_named_with_file_and_row() {
         (
             "two layouts at once",
             |f| fs::write(f.join("test/labels.csv"), "file,truth,class\n").unwrap(),
-            &["test/labels.csv", "images.npy", "keep one"],
+            &["test/labels.csv", "images.npy", "keep only one"],
         ),
     ];
     check(|| good([6, 3, 3]), mistakes);

@@ -353,7 +353,7 @@ fn settings_that_make_no_sense_are_errors() {
                 lesions: 3..=31,
                 ..base.clone()
             },
-            "taken from 30",
+            "chosen from 30",
         ),
         (
             Protocol {

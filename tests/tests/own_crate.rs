@@ -30,13 +30,14 @@ fn new(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 /// Runs Cargo in the new crate. It shares the dependencies that are built already; only `xai-core` is
-/// compiled again, because Cargo tells the same folder in two workspaces apart. It is hardly optimized,
-/// which compiles faster and gives the same numbers.
+/// compiled again, because Cargo tells the same folder in two workspaces apart. It is hardly optimized, and the
+/// crate not at all, which compiles faster and gives the same numbers.
 fn cargo(folder: &Path, update: &str, command: &str, arguments: &[&str]) -> Output {
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .args([command, "--release", "--offline"])
         .args(["--config", "profile.release.package.xai-core.opt-level=1"])
+        .args(["--config", "profile.release.package.my_study.opt-level=0"])
         .args(arguments)
         .current_dir(folder)
         .env("CARGO_TARGET_DIR", target())
