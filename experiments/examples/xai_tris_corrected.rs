@@ -21,7 +21,6 @@ use xai_core::tetromino::prelude::*;
     skip("a linear model can learn only the linear scenario", |scenario, model| {
         model == Architecture::Linear && scenario != Scenario::Linear
     }),
-    snapshot = smoke,
 )]
 struct XaiTrisCorrected {
     #[axis]
