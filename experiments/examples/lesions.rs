@@ -5,16 +5,18 @@
 //! `DIR/regular.npz` and `DIR/irregular.npz` hold one float64 patch per lesion, `000`, `001`, …,
 //! and the `compactness` (float64) of each lesion before it was enlarged.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use experiments::exit_code;
-use npyz::WriterBuilder;
-use npyz::npz::NpzWriter;
+use npyz::{WriteOptions, WriterBuilder};
 use xai_core::lesions::making::{Lesion, Library, Recipe};
 use xai_core::{Error, Result};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 /// Makes the benchmark's lesions, in the order in which the search finds them.
 #[derive(Parser)]
@@ -56,14 +58,14 @@ fn make(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Writes NumPy's `.npz`, which is a zip file of `.npy` files.
 fn write(path: &Path, lesions: &[Lesion]) -> std::io::Result<()> {
-    let mut npz = NpzWriter::create(path)?;
+    let mut npz = ZipWriter::new(BufWriter::new(File::create(path)?));
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     let mut array = |name: &str, shape: &[u64], values: Vec<f64>| {
-        let mut array = npz
-            .array(name, Default::default())?
-            .default_dtype()
-            .shape(shape)
-            .begin_nd()?;
+        npz.start_file(format!("{name}.npy"), stored)?;
+        let array = WriteOptions::new().default_dtype().shape(shape);
+        let mut array = array.writer(&mut npz).begin_nd()?;
         array.extend(values)?;
         array.finish()
     };
@@ -77,6 +79,6 @@ fn write(path: &Path, lesions: &[Lesion]) -> std::io::Result<()> {
     }
     let compactness: Vec<f64> = lesions.iter().map(|lesion| lesion.compactness).collect();
     array("compactness", &[compactness.len() as u64], compactness)?;
-    npz.zip_writer().finish()?.into_inner()?;
+    npz.finish()?.into_inner()?;
     Ok(())
 }
