@@ -82,7 +82,7 @@ fn the_pattern_of_a_linear_model_is_its_signal() {
         safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![1, 2], &weight).unwrap();
     let file = safetensors::serialize([("1.weight", view)], None).unwrap();
     let file = safetensors::SafeTensors::deserialize(&file).unwrap();
-    let network = xai_core::network::json::network(json, &file, &tests::cpu()).unwrap();
+    let network = xai_core::network::json::network(json, &file, &tests::device()).unwrap();
     // Signal and noise are independent over these eight images.
     let pixels = [
         [1.0, 2.0],

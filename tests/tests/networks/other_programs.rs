@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use flate2::read::GzDecoder;
 use ndarray::{Array2, Array4};
 use serde::Deserialize;
-use tests::{cpu, download, error, fixture, upload};
+use tests::{device, download, error, fixture, upload};
 use xai_core::network::json;
 
 #[derive(Deserialize)]
@@ -50,7 +50,7 @@ fn files_give_their_programs_scores_or_one_error() {
         std::fs::write(&weights, bytes.collect::<Result<Vec<_>, _>>().unwrap()).unwrap();
         let layers = folder.path().join("layers.json");
         std::fs::write(&layers, case.layers.to_string()).unwrap();
-        let found = json::read(layers.to_str().unwrap(), 0, &weights, &cpu());
+        let found = json::read(layers.to_str().unwrap(), 0, &weights, &device());
         let problem = match (found, case.expected, case.error) {
             (Ok(network), Some(expected), None) => {
                 let found: Array2<f32> = download(network.forward(input.clone()));
