@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
-use npyz::NpyFile;
+
 use npyz::{Deserialize as FromNpy, NpyFile, WriterBuilder};
 use serde::Deserialize;
 use serde_json::Value;

@@ -186,6 +186,6 @@ fn near_misses() {
     );
     assert_eq!(
         suggestion("xyz", ["select", "skip"]),
-        "; there is `select`, `skip`"
+        "; the names are `select`, `skip`"
     );
 }

@@ -350,7 +350,7 @@ mod tests {
             plan.check().unwrap_err().to_string()
         };
         assert!(change(|plan| plan.epochs = 0).contains("0 epochs"));
-        assert!(change(|plan| plan.batch = 0).contains("1 image a step"));
+        assert!(change(|plan| plan.batch = 0).contains("1 image per step"));
         let never = |plan: &mut TrainingPlan| {
             plan.decay = Some(Decay {
                 every: 0,
@@ -358,7 +358,7 @@ mod tests {
             });
         };
         assert!(change(never).contains("every 0"));
-        assert!(change(|plan| plan.stop = StopRule::Patience(0)).contains("not at 0"));
+        assert!(change(|plan| plan.stop = StopRule::Patience(0)).contains("1 epoch, not 0"));
         let contradiction = |plan: &mut TrainingPlan| {
             plan.checkpoint = CheckpointRule::Last;
             plan.stop = StopRule::Patience(3);
