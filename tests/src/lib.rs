@@ -3,7 +3,9 @@
 mod fixture;
 mod points;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 pub use points::Points;
@@ -32,4 +34,26 @@ pub fn text(output: Output) -> (Option<i32>, String, String) {
         utf8(output.stdout),
         utf8(output.stderr),
     )
+}
+
+/// Everything that a run is for, by path: scores, predictions, models, table and figure.
+pub fn results(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files: Vec<PathBuf> = ["table.csv", "figure.svg", "figure.png"]
+        .map(PathBuf::from)
+        .into();
+    for cell in fs::read_dir(folder.join("cells")).unwrap() {
+        let cell = PathBuf::from("cells").join(cell.unwrap().file_name());
+        for file in fs::read_dir(folder.join(&cell)).unwrap() {
+            files.push(cell.join(file.unwrap().file_name()));
+        }
+    }
+    // Manifests have the seconds of their computation.
+    files.retain(|file| !file.ends_with("manifest.json"));
+    files
+        .into_iter()
+        .map(|file| {
+            let bytes = fs::read(folder.join(&file)).unwrap();
+            (file, bytes)
+        })
+        .collect()
 }

@@ -95,11 +95,11 @@ fn a_wrong_import_is_seen() {
         "{named}"
     );
     let hidden = with(
-        "sweep::keep::lock",
+        "sweep::keep::claims::claim",
         "fn f() { println!(\"{}\", crate::report::snapshot::snapshot()); }",
     );
     assert!(
-        hidden.contains("sweep/keep/lock.rs uses report/"),
+        hidden.contains("sweep/keep/claims/claim.rs uses report/"),
         "{hidden}"
     );
     let free = with(

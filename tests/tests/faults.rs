@@ -2,38 +2,15 @@
 //! where stated, with `fig4_best`.
 #![cfg(unix)]
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tests::{text, toy};
+use tests::{results, text, toy};
 use xai_core::random::stream;
 
 const TOY: &str = env!("CARGO_BIN_EXE_toy");
-
-/// Everything that a run is for, by path: scores, predictions, models, table and figure.
-fn results(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files: Vec<PathBuf> = ["table.csv", "figure.svg", "figure.png"]
-        .map(PathBuf::from)
-        .into();
-    for cell in fs::read_dir(folder.join("cells")).unwrap() {
-        let cell = PathBuf::from("cells").join(cell.unwrap().file_name());
-        for file in fs::read_dir(folder.join(&cell)).unwrap() {
-            files.push(cell.join(file.unwrap().file_name()));
-        }
-    }
-    // Manifests have the seconds of their computation.
-    files.retain(|file| !file.ends_with("manifest.json"));
-    files
-        .into_iter()
-        .map(|file| {
-            let bytes = fs::read(folder.join(&file)).unwrap();
-            (file, bytes)
-        })
-        .collect()
-}
 
 /// How many cells are finished.
 fn finished(folder: &Path) -> usize {

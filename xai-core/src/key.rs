@@ -40,6 +40,11 @@ impl Key {
         Self(hash.to_hex()[..32].to_owned())
     }
 
+    /// The key that is written in the name of a file or folder.
+    pub(crate) fn of_text(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The first 64 bits as a number, to seed a random stream.
     pub fn seed(&self) -> u64 {
         u64::from_str_radix(&self.0[..16], 16).expect("a key is hexadecimal")

@@ -9,6 +9,8 @@ pub mod error;
 
 mod suggest;
 
+mod process;
+
 pub mod files;
 
 pub mod npy;

@@ -1,7 +1,7 @@
-//! The files on disk: cells with their manifests, shared stages, tables and heat maps, and locks
-//! between processes.
+//! The files on disk: cells with their manifests, shared stages, tables and heat maps, and claims
+//! of processes.
 
-mod lock;
+mod claims;
 mod manifest;
 mod maps;
 mod provenance;
@@ -10,7 +10,7 @@ mod stages;
 mod store;
 mod tables;
 
-pub(crate) use lock::{Lock, PATIENCE};
+pub(crate) use claims::{Attempt, Claim, Holder, Patience};
 pub use manifest::{FileRecord, MAPS, MODEL, Manifest, PREDICTIONS, SCORES, Scored, Status};
 pub use maps::read_maps;
 pub(crate) use maps::write_maps;

@@ -7,10 +7,10 @@ use std::sync::PoisonError;
 
 use serde::{Deserialize, Serialize};
 
-use super::lock::Lock;
-use super::store::Store;
+use super::claims::Claim;
+use super::store::{STAGING, Store};
 use crate::error::{Error, Result};
-use crate::files::{write_folder, write_json};
+use crate::files::{put_json, write_folder};
 use crate::key::Key;
 
 /// The inputs of a stage, and its files.
@@ -36,14 +36,14 @@ impl Store {
         if self.has_stage(&key, &folder) {
             return Ok(folder);
         }
-        let _lock = Lock::wait(&folder.with_extension("lock"))?;
+        let _claim = Claim::wait(&folder.with_extension("claim"))?;
         // Another process may have finished it while this one waited.
         if !self.has_stage(&key, &folder) {
-            write_folder(&folder, |aside| {
+            write_folder(&folder, &self.stages.join(STAGING), |aside| {
                 compute(aside)?;
                 let mut record = inputs;
                 record["bytes"] = serde_json::json!(sizes(aside)?);
-                write_json(&aside.join(STAGE), &record)
+                put_json(&aside.join(STAGE), &record)
             })?;
             if let Some(renewed) = &self.renewed {
                 let mut renewed = renewed.lock().unwrap_or_else(PoisonError::into_inner);

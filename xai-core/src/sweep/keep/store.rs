@@ -3,24 +3,26 @@
 //! Files are written under a temporary name and then renamed, so a file with its final name is
 //! complete. The manifest defines a cell: it lists each file with its size and hash. A file that
 //! does not match (a full disk, a power cut) counts as absent. A process that writes a cell or a
-//! stage holds its lock.
+//! stage has claimed it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 
-use super::lock::Lock;
+use super::claims::{Attempt, CLAIMS, Claim, Holder};
 use super::manifest::{
     FileRecord, MANIFEST, MODEL, Manifest, PREDICTIONS, SCORES, Status, of_the_run, read,
 };
 use crate::error::{Error, Result};
-use crate::files::{make_folder, write_file, write_folder, write_json};
+use crate::files::{clear_leftovers, make_folder, put_json, write_file, write_folder, write_json};
 use crate::key::Key;
 
 const CELLS: &str = "cells";
+/// The folder for folders that are not complete yet.
+pub(super) const STAGING: &str = ".new";
 
 /// The folder of an experiment's runs, and the folder of the stages beside it.
 #[derive(Clone, Debug)]
@@ -103,13 +105,34 @@ impl Store {
 
     /// Writes a file of the sweep.
     pub(crate) fn keep(&self, name: &str, content: &impl Serialize) -> Result<()> {
-        let _lock = Lock::of_reports(&self.folder)?;
+        let _claim = Claim::of_reports(&self.folder)?;
         write_json(&self.folder.join(name), content)
     }
 
-    /// The right to write a cell. `None` while another thread or process holds it.
-    pub(crate) fn try_lock(&self, key: &Key) -> Result<Option<Lock>> {
-        Lock::attempt(&self.models.join(".locks").join(key.as_str()))
+    /// Attempts to get the right to write a cell.
+    pub(crate) fn claim(&self, key: &Key) -> Result<Attempt> {
+        Claim::attempt(&self.models.join(CLAIMS).join(key.as_str()))
+    }
+
+    /// The cells that are claimed by a process that may be alive.
+    pub(crate) fn holders(&self) -> HashMap<Key, Holder> {
+        let entries = fs::read_dir(self.models.join(CLAIMS));
+        let entries = entries.into_iter().flatten().flatten();
+        let found = entries.filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let holder = Holder::read(&entry.path())?;
+            let key = Key::of_text(name.split('.').next()?);
+            (holder.runs() != Some(false)).then_some((key, holder))
+        });
+        found.collect()
+    }
+
+    /// Removes what processes that were killed left behind, apart from files of single cells.
+    pub(crate) fn clear_leftovers(&self) {
+        for root in [&self.models, &self.stages] {
+            clear_leftovers(&root.join(STAGING), true);
+        }
+        clear_leftovers(&self.folder, false);
     }
 
     /// The manifest of a cell. `None` if the cell must be fitted.
@@ -150,12 +173,10 @@ impl Store {
     }
 
     /// The manifests of all cells that were fitted here and that this version can read.
-    pub(crate) fn all(&self) -> Vec<Manifest> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = Manifest> {
         let folders = fs::read_dir(self.models.join(CELLS));
         let folders = folders.into_iter().flatten().flatten();
-        folders
-            .filter_map(|folder| read(&folder.path(), &|_| ()))
-            .collect()
+        folders.filter_map(|folder| read(&folder.path(), &|_| ()))
     }
 
     /// The path of a cell's model, after its content has been checked.
@@ -174,8 +195,9 @@ impl Store {
         }
     }
 
-    /// Saves a new cell, whose model `save` writes to the path it is given. The caller holds its
-    /// lock.
+    /// Saves a new cell, whose model `save` writes to the path it is given. The caller has claimed it.
+    ///
+    /// Returns its manifest, or that of another process that has saved the same cell in the meantime.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -184,17 +206,26 @@ impl Store {
         mut manifest: Manifest,
         save: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<Manifest> {
-        write_folder(&self.cell(&manifest.key), |aside| {
+        let folder = self.cell(&manifest.key);
+        let created = write_folder(&folder, &self.models.join(STAGING), |aside| {
             save(&aside.join(MODEL))?;
             manifest
                 .files
                 .insert(MODEL.to_owned(), FileRecord::of(&aside.join(MODEL))?);
-            write_json(&aside.join(MANIFEST), &manifest)
+            put_json(&aside.join(MANIFEST), &manifest)
         })?;
-        Ok(manifest)
+        if created {
+            return Ok(manifest);
+        }
+        read(&folder, &|_| ()).ok_or_else(|| {
+            Error::file(
+                &folder,
+                "was written by another process and cannot be read; delete it and run again",
+            )
+        })
     }
 
-    /// Adds a file to a cell and records it in the manifest. The caller holds its lock.
+    /// Adds a file to a cell and records it in the manifest. The caller has claimed the cell.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -206,6 +237,7 @@ impl Store {
     ) -> Result<()> {
         let folder = self.place(&manifest.key, name);
         make_folder(&folder)?;
+        clear_leftovers(&folder, false);
         let record = write_file(&folder.join(name), |aside| {
             write(aside)?;
             FileRecord::of(aside)

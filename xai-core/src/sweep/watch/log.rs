@@ -1,7 +1,7 @@
 //! The log file of a cell, for the user to read when the cell has failed.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -18,19 +18,21 @@ pub(crate) struct Log {
 impl Log {
     /// Opens the log. Appends to an existing one unless `new` is set.
     pub fn open(path: &Path, new: bool) -> Result<Self> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
-        }
         let mut how = File::options();
         if new {
             how.write(true).truncate(true)
         } else {
             how.append(true)
         };
-        let file = how
-            .create(true)
-            .open(path)
-            .map_err(|error| Error::file(path, error))?;
+        how.create(true);
+        let file = how.open(path).or_else(|error| match path.parent() {
+            Some(folder) if error.kind() == ErrorKind::NotFound => {
+                fs::create_dir_all(folder)?;
+                how.open(path)
+            }
+            _ => Err(error),
+        });
+        let file = file.map_err(|error| Error::file(path, error))?;
         Ok(Self {
             path: path.to_owned(),
             start: Instant::now(),
@@ -49,4 +51,13 @@ impl Log {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Why the last attempt at a cell failed, from its log. `None` if it did not fail.
+pub(crate) fn failure(path: &Path) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    // The last entry, which may have several lines.
+    let (_, last) = text.rsplit_once(" s  failed: ")?;
+    let ended = last.lines().skip(1).any(|line| line.contains(" s  "));
+    (!ended).then(|| last.lines().next().unwrap_or_default().to_owned())
 }

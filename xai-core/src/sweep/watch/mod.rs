@@ -3,6 +3,6 @@
 mod log;
 mod progress;
 
-pub(crate) use log::Log;
+pub(crate) use log::{Log, failure};
 pub use progress::Progress;
 pub(crate) use progress::{Reporter, catch_interrupt, check_interrupt};

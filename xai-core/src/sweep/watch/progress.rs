@@ -1,7 +1,6 @@
 //! Progress of a running sweep, and how the user stops it.
 
-use std::fmt::Write;
-use std::io::IsTerminal;
+use std::io::{BufWriter, IsTerminal, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use indicatif::{
     HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
 };
 
-use serde_json::Value as Json;
+use serde::Serialize;
 
 use super::log::Log;
 use crate::error::{Error, Result};
@@ -18,16 +17,32 @@ use crate::error::{Error, Result};
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Makes Ctrl-C stop the sweep at the next safe point. A second Ctrl-C stops it at once; only the
-/// work on the current cells is lost.
+/// work on the current cells is lost. TERM and USR1, which schedulers send before they stop a task,
+/// do the same as the first Ctrl-C, however often they come.
 pub fn catch_interrupt() {
     // This fails only if a handler is already set: this one, or one of the host program.
     let _ = ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+        if interrupt() {
             std::process::exit(130)
-        } else {
-            eprintln!("stopping at the next safe point; press Ctrl-C again to stop at once")
         }
     });
+    #[cfg(unix)]
+    {
+        use signal_hook::consts::{SIGTERM, SIGUSR1};
+        // This fails only if the system has no memory left.
+        if let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGTERM, SIGUSR1]) {
+            std::thread::spawn(move || signals.forever().for_each(|_| _ = interrupt()));
+        }
+    }
+}
+
+/// Asks the sweep to stop. Returns whether it was asked before.
+fn interrupt() -> bool {
+    let again = INTERRUPTED.swap(true, Ordering::Relaxed);
+    if !again {
+        eprintln!("stopping at the next safe point; press Ctrl-C again to stop at once");
+    }
+    again
 }
 
 /// A safe point to stop at.
@@ -74,13 +89,16 @@ impl Reporter {
         let template = "{msg:24} {wide_bar} {pos}/{len} {elapsed} (left: {left})";
         let style = ProgressStyle::with_template(template)
             .expect("our own template")
-            .with_key("left", |state: &ProgressState, text: &mut dyn Write| {
-                // There is no estimate before the first step; indicatif would show 0 s.
-                let _ = match state.pos() {
-                    0 => text.write_str("?"),
-                    _ => write!(text, "{:#}", HumanDuration(state.eta())),
-                };
-            });
+            .with_key(
+                "left",
+                |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+                    // There is no estimate before the first step; indicatif would show 0 s.
+                    let _ = match state.pos() {
+                        0 => text.write_str("?"),
+                        _ => write!(text, "{:#}", HumanDuration(state.eta())),
+                    };
+                },
+            );
         let bar = self.bars.add(
             ProgressBar::new(len as u64)
                 .with_style(style)
@@ -116,9 +134,14 @@ impl Reporter {
     }
 
     /// Writes an event as one line of JSON to stdout, if events are requested.
-    pub fn event(&self, event: impl FnOnce() -> Json) {
+    pub fn event<E: Serialize>(&self, event: impl FnOnce() -> E) {
         if self.json {
-            self.bars.suspend(|| println!("{}", event()));
+            // A program that no longer reads is no reason to stop.
+            self.bars.suspend(|| {
+                let mut to = BufWriter::new(std::io::stdout().lock());
+                let _ = serde_json::to_writer(&mut to, &event());
+                let _ = to.write_all(b"\n").and_then(|()| to.flush());
+            });
         }
     }
 }

@@ -9,6 +9,7 @@ use super::compactness::{compactness, perimeter};
 use super::{morphology, noise, otsu};
 use crate::error::{Error, Result};
 use crate::image::{gaussian, resize};
+use crate::process::cores;
 
 /// The side of the noise image.
 const NOISE_SIZE: usize = 256;
@@ -135,7 +136,7 @@ impl Library {
         let mut library = Self::default();
         let most = u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1);
         let seeds = MOST_SEEDS.saturating_mul(most);
-        let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+        let threads = cores() as u32;
         for start in (0..seeds).step_by((BATCH * threads) as usize) {
             let found = search_batches(start, threads, recipe);
             // The search must end at a seed, not at a batch.

@@ -1,0 +1,185 @@
+//! This process among all that share a disk: its name, whether another one still runs, and its cores.
+
+use std::fs;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A process that writes into a folder that machines share.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Owner {
+    /// The name of the machine.
+    pub host: String,
+    /// Tells apart what a machine's name does not: starts of the machine, and containers on it.
+    place: String,
+    pid: u32,
+    /// When the process started, in the machine's own units. Process numbers are used again.
+    start: u64,
+}
+
+impl Owner {
+    /// This process.
+    pub fn this() -> &'static Self {
+        static THIS: LazyLock<Owner> = LazyLock::new(|| {
+            let pid = std::process::id();
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            Owner {
+                host: plain(&host_name()),
+                place: place(),
+                pid,
+                start: start_of(pid).unwrap_or_else(|| now.map_or(0, |now| now.as_nanos() as u64)),
+            }
+        });
+        &THIS
+    }
+
+    /// A name that no other process on any machine has, with a number that counts up in this one.
+    pub fn unique() -> String {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        format!("{}.{}", Self::this(), COUNT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The owner in a name that [`unique`](Self::unique) made, or that begins so.
+    pub fn of(name: &str) -> Option<Self> {
+        let mut parts = name.split('.').next()?.rsplitn(4, '-');
+        Some(Self {
+            start: parts.next()?.parse().ok()?,
+            pid: parts.next()?.parse().ok()?,
+            place: parts.next()?.to_owned(),
+            host: parts.next()?.to_owned(),
+        })
+    }
+
+    /// Whether the process runs. `None` if it belongs to another machine, so that nobody here knows.
+    pub fn runs(&self) -> Option<bool> {
+        let this = Self::this();
+        let here = self.host == this.host && self.place == this.place;
+        let same = || start_of(self.pid).is_none_or(|start| start == self.start);
+        here.then(|| exists(self.pid))
+            .flatten()
+            .map(|it| it && same())
+    }
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{}-{}-{}-{}",
+            self.host, self.place, self.pid, self.start
+        )
+    }
+}
+
+/// Letters and digits alone, so that it can be part of a file's name.
+fn plain(text: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    text.trim().chars().map(plain).take(60).collect()
+}
+
+#[cfg(unix)]
+fn host_name() -> String {
+    let mut name = [0u8; 256];
+    // SAFETY: the buffer is as long as it says, and its last byte stays 0.
+    unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) };
+    let end = name.iter().position(|&byte| byte == 0).unwrap_or(0);
+    String::from_utf8_lossy(&name[..end]).into_owned()
+}
+
+#[cfg(not(unix))]
+fn host_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default()
+}
+
+/// The start of the machine and the container, on Linux.
+fn place() -> String {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let container = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let text = format!("{boot}{}", container.display());
+    blake3::hash(text.as_bytes()).to_hex()[..8].to_owned()
+}
+
+/// Whether a process with this number exists here. `None` if that cannot be known.
+#[cfg(unix)]
+fn exists(pid: u32) -> Option<bool> {
+    // A process that has ended and whose parent has not looked yet does nothing any more.
+    let ended = matches!(stat(pid), Some((state, _)) if matches!(state.as_str(), "Z" | "X"));
+    // SAFETY: signal 0 is none; the call only says whether one could be sent.
+    let answer = unsafe { libc::kill(pid as libc::pid_t, 0) };
+    let absent = answer != 0 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
+    Some(!ended && !absent)
+}
+
+#[cfg(not(unix))]
+fn exists(_: u32) -> Option<bool> {
+    None
+}
+
+fn start_of(pid: u32) -> Option<u64> {
+    stat(pid).map(|(_, start)| start)
+}
+
+/// State and start of a process, on Linux (`man proc_pid_stat`, fields 3 and 22).
+fn stat(pid: u32) -> Option<(String, u64)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = text.rsplit_once(')')?; // the program's name may hold anything
+    let fields: Vec<_> = rest.split_whitespace().collect();
+    Some(((*fields.first()?).to_owned(), fields.get(19)?.parse().ok()?))
+}
+
+/// The number of cores that this process may use: those of the machine, or of its Slurm task, which
+/// Slurm does not confine everywhere.
+pub(crate) fn cores() -> usize {
+    let here = std::thread::available_parallelism().map_or(1, usize::from);
+    cores_of_task().map_or(here, |task| task.clamp(1, here))
+}
+
+fn cores_of_task() -> Option<usize> {
+    std::env::var("SLURM_CPUS_PER_TASK").ok()?.parse().ok()
+}
+
+/// Makes the threads of this process as many as [`cores`]. To be called before any is started.
+pub(crate) fn limit_threads() {
+    // Without Slurm, and with a number that the user gave, rayon's own choice is the right one.
+    if cores_of_task().is_some() && std::env::var_os("RAYON_NUM_THREADS").is_none() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(cores());
+        let _ = pool.build_global(); // fails only if the host program has made one
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_whether_its_process_runs() {
+        let this = Owner::of(&Owner::unique()).unwrap();
+        assert_eq!(&this, Owner::this());
+        assert_ne!(Owner::unique(), Owner::unique());
+        assert_eq!(Owner::of("of no process"), None);
+        let elsewhere = Owner {
+            host: "another-host".to_owned(),
+            ..this.clone()
+        };
+        assert_eq!(Owner::of(&elsewhere.to_string()), Some(elsewhere.clone()));
+        assert_eq!(elsewhere.runs(), None);
+        if cfg!(unix) {
+            assert_eq!(this.runs(), Some(true));
+            let mut child = std::process::Command::new("true").spawn().unwrap();
+            let ended = Owner {
+                pid: child.id(),
+                ..this.clone()
+            };
+            child.wait().unwrap();
+            assert_eq!(ended.runs(), Some(false));
+        }
+        if cfg!(target_os = "linux") {
+            // Its number belongs to another process now.
+            let earlier = Owner {
+                start: this.start + 1,
+                ..this
+            };
+            assert_eq!(earlier.runs(), Some(false));
+        }
+    }
+}
