@@ -1,6 +1,7 @@
 //! The design of an experiment as data. `#[experiment]` expands to it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -63,37 +64,40 @@ impl fmt::Display for Role {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
     scale: Scale,
-    values: Vec<(&'static str, Value)>,
+    /// Shared by all clones: a sweep may have a million points.
+    values: Arc<[(&'static str, Value)]>,
     /// A parameter whose value this run does not have, and the reason.
-    absent: Option<(&'static str, String)>,
+    absent: Option<Arc<(&'static str, String)>>,
 }
 
 impl Point {
     pub(crate) fn origin(scale: Scale) -> Self {
         Self {
             scale,
-            values: Vec::new(),
+            values: Arc::default(),
             absent: None,
         }
     }
 
     pub(crate) fn with(&self, name: &'static str, value: Value) -> Self {
-        let mut point = self.clone();
-        point.values.push((name, value));
-        point
+        let values = self.values.iter().cloned();
+        Self {
+            values: values.chain([(name, value)]).collect(),
+            ..self.clone()
+        }
     }
 
     /// The point, with the reason why this run does not have the value of a parameter.
     pub(crate) fn without(self, name: &'static str, reason: String) -> Self {
         Self {
-            absent: self.absent.or(Some((name, reason))),
+            absent: self.absent.or_else(|| Some(Arc::new((name, reason)))),
             ..self
         }
     }
 
     /// The parameter whose value this run does not have, and the reason.
     pub(crate) fn absent(&self) -> Option<(&'static str, &str)> {
-        let (name, reason) = self.absent.as_ref()?;
+        let (name, reason) = &**self.absent.as_ref()?;
         Some((name, reason))
     }
 

@@ -1,11 +1,12 @@
 //! Turns a design into the list of its cells.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::factor::Factor;
-use super::restrict::{Choice, Restricted, Restriction, factor, label, value};
+use super::restrict::{Choice, Restricted, Restriction, factor, label, values as read_values};
 use crate::error::{Error, Result};
 use crate::sweep::declare::{Parameter, Point, Scale, Spec, Value};
 
@@ -97,12 +98,15 @@ impl Plan {
     /// As [`Plan::new`]; if the design does not have a name or value; if no cell is left.
     pub fn restricted(spec: &Spec, scale: Scale, absent: Absent, by: &Restriction) -> Result<Self> {
         let whole = Self::of_run(spec, scale, absent)?;
+        if *by == Restriction::default() {
+            return Ok(whole);
+        }
         let choices = |choices: &[Choice], among: &[Factor], closed| {
             let values = |choice: &Choice| {
                 let factor = factor(among, &choice.name)?;
                 let values = choice.values.iter();
-                let values = values.map(|text| value(factor, text, closed));
-                Ok((factor.name, values.collect::<Result<Vec<_>>>()?))
+                let values = values.map(|text| read_values(factor, text, closed));
+                Ok((factor.name, values.collect::<Result<Vec<_>>>()?.concat()))
             };
             choices.iter().map(values).collect::<Result<Vec<_>>>()
         };
@@ -265,8 +269,9 @@ fn values(parameter: &Parameter, point: &Point, set: &[(&str, Vec<Value>)]) -> R
             "`{name}` has no values{at}; give it at least one"
         )));
     }
-    for (index, value) in values.iter().enumerate() {
-        if values[..index].contains(value) {
+    let mut seen = HashSet::new();
+    for value in &values {
+        if !seen.insert(value.to_string()) {
             return Err(Error::invalid(format!(
                 "`{name}` has the value {value} twice{at}; remove one"
             )));
@@ -296,13 +301,17 @@ fn part_value(point: &Point, name: &str) -> String {
 fn factors<'a>(spec: &Spec, points: impl Iterator<Item = &'a Point> + Clone) -> Vec<Factor> {
     let factor = |parameter: &Parameter| {
         let mut levels: Vec<Value> = Vec::new();
+        let mut seen = HashSet::new();
+        let mut last = None;
         for value in points
             .clone()
             .filter_map(|point| point.value(parameter.name))
         {
-            if !levels.contains(value) {
+            // Neighbours often have the same value.
+            if last != Some(value) && seen.insert(value.to_string()) {
                 levels.push(value.clone());
             }
+            last = Some(value);
         }
         Factor {
             name: parameter.name,
@@ -362,13 +371,12 @@ impl fmt::Display for Plan {
             .max()
             .unwrap_or(0);
         for factor in &self.factors {
-            let levels: Vec<_> = factor.levels.iter().map(Value::to_string).collect();
             writeln!(
                 f,
                 "  {}  {:width$}  {}",
                 factor.role,
                 factor.name,
-                levels.join(", ")
+                factor.short_levels().join(", ")
             )?;
         }
         for skipped in &self.skipped {

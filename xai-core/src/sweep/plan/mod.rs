@@ -2,12 +2,14 @@
 
 mod cells;
 mod factor;
+mod ranges;
 mod restrict;
 mod select;
 
 pub(crate) use cells::part;
 pub use cells::{Absence, Absent, Plan, Skipped};
 pub use factor::Factor;
+pub(crate) use ranges::{numbers, ranges};
 pub use restrict::{Choice, Restricted, Restriction};
-pub(crate) use restrict::{factor, seeds, value};
+pub(crate) use restrict::{factor, seeds, values};
 pub(crate) use select::winners;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::factor::Factor;
+use super::ranges::range;
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::suggest::suggestion;
@@ -109,7 +110,7 @@ impl fmt::Display for Choice {
 /// A label such as `group=a+depth=1conv,all` that is valid as a folder name.
 pub(crate) fn label<'a>(factors: impl Iterator<Item = &'a Factor>) -> Result<String> {
     let one = |factor: &Factor| {
-        let values = factor.levels.iter().map(Value::to_string).collect();
+        let values = factor.short_levels();
         let name = factor.name.to_string();
         Choice { name, values }.to_string()
     };
@@ -124,7 +125,7 @@ pub(crate) fn label<'a>(factors: impl Iterator<Item = &'a Factor>) -> Result<Str
     Ok(format!("{short}-{}", &Key::of(&exact)?.as_str()[..8]))
 }
 
-/// What `--seeds` takes: a count (`5` is 0 to 4) or a list (`0,7,9`).
+/// What `--seeds` takes: a count (`5` is 0 to 4), or a list (`0,7,9`), also with ranges (`5..9`).
 pub(crate) fn seeds(spec: &Spec, text: &str) -> Result<Choice> {
     let names: Vec<_> = spec.names(Role::Seed).collect();
     let [name] = names[..] else {
@@ -143,12 +144,31 @@ pub(crate) fn seeds(spec: &Spec, text: &str) -> Result<Choice> {
     Ok(Choice { name, values })
 }
 
+/// Parses a value of the type that `factor` has, or all values of a range such as `0..9`.
+pub(crate) fn values(factor: &Factor, text: &str, among: bool) -> Result<Vec<Value>> {
+    let range = range(text).filter(|_| matches!(factor.levels[0], Value::Integer(_)));
+    let Some(range) = range else {
+        return Ok(vec![value(factor, text, among)?]);
+    };
+    if range.end() - range.start() >= MOST {
+        return Err(Error::invalid(format!(
+            "`{text}` has more than {MOST} values"
+        )));
+    }
+    range
+        .map(|number| value(factor, &number.to_string(), among))
+        .collect()
+}
+
+/// The largest number of values in a range.
+const MOST: i128 = 10_000_000;
+
 /// Parses a value of the type that `factor` has.
 ///
 /// If `among` is set, only values that the factor already has are accepted. Otherwise new values
 /// are accepted, except for texts: a text may be the name of an enum's level, and the other levels
 /// are not known here.
-pub(crate) fn value(factor: &Factor, text: &str, among: bool) -> Result<Value> {
+fn value(factor: &Factor, text: &str, among: bool) -> Result<Value> {
     let like = &factor.levels[0];
     let value = match like {
         Value::Bool(_) => text.parse().ok().map(Value::Bool),

@@ -1,5 +1,7 @@
 //! Selects hyperparameters by validation results only.
 
+use std::collections::HashMap;
+
 use super::cells::part;
 use crate::error::{Error, Result};
 use crate::sweep::declare::{Point, Role, Select, Spec};
@@ -52,11 +54,15 @@ pub fn winners(spec: &Spec, cells: &[(&Point, &Validation)]) -> Result<Vec<usize
 /// Groups by a label, both in order of first appearance.
 fn groups<T>(items: Vec<T>, label: impl Fn(&T) -> String) -> Vec<(String, Vec<T>)> {
     let mut groups: Vec<(String, Vec<T>)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
     for item in items {
         let label = label(&item);
-        match groups.iter_mut().find(|(known, _)| *known == label) {
-            Some((_, members)) => members.push(item),
-            None => groups.push((label, vec![item])),
+        match places.get(&label) {
+            Some(&place) => groups[place].1.push(item),
+            None => {
+                places.insert(label.clone(), groups.len());
+                groups.push((label, vec![item]));
+            }
         }
     }
     groups

@@ -1,5 +1,7 @@
 //! A cell of a sweep: what determines it, and what the store has for it.
 
+use std::sync::Arc;
+
 use serde_json::{Value as Json, json};
 
 use super::options::SweepOptions;
@@ -14,13 +16,28 @@ use crate::sweep::plan::Plan;
 pub(crate) struct PlannedCell {
     pub point: Point,
     pub key: Key,
-    pub inputs: Json,
-    pub manifest: Option<Manifest>,
+    /// Without its `inputs`, which are large and known here.
+    pub manifest: Option<Box<Manifest>>,
+    /// What determines the model, apart from the values.
+    of_cell: Arc<Inputs>,
     /// Set in a run that recomputes everything: the fit to ignore.
     stale: Option<String>,
 }
 
 impl PlannedCell {
+    /// Everything that determines the model; the key is its hash.
+    pub fn inputs(&self) -> Json {
+        self.of_cell.at(&self.point)
+    }
+
+    /// Keeps a manifest, without what is known of the cell anyway.
+    pub fn keep(&mut self, manifest: Manifest) {
+        self.manifest = Some(Box::new(Manifest {
+            inputs: Json::Null,
+            ..manifest
+        }));
+    }
+
     /// Whether a file exists and is intact.
     pub fn has(&self, file: &str) -> bool {
         self.manifest
@@ -37,37 +54,46 @@ impl PlannedCell {
 
     /// Reads the store again, because another process may have made progress.
     pub fn refresh(&mut self, store: &Store, warn: impl Fn(String)) {
-        self.manifest = store
-            .find(&self.key, warn)
-            .filter(|found| Some(&found.fit) != self.stale.as_ref());
+        self.manifest = None;
+        let found = store.find(&self.key, warn);
+        if let Some(found) = found.filter(|found| Some(&found.fit) != self.stale.as_ref()) {
+            self.keep(found);
+        }
     }
 }
 
-/// The cells of a plan with their keys and what the store has for them.
+/// Cells of a plan, by their positions, with their keys and what the store has for them.
 pub(super) fn cells<R: Run>(
     plan: &Plan,
+    which: impl Iterator<Item = usize>,
     options: &SweepOptions,
     benchmark: &R::Benchmark,
     store: &Store,
     warn: &impl Fn(String),
 ) -> Result<Vec<PlannedCell>> {
-    let cell = |point: &Point| {
-        let of_cell = R::at(point).benchmark(benchmark)?;
-        let inputs = Inputs {
-            experiment: plan.name,
-            scale: json!(options.scale),
-            benchmark: <R::Benchmark as Benchmark>::NAME,
-            identity: of_cell.identity(),
-            device: options.devices.kind(),
-            code: FIT_CODE,
-            version: R::FIT_VERSION,
-        }
-        .at(point);
+    let mut last: Option<Arc<Inputs>> = None;
+    let cell = |at: usize| {
+        let point = &plan.cells[at];
+        let identity = R::at(point).benchmark(benchmark)?.identity();
+        // Most cells have the same benchmark.
+        let of_cell = match last.take().filter(|last| last.identity == identity) {
+            Some(last) => last,
+            None => Arc::new(Inputs {
+                experiment: plan.name,
+                scale: json!(options.scale),
+                benchmark: <R::Benchmark as Benchmark>::NAME,
+                identity,
+                device: options.devices.kind(),
+                code: FIT_CODE,
+                version: R::FIT_VERSION,
+            }),
+        };
+        last = Some(of_cell.clone());
         let mut cell = PlannedCell {
             point: point.clone(),
-            key: Key::of(&inputs)?,
-            inputs,
+            key: Key::of(&of_cell.at(point))?,
             manifest: None,
+            of_cell,
             stale: None,
         };
         cell.refresh(store, warn);
@@ -76,7 +102,7 @@ pub(super) fn cells<R: Run>(
         }
         Ok(cell)
     };
-    plan.cells.iter().map(cell).collect()
+    which.map(cell).collect()
 }
 
 /// What determines a model, apart from the values of its cell.
