@@ -1,5 +1,7 @@
 //! The command line that all experiments share.
 
+mod tasks;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::num::NonZeroUsize;
@@ -9,16 +11,19 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use serde_json::{Value as Json, json};
 
+use tasks::TaskArgs;
+
 use crate::attribution::Memory;
 use crate::device::{Adapter, DeviceChoice, Devices};
 use crate::error::{Error, Result};
 use crate::metrics::Scores;
+use crate::process::{cores, limit_threads};
 use crate::sweep::context::{BUDGET, Benchmark, Run};
 use crate::sweep::declare::analysis::Analysis;
 use crate::sweep::declare::{Role, Scale, Spec, Value};
-use crate::sweep::execute::{Outcome, cores, sweep};
+use crate::sweep::execute::{Outcome, sweep};
 use crate::sweep::inspect::why;
-use crate::sweep::keep::Lock;
+use crate::sweep::keep::Claim;
 use crate::sweep::plan::{Choice, Plan, Restriction, seeds};
 use crate::sweep::planned::SweepOptions;
 use crate::sweep::read::{SweepResult, results_in};
@@ -29,6 +34,8 @@ use crate::sweep::watch::{Reporter, catch_interrupt};
 struct Arguments<A: clap::Args> {
     #[command(flatten)]
     engine: EngineArgs,
+    #[command(flatten)]
+    tasks: TaskArgs,
     #[command(flatten)]
     benchmark: A,
 }
@@ -146,6 +153,7 @@ pub fn main<R: Run>(show: &Show) -> ExitCode {
         Err(error) => error.exit(),
     };
     catch_interrupt();
+    limit_threads();
     let reporter = Reporter::new(arguments.engine.quiet, arguments.engine.json);
     match run::<R>(arguments, &spec, show) {
         Ok(code) => code,
@@ -172,6 +180,7 @@ fn run<R: Run>(
 ) -> Result<ExitCode> {
     let Arguments {
         engine: arguments,
+        tasks,
         benchmark,
     } = arguments;
     let with_page = arguments.report;
@@ -194,6 +203,7 @@ fn run<R: Run>(
         fresh: arguments.fresh,
         retry: arguments.retry,
         fail_fast: arguments.fail_fast,
+        part: tasks.part(),
         plan_only: arguments.plan,
         quiet: arguments.quiet,
         json: arguments.json,
@@ -207,6 +217,9 @@ fn run<R: Run>(
             print!("{reason}")
         }
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(code) = tasks.run::<R>(&options, jobs, &benchmark)? {
+        return Ok(code);
     }
     let outcome = sweep::<R>(&options, &benchmark)?;
     conclude::<R>(&outcome, &options, show, with_page, report_to)
@@ -242,8 +255,8 @@ fn conclude<R: Run>(
     let reporter = Reporter::new(options.quiet, options.json);
     let folder = report_to.as_ref().unwrap_or(&outcome.folder);
     let mut files = Vec::new();
-    match Lock::of_reports(folder) {
-        Ok(_lock) => {
+    match Claim::of_reports(folder) {
+        Ok(_claim) => {
             files = (show.report)(result, &analysis, folder)?;
             if with_page {
                 files.push((show.page)(result, &analysis, folder)?);

@@ -17,7 +17,11 @@ pub enum Error {
     /// A value that the user gave (an option, an argument, an array's shape) cannot be used.
     #[error("{0}")]
     Invalid(String),
-    /// The run was stopped by Ctrl-C. Finished work is kept.
+    /// The stages that this cell shares with others are ready, and no more was asked for. Ends a fit in
+    /// the phase that computes stages.
+    #[error("the shared stages are ready")]
+    StagesReady,
+    /// The run was stopped by Ctrl-C, TERM or USR1. Finished work is kept.
     #[error("stopped; finished cells are kept, run the same command again to continue")]
     Interrupted,
 }

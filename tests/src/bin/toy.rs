@@ -18,10 +18,31 @@ use xai_core::prelude::*;
 #[experiment(select(max = |v| v.accuracy))]
 struct ToyCommand {
     /// Milliseconds that a fit takes; 13 fails.
-    #[axis(std::env::var("TOY_DELAYS").map_or(vec![0, 1], |text| text.split(',').flat_map(str::parse).collect()))]
+    #[axis(delays())]
     delay: u64,
     #[tune([0.5, 0.25])]
     rate: f64,
+}
+
+/// `TOY_DELAYS`: numbers such as `0,1,7`, or a range such as `0..50000`, whose end is not included.
+fn delays() -> Vec<u64> {
+    let text = std::env::var("TOY_DELAYS").unwrap_or("0,1".to_owned());
+    if let Some((start, end)) = text.split_once("..") {
+        let number = |text: &str| text.parse::<u64>().expect("a number");
+        return (number(start)..number(end)).collect();
+    }
+    text.split(',').flat_map(str::parse).collect()
+}
+
+/// `TOY_EVERY`: milliseconds that every cell takes, whatever its delay. All cells then share one stage.
+fn every() -> Option<u64> {
+    std::env::var("TOY_EVERY").ok()?.parse().ok()
+}
+
+impl ToyCommand {
+    fn takes(&self) -> u64 {
+        every().unwrap_or(self.delay)
+    }
 }
 
 /// A number from the environment.
@@ -72,16 +93,18 @@ impl Run for ToyCommand {
     type Model = Number;
 
     fn fit(&self, lab: &Lab<Points<3, 3>>) -> Result<Fitted<Number>> {
-        if self.delay == 13 {
+        if self.delay == 13 && every().is_none() {
             return Err(Error::invalid("thirteen"));
         }
         // One stage for every two milliseconds of delay; each leaves a line behind when it is computed.
-        lab.stage("toy", &(self.delay / 2), |folder| {
+        let shared = if every().is_some() { 0 } else { self.delay / 2 };
+        lab.stage("toy", &shared, |folder| {
             sleep(Duration::from_millis(environment("TOY_STAGE")));
             let path = folder.join("stage");
             fs::write(&path, "computed").map_err(|error| Error::file(&path, error))?;
             note("stage")
         })?;
+        lab.end_of_shared_stages()?;
         // What `once` makes is made once a device: here, its number in the order of first use.
         static DEVICES: AtomicU64 = AtomicU64::new(0);
         let device = lab.once("number", || {
@@ -104,7 +127,7 @@ impl Run for ToyCommand {
         }
         let progress = lab.progress(10, "waiting");
         for _ in 0..10 {
-            sleep(Duration::from_micros(self.delay * 100));
+            sleep(Duration::from_micros(self.takes() * 100));
             progress.tick()?;
         }
         let validation = Validation {
@@ -120,7 +143,7 @@ impl Run for ToyCommand {
 
     fn test(&self, fitted: &Fitted<Number>, lab: &Lab<Points<3, 3>>) -> Result<Scores> {
         note("test")?;
-        sleep(Duration::from_millis(self.delay));
+        sleep(Duration::from_millis(self.takes()));
         let score = |&image: &u32| Score {
             image,
             class: image as u8,

@@ -216,6 +216,7 @@ impl Lab<Tetromino> {
         });
         let bar = self.progress(schedule.epochs, "training");
         let folder = self.stage("training-tiny", &inputs, |folder| {
+            self.end_of_shared_stages()?;
             let rows = |set: &'_ crate::dataset::Dataset| -> Result<Vec<f32>> {
                 Ok(set.images().iter().copied().collect())
             };

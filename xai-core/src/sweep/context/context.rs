@@ -33,6 +33,8 @@ pub struct Context {
     consensus: Option<Arc<Consensus>>,
     gallery: Option<Gallery>,
     cell: Option<OfCell>,
+    /// Whether a fit ends where its shared stages do.
+    stages_only: bool,
 }
 
 /// The parts of a context that belong to a cell.
@@ -87,6 +89,7 @@ impl Context {
             consensus: None,
             gallery: None,
             cell: None,
+            stages_only: false,
         })
     }
 
@@ -129,6 +132,30 @@ impl Context {
         Self {
             gallery: Some(gallery.clone()),
             ..self.clone()
+        }
+    }
+
+    /// The context of the phase that computes stages.
+    pub(crate) fn with_stages_only(&self) -> Self {
+        Self {
+            stages_only: true,
+            ..self.clone()
+        }
+    }
+
+    /// Marks the point of a [fit](super::Run::fit) after which nothing is shared with other cells.
+    ///
+    /// On a cluster, shared stages are computed before the fits, so that no task waits for another.
+    /// [`Lab::fit`](super::Lab::fit) calls this before it trains. A fit that trains by other means should
+    /// call it itself; otherwise some cells are fitted early, which is right but slower.
+    ///
+    /// # Errors
+    /// [`Error::StagesReady`] in the phase that computes stages; the caller must return it.
+    pub fn end_of_shared_stages(&self) -> Result<()> {
+        if self.stages_only {
+            Err(Error::StagesReady)
+        } else {
+            Ok(())
         }
     }
 

@@ -132,6 +132,7 @@ impl<B: Benchmark> Lab<B> {
             })?;
         }
         let [train, validation] = self.frozen(&training.network, training.first_layer)?;
+        self.end_of_shared_stages()?;
         let bar = self.progress(training.plan.epochs, &training.label);
         fit(
             &training.network,

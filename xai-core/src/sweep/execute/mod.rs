@@ -1,9 +1,14 @@
 //! Runs a sweep through its phases.
 
+mod freeze;
+mod part;
 mod phases;
 mod queue;
+mod slurm;
 mod work;
 
+pub use freeze::freeze;
+pub use part::run_part;
 pub use phases::{Outcome, sweep};
 pub use queue::Failure;
-pub(crate) use queue::cores;
+pub use slurm::{Submit, submit};

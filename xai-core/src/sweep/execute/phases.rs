@@ -3,10 +3,9 @@
 //!
 //! [`queue`](super::queue) distributes the cells of a phase. [`work`] has the work on one cell.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use serde_json::{Value as Json, json};
 
 use super::queue::{Failure, Phase};
 use super::work;
@@ -14,10 +13,8 @@ use crate::error::{Error, Result};
 use crate::sweep::context::{Benchmark, Context, Lab, Run};
 use crate::sweep::declare::Role;
 use crate::sweep::inspect::Remaining;
-use crate::sweep::keep::{MAPS, PLAN, PREDICTIONS, Reference, SCORES, read_scores};
-use crate::sweep::planned::{
-    PlannedCell, PlannedSweep, SweepOptions, consensus, plan_json, scored,
-};
+use crate::sweep::keep::{MAPS, PLAN, PREDICTIONS, Reference, SCORES, Scored, read_scores};
+use crate::sweep::planned::{PlanFile, PlannedCell, PlannedSweep, SweepOptions, consensus, scored};
 use crate::sweep::read::{CellResult, SweepResult};
 use crate::sweep::watch::Reporter;
 
@@ -62,7 +59,7 @@ pub fn sweep<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result
         ));
     }
     reporter.print("\n");
-    let record = plan_json(&planned, options);
+    let record = PlanFile::new(&planned, options);
     if options.plan_only {
         reporter.event(|| remaining.event(&record, &planned));
         return Ok(Outcome {
@@ -71,30 +68,39 @@ pub fn sweep<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result
             folder,
         });
     }
-    let (scale, store) = (options.scale, planned.store.clone());
-    let context = Context::open(scale, &options.devices, options.memory, store, reporter)?;
-    benchmark.prepare(&context)?;
-    Sweep::<R> {
-        record,
-        planned,
-        context,
-        options,
-        failures: Vec::new(),
-    }
-    .run(&remaining)
+    Sweep::<R>::start(planned, reporter, options, record)?.run(&remaining)
 }
 
 /// A running sweep.
-struct Sweep<'a, R: Run> {
-    planned: PlannedSweep<R::Benchmark>,
+pub(super) struct Sweep<'a, R: Run> {
+    pub planned: PlannedSweep<R::Benchmark>,
     context: Context,
     options: &'a SweepOptions,
-    /// The content of `plan.json`.
-    record: Json,
-    failures: Vec<Failure>,
+    record: PlanFile,
+    pub failures: Vec<Failure>,
 }
 
-impl<R: Run> Sweep<'_, R> {
+impl<'a, R: Run> Sweep<'a, R> {
+    /// Opens the devices and checks the files.
+    pub fn start(
+        planned: PlannedSweep<R::Benchmark>,
+        reporter: Reporter,
+        options: &'a SweepOptions,
+        record: PlanFile,
+    ) -> Result<Self> {
+        planned.store.clear_leftovers();
+        let (scale, store) = (options.scale, planned.store.clone());
+        let context = Context::open(scale, &options.devices, options.memory, store, reporter)?;
+        planned.benchmark.prepare(&context)?;
+        Ok(Self {
+            record,
+            planned,
+            context,
+            options,
+            failures: Vec::new(),
+        })
+    }
+
     fn run(mut self, remaining: &Remaining) -> Result<Outcome> {
         self.context
             .reporter()
@@ -112,31 +118,18 @@ impl<R: Run> Sweep<'_, R> {
     /// The phases, with barriers between them; `None` if a cell failed.
     fn phases(&mut self) -> Result<Option<SweepResult>> {
         let all: Vec<usize> = (0..self.planned.cells.len()).collect();
-        let benchmark = self.planned.benchmark.clone();
-        let fit =
-            |cell: &mut PlannedCell, context: &Context| work::fit::<R>(cell, context, &benchmark);
-        if !self.phase("fit", &all, work::is_fitted, fit)? {
+        if !self.fit(&all)? {
             return Ok(None);
         }
         let winners = self.planned.winners()?;
-        let seen = |cell: &PlannedCell| cell.has(PREDICTIONS);
-        let predict = |cell: &mut PlannedCell, context: &Context| {
-            work::predict::<R>(cell, context, &benchmark)
-        };
-        if !self.phase("predict", &winners, seen, predict)? {
+        if !self.predict(&winners)? {
             return Ok(None);
         }
-        let compared: Vec<_> = winners.iter().map(|&at| &self.planned.cells[at]).collect();
-        let consensus = consensus(self.context.store(), &compared)?;
-        let scored = scored::<R>(&benchmark, &consensus)?;
-        self.context = self.context.with_consensus(Arc::new(consensus));
-        let tested = |cell: &PlannedCell| cell.is_tested(&scored);
-        let test = |cell: &mut PlannedCell, context: &Context| {
-            work::test::<R>(cell, context, &benchmark, &scored)
-        };
-        if !self.phase("test", &winners, tested, test)? {
+        let scored = self.agree(&winners)?;
+        if !self.test(&winners, &scored)? {
             return Ok(None);
         }
+        let benchmark = &self.planned.benchmark;
         let lab = Lab::new(self.context.clone(), benchmark.clone());
         match work::references::<R>(self.planned.plan.name, &lab, &scored) {
             Ok((folder, references)) => {
@@ -154,6 +147,52 @@ impl<R: Run> Sweep<'_, R> {
         }
     }
 
+    /// Computes the stages that these cells share with others.
+    pub fn stages(&mut self, which: &[usize]) -> Result<bool> {
+        let benchmark = self.planned.benchmark.clone();
+        let work = |cell: &mut PlannedCell, context: &Context| {
+            work::stages::<R>(cell, context, &benchmark)
+        };
+        self.phase("stages", which, work::is_fitted, work)
+    }
+
+    /// Fits these cells. Returns `false` if any of them failed; so do the next phases.
+    pub fn fit(&mut self, which: &[usize]) -> Result<bool> {
+        let benchmark = self.planned.benchmark.clone();
+        let work =
+            |cell: &mut PlannedCell, context: &Context| work::fit::<R>(cell, context, &benchmark);
+        self.phase("fit", which, work::is_fitted, work)
+    }
+
+    /// Predicts the test set with these winners.
+    pub fn predict(&mut self, which: &[usize]) -> Result<bool> {
+        let benchmark = self.planned.benchmark.clone();
+        let seen = |cell: &PlannedCell| cell.has(PREDICTIONS);
+        let work = |cell: &mut PlannedCell, context: &Context| {
+            work::predict::<R>(cell, context, &benchmark)
+        };
+        self.phase("predict", which, seen, work)
+    }
+
+    /// Finds the images that all winners classify correctly. Returns what scores depend on.
+    pub fn agree(&mut self, winners: &[usize]) -> Result<Scored> {
+        let compared: Vec<_> = winners.iter().map(|&at| &self.planned.cells[at]).collect();
+        let consensus = consensus(self.context.store(), &compared)?;
+        let scored = scored::<R>(&self.planned.benchmark, &consensus)?;
+        self.context = self.context.with_consensus(Arc::new(consensus));
+        Ok(scored)
+    }
+
+    /// Explains with these winners.
+    pub fn test(&mut self, which: &[usize], scored: &Scored) -> Result<bool> {
+        let benchmark = self.planned.benchmark.clone();
+        let tested = |cell: &PlannedCell| cell.is_tested(scored);
+        let work = |cell: &mut PlannedCell, context: &Context| {
+            work::test::<R>(cell, context, &benchmark, scored)
+        };
+        self.phase("test", which, tested, work)
+    }
+
     /// Completes a phase for the cells `which`. Returns `false` if any of them failed.
     fn phase(
         &mut self,
@@ -168,11 +207,11 @@ impl<R: Run> Sweep<'_, R> {
             done,
             work,
         };
+        let which: HashSet<_> = which.iter().copied().collect();
         let cells = self.planned.cells.iter_mut().enumerate();
-        let cells = cells
-            .filter(|(at, _)| which.contains(at))
-            .map(|(_, cell)| cell);
-        let failures = phase.run(cells.collect(), &self.context, self.options)?;
+        let cells = cells.filter(|(at, _)| which.contains(at));
+        let cells = cells.map(|(_, cell)| cell).collect();
+        let failures = phase.run(cells, &self.context, self.options)?;
         let all_well = failures.is_empty();
         self.failures.extend(failures);
         Ok(all_well)
@@ -180,12 +219,8 @@ impl<R: Run> Sweep<'_, R> {
 
     /// Records the winners and the folder of the references in `plan.json`.
     fn record_winners(&mut self, winners: &[usize], references: &Path) -> Result<()> {
-        for &winner in winners {
-            self.record["cells"][winner]["winner"] = json!(true);
-        }
         let stage = references.file_name().unwrap_or_default().to_string_lossy();
-        self.record["baselines"] = json!(stage);
-        self.record["finished"] = json!(true);
+        self.record.finish(winners, &stage);
         self.keep_plan()
     }
 
@@ -193,7 +228,7 @@ impl<R: Run> Sweep<'_, R> {
     /// fails with its own error.
     fn keep_plan(&self) -> Result<()> {
         let store = self.context.store();
-        match store.keep(PLAN, &self.record) {
+        match self.record.keep(store, &self.planned.cells) {
             Err(error) if error.is_read_only() && store.folder().join(PLAN).exists() => Ok(()),
             kept => kept,
         }

@@ -10,8 +10,9 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::error::{Error, Result};
+use crate::process::cores;
 use crate::sweep::context::Context;
-use crate::sweep::keep::PATIENCE;
+use crate::sweep::keep::{Attempt, Patience};
 use crate::sweep::planned::{PlannedCell, SweepOptions, values};
 use crate::sweep::watch::{Log, Progress, check_interrupt};
 
@@ -63,6 +64,7 @@ where
                 options.devices.all().len(),
             )),
             finished: AtomicUsize::new(0),
+            left: AtomicUsize::new(0),
             failures: Mutex::default(),
             stop: AtomicBool::new(false),
         };
@@ -88,6 +90,13 @@ where
                     .collect();
                 ends.into_iter().collect::<Result<Vec<()>>>()
             })?;
+        }
+        let left = under_way.left.load(Ordering::Relaxed);
+        if left > 0 {
+            context.reporter().warn(&format!(
+                "{} of {} cells are in progress in other processes and are left to them",
+                left, under_way.total
+            ));
         }
         let failures = under_way.failures.into_inner();
         Ok(failures.unwrap_or_else(PoisonError::into_inner))
@@ -177,6 +186,8 @@ struct UnderWay<'a, D, W> {
     total: usize,
     queue: Mutex<Queue<'a>>,
     finished: AtomicUsize,
+    /// The cells that were left to other processes, which work on them.
+    left: AtomicUsize,
     failures: Mutex<Vec<Failure>>,
     stop: AtomicBool,
 }
@@ -200,6 +211,7 @@ where
 
     fn take_turns(&self, context: &Context, device: usize) -> Result<()> {
         let mut panics = 0; // in a row
+        let mut patience = Patience::default();
         loop {
             check_interrupt()?;
             if self.stop.load(Ordering::Relaxed) {
@@ -209,7 +221,7 @@ where
             let mut task = match turn {
                 Turn::Work(task) => task,
                 Turn::Wait => {
-                    std::thread::sleep(PATIENCE);
+                    patience.sleep();
                     continue;
                 }
                 Turn::End => return Ok(()),
@@ -220,11 +232,12 @@ where
                     "{}: in progress in another process",
                     self.phase.name
                 ));
-                std::thread::sleep(PATIENCE);
+                patience.sleep();
             }
             let mut panicked = false;
-            let again = match context.store().try_lock(&task.cell.key)? {
-                Some(_lock) => {
+            let again = match context.store().claim(&task.cell.key)? {
+                Attempt::Made(_claim) => {
+                    patience = Patience::default();
                     let warn = |problem: String| context.reporter().warn(&problem);
                     task.cell.refresh(context.store(), warn);
                     if (self.phase.done)(task.cell) {
@@ -234,7 +247,13 @@ where
                         self.attempt(task, context, device, &mut panicked)?
                     }
                 }
-                None => {
+                // A task of a scheduler must not pay for waiting.
+                Attempt::Held { alive: true } if self.options.part.is_some() => {
+                    self.left.fetch_add(1, Ordering::Relaxed);
+                    let _ = self.bar.tick();
+                    None
+                }
+                Attempt::Held { .. } => {
                     task.busy = true;
                     Some(task)
                 }
@@ -341,11 +360,6 @@ where
         });
         let _ = self.bar.tick(); // the loop looks for Ctrl-C itself
     }
-}
-
-/// The number of cores available to this process.
-pub(crate) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Orders the cells so that jobs which take the next ones are far apart in the design. They then

@@ -52,7 +52,7 @@ pub(super) fn fit<R: Run>(
         key: cell.key.clone(),
         status: Status::Fitted,
         cell: cell.point.to_string(),
-        inputs: cell.inputs.clone(),
+        inputs: cell.inputs(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         device: lab.device_choice().to_string(),
         adapter: lab.device_choice().adapter(),
@@ -65,18 +65,34 @@ pub(super) fn fit<R: Run>(
         scored: None,
         files: BTreeMap::new(),
     };
-    cell.manifest = Some(
-        lab.store()
-            .create(manifest, |path| fitted.model.save(path))?,
-    );
+    let manifest = lab
+        .store()
+        .create(manifest, |path| fitted.model.save(path))?;
+    cell.keep(manifest);
     Ok(())
+}
+
+/// Computes the stages that the model shares with others. A fit that does not say where they end is
+/// completed.
+pub(super) fn stages<R: Run>(
+    cell: &mut PlannedCell,
+    context: &Context,
+    benchmark: &R::Benchmark,
+) -> Result<()> {
+    match fit::<R>(cell, &context.with_stages_only(), benchmark) {
+        Err(Error::StagesReady) => Ok(()),
+        done => done,
+    }
 }
 
 /// The manifest, which exists in every phase after the first.
 fn manifest(cell: &mut PlannedCell) -> Result<&mut Manifest> {
-    cell.manifest.as_mut().ok_or_else(|| {
+    let inputs = cell.inputs();
+    let manifest = cell.manifest.as_mut().ok_or_else(|| {
         Error::invalid("its model was deleted after it was fitted; run the same command again")
-    })
+    })?;
+    manifest.inputs = inputs;
+    Ok(manifest)
 }
 
 /// Classifies the test set, and saves classes and probabilities.

@@ -1,16 +1,17 @@
 //! What remains to be done, and an estimate of its cost.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::{self, Write};
 use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanDuration};
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use crate::sweep::declare::{Role, Spec};
+use crate::sweep::declare::{Point, Role, Spec};
 use crate::sweep::keep::{MAPS, MODEL, Manifest, PREDICTIONS, SCORES};
 use crate::sweep::plan::part;
-use crate::sweep::planned::{PlannedCell, PlannedSweep, SweepOptions};
+use crate::sweep::planned::{PlanFile, PlannedCell, PlannedSweep, SweepOptions};
 
 /// The progress of a sweep and what remains.
 pub(crate) struct Remaining {
@@ -69,25 +70,27 @@ impl Remaining {
     }
 
     /// The same for other programs: the event `plan` with a status for each cell.
-    pub fn event<B>(&self, plan: &Json, planned: &PlannedSweep<B>) -> Json {
-        let mut event = json!({ "event": "plan" });
-        let entries = plan.as_object().into_iter().flatten();
-        for (name, entry) in entries {
-            event[name] = entry.clone();
-        }
-        for (at, cell) in planned.cells.iter().enumerate() {
-            event["cells"][at]["status"] = json!(status(cell));
-        }
-        event["fitted"] = json!(self.fitted);
-        event["tested"] = json!(self.tested);
-        event["estimate"] = match self.cost {
+    pub fn event<'a, B>(
+        &self,
+        plan: &'a PlanFile,
+        planned: &'a PlannedSweep<B>,
+    ) -> impl Serialize + 'a {
+        let estimate = match self.cost {
             Cost::Nothing => json!({ "seconds": 0.0, "bytes": 0 }),
             Cost::Unknown => Json::Null,
             Cost::About(from, seconds, bytes) => {
                 json!({ "seconds": seconds, "bytes": bytes, "from_cells": from })
             }
         };
-        event
+        let last = json!({ "fitted": self.fitted, "tested": self.tested, "estimate": estimate });
+        let with_status =
+            |cell: &PlannedCell, entry: &mut Json| entry["status"] = json!(status(cell));
+        plan.with(
+            &planned.cells,
+            json!({ "event": "plan" }),
+            last,
+            with_status,
+        )
     }
 }
 
@@ -131,7 +134,7 @@ fn status(cell: &PlannedCell) -> &'static str {
 /// The number of cells that a selection will choose and that are not tested yet: for each
 /// combination of axes, the seeds of one choice. It is larger if the selection chooses other cells
 /// than those already tested.
-fn winners_to_be(spec: &Spec, cells: &[PlannedCell]) -> usize {
+pub(crate) fn winners_to_be(spec: &Spec, cells: &[PlannedCell]) -> usize {
     let tested = |cell: &&PlannedCell| cell.has(SCORES);
     if spec.select.is_none() {
         return cells.len() - cells.iter().filter(tested).count();
@@ -144,57 +147,110 @@ fn winners_to_be(spec: &Spec, cells: &[PlannedCell]) -> usize {
     all.len() - done.len()
 }
 
-/// Time and disk space, estimated from cells finished before, at the same scale on the same kind of
-/// device.
+/// Time and disk space of what remains.
 fn cost<B>(
     planned: &PlannedSweep<B>,
     options: &SweepOptions,
     to_fit: &[&PlannedCell],
     to_test: usize,
 ) -> Cost {
-    let comparable = |past: &Manifest| {
-        past.inputs["scale"] == json!(options.scale)
-            && past.inputs["device"] == options.devices.kind()
-    };
-    let past = planned.store.all();
-    let past: Vec<_> = past.iter().filter(|past| comparable(past)).collect();
-    if past.is_empty() {
+    let Some(past) = Past::of(planned, options) else {
         return Cost::Unknown;
-    }
-    let axes: Vec<_> = planned.spec.names(Role::Axis).collect();
-    let fit = |past: &Manifest| {
-        let of = |phase| past.seconds.get(phase).copied().unwrap_or(0.0);
-        (of("fit") - of("stages") + of("spared")).max(0.0)
     };
-    // Cells with the same levels of the axes cost about the same. If there are none, all cells are
-    // used.
-    let fits = to_fit.iter().map(|cell| {
-        let here = |past: &&&Manifest| {
-            axes.iter().all(|name| {
-                let value = cell.point.value(name).map(|value| json!(value));
-                past.inputs["values"].get(*name) == value.as_ref()
-            })
-        };
-        mean(past.iter().filter(here).map(|past| fit(past)))
-            .or_else(|| mean(past.iter().map(|past| fit(past))))
-            .unwrap_or(0.0)
-    });
-    let tests = ["predict", "test"].into_iter().map(|phase| {
-        let seconds = past.iter().filter_map(|past| past.seconds.get(phase));
-        mean(seconds.copied()).unwrap_or(0.0) * to_test as f64
-    });
-    let seconds = fits.chain(tests).sum::<f64>() / options.jobs.max(1) as f64;
-    let room = |file: &str, cells: usize| {
-        let bytes = past.iter().filter_map(|past| past.files.get(file));
-        mean(bytes.map(|file| file.bytes as f64)).unwrap_or(0.0) * cells as f64
-    };
-    let bytes = room(MODEL, to_fit.len())
-        + room(PREDICTIONS, to_test)
-        + room(SCORES, to_test)
-        + room(MAPS, to_test);
-    Cost::About(past.len(), seconds, bytes as u64)
+    let fits: f64 = to_fit.iter().map(|cell| past.fit(&cell.point)).sum();
+    let tests = (past.predict.mean() + past.test.mean()) * to_test as f64;
+    let seconds = (fits + tests) / options.jobs.max(1) as f64;
+    let bytes = past.model.mean() * to_fit.len() as f64 + past.rest.mean() * to_test as f64;
+    Cost::About(past.cells, seconds, bytes as u64)
 }
 
-fn mean(numbers: impl Iterator<Item = f64>) -> Option<f64> {
-    crate::statistics::mean(&numbers.collect::<Vec<_>>())
+/// What cells cost that finished before, at the same scale on the same kind of device.
+pub(crate) struct Past {
+    cells: usize,
+    axes: Vec<&'static str>,
+    /// Seconds of a fit, by the levels of the axes.
+    fit_at: HashMap<Vec<String>, Average>,
+    fit: Average,
+    /// Seconds of a prediction.
+    pub predict: Average,
+    /// Seconds of a test.
+    pub test: Average,
+    /// Bytes of a model.
+    model: Average,
+    /// Bytes of everything else that a winner has.
+    rest: Average,
+}
+
+impl Past {
+    /// Reads all manifests. `None` if no such cell has finished.
+    pub fn of<B>(planned: &PlannedSweep<B>, options: &SweepOptions) -> Option<Self> {
+        let mut past = Self {
+            cells: 0,
+            axes: planned.spec.names(Role::Axis).collect(),
+            fit_at: HashMap::new(),
+            fit: Average::default(),
+            predict: Average::default(),
+            test: Average::default(),
+            model: Average::default(),
+            rest: Average::default(),
+        };
+        let comparable = |cell: &Manifest| {
+            cell.inputs["scale"] == json!(options.scale)
+                && cell.inputs["device"] == options.devices.kind()
+        };
+        let all = planned.store.all();
+        all.filter(comparable).for_each(|cell| past.add(&cell));
+        (past.cells > 0).then_some(past)
+    }
+
+    fn add(&mut self, cell: &Manifest) {
+        self.cells += 1;
+        let of = |phase| cell.seconds.get(phase).copied();
+        let [fit, stages, spared] = ["fit", "stages", "spared"].map(|part| of(part).unwrap_or(0.0));
+        let seconds = (fit - stages + spared).max(0.0);
+        let values = &cell.inputs["values"];
+        let at = self.axes.iter().map(|name| values[*name].to_string());
+        self.fit_at.entry(at.collect()).or_default().add(seconds);
+        self.fit.add(seconds);
+        of("predict").into_iter().for_each(|x| self.predict.add(x));
+        of("test").into_iter().for_each(|x| self.test.add(x));
+        let bytes = |file: &str| cell.files.get(file).map(|file| file.bytes as f64);
+        bytes(MODEL).into_iter().for_each(|x| self.model.add(x));
+        // A winner has all of them.
+        let rest: Option<f64> = [PREDICTIONS, SCORES, MAPS].into_iter().map(bytes).sum();
+        rest.into_iter().for_each(|x| self.rest.add(x));
+    }
+
+    /// The seconds of a fit. Cells with the same levels of the axes cost about the same. If there are
+    /// none, all cells are used.
+    pub fn fit(&self, point: &Point) -> f64 {
+        let level = |name: &&str| json!(point.value(name)).to_string();
+        let here = self
+            .fit_at
+            .get(&self.axes.iter().map(level).collect::<Vec<_>>());
+        here.unwrap_or(&self.fit).mean()
+    }
+}
+
+/// A mean; 0 of nothing.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Average {
+    sum: f64,
+    count: usize,
+}
+
+impl Average {
+    fn add(&mut self, number: f64) {
+        self.sum += number;
+        self.count += 1;
+    }
+
+    /// The mean. `None` of nothing.
+    pub fn known(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.mean())
+    }
+
+    fn mean(&self) -> f64 {
+        self.sum / self.count.max(1) as f64
+    }
 }

@@ -1,8 +1,10 @@
-//! Questions that compute nothing: an estimate of the rest of a sweep, and why a cell is computed
-//! again.
+//! Questions that compute nothing: how far a sweep is, an estimate of the rest, and why a
+//! cell is computed again.
 
 mod estimate;
+mod status;
 mod why;
 
-pub(crate) use estimate::Remaining;
+pub(crate) use estimate::{Past, Remaining, winners_to_be};
+pub use status::{Failed, PhaseStatus, Running, Status, status};
 pub use why::why;

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::error::{Error, Result};
 use crate::sweep::context::Run;
 use crate::sweep::keep::{Manifest, PREDICTIONS, SCORES, Scored};
-use crate::sweep::plan::{Choice, factor, value};
+use crate::sweep::plan::{Choice, factor, values};
 use crate::sweep::planned::{PlannedCell, PlannedSweep, SweepOptions, consensus, scored};
 use crate::sweep::watch::Reporter;
 
@@ -26,7 +26,7 @@ pub fn why<R: Run>(
     let reporter = Reporter::new(options.quiet, options.json);
     let planned = PlannedSweep::of::<R>(options, benchmark, |problem| reporter.warn(&problem))?;
     let named = named(&planned, which)?;
-    let past = planned.store.all();
+    let past: Vec<_> = planned.store.all().collect();
     let tests = Tests::of::<R>(&planned);
     let mut text = String::new();
     for at in named {
@@ -58,8 +58,8 @@ fn named<B>(planned: &PlannedSweep<B>, which: &[String]) -> Result<Vec<usize>> {
         for text in which {
             let choice: Choice = text.parse()?;
             let factor = factor(&planned.plan.factors, &choice.name)?;
-            let values = choice.values.iter().map(|text| value(factor, text, true));
-            wanted.push((factor.name, values.collect::<Result<Vec<_>>>()?));
+            let found = choice.values.iter().map(|text| values(factor, text, true));
+            wanted.push((factor.name, found.collect::<Result<Vec<_>>>()?.concat()));
         }
     }
     let matches = |cell: &PlannedCell| match key {
@@ -90,7 +90,7 @@ fn unfitted(cell: &PlannedCell, past: &[Manifest], damaged: bool) -> String {
         return "  fit   must be computed: its files are damaged (see the warning above)\n"
             .to_owned();
     }
-    let now = leaves(&cell.inputs);
+    let now = leaves(&cell.inputs());
     let nearest = past
         .iter()
         .map(|past| (past, differences(&leaves(&past.inputs), &now)))

@@ -2,9 +2,16 @@
 //! each.
 
 mod cell;
+mod frozen_plan;
 mod options;
+mod part;
+mod plan_file;
 mod planned_sweep;
 
 pub(crate) use cell::{PlannedCell, consensus, scored, values};
+pub(crate) use frozen_plan::check_frozen;
 pub use options::SweepOptions;
-pub(crate) use planned_sweep::{PlannedSweep, plan_json};
+pub use part::{Part, PhaseName, Shard};
+pub(crate) use part::{ones_with_all_stages, write_list};
+pub(crate) use plan_file::PlanFile;
+pub(crate) use planned_sweep::PlannedSweep;

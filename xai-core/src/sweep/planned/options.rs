@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::part::Part;
 use crate::attribution::Memory;
 use crate::device::Devices;
 use crate::sweep::context::BUDGET;
@@ -31,6 +32,8 @@ pub struct SweepOptions {
     pub retry: usize,
     /// Starts no further cell after a failure.
     pub fail_fast: bool,
+    /// Runs only a part of the plan that lies in the folder, as a task of a scheduler does.
+    pub part: Option<Part>,
     /// Prints the plan and exits.
     pub plan_only: bool,
     /// Prints only warnings and errors.
@@ -51,6 +54,7 @@ impl Default for SweepOptions {
             fresh: false,
             retry: 0,
             fail_fast: false,
+            part: None,
             plan_only: false,
             quiet: false,
             json: false,

@@ -1,13 +1,12 @@
-//! A sweep that is laid out: its cells, what is already done, and the content of `plan.json`.
+//! A sweep that is laid out: its cells, and what is already done.
 
-use serde_json::{Value as Json, json};
-
-use super::cell::{PlannedCell, cells, values};
+use super::cell::{PlannedCell, cells};
+use super::frozen_plan::check_frozen;
 use super::options::SweepOptions;
 use crate::error::{Error, Result};
 use crate::sweep::context::{Benchmark, Run};
 use crate::sweep::declare::{Spec, Value};
-use crate::sweep::keep::{Manifest, Store, provenance};
+use crate::sweep::keep::{Manifest, Store};
 use crate::sweep::plan::{Plan, winners};
 
 /// A sweep before anything is computed.
@@ -15,6 +14,7 @@ pub(crate) struct PlannedSweep<B> {
     pub spec: Spec,
     pub plan: Plan,
     pub store: Store,
+    /// The cells of the plan; those of one task only if that is what the options request.
     pub cells: Vec<PlannedCell>,
     pub benchmark: B,
 }
@@ -46,16 +46,22 @@ impl<B: Benchmark> PlannedSweep<B> {
         if options.fresh {
             store = store.without_old_stages();
         }
-        let cells = cells::<R>(&plan, options, benchmark, &store, &warn)?;
-        // Cells computed by an earlier version have other keys. They are not moved or deleted.
-        let old = |manifest: &Manifest| manifest.inputs.get("benchmark").is_none();
-        let old = store.all().iter().filter(|manifest| old(manifest)).count();
-        if old > 0 && cells.iter().any(|cell| cell.manifest.is_none()) {
-            warn(format!(
-                "{} holds {old} cells of an earlier version, whose keys have changed (see CHANGELOG.md); they are \
-                 not used, and cells are computed again. Delete the folder `cells` to free disk space",
-                store.folder().display()
-            ));
+        let own = match &options.part {
+            Some(part) => part.own_cells(&spec, &plan)?,
+            None => None,
+        };
+        let which = own.unwrap_or_else(|| (0..plan.cells.len()).collect());
+        let cells = cells::<R>(
+            &plan,
+            which.iter().copied(),
+            options,
+            benchmark,
+            &store,
+            &warn,
+        )?;
+        match &options.part {
+            Some(_) => check_frozen(&store, &plan, &which, &cells)?,
+            None => warn_of_old_cells(&store, &cells, &warn),
         }
         Ok(Self {
             spec,
@@ -84,39 +90,18 @@ impl<B> PlannedSweep<B> {
     }
 }
 
-/// The content of `plan.json` before the run.
-pub(crate) fn plan_json<B: Benchmark>(planned: &PlannedSweep<B>, options: &SweepOptions) -> Json {
-    let plan = &planned.plan;
-    let cells: Vec<_> = planned
-        .cells
-        .iter()
-        .map(|cell| {
-            json!({ "key": cell.key, "cell": cell.point.to_string(), "values": values(&cell.point),
-                "winner": false })
-        })
-        .collect();
-    let benchmark = &planned.benchmark;
-    json!({
-        "experiment": plan.name,
-        "description": planned.spec.description,
-        "command": std::env::args_os().map(|part| part.to_string_lossy().into_owned()).collect::<Vec<_>>(),
-        "code": provenance(),
-        "device": options.devices.to_string(),
-        "adapters": options.devices.adapters(),
-        "scale": plan.scale,
-        "benchmark": {
-            "name": B::NAME,
-            "about": benchmark.about(),
-            "classes": benchmark.classes(),
-            "explained": benchmark.explained(),
-            "identity": benchmark.identity(),
-        },
-        "restricted": plan.restricted,
-        "finished": false,
-        "factors": plan.factors,
-        "cells": cells,
-        "baselines": null,
-        "skipped": plan.skipped,
-        "absent": plan.absent,
-    })
+/// Cells computed by an earlier version have other keys. They are not moved or deleted.
+fn warn_of_old_cells(store: &Store, cells: &[PlannedCell], warn: &impl Fn(String)) {
+    if cells.iter().all(|cell| cell.manifest.is_some()) {
+        return;
+    }
+    let old = |manifest: &Manifest| manifest.inputs.get("benchmark").is_none();
+    let old = store.all().filter(old).count();
+    if old > 0 {
+        warn(format!(
+            "{} holds {old} cells of an earlier version, whose keys have changed (see CHANGELOG.md); they are \
+             not used, and cells are computed again. Delete the folder `cells` to free disk space",
+            store.folder().display()
+        ));
+    }
 }

@@ -1,0 +1,9 @@
+//! Submits a sweep to Slurm: one job array per phase, each after the one before. Slurm does the rest.
+
+mod commands;
+mod pack;
+mod script;
+mod submission;
+mod submit;
+
+pub use submit::{Submit, submit};

@@ -1,0 +1,91 @@
+//! The record of a submission: `slurm/<number>/jobs.json`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::commands::live_tasks;
+use crate::error::{Error, Result};
+use crate::files::{make_folder, write_json};
+use crate::sweep::plan::numbers;
+
+const JOBS: &str = "jobs.json";
+
+/// A job array that was submitted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// Such as `fit`.
+    pub phase: String,
+    /// Slurm's number.
+    pub job: u64,
+    /// The file with the cells of each task, in the folder of the submission. `None` if the tasks divide
+    /// the winners, which were not known.
+    pub list: Option<String>,
+}
+
+/// A job of an earlier submission of which tasks wait or run.
+pub struct LiveJob {
+    pub job: Job,
+    /// The cells of these tasks, by their positions in the plan. Empty without a list.
+    pub cells: BTreeSet<usize>,
+}
+
+/// The jobs of all earlier submissions that wait or run.
+pub fn live_jobs(slurm: &Path) -> Result<Vec<LiveJob>> {
+    let mut live = Vec::new();
+    for folder in submissions(slurm) {
+        let path = folder.join(JOBS);
+        let Ok(text) = fs::read(&path) else { continue }; // a dry run
+        let jobs: Vec<Job> = serde_json::from_slice(&text).map_err(|error| {
+            Error::file(
+                &path,
+                format!("is damaged ({error}); delete it if none of its jobs waits or runs"),
+            )
+        })?;
+        for job in jobs {
+            let tasks = live_tasks(job.job)?;
+            if tasks.is_empty() {
+                continue;
+            }
+            let mut cells = BTreeSet::new();
+            if let Some(list) = &job.list {
+                let list = folder.join(list);
+                let text = fs::read_to_string(&list).map_err(|error| Error::file(&list, error))?;
+                for (task, line) in (1..).zip(text.lines()) {
+                    if tasks.contains(&task) {
+                        let found = numbers(line).unwrap_or_default();
+                        cells.extend(
+                            found
+                                .into_iter()
+                                .filter_map(|cell| usize::try_from(cell).ok()),
+                        );
+                    }
+                }
+            }
+            live.push(LiveJob { job, cells });
+        }
+    }
+    Ok(live)
+}
+
+/// Makes the folder of the next submission.
+pub fn next(slurm: &Path) -> Result<PathBuf> {
+    let number = |folder: &PathBuf| folder.file_name()?.to_str()?.parse::<u32>().ok();
+    let last = submissions(slurm).iter().filter_map(number).max();
+    let folder = slurm.join((last.unwrap_or(0) + 1).to_string());
+    make_folder(&folder.join("log"))?;
+    Ok(folder)
+}
+
+/// Writes the record.
+pub fn keep(folder: &Path, jobs: &[Job]) -> Result<()> {
+    write_json(&folder.join(JOBS), &jobs)
+}
+
+/// The folders of all submissions.
+fn submissions(slurm: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(slurm).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
+}
