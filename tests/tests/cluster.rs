@@ -238,34 +238,91 @@ fn a_task_uses_the_cores_that_slurm_gave_it() {
     );
 }
 
-/// The owner of a claim is on a machine that has gone. Nothing else tells that it is dead.
+/// A frozen plan whose first cell is claimed by a process on a machine that has gone.
+fn claimed_by_a_lost_machine(out: &tempfile::TempDir) {
+    assert_eq!(run(out.path(), "0,1", &["--freeze"]).0, Some(0));
+    let plan = fs::read(folder(out).join("plan.json")).unwrap();
+    let plan: Json = serde_json::from_slice(&plan).unwrap();
+    let key = plan["cells"][0]["key"].as_str().unwrap();
+    let holder = serde_json::json!({ "claim": "lost-0123abcd-77-1.0", "host": "lost", "job": "12_3",
+        "restarts": 0, "cluster": "far", "since": 0 });
+    let claim = folder(out).join(".claims").join(key);
+    fs::write(claim, format!("{holder}\n0000000000\n")).unwrap();
+}
+
+/// Runs all cells, and returns how long it took. The heartbeat is 100 ms.
+fn takes(out: &tempfile::TempDir, environment: &[(&str, &str)]) -> Duration {
+    let start = Instant::now();
+    let mut command = toy(TOY, out.path(), "0,1", &[]);
+    command
+        .env("XAI_CLAIM_BEAT_MS", "100")
+        .envs(environment.iter().copied());
+    let (code, _, stderr) = text(command.output().unwrap());
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(
+        fs::read_dir(folder(out).join(".claims")).unwrap().count(),
+        0
+    );
+    start.elapsed()
+}
+
+/// Nothing else than the missing heartbeat tells that the owner is dead.
 #[test]
 fn the_claim_of_a_lost_machine_is_taken_over() {
     let out = tempfile::tempdir().unwrap();
-    assert_eq!(run(out.path(), "0,1", &["--freeze"]).0, Some(0));
-    let plan: Json =
-        serde_json::from_slice(&fs::read(folder(&out).join("plan.json")).unwrap()).unwrap();
-    let key = plan["cells"][0]["key"].as_str().unwrap();
-    let claim = folder(&out).join(".claims").join(key);
-    let text_of = r#"{"claim":"lost-0123abcd-77-1.0","host":"lost","job":null,"restarts":0,"cluster":null,"since":0}"#;
-    fs::write(&claim, format!("{text_of}\n0000000000\n")).unwrap();
+    claimed_by_a_lost_machine(&out);
     let (_, stdout, _) = run(out.path(), "0,1", &["--status"]);
     assert!(
-        stdout.contains("running   fit delay=0 rate=0.5 (on lost)"),
+        stdout.contains("running   fit delay=0 rate=0.5 (on lost, job 12_3)"),
         "{stdout}"
     );
-    let start = Instant::now();
-    let mut command = toy(TOY, out.path(), "0,1", &[]);
-    let (code, _, stderr) = text(command.env("XAI_CLAIM_BEAT_MS", "50").output().unwrap());
-    assert_eq!(code, Some(0), "{stderr}");
+    let took = takes(&out, &[]);
     assert!(
-        start.elapsed() > Duration::from_millis(12 * 50),
-        "it waited for a heartbeat"
+        took > Duration::from_millis(12 * 100),
+        "{took:?}: it waited for a heartbeat"
     );
-    assert_eq!(
-        fs::read_dir(folder(&out).join(".claims")).unwrap().count(),
-        0
-    );
+}
+
+/// The task was requeued: the owner was this very task. A waiting time would be paid for.
+#[test]
+fn the_claim_of_an_earlier_life_is_taken_over_at_once() {
+    let out = tempfile::tempdir().unwrap();
+    claimed_by_a_lost_machine(&out);
+    let slow = [
+        ("XAI_CLAIM_BEAT_MS", "1000000"),
+        ("SLURM_CLUSTER_NAME", "far"),
+        ("SLURM_ARRAY_JOB_ID", "12"),
+        ("SLURM_ARRAY_TASK_ID", "3"),
+        ("SLURM_RESTART_COUNT", "1"),
+    ];
+    let took = takes(&out, &slow);
+    assert!(took < Duration::from_secs(30), "{took:?}");
+}
+
+/// `squeue` answers as Slurm 22.05 does for a job that it no longer knows.
+#[test]
+fn the_claim_of_a_job_that_has_ended_is_taken_over_early() {
+    use std::os::unix::fs::PermissionsExt;
+    let out = tempfile::tempdir().unwrap();
+    claimed_by_a_lost_machine(&out);
+    let programs = out.path().join("programs");
+    fs::create_dir(&programs).unwrap();
+    let squeue = programs.join("squeue");
+    let script = "#!/bin/sh\necho \"$@\" >> \"$(dirname \"$0\")/asked\"\n\
+                  echo 'slurm_load_jobs error: Invalid job id specified' >&2\nexit 1\n";
+    fs::write(&squeue, script).unwrap();
+    fs::set_permissions(&squeue, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    // A beat of two seconds: without Slurm's answer it would take 24.
+    let environment = [
+        ("PATH", path.as_str()),
+        ("SLURM_CLUSTER_NAME", "far"),
+        ("XAI_CLAIM_BEAT_MS", "2000"),
+    ];
+    let took = takes(&out, &environment);
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    let asked = fs::read_to_string(programs.join("asked")).unwrap();
+    assert_eq!(asked, "--noheader --format=%T --jobs 12_3\n", "once");
 }
 
 /// As on a disk on which nothing excludes: claims are deleted all the time. Work is done twice, nothing fails, and
