@@ -28,8 +28,7 @@
     return select;
   });
 
-  const fill = (stack, map) => {
-    const picture = data.images[image.value];
+  const fill = (stack, map, picture) => {
     stack.style.aspectRatio = `${picture.width} / ${picture.height}`;
     stack.querySelector(".image").src = picture.pixels;
     const heat = stack.querySelector(".heat");
@@ -60,14 +59,17 @@
     const none = () => data.methods.slice(filters.length).map(() => null);
     const maps = (cell ? cell.maps[image.value] : none()).concat(filters);
     const map = maps[method.value];
-    fill(view, map);
+    // Networks of different data sets have different pictures of the same index.
+    const own = cell && cell.pictures[image.value];
+    const picture = data.pictures[own ?? data.images[image.value].picture];
+    fill(view, map, picture);
     const name = data.methods[method.value];
     view.setAttribute("aria-label", `${name}, ${data.images[image.value].name}, ${chosen.join(", ")}`);
     const missing = cell ? "This network's explanations of this image were not scored." : "There is no such network in this run.";
     find(".score").textContent = map ? `${name}: ${score(map)}` : missing;
     find(".about").textContent = cell ? cell.about : "";
     buttons.forEach(([button, stack, of], at) => {
-      fill(stack, maps[at]);
+      fill(stack, maps[at], picture);
       of.textContent = maps[at] ? score(maps[at]) : "–";
       button.setAttribute("aria-pressed", String(at === Number(method.value)));
     });

@@ -62,15 +62,20 @@ impl<'a> Gallery<'a> {
 
     /// The number of images that are shown.
     pub fn images(&self) -> usize {
-        self.all_images().len()
+        indices(&self.pictures()).len()
     }
 
-    /// Each image once, in order.
-    fn all_images(&self) -> Vec<&Shown> {
-        let mut images: Vec<&Shown> = self.shown().collect();
-        images.sort_by_key(|image| image.index);
-        images.dedup_by_key(|image| image.index);
-        images
+    /// Each picture once, in the order of the images' indices. Cells with different data sets have different pictures
+    /// of the same index.
+    fn pictures(&self) -> Vec<&Shown> {
+        let mut pictures: Vec<&Shown> = Vec::new();
+        for image in self.shown() {
+            if place(&pictures, image).is_none() {
+                pictures.push(image);
+            }
+        }
+        pictures.sort_by_key(|image| image.index);
+        pictures
     }
 
     fn shown(&self) -> impl Iterator<Item = &Shown> {
@@ -113,17 +118,19 @@ impl<'a> Gallery<'a> {
         if self.cells.is_empty() {
             return Ok(String::new());
         }
-        let (images, methods) = (self.all_images(), self.methods());
-        let image = |image: &&Shown| {
-            let (height, width) = image.pixels.dim();
-            let class = self.result.classes.get(usize::from(image.class));
-            let class = class.map_or_else(|| format!("class {}", image.class), String::clone);
+        let (pictures, methods) = (self.pictures(), self.methods());
+        let images = indices(&pictures);
+        let image = |&index: &u32| {
+            let mut of_index = (0..pictures.len()).filter(|&at| pictures[at].index == index);
+            json!({ "name": self.name(&pictures, index), "picture": of_index.next() })
+        };
+        let picture = |picture: &&Shown| {
+            let (height, width) = picture.pixels.dim();
             Ok(json!({
-                "name": format!("image {}, {class}", image.index),
                 "width": width,
                 "height": height,
-                "pixels": grey(image.pixels.view())?,
-                "outline": outline(&image.truth),
+                "pixels": grey(picture.pixels.view())?,
+                "outline": outline(&picture.truth),
             }))
         };
         let cells = self.cells.par_iter().map(|(cell, shown)| {
@@ -131,6 +138,7 @@ impl<'a> Gallery<'a> {
             Ok(json!({
                 "levels": levels.collect::<Json>(),
                 "about": about(cell),
+                "pictures": places(&pictures, shown, &images),
                 "maps": self.maps(shown, &images, &methods, &cell.scores)?,
             }))
         });
@@ -142,7 +150,8 @@ impl<'a> Gallery<'a> {
         });
         let baselines = baselines.map(|baseline| {
             let maps = self.maps(&self.baselines, &images, &methods, &baseline.scores)?;
-            Ok(json!({ "about": baseline.name, "maps": maps }))
+            let pictures = places(&pictures, &self.baselines, &images);
+            Ok(json!({ "about": baseline.name, "pictures": pictures, "maps": maps }))
         });
         let mut filters: Vec<&str> = Vec::new();
         for (method, _) in self.baselines.iter().flat_map(|image| &image.maps) {
@@ -158,7 +167,8 @@ impl<'a> Gallery<'a> {
         let text = json!({
             "axes": axes.collect::<Json>(),
             "methods": titles.map(|name| method_title(name)).collect::<Json>(),
-            "images": images.iter().map(image).collect::<Result<Json>>()?,
+            "images": images.iter().map(image).collect::<Json>(),
+            "pictures": pictures.iter().map(picture).collect::<Result<Json>>()?,
             "cells": cells.collect::<Result<Vec<Json>>>()?,
             "baselines": baselines.collect::<Result<Json>>()?,
             "filters": self.maps(&self.baselines, &images, &filters, &of_references)?,
@@ -167,11 +177,24 @@ impl<'a> Gallery<'a> {
         Ok(text.to_string().replace('<', "\\u003c"))
     }
 
+    /// The name of an image: its index, and its class if all its pictures have the same.
+    fn name(&self, pictures: &[&Shown], index: u32) -> String {
+        let mut classes = pictures.iter().filter(|picture| picture.index == index);
+        let first = classes.next().map(|picture| picture.class);
+        let Some(class) = first.filter(|&class| classes.all(|other| other.class == class)) else {
+            return format!("image {index}");
+        };
+        match self.result.classes.get(usize::from(class)) {
+            Some(name) => format!("image {index}, {name}"),
+            None => format!("image {index}, class {class}"),
+        }
+    }
+
     /// For each image and method: the heat map and its score, or null.
     fn maps(
         &self,
         shown: &[Shown],
-        images: &[&Shown],
+        images: &[u32],
         methods: &[&str],
         scores: &[Score],
     ) -> Result<Json> {
@@ -182,8 +205,8 @@ impl<'a> Gallery<'a> {
             let scored = self.scored(scores, image.index, method);
             Ok(json!([heat(map.view())?, scored]))
         };
-        let of_image = |image: &&Shown| -> Result<Json> {
-            let here = shown.iter().find(|here| here.index == image.index);
+        let of_image = |&index: &u32| -> Result<Json> {
+            let here = shown.iter().find(|here| here.index == index);
             let methods = methods.iter();
             methods
                 .map(|method| here.map_or(Ok(Json::Null), |image| map(image, method)))
@@ -204,6 +227,36 @@ impl<'a> Gallery<'a> {
         let known: Vec<String> = known.collect();
         (!known.is_empty()).then(|| known.join(", "))
     }
+}
+
+/// The indices of the images, each once.
+fn indices(pictures: &[&Shown]) -> Vec<u32> {
+    let mut indices: Vec<u32> = pictures.iter().map(|picture| picture.index).collect();
+    indices.dedup();
+    indices
+}
+
+/// Where the picture of an image is in the list.
+fn place(pictures: &[&Shown], image: &Shown) -> Option<usize> {
+    let same = |picture: &&Shown| {
+        picture.index == image.index
+            && picture.pixels == image.pixels
+            && picture.truth == image.truth
+    };
+    pictures.iter().position(same)
+}
+
+/// For each image: where its picture is in the list, or null.
+fn places(pictures: &[&Shown], shown: &[Shown], images: &[u32]) -> Json {
+    let of_image = |&index: &u32| {
+        let here = shown.iter().find(|here| here.index == index);
+        here.and_then(|image| place(pictures, image))
+    };
+    images
+        .iter()
+        .map(of_image)
+        .map(|place| json!(place))
+        .collect()
 }
 
 fn level<'a>(cell: &'a CellResult, axis: &str) -> Option<&'a str> {
@@ -237,11 +290,15 @@ fn heat(map: ArrayView2<f32>) -> Result<String> {
     png(&shades(map.view()), Some(colors().concat()))
 }
 
-/// An image as a data URI.
+/// An image as a data URI. 0 is black and 1 is white. An image with negative pixels has its 0 in the middle, and its
+/// largest absolute value is white or black.
 fn grey(pixels: ArrayView2<f32>) -> Result<String> {
     let pixels = smaller(pixels);
+    let largest = pixels.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+    let signed = pixels.iter().any(|&v| v < 0.0);
+    let shade = |v: f32| if signed { 0.5 + 0.5 * v / largest } else { v };
     png(
-        &pixels.mapv(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8),
+        &pixels.mapv(|v| (shade(v).clamp(0.0, 1.0) * 255.0).round() as u8),
         None,
     )
 }
@@ -307,6 +364,38 @@ mod tests {
         assert!(close(correlation(&a, &array![[10.0, 20.0, 30.0]]), 1.0));
         assert!(close(correlation(&a, &array![[3.0, 1.0, 2.0]]), -0.5));
         assert_eq!(correlation(&a, &array![[5.0, 5.0, 5.0]]), None);
+    }
+
+    #[test]
+    fn zero_is_in_the_middle_of_an_image_with_negative_pixels() {
+        let shades = |pixels: Array2<f32>| {
+            let uri = grey(pixels.view()).unwrap();
+            let file = STANDARD
+                .decode(uri.strip_prefix("data:image/png;base64,").unwrap())
+                .unwrap();
+            let mut reader = png::Decoder::new(&file[..]).read_info().unwrap();
+            let mut shades = [0; 3];
+            reader.next_frame(&mut shades).unwrap();
+            shades
+        };
+        assert_eq!(shades(array![[-0.5, 0.0, 0.25]]), [0, 128, 191]);
+        assert_eq!(shades(array![[0.0, 0.5, 2.0]]), [0, 128, 255]);
+    }
+
+    #[test]
+    fn different_pictures_of_one_index_are_told_apart() {
+        let image = |index, value| Shown {
+            index,
+            class: 0,
+            pixels: array![[value]],
+            truth: array![[true]],
+            maps: Vec::new(),
+        };
+        let (one, other, next) = (image(3, 0.1), image(3, 0.2), image(4, 0.1));
+        let pictures = [&one, &other, &next];
+        assert_eq!(indices(&pictures), [3, 4]);
+        let shown = [image(3, 0.2)];
+        assert_eq!(places(&pictures, &shown, &[3, 4]), json!([1, null]));
     }
 
     /// Decoded by the rules of another program: the signature, the numbers of the header, and the
