@@ -4,13 +4,16 @@
 //!         --input X.npy --target 0 --methods all --out DIR
 //!
 //! `X.npy` is float32 or float64 `[n, c, h, w]`; `DIR/<method>.npy` is float32 of the same shape.
+//! Instead of `X.npy`, a scan (`.nii`, `.nii.gz`) can be given. Its slices are the images, and the maps
+//! are also written as `DIR/<method>.nii.gz`, which viewers show over the scan.
 //! The documentation of `xai_core::network::json` describes the format of `N.json`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use experiments::scans::{CutScan, Direction, Planes, is_scan};
 use experiments::{exit_code, npy};
 use ndarray::{Array4, ArrayView3};
 use xai_core::attribution::{Images, Memory, Panel, Segments, methods};
@@ -33,9 +36,15 @@ struct Options {
     /// Merge batch normalisations into the layers before them first, as is usual for LRP.
     #[arg(long)]
     merge_batch_norm: bool,
-    /// The images, .npy of float32 or float64 [n, c, h, w].
+    /// The images, .npy of float32 or float64 [n, c, h, w]; or one scan, .nii or .nii.gz, whose slices are the images.
     #[arg(long)]
     input: PathBuf,
+    /// The planes in which a scan is cut.
+    #[arg(long, value_enum, default_value = "axial")]
+    slices: Direction,
+    /// The planes of a scan to explain, such as `80..100`, counted as viewers show them. [default: all]
+    #[arg(long)]
+    planes: Option<Planes>,
     /// The class to explain, counted from 0.
     #[arg(long)]
     target: usize,
@@ -59,7 +68,7 @@ struct Options {
     /// List the methods, what they need and their defaults, then exit.
     #[arg(long, exclusive = true)]
     list: bool,
-    /// Folder for `<method>.npy`; created if necessary.
+    /// Folder for `<method>.npy` (for a scan also `<method>.nii.gz`); created if necessary.
     #[arg(long)]
     out: PathBuf,
 }
@@ -100,7 +109,7 @@ fn explain(options: &Options) -> Result<()> {
     if options.merge_batch_norm {
         network = network.fold_batch_norm();
     }
-    let input = read(&options.input)?;
+    let (scan, input) = read(options)?;
     let count = input.dim().0;
     let images = Images::new(input, vec![0; count]);
     (images.check()).map_err(|problem| Error::file(&options.input, problem))?;
@@ -118,6 +127,11 @@ fn explain(options: &Options) -> Result<()> {
         let path = options.out.join(format!("{}.npy", map.method));
         npy::write(&path, &map.values)?;
         println!("{}", path.display());
+        if let Some(scan) = &scan {
+            let path = path.with_extension("nii.gz");
+            scan.write(&path, &map.values)?;
+            println!("{}", path.display());
+        }
     }
     Ok(())
 }
@@ -130,11 +144,21 @@ fn list() {
     }
 }
 
-/// Reads an array `[n, c, h, w]`.
-fn read(path: &Path) -> Result<Array4<f32>> {
+/// Reads images `[n, c, h, w]`, and the scan from which they are cut if it is one.
+fn read(options: &Options) -> Result<(Option<CutScan>, Array4<f32>)> {
+    let path = &options.input;
+    if is_scan(path) {
+        let (scan, images) = CutScan::open(path, options.slices, options.planes.as_ref())?;
+        return Ok((Some(scan), images));
+    }
+    if options.planes.is_some() {
+        let problem = "is not a scan, so `--planes` has no meaning; slice the array itself";
+        return Err(Error::file(path, problem));
+    }
     let images = npy::read(path, |value| value as f32)?;
     let shape = images.shape().to_vec();
-    images
+    let images = images
         .into_dimensionality()
-        .map_err(|_| Error::file(path, format!("is {shape:?}; should be [n, channels, h, w]")))
+        .map_err(|_| Error::file(path, format!("is {shape:?}; should be [n, channels, h, w]")))?;
+    Ok((None, images))
 }

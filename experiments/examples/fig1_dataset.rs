@@ -46,9 +46,14 @@ fn draw(pictured: &Pictured) -> Result<Plate> {
     for (wanted, title) in [(Class::Regular, "Regular"), (Class::Irregular, "Irregular")] {
         let mut shown = 0;
         for (number, slice) in slices.iter().enumerate() {
-            let painted = painter
-                .paint(number, &number.to_string(), slice.view())
-                .ok_or_else(|| Error::invalid(format!("slice {number} has no room for lesions")))?;
+            let Some(painted) = painter.paint(number, &number.to_string(), slice.view()) else {
+                let problem = format!("slice {number} has no room for lesions");
+                if pictured.skip_bad {
+                    eprintln!("left out: {problem}");
+                    continue;
+                }
+                return Err(Error::invalid(problem));
+            };
             if painted.class != wanted || shown == EACH {
                 continue;
             }

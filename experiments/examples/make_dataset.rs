@@ -10,6 +10,9 @@
 //! `--defects all` is the benchmark as published. Of the ten defects, D1, D2 and D6 change images.
 //! Under D6, image i uses NumPy's draws of seed N + i. Each thread reads a slice, paints it, writes
 //! it, and takes the next.
+//!
+//! With `--skip-bad`, all slices are painted once before, because the size of the files must be known
+//! when they are begun. The images of the other slices are the same with and without the bad ones.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,8 +20,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use experiments::exit_code;
-use experiments::npy::{Output, Pages};
-use ndarray::Array2;
+use experiments::npy::{self, Output, Pages};
+use ndarray::{Array1, Array2};
 use rayon::prelude::*;
 use xai_core::device::keep_freed_memory;
 use xai_core::image::Resizer;
@@ -42,6 +45,10 @@ struct Options {
     /// Seed of the lesions.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// List slices that cannot be used and leave them out, instead of stopping. `kept.npy` (int64) then
+    /// holds the numbers of the others.
+    #[arg(long)]
+    skip_bad: bool,
     /// Folder for the three files; created if necessary.
     #[arg(long)]
     out: PathBuf,
@@ -61,38 +68,69 @@ fn make(options: &Options) -> Result<()> {
     };
     let painter = protocol.painter(n, options.seed)?;
     let resizer = Resizer::new([h, w], [SIZE; 2]);
+    let paint = |number, bytes: &mut Vec<u8>| {
+        let wrong = |what: String| Error::file(&options.slices, format!("slice {number} {what}"));
+        let slice = slices.read(number, bytes)?;
+        let slice = background(slice).map_err(|problem| wrong(problem.to_string()))?;
+        let painted = painter.paint(number, &format!("0/{number}"), slice.view());
+        painted.ok_or_else(|| {
+            wrong("has no room for its lesions; leave it out, for example with --skip-bad".into())
+        })
+    };
+    let kept = if options.skip_bad {
+        usable(n, |number| paint(number, &mut Vec::new()).map(drop))?
+    } else {
+        (0..n).collect()
+    };
+    let count = kept.len();
 
     fs::create_dir_all(&options.out).map_err(|problem| Error::file(&options.out, problem))?;
     let output = |name, kind, shape: &[usize]| Output::create(&options.out, name, kind, shape);
-    let images = output("images.npy", "<f4", &[n, 3, SIZE, SIZE])?;
-    let truth = output("truth.npy", "<f4", &[n, SIZE, SIZE])?;
-    let class = output("class.npy", "<i8", &[n])?;
+    let images = output("images.npy", "<f4", &[count, 3, SIZE, SIZE])?;
+    let truth = output("truth.npy", "<f4", &[count, SIZE, SIZE])?;
+    let class = output("class.npy", "<i8", &[count])?;
     // In order, so that the files are read and written from front to back.
-    let numbers = (0..n).par_bridge();
-    numbers.try_for_each_init(
+    kept.iter().enumerate().par_bridge().try_for_each_init(
         Default::default,
-        |[input, bytes]: &mut [Vec<u8>; 2], number| {
-            let wrong =
-                |what: String| Error::file(&options.slices, format!("slice {number} {what}"));
-            let slice = background(slices.read(number, input)?)
-                .map_err(|problem| wrong(problem.to_string()))?;
-            let painted = painter.paint(number, &format!("0/{number}"), slice.view());
-            let painted =
-                painted.ok_or_else(|| wrong("has no room for its lesions; leave it out".into()))?;
+        |[input, bytes]: &mut [Vec<u8>; 2], (place, &number)| {
+            let painted = paint(number, input)?;
             let [image, lesions] = painted.resized(&resizer);
             write_bytes(&image, bytes);
             for channel in 0..3 {
-                images.write((3 * number + channel) * PAGE, bytes)?;
+                images.write((3 * place + channel) * PAGE, bytes)?;
             }
             write_bytes(&lesions, bytes);
-            truth.write(number * PAGE, bytes)?;
-            class.write(8 * number, &(painted.class as i64).to_le_bytes())
+            truth.write(place * PAGE, bytes)?;
+            class.write(8 * place, &(painted.class as i64).to_le_bytes())
         },
     )?;
     for output in [images, truth, class] {
         println!("{}", output.finish()?.display());
     }
+    if options.skip_bad {
+        let path = options.out.join("kept.npy");
+        let kept: Array1<i64> = kept.iter().map(|&number| number as i64).collect();
+        npy::write(&path, &kept)?;
+        println!("{}", path.display());
+    }
     Ok(())
+}
+
+/// The numbers of the slices that can be used. Lists the others.
+fn usable(n: usize, try_one: impl Fn(usize) -> Result<()> + Sync + Send) -> Result<Vec<usize>> {
+    let tried: Vec<_> = (0..n).into_par_iter().map(try_one).collect();
+    let mut kept = Vec::new();
+    for (number, tried) in tried.into_iter().enumerate() {
+        match tried {
+            Ok(()) => kept.push(number),
+            Err(problem) => eprintln!("left out: {problem}"),
+        }
+    }
+    if kept.is_empty() {
+        return Err(Error::invalid("no slice can be used"));
+    }
+    eprintln!("{} of {n} slices are used", kept.len());
+    Ok(kept)
 }
 
 /// Writes the numbers of a page into `bytes`, replacing their content.

@@ -4,7 +4,7 @@
 //! This crate holds what several studies of the paper share: how networks are trained, which
 //! methods explain them, and the means that their analyses compare. If two studies need the same
 //! network, it is trained once. Programs that exchange arrays with others share [`npy`]. Programs
-//! that draw the data share [`pictures`].
+//! that draw the data share [`pictures`]. [`scans`] cuts a scan into images for `explain_image`.
 
 pub mod defects;
 pub mod means;
@@ -12,6 +12,7 @@ pub mod network_pairs;
 pub mod npy;
 pub mod paired;
 pub mod pictures;
+pub mod scans;
 pub mod xai_tris;
 
 use std::process::ExitCode;

@@ -41,6 +41,9 @@ pub struct Pictured {
     /// Folder of real scans instead of synthetic subjects: BIDS, HCP, or with a table (CSV or TSV) of file and sex.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// List scans that cannot be used and leave them out, instead of stopping.
+    #[arg(long, requires = "data")]
+    pub skip_bad: bool,
     /// Folder for figure.svg and figure.png; created if necessary [default: runs/ and the example's name].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -70,7 +73,12 @@ impl Pictured {
         };
         let folder = Folder::open(data)?;
         println!("{folder}");
-        let slices = folder.slices(heights_mm.len())?;
+        let (slices, left_out) = folder.slices(heights_mm.len(), self.skip_bad)?;
+        if self.skip_bad {
+            left_out
+                .iter()
+                .for_each(|problem| eprintln!("left out: {problem}"));
+        }
         Ok(slices.iter().map(|slice| slice.mapv(f64::from)).collect())
     }
 

@@ -328,3 +328,29 @@ fn a_full_disk_is_an_error() {
     assert!(!output.status.success(), "{said}");
     assert!(said.contains("maps/saliency.npy: No space left"), "{said}");
 }
+
+/// The book's page on your own network: both files of weights give the gradients of PyTorch, which
+/// `fixtures/own_network/make.py` computed.
+#[test]
+fn a_checkpoint_and_onnx_give_pytorchs_gradients() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/own_network");
+    let gradient = maps(&fixtures.join("gradient.npy"));
+    for weights in ["checkpoint.pth", "network.onnx"] {
+        let out = tempfile::tempdir().unwrap();
+        let out_name = out.path().to_str().unwrap();
+        let network = ["--network", "network.json", "--weights", weights];
+        let images = ["--input", "images.npy", "--target", "1"];
+        let methods = ["--methods", "saliency,deep_lift", "--out", out_name];
+        let output = explain_image(&fixtures, &[&network[..], &images, &methods].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{weights}: {said}");
+        let saliency = maps(&out.path().join("saliency.npy"));
+        assert_eq!(saliency.shape(), gradient.shape());
+        for (ours, theirs) in saliency.iter().zip(&gradient) {
+            assert!(
+                (ours - theirs.abs()).abs() < 1e-7,
+                "{weights}: {ours} {theirs}"
+            );
+        }
+    }
+}

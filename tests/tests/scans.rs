@@ -295,9 +295,21 @@ fn folders_are_recognised() {
     );
 
     // The second slice of three is the second subject's.
-    let pictures = folder.slices(3).unwrap();
+    let (pictures, left_out) = folder.slices(3, false).unwrap();
     let slices = folder.scans[1].slices(3).unwrap();
     assert_eq!(pictures[1], slices.images.index_axis(Axis(0), 1));
+    assert!(left_out.is_empty());
+
+    // A scan that cannot be used is an error, or it is left out and the next one takes its place.
+    let first = hcp.join("100307/T1w/T1w_acpc_dc_restore_brain.nii.gz");
+    fs::write(&first, "not a scan").unwrap();
+    let folder = Folder::open(&hcp).unwrap();
+    let problem = folder.slices(3, false).unwrap_err().to_string();
+    assert!(problem.contains("100307"), "{problem}");
+    let (pictures, left_out) = folder.slices(3, true).unwrap();
+    assert_eq!(left_out, [problem]);
+    assert_eq!(pictures.len(), 3);
+    assert_eq!(pictures[0], slices.images.index_axis(Axis(0), 0));
 
     let plain = root.path().join("plain");
     put(&plain, "b.nii.gz");

@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
-use crate::benchmarks::lesions::imaging::Sex;
 use crate::benchmarks::lesions::imaging::scan::Scan;
 use crate::benchmarks::lesions::imaging::table::Table;
 use crate::benchmarks::lesions::imaging::there::{self, entries, name};
+use crate::benchmarks::lesions::imaging::{Sex, Slices};
 use crate::error::{Error, Result};
 
 /// HCP's image in the plane of the commissures, with bias removed and the brain extracted.
@@ -163,22 +163,40 @@ impl Folder {
     }
 
     /// `count` slices to look at, each of another subject as long as there are enough, and each
-    /// higher in the head than the previous one.
+    /// higher in the head than the previous one. With `skip_bad`, subjects that cannot be used are left
+    /// out. Their problems are returned as well, one message each.
     ///
     /// # Errors
-    /// If there is no scan, or if one that is needed cannot be used.
-    pub fn slices(&self, count: usize) -> Result<Vec<Array2<f32>>> {
-        if self.scans.is_empty() {
-            return Err(Error::file(
-                &self.table,
-                format!("no subject can be used: {}", self.problems.join("; ")),
-            ));
+    /// If no subject can be used, or without `skip_bad` if one that is needed cannot be used.
+    pub fn slices(&self, count: usize, skip_bad: bool) -> Result<(Vec<Array2<f32>>, Vec<String>)> {
+        let mut problems = self.problems.clone();
+        let mut waiting = self.scans.iter();
+        let mut subjects = Vec::new();
+        // Subjects that are left out are replaced while there are others.
+        while subjects.len() < count && waiting.len() > 0 {
+            let next: Vec<&Scan> = waiting.by_ref().take(count - subjects.len()).collect();
+            let read: Vec<Result<Slices>> = next
+                .into_par_iter()
+                .map(|scan| scan.slices(count))
+                .collect();
+            for slices in read {
+                match slices {
+                    Ok(slices) => subjects.push(slices),
+                    Err(problem) if skip_bad => problems.push(problem.to_string()),
+                    Err(problem) => return Err(problem),
+                }
+            }
+        }
+        if subjects.is_empty() {
+            let problems = problems.join("; ");
+            let problem = format!("no subject can be used: {problems}");
+            return Err(Error::file(&self.table, problem));
         }
         let slice = |k: usize| {
-            let slices = self.scans[k % self.scans.len()].slices(count)?;
-            Ok(slices.images.index_axis(Axis(0), k).to_owned())
+            let images = &subjects[k % subjects.len()].images;
+            images.index_axis(Axis(0), k).to_owned()
         };
-        (0..count).into_par_iter().map(slice).collect()
+        Ok(((0..count).map(slice).collect(), problems))
     }
 }
 

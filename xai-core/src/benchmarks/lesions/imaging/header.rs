@@ -44,6 +44,8 @@ pub(crate) struct Orientation {
     pub(crate) quaternion: [f64; 3],
     pub(crate) q_offset: [f64; 3],
     pub(crate) s_rows: [[f64; 4]; 3],
+    /// The units of length and time, as a code of the standard.
+    pub(crate) units: u8,
     /// Numbers with the file's precision differ by less than this, for values around 1.
     pub(crate) precision: f64,
 }
@@ -157,6 +159,11 @@ impl Orientation {
             s_rows: std::array::from_fn(|row| {
                 std::array::from_fn(|k| real([280, 400], 4 * row + k))
             }),
+            units: if first {
+                bytes[123]
+            } else {
+                i32::from_le_bytes(field(bytes, 500, little)) as u8
+            },
             precision: if first {
                 f32::EPSILON.into()
             } else {

@@ -8,6 +8,7 @@ use ndarray::{Array3, Axis, Ix3};
 use nifti::{InMemNiftiVolume, IntoNdArray, NiftiHeader};
 
 use crate::benchmarks::lesions::imaging::affine::Affine;
+use crate::benchmarks::lesions::imaging::grid::Grid;
 use crate::benchmarks::lesions::imaging::header::{self, Header};
 use crate::benchmarks::lesions::imaging::there;
 use crate::error::{Error, Result};
@@ -28,9 +29,18 @@ impl Volume {
     /// # Errors
     /// Every error names the file and says what to do.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Ok(Self::open_with_grid(path)?.0)
+    }
+
+    /// Reads a file as [`Volume::open`] does, and returns the file's own grid as well. Images of the
+    /// volume's shape can be written on it.
+    ///
+    /// # Errors
+    /// As [`Volume::open`].
+    pub fn open_with_grid(path: impl AsRef<Path>) -> Result<(Self, Grid)> {
         let path = path.as_ref();
         let file = there::open(path)?;
-        Self::read(BufReader::new(file)).map_err(|e| Error::file(path, e))
+        read(BufReader::new(file)).map_err(|e| Error::file(path, e))
     }
 
     /// Reads a NIfTI-1 or NIfTI-2 image, gzipped or not.
@@ -38,61 +48,66 @@ impl Volume {
     /// The axes are permuted and flipped to the nearest RAS order, without changing a grey value.
     /// An oblique image is resampled only when it is cut; see [`Brain`](super::Brain). An image
     /// without an orientation (neither sform nor qform) is an error.
-    pub fn read(mut file: impl BufRead) -> Result<Self> {
-        let start = file.fill_buf().map_err(header::damaged)?;
-        if start.is_empty() {
-            return Err(Error::invalid("the file is empty; get it again"));
-        }
-        if start.starts_with(&[0x1f, 0x8b]) {
-            Self::unpacked(Members::of(file))
-        } else {
-            Self::unpacked(file)
-        }
-    }
-
-    fn unpacked(mut file: impl Read) -> Result<Self> {
-        let Header {
-            nifti,
-            shape,
-            orientation,
-        } = header::read(&mut file)?;
-        // A last axis of length one (a single time point) does not count as a fourth dimension.
-        if shape.len() < 3 || shape[3..].iter().any(|&n| n != 1) {
-            return Err(Error::invalid(format!(
-                "the image has the shape {shape:?}; one volume of three dimensions is needed"
-            )));
-        }
-        let shape = [shape[0], shape[1], shape[2]];
-        let affine = Affine::of_header(&orientation)?;
-        let voxels = match nb_bytes(&nifti, shape) {
-            Some(bytes) => InMemNiftiVolume::from_raw_data(&nifti, exactly(&mut file, bytes)?),
-            None => {
-                return Err(header::damaged(
-                    "its header says that it is larger than any memory",
-                ));
-            }
-        };
-        let voxels = voxels.map_err(header::damaged)?;
-        // Read to the end, where gzip stores its checksum.
-        io::copy(&mut file, &mut io::sink()).map_err(header::damaged)?;
-        let voxels = voxels
-            .into_ndarray::<f32>()
-            .map_err(|e| {
-                Error::invalid(format!(
-                    "voxels of an unusable kind ({e}); convert them to float32"
-                ))
-            })?
-            .into_shape_with_order((shape, ndarray::Order::F))
-            .map_err(Error::invalid)?
-            .into_dimensionality::<Ix3>()
-            .map_err(Error::invalid)?;
-        Ok(to_ras(voxels, affine))
+    pub fn read(file: impl BufRead) -> Result<Self> {
+        Ok(read(file)?.0)
     }
 
     /// Size of a voxel along x, y and z in millimetres.
     pub fn spacing_mm(&self) -> [f64; 3] {
         [0, 1, 2].map(|k| self.affine.spacing(k))
     }
+}
+
+fn read(mut file: impl BufRead) -> Result<(Volume, Grid)> {
+    let start = file.fill_buf().map_err(header::damaged)?;
+    if start.is_empty() {
+        return Err(Error::invalid("the file is empty; get it again"));
+    }
+    if start.starts_with(&[0x1f, 0x8b]) {
+        unpacked(Members::of(file))
+    } else {
+        unpacked(file)
+    }
+}
+
+fn unpacked(mut file: impl Read) -> Result<(Volume, Grid)> {
+    let Header {
+        nifti,
+        shape,
+        orientation,
+    } = header::read(&mut file)?;
+    // A last axis of length one (a single time point) does not count as a fourth dimension.
+    if shape.len() < 3 || shape[3..].iter().any(|&n| n != 1) {
+        return Err(Error::invalid(format!(
+            "the image has the shape {shape:?}; one volume of three dimensions is needed"
+        )));
+    }
+    let shape = [shape[0], shape[1], shape[2]];
+    let affine = Affine::of_header(&orientation)?;
+    let voxels = match nb_bytes(&nifti, shape) {
+        Some(bytes) => InMemNiftiVolume::from_raw_data(&nifti, exactly(&mut file, bytes)?),
+        None => {
+            return Err(header::damaged(
+                "its header says that it is larger than any memory",
+            ));
+        }
+    };
+    let voxels = voxels.map_err(header::damaged)?;
+    // Read to the end, where gzip stores its checksum.
+    io::copy(&mut file, &mut io::sink()).map_err(header::damaged)?;
+    let voxels = voxels
+        .into_ndarray::<f32>()
+        .map_err(|e| {
+            Error::invalid(format!(
+                "voxels of an unusable kind ({e}); convert them to float32"
+            ))
+        })?
+        .into_shape_with_order((shape, ndarray::Order::F))
+        .map_err(Error::invalid)?
+        .into_dimensionality::<Ix3>()
+        .map_err(Error::invalid)?;
+    let (volume, order, flipped) = to_ras(voxels, affine);
+    Ok((volume, Grid::new(order, flipped, orientation)))
 }
 
 /// The number of bytes of an image's voxels. `None` if it exceeds the address space.
@@ -161,8 +176,9 @@ impl<R: BufRead> Read for Members<R> {
     }
 }
 
-/// Permutes and flips the axes to the RAS order nearest to the affine map.
-fn to_ras(voxels: Array3<f32>, affine: Affine) -> Volume {
+/// Permutes and flips the axes to the RAS order nearest to the affine map. Returns also the file's
+/// axis that each axis of the volume was, and whether it was flipped.
+fn to_ras(voxels: Array3<f32>, affine: Affine) -> (Volume, [usize; 3], [bool; 3]) {
     const ORDERS: [[usize; 3]; 6] = [
         [0, 1, 2],
         [0, 2, 1],
@@ -185,8 +201,9 @@ fn to_ras(voxels: Array3<f32>, affine: Affine) -> Volume {
         offset: affine.offset,
     };
     let mut voxels = voxels.permuted_axes(order);
+    let flipped = [0, 1, 2].map(|axis| turned.matrix[axis][axis] < 0.0);
     for axis in 0..3 {
-        if turned.matrix[axis][axis] < 0.0 {
+        if flipped[axis] {
             // The last voxel along this axis becomes the first.
             let mut last = [0.0; 3];
             last[axis] = voxels.len_of(Axis(axis)) as f64 - 1.0;
@@ -197,8 +214,9 @@ fn to_ras(voxels: Array3<f32>, affine: Affine) -> Volume {
             voxels.invert_axis(Axis(axis));
         }
     }
-    Volume {
+    let volume = Volume {
         voxels,
         affine: turned,
-    }
+    };
+    (volume, order, flipped)
 }
