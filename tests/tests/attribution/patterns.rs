@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array1, Array4, Axis, s};
+use ndarray::{Array1, Array4, ArrayView4, Axis, s};
 use tests::{Fixture, error};
 use xai_core::attribution::{
     DeepTaylor, Explain, FeaturePermutation, Images, NoModel, PatternAttribution, PatternNet,
@@ -121,6 +121,25 @@ fn the_pattern_of_a_linear_model_is_its_signal() {
         .unwrap_err()
         .to_string();
     assert!(none.contains("at least one image"), "{none}");
+}
+
+/// A network of three channels takes grey images, as in a panel. Images of another kind are an error.
+#[test]
+fn patterns_are_fitted_to_grey_images() {
+    let (network, images) = crate::common::network("vgg");
+    let grey = images.pixels.slice(s![.., ..1, .., ..]);
+    let three = ndarray::concatenate(Axis(1), &[grey, grey, grey]).unwrap();
+    let first = |images: ArrayView4<f32>| {
+        let fitted = Patterns::fit(&network, images).unwrap();
+        let Layer::Conv2d(conv) = &fitted.layers()[0] else {
+            panic!("a convolution")
+        };
+        conv.weight.to_data().into_vec::<f32>().unwrap()
+    };
+    assert_eq!(first(grey), first(three.view()));
+    let two = images.pixels.slice(s![.., ..2, .., ..]);
+    let problem = Patterns::fit(&network, two).unwrap_err().to_string();
+    assert!(problem.contains("channels"), "{problem}");
 }
 
 /// 7 images of 2 x 3 pixels without two equal values.

@@ -16,7 +16,7 @@ use super::rules::Rule;
 use super::trace::{Step, Trace};
 use crate::device::{Device, DeviceChoice, Tensor};
 use crate::error::{Error, Result};
-use crate::network::{Conv2d, Layer, Linear, Network};
+use crate::network::{Conv2d, Layer, Linear, Network, shapes};
 
 /// The number of images that go through the network together.
 const TOGETHER: usize = 256;
@@ -30,10 +30,11 @@ pub struct Patterns {
 
 impl Patterns {
     /// Fits the patterns of all convolutions and fully connected layers to `images` `[n, c, h, w]`,
-    /// such as the network's training images. A unit that is never active gets a pattern of zeros.
+    /// such as the network's training images. Grey images are repeated for a network that takes three
+    /// channels. A unit that is never active gets a pattern of zeros.
     ///
     /// # Errors
-    /// If there are no images, or the network has residual blocks or batch normalisation (call
+    /// If there are no images, if they do not fit the network, or if the network has residual blocks or batch normalisation (call
     /// [`fold_batch_norm`](Network::fold_batch_norm) first).
     pub fn fit(network: &Network, images: ArrayView4<f32>) -> Result<Self> {
         let unfit = |layer: &Layer| matches!(layer, Layer::Residual(_) | Layer::BatchNorm2d(_));
@@ -47,10 +48,19 @@ impl Patterns {
             .device()
             .map_or_else(|| DeviceChoice::Flex.open(), Ok)?;
         let mut sums: Vec<Option<Sums>> = network.layers.iter().map(Sums::of).collect();
-        let n = images.dim().0;
+        let (n, c, h, w) = images.dim();
+        let repeats = match (c, network.input_channels()) {
+            (1, Some(channels)) => channels,
+            _ => 1,
+        };
+        shapes(network, [c * repeats, h, w])?;
         for first in (0..n).step_by(TOGETHER) {
             let part = images.slice(s![first..n.min(first + TOGETHER), .., .., ..]);
-            let trace = Trace::new(&network.layers, upload(part, &device), None);
+            let trace = Trace::new(
+                &network.layers,
+                upload(part, &device).repeat_dim(1, repeats),
+                None,
+            );
             for (at, (step, sums)) in trace.steps().zip(&mut sums).enumerate() {
                 let with_relu = matches!(network.layers.get(at + 1), Some(Layer::Relu));
                 if let Some(sums) = sums {
