@@ -1,7 +1,7 @@
 //! Figure 4 of the paper: how well explanations find the lesions, by pre-training corpus and degree
 //! of fine-tuning, at the best accuracy of each.
 
-use experiments::{best_rates, explain, fine_tune, references};
+use experiments::{best_rates, explain, figure4, fine_tune, references};
 use xai_core::lesions::prelude::*;
 
 /// Explanation performance by pre-training corpus and degree of fine-tuning, at the best accuracy
@@ -32,6 +32,10 @@ impl Run for Fig4Best {
 
     fn references(lab: &Lab) -> Result<Vec<Reference>> {
         references(lab)
+    }
+
+    fn published() -> Option<Published> {
+        Some(figure4::published("best"))
     }
 }
 

@@ -2,7 +2,7 @@
 //! accurate. More accurate networks have better explanations. Here, learning rates are therefore
 //! selected so that accuracies match. The remaining differences are due to pre-training and depth.
 
-use experiments::{explain, fine_tune, learns, matching_rates, references};
+use experiments::{explain, figure4, fine_tune, learns, matching_rates, references};
 use xai_core::lesions::prelude::*;
 
 /// Explanation performance by pre-training corpus and degree of fine-tuning, at learning rates whose validation
@@ -37,6 +37,10 @@ impl Run for Fig4SameAccuracy {
 
     fn references(lab: &Lab) -> Result<Vec<Reference>> {
         references(lab)
+    }
+
+    fn published() -> Option<Published> {
+        Some(figure4::published("same"))
     }
 }
 

@@ -71,17 +71,17 @@ impl Run for Misclassified {
     }
 }
 
-/// Scores under another metric's name.
+/// Precision under another metric's name, without the checks beside it.
 fn called(scores: Scores, metric: &str) -> Scores {
     let renamed = |mut score: Score| {
-        score.metric = if score.metric == chance_name("precision") {
-            chance_name(metric)
-        } else {
-            metric.to_owned()
+        score.metric = match score.metric.as_str() {
+            "precision" => metric.to_owned(),
+            name if name == chance_name("precision") => chance_name(metric),
+            _ => return None,
         };
-        score
+        Some(score)
     };
-    scores.into_iter().map(renamed).collect()
+    scores.into_iter().filter_map(renamed).collect()
 }
 
 /// Mean precision over all networks by who is right, one row per group.

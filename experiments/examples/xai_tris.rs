@@ -1,6 +1,6 @@
 //! XAI-TRIS at 8 x 8 as published, beside the published scores.
 
-use experiments::xai_tris::{accuracies, compare, compare_accuracies, medians};
+use experiments::xai_tris::{accuracies, compare, compare_accuracies, medians, published};
 use xai_core::tetromino::prelude::*;
 use xai_core::tetromino::{Defect, TetrominoArgs};
 
@@ -43,6 +43,10 @@ impl Run for XaiTris {
         let mut scores = lab.explain_by_all(&fitted.model, &images)?;
         scores.extend(lab.explain_by_none(&images)?);
         Ok(scores)
+    }
+
+    fn published() -> Option<Published> {
+        Some(published())
     }
 
     fn analysis(results: &Results<Self>, analysis: &mut Analysis) -> Result<()> {

@@ -73,11 +73,12 @@ pub fn score_methods(model: &Network, images: Images, defects: Defects) -> Resul
     // Stored under the name of the scores with which they are compared.
     let mut scores = explain_and_score(model, images, PrecisionAsPublished)?;
     for score in &mut scores {
-        score.metric = if score.metric == PrecisionAsPublished.name() {
-            Precision.name().to_owned()
-        } else {
-            chance_name(Precision.name())
-        };
+        let published = PrecisionAsPublished.name();
+        if score.metric == published {
+            score.metric = Precision.name().to_owned();
+        } else if score.metric == chance_name(published) {
+            score.metric = chance_name(Precision.name());
+        }
     }
     Ok(scores)
 }

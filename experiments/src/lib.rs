@@ -7,6 +7,7 @@
 //! that draw the data share [`pictures`]. [`scans`] cuts a scan into images for `explain_image`.
 
 pub mod defects;
+pub mod figure4;
 pub mod means;
 pub mod network_pairs;
 pub mod npy;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 pub use points::Points;
+pub use xai_core; // for programs that are built against this library alone
 
 pub use fixture::{
     CAPTUM_NETWORKS, Fixture, chosen, cpu, device, download, error, fixture, largest, upload,

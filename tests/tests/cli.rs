@@ -484,7 +484,7 @@ fn cells_of_an_earlier_version_are_not_computed_again_without_a_word() {
         let cell = cell.unwrap().path();
         let path = cell.join("manifest.json");
         let text = std::fs::read_to_string(&path).unwrap();
-        let old = text.replace("\"benchmark\"", "\"protocol\"");
+        let old = text.replace("\"file\":", "\"another\":");
         assert_ne!(old, text);
         std::fs::write(&path, old).unwrap();
         std::fs::rename(&cell, cell.with_extension("old")).unwrap();

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use xai_core::random::stream;
 use xai_core::statistics::{
     Confusion, Correlation, Interval, LeastSquares, Observation, Share, Test, areas,
-    bootstrap_clusters, effects, holm, mean, paired_t, pearson, ranks, spearman, wilcoxon,
+    bootstrap_clusters, bootstrap_difference, effects, holm, mean, paired_t, pearson, ranks,
+    spearman, wilcoxon,
 };
 
 #[derive(Deserialize)]
@@ -354,4 +355,34 @@ fn clustered_intervals_hold_the_truth_as_often_as_they_say() {
     }
     assert_eq!(bootstrap_clusters(4, 0.95, 0, |_| Some(vec![1.0])), None);
     assert_eq!(bootstrap_clusters(9, 0.95, 0, |_| None), None);
+}
+
+/// The interval of a difference of two independent samples is about that of Welch's normal approximation.
+#[test]
+fn the_difference_of_two_samples() {
+    let sample = |count: usize, shift: f64, spread: f64| -> Vec<f64> {
+        // Quantiles of a logistic distribution, in order.
+        let at = |i: usize| (i as f64 + 0.5) / count as f64;
+        (0..count)
+            .map(|i| shift + spread * (at(i) / (1.0 - at(i))).ln())
+            .collect()
+    };
+    let (here, there) = (sample(400, 1.0, 0.5), sample(150, 0.2, 1.0));
+    let interval = bootstrap_difference(&here, &there, 0.95, 3).unwrap();
+    let moments = |values: &[f64]| {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        (mean, squares / values.len() as f64 / values.len() as f64)
+    };
+    let ((a, of_a), (b, of_b)) = (moments(&here), moments(&there));
+    let reach = 1.959964 * (of_a + of_b).sqrt();
+    let expected = [a - b - reach, a - b + reach];
+    for (found, expected) in [interval.low, interval.high].into_iter().zip(expected) {
+        // The ends of a bootstrap of 1000 draws have a standard error of about 2 % of its width.
+        assert!(
+            (found - expected).abs() < 0.12 * reach,
+            "{found} {expected}"
+        );
+    }
+    assert!(bootstrap_difference(&here, &[1.0], 0.95, 3).is_none());
 }

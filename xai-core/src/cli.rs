@@ -20,13 +20,13 @@ use crate::metrics::Scores;
 use crate::process::{cores, limit_threads};
 use crate::sweep::context::{BUDGET, Benchmark, Run};
 use crate::sweep::declare::analysis::Analysis;
-use crate::sweep::declare::{Role, Scale, Spec, Value};
+use crate::sweep::declare::{Published, Role, Scale, Spec, Value};
 use crate::sweep::execute::{Outcome, sweep};
 use crate::sweep::inspect::why;
-use crate::sweep::keep::Claim;
+use crate::sweep::keep::{Claim, PLAN};
 use crate::sweep::plan::{Choice, Plan, Restriction, seeds};
 use crate::sweep::planned::SweepOptions;
-use crate::sweep::read::{SweepResult, results_in};
+use crate::sweep::read::{SweepResult, against_published, against_run, results_in};
 use crate::sweep::watch::{Reporter, catch_interrupt};
 
 /// All options. The name and the description are those of the experiment.
@@ -83,6 +83,10 @@ struct EngineArgs {
     /// Recompute finished cells and shared stages
     #[arg(long, help_heading = "What to run")]
     fresh: bool,
+    /// Recompute the cells and shared stages that were computed by other code than that of this program, in other
+    /// files than the experiment's
+    #[arg(long, help_heading = "What to run")]
+    fresh_code: bool,
 
     /// Start no further cell after a failure. By default, the other cells of the phase are finished
     /// first
@@ -104,6 +108,10 @@ struct EngineArgs {
     /// depth=all) or by the beginning of its key
     #[arg(long, value_name = "CELL", num_args = 1.., conflicts_with = "plan", help_heading = "What to print")]
     why: Vec<String>,
+    /// Also compare with another run of this experiment, named by its folder, or with `published` values if the
+    /// experiment has them: tables, charts and a part of the report
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["plan", "why"], help_heading = "What to print")]
+    against: Option<PathBuf>,
     /// Also write report.html: all results and heat maps on one self-contained page
     #[arg(long, help_heading = "What to print")]
     report: bool,
@@ -185,6 +193,9 @@ fn run<R: Run>(
     } = arguments;
     let with_page = arguments.report;
     let report_to = arguments.report_to;
+    let against = (arguments.against.as_deref())
+        .map(Against::of::<R>)
+        .transpose()?;
     let mut restriction = Restriction {
         only: arguments.only,
         set: arguments.set,
@@ -201,6 +212,7 @@ fn run<R: Run>(
         restriction,
         memory: arguments.memory,
         fresh: arguments.fresh,
+        fresh_code: arguments.fresh_code,
         retry: arguments.retry,
         fail_fast: arguments.fail_fast,
         part: tasks.part(),
@@ -222,7 +234,42 @@ fn run<R: Run>(
         return Ok(code);
     }
     let outcome = sweep::<R>(&options, &benchmark)?;
-    conclude::<R>(&outcome, &options, show, with_page, report_to)
+    conclude::<R>(&outcome, &options, show, with_page, report_to, against)
+}
+
+/// What to compare a run with.
+enum Against {
+    Published(Published),
+    Run(PathBuf),
+}
+
+impl Against {
+    /// What `--against` names. Checked before anything is computed.
+    fn of<R: Run>(named: &Path) -> Result<Self> {
+        if named == Path::new("published") {
+            return R::published().map(Self::Published).ok_or_else(|| {
+                Error::invalid(
+                    "--against published: this experiment has no published values; name the folder of another run",
+                )
+            });
+        }
+        let plan = named.join(PLAN);
+        if plan.is_file() {
+            Ok(Self::Run(named.to_owned()))
+        } else {
+            Err(Error::file(
+                &plan,
+                "is not there; --against takes the folder of a run, such as runs/my_study, or `published`",
+            ))
+        }
+    }
+
+    fn compare(&self, folder: &Path, analysis: &mut Analysis) -> Result<()> {
+        match self {
+            Self::Published(published) => against_published(folder, published, analysis),
+            Self::Run(other) => against_run(folder, other, analysis),
+        }
+    }
 }
 
 fn default_jobs(devices: &Devices) -> usize {
@@ -239,6 +286,7 @@ fn conclude<R: Run>(
     show: &Show,
     with_page: bool,
     report_to: Option<PathBuf>,
+    against: Option<Against>,
 ) -> Result<ExitCode> {
     if !outcome.failures.is_empty() {
         let count = outcome.failures.len();
@@ -252,6 +300,7 @@ fn conclude<R: Run>(
     let mut analysis = Analysis::default();
     let analysed =
         results_in::<R>(&outcome.folder).and_then(|results| R::analysis(&results, &mut analysis));
+    let compared = against.map(|against| against.compare(&outcome.folder, &mut analysis));
     let reporter = Reporter::new(options.quiet, options.json);
     let folder = report_to.as_ref().unwrap_or(&outcome.folder);
     let mut files = Vec::new();
@@ -270,8 +319,9 @@ fn conclude<R: Run>(
         }
         Err(error) => return Err(error),
     }
-    // A failed analysis does not affect the table and the figure, which are already written.
+    // A failed analysis or comparison does not affect the table and the figure, which are already written.
     analysed?;
+    compared.transpose()?;
     let mut text = format!(
         "{}\nresults in {}\n",
         (show.table)(result, &analysis),

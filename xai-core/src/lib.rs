@@ -90,7 +90,9 @@ pub mod prelude {
         Analysis, AnalysisItem, Curve, Curves, Estimate, Forest, HeatMapColumn, HeatMaps, Table,
         TableValue,
     };
-    pub use crate::sweep::declare::{Level, Scale, linear, log};
+    pub use crate::sweep::declare::{
+        Level, Published, PublishedValue, Scale, Statistic, TEST_ACCURACY, linear, log,
+    };
     pub use crate::sweep::keep::Reference;
     pub use crate::sweep::read::{Results, Tested};
     pub use crate::training::{

@@ -7,6 +7,7 @@
 
 #![warn(missing_docs)]
 
+mod code;
 mod errors;
 mod experiment;
 mod explain;
@@ -15,12 +16,32 @@ mod names;
 #[cfg(test)]
 mod tests;
 
-use proc_macro::TokenStream;
+use proc_macro::{Literal, TokenStream, TokenTree};
 
 #[doc = include_str!("../docs/experiment.md")]
 #[proc_macro_attribute]
 pub fn experiment(options: TokenStream, item: TokenStream) -> TokenStream {
-    experiment::experiment(options.into(), item.into()).into()
+    // The file in which the attribute stands. Editors that expand macros themselves may not know it.
+    let file = proc_macro::Span::call_site().local_file();
+    let source = file
+        .as_deref()
+        .and_then(|file| std::fs::read_to_string(file).ok());
+    let package = std::env::var_os("CARGO_MANIFEST_DIR"); // unset if rustc runs without Cargo
+    let outside = package.map(|folder| code::outside(folder.as_ref(), file.as_deref()));
+    let written = experiment::Written {
+        source: source.as_deref(),
+        outside: outside.unwrap_or_default(),
+    };
+    experiment::experiment(options.into(), item.into(), &written).into()
+}
+
+/// The fingerprint of the code of the crate that it is written in, as text. For `xai-core` alone.
+#[doc(hidden)]
+#[proc_macro]
+pub fn fingerprint(_: TokenStream) -> TokenStream {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let text = code::sources(package.as_ref(), None);
+    TokenTree::Literal(Literal::string(&text)).into()
 }
 
 #[doc = include_str!("../docs/explain.md")]

@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 use quote::quote;
 
+use crate::experiment::Written;
 use crate::names::{snake_case, suggestion};
 
 fn pretty(tokens: proc_macro2::TokenStream) -> String {
@@ -31,6 +32,7 @@ fn an_experiment() {
                 seed: u64,
             }
         },
+        &Written::default(),
     );
     assert_snapshot!(pretty(expansion));
 }
@@ -58,6 +60,33 @@ fn an_experiment_with_every_other_form() {
                 #[seed(3)]
                 seed: u64,
             }
+        },
+        &Written::default(),
+    );
+    assert_snapshot!(pretty(expansion));
+}
+
+/// The code in the file becomes two lists of hashes.
+#[test]
+fn an_experiment_in_its_file() {
+    let file = "
+        const RATE: f64 = 0.1;
+        #[experiment] struct Small { #[seed(2)] seed: u64 }
+        impl Run for Small {
+            fn fit(&self) -> f64 { RATE }
+            fn test(&self) -> u64 { self.seed }
+        }";
+    let expansion = crate::experiment::experiment(
+        quote!(),
+        quote!(
+            struct Small {
+                #[seed(2)]
+                seed: u64,
+            }
+        ),
+        &Written {
+            source: Some(file),
+            outside: [("helper".to_owned(), "0123".to_owned())].into(),
         },
     );
     assert_snapshot!(pretty(expansion));
@@ -118,6 +147,7 @@ fn another_path_to_the_crate() {
         crate::experiment::experiment(
             quote!(#path, snapshot = smoke),
             quote!(struct E { #fields }),
+            &Written::default(),
         )
     };
     let arguments = quote!(#path, input = images, methods = [Sobel]);
@@ -157,6 +187,7 @@ fn the_struct_survives_mistakes() {
                 seed: u64,
             }
         ),
+        &Written::default(),
     );
     let text = pretty(expansion);
     let structure = "struct Broken {\n    width: usize,\n    rate: f64,\n    seed: u64,\n}";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use xai_core::prelude::*;
 use xai_core::statistics::{coefficient, mean, quantile, ranks};
 
-use super::{PUBLISHED, Published};
+use super::{PUBLISHED, PublishedCell};
 
 /// The scores of one cell, over images and runs.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +78,7 @@ pub fn compare(measured: &BTreeMap<([String; 3], String), Measured>, analysis: &
             "within tolerance",
         ],
     );
-    let mut cells: BTreeMap<&[String; 3], Vec<(&Published, Measured)>> = BTreeMap::new();
+    let mut cells: BTreeMap<&[String; 3], Vec<(&PublishedCell, Measured)>> = BTreeMap::new();
     for published in PUBLISHED.iter() {
         let key = (published.cell.clone(), published.method.clone());
         let Some(&ours) = measured.get(&key) else {
@@ -120,7 +120,7 @@ pub fn compare(measured: &BTreeMap<([String; 3], String), Measured>, analysis: &
 
 /// The agreement of each data set and model: the number of cells within tolerance, and the order of
 /// methods.
-fn agreement(cells: &BTreeMap<&[String; 3], Vec<(&Published, Measured)>>) -> Table {
+fn agreement(cells: &BTreeMap<&[String; 3], Vec<(&PublishedCell, Measured)>>) -> Table {
     let mut table = Table::new(
         "agreement",
         "Agreement with the published scores",
@@ -143,7 +143,7 @@ fn agreement(cells: &BTreeMap<&[String; 3], Vec<(&Published, Measured)>>) -> Tab
             });
             close.count()
         });
-        let ranked = |of: fn(&(&Published, Measured)) -> [f64; 2]| {
+        let ranked = |of: fn(&(&PublishedCell, Measured)) -> [f64; 2]| {
             let side =
                 |side: usize| ranks(&pairs.iter().map(|pair| of(pair)[side]).collect::<Vec<_>>());
             let both: Vec<(f64, f64)> = side(0).into_iter().zip(side(1)).collect();
@@ -163,7 +163,7 @@ fn agreement(cells: &BTreeMap<&[String; 3], Vec<(&Published, Measured)>>) -> Tab
 }
 
 /// Our precision against the published one, with one panel per model.
-fn chart(cells: &BTreeMap<&[String; 3], Vec<(&Published, Measured)>>) -> Curves {
+fn chart(cells: &BTreeMap<&[String; 3], Vec<(&PublishedCell, Measured)>>) -> Curves {
     let mut chart = Curves::new(
         "published_precision",
         "Mean precision of every method: ours over the published",

@@ -8,4 +8,4 @@ mod published;
 pub use accuracy::{Accuracies, accuracies, compare_accuracies};
 pub use compare::{Measured, compare, medians};
 pub use protocols::{Protocols, conclusions};
-pub use published::{PUBLISHED, Published};
+pub use published::{PUBLISHED, PublishedCell, published};

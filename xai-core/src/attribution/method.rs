@@ -25,6 +25,13 @@ pub trait Explain<M>: Method {
     /// Computes the signed attribution `[n, c, h, w]` of each image of the batch to its target
     /// class.
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>>;
+
+    /// The number to which the attributions of each image add up, if the method promises one: its completeness. Scores
+    /// then hold how far each image is from it. By default, nothing is promised.
+    fn promised_sums(&self, batch: &Batch<'_, M>) -> Result<Option<Vec<f32>>> {
+        let _ = batch;
+        Ok(None)
+    }
 }
 
 /// A method selected at run time is also a method.
@@ -37,5 +44,9 @@ impl<M> Method for Box<dyn Explain<M>> {
 impl<M> Explain<M> for Box<dyn Explain<M>> {
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
         (**self).attribute(batch)
+    }
+
+    fn promised_sums(&self, batch: &Batch<'_, M>) -> Result<Option<Vec<f32>>> {
+        (**self).promised_sums(batch)
     }
 }

@@ -12,7 +12,10 @@ use super::method::Explain;
 use super::model::Explainable;
 use crate::device::{self, DeviceChoice, Tensor, memory_for_passes, on_cpu};
 use crate::error::{Error, Result};
-use crate::metrics::{CHANCE, Combine, Metrics, Score, Scores, chance_name};
+use crate::metrics::{
+    CHANCE, COMPLETENESS_ERROR, Combine, Metrics, Score, Scores, chance_name, completeness_error,
+    failed_checks,
+};
 
 /// The attributions of one method for all images.
 #[derive(Clone, Debug)]
@@ -116,10 +119,16 @@ impl<M: Explainable> Panel<M> {
         targets: impl Into<Targets>,
     ) -> Result<Vec<Map>> {
         let mut maps: Vec<Vec<Array4<f32>>> = vec![Vec::new(); self.methods.len()];
-        self.each_batch(model, images, &targets.into(), None, |method, _, values| {
-            maps[method].push(values);
-            Ok(())
-        })?;
+        self.each_batch(
+            model,
+            images,
+            &targets.into(),
+            None,
+            |method, _, values, _| {
+                maps[method].push(values);
+                Ok(())
+            },
+        )?;
         let maps = self.methods.iter().zip(maps).map(|(method, parts)| {
             let parts: Vec<ArrayView4<f32>> = parts.iter().map(|part| part.view()).collect();
             let values = if parts.is_empty() {
@@ -136,6 +145,8 @@ impl<M: Explainable> Panel<M> {
     /// Explains the images' true classes and scores every explanation against the ground truth.
     /// Returns one row per method, image and metric, in that order. Maps are scored batch by batch
     /// and not kept.
+    ///
+    /// [`CHECKS`](crate::metrics::CHECKS) of a map stand before its scores.
     ///
     /// The chance levels follow, one row per image and metric, with the method [`CHANCE`] and the
     /// metric's [`chance_name`]. If a metric is undefined for an image's ground truth, the image
@@ -158,30 +169,38 @@ impl<M: Explainable> Panel<M> {
             images,
             &Targets::TrueClass,
             Some(combine),
-            |method, range, values| {
+            |method, range, values, sums| {
                 let name = self.methods[method].name();
                 let rows: Vec<Scores> = range
                     .into_par_iter()
                     .zip(values.axis_iter(Axis(0)).into_par_iter())
-                    .map(|(image, attribution)| {
+                    .enumerate()
+                    .map(|(at, (image, attribution))| {
                         let heat = combine.heat(attribution)?;
                         if let Some(gallery) = &images.gallery {
                             gallery.keep(images.index[image], name, &heat);
                         }
                         let truth = truth.index_axis(Axis(0), image);
                         let mut rows = Scores::new();
+                        let row = |metric: &str, value| Score {
+                            image: images.index[image],
+                            class: images.class[image],
+                            method: name.into(),
+                            metric: metric.into(),
+                            value,
+                        };
+                        let failed = failed_checks(heat.view(), truth);
+                        rows.extend(failed.map(|(check, value)| row(check, value)));
+                        let sums = sums.as_ref().map(|sums| sums[at]);
+                        let off =
+                            sums.and_then(|[sum, promised]| completeness_error(sum, promised));
+                        rows.extend(off.map(|off| row(COMPLETENESS_ERROR, off)));
                         for metric in &metrics {
                             let value = metric.score(heat.view(), truth).map_err(|problem| {
                                 let index = images.index[image];
                                 Error::invalid(format!("{name} of image {index}: {problem}"))
                             })?;
-                            rows.extend(value.map(|value| Score {
-                                image: images.index[image],
-                                class: images.class[image],
-                                method: name.into(),
-                                metric: metric.name().into(),
-                                value,
-                            }));
+                            rows.extend(value.map(|value| row(metric.name(), value)));
                         }
                         Ok(rows)
                     })
@@ -213,7 +232,7 @@ impl<M: Explainable> Panel<M> {
         images: &Images,
         targets: &Targets,
         combine: Option<Combine>,
-        mut take: impl FnMut(usize, Range<usize>, Array4<f32>) -> Result<()>,
+        mut take: impl FnMut(usize, Range<usize>, Array4<f32>, Option<Vec<Sums>>) -> Result<()>,
     ) -> Result<()> {
         self.check_names()?;
         images.check()?;
@@ -255,13 +274,18 @@ impl<M: Explainable> Panel<M> {
                     }
                     problem => problem,
                 })?;
+                // Of maps that are scored; before channels are combined.
+                let sums = match combine {
+                    Some(_) => sums(method.promised_sums(&batch)?, &values)?,
+                    None => None,
+                };
                 let values = match combine {
                     Some(combine) if !on_cpu(&device) => combine.heat_in_place(values)?,
                     _ => values,
                 };
                 let values = download(values)?;
                 check_finite(method.name(), batch.index(), &values)?;
-                take(number, range.clone(), values)?;
+                take(number, range.clone(), values, sums)?;
             }
         }
         Ok(())
@@ -279,6 +303,27 @@ impl<M: Explainable> Panel<M> {
         }
         Ok(())
     }
+}
+
+/// What an attribution sums to, and what was promised.
+type Sums = [f64; 2];
+
+/// The sum of each image's attribution beside the promised one, if there is one.
+fn sums(promised: Option<Vec<f32>>, values: &Tensor<4>) -> Result<Option<Vec<Sums>>> {
+    let Some(promised) = promised else {
+        return Ok(None);
+    };
+    // Rows of an image are added on its device, and then in 64 bits.
+    let [n, channels, height, _] = values.dims();
+    let rows = device::download(values.clone().sum_dim(3))?;
+    let sum = |rows: &[f32]| rows.iter().map(|&row| f64::from(row)).sum::<f64>();
+    let sums = rows.chunks(channels * height).take(n).map(sum);
+    let pairs = sums.zip(promised);
+    Ok(Some(
+        pairs
+            .map(|(sum, promised)| [sum, f64::from(promised)])
+            .collect(),
+    ))
 }
 
 /// The number of images that fit in one pass; at least one.

@@ -12,6 +12,7 @@
 //! Quantus (Hedström et al. 2023), and tests compare the results with it.
 
 mod batches;
+mod checks;
 mod combine;
 pub mod faithfulness;
 pub mod localisation;
@@ -20,6 +21,8 @@ mod names;
 pub mod randomisation;
 pub mod robustness;
 
+pub use checks::{CHECKS, COMPLETENESS_ERROR, CONSTANT_MAP, TIED_MAP, ZERO_MAP};
+pub(crate) use checks::{completeness_error, failed_checks, is_check};
 pub use combine::{Channels, Combine, Sign, combine};
 pub use localisation::{
     Auprc, Auroc, Count, Emd, EmdFalseNegativeInvariant, EmdTopK, PointingGame, Precision,

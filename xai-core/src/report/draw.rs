@@ -3,17 +3,18 @@
 use plotters::prelude::*;
 
 use super::canvas::{Align, Canvas, Turn};
-use super::figure::{Figure, Panel};
+use super::figure::{Figure, ImageBox, Panel};
 use super::layout::{Layout, baseline_places};
 use super::page::Page;
 use super::scale::Scale;
 use super::style::{self, EDGE, FRAME, GRID, TICK};
 use crate::error::Result;
-use crate::statistics::BoxSummary;
 
 // Lengths in pixels of the PNG, as in `layout`.
 const TITLE: f64 = 38.0;
 const LABEL: f64 = 36.0;
+/// The number of images at a box.
+const IMAGES: f64 = 22.0;
 
 const INK: RGBColor = RGBColor(40, 40, 40);
 /// Like `INK`, but for the colour of a box, which is the same on dark pages.
@@ -176,13 +177,17 @@ impl Frame<'_> {
     fn draw_box<DB: DrawingBackend>(
         &self,
         canvas: &Canvas<DB>,
-        summary: &Option<BoxSummary>,
+        one: &Option<ImageBox>,
         x: f64,
         color: RGBColor,
     ) -> Result<()> {
-        let Some(summary) = summary else {
+        let Some(ImageBox { summary, images }) = one else {
             return Ok(());
         };
+        if self.figure.images_differ {
+            let below = (x, self.corner.1 + self.layout.panel.1 - 14.0);
+            canvas.text(&images.to_string(), below, IMAGES, Align::Left, Turn::Up)?;
+        }
         let y = |value| self.y(&self.figure.left, value);
         let half = (0.38 * self.layout.place).min(45.0);
         for (whisker, edge) in [

@@ -1,5 +1,7 @@
 //! The content of the figure before it is drawn: panels, boxes, lines, scales.
 
+use std::collections::BTreeSet;
+
 use super::scale::Scale;
 use super::summary::Summary;
 use super::table::quoted;
@@ -22,6 +24,8 @@ pub(super) struct Figure {
     pub x_title: String,
     /// The measured quantity, which is the title of the left scale.
     pub y_title: String,
+    /// Whether boxes differ in their number of images.
+    pub images_differ: bool,
     /// The score of a map without any knowledge.
     pub chance: Option<f64>,
     /// The scale of the scores, the same in all panels.
@@ -34,9 +38,15 @@ pub(super) struct Figure {
 pub(super) struct Panel {
     pub title: String,
     /// One per reference. `None` if there is nothing to show.
-    pub baselines: Vec<Option<BoxSummary>>,
+    pub baselines: Vec<Option<ImageBox>>,
     /// By tick and series.
-    pub boxes: Vec<Vec<Option<BoxSummary>>>,
+    pub boxes: Vec<Vec<Option<ImageBox>>>,
+}
+
+/// A box and the number of images behind it.
+pub(super) struct ImageBox {
+    pub summary: BoxSummary,
+    pub images: usize,
 }
 
 /// A series in one colour.
@@ -105,6 +115,7 @@ impl Figure {
         let accuracies = series.iter().flat_map(|one| one.accuracy.iter().flatten());
         let (lowest, highest) = ends(&panels, summary.chance);
         let worst = accuracies.copied().fold(1.0, f64::min);
+        let (x_title, images_differ) = with_images(x_title, &panels);
         Self {
             left: Scale::of_scores(lowest, highest),
             right: Scale::of_accuracy(worst, summary.chance_of_accuracy),
@@ -117,6 +128,7 @@ impl Figure {
             series,
             ticks,
             x_title,
+            images_differ,
             y_title: performance(summary.metric),
             chance: summary.chance,
         }
@@ -128,9 +140,10 @@ impl Figure {
     /// one row for the chance level.
     pub fn csv(&self) -> String {
         let mut text = String::from(
-            "method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,accuracy\n",
+            "method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,accuracy,images\n",
         );
-        let mut row = |names: [&str; 3], one: &BoxSummary, accuracy: Option<f64>| {
+        let mut row = |names: [&str; 3], of: &ImageBox, accuracy: Option<f64>| {
+            let one = &of.summary;
             let numbers = [
                 one.lower_whisker,
                 one.lower_quartile,
@@ -141,6 +154,7 @@ impl Figure {
             let mut fields = names.map(quoted).to_vec();
             fields.extend(numbers.map(|number| format!("{number:.6}")));
             fields.push(accuracy.map_or(String::new(), |accuracy| format!("{accuracy:.6}")));
+            fields.push(of.images.to_string());
             text.push_str(&fields.join(","));
             text.push('\n');
         };
@@ -158,7 +172,7 @@ impl Figure {
             }
         }
         if let Some(chance) = self.chance {
-            text.push_str(&format!(",Chance level,,,,{chance:.6},,,\n"));
+            text.push_str(&format!(",Chance level,,,,{chance:.6},,,,\n"));
         }
         text
     }
@@ -181,19 +195,43 @@ fn series_name(summary: &Summary, along: Option<usize>, key: &[usize]) -> String
     levels.join(", ")
 }
 
-fn box_of(values: Vec<(u32, f64)>) -> Option<BoxSummary> {
+fn box_of(values: Vec<(u32, f64)>) -> Option<ImageBox> {
+    let images: BTreeSet<u32> = values.iter().map(|&(image, _)| image).collect();
     let plain: Vec<f64> = values.into_iter().map(|(_, value)| value).collect();
-    BoxSummary::of(&plain)
+    Some(ImageBox {
+        summary: BoxSummary::of(&plain)?,
+        images: images.len(),
+    })
+}
+
+fn all_boxes(panels: &[Panel]) -> impl Iterator<Item = &ImageBox> {
+    let boxes = panels
+        .iter()
+        .flat_map(|panel| panel.baselines.iter().chain(panel.boxes.iter().flatten()));
+    boxes.flatten()
+}
+
+/// The title of the x axis with the number of images, if it is the same for all boxes.
+fn with_images(title: String, panels: &[Panel]) -> (String, bool) {
+    let counts: BTreeSet<usize> = all_boxes(panels).map(|one| one.images).collect();
+    let text = match (counts.first(), counts.last()) {
+        (Some(1), Some(1)) => "1 image in each box".to_owned(),
+        (Some(few), Some(many)) if few == many => format!("{few} images in each box"),
+        (Some(few), Some(many)) => format!("{few} to {many} images in a box, as written below it"),
+        _ => return (title, false),
+    };
+    let differ = counts.len() > 1;
+    if title.is_empty() {
+        (text, differ)
+    } else {
+        (format!("{title} ({text})"), differ)
+    }
 }
 
 /// The smallest and the largest value that the scale of the scores must include.
 fn ends(panels: &[Panel], chance: Option<f64>) -> (f64, f64) {
-    let boxes = panels
-        .iter()
-        .flat_map(|panel| panel.baselines.iter().chain(panel.boxes.iter().flatten()));
-    let whiskers = boxes
-        .flatten()
-        .flat_map(|one| [one.lower_whisker, one.upper_whisker]);
+    let whiskers =
+        all_boxes(panels).flat_map(|one| [one.summary.lower_whisker, one.summary.upper_whisker]);
     let all = whiskers.chain(chance);
     all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
         (low.min(value), high.max(value))

@@ -7,6 +7,7 @@
 mod analysis;
 mod canvas;
 mod chart;
+mod checks;
 mod curves;
 mod draw;
 mod figure;

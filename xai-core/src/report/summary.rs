@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
-use crate::metrics::{CHANCE, Score, chance_name, is_chance, metric_and_group};
+use crate::metrics::{CHANCE, Score, chance_name, is_chance, is_check, metric_and_group};
 use crate::statistics::mean;
 use crate::sweep::read::{CellResult, SweepResult};
 
@@ -53,7 +53,7 @@ pub(super) struct Reference<'a> {
 /// If no cell has a score.
 pub(super) fn metrics(result: &SweepResult) -> Result<Vec<&str>> {
     let scores = result.cells.iter().flat_map(|cell| &cell.scores);
-    let scores = scores.filter(|score| score.method != CHANCE);
+    let scores = scores.filter(|score| score.method != CHANCE && !is_check(score));
     let names = scores.map(|score| score.metric.as_str());
     let own = |name: &&str| !is_chance(name) && metric_and_group(name).1.is_none();
     match distinct(names.filter(own)) {

@@ -8,7 +8,7 @@ use super::figure::Figure;
 use super::page::{picture, text_file};
 use super::plate::Plate;
 use super::summary::Summary;
-use super::{analysis, table};
+use super::{analysis, checks, table};
 use crate::error::{Error, Result};
 use crate::sweep::declare::analysis::Analysis;
 use crate::sweep::read::SweepResult;
@@ -23,6 +23,8 @@ use crate::sweep::read::SweepResult;
 ///   the references follow. With several metrics, the column `metric` names them.
 /// - `figure.svg` and `figure.png`: the layout of Figure 4 of the paper, with one panel per method.
 ///   The second axis runs along x. Each combination of the levels of the others has a colour.
+/// - `checks.csv`, if the scores hold [checks](crate::metrics::CHECKS): for each cell and method, how many maps are 0 or
+///   constant or tied, and how far attributions are from their promised sum.
 /// - `figure.csv`: the values in the figure, one row per box with its quartiles and whiskers.
 ///
 /// # Errors
@@ -37,6 +39,9 @@ pub fn write(result: &SweepResult, dir: &Path) -> Result<Vec<PathBuf>> {
         let figure = Figure::of(summary);
         paths.extend(picture(&BoxPlots::of(&figure), dir, &name)?);
         paths.push(text_file(dir, &format!("{name}.csv"), &figure.csv())?);
+    }
+    if let Some(text) = checks::csv(result) {
+        paths.push(text_file(dir, "checks.csv", &text)?);
     }
     Ok(paths)
 }
@@ -66,7 +71,12 @@ pub fn table_text(result: &SweepResult) -> String {
     match Summary::all(result) {
         Ok(summaries) => {
             let tables: Vec<String> = summaries.iter().map(table::text).collect();
-            tables.join("\n")
+            let mut text = tables.join("\n");
+            for (at, line) in checks::lines(result).iter().enumerate() {
+                let gap = if at == 0 { "\n" } else { "" };
+                text.push_str(&format!("{gap}check: {line}\n"));
+            }
+            text
         }
         Err(reason) => reason.to_string(),
     }

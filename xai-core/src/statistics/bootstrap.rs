@@ -62,6 +62,35 @@ pub fn bootstrap_mean(values: &[(u32, f64)], level: f64, seed: u64) -> Option<In
     })
 }
 
+/// The confidence interval of the difference of the means of two independent samples, `here` minus `there`: a percentile
+/// bootstrap that resamples each of them. `None` for fewer than two values in either.
+///
+/// Draws come from the stream ("bootstrap/difference", `seed`).
+pub fn bootstrap_difference(
+    here: &[f64],
+    there: &[f64],
+    level: f64,
+    seed: u64,
+) -> Option<Interval> {
+    if here.len().min(there.len()) < 2 {
+        return None;
+    }
+    let mut random = random::stream(seed, "bootstrap/difference");
+    let mut drawn = |values: &[f64]| {
+        let sum: f64 = (0..values.len())
+            .map(|_| values[random.random_range(0..values.len())])
+            .sum();
+        sum / values.len() as f64
+    };
+    let mut differences: Vec<f64> = (0..RESAMPLES).map(|_| drawn(here) - drawn(there)).collect();
+    differences.sort_by(f64::total_cmp);
+    let tail = (1.0 - level) / 2.0;
+    Some(Interval {
+        low: quantile(&differences, tail)?,
+        high: quantile(&differences, 1.0 - tail)?,
+    })
+}
+
 /// With fewer clusters there is no interval. A bootstrap cannot leave the range of the values it
 /// has seen, and that of three values holds the true median in at most 75 % of the cases.
 const FEWEST: usize = 5;

@@ -11,7 +11,7 @@ mod linear;
 mod paired;
 mod summary;
 
-pub use bootstrap::{Interval, bootstrap_clusters, bootstrap_mean};
+pub use bootstrap::{Interval, bootstrap_clusters, bootstrap_difference, bootstrap_mean};
 pub use classification::{Confusion, Share, areas};
 pub use correlation::{Correlation, coefficient, pearson, ranks, spearman};
 pub use linear::{Effect, Effects, LeastSquares, Observation, effects};

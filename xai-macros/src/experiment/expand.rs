@@ -1,5 +1,7 @@
 //! Turns a checked design into code: the struct, one impl, and a test if a snapshot is requested.
 
+use std::collections::BTreeMap;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
@@ -9,9 +11,10 @@ use syn::{Attribute, Expr, Meta};
 use super::check::SCALE;
 use super::parse::{Design, Function, Parameter};
 use super::values::ends;
+use crate::code::Code;
 use crate::names::{self, snake_case};
 
-pub fn expand(design: &Design) -> TokenStream {
+pub fn expand(design: &Design, code: Option<&Code>, outside: &Items) -> TokenStream {
     let (item, options) = (&design.item, &design.options);
     let name = &item.ident;
     let text = snake_case(&name.unraw().to_string());
@@ -37,6 +40,12 @@ pub fn expand(design: &Design) -> TokenStream {
         let (target, by) = (select.target.iter(), &select.by);
         quote!(.#method(#(#target,)* #by))
     });
+    let code = code.map(|Code { fit, test }| {
+        let [fit, test] = [fit, test].map(items);
+        quote!(.code(#fit, #test))
+    });
+    let outside = (!outside.is_empty()).then(|| items(outside));
+    let outside = outside.map(|outside| quote!(.outside(#outside)));
     let fields = design.parameters.iter().map(|parameter| {
         let (field, text) = (&parameter.name, parameter.text());
         let value = quote_spanned!(parameter.ty.span()=> point.get(#text));
@@ -58,6 +67,8 @@ pub fn expand(design: &Design) -> TokenStream {
                         #(#skips)*
                         #(#zips)*
                         #select
+                        #code
+                        #outside
                 }
                 fn at(point: &__xai::Point) -> Self {
                     Self { #(#fields),* }
@@ -67,6 +78,14 @@ pub fn expand(design: &Design) -> TokenStream {
 
         #snapshot
     }
+}
+
+/// Hashes by name.
+type Items = BTreeMap<String, String>;
+
+fn items(items: &Items) -> TokenStream {
+    let items = items.iter().map(|(name, hash)| quote!((#name, #hash)));
+    quote!(&[#(#items),*])
 }
 
 /// The struct and an impl that is never run. With it, the compiler reports the mistakes and no

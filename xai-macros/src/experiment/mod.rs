@@ -6,12 +6,24 @@ mod options;
 mod parse;
 mod values;
 
+use std::collections::BTreeMap;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use crate::code::code;
 use crate::errors::Errors;
 
-pub fn experiment(options: TokenStream, item: TokenStream) -> TokenStream {
+/// Where an experiment stands.
+#[derive(Default)]
+pub struct Written<'a> {
+    /// The text of its file, if it is known.
+    pub source: Option<&'a str>,
+    /// Fingerprints of the code outside of the file, by name.
+    pub outside: BTreeMap<String, String>,
+}
+
+pub fn experiment(options: TokenStream, item: TokenStream, written: &Written) -> TokenStream {
     let mut errors = Errors::default();
     let Ok(structure) = syn::parse2::<syn::ItemStruct>(item.clone()) else {
         const MESSAGE: &str = "#[experiment] goes on a struct whose fields are the parameters";
@@ -31,7 +43,11 @@ pub fn experiment(options: TokenStream, item: TokenStream) -> TokenStream {
     };
     check::check(&design, &mut errors);
     match errors.into_tokens() {
-        None => expand::expand(&design),
+        None => {
+            let name = design.item.ident.to_string();
+            let code = written.source.and_then(|source| code(source, &name));
+            expand::expand(&design, code.as_ref(), &written.outside)
+        }
         Some(errors) => expand::after_mistakes(&design, &errors),
     }
 }

@@ -50,6 +50,15 @@ impl<'a, M: Predict> Batch<'a, M> {
         self.of_targets(&scores, 0..n)
     }
 
+    /// The difference between the target's score of each image and of its baseline, to which complete methods add up.
+    ///
+    /// # Errors
+    /// As [`scores`](Self::scores).
+    pub fn differences_of_scores(&self) -> Result<Vec<f32>> {
+        let pairs = self.scores()?.into_iter().zip(self.baseline_scores()?);
+        Ok(pairs.map(|(image, baseline)| image - baseline).collect())
+    }
+
     /// The scores for the target class of image `image` of the batch, for `variants` of the image
     /// `[v, c, h, w]`. There are at most [`rows`](Self::rows) of them, and the first is variant
     /// number `first`.

@@ -78,6 +78,10 @@ impl<M: Layered> Explain<M> for DeepLift {
         let multipliers = propagate(trace.steps(), &Rescale { reference }, start);
         Ok(batch.difference(0) * multipliers)
     }
+
+    fn promised_sums(&self, batch: &Batch<'_, M>) -> Result<Option<Vec<f32>>> {
+        batch.differences_of_scores().map(Some)
+    }
 }
 
 /// [`DeepLift`] with the error of Captum 0.6 to 0.9, for comparison with results that have it.
@@ -98,6 +102,10 @@ impl<M: Layered> Explain<M> for DeepLiftCaptum {
         let multipliers = propagate(both.steps(), &RescaleCaptum::default(), start);
         let multipliers = multipliers.narrow(0, 0, batch.targets().len());
         Ok(batch.difference(0) * multipliers)
+    }
+
+    fn promised_sums(&self, batch: &Batch<'_, M>) -> Result<Option<Vec<f32>>> {
+        batch.differences_of_scores().map(Some)
     }
 }
 

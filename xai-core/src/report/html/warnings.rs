@@ -3,6 +3,7 @@
 use super::gallery::Gallery;
 use super::plan::Plan;
 use crate::attribution::methods::method_title;
+use crate::report::checks;
 use crate::report::summary::{Summary, scored_images};
 use crate::sweep::read::SweepResult;
 
@@ -60,6 +61,7 @@ pub(super) fn of(
             );
         }
     }
+    warnings.extend(checks::lines(result));
     for (pair, correlation) in gallery.alike(SAME) {
         let [first, second] = pair.map(|method| method_title(&method));
         warnings.push(format!(

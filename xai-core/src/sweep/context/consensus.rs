@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::key::Key;
-use crate::sweep::keep::Predictions;
+use crate::sweep::keep::{Asked, ChosenByWinners, Predictions};
 
 /// How many winners classify each test image correctly.
 ///
@@ -37,12 +37,34 @@ impl Consensus {
         }
     }
 
+    /// The images that are chosen like this, by their positions in the test set.
+    ///
+    /// # Errors
+    /// If the winners were tested on different images, or if an image that all classify correctly is asked for and there
+    /// is none.
+    pub fn choose(&self, images: &ChosenByWinners) -> Result<Vec<u32>> {
+        match images {
+            ChosenByWinners::CorrectByAll => self.agreed(),
+            ChosenByWinners::CorrectByAllTestedOn(test_set) => self.agreed_on(test_set),
+            ChosenByWinners::WrongByAll => self.images(|right, _| right == 0),
+            ChosenByWinners::Disputed => self.images(|right, winners| 0 < right && right < winners),
+        }
+    }
+
+    /// Whether the images that were asked for earlier are still the same.
+    pub fn confirms(&self, asked: &[Asked]) -> bool {
+        asked.iter().all(|asked| {
+            let now = self.choose(&asked.images).and_then(|now| Key::of(&now));
+            now.is_ok_and(|now| now == asked.answer)
+        })
+    }
+
     /// The images for which `wanted` returns true. It receives the number of winners that are
     /// right, and the number of all winners.
     ///
     /// # Errors
     /// If the winners were tested on different images.
-    pub fn images(&self, wanted: impl Fn(u32, u32) -> bool) -> Result<Vec<u32>> {
+    fn images(&self, wanted: impl Fn(u32, u32) -> bool) -> Result<Vec<u32>> {
         let mut test_sets = self.test_sets.values();
         let (Some(counts), None) = (test_sets.next(), test_sets.next()) else {
             return Err(Error::invalid(format!(
@@ -60,7 +82,7 @@ impl Consensus {
     ///
     /// # Errors
     /// If there are none.
-    pub fn agreed(&self) -> Result<Vec<u32>> {
+    fn agreed(&self) -> Result<Vec<u32>> {
         let agreed = self.images(|right, winners| right == winners)?;
         if agreed.is_empty() {
             Err(Error::invalid(
@@ -76,7 +98,7 @@ impl Consensus {
     ///
     /// # Errors
     /// If there are none.
-    pub fn agreed_on(&self, test_set: &Key) -> Result<Vec<u32>> {
+    fn agreed_on(&self, test_set: &Key) -> Result<Vec<u32>> {
         let counts = self.test_sets.get(test_set);
         let right = counts.iter().flat_map(|counts| {
             let images = (0..).zip(&counts.right);

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::random;
 use crate::sweep::declare::Scale;
-use crate::sweep::keep::Store;
+use crate::sweep::keep::{Asked, ChosenByWinners, Outside, Store, code_of_stage};
 use crate::sweep::watch::{Log, Progress, Reporter};
 
 /// The default memory for outputs of frozen layers.
@@ -42,6 +42,10 @@ pub struct Context {
 struct OfCell {
     log: Arc<Log>,
     seconds: Arc<Mutex<Seconds>>,
+    /// The images that the cell asked for by what the winners make of them.
+    asked: Arc<Mutex<Vec<Asked>>>,
+    /// The code of a stage that it uses, if other code than this has computed it.
+    other_code: Arc<Mutex<Option<Outside>>>,
 }
 
 /// Time that a cell's fit did not spend on the fit itself, in seconds.
@@ -110,10 +114,15 @@ impl Context {
         log: Option<Arc<Log>>,
     ) -> Result<Self> {
         let seed = Key::of(&(experiment, values))?.seed();
-        let seconds = Arc::default();
+        let cell = |log| OfCell {
+            log,
+            seconds: Arc::default(),
+            asked: Arc::default(),
+            other_code: Arc::default(),
+        };
         Ok(Self {
             seed,
-            cell: log.map(|log| OfCell { log, seconds }),
+            cell: log.map(cell),
             ..self.clone()
         })
     }
@@ -237,9 +246,37 @@ impl Context {
     ) -> Result<PathBuf> {
         let (start, before) = (Instant::now(), self.seconds().in_stages);
         let folder = self.shared.store.stage(name, inputs, compute)?;
+        self.uses_stage(&folder);
         // Stages inside this one are part of its own time.
         self.account(|seconds| seconds.in_stages = before + start.elapsed().as_secs_f64());
         Ok(folder)
+    }
+
+    /// Notes which code has computed a stage that this cell uses.
+    pub(super) fn uses_stage(&self, folder: &Path) {
+        if let Some(cell) = &self.cell {
+            let code = code_of_stage(folder);
+            if code != *self.shared.store.code() {
+                let mut other = cell
+                    .other_code
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                *other = Some(code);
+            }
+        }
+    }
+
+    /// The code that this cell's work comes from, outside of the experiment's file: this program's, or that of an older
+    /// stage that it uses.
+    pub(crate) fn code(&self) -> Outside {
+        let other = self.cell.as_ref().and_then(|cell| {
+            let other = cell
+                .other_code
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            other.clone()
+        });
+        other.unwrap_or_else(|| self.shared.store.code().clone())
     }
 
     /// Returns the per-device singleton of type `T` with this name, created by `make` on first use.
@@ -261,16 +298,36 @@ impl Context {
         self.shared.reporter.bar(len, label, log)
     }
 
-    /// The number of winners that classify each test image correctly.
+    /// The images that are chosen by what the winners make of them. The answer is recorded: if it changes, the cell is
+    /// tested again.
     ///
     /// # Errors
-    /// While cells are fitted, because the winners are not known yet.
-    pub(super) fn consensus(&self) -> Result<&Consensus> {
-        self.consensus.as_deref().ok_or_else(|| {
+    /// While cells are fitted, because the winners are not known yet. As [`Consensus::choose`].
+    pub(super) fn chosen(&self, images: ChosenByWinners) -> Result<Vec<u32>> {
+        let consensus = self.consensus.as_deref().ok_or_else(|| {
             Error::invalid(
                 "the images that every winner classifies correctly are known only after the selection: \
                  ask for them in `test` or `references`, not in `fit`",
             )
-        })
+        })?;
+        let chosen = consensus.choose(&images)?;
+        if let Some(cell) = &self.cell {
+            let answer = Key::of(&chosen)?;
+            let asked = Asked { images, answer };
+            let mut all = cell.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            if !all.contains(&asked) {
+                all.push(asked);
+            }
+        }
+        Ok(chosen)
+    }
+
+    /// What this cell asked for so far.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        let asked = |cell: &OfCell| {
+            let asked = cell.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            asked.clone()
+        };
+        self.cell.as_ref().map(asked).unwrap_or_default()
     }
 }

@@ -8,8 +8,8 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::metrics::Scores;
 use crate::network::Network;
-use crate::sweep::declare::Experiment;
 use crate::sweep::declare::analysis::Analysis;
+use crate::sweep::declare::{Experiment, Published};
 use crate::sweep::keep::Reference;
 use crate::sweep::read::Results;
 use crate::training::{Epoch, Examples, Validation, softmax};
@@ -22,12 +22,12 @@ pub trait Run: Experiment {
     /// The type that a cell fits.
     type Model: Model;
 
-    /// Raise this when a change to [`Run::fit`] changes its result. Every cell is then computed
-    /// again.
+    /// Raise this when a change to code in another file changes the result of [`Run::fit`]. Every cell is then computed
+    /// again. A change to the experiment's own file is seen without it.
     const FIT_VERSION: u32 = 1;
 
-    /// Raise this when a change to [`Run::test`] or [`Run::references`] changes its result. Models
-    /// are kept.
+    /// Raise this when a change to code in another file changes the result of [`Run::test`] or [`Run::references`].
+    /// Models are kept.
     const TEST_VERSION: u32 = 1;
 
     /// The benchmark of this cell. By default, the benchmark of the run. Override it if the
@@ -50,6 +50,11 @@ pub trait Run: Experiment {
     fn references(lab: &Lab<Self::Benchmark>) -> Result<Vec<Reference>> {
         let _ = lab;
         Ok(Vec::new())
+    }
+
+    /// Values that others have published for cells of this experiment, for `--against published`. By default, none.
+    fn published() -> Option<Published> {
+        None
     }
 
     /// Adds the experiment's own tables and charts to the report of a finished run. By default,

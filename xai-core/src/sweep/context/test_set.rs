@@ -10,6 +10,7 @@ use super::run::Model;
 use crate::attribution::Images;
 use crate::dataset::{Dataset, Split};
 use crate::error::Result;
+use crate::sweep::keep::ChosenByWinners;
 use crate::training::argmax;
 
 impl<B: Benchmark> Lab<B> {
@@ -68,7 +69,7 @@ impl<B: Benchmark> TestSet<'_, B> {
     /// In [`Run::fit`](super::Run::fit), where the winners are not known yet; if there is no such
     /// image; if the winners were tested on different images.
     pub fn classified_correctly_by_all(&self) -> Result<Images> {
-        self.some(self.lab.consensus()?.agreed()?)
+        self.some(self.lab.chosen(ChosenByWinners::CorrectByAll)?)
     }
 
     /// The images that are classified correctly by every winner that was tested on this
@@ -77,8 +78,9 @@ impl<B: Benchmark> TestSet<'_, B> {
     /// # Errors
     /// As [`classified_correctly_by_all`](Self::classified_correctly_by_all).
     pub fn classified_correctly_by_all_tested_here(&self) -> Result<Images> {
-        let dataset = self.dataset()?;
-        self.some(self.lab.consensus()?.agreed_on(dataset.key())?)
+        let here = self.dataset()?.key().clone();
+        let chosen = ChosenByWinners::CorrectByAllTestedOn(here);
+        self.some(self.lab.chosen(chosen)?)
     }
 
     /// The images that every winner of the selection misclassifies.
@@ -87,7 +89,7 @@ impl<B: Benchmark> TestSet<'_, B> {
     /// In [`Run::fit`](super::Run::fit), where the winners are not known yet; if the winners were
     /// tested on different images.
     pub fn misclassified_by_all(&self) -> Result<Images> {
-        self.some(self.lab.consensus()?.images(|right, _| right == 0)?)
+        self.some(self.lab.chosen(ChosenByWinners::WrongByAll)?)
     }
 
     /// The images on which the winners of the selection disagree: some winners are right and others
@@ -96,8 +98,7 @@ impl<B: Benchmark> TestSet<'_, B> {
     /// # Errors
     /// As [`misclassified_by_all`](Self::misclassified_by_all).
     pub fn misclassified_by_some(&self) -> Result<Images> {
-        let disputed = |right, winners| 0 < right && right < winners;
-        self.some(self.lab.consensus()?.images(disputed)?)
+        self.some(self.lab.chosen(ChosenByWinners::Disputed)?)
     }
 
     fn by(&self, model: &impl Model, correctly: bool) -> Result<Images> {

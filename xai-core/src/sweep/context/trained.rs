@@ -177,6 +177,7 @@ impl<B: Benchmark> Lab<B> {
             };
             write_json(&folder.join(RECORD), &record)
         })?;
+        self.uses_stage(&folder);
         let path = folder.join(RECORD);
         let text = fs::read(&path).map_err(|error| Error::file(&path, error))?;
         let record: Record = serde_json::from_slice(&text).map_err(|error| {

@@ -2,10 +2,12 @@
 //! experiment adds to its report.
 
 pub mod analysis;
+mod published;
 mod spec;
 mod value;
 
-pub use spec::{Experiment, Parameter, Point, Role, Scale, Select, Skip, Spec};
+pub use published::{Published, PublishedValue, Statistic, TEST_ACCURACY};
+pub use spec::{Code, CodeItems, Experiment, Parameter, Point, Role, Scale, Select, Skip, Spec};
 pub use value::{
     Domain, IntoDomain, IntoSeeds, Level, ParameterValue, Value, domain, levels, linear, log, seeds,
 };

@@ -187,7 +187,24 @@ pub struct Spec {
     pub skips: Vec<Skip>,
     /// How winners are selected. Without a rule, every cell is a winner.
     pub select: Option<Select>,
+    /// The code in the experiment's file. `None` if the macro could not read the file.
+    pub code: Option<Code>,
+    /// Fingerprints of the code outside of the file, without that of this crate. It is no part of keys.
+    pub outside: CodeItems,
 }
+
+/// The code in an experiment's file that determines results: the name of each item and a hash of its tokens.
+/// Comments, layout, docs and unused imports are not in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Code {
+    /// What `fit` and `benchmark` use.
+    pub fit: CodeItems,
+    /// What `test` and `references` use.
+    pub test: CodeItems,
+}
+
+/// Names of items, each with the hash of its tokens.
+pub type CodeItems = &'static [(&'static str, &'static str)];
 
 /// The steps that `#[experiment]` chains, one per line.
 impl Spec {
@@ -200,6 +217,8 @@ impl Spec {
             zips: Vec::new(),
             skips: Vec::new(),
             select: None,
+            code: None,
+            outside: &[],
         }
     }
 
@@ -289,6 +308,18 @@ impl Spec {
     /// Lets the value closest to `target` win.
     pub fn select_closest(mut self, target: f64, by: fn(&Validation) -> f64) -> Self {
         self.select = Some(Select::Closest(target, by));
+        self
+    }
+
+    /// Sets the code in the experiment's file.
+    pub fn code(mut self, fit: CodeItems, test: CodeItems) -> Self {
+        self.code = Some(Code { fit, test });
+        self
+    }
+
+    /// Sets the fingerprints of the code outside of the experiment's file.
+    pub fn outside(mut self, outside: CodeItems) -> Self {
+        self.outside = outside;
         self
     }
 

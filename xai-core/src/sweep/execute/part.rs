@@ -38,8 +38,8 @@ pub fn run_part<R: Run>(
             let winners = winners(&sweep.planned)?;
             require(&sweep.planned, &winners, PREDICTIONS, "predict")?;
             let own = part.of(&winners, own.len())?;
-            let scored = sweep.agree(&winners)?;
-            sweep.test(&own, &scored)?
+            let agreed = sweep.agree(&winners)?;
+            sweep.test(&own, &agreed)?
         }
     };
     Ok(sweep.failures)

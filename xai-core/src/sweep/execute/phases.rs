@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::queue::{Failure, Phase};
 use super::work;
@@ -13,8 +12,10 @@ use crate::error::{Error, Result};
 use crate::sweep::context::{Benchmark, Context, Lab, Run};
 use crate::sweep::declare::Role;
 use crate::sweep::inspect::Remaining;
-use crate::sweep::keep::{MAPS, PLAN, PREDICTIONS, Reference, SCORES, Scored, read_scores};
-use crate::sweep::planned::{PlanFile, PlannedCell, PlannedSweep, SweepOptions, consensus, scored};
+use crate::sweep::keep::{MAPS, PLAN, PREDICTIONS, Reference, SCORES, read_scores};
+use crate::sweep::planned::{
+    Agreed, PlanFile, PlannedCell, PlannedSweep, SweepOptions, agreed, consensus,
+};
 use crate::sweep::read::{CellResult, SweepResult};
 use crate::sweep::watch::Reporter;
 
@@ -59,6 +60,10 @@ pub fn sweep<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result
         ));
     }
     reporter.print("\n");
+    let other_code = planned.other_code();
+    if let Some(line) = &other_code {
+        reporter.warn(line);
+    }
     let record = PlanFile::new(&planned, options);
     if options.plan_only {
         reporter.event(|| remaining.event(&record, &planned));
@@ -68,7 +73,7 @@ pub fn sweep<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result
             folder,
         });
     }
-    Sweep::<R>::start(planned, reporter, options, record)?.run(&remaining)
+    Sweep::<R>::start(planned, reporter, options, record)?.run(&remaining, other_code)
 }
 
 /// A running sweep.
@@ -101,13 +106,22 @@ impl<'a, R: Run> Sweep<'a, R> {
         })
     }
 
-    fn run(mut self, remaining: &Remaining) -> Result<Outcome> {
+    /// Runs all phases. `other_code` is what was said about code that has changed.
+    fn run(mut self, remaining: &Remaining, other_code: Option<String>) -> Result<Outcome> {
         self.context
             .reporter()
             .event(|| remaining.event(&self.record, &self.planned));
         let folder = self.context.store().folder().to_owned();
         self.keep_plan()?;
         let result = self.phases()?;
+        // New cells may use old stages.
+        if let Some(line) = self
+            .planned
+            .other_code()
+            .filter(|line| other_code.as_ref() != Some(line))
+        {
+            self.context.reporter().warn(&line);
+        }
         Ok(Outcome {
             result,
             failures: self.failures,
@@ -125,13 +139,13 @@ impl<'a, R: Run> Sweep<'a, R> {
         if !self.predict(&winners)? {
             return Ok(None);
         }
-        let scored = self.agree(&winners)?;
-        if !self.test(&winners, &scored)? {
+        let agreed = self.agree(&winners)?;
+        if !self.test(&winners, &agreed)? {
             return Ok(None);
         }
         let benchmark = &self.planned.benchmark;
         let lab = Lab::new(self.context.clone(), benchmark.clone());
-        match work::references::<R>(self.planned.plan.name, &lab, &scored) {
+        match work::references::<R>(self.planned.plan.name, &lab, &agreed) {
             Ok((folder, references)) => {
                 self.record_winners(&winners, &folder)?;
                 let maps = folder.join(MAPS);
@@ -175,20 +189,20 @@ impl<'a, R: Run> Sweep<'a, R> {
     }
 
     /// Finds the images that all winners classify correctly. Returns what scores depend on.
-    pub fn agree(&mut self, winners: &[usize]) -> Result<Scored> {
+    pub fn agree(&mut self, winners: &[usize]) -> Result<Agreed> {
         let compared: Vec<_> = winners.iter().map(|&at| &self.planned.cells[at]).collect();
         let consensus = consensus(self.context.store(), &compared)?;
-        let scored = scored::<R>(&self.planned.benchmark, &consensus)?;
-        self.context = self.context.with_consensus(Arc::new(consensus));
-        Ok(scored)
+        let agreed = agreed::<R>(&self.planned.benchmark, consensus);
+        self.context = self.context.with_consensus(agreed.consensus.clone());
+        Ok(agreed)
     }
 
     /// Explains with these winners.
-    pub fn test(&mut self, which: &[usize], scored: &Scored) -> Result<bool> {
+    pub fn test(&mut self, which: &[usize], agreed: &Agreed) -> Result<bool> {
         let benchmark = self.planned.benchmark.clone();
-        let tested = |cell: &PlannedCell| cell.is_tested(scored);
+        let tested = |cell: &PlannedCell| cell.is_tested(agreed);
         let work = |cell: &mut PlannedCell, context: &Context| {
-            work::test::<R>(cell, context, &benchmark, scored)
+            work::test::<R>(cell, context, &benchmark, &agreed.scored)
         };
         self.phase("test", which, tested, work)
     }

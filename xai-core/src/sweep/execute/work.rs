@@ -13,10 +13,10 @@ use crate::error::{Error, Result};
 use crate::key::FIT_CODE;
 use crate::sweep::context::{Benchmark, Context, Fitted, Lab, Model, Run};
 use crate::sweep::keep::{
-    MAPS, MODEL, Manifest, PREDICTIONS, Predictions, Reference, SCORES, Scored, Status,
+    MAPS, MODEL, Manifest, Outside, PREDICTIONS, Predictions, Reference, SCORES, Scored, Status,
     read_references, write_maps, write_references, write_scores,
 };
-use crate::sweep::planned::PlannedCell;
+use crate::sweep::planned::{Agreed, PlannedCell};
 
 /// The number of images whose heat maps are kept for the user to look at.
 const SHOWN: usize = 6;
@@ -63,6 +63,8 @@ pub(super) fn fit<R: Run>(
         test_accuracy: None,
         test_set: None,
         scored: None,
+        fitted_by: lab.code(),
+        predicted_by: Outside::new(),
         files: BTreeMap::new(),
     };
     let manifest = lab
@@ -110,6 +112,7 @@ pub(super) fn predict<R: Run>(
     let predictions = Predictions::new(images.class().to_vec(), &model.predict(&images)?)?;
     manifest.test_set = Some(images.key().clone());
     manifest.test_accuracy = Some(predictions.accuracy());
+    manifest.predicted_by = lab.code();
     let seconds = start.elapsed().as_secs_f64();
     manifest.seconds.insert("predict".to_owned(), seconds);
     lab.store()
@@ -134,7 +137,11 @@ pub(super) fn test<R: Run>(
         history: manifest.history.clone(),
     };
     let scores = run.test(&fitted, &lab)?;
-    manifest.scored = Some(scored.clone());
+    manifest.scored = Some(Scored {
+        asked: Some(lab.asked()),
+        by: lab.code(),
+        ..scored.clone()
+    });
     let seconds = start.elapsed().as_secs_f64();
     manifest.seconds.insert("test".to_owned(), seconds);
     // The scores are written last, because they mark the cell as tested.
@@ -150,7 +157,7 @@ pub(super) fn test<R: Run>(
 pub(super) fn references<R: Run>(
     experiment: &str,
     lab: &Lab<R::Benchmark>,
-    scored: &Scored,
+    agreed: &Agreed,
 ) -> Result<(PathBuf, Vec<Reference>)> {
     let context = lab.for_cell(experiment, &"baselines", None)?;
     let inputs = json!({
@@ -158,7 +165,8 @@ pub(super) fn references<R: Run>(
         "scale": lab.scale(),
         "benchmark": [json!(R::Benchmark::NAME), lab.benchmark().identity()],
         "device": lab.device_choice().kind(),
-        "scored": scored,
+        "images": agreed.consensus.key()?,
+        "scored": agreed.scored,
         "code": [FIT_CODE, R::FIT_VERSION],
     });
     let folder = context.stage("references", &inputs, |folder| {

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::key::Key;
 use crate::sweep::context::Run;
 use crate::sweep::keep::{Holder, MODEL, PREDICTIONS, SCORES};
-use crate::sweep::planned::{PlannedCell, PlannedSweep, SweepOptions, consensus, scored};
+use crate::sweep::planned::{PlannedCell, PlannedSweep, SweepOptions, agreed, consensus};
 use crate::sweep::watch::{Reporter, failure};
 
 /// How far a sweep is.
@@ -77,12 +77,12 @@ pub fn status<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Resul
         + all.iter().filter(|cell| cell.has(SCORES)).count();
     let of_winners = winners.as_deref().unwrap_or_default();
     let predicted = of_winners.iter().all(|cell| cell.has(PREDICTIONS));
-    let scored = consensus(&planned.store, of_winners)
+    let agreed = consensus(&planned.store, of_winners)
         .ok()
         .filter(|_| predicted)
-        .and_then(|consensus| scored::<R>(&planned.benchmark, &consensus).ok());
+        .map(|consensus| agreed::<R>(&planned.benchmark, consensus));
     let is_tested =
-        |cell: &PlannedCell| scored.as_ref().is_some_and(|scored| cell.is_tested(scored));
+        |cell: &PlannedCell| agreed.as_ref().is_some_and(|agreed| cell.is_tested(agreed));
     let mut status = Status {
         phases: Vec::new(),
         running: Vec::new(),

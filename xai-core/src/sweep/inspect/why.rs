@@ -1,15 +1,16 @@
 //! Why a cell is computed again: which inputs of its key have changed.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
 use crate::sweep::context::Run;
-use crate::sweep::keep::{Manifest, PREDICTIONS, SCORES, Scored};
+use crate::sweep::keep::{Manifest, PREDICTIONS, SCORES};
 use crate::sweep::plan::{Choice, factor, values};
-use crate::sweep::planned::{PlannedCell, PlannedSweep, SweepOptions, consensus, scored};
+use crate::sweep::planned::{Agreed, PlannedCell, PlannedSweep, SweepOptions, agreed, consensus};
+use crate::sweep::read::{Difference, differences};
 use crate::sweep::watch::Reporter;
 
 /// Answers `--why`: for the cells that `which` names, what is done, what is missing, and the reason.
@@ -34,7 +35,7 @@ pub fn why<R: Run>(
         let _ = writeln!(text, "{}  (key {})", cell.point, cell.key);
         match cell.manifest {
             Some(_) => {
-                let _ = writeln!(text, "  fit   is done: nothing it depends on has changed");
+                let _ = writeln!(text, "  fit   is done: nothing its key covers has changed");
             }
             None => text.push_str(&unfitted(
                 cell,
@@ -43,6 +44,16 @@ pub fn why<R: Run>(
             )),
         }
         let _ = writeln!(text, "  test  {}", tests.of_cell(at, cell));
+        let manifest = cell.manifest.as_ref();
+        let changed = manifest.map(|manifest| manifest.other_code(planned.store.code()));
+        let changed: Vec<_> = changed.into_iter().flatten().collect();
+        if !changed.is_empty() {
+            let names = changed.join(", ");
+            let _ = writeln!(
+                text,
+                "  code  {names} changed since then, outside of the experiment's file; --fresh-code computes it again"
+            );
+        }
     }
     Ok(text)
 }
@@ -90,10 +101,10 @@ fn unfitted(cell: &PlannedCell, past: &[Manifest], damaged: bool) -> String {
         return "  fit   must be computed: its files are damaged (see the warning above)\n"
             .to_owned();
     }
-    let now = leaves(&cell.inputs());
+    let inputs = cell.inputs();
     let nearest = past
         .iter()
-        .map(|past| (past, differences(&leaves(&past.inputs), &now)))
+        .map(|past| (past, differences(&past.inputs, &inputs)))
         // The same cell before a change is nearer than another cell.
         .min_by_key(|(_, differences)| {
             let of_values = |(path, _, _): &&Difference| path.starts_with("values.");
@@ -112,6 +123,10 @@ fn unfitted(cell: &PlannedCell, past: &[Manifest], damaged: bool) -> String {
     );
     let show = |value: &Option<Json>| value.as_ref().map_or("nothing".to_owned(), Json::to_string);
     for (path, before, now) in &differences {
+        if let Some(item) = path.strip_prefix("code.file.") {
+            let _ = writeln!(text, "          {}", changed_item(item, before, now));
+            continue;
+        }
         let _ = writeln!(
             text,
             "          {path} is {}, was {}",
@@ -122,42 +137,13 @@ fn unfitted(cell: &PlannedCell, past: &[Manifest], damaged: bool) -> String {
     text
 }
 
-/// A path, the value before, the value now.
-type Difference = (String, Option<Json>, Option<Json>);
-
-fn differences(before: &BTreeMap<String, Json>, now: &BTreeMap<String, Json>) -> Vec<Difference> {
-    let mut paths: Vec<_> = before.keys().chain(now.keys()).collect();
-    paths.sort();
-    paths.dedup();
-    let differs = |path: &&String| before.get(*path) != now.get(*path);
-    paths
-        .into_iter()
-        .filter(differs)
-        .map(|path| {
-            (
-                path.clone(),
-                before.get(path).cloned(),
-                now.get(path).cloned(),
-            )
-        })
-        .collect()
-}
-
-/// `{"settings": {"epochs": 6}}` as `settings.epochs` -> 6.
-fn leaves(json: &Json) -> BTreeMap<String, Json> {
-    fn walk(path: &str, json: &Json, leaves: &mut BTreeMap<String, Json>) {
-        let Json::Object(entries) = json else {
-            leaves.insert(path.to_owned(), json.clone());
-            return;
-        };
-        for (name, entry) in entries {
-            let dot = if path.is_empty() { "" } else { "." };
-            walk(&format!("{path}{dot}{name}"), entry, leaves);
-        }
+/// How an item of the experiment's file differs: hashes tell a person nothing.
+fn changed_item<T>(name: &str, before: &Option<T>, now: &Option<T>) -> String {
+    match (before, now) {
+        (None, _) => format!("`{name}` is used now, in the experiment's file"),
+        (_, None) => format!("`{name}` is no longer used, in the experiment's file"),
+        _ => format!("`{name}` has changed, in the experiment's file"),
     }
-    let mut found = BTreeMap::new();
-    walk("", json, &mut found);
-    found
 }
 
 /// What can be said about the tests before anything is computed.
@@ -167,7 +153,7 @@ enum Tests {
     /// The winners, some of which have not predicted the test set.
     NoImages(Vec<usize>),
     /// The winners, and what their scores depend on.
-    Known(Vec<usize>, Scored),
+    Known(Vec<usize>, Agreed),
 }
 
 impl Tests {
@@ -178,8 +164,8 @@ impl Tests {
         let cells: Vec<_> = winners.iter().map(|&at| &planned.cells[at]).collect();
         let seen = cells.iter().all(|cell| cell.has(PREDICTIONS));
         let consensus = consensus(&planned.store, &cells).ok().filter(|_| seen);
-        match consensus.and_then(|consensus| scored::<R>(&planned.benchmark, &consensus).ok()) {
-            Some(scored) => Self::Known(winners, scored),
+        match consensus {
+            Some(consensus) => Self::Known(winners, agreed::<R>(&planned.benchmark, consensus)),
             None => Self::NoImages(winners),
         }
     }
@@ -190,12 +176,16 @@ impl Tests {
                 return "waits for the selection, which needs all cells to be fitted".to_owned();
             }
             Self::NoImages(winners) => (winners, None),
-            Self::Known(winners, scored) => (winners, Some(scored)),
+            Self::Known(winners, agreed) => (winners, Some(agreed)),
         };
         if !winners.contains(&at) {
             return "is not needed: the validation selected another cell".to_owned();
         }
-        let Some(now) = now else {
+        let Some(Agreed {
+            scored: now,
+            consensus,
+        }) = now
+        else {
             return "waits for the predictions of every winner".to_owned();
         };
         let manifest = cell.manifest.as_ref().filter(|_| cell.has(SCORES));
@@ -203,7 +193,8 @@ impl Tests {
             return "must be computed: there are no scores".to_owned();
         };
         let mut changed = Vec::new();
-        if known.images != now.images {
+        let asked = known.asked.as_deref();
+        if !asked.is_some_and(|asked| consensus.confirms(asked)) {
             changed.push("the winners agree on other images".to_owned());
         }
         if known.explained != now.explained {
@@ -218,8 +209,17 @@ impl Tests {
                 changed.push(format!("{name} is {now}, was {was}"));
             }
         }
+        let (before, items) = (known.file.clone().unwrap_or_default(), now.file.as_ref());
+        let items = items.cloned().unwrap_or_default();
+        let names: BTreeSet<_> = before.keys().chain(items.keys()).collect();
+        for name in names {
+            let (before, now) = (before.get(name), items.get(name));
+            if before != now {
+                changed.push(changed_item(name, &before, &now));
+            }
+        }
         if changed.is_empty() {
-            "is done: nothing it depends on has changed".to_owned()
+            "is done: nothing its key covers has changed".to_owned()
         } else {
             format!("must be computed: {}", changed.join("; "))
         }

@@ -1,6 +1,6 @@
 //! The manifest of a cell, and the names of its files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::Path;
 
@@ -24,6 +24,9 @@ pub const MAPS: &str = "maps.safetensors";
 const OF_THE_RUN: [&str; 2] = [SCORES, MAPS];
 
 pub(crate) const MANIFEST: &str = "manifest.json";
+
+/// Fingerprints of the code outside of an experiment's file, by package.
+pub type Outside = BTreeMap<String, String>;
 
 /// The progress of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +73,12 @@ pub struct Manifest {
     pub test_set: Option<Key>,
     /// What the scores depend on, apart from the model.
     pub scored: Option<Scored>,
+    /// The code that fitted the model, outside of the experiment's file.
+    #[serde(default)]
+    pub fitted_by: Outside,
+    /// The code that predicted the test set, likewise.
+    #[serde(default)]
+    pub predicted_by: Outside,
     /// The cell's files by name.
     pub files: BTreeMap<String, FileRecord>,
 }
@@ -77,12 +86,45 @@ pub struct Manifest {
 /// What determines the scores of a model's explanations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
-    /// The hash of the number of winners that classify each test image correctly.
-    pub images: Key,
+    /// The images that `test` asked for by what the winners make of them. Empty if it asked for others, such as all.
+    /// Scores of an earlier version do not say it.
+    #[serde(default)]
+    pub asked: Option<Vec<Asked>>,
     /// The maximum number of images that are explained.
     pub explained: usize,
     /// The versions of the code: this crate's, and that of the experiment's `test`.
     pub code: [u32; 2],
+    /// The items of the experiment's file that `test` and `references` use, with their hashes. `None` if the file
+    /// could not be read.
+    #[serde(default)]
+    pub file: Option<BTreeMap<String, String>>,
+    /// The code that scored, outside of the experiment's file. A change to it is reported and is no reason to score
+    /// again.
+    #[serde(default)]
+    pub by: Outside,
+}
+
+/// Images whose choice depends on all winners of a run, and the answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Which images.
+    pub images: ChosenByWinners,
+    /// The hash of their positions in the test set.
+    pub answer: Key,
+}
+
+/// Test images chosen by what the winners of the selection make of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChosenByWinners {
+    /// Those that every winner classifies correctly.
+    CorrectByAll,
+    /// Those of the test set with this key that every winner tested on it classifies correctly.
+    CorrectByAllTestedOn(Key),
+    /// Those that every winner misclassifies.
+    WrongByAll,
+    /// Those that some winners misclassify and others do not.
+    Disputed,
 }
 
 /// The expected size and hash of a file.
@@ -92,6 +134,41 @@ pub struct FileRecord {
     pub bytes: u64,
     /// The hash of its content.
     pub blake3: String,
+}
+
+impl Manifest {
+    /// The names of the code that has changed since something in this cell was computed.
+    pub(crate) fn other_code(&self, now: &Outside) -> BTreeSet<String> {
+        let scored = self.scored.as_ref().map(|scored| &scored.by);
+        let predicted = self.test_set.as_ref().map(|_| &self.predicted_by);
+        let known = [Some(&self.fitted_by), predicted, scored];
+        (known.into_iter().flatten())
+            .flat_map(|before| changed(before, now))
+            .collect()
+    }
+
+    /// The manifest without what other code has computed. `None` if that is the model.
+    pub(crate) fn by_this_code(mut self, now: &Outside) -> Option<Self> {
+        if self.fitted_by != *now {
+            return None;
+        }
+        if self.predicted_by != *now {
+            self.files.remove(PREDICTIONS);
+            self.test_set = None;
+        }
+        if self.scored.as_ref().is_some_and(|scored| scored.by != *now) {
+            self.files.retain(|name, _| !of_the_run(name));
+            self.scored = None;
+        }
+        Some(self)
+    }
+}
+
+/// The names whose fingerprints differ.
+fn changed(before: &Outside, now: &Outside) -> Vec<String> {
+    let names = now.keys().chain(before.keys());
+    let differs = |name: &&String| before.get(*name) != now.get(*name);
+    names.filter(differs).cloned().collect()
 }
 
 /// Whether a file belongs to the run and not to the cell alone.

@@ -11,12 +11,16 @@ mod store;
 mod tables;
 
 pub(crate) use claims::{Attempt, Claim, Holder, Patience};
-pub use manifest::{FileRecord, MAPS, MODEL, Manifest, PREDICTIONS, SCORES, Scored, Status};
+pub use manifest::{
+    Asked, ChosenByWinners, FileRecord, MAPS, MODEL, Manifest, Outside, PREDICTIONS, SCORES,
+    Scored, Status,
+};
 pub use maps::read_maps;
 pub(crate) use maps::write_maps;
 pub(crate) use provenance::provenance;
 pub use references::Reference;
 pub(crate) use references::{read_references, write_references};
+pub(crate) use stages::code_of_stage;
 pub use store::Store;
 pub use tables::{Predictions, read_scores, write_scores};
 

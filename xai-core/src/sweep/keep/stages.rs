@@ -8,6 +8,7 @@ use std::sync::PoisonError;
 use serde::{Deserialize, Serialize};
 
 use super::claims::Claim;
+use super::manifest::Outside;
 use super::store::{STAGING, Store};
 use crate::error::{Error, Result};
 use crate::files::{put_json, write_folder};
@@ -43,6 +44,7 @@ impl Store {
                 compute(aside)?;
                 let mut record = inputs;
                 record["bytes"] = serde_json::json!(sizes(aside)?);
+                record["code"] = serde_json::json!(self.code);
                 put_json(&aside.join(STAGE), &record)
             })?;
             if let Some(renewed) = &self.renewed {
@@ -58,8 +60,20 @@ impl Store {
             let renewed = renewed.lock().unwrap_or_else(PoisonError::into_inner);
             renewed.contains(key)
         });
-        believed && is_whole(folder)
+        let right_code = || !self.only_this_code || code_of_stage(folder) == self.code;
+        believed && is_whole(folder) && right_code()
     }
+}
+
+/// The code that computed a stage, outside of the experiment's file. Empty if its record does not say it.
+pub(crate) fn code_of_stage(folder: &Path) -> Outside {
+    #[derive(Deserialize)]
+    struct Record {
+        code: Outside,
+    }
+    let text = fs::read(folder.join(STAGE)).ok();
+    let record = text.and_then(|text| serde_json::from_slice::<Record>(&text).ok());
+    record.map(|record| record.code).unwrap_or_default()
 }
 
 /// The size of each file in a folder.

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::claims::{Attempt, CLAIMS, Claim, Holder};
 use super::manifest::{
-    FileRecord, MANIFEST, MODEL, Manifest, PREDICTIONS, SCORES, Status, of_the_run, read,
+    FileRecord, MANIFEST, MODEL, Manifest, Outside, PREDICTIONS, SCORES, Status, of_the_run, read,
 };
 use crate::error::{Error, Result};
 use crate::files::{clear_leftovers, make_folder, put_json, write_file, write_folder, write_json};
@@ -34,6 +34,10 @@ pub struct Store {
     pub(super) stages: PathBuf,
     /// Set in a run that recomputes everything: the stages that it has computed.
     pub(super) renewed: Option<Arc<Mutex<BTreeSet<Key>>>>,
+    /// The code that runs, outside of the experiment's file.
+    pub(super) code: Outside,
+    /// Whether stages that other code has computed are ignored.
+    pub(super) only_this_code: bool,
 }
 
 impl Store {
@@ -49,7 +53,23 @@ impl Store {
             folder,
             stages,
             renewed: None,
+            code: Outside::new(),
+            only_this_code: false,
         }
+    }
+
+    /// The store of a run by this code, which records it.
+    pub(crate) fn of_code(self, code: Outside, only_this_code: bool) -> Self {
+        Self {
+            code,
+            only_this_code,
+            ..self
+        }
+    }
+
+    /// The code that runs, outside of the experiment's file.
+    pub(crate) fn code(&self) -> &Outside {
+        &self.code
     }
 
     /// The store of a restricted run. Its scores and reports have their own folder, because they

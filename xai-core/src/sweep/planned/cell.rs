@@ -1,15 +1,18 @@
 //! A cell of a sweep: what determines it, and what the store has for it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
 use super::options::SweepOptions;
 use crate::error::{Error, Result};
-use crate::key::{FIT_CODE, Key, TEST_CODE};
+use crate::key::{FINGERPRINT, FIT_CODE, Key, TEST_CODE};
 use crate::sweep::context::{Benchmark, Consensus, Run};
-use crate::sweep::declare::Point;
-use crate::sweep::keep::{MAPS, Manifest, PREDICTIONS, Predictions, SCORES, Scored, Store};
+use crate::sweep::declare::{CodeItems, Point, Spec};
+use crate::sweep::keep::{
+    MAPS, Manifest, Outside, PREDICTIONS, Predictions, SCORES, Scored, Store,
+};
 use crate::sweep::plan::Plan;
 
 /// A point of the design and what is known about it.
@@ -22,6 +25,8 @@ pub(crate) struct PlannedCell {
     of_cell: Arc<Inputs>,
     /// Set in a run that recomputes everything: the fit to ignore.
     stale: Option<String>,
+    /// Set in a run with `--fresh-code`: the code that everything must be computed by.
+    only_by: Option<Outside>,
 }
 
 impl PlannedCell {
@@ -45,18 +50,32 @@ impl PlannedCell {
             .is_some_and(|manifest| manifest.files.contains_key(file))
     }
 
-    /// Whether its explanations were scored as `scored` describes.
-    pub fn is_tested(&self, scored: &Scored) -> bool {
-        let manifest = self.manifest.as_ref();
-        let files = self.has(SCORES) && self.has(MAPS);
-        files && manifest.is_some_and(|known| known.scored.as_ref() == Some(scored))
+    /// Whether its explanations were scored as the winners would be now, on images on which they still agree.
+    pub fn is_tested(&self, now: &Agreed) -> bool {
+        let known = self.manifest.as_ref();
+        let known = known.and_then(|manifest| manifest.scored.as_ref());
+        let same = |known: &Scored| {
+            let asked = known.asked.as_deref();
+            let rest = Scored {
+                asked: None,
+                by: Outside::new(),
+                ..known.clone()
+            };
+            rest == now.scored && asked.is_some_and(|asked| now.consensus.confirms(asked))
+        };
+        self.has(SCORES) && self.has(MAPS) && known.is_some_and(same)
     }
 
     /// Reads the store again, because another process may have made progress.
     pub fn refresh(&mut self, store: &Store, warn: impl Fn(String)) {
         self.manifest = None;
         let found = store.find(&self.key, warn);
-        if let Some(found) = found.filter(|found| Some(&found.fit) != self.stale.as_ref()) {
+        let found = found.filter(|found| Some(&found.fit) != self.stale.as_ref());
+        let found = found.and_then(|found| match &self.only_by {
+            Some(code) => found.by_this_code(code),
+            None => Some(found),
+        });
+        if let Some(found) = found {
             self.keep(found);
         }
     }
@@ -71,6 +90,7 @@ pub(super) fn cells<R: Run>(
     store: &Store,
     warn: &impl Fn(String),
 ) -> Result<Vec<PlannedCell>> {
+    let file = json!(R::spec().code.map(|code| items(code.fit)));
     let mut last: Option<Arc<Inputs>> = None;
     let cell = |at: usize| {
         let point = &plan.cells[at];
@@ -86,6 +106,7 @@ pub(super) fn cells<R: Run>(
                 device: options.devices.kind(),
                 code: FIT_CODE,
                 version: R::FIT_VERSION,
+                file: file.clone(),
             }),
         };
         last = Some(of_cell.clone());
@@ -95,6 +116,7 @@ pub(super) fn cells<R: Run>(
             manifest: None,
             of_cell,
             stale: None,
+            only_by: options.fresh_code.then(|| store.code().clone()),
         };
         cell.refresh(store, warn);
         if options.fresh {
@@ -115,6 +137,8 @@ struct Inputs {
     device: &'static str,
     code: u32,
     version: u32,
+    /// The items of the experiment's file that a fit uses, with their hashes.
+    file: Json,
 }
 
 impl Inputs {
@@ -126,7 +150,7 @@ impl Inputs {
             "scale": self.scale,
             "benchmark": { "name": self.benchmark, "identity": self.identity },
             "device": self.device,
-            "code": { "FIT_CODE of xai-core": self.code, "FIT_VERSION": self.version },
+            "code": { "FIT_CODE of xai-core": self.code, "FIT_VERSION": self.version, "file": self.file },
         })
     }
 }
@@ -150,12 +174,38 @@ pub(crate) fn consensus(store: &Store, winners: &[&PlannedCell]) -> Result<Conse
 }
 
 /// What the scores of all winners depend on, apart from the model of each.
-pub(crate) fn scored<R: Run>(benchmark: &R::Benchmark, consensus: &Consensus) -> Result<Scored> {
-    Ok(Scored {
-        images: consensus.key()?,
-        explained: benchmark.explained(),
-        code: [TEST_CODE, R::TEST_VERSION],
-    })
+pub(crate) struct Agreed {
+    /// Without the images, which each cell asks for.
+    pub scored: Scored,
+    /// Answers which images those are.
+    pub consensus: Arc<Consensus>,
+}
+
+/// What the scores of winners with this consensus depend on.
+pub(crate) fn agreed<R: Run>(benchmark: &R::Benchmark, consensus: Consensus) -> Agreed {
+    Agreed {
+        scored: Scored {
+            asked: None,
+            explained: benchmark.explained(),
+            code: [TEST_CODE, R::TEST_VERSION],
+            file: R::spec().code.map(|code| items(code.test)),
+            by: Outside::new(),
+        },
+        consensus: Arc::new(consensus),
+    }
+}
+
+/// The code that runs, outside of the experiment's file.
+pub(super) fn outside(spec: &Spec) -> Outside {
+    let mut code = items(spec.outside);
+    code.insert("xai-core".to_owned(), FINGERPRINT.to_owned());
+    code
+}
+
+/// The items of an experiment's file by name, with their hashes.
+fn items(items: CodeItems) -> BTreeMap<String, String> {
+    let owned = |(name, hash): &(&str, &str)| ((*name).to_owned(), (*hash).to_owned());
+    items.iter().map(owned).collect()
 }
 
 /// The values by name.
@@ -183,6 +233,7 @@ mod tests {
             device: "flex",
             code: 1,
             version: 1,
+            file: json!({ "fit": "a hash" }),
         };
         let point = |rate| Point::origin(Scale::Smoke).with("rate", Value::Float(rate));
         let key = |inputs: &Inputs, rate| Key::of(&inputs.at(&point(rate))).unwrap();
@@ -202,5 +253,6 @@ mod tests {
         assert!(changed(|inputs| inputs.device = "cuda"));
         assert!(changed(|inputs| inputs.code += 1));
         assert!(changed(|inputs| inputs.version += 1));
+        assert!(changed(|inputs| inputs.file["fit"] = json!("another")));
     }
 }

@@ -28,6 +28,8 @@ pub struct SweepOptions {
     pub memory: Memory,
     /// Recomputes every cell and every stage.
     pub fresh: bool,
+    /// Recomputes the cells and stages that were computed by other code outside of the experiment's file.
+    pub fresh_code: bool,
     /// How often a failed cell is retried.
     pub retry: usize,
     /// Starts no further cell after a failure.
@@ -52,6 +54,7 @@ impl Default for SweepOptions {
             restriction: Restriction::default(),
             memory: BUDGET,
             fresh: false,
+            fresh_code: false,
             retry: 0,
             fail_fast: false,
             part: None,

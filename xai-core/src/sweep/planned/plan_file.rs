@@ -31,6 +31,7 @@ impl PlanFile {
             "description": planned.spec.description,
             "command": command.map(|part| part.to_string_lossy().into_owned()).collect::<Vec<_>>(),
             "code": provenance(),
+            "outside_of_the_file": planned.store.code(),
             "device": options.devices.to_string(),
             "adapters": options.devices.adapters(),
             "scale": plan.scale,

@@ -1,6 +1,8 @@
 //! A sweep that is laid out: its cells, and what is already done.
 
-use super::cell::{PlannedCell, cells};
+use std::collections::BTreeSet;
+
+use super::cell::{PlannedCell, cells, outside};
 use super::frozen_plan::check_frozen;
 use super::options::SweepOptions;
 use crate::error::{Error, Result};
@@ -43,8 +45,16 @@ impl<B: Benchmark> PlannedSweep<B> {
         if let Some(restricted) = &plan.restricted {
             store = store.restricted(&restricted.label);
         }
+        store = store.of_code(outside(&spec), options.fresh_code);
         if options.fresh {
             store = store.without_old_stages();
+        }
+        if spec.code.is_none() {
+            warn(
+                "the source of this experiment could not be read when it was compiled, so a change to it is not seen: \
+                 raise FIT_VERSION or TEST_VERSION after one"
+                    .to_owned(),
+            );
         }
         let own = match &options.part {
             Some(part) => part.own_cells(&spec, &plan)?,
@@ -74,6 +84,26 @@ impl<B: Benchmark> PlannedSweep<B> {
 }
 
 impl<B> PlannedSweep<B> {
+    /// One line if cells were computed by other code outside of the experiment's file than runs now.
+    pub fn other_code(&self) -> Option<String> {
+        let now = self.store.code();
+        let manifests = self.cells.iter().filter_map(|cell| cell.manifest.as_ref());
+        let changes: Vec<_> = manifests
+            .map(|manifest| manifest.other_code(now))
+            .filter(|names| !names.is_empty())
+            .collect();
+        let names: BTreeSet<String> = changes.iter().flatten().cloned().collect();
+        let names = names.into_iter().collect::<Vec<_>>().join(", ");
+        let (count, what) = match changes.len() {
+            0 => return None,
+            1 => (1, "cell was"),
+            count => (count, "cells were"),
+        };
+        Some(format!(
+            "{names} changed since {count} {what} computed, and the results are kept; --fresh-code computes these again"
+        ))
+    }
+
     /// The winners among the cells, by index; all of them must be fitted.
     pub fn winners(&self) -> Result<Vec<usize>> {
         let measured: Vec<_> = self
@@ -95,7 +125,7 @@ fn warn_of_old_cells(store: &Store, cells: &[PlannedCell], warn: &impl Fn(String
     if cells.iter().all(|cell| cell.manifest.is_some()) {
         return;
     }
-    let old = |manifest: &Manifest| manifest.inputs.get("benchmark").is_none();
+    let old = |manifest: &Manifest| manifest.inputs.pointer("/code/file").is_none();
     let old = store.all().filter(old).count();
     if old > 0 {
         warn(format!(

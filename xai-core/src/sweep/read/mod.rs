@@ -1,5 +1,10 @@
 //! Results of a finished sweep, with their parameters as the experiment's own struct.
 
+mod against;
+mod differences;
+mod finished;
 mod results;
 
+pub(crate) use against::{against_published, against_run};
+pub(crate) use differences::{Difference, differences};
 pub use results::{Cell, CellResult, Results, SweepResult, Tested, results, results_in};

@@ -53,6 +53,10 @@ impl<M: Differentiable> Explain<M> for IntegratedGradients {
             .collect();
         along_path(batch, self.name(), &points)
     }
+
+    fn promised_sums(&self, batch: &Batch<'_, M>) -> Result<Option<Vec<f32>>> {
+        batch.differences_of_scores().map(Some)
+    }
 }
 
 /// Expected gradients in the form of Captum's GradientShap without noise, from the panel's

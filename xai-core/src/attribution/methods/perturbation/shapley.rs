@@ -71,4 +71,12 @@ impl<M: Predict> Explain<M> for ShapleyValueSampling {
             Ok(parts.spread(&values))
         })
     }
+
+    /// The value of a part is given to each of its pixels, so it must be one number.
+    fn promised_sums(&self, batch: &Batch<'_, M>) -> Result<Option<Vec<f32>>> {
+        match self.segments {
+            Segments::Values => batch.differences_of_scores().map(Some),
+            _ => Ok(None),
+        }
+    }
 }

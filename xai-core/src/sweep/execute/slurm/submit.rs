@@ -16,7 +16,7 @@ use crate::sweep::execute::freeze::freeze_planned;
 use crate::sweep::inspect::{Past, winners_to_be};
 use crate::sweep::keep::{MODEL, PREDICTIONS};
 use crate::sweep::planned::{
-    PhaseName, PlannedSweep, SweepOptions, check_frozen, consensus, ones_with_all_stages, scored,
+    PhaseName, PlannedSweep, SweepOptions, agreed, check_frozen, consensus, ones_with_all_stages,
     write_list,
 };
 use crate::sweep::watch::Reporter;
@@ -225,9 +225,9 @@ fn needed<R: Run>(
     let tests = if all_predicted {
         let compared: Vec<_> = winners.iter().map(|&at| &planned.cells[at]).collect();
         let consensus = consensus(&planned.store, &compared)?;
-        let scored = scored::<R>(&planned.benchmark, &consensus)?;
+        let agreed = agreed::<R>(&planned.benchmark, consensus);
         let live = of("test");
-        let untested = |at: &usize| !planned.cells[*at].is_tested(&scored) && !live.contains(at);
+        let untested = |at: &usize| !planned.cells[*at].is_tested(&agreed) && !live.contains(at);
         winners.into_iter().filter(untested).collect()
     } else {
         winners

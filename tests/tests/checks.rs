@@ -1,0 +1,120 @@
+//! Checks beside every score: completeness, and maps that are zero, constant or tied.
+
+use ndarray::{Array3, s};
+use tests::{CAPTUM_NETWORKS, Fixture, cpu};
+use xai_core::attribution::{
+    DeepLift, Images, IntegratedGradients, NoModel, Panel, Saliency, ShapleyValueSampling,
+};
+use xai_core::metrics::{
+    CHECKS, COMPLETENESS_ERROR, CONSTANT_MAP, Precision, Score, TIED_MAP, ZERO_MAP,
+};
+use xai_core::prelude::*;
+
+/// The images of a fixture with some truth.
+fn with_truth(fixture: &Fixture) -> Images {
+    let images = fixture.images();
+    let (n, _, height, width) = images.pixels.dim();
+    let mut truth = Array3::from_elem((n, height, width), false);
+    truth.slice_mut(s![.., 1..3, 1..3]).fill(true);
+    images.with_truth(truth)
+}
+
+fn errors(scores: &[Score], method: &str) -> Vec<f64> {
+    let own = |score: &&Score| score.method == method && score.metric == COMPLETENESS_ERROR;
+    scores.iter().filter(own).map(|score| score.value).collect()
+}
+
+/// Methods that promise a sum keep it, in every network that has no layer for which they are known not to: the rescale
+/// rule of DeepLIFT is not exact where a maximum is taken of overlapping windows, and integrated gradients have the error
+/// of their quadrature.
+#[test]
+fn complete_methods_are_found_complete() {
+    for name in CAPTUM_NETWORKS {
+        let fixture = Fixture::read(&format!("captum/{name}.safetensors"));
+        let (network, images) = (fixture.network_on(&cpu()), with_truth(&fixture));
+        let scores = Panel::new()
+            .with(IntegratedGradients { steps: 400 })
+            .with(DeepLift)
+            .with(Saliency)
+            .with(ShapleyValueSampling {
+                samples: 1,
+                ..ShapleyValueSampling::default()
+            })
+            .combine(Channels::MaxAbs)
+            .score(&network, &images, &Precision)
+            .unwrap();
+        assert!(
+            errors(&scores, "saliency").is_empty(),
+            "it promises nothing"
+        );
+        for (method, most) in [
+            ("integrated_gradients", 0.02),
+            ("deep_lift", 1e-3),
+            ("shapley_value_sampling", 1e-3),
+        ] {
+            let errors = errors(&scores, method);
+            assert_eq!(errors.len(), images.len(), "{name} {method}");
+            let worst = errors.iter().copied().fold(0.0, f64::max);
+            assert!(worst < most, "{name} {method}: {worst}");
+        }
+        // The checks are those of the attribution itself.
+        let maps = Panel::new()
+            .with(DeepLift)
+            .explain(&network, &images, &images.class);
+        let sums = maps.unwrap()[0]
+            .values
+            .outer_iter()
+            .map(|map| map.iter().map(|&v| f64::from(v)).sum::<f64>())
+            .collect::<Vec<_>>();
+        assert_eq!(sums.len(), images.len());
+    }
+}
+
+/// Few steps are not enough where a network bends: the check tells.
+#[test]
+fn an_incomplete_result_is_seen() {
+    let fixture = Fixture::read("captum/plain.safetensors");
+    let (network, images) = (fixture.network_on(&cpu()), with_truth(&fixture));
+    let scores = |steps| {
+        let panel = Panel::new().with(IntegratedGradients { steps });
+        let panel = panel.combine(Channels::MaxAbs);
+        panel.score(&network, &images, &Precision).unwrap()
+    };
+    let mean = |steps| {
+        let errors = errors(&scores(steps), "integrated_gradients");
+        errors.iter().sum::<f64>() / errors.len() as f64
+    };
+    let [one, many] = [mean(1), mean(400)];
+    assert!(one > 10.0 * many && one > 0.01, "{one} {many}");
+}
+
+#[test]
+fn maps_without_a_ranking_are_counted() {
+    let mut pixels = Array3::<f32>::zeros((4, 4, 4));
+    pixels.slice_mut(s![1, .., ..]).fill(0.5);
+    // One pixel above equal others: the truth has four pixels, so the border is among equals.
+    pixels[[2, 0, 0]] = 1.0;
+    for (at, value) in pixels.slice_mut(s![3, .., ..]).iter_mut().enumerate() {
+        *value = at as f32;
+    }
+    let mut truth = Array3::from_elem((4, 4, 4), false);
+    truth.slice_mut(s![.., 0..2, 0..2]).fill(true);
+    let images = Images::grey(pixels, vec![0, 1, 0, 1]).with_truth(truth);
+    let scores = Panel::new()
+        .with(Intensity)
+        .score(&NoModel, &images, &Precision)
+        .unwrap();
+    let found: Vec<_> = scores
+        .iter()
+        .filter(|score| CHECKS.contains(&score.metric.as_str()))
+        .map(|score| (score.image, score.metric.as_str(), score.value))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (0, ZERO_MAP, 1.0),
+            (1, CONSTANT_MAP, 1.0),
+            (2, TIED_MAP, 15.0)
+        ]
+    );
+}

@@ -1,0 +1,375 @@
+//! A finished run compared: with another run of the same experiment, or with published values.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use super::differences::differences;
+use super::finished::{FinishedCell, FinishedRun};
+use crate::error::{Error, Result};
+use crate::metrics::{CHANCE, is_chance, is_check, metric_and_group};
+use crate::statistics::{
+    Interval, bootstrap_clusters, bootstrap_difference, bootstrap_mean, mean, quantile,
+};
+use crate::sweep::declare::analysis::{Analysis, Estimate, Forest, Table, TableValue};
+use crate::sweep::declare::{Published, Statistic, TEST_ACCURACY};
+
+/// The level of all intervals.
+const LEVEL: f64 = 0.95;
+
+/// The values of one method and metric in one combination of levels: the image and its value, over all trainings.
+type Values = Vec<(u32, f64)>;
+
+/// Values by metric, combination of levels, and method. The metric is the outermost, as in tables.
+type Grouped = BTreeMap<(String, Vec<String>, String), Values>;
+
+/// One row of a comparison.
+struct Row {
+    metric: String,
+    levels: Vec<String>,
+    method: String,
+    images: usize,
+    here: f64,
+    there: f64,
+    interval: Option<Interval>,
+    how: &'static str,
+}
+
+/// Compares the run in the folder `here` with another run of the same experiment: for each metric, combination of levels
+/// and method, the difference of the means. Adds tables and a chart to the analysis.
+///
+/// If both runs tested on the same images, the difference is that of each image explained in both, and its interval is a
+/// bootstrap of images. Otherwise the interval is that of two independent sets of images.
+///
+/// # Errors
+/// If either run cannot be read, if their axes differ, or if they have no combination of levels in common.
+pub(crate) fn against_run(here: &Path, there: &Path, analysis: &mut Analysis) -> Result<()> {
+    let [one, other] = [FinishedRun::read(here)?, FinishedRun::read(there)?];
+    if one.axes != other.axes {
+        return Err(Error::invalid(format!(
+            "--against {}: its axes are {}, those of this run are {}; compare runs of the same experiment",
+            there.display(),
+            other.axes.join(", "),
+            one.axes.join(", ")
+        )));
+    }
+    let sets = [&one, &other].map(test_sets);
+    let [ours, theirs] = [&one, &other].map(grouped);
+    let mut rows = Vec::new();
+    for (key, values) in &ours {
+        let Some(others) = theirs.get(key) else {
+            continue;
+        };
+        let (metric, levels, method) = key.clone();
+        let same_images = sets[0].get(&levels) == sets[1].get(&levels);
+        let row = if same_images {
+            paired(values, others)
+        } else {
+            independent(values, others)
+        };
+        let Some((images, here, there, interval)) = row else {
+            continue;
+        };
+        let how = if same_images {
+            "paired"
+        } else {
+            "other images"
+        };
+        rows.push(Row {
+            metric,
+            levels,
+            method,
+            images,
+            here,
+            there,
+            interval,
+            how,
+        });
+    }
+    if rows.is_empty() {
+        return Err(Error::invalid(format!(
+            "--against {}: the two runs have no combination of levels, method and metric in common",
+            there.display()
+        )));
+    }
+    let only = |a: &Grouped, b: &Grouped| a.keys().filter(|key| !b.contains_key(*key)).count();
+    let caption = format!(
+        "This run minus the run in {}, as means over images and trainings. Paired: the differences of the images that both \
+         explain, with the 95 % interval of a bootstrap of images. Other images: the two runs were tested on different \
+         images, and the interval is that of two independent sets. No interval shows how another training would have \
+         turned out. Rows in this run only: {}; in the other run only: {}.",
+        there.display(),
+        only(&ours, &theirs),
+        only(&theirs, &ours)
+    );
+    add(&one.axes, "there", rows, &caption, analysis);
+    let mut table = Table::new(
+        "against_settings",
+        "What differs between the two runs",
+        ["what", "here", "there"],
+    );
+    let text = |value: Option<Json>| value.map(|value| value.to_string());
+    for (path, there, here) in differences(&other.facts, &one.facts) {
+        table.row([path.into(), text(here).into(), text(there).into()]);
+    }
+    analysis.table(table.caption(
+        "Settings, data, device and code. Hashes stand for files, programs and the items of the experiment's file.",
+    ));
+    Ok(())
+}
+
+/// Compares the run in the folder `here` with published values.
+///
+/// # Errors
+/// If the run cannot be read, or if no published value has a counterpart in it.
+pub(crate) fn against_published(
+    here: &Path,
+    published: &Published,
+    analysis: &mut Analysis,
+) -> Result<()> {
+    let run = FinishedRun::read(here)?;
+    let grouped = grouped(&run);
+    let mut rows = Vec::new();
+    for value in &published.values {
+        let level = |axis: &String| {
+            let mut levels = value.levels.iter();
+            levels
+                .find(|(name, _)| name == axis)
+                .map(|(_, level)| level.clone())
+        };
+        let Some(levels) = run.axes.iter().map(level).collect::<Option<Vec<_>>>() else {
+            continue;
+        };
+        let key = (value.metric.clone(), levels, value.method.clone());
+        let Some(values) = grouped.get(&key) else {
+            continue;
+        };
+        let (here, interval) = estimate(values, value.statistic);
+        let shifted = |interval: Interval| Interval {
+            low: interval.low - value.value,
+            high: interval.high - value.value,
+        };
+        let (metric, levels, method) = key;
+        rows.push(Row {
+            metric,
+            levels,
+            method,
+            images: images(values),
+            here,
+            there: value.value,
+            interval: interval.map(shifted),
+            how: match value.statistic {
+                Statistic::Mean => "mean",
+                Statistic::Median => "median",
+            },
+        });
+    }
+    if rows.is_empty() {
+        return Err(Error::invalid(
+            "--against published: no published value belongs to a cell of this run; its levels or methods are others",
+        ));
+    }
+    let caption = format!(
+        "This run minus the published value. {} of {} published values have a counterpart in this run. The 95 % interval is \
+         a bootstrap of this run's images; a published value has none. Source: {}",
+        rows.len(),
+        published.values.len(),
+        published.source
+    );
+    add(&run.axes, "published", rows, &caption, analysis);
+    Ok(())
+}
+
+/// The keys of the test sets of each combination of levels.
+fn test_sets(run: &FinishedRun) -> BTreeMap<Vec<String>, BTreeSet<String>> {
+    let mut sets: BTreeMap<Vec<String>, BTreeSet<String>> = BTreeMap::new();
+    for cell in &run.cells {
+        let key = cell.test_set.as_ref().map(ToString::to_string);
+        sets.entry(run.levels(cell)).or_default().extend(key);
+    }
+    sets
+}
+
+/// All values of a run, those of the test accuracy among them: 1 for an image that is classified correctly and 0 for
+/// another one.
+fn grouped(run: &FinishedRun) -> Grouped {
+    let mut grouped = Grouped::new();
+    for cell in &run.cells {
+        let levels = run.levels(cell);
+        let accuracy = (TEST_ACCURACY.to_owned(), levels.clone(), String::new());
+        grouped.entry(accuracy).or_default().extend(right(cell));
+        for score in &cell.scores {
+            let group = metric_and_group(&score.metric).1.is_some();
+            if score.method == CHANCE || is_chance(&score.metric) || is_check(score) || group {
+                continue;
+            }
+            let key = (score.metric.clone(), levels.clone(), score.method.clone());
+            grouped
+                .entry(key)
+                .or_default()
+                .push((score.image, score.value));
+        }
+    }
+    grouped
+}
+
+fn right(cell: &FinishedCell) -> impl Iterator<Item = (u32, f64)> {
+    let correct = cell.predictions.correct();
+    (0..).zip(correct.map(|correct| f64::from(u8::from(correct))))
+}
+
+/// The mean of each image over trainings.
+fn by_image(values: &Values) -> BTreeMap<u32, f64> {
+    let mut images: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    for &(image, value) in values {
+        images.entry(image).or_default().push(value);
+    }
+    let mean = |(image, values): (u32, Vec<f64>)| (image, mean(&values).unwrap_or(f64::NAN));
+    images.into_iter().map(mean).collect()
+}
+
+fn images(values: &Values) -> usize {
+    values
+        .iter()
+        .map(|(image, _)| image)
+        .collect::<BTreeSet<_>>()
+        .len()
+}
+
+/// The number of images, both means, and the interval of their difference.
+type Compared = Option<(usize, f64, f64, Option<Interval>)>;
+
+/// On the images that both have.
+fn paired(here: &Values, there: &Values) -> Compared {
+    let (here, there) = (by_image(here), by_image(there));
+    let common: Vec<_> = here
+        .iter()
+        .filter_map(|(image, &here)| Some((*image, here, *there.get(image)?)))
+        .collect();
+    let side = |of: fn(&(u32, f64, f64)) -> f64| mean(&common.iter().map(of).collect::<Vec<_>>());
+    let differences: Values = common.iter().map(|&(image, a, b)| (image, a - b)).collect();
+    let interval = bootstrap_mean(&differences, LEVEL, 0);
+    Some((
+        common.len(),
+        side(|pair| pair.1)?,
+        side(|pair| pair.2)?,
+        interval,
+    ))
+}
+
+/// On different images.
+fn independent(here: &Values, there: &Values) -> Compared {
+    let [here, there] =
+        [here, there].map(|values| by_image(values).into_values().collect::<Vec<_>>());
+    let interval = bootstrap_difference(&here, &there, LEVEL, 0);
+    Some((
+        here.len().min(there.len()),
+        mean(&here)?,
+        mean(&there)?,
+        interval,
+    ))
+}
+
+/// The mean or median over images and trainings, and its interval by a bootstrap of images.
+fn estimate(values: &Values, statistic: Statistic) -> (f64, Option<Interval>) {
+    let of = |mut values: Vec<f64>| match statistic {
+        Statistic::Mean => mean(&values),
+        Statistic::Median => {
+            values.sort_by(f64::total_cmp);
+            quantile(&values, 0.5)
+        }
+    };
+    let mut images: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    for &(image, value) in values {
+        images.entry(image).or_default().push(value);
+    }
+    let images: Vec<Vec<f64>> = images.into_values().collect();
+    let interval = bootstrap_clusters(images.len(), LEVEL, 0, |drawn| {
+        let drawn = drawn.iter().flat_map(|&at| &images[at]).copied().collect();
+        Some(vec![of(drawn)?])
+    });
+    let all = values.iter().map(|&(_, value)| value).collect();
+    (
+        of(all).unwrap_or(f64::NAN),
+        interval.map(|intervals| intervals[0]),
+    )
+}
+
+/// Adds the table of all rows, and a chart of each metric.
+fn add(axes: &[String], there: &str, rows: Vec<Row>, caption: &str, analysis: &mut Analysis) {
+    let columns = ["metric"]
+        .into_iter()
+        .chain(axes.iter().map(String::as_str));
+    let columns = columns.chain(["method", "images", "here", there]);
+    let columns = columns.chain(["difference", "ci95_low", "ci95_high", "comparison"]);
+    let title = format!(
+        "This run against {}",
+        if there == "there" {
+            "another run"
+        } else {
+            "published values"
+        }
+    );
+    let mut table = Table::new("against", &title, columns);
+    for row in &rows {
+        let [low, high] = TableValue::ends(row.interval);
+        let mut entries: Vec<TableValue> = vec![row.metric.as_str().into()];
+        entries.extend(row.levels.iter().map(|level| level.as_str().into()));
+        entries.extend([
+            row.method.as_str().into(),
+            row.images.into(),
+            row.here.into(),
+            row.there.into(),
+            (row.here - row.there).into(),
+            low,
+            high,
+            row.how.into(),
+        ]);
+        table.row(entries);
+    }
+    analysis.table(table.caption(caption));
+    let metrics: BTreeSet<&str> = rows.iter().map(|row| row.metric.as_str()).collect();
+    for metric in metrics {
+        let of_metric: Vec<&Row> = rows.iter().filter(|row| row.metric == metric).collect();
+        let mut levels: Vec<String> = Vec::new();
+        for row in &of_metric {
+            let level = name_of_levels(axes, &row.levels);
+            if !levels.contains(&level) {
+                levels.push(level);
+            }
+        }
+        let name = format!("against_{metric}");
+        let mut forest = Forest::new(
+            &name,
+            &format!("{title}: {metric}"),
+            "difference",
+            levels.clone(),
+        );
+        let methods: BTreeSet<&str> = of_metric.iter().map(|row| row.method.as_str()).collect();
+        for method in methods {
+            let of_method = of_metric.iter().filter(|row| row.method == method);
+            let estimate = |row: &&Row| Estimate {
+                row: (levels
+                    .iter()
+                    .position(|level| *level == name_of_levels(axes, &row.levels)))
+                .expect("all are there"),
+                series: "difference".to_owned(),
+                value: row.here - row.there,
+                interval: row.interval,
+            };
+            let panel = if method.is_empty() { metric } else { method };
+            forest.panel(panel.replace('_', " "), of_method.map(estimate).collect());
+        }
+        analysis.forest(forest);
+    }
+}
+
+/// `mri, all`; an experiment without axes has one row for everything.
+fn name_of_levels(axes: &[String], levels: &[String]) -> String {
+    if axes.is_empty() {
+        "all cells".to_owned()
+    } else {
+        levels.join(", ")
+    }
+}

@@ -1,0 +1,307 @@
+//! The items of a file: what each is called, and which words it consists of.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{Attribute, Fields, ImplItem, Item, ItemEnum, ItemImpl, TraitItem, Type, UseTree};
+
+use super::tokens::words;
+
+/// A file that holds an experiment.
+#[derive(Default)]
+pub struct File {
+    pub items: Vec<Named>,
+    pub imports: Vec<Import>,
+    /// The `impl Run for` the experiment. There may be several with `#[cfg]`.
+    pub runs: Vec<ItemImpl>,
+    /// The fields of the experiment, without their values.
+    pub fields: Vec<String>,
+}
+
+/// An item that others can name.
+pub struct Named {
+    /// What `--why` calls it.
+    pub title: String,
+    /// It is used where one of these words stands.
+    pub names: Vec<String>,
+    /// Whether a word after a dot can mean it: a method.
+    pub after_dot: bool,
+    /// The type of a method, if the file declares it. A method is used only where its type is too.
+    pub of: Option<String>,
+    pub words: Vec<String>,
+    /// The variants of an enum of levels, which count one by one.
+    pub levels: Vec<(String, Vec<String>)>,
+}
+
+/// A name from another file.
+pub struct Import {
+    /// `*` stands for all names of a module.
+    pub name: String,
+    pub path: String,
+}
+
+/// Takes a file apart.
+pub fn file(source: &syn::File, experiment: &str) -> File {
+    let mut file = File::default();
+    let mut types = Vec::new();
+    declared(&source.items, &mut types);
+    file.add(&source.items, experiment, &types);
+    file
+}
+
+/// The types and traits that a file declares.
+fn declared(items: &[Item], types: &mut Vec<String>) {
+    for item in items {
+        match item {
+            Item::Struct(item) => types.push(item.ident.to_string()),
+            Item::Enum(item) => types.push(item.ident.to_string()),
+            Item::Union(item) => types.push(item.ident.to_string()),
+            Item::Trait(item) => types.push(item.ident.to_string()),
+            Item::Type(item) => types.push(item.ident.to_string()),
+            Item::Mod(module) => declared(content(module), types),
+            _ => {}
+        }
+    }
+}
+
+fn content(module: &syn::ItemMod) -> &[Item] {
+    module.content.as_ref().map_or(&[], |(_, items)| items)
+}
+
+impl File {
+    fn add(&mut self, items: &[Item], experiment: &str, types: &[String]) {
+        for item in items {
+            if is_of_test(item) {
+                continue;
+            }
+            let title = match item {
+                Item::Mod(module) => {
+                    self.add(content(module), experiment, types);
+                    continue;
+                }
+                Item::Use(import) => {
+                    imports("", &import.tree, &mut self.imports);
+                    continue;
+                }
+                Item::Impl(block) => {
+                    self.add_impl(block, experiment, types);
+                    continue;
+                }
+                Item::Struct(item) if item.ident == experiment => {
+                    for field in &item.fields {
+                        let (name, kind) = (&field.ident, &field.ty);
+                        self.fields.extend(words(quote::quote!(#name: #kind,)));
+                    }
+                    continue;
+                }
+                Item::Enum(item) => {
+                    self.items.push(an_enum(item));
+                    continue;
+                }
+                Item::Fn(item) => item.sig.ident.to_string(),
+                Item::Const(item) => item.ident.to_string(),
+                Item::Static(item) => item.ident.to_string(),
+                Item::Struct(item) => item.ident.to_string(),
+                Item::Union(item) => item.ident.to_string(),
+                Item::Type(item) => item.ident.to_string(),
+                Item::Trait(item) => item.ident.to_string(),
+                Item::Macro(item) => match &item.ident {
+                    Some(name) => name.to_string(), // macro_rules!
+                    None => item.mac.path.to_token_stream().to_string() + "!",
+                },
+                _ => continue, // extern crates and blocks: code outside of the file
+            };
+            let words = words(item.to_token_stream());
+            let mut names = vec![title.clone()];
+            match item {
+                Item::Trait(item) => names.extend(item.items.iter().filter_map(trait_item)),
+                Item::Macro(item) if item.ident.is_none() => names = declared_in_macro(&words),
+                _ => {}
+            }
+            self.items.push(Named {
+                title,
+                names,
+                after_dot: matches!(item, Item::Trait(_)),
+                of: None,
+                words,
+                levels: Vec::new(),
+            });
+        }
+    }
+
+    fn add_impl(&mut self, block: &ItemImpl, experiment: &str, types: &[String]) {
+        let own = last_name(&block.self_ty);
+        let of_trait = block.trait_.as_ref().map(|(_, path, _)| path);
+        let of_run = of_trait.and_then(|path| path.segments.last());
+        if of_run.is_some_and(|name| name.ident == "Run") && own == experiment {
+            return self.runs.push(block.clone());
+        }
+        let mut header = block.clone();
+        header.items.clear();
+        let header = words(header.to_token_stream());
+        let Some(path) = of_trait else {
+            for item in &block.items {
+                let Some(name) = impl_item(item) else {
+                    continue;
+                };
+                let mut all = header.clone();
+                all.extend(words(item.to_token_stream()));
+                self.items.push(Named {
+                    title: format!("{own}::{name}"),
+                    names: vec![name],
+                    after_dot: true,
+                    of: Some(own.clone()).filter(|own| types.contains(own)),
+                    words: all,
+                    levels: Vec::new(),
+                });
+            }
+            return;
+        };
+        // Methods of a trait can be called without being named, such as `Drop::drop`. So the block counts where a
+        // type or trait of its header does; all of these that are declared elsewhere cannot decide.
+        let names = header.iter().filter(|word| types.contains(word)).cloned();
+        let trait_name = path.segments.last().map(|last| last.ident.to_string());
+        let trait_name = trait_name.unwrap_or_default();
+        let mut block = block.clone();
+        if trait_name == "Benchmark" {
+            block.items.retain(changes_results);
+        }
+        self.items.push(Named {
+            title: format!("impl {trait_name} for {own}"),
+            names: names.collect(),
+            after_dot: false,
+            of: None,
+            words: words(block.to_token_stream()),
+            levels: Vec::new(),
+        });
+    }
+}
+
+/// What the call of a macro declares, such as the statics of `thread_local!`. Without any such name, it counts
+/// everywhere.
+fn declared_in_macro(words: &[String]) -> Vec<String> {
+    let declares = ["static", "const", "fn", "struct", "enum", "type", "ref"];
+    let pairs = words.iter().zip(&words[1..]);
+    let named = pairs.filter(|(before, _)| declares.contains(&before.as_str()));
+    named.map(|(_, name)| name.clone()).collect()
+}
+
+/// Some functions of a benchmark describe it, decide what is in the plan, or are in the key of the scores.
+fn changes_results(item: &ImplItem) -> bool {
+    let name = impl_item(item).unwrap_or_default();
+    !["about", "absent", "explained"].contains(&name.as_str())
+}
+
+fn is_of_test(item: &Item) -> bool {
+    let attributes: &[Attribute] = match item {
+        Item::Fn(item) => &item.attrs,
+        Item::Mod(item) => &item.attrs,
+        Item::Impl(item) => &item.attrs,
+        Item::Use(item) => &item.attrs,
+        Item::Const(item) => &item.attrs,
+        _ => &[],
+    };
+    attributes.iter().any(|attribute| {
+        let text = attribute.meta.to_token_stream().to_string();
+        matches!(text.replace(' ', "").as_str(), "test" | "cfg(test)")
+    })
+}
+
+/// The last name of a type's path: `Network` of `&network::Network`.
+fn last_name(of: &Type) -> String {
+    match of {
+        Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
+        Type::Reference(reference) => Some(last_name(&reference.elem)),
+        Type::Paren(inner) => Some(last_name(&inner.elem)),
+        _ => None,
+    }
+    .unwrap_or_default()
+}
+
+fn impl_item(item: &ImplItem) -> Option<String> {
+    match item {
+        ImplItem::Fn(item) => Some(item.sig.ident.to_string()),
+        ImplItem::Const(item) => Some(item.ident.to_string()),
+        ImplItem::Type(item) => Some(item.ident.to_string()),
+        _ => None,
+    }
+}
+
+fn trait_item(item: &TraitItem) -> Option<String> {
+    match item {
+        TraitItem::Fn(item) => Some(item.sig.ident.to_string()),
+        TraitItem::Const(item) => Some(item.ident.to_string()),
+        TraitItem::Type(item) => Some(item.ident.to_string()),
+        _ => None,
+    }
+}
+
+/// An enum. One whose variants are only levels is there without them, so that a new level changes nothing for the
+/// others.
+fn an_enum(item: &ItemEnum) -> Named {
+    let variants = item.variants.iter();
+    let mut names = vec![item.ident.to_string()];
+    names.extend(variants.clone().map(|variant| variant.ident.to_string()));
+    let plain = |variant: &syn::Variant| {
+        matches!(variant.fields, Fields::Unit) && variant.discriminant.is_none()
+    };
+    let mut without = item.clone();
+    let mut levels = Vec::new();
+    if only_levels(&item.attrs) && item.variants.iter().all(plain) {
+        without.variants.clear();
+        let level = |variant: &syn::Variant| {
+            let words = words(variant.to_token_stream());
+            (variant.ident.to_string(), words)
+        };
+        levels = variants.map(level).collect();
+    }
+    Named {
+        title: item.ident.to_string(),
+        names,
+        after_dot: false,
+        of: None,
+        words: words(without.to_token_stream()),
+        levels,
+    }
+}
+
+/// Whether an enum derives `Level` and nothing that depends on the order of its variants.
+fn only_levels(attributes: &[Attribute]) -> bool {
+    let mut derived = Vec::new();
+    for attribute in attributes {
+        if attribute.path().is_ident("derive") {
+            let tokens = match &attribute.meta {
+                syn::Meta::List(list) => list.tokens.clone(),
+                _ => TokenStream::new(),
+            };
+            derived.extend(words(tokens).into_iter().filter(|word| word != ","));
+        }
+    }
+    let harmless = ["Level", "Clone", "Copy", "Debug", "PartialEq", "Eq"];
+    derived.contains(&"Level".to_owned())
+        && (derived.iter()).all(|name| harmless.contains(&name.as_str()))
+}
+
+fn imports(before: &str, tree: &UseTree, all: &mut Vec<Import>) {
+    let mut add = |name: String, path: String| {
+        let module = path.strip_suffix("::self").map(str::to_owned);
+        let name = match (&module, name.as_str()) {
+            (Some(module), "self") => module.rsplit("::").next().unwrap_or(module).to_owned(),
+            _ => name,
+        };
+        let path = module.unwrap_or(path);
+        all.push(Import { name, path });
+    };
+    match tree {
+        UseTree::Path(path) => {
+            imports(&format!("{before}{}::", path.ident), &path.tree, all);
+        }
+        UseTree::Name(name) => add(name.ident.to_string(), format!("{before}{}", name.ident)),
+        UseTree::Rename(name) => add(name.rename.to_string(), format!("{before}{}", name.ident)),
+        UseTree::Glob(_) => add("*".to_owned(), format!("{before}*")),
+        UseTree::Group(group) => {
+            for tree in &group.items {
+                imports(before, tree, all);
+            }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! The code outside of an experiment's file: its own package, the packages that stand beside it, and `Cargo.lock`, which
+//! names the versions of all others.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::tokens::{hash, words};
+
+/// They say by themselves what their code is.
+const OWN: [&str; 2] = ["xai-core", "xai-macros"];
+
+/// Fingerprints by name, for the experiment in this file of the package in `folder`.
+pub fn outside(folder: &Path, file: Option<&Path>) -> BTreeMap<String, String> {
+    let mut packages = BTreeMap::new();
+    visit(folder, true, &mut packages);
+    let mut found: BTreeMap<String, String> = packages
+        .into_iter()
+        .filter(|(name, _)| !OWN.contains(&name.as_str()))
+        .map(|(name, folder)| (name, sources(&folder, file)))
+        .collect();
+    let lock = folder.ancestors().map(|folder| folder.join("Cargo.lock"));
+    for path in file.map(modules).unwrap_or_default() {
+        // Those in `src` are part of the package.
+        if !path.starts_with(folder.join("src")) {
+            let name = path.strip_prefix(folder).unwrap_or(&path);
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            found.insert(name.display().to_string(), of_text(text));
+        }
+    }
+    if let Some(text) = lock
+        .into_iter()
+        .find_map(|path| fs::read_to_string(path).ok())
+    {
+        found.insert("Cargo.lock".to_owned(), hash(&[text]));
+    }
+    found
+}
+
+/// The fingerprint of a package: the code in its folder `src`, without comments and layout. Programs are not part of it,
+/// and neither is `except`, the experiment's own file.
+pub fn sources(package: &Path, except: Option<&Path>) -> String {
+    let src = package.join("src");
+    let except = except.and_then(|path| path.canonicalize().ok());
+    let mut files = Vec::new();
+    rust_files(&src, &mut files);
+    let programs = [src.join("bin"), src.join("main.rs")];
+    files.retain(|path| {
+        let own = except.is_some() && path.canonicalize().ok() == except;
+        !own && !programs.iter().any(|program| path.starts_with(program))
+    });
+    files.sort();
+    let mut all = Vec::new();
+    for path in files {
+        let name = path.strip_prefix(&src).unwrap_or(&path);
+        all.push(name.display().to_string());
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        all.push(of_text(text));
+    }
+    hash(&all)
+}
+
+fn of_text(text: String) -> String {
+    match text.parse() {
+        Ok(tokens) => hash(&words(tokens)),
+        Err(_) => hash(&[text]),
+    }
+}
+
+/// The files of the modules that a file declares by `mod name;`, directly or through others.
+fn modules(file: &Path) -> Vec<PathBuf> {
+    let source = fs::read_to_string(file).ok();
+    let source = source.and_then(|text| syn::parse_file(&text).ok());
+    let (folder, stem) = (file.parent(), file.file_stem());
+    let (Some(source), Some(folder), Some(stem)) = (source, folder, stem) else {
+        return Vec::new();
+    };
+    let mut all = Vec::new();
+    for item in source.items {
+        let syn::Item::Mod(module) = item else {
+            continue;
+        };
+        let name = module.ident.to_string();
+        let places = [
+            folder.join(format!("{name}.rs")),
+            folder.join(&name).join("mod.rs"),
+            folder.join(stem).join(format!("{name}.rs")),
+        ];
+        let found = places.into_iter().find(|place| place.exists());
+        if let (None, Some(found)) = (module.content, found) {
+            all.extend(modules(&found));
+            all.push(found);
+        }
+    }
+    all
+}
+
+fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            rust_files(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// Adds a package and those that it names by a path, directly or through others. Only the first one's programs and tests
+/// are built, so only its dependencies for development count.
+fn visit(folder: &Path, first: bool, packages: &mut BTreeMap<String, PathBuf>) {
+    let Some(manifest) = read(folder) else {
+        return;
+    };
+    let name = manifest
+        .get("package")
+        .and_then(|package| package.get("name"));
+    let Some(name) = name.and_then(Value::as_str) else {
+        return;
+    };
+    if packages
+        .insert(name.to_owned(), folder.to_owned())
+        .is_some()
+    {
+        return;
+    }
+    let of_target = manifest.get("target").and_then(Value::as_table);
+    let mut places: Vec<&Table> = of_target
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, of)| of.as_table())
+        .collect();
+    places.push(&manifest);
+    let kinds = ["dependencies", "dev-dependencies"];
+    for kind in &kinds[..1 + usize::from(first)] {
+        let tables = places
+            .iter()
+            .filter_map(|place| place.get(*kind)?.as_table());
+        for (name, dependency) in tables.flatten() {
+            if let Some(folder) = path(folder, name, dependency) {
+                visit(&folder, false, packages);
+            }
+        }
+    }
+}
+
+/// The folder of a dependency, if it is named by a path.
+fn path(folder: &Path, name: &str, dependency: &Value) -> Option<PathBuf> {
+    if let Some(path) = dependency.get("path") {
+        return Some(folder.join(path.as_str()?));
+    }
+    dependency
+        .get("workspace")?
+        .as_bool()
+        .filter(|of_workspace| *of_workspace)?;
+    let (root, manifest) = folder.ancestors().find_map(|root| {
+        let manifest = read(root)?;
+        manifest
+            .contains_key("workspace")
+            .then_some((root, manifest))
+    })?;
+    let shared = manifest.get("workspace")?.get("dependencies")?.get(name)?;
+    Some(root.join(shared.get("path")?.as_str()?))
+}
+
+fn read(folder: &Path) -> Option<Table> {
+    let text = fs::read_to_string(folder.join("Cargo.toml")).ok()?;
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A study that uses a helper beside it, which uses another one by the table of the workspace.
+    fn workspace() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (file, text) in [
+            (
+                "Cargo.toml",
+                "[workspace]\n[workspace.dependencies]\ndeep = { path = 'deep' }",
+            ),
+            ("Cargo.lock", "# versions"),
+            (
+                "study/Cargo.toml",
+                "[package]\nname = 'study'\n[dependencies]\nhelper = { path = '../helper' }\nserde = '1'",
+            ),
+            ("study/src/main.rs", "mod parts;"),
+            ("study/src/parts.rs", "pub fn part() {}"),
+            ("study/src/bin/other.rs", "fn main() {}"),
+            (
+                "helper/Cargo.toml",
+                "[package]\nname = 'helper'\n[dependencies]\ndeep.workspace = true\n[dev-dependencies]\nstudy = { path = '../study' }",
+            ),
+            ("helper/src/lib.rs", "pub fn help() {}"),
+            ("deep/Cargo.toml", "[package]\nname = 'deep'"),
+            ("deep/src/inner/mod.rs", "pub fn deep() {}"),
+        ] {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    /// The names whose fingerprints change when a file is written.
+    fn changed(file: &str, text: &str) -> Vec<String> {
+        let folder = workspace();
+        let study = folder.path().join("study");
+        let main = study.join("src/main.rs");
+        let before = outside(&study, Some(&main));
+        assert_eq!(
+            before.keys().collect::<Vec<_>>(),
+            ["Cargo.lock", "deep", "helper", "study"]
+        );
+        fs::write(folder.path().join(file), text).unwrap();
+        let after = outside(&study, Some(&main));
+        let differs = |name: &&String| before.get(*name) != after.get(*name);
+        after.keys().filter(differs).cloned().collect()
+    }
+
+    #[test]
+    fn each_package_has_its_fingerprint() {
+        assert_eq!(
+            changed("helper/src/lib.rs", "pub fn help() { 1 }"),
+            ["helper"]
+        );
+        assert_eq!(
+            changed("helper/src/more.rs", "pub fn more() {}"),
+            ["helper"]
+        );
+        assert_eq!(
+            changed("deep/src/inner/mod.rs", "pub fn deeper() {}"),
+            ["deep"]
+        );
+        assert_eq!(
+            changed("study/src/parts.rs", "pub fn parts() {}"),
+            ["study"]
+        );
+        assert_eq!(changed("Cargo.lock", "# other versions"), ["Cargo.lock"]);
+    }
+
+    #[test]
+    fn modules_beside_an_example_count() {
+        let folder = workspace();
+        let study = folder.path().join("study");
+        let examples = study.join("examples");
+        fs::create_dir_all(&examples).unwrap();
+        let example = examples.join("one.rs");
+        fs::write(&example, "mod beside;\nfn main() {}").unwrap();
+        fs::write(examples.join("beside.rs"), "fn f() {}").unwrap();
+        let before = outside(&study, Some(&example));
+        fs::write(examples.join("beside.rs"), "fn f() { 1 }").unwrap();
+        let after = outside(&study, Some(&example));
+        assert_ne!(before["examples/beside.rs"], after["examples/beside.rs"]);
+        assert_eq!(before["study"], after["study"]);
+    }
+
+    #[test]
+    fn comments_tests_and_other_programs_change_nothing() {
+        let nothing: [&str; 0] = [];
+        assert_eq!(
+            changed("helper/src/lib.rs", "/// Helps.\npub fn help() {} // so"),
+            nothing
+        );
+        assert_eq!(
+            changed(
+                "helper/src/lib.rs",
+                "pub fn help() {}\n#[cfg(test)] mod tests { fn t() {} }"
+            ),
+            nothing
+        );
+        assert_eq!(
+            changed("study/src/bin/other.rs", "fn main() { 1 }"),
+            nothing
+        );
+        assert_eq!(
+            changed("study/src/main.rs", "mod parts; fn main() {}"),
+            nothing
+        );
+    }
+}

@@ -1,0 +1,189 @@
+//! From `Run::fit` and `Run::test` to the items of the file that they use.
+//!
+//! The macro sees names and no types, so an item counts as used where its name is mentioned. That may be once too often,
+//! and then something is computed again. It is never too seldom within the file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quote::ToTokens;
+use syn::ImplItem;
+
+use super::items::{File, Import, Named, file};
+use super::tokens::{hash, words};
+
+/// The code that determines results: the title and hash of each item, in the order of the titles.
+#[derive(Debug, Default, PartialEq)]
+pub struct Code {
+    /// What `fit` uses.
+    pub fit: BTreeMap<String, String>,
+    /// What `test` and `references` use.
+    pub test: BTreeMap<String, String>,
+}
+
+/// The methods of `Run` that the key of a model covers, and of those that the key of its scores covers.
+const FIT: [&str; 2] = ["fit", "benchmark"];
+const TEST: [&str; 2] = ["test", "references"];
+
+/// They have a place of their own in the keys.
+const VERSIONS: [&str; 2] = ["FIT_VERSION", "TEST_VERSION"];
+
+/// The code of an experiment in its file. `None` if the file cannot be read as Rust.
+///
+/// Where the file has no `impl Run for` the experiment, such as where a macro writes it, the whole file counts.
+pub fn code(source: &str, experiment: &str) -> Option<Code> {
+    let source = syn::parse_file(source).ok()?;
+    let file = file(&source, experiment);
+    if file.runs.is_empty() {
+        let whole = hash(&words(source.to_token_stream()));
+        let whole = BTreeMap::from([("the whole file".to_owned(), whole)]);
+        return Some(Code {
+            fit: whole.clone(),
+            test: whole,
+        });
+    }
+    Some(Code {
+        fit: used(&file, experiment, &FIT),
+        test: used(&file, experiment, &TEST),
+    })
+}
+
+/// What these methods of `Run` use, themselves included.
+fn used(file: &File, experiment: &str, methods: &[&str]) -> BTreeMap<String, String> {
+    let mut reached = Reached {
+        experiment,
+        ..Reached::default()
+    };
+    reached.add(experiment, file.fields.clone());
+    let of_run: Vec<_> = file.runs.iter().flat_map(|run| &run.items).collect();
+    let mut waiting = Vec::new();
+    for item in of_run {
+        let (name, begins) = match item {
+            ImplItem::Fn(item) => {
+                let name = item.sig.ident.to_string();
+                let begins = methods.contains(&name.as_str());
+                (name, begins)
+            }
+            ImplItem::Const(item) if VERSIONS.iter().any(|name| item.ident == name) => continue,
+            ImplItem::Const(item) => (item.ident.to_string(), true),
+            ImplItem::Type(item) => (item.ident.to_string(), true),
+            _ => continue,
+        };
+        let words = words(item.to_token_stream());
+        if begins {
+            reached.add(&name, words);
+        } else {
+            waiting.push((name, words));
+        }
+    }
+    let mut items: Vec<&Named> = file.items.iter().collect();
+    loop {
+        let before = items.len() + waiting.len();
+        // A method of `Run` calls another one as its own: `lab.test()` is another `test`.
+        waiting.retain(|(name, words)| {
+            let uses = reached.own.contains(name);
+            if uses {
+                reached.add(name, words.clone());
+            }
+            !uses
+        });
+        items.retain(|item| {
+            let uses = reached.uses(item);
+            if uses {
+                reached.add(&item.title, item.words.clone());
+            }
+            !uses
+        });
+        if before == items.len() + waiting.len() {
+            break;
+        }
+    }
+    for item in file.items.iter().filter(|item| !item.levels.is_empty()) {
+        if reached.items.contains_key(&item.title) {
+            reached.add_levels(item);
+        }
+    }
+    for import in &file.imports {
+        reached.import(import);
+    }
+    let hash = |(title, parts): (String, BTreeSet<String>)| {
+        let parts: Vec<_> = parts.into_iter().collect();
+        (title, hash(&parts))
+    };
+    reached.items.into_iter().map(hash).collect()
+}
+
+#[derive(Default)]
+struct Reached<'a> {
+    experiment: &'a str,
+    /// The hashes of each item's words. Items of the same title come together.
+    items: BTreeMap<String, BTreeSet<String>>,
+    /// The words that may name an item.
+    plain: BTreeSet<String>,
+    /// The words after a dot, which name methods and fields.
+    after_dot: BTreeSet<String>,
+    /// The words after `self.`, `Self::` and the experiment's name.
+    own: BTreeSet<String>,
+    /// Whether the order of an enum's variants may matter: `LEVELS`, and casts to integers.
+    order: bool,
+}
+
+impl Reached<'_> {
+    fn add(&mut self, title: &str, words: Vec<String>) {
+        for (at, word) in words.iter().enumerate() {
+            let before = |steps| at.checked_sub(steps).map_or("", |at: usize| &words[at]);
+            if before(1) == "." {
+                self.after_dot.insert(word.clone());
+            } else {
+                self.plain.insert(word.clone());
+            }
+            let own = match before(1) {
+                "." => before(2) == "self",
+                "::" => before(2) == "Self" || before(2) == self.experiment,
+                _ => false,
+            };
+            if own {
+                self.own.insert(word.clone());
+            }
+            let integer = word.starts_with(['u', 'i']) && before(1) == "as";
+            self.order |= word == "LEVELS" || integer;
+        }
+        self.parts(title).insert(hash(&words));
+    }
+
+    fn parts(&mut self, title: &str) -> &mut BTreeSet<String> {
+        self.items.entry(title.to_owned()).or_default()
+    }
+
+    fn uses(&self, item: &Named) -> bool {
+        let named = |name: &String| {
+            self.plain.contains(name) || (item.after_dot && self.after_dot.contains(name))
+        };
+        let of = |of: &String| self.plain.contains(of) || *of == self.experiment;
+        // A block for types and traits of other files may be used anywhere.
+        let anywhere = item.names.is_empty();
+        let own = item.names.iter().any(|name| *name == self.experiment);
+        (anywhere || own || item.names.iter().any(named)) && item.of.as_ref().is_none_or(of)
+    }
+
+    /// Of an enum of levels, those that are mentioned.
+    fn add_levels(&mut self, item: &Named) {
+        for (at, (name, words)) in item.levels.iter().enumerate() {
+            let part = if self.order {
+                format!("{at} {}", hash(words))
+            } else {
+                hash(words)
+            };
+            if self.order || self.plain.contains(name) {
+                self.parts(&item.title).insert(part);
+            }
+        }
+    }
+
+    /// An import counts where its name is mentioned. The macro cannot see what `*` stands for, so that always counts.
+    fn import(&mut self, import: &Import) {
+        if import.name == "*" || self.plain.contains(&import.name) {
+            let title = format!("use {}", import.path);
+            self.parts(&title).insert(import.name.clone());
+        }
+    }
+}

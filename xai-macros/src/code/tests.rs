@@ -1,0 +1,243 @@
+//! What counts as a change, on the text of one file. A test of the workspace edits a file and runs it
+//! (`tests/tests/stale.rs`).
+
+use super::{Code, code};
+
+const FILE: &str = r##"
+//! A file.
+use std::collections::BTreeMap;
+use xai_core::prelude::*;
+
+/// For fits.
+const STEPS: usize = 3;
+const WEIGHT: f64 = 0.5;
+const TITLE: &str = "a title";
+
+#[derive(Clone, Copy, Level)]
+enum Depth { Shallow, Deep }
+
+#[experiment(select(max = |v| v.accuracy))]
+struct Study {
+    #[axis] depth: Depth,
+    #[tune(|depth| rates(depth))] rate: f64,
+    #[seed(3)] seed: u64,
+}
+
+fn rates(_: Depth) -> Vec<f64> { vec![0.1] }
+fn train(steps: usize) -> Number { Number(once(steps)) }
+fn once(steps: usize) -> f64 { match steps { 0 => 1.0, _ => steps as f64 } }
+fn weighted(number: f64) -> f64 { number * WEIGHT }
+fn median(numbers: &[f64]) -> f64 { numbers[0] }
+
+struct Number(f64);
+impl Number {
+    fn half(&self) -> f64 { self.0 / 2.0 }
+    fn text(&self) -> String { TITLE.to_owned() }
+}
+impl Model for Number { fn save(&self) {} }
+struct Legend;
+impl Legend { fn half() -> f64 { 1.0 } }
+
+impl Run for Study {
+    type Benchmark = Lesions;
+    type Model = Number;
+    const FIT_VERSION: u32 = 1;
+    fn fit(&self, lab: &Lab) -> Result<Fitted<Number>> {
+        let table: BTreeMap<String, f64> = BTreeMap::new();
+        lab.fit(train(STEPS), table, self.rate)
+    }
+    fn test(&self, fitted: &Fitted<Number>, lab: &Lab) -> Result<Scores> {
+        explain! { model = fitted.model, input = lab.test().all()?, methods = [Saliency, DeepLift],
+            score = weighted(fitted.model.half()) }
+    }
+    fn references(lab: &Lab) -> Result<Vec<Reference>> { Ok(vec![]) }
+    fn analysis(results: &Results<Self>, analysis: &mut Analysis) -> Result<()> {
+        let _ = (median(&[1.0]), Number(1.0).text());
+        Ok(())
+    }
+}
+
+fn main() -> ExitCode { xai_core::run::<Study>() }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[test]
+    fn a_test() { assert_eq!(train(STEPS).half(), 1.5); }
+}
+"##;
+
+/// Whether the keys of the model and of the scores change with an edit.
+fn changed(edits: &[(&str, &str)]) -> [bool; 2] {
+    let mut text = FILE.to_owned();
+    for (before, after) in edits {
+        assert!(text.contains(before), "{before}");
+        text = text.replacen(before, after, 1);
+    }
+    let [before, after] = [FILE, &text].map(|text| code(text, "Study").expect("Rust"));
+    let Code { fit, test } = before;
+    [fit != after.fit, test != after.test]
+}
+
+const NOTHING: [bool; 2] = [false, false];
+const FIT: [bool; 2] = [true, false];
+const SCORES: [bool; 2] = [false, true];
+const BOTH: [bool; 2] = [true, true];
+
+#[test]
+fn each_key_has_what_it_uses() {
+    let Code { fit, test } = code(FILE, "Study").unwrap();
+    let titles = |items: std::collections::BTreeMap<String, String>| {
+        items.into_keys().collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(
+        titles(fit),
+        "Benchmark, Depth, Model, Number, STEPS, Study, fit, impl Model for Number, once, train, \
+         use std::collections::BTreeMap, use xai_core::prelude::*"
+    );
+    assert_eq!(
+        titles(test),
+        "Benchmark, Depth, Model, Number, Number::half, Study, WEIGHT, impl Model for Number, references, test, \
+         use xai_core::prelude::*, weighted"
+    );
+}
+
+#[test]
+fn comments_layout_docs_and_unused_imports_change_nothing() {
+    for edit in [
+        ("fn once(", "// why\n/* and */ fn   once(\n"),
+        ("/// For fits.", "/// For fits, and more."),
+        ("//! A file.", "//! Another text."),
+        ("fn train(steps: usize)", "fn train(steps: usize,)"),
+        ("Number(once(steps))", "Number(\n once(\n steps,\n ),\n )"),
+        ("0 => 1.0, _", "0 => {\n 1.0\n }\n _"),
+        (
+            "methods = [Saliency, DeepLift]",
+            "methods = [Saliency, DeepLift,]",
+        ),
+        ("explain! {", "explain! { // on these images\n"),
+        ("use std::", "use std::fmt::Debug;\nuse std::"),
+        (
+            "use std::collections::BTreeMap;",
+            "use std::{collections::{BTreeMap, HashMap}};",
+        ),
+        ("fn train(", "#[allow(dead_code)]\nfn train("),
+        ("assert_eq!(train(STEPS).half(), 1.5);", ""),
+        ("fn main()", "fn unused() {}\nfn main()"),
+        ("run::<Study>()", "run::<Study>() /* runs */"),
+    ] {
+        assert_eq!(changed(&[edit]), NOTHING, "{edit:?}");
+    }
+    // The order of items means nothing either.
+    let line = "const WEIGHT: f64 = 0.5;\n";
+    assert_eq!(
+        changed(&[(line, ""), ("fn main()", &format!("{line}fn main()"))]),
+        NOTHING
+    );
+}
+
+#[test]
+fn a_fit_changes_with_all_that_it_reaches() {
+    for edit in [
+        ("self.rate)", "self.rate * 2.0)"),
+        ("STEPS: usize = 3", "STEPS: usize = 4"),
+        ("0 => 1.0", "0 => 1.5"),
+        ("use std::collections::BTreeMap;", "use other::BTreeMap;"),
+        ("-> Number { Number", "-> Number { return Number"),
+    ] {
+        assert_eq!(changed(&[edit]), FIT, "{edit:?}");
+    }
+    for edit in [
+        ("fn save(&self) {}", "fn save(&self) { let _ = 1; }"),
+        (
+            "struct Number(f64)",
+            "#[derive(Default)] struct Number(f64)",
+        ),
+        (
+            "use xai_core::prelude::*;",
+            "use xai_core::lesions::prelude::*;",
+        ),
+    ] {
+        assert_eq!(changed(&[edit]), BOTH, "{edit:?}");
+    }
+}
+
+#[test]
+fn tests_and_references_keep_models() {
+    for edit in [
+        ("Saliency, DeepLift", "Saliency"),
+        ("WEIGHT: f64 = 0.5", "WEIGHT: f64 = 0.25"),
+        ("self.0 / 2.0", "self.0 / 3.0"),
+        ("Ok(vec![])", "Ok(Vec::new())"),
+    ] {
+        assert_eq!(changed(&[edit]), SCORES, "{edit:?}");
+    }
+}
+
+#[test]
+fn what_only_the_analysis_reads_changes_nothing() {
+    for edit in [
+        ("TITLE: &str = \"a title\"", "TITLE: &str = \"another\""),
+        ("numbers[0]", "numbers[1]"),
+        ("median(&[1.0])", "median(&[2.0])"),
+        ("TITLE.to_owned()", "TITLE.to_uppercase()"),
+        // A method of the same name that belongs to a type which neither of the two uses.
+        ("fn half() -> f64 { 1.0 }", "fn half() -> f64 { 2.0 }"),
+    ] {
+        assert_eq!(changed(&[edit]), NOTHING, "{edit:?}");
+    }
+}
+
+/// Values are in the key by themselves.
+#[test]
+fn a_new_value_changes_nothing_that_is_there() {
+    for edit in [
+        ("Shallow, Deep", "Shallow, Deep, Deepest"),
+        ("vec![0.1]", "vec![0.1, 0.2]"),
+        ("#[seed(3)]", "#[seed(5)]"),
+        ("max = |v| v.accuracy", "min = |v| v.loss"),
+        ("FIT_VERSION: u32 = 1", "FIT_VERSION: u32 = 2"),
+    ] {
+        assert_eq!(changed(&[edit]), NOTHING, "{edit:?}");
+    }
+    // Where the order of the levels can matter, it counts.
+    let cast = ("self.rate)", "self.rate, self.depth as usize)");
+    let [before, after] = [&[cast][..], &[cast, ("Shallow, Deep", "Deep, Shallow")]].map(|edits| {
+        let text = (edits.iter()).fold(FILE.to_owned(), |text, (a, b)| text.replacen(a, b, 1));
+        code(&text, "Study").unwrap().fit
+    });
+    assert_ne!(before, after);
+    // A level that `fit` treats by name counts with what is said of it.
+    let named = ("self.rate)", "self.rate, self.depth == Depth::Deep)");
+    let [before, after] =
+        [&[named][..], &[named, ("Deep }", "#[level(\"d\")] Deep }")]].map(|edits| {
+            let text = (edits.iter()).fold(FILE.to_owned(), |text, (a, b)| text.replacen(a, b, 1));
+            code(&text, "Study").unwrap().fit
+        });
+    assert_ne!(before, after);
+}
+
+#[test]
+fn tuples_operators_and_lifetimes_are_told_apart() {
+    let words = |text: &str| super::tokens::words(text.parse().unwrap());
+    assert_ne!(words("let x = (a,);"), words("let x = (a);"));
+    assert_eq!(words("f(a,)"), words("f(a)"));
+    assert_ne!(words("a & &b"), words("a && b"));
+    assert_eq!(words("a>>=b"), ["a", ">>=", "b"]);
+    assert_eq!(words("0..=n"), ["0", "..=", "n"]);
+    assert_eq!(words("&'a str"), ["&", "'a", "str"]);
+    assert_ne!(words("'a' b"), words("'a b"));
+}
+
+#[test]
+fn without_an_impl_the_whole_file_counts() {
+    let file = "make!(Study);\nfn helper() {}";
+    let Code { fit, test } = code(file, "Study").unwrap();
+    assert_eq!(fit, test);
+    assert_eq!(fit.keys().collect::<Vec<_>>(), ["the whole file"]);
+    let other = code("make!(Study);\nfn helper() { /* x */ }", "Study").unwrap();
+    assert_eq!(other.fit, fit);
+    let other = code("make!(Study);\nfn helper() { 1 }", "Study").unwrap();
+    assert_ne!(other.fit, fit);
+    assert_eq!(code("not Rust", "Study"), None);
+}
