@@ -1,9 +1,10 @@
 //! Checks beside every score: completeness, and maps that are zero, constant or tied.
 
-use ndarray::{Array3, s};
+use ndarray::{Array3, Axis, s};
 use tests::{CAPTUM_NETWORKS, Fixture, cpu};
 use xai_core::attribution::{
     DeepLift, Images, IntegratedGradients, NoModel, Panel, Saliency, ShapleyValueSampling,
+    layer_activation,
 };
 use xai_core::metrics::{
     CHECKS, COMPLETENESS_ERROR, CONSTANT_MAP, Precision, Score, TIED_MAP, ZERO_MAP,
@@ -37,7 +38,7 @@ fn complete_methods_are_found_complete() {
             .with(DeepLift)
             .with(Saliency)
             .with(ShapleyValueSampling {
-                samples: 1,
+                permutations: 1,
                 ..ShapleyValueSampling::default()
             })
             .combine(Channels::MaxAbs)
@@ -48,25 +49,17 @@ fn complete_methods_are_found_complete() {
             "it promises nothing"
         );
         for (method, most) in [
-            ("integrated_gradients", 0.02),
+            ("integrated_gradients", 0.05),
             ("deep_lift", 1e-3),
             ("shapley_value_sampling", 1e-3),
         ] {
             let errors = errors(&scores, method);
-            assert_eq!(errors.len(), images.len(), "{name} {method}");
+            // One image of `ties` is its own baseline, so nothing is promised but 0.
+            let zeros = usize::from(name == "ties");
+            assert_eq!(errors.len(), images.len() - zeros, "{name} {method}");
             let worst = errors.iter().copied().fold(0.0, f64::max);
             assert!(worst < most, "{name} {method}: {worst}");
         }
-        // The checks are those of the attribution itself.
-        let maps = Panel::new()
-            .with(DeepLift)
-            .explain(&network, &images, &images.class);
-        let sums = maps.unwrap()[0]
-            .values
-            .outer_iter()
-            .map(|map| map.iter().map(|&v| f64::from(v)).sum::<f64>())
-            .collect::<Vec<_>>();
-        assert_eq!(sums.len(), images.len());
     }
 }
 
@@ -86,6 +79,25 @@ fn an_incomplete_result_is_seen() {
     };
     let [one, many] = [mean(1), mean(400)];
     assert!(one > 10.0 * many && one > 0.01, "{one} {many}");
+
+    // The same from the maps and the network's outputs, of images and of zeros.
+    let maps = Panel::new()
+        .with(IntegratedGradients { steps: 1 })
+        .explain(&network, &images, &images.class)
+        .unwrap();
+    let outputs =
+        |images: &Images| layer_activation(&network, images, network.layers.len() - 1).unwrap();
+    let zeros = Images::new(images.pixels.mapv(|_| 0.0), images.class.clone());
+    let (with, without) = (outputs(&images), outputs(&zeros));
+    let found = errors(&scores(1), "integrated_gradients");
+    for (at, found) in found.into_iter().enumerate() {
+        let class = usize::from(images.class[at]);
+        let promised = f64::from(with[[at, class, 0, 0]] - without[[at, class, 0, 0]]);
+        let map = maps[0].values.index_axis(Axis(0), at);
+        let sum: f64 = map.iter().map(|&value| f64::from(value)).sum();
+        let expected = (sum - promised).abs() / promised.abs();
+        assert!((found - expected).abs() < 1e-4, "{found} {expected}");
+    }
 }
 
 #[test]

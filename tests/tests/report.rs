@@ -129,15 +129,15 @@ fn figure_csv() {
     let paths = report::write(&small(), folder.path()).unwrap();
     assert_eq!(paths[3], folder.path().join("figure.csv"));
     insta::assert_snapshot!(fs::read_to_string(&paths[3]).unwrap(), @r#"
-    method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,accuracy
-    Saliency,Sobel filter,,0.020000,0.025000,0.030000,0.035000,0.040000,
-    Saliency,Untrained network,,0.100000,0.125000,0.150000,0.175000,0.200000,
-    Saliency,Mri,1conv,0.200000,0.350000,0.500000,0.650000,0.800000,0.850000
-    Saliency,"Shapes, drawn",1conv,0.500000,0.500000,0.500000,0.500000,0.500000,0.700000
-    LRP,Sobel filter,,0.020000,0.025000,0.030000,0.035000,0.040000,
-    LRP,Untrained network,,0.300000,0.325000,0.350000,0.375000,0.400000,
-    LRP,Mri,1conv,0.100000,0.100000,0.200000,0.300000,0.300000,0.850000
-    ,Chance level,,,,0.030000,,,
+    method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,accuracy,images
+    Saliency,Sobel filter,,0.020000,0.025000,0.030000,0.035000,0.040000,,2
+    Saliency,Untrained network,,0.100000,0.125000,0.150000,0.175000,0.200000,,2
+    Saliency,Mri,1conv,0.200000,0.350000,0.500000,0.650000,0.800000,0.850000,2
+    Saliency,"Shapes, drawn",1conv,0.500000,0.500000,0.500000,0.500000,0.500000,0.700000,2
+    LRP,Sobel filter,,0.020000,0.025000,0.030000,0.035000,0.040000,,2
+    LRP,Untrained network,,0.300000,0.325000,0.350000,0.375000,0.400000,,2
+    LRP,Mri,1conv,0.100000,0.100000,0.200000,0.300000,0.300000,0.850000,2
+    ,Chance level,,,,0.030000,,,,
     "#);
 }
 
@@ -316,15 +316,15 @@ fn two_metrics_give_two_figures_and_one_table() {
     Untrained network,,,,,lrp,emd,2,,,,0.850000,0.800000,0.900000,0.850000
     "#);
     insta::assert_snapshot!(read(&paths[6]), @r#"
-    method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,accuracy
-    Saliency,Sobel filter,,0.520000,0.525000,0.530000,0.535000,0.540000,
-    Saliency,Untrained network,,0.600000,0.625000,0.650000,0.675000,0.700000,
-    Saliency,Mri,1conv,0.700000,0.850000,1.000000,1.150000,1.300000,0.850000
-    Saliency,"Shapes, drawn",1conv,1.000000,1.000000,1.000000,1.000000,1.000000,0.700000
-    LRP,Sobel filter,,0.520000,0.525000,0.530000,0.535000,0.540000,
-    LRP,Untrained network,,0.800000,0.825000,0.850000,0.875000,0.900000,
-    LRP,Mri,1conv,0.600000,0.600000,0.700000,0.800000,0.800000,0.850000
-    ,Chance level,,,,0.530000,,,
+    method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,accuracy,images
+    Saliency,Sobel filter,,0.520000,0.525000,0.530000,0.535000,0.540000,,2
+    Saliency,Untrained network,,0.600000,0.625000,0.650000,0.675000,0.700000,,2
+    Saliency,Mri,1conv,0.700000,0.850000,1.000000,1.150000,1.300000,0.850000,2
+    Saliency,"Shapes, drawn",1conv,1.000000,1.000000,1.000000,1.000000,1.000000,0.700000,2
+    LRP,Sobel filter,,0.520000,0.525000,0.530000,0.535000,0.540000,,2
+    LRP,Untrained network,,0.800000,0.825000,0.850000,0.875000,0.900000,,2
+    LRP,Mri,1conv,0.600000,0.600000,0.700000,0.800000,0.800000,0.850000,2
+    ,Chance level,,,,0.530000,,,,
     "#);
     insta::assert_snapshot!(report::table_text(&two_metrics()), @r"
     small: mean precision (chance level 0.030)

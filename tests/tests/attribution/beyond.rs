@@ -5,8 +5,9 @@ use ndarray::{Array4, Axis};
 use tests::{Fixture, error};
 use xai_core::attribution::lrp::{Composite, LrpRule};
 use xai_core::attribution::{
-    DeepLiftShap, GradCam, GuidedGradCam, KernelShap, LrpComposite, Panel, Segments,
-    internal_influence, layer_activation, layer_conductance, layer_gradient_x_activation,
+    CamOptions, DeepLiftShap, Enlarge, GradCam, GradCamPlusPlus, GuidedGradCam, HiResCam,
+    KernelShap, LayerCam, LrpComposite, Panel, Segments, internal_influence, layer_activation,
+    layer_conductance, layer_gradient_x_activation,
 };
 use xai_core::network::Layer;
 
@@ -53,6 +54,12 @@ fn composites() -> Vec<(&'static str, LrpComposite)> {
             "lrp_epsilon_alpha2_beta1",
             LrpComposite::epsilon_alpha2_beta1(),
         ),
+        ("lrp_epsilon_plus_flat", LrpComposite::epsilon_plus_flat()),
+        (
+            "lrp_epsilon_alpha2_beta1_flat",
+            LrpComposite::epsilon_alpha2_beta1_flat(),
+        ),
+        ("excitation_backprop", LrpComposite::excitation_backprop()),
     ]
 }
 
@@ -83,10 +90,44 @@ fn class_activation_maps_are_captums() {
         ("grouped", None),
     ] {
         let (network, images) = network(name);
-        let found = explain(GradCam { layer, relu: false }, &network, &images);
+        let enlarge = Enlarge::Nearest;
+        let options = CamOptions {
+            layer,
+            enlarge,
+            ..CamOptions::default()
+        };
+        let found = explain(GradCam(options), &network, &images);
         assert_close(&found, &wanted(name, "grad_cam"), name);
-        let found = explain(GuidedGradCam { layer }, &network, &images);
+        let found = explain(GuidedGradCam { layer, enlarge }, &network, &images);
         assert_close(&found, &wanted(name, "guided_grad_cam"), name);
+    }
+}
+
+/// Maps of the package `grad-cam`, enlarged by torch.
+#[test]
+fn newer_class_activation_maps_are_those_of_grad_cam() {
+    let beyond = beyond();
+    for name in ["plain", "relu_before_pool", "vgg", "batch_norm", "grouped"] {
+        let (network, images) = network(name);
+        for (method, found) in [
+            ("grad_cam", explain(GradCam::default(), &network, &images)),
+            (
+                "grad_cam_plus_plus",
+                explain(GradCamPlusPlus::default(), &network, &images),
+            ),
+            (
+                "hi_res_cam",
+                explain(HiResCam::default(), &network, &images),
+            ),
+            ("layer_cam", explain(LayerCam::default(), &network, &images)),
+        ] {
+            let what = format!("{method} of {name}");
+            let wanted = beyond.array(&format!("{name}/{method}/bilinear"));
+            assert_close(&found, &wanted, &what);
+        }
+        let found = explain(HiResCam::default().relu().nearest(), &network, &images);
+        let wanted = beyond.array(&format!("{name}/hi_res_cam/relu_nearest"));
+        assert_close(&found, &wanted, &format!("nearest of {name}"));
     }
 }
 
@@ -163,10 +204,7 @@ fn relevance_is_conserved_without_biases() {
 #[test]
 fn a_layer_that_is_not_there_is_an_error() {
     let (network, images) = network("plain");
-    let panel = Panel::new().with(GradCam {
-        layer: Some(99),
-        relu: false,
-    });
+    let panel = Panel::new().with(GradCam::of_layer(99));
     let problem = panel.explain(&network, &images, TARGET).unwrap_err();
     assert!(problem.to_string().contains("there is no layer 99"));
     for problem in [

@@ -129,7 +129,7 @@ pub fn noise_of(images: &Images, samples: usize, stdev: f64) -> Vec<Array4<f32>>
     let seen = Rc::new(RefCell::new(Vec::new()));
     let method = SmoothGrad::of(Pixels(seen.clone()))
         .samples(samples)
-        .noise(stdev);
+        .absolute(stdev);
     explain(method, &NoModel, images);
     let seen = Rc::into_inner(seen).unwrap().into_inner();
     seen.iter().map(|noisy| noisy - &images.pixels).collect()

@@ -200,7 +200,7 @@ fn resnet_18_is_explained_as_by_captum_and_zennit() {
     let network = resnet18(&file);
     let panel = the_eight(0)
         .with(DeepLift::captum())
-        .with(GradCam::default())
+        .with(GradCam::default().nearest()) // as Captum enlarges it
         .with(LrpComposite::epsilon_plus())
         .with(LrpComposite::epsilon_alpha2_beta1())
         .with(LrpComposite::epsilon_gamma_box(0.0, 1.0));

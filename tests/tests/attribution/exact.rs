@@ -188,7 +188,7 @@ fn smooth_grad_is_a_statistic_over_noise() {
     );
     assert_ne!(noise[0], noise[1]);
 
-    let smooth = SmoothGrad::of(DeepLift).samples(4).noise(0.25);
+    let smooth = SmoothGrad::of(DeepLift).samples(4).absolute(0.25);
     let sums = noise_of(&images, 4, 0.25).into_iter().map(|noise| {
         let noisy = Images::new(&images.pixels + &noise, vec![0; 3]);
         explain(DeepLift, &network, &noisy)

@@ -70,12 +70,12 @@ fn sampling_methods_are_captums_with_the_same_draws() {
         let found = explain(kernel_shap(segments), &network, &images);
         check(&format!("kernel_shap_{name}"), found);
     }
-    let noisy = |method: SmoothGrad<Saliency>| method.noise(0.5);
+    let noisy = |method: SmoothGrad<Saliency>| method.absolute(0.5);
     let saliency = SmoothGrad::of(Saliency);
     for method in [saliency, saliency.squared(), saliency.variance()].map(noisy) {
         check(method.name(), explain(method, &network, &images));
     }
-    let times = SmoothGrad::of(InputXGradient).noise(0.5);
+    let times = SmoothGrad::of(InputXGradient).absolute(0.5);
     for method in [times, times.squared(), times.variance()] {
         check(method.name(), explain(method, &network, &images));
     }

@@ -32,7 +32,16 @@ pub trait Explain<M>: Method {
         let _ = batch;
         Ok(None)
     }
+
+    /// What to know about the method on each image of the batch. By default, nothing.
+    fn cautions(&self, batch: &Batch<'_, M>) -> Vec<Option<Caution>> {
+        let _ = batch;
+        Vec::new()
+    }
 }
+
+/// Something to know about a method on an image: the name of a [check](crate::metrics::CHECKS), and its value.
+pub type Caution = (&'static str, f64);
 
 /// A method selected at run time is also a method.
 impl<M> Method for Box<dyn Explain<M>> {
@@ -48,5 +57,9 @@ impl<M> Explain<M> for Box<dyn Explain<M>> {
 
     fn promised_sums(&self, batch: &Batch<'_, M>) -> Result<Option<Vec<f32>>> {
         (**self).promised_sums(batch)
+    }
+
+    fn cautions(&self, batch: &Batch<'_, M>) -> Vec<Option<Caution>> {
+        (**self).cautions(batch)
     }
 }

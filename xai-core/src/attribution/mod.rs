@@ -43,11 +43,11 @@ pub use layer::{
 pub use memory::Memory;
 pub use method::{Explain, Method};
 pub use methods::{
-    Deconvolution, DeepLift, DeepLiftShap, DeepTaylor, ExpectedGradients, FeatureAblation,
-    FeaturePermutation, GradCam, GradientShap, GuidedBackprop, GuidedGradCam, InputXGradient,
-    IntegratedGradients, Intensity, KernelShap, Laplace, Lime, Lrp, LrpComposite, Occlusion,
-    PatternAttribution, PatternNet, Rise, Saliency, ShapleyValueSampling, SmoothGrad, Sobel,
-    UniformNoise,
+    CamOptions, Deconvolution, DeepLift, DeepLiftShap, DeepTaylor, Enlarge, ExpectedGradients,
+    FeatureAblation, FeaturePermutation, GradCam, GradCamPlusPlus, GradientShap, GuidedBackprop,
+    GuidedGradCam, HiResCam, InputXGradient, IntegratedGradients, Intensity, KernelShap, Laplace,
+    LayerCam, Lime, Lrp, LrpComposite, Noise, Occlusion, PatternAttribution, PatternNet, Rise,
+    Saliency, ShapleyValueSampling, SmoothGrad, Sobel, UniformNoise,
 };
 pub use model::{Differentiable, Explainable, Layered, NoModel, Predict};
 pub use panel::{Map, Panel};

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::baseline::Baseline;
 use super::batch::{Batch, Passes, Reference};
 use super::images::{Images, Targets};
-use super::method::Explain;
+use super::method::{Caution, Explain};
 use super::model::Explainable;
 use crate::device::{self, DeviceChoice, Tensor, memory_for_passes, on_cpu};
 use crate::error::{Error, Result};
@@ -169,7 +169,7 @@ impl<M: Explainable> Panel<M> {
             images,
             &Targets::TrueClass,
             Some(combine),
-            |method, range, values, sums| {
+            |method, range, values, known| {
                 let name = self.methods[method].name();
                 let rows: Vec<Scores> = range
                     .into_par_iter()
@@ -191,7 +191,9 @@ impl<M: Explainable> Panel<M> {
                         };
                         let failed = failed_checks(heat.view(), truth);
                         rows.extend(failed.map(|(check, value)| row(check, value)));
-                        let sums = sums.as_ref().map(|sums| sums[at]);
+                        let caution = known.cautions.get(at).copied().flatten();
+                        rows.extend(caution.map(|(check, value)| row(check, value)));
+                        let sums = known.sums.as_ref().map(|sums| sums[at]);
                         let off =
                             sums.and_then(|[sum, promised]| completeness_error(sum, promised));
                         rows.extend(off.map(|off| row(COMPLETENESS_ERROR, off)));
@@ -232,7 +234,7 @@ impl<M: Explainable> Panel<M> {
         images: &Images,
         targets: &Targets,
         combine: Option<Combine>,
-        mut take: impl FnMut(usize, Range<usize>, Array4<f32>, Option<Vec<Sums>>) -> Result<()>,
+        mut take: impl FnMut(usize, Range<usize>, Array4<f32>, Known) -> Result<()>,
     ) -> Result<()> {
         self.check_names()?;
         images.check()?;
@@ -275,9 +277,12 @@ impl<M: Explainable> Panel<M> {
                     problem => problem,
                 })?;
                 // Of maps that are scored; before channels are combined.
-                let sums = match combine {
-                    Some(_) => sums(method.promised_sums(&batch)?, &values)?,
-                    None => None,
+                let known = match combine {
+                    Some(_) => Known {
+                        sums: sums(method.promised_sums(&batch)?, &values)?,
+                        cautions: method.cautions(&batch),
+                    },
+                    None => Known::default(),
                 };
                 let values = match combine {
                     Some(combine) if !on_cpu(&device) => combine.heat_in_place(values)?,
@@ -285,7 +290,7 @@ impl<M: Explainable> Panel<M> {
                 };
                 let values = download(values)?;
                 check_finite(method.name(), batch.index(), &values)?;
-                take(number, range.clone(), values, sums)?;
+                take(number, range.clone(), values, known)?;
             }
         }
         Ok(())
@@ -307,6 +312,13 @@ impl<M: Explainable> Panel<M> {
 
 /// What an attribution sums to, and what was promised.
 type Sums = [f64; 2];
+
+/// What is known of the attributions of a batch beside their values, one entry per image.
+#[derive(Default)]
+struct Known {
+    sums: Option<Vec<Sums>>,
+    cautions: Vec<Option<Caution>>,
+}
 
 /// The sum of each image's attribution beside the promised one, if there is one.
 fn sums(promised: Option<Vec<f32>>, values: &Tensor<4>) -> Result<Option<Vec<Sums>>> {

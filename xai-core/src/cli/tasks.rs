@@ -125,7 +125,11 @@ fn arguments_of_tasks(all: impl Iterator<Item = OsString>) -> [Vec<OsString>; 2]
         ("--task-minutes", true),
         ("--at-once", true),
     ];
-    let of_tables = [("--report", false), ("--report-to", true)];
+    let of_tables = [
+        ("--report", false),
+        ("--report-to", true),
+        ("--against", true),
+    ];
     let mut found = [Vec::new(), Vec::new()];
     let mut all = all.peekable();
     while let Some(argument) = all.next() {

@@ -16,8 +16,17 @@ pub const CONSTANT_MAP: &str = "constant_map";
 /// row.
 pub const TIED_MAP: &str = "tied_map";
 
+/// A row for each image whose range the method's noise exceeds: how many times.
+pub const NOISE_OVER_RANGE: &str = "noise_over_range";
+
 /// The names of all checks. They are stored as metrics, and tables and figures show them apart.
-pub const CHECKS: [&str; 4] = [COMPLETENESS_ERROR, ZERO_MAP, CONSTANT_MAP, TIED_MAP];
+pub const CHECKS: [&str; 5] = [
+    COMPLETENESS_ERROR,
+    ZERO_MAP,
+    CONSTANT_MAP,
+    TIED_MAP,
+    NOISE_OVER_RANGE,
+];
 
 /// The checks of a map that fail, with their values.
 pub(crate) fn failed_checks(

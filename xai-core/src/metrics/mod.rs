@@ -21,7 +21,7 @@ mod names;
 pub mod randomisation;
 pub mod robustness;
 
-pub use checks::{CHECKS, COMPLETENESS_ERROR, CONSTANT_MAP, TIED_MAP, ZERO_MAP};
+pub use checks::{CHECKS, COMPLETENESS_ERROR, CONSTANT_MAP, NOISE_OVER_RANGE, TIED_MAP, ZERO_MAP};
 pub(crate) use checks::{completeness_error, failed_checks, is_check};
 pub use combine::{Channels, Combine, Sign, combine};
 pub use localisation::{

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::table::quoted;
 use crate::attribution::methods::method_title;
 use crate::metrics::{
-    CHANCE, COMPLETENESS_ERROR, CONSTANT_MAP, Score, TIED_MAP, ZERO_MAP, is_chance, is_check,
+    CHANCE, COMPLETENESS_ERROR, CONSTANT_MAP, NOISE_OVER_RANGE, Score, TIED_MAP, ZERO_MAP,
+    is_chance, is_check,
 };
 use crate::statistics::quantile;
 use crate::sweep::read::SweepResult;
@@ -20,6 +21,8 @@ struct Checked {
     zero: usize,
     constant: usize,
     tied: usize,
+    /// Images whose range the noise exceeds.
+    noisy: usize,
     /// Sorted.
     errors: Vec<f64>,
 }
@@ -33,6 +36,7 @@ impl Checked {
                 ZERO_MAP => checked.zero += 1,
                 CONSTANT_MAP => checked.constant += 1,
                 TIED_MAP => checked.tied += 1,
+                NOISE_OVER_RANGE => checked.noisy += 1,
                 COMPLETENESS_ERROR => checked.errors.push(score.value),
                 metric => *metrics.entry(metric).or_default() += 1,
             }
@@ -54,6 +58,10 @@ pub(super) fn lines(result: &SweepResult) -> Vec<String> {
             (
                 checked.tied,
                 "are tied at the border of the top pixels, so the order of pixels decides which of them count",
+            ),
+            (
+                checked.noisy,
+                "were made with noise that exceeds the range of the image: it is all that the network saw",
             ),
         ] {
             if count > 0 {
@@ -91,6 +99,7 @@ pub(super) fn csv(result: &SweepResult) -> Option<String> {
         "zero",
         "constant",
         "tied",
+        "noise_over_range",
         "completeness_error_median",
         "completeness_error_max",
     ]);
@@ -99,7 +108,13 @@ pub(super) fn csv(result: &SweepResult) -> Option<String> {
         for (method, checked) in by_method(scores) {
             let mut row: Vec<String> = start.iter().map(|field| quoted(field)).collect();
             row.push(method.to_owned());
-            let counts = [checked.maps, checked.zero, checked.constant, checked.tied];
+            let counts = [
+                checked.maps,
+                checked.zero,
+                checked.constant,
+                checked.tied,
+                checked.noisy,
+            ];
             row.extend(counts.map(|count| count.to_string()));
             let errors = [0.5, 1.0].map(|part| quantile(&checked.errors, part));
             row.extend(

@@ -42,6 +42,28 @@ impl LrpComposite {
         };
         Self::new("lrp_epsilon_alpha2_beta1", over_epsilon(None, rule))
     }
+
+    /// z+ in convolutions, epsilon (1e-6) in fully connected layers, and flat in the first layer.
+    pub fn epsilon_plus_flat() -> Self {
+        let composite = over_epsilon(Some(LrpRule::Flat), LrpRule::ZPlus);
+        Self::new("lrp_epsilon_plus_flat", composite)
+    }
+
+    /// alpha-beta with 2 and 1 in convolutions, epsilon (1e-6) in fully connected layers, and flat in the first layer.
+    pub fn epsilon_alpha2_beta1_flat() -> Self {
+        let rule = LrpRule::AlphaBeta {
+            alpha: 2.0,
+            beta: 1.0,
+        };
+        let composite = over_epsilon(Some(LrpRule::Flat), rule);
+        Self::new("lrp_epsilon_alpha2_beta1_flat", composite)
+    }
+
+    /// Excitation backpropagation (Zhang et al. 2016): z+ in all layers. As with all composites, it starts from the target's
+    /// score. The paper starts from 1, which is another scale.
+    pub fn excitation_backprop() -> Self {
+        Self::new("excitation_backprop", Composite::all(LrpRule::ZPlus))
+    }
 }
 
 fn over_epsilon(first: Option<LrpRule>, convolution: LrpRule) -> Composite {

@@ -13,7 +13,7 @@ mod perturbation;
 mod relevance;
 mod smooth;
 
-pub use cam::{GradCam, GuidedGradCam};
+pub use cam::{CamOptions, Enlarge, GradCam, GradCamPlusPlus, GuidedGradCam, HiResCam, LayerCam};
 pub use composite::LrpComposite;
 pub use deep_taylor::DeepTaylor;
 pub use expected::ExpectedGradients;
@@ -27,4 +27,4 @@ pub use perturbation::{
     FeatureAblation, FeaturePermutation, KernelShap, Lime, Occlusion, Rise, ShapleyValueSampling,
 };
 pub use relevance::{DeepLift, DeepLiftCaptum, DeepLiftShap, Lrp};
-pub use smooth::SmoothGrad;
+pub use smooth::{Noise, SmoothGrad};

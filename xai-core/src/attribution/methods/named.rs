@@ -2,9 +2,10 @@
 //! names.
 
 use super::{
-    Deconvolution, DeepLift, DeepTaylor, FeatureAblation, GradCam, GradientShap, GuidedBackprop,
-    GuidedGradCam, InputXGradient, IntegratedGradients, Intensity, KernelShap, Laplace, Lime, Lrp,
-    LrpComposite, Occlusion, Rise, Saliency, ShapleyValueSampling, SmoothGrad, Sobel, UniformNoise,
+    Deconvolution, DeepLift, DeepTaylor, FeatureAblation, GradCam, GradCamPlusPlus, GradientShap,
+    GuidedBackprop, GuidedGradCam, HiResCam, InputXGradient, IntegratedGradients, Intensity,
+    KernelShap, Laplace, LayerCam, Lime, Lrp, LrpComposite, Occlusion, Rise, Saliency,
+    ShapleyValueSampling, SmoothGrad, Sobel, UniformNoise,
 };
 use crate::attribution::{Explain, Layered, Method, Segments};
 use crate::error::{Error, Result};
@@ -60,10 +61,16 @@ pub fn all<M: Layered>() -> Vec<NamedMethod<M>> {
         by_name("LRP EpsilonPlus", Layers, "zennit's EpsilonPlus: one pass back", |_| Box::new(LrpComposite::epsilon_plus())),
         by_name("LRP EpsilonGammaBox", Layers, "zennit's EpsilonGammaBox, pixels from 0 to 1: one pass back", |_| Box::new(LrpComposite::epsilon_gamma_box(0.0, 1.0))),
         by_name("LRP EpsilonAlpha2Beta1", Layers, "zennit's EpsilonAlpha2Beta1: one pass back", |_| Box::new(LrpComposite::epsilon_alpha2_beta1())),
+        by_name("LRP EpsilonPlusFlat", Layers, "zennit's EpsilonPlusFlat: one pass back", |_| Box::new(LrpComposite::epsilon_plus_flat())),
+        by_name("LRP EpsilonAlpha2Beta1Flat", Layers, "zennit's EpsilonAlpha2Beta1Flat: one pass back", |_| Box::new(LrpComposite::epsilon_alpha2_beta1_flat())),
+        by_name("Excitation Backprop", Layers, "z+ in all layers: one pass back", |_| Box::new(LrpComposite::excitation_backprop())),
         by_name("Deep Taylor", Layers, "w2 in the first layer, z+ in the others: one pass back", |_| Box::new(DeepTaylor::unbounded())),
-        by_name("Grad-CAM", Layers, "one pass back to the last convolution", |_| Box::new(GradCam::default())),
+        by_name("Grad-CAM", Layers, "one pass back to the last convolution, enlarged bilinearly", |_| Box::new(GradCam::default())),
+        by_name("Grad-CAM++", Layers, "as grad_cam", |_| Box::new(GradCamPlusPlus::default())),
+        by_name("HiResCAM", Layers, "as grad_cam", |_| Box::new(HiResCam::default())),
+        by_name("LayerCAM", Layers, "as grad_cam", |_| Box::new(LayerCam::default())),
         by_name("Guided Grad-CAM", Layers, "two passes back", |_| Box::new(GuidedGradCam::default())),
-        by_name("SmoothGrad", Gradient, "saliency, 5 samples, noise 1: 5 passes forward and back", |s| Box::new(SmoothGrad::of(Saliency).seed(s.seed))),
+        by_name("SmoothGrad", Gradient, "saliency, 5 samples, noise of 15 % of the image's range: 5 passes forward and back", |s| Box::new(SmoothGrad::of(Saliency).seed(s.seed))),
         by_name("SmoothGrad Squared", Gradient, "as smooth_grad", |s| Box::new(SmoothGrad::of(Saliency).squared().seed(s.seed))),
         by_name("VarGrad", Gradient, "as smooth_grad", |s| Box::new(SmoothGrad::of(Saliency).variance().seed(s.seed))),
         by_name("Occlusion", Scores, "windows of 3 x 3, strides 1: one pass per window", |_| Box::new(Occlusion::default())),

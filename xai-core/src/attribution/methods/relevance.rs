@@ -65,7 +65,8 @@ impl Method for DeepLift {
 }
 
 impl DeepLift {
-    /// What Captum 0.6 to 0.9 computes instead; see [`RescaleCaptum`].
+    /// What the releases 0.6.0 to 0.9.0 of Captum compute instead; see [`RescaleCaptum`]. Two fixes came into Captum in
+    /// May 2026, after 0.9.0, so a later release may compute another thing. 0.5.0 agrees with [`DeepLift`].
     pub fn captum() -> DeepLiftCaptum {
         DeepLiftCaptum
     }

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::{Array1, Array4, Axis};
+use ndarray::{Array1, Array4, ArrayView3, Axis};
 use rand::Rng;
 use rand_distr::StandardNormal;
 
+use crate::attribution::method::Caution;
 use crate::attribution::{Batch, Explain, Method, Saliency};
 use crate::device::Tensor;
 use crate::error::{Error, Result};
+use crate::metrics::NOISE_OVER_RANGE;
 
 /// Applies a method to noisy copies of an image, and returns a statistic of the results for each
 /// pixel. Captum's NoiseTunnel. The baseline is that of the image without noise.
@@ -27,11 +29,21 @@ pub struct SmoothGrad<T> {
     pub method: T,
     /// Noisy copies per image (Captum: 5).
     pub samples: usize,
-    /// The standard deviation of the noise, in the units of the pixels (Captum: 1).
-    pub stdev: f64,
+    /// How strong the noise is.
+    pub noise: Noise,
     /// The seed of the noise.
     pub seed: u64,
     kind: Kind,
+}
+
+/// The standard deviation of the noise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Noise {
+    /// As a share of each image's range, its largest pixel minus its smallest one. Smilkov et al. (2017) recommend 0.1 to
+    /// 0.2. It means the same for any scale of pixels.
+    OfRange(f64),
+    /// In the units of the pixels. Captum's is 1, which drowns an image of pixels from 0 to 1.
+    Absolute(f64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,7 +59,7 @@ impl<T: Method> SmoothGrad<T> {
         Self {
             method,
             samples: 5,
-            stdev: 1.0,
+            noise: Noise::OfRange(0.15),
             seed: 0,
             kind: Kind::Mean,
         }
@@ -65,9 +77,17 @@ impl<T: Method> SmoothGrad<T> {
         Self { kind, ..self }
     }
 
-    /// Sets the standard deviation of the noise, in the units of the pixels.
-    pub fn noise(self, stdev: f64) -> Self {
-        Self { stdev, ..self }
+    /// Sets the standard deviation of the noise as a share of each image's range.
+    pub fn noise(self, of_range: f64) -> Self {
+        let noise = Noise::OfRange(of_range);
+        Self { noise, ..self }
+    }
+
+    /// Sets the standard deviation of the noise in the units of the pixels, as Captum has it. Scores note the images whose
+    /// range it exceeds ([`NOISE_OVER_RANGE`](crate::metrics::NOISE_OVER_RANGE)).
+    pub fn absolute(self, stdev: f64) -> Self {
+        let noise = Noise::Absolute(stdev);
+        Self { noise, ..self }
     }
 
     /// Sets the number of noisy copies.
@@ -111,12 +131,12 @@ fn interned(name: String) -> &'static str {
 
 impl<M, T: Explain<M>> Explain<M> for SmoothGrad<T> {
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
-        if self.samples == 0 || !(self.stdev.is_finite() && self.stdev >= 0.0) {
+        let (Noise::OfRange(deviation) | Noise::Absolute(deviation)) = self.noise;
+        if self.samples == 0 || !(deviation.is_finite() && deviation >= 0.0) {
             return Err(Error::invalid(format!(
-                "{} with {} samples and noise of {}: give at least one sample, and a deviation of 0 or more",
+                "{} with {} samples and noise of {deviation}: give at least one sample, and a deviation of 0 or more",
                 self.name(),
                 self.samples,
-                self.stdev
             )));
         }
         let (mut sum, mut squares): (Option<Tensor<4>>, Option<Tensor<4>>) = (None, None);
@@ -135,6 +155,28 @@ impl<M, T: Explain<M>> Explain<M> for SmoothGrad<T> {
             Kind::Variance => mean(squares) - mean(sum).square(),
         })
     }
+
+    /// The noise as a multiple of the image's range, where it exceeds it.
+    fn cautions(&self, batch: &Batch<'_, M>) -> Vec<Option<Caution>> {
+        let Noise::Absolute(stdev) = self.noise else {
+            return Vec::new();
+        };
+        let caution = |image: ArrayView3<f32>| {
+            let times = stdev / range(image);
+            (times > 1.0).then_some((NOISE_OVER_RANGE, times))
+        };
+        batch.pixels().outer_iter().map(caution).collect()
+    }
+}
+
+/// The largest pixel of an image minus its smallest one.
+fn range(image: ArrayView3<f32>) -> f64 {
+    let ends = image
+        .iter()
+        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &pixel| {
+            (low.min(pixel), high.max(pixel))
+        });
+    f64::from(ends.1) - f64::from(ends.0)
 }
 
 impl<T: Method> SmoothGrad<T> {
@@ -143,10 +185,14 @@ impl<T: Method> SmoothGrad<T> {
         let mut noisy = batch.pixels().to_owned();
         let shape = noisy.index_axis(Axis(0), 0).raw_dim();
         for (image, mut pixels) in noisy.outer_iter_mut().enumerate() {
+            let stdev = match self.noise {
+                Noise::OfRange(share) => share * range(pixels.view()),
+                Noise::Absolute(stdev) => stdev,
+            };
             let mut rng = batch.stream(self.seed, "smooth_grad", image, sample);
             let noise = (0..pixels.len()).map(|_| {
                 let drawn: f64 = rng.sample(StandardNormal);
-                (drawn * self.stdev) as f32
+                (drawn * stdev) as f32
             });
             let noise = Array1::from_iter(noise).into_shape_with_order(shape);
             pixels += &noise.expect("as many values as the image has");

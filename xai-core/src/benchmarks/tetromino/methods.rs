@@ -9,7 +9,7 @@ use super::models::{explained, logits};
 use super::scores::EmdAsPublished;
 use super::{Defect, Defects, Tetromino};
 use crate::attribution::{
-    Batch, Deconvolution, DeepLift, DeepTaylor, Explain, FeaturePermutation, GradientShap,
+    Batch, Deconvolution, DeepLift, DeepTaylor, Enlarge, Explain, FeaturePermutation, GradientShap,
     GuidedBackprop, GuidedGradCam, Images, IntegratedGradients, Intensity, KernelShap, Laplace,
     Lime, Lrp, Method, NoModel, Panel, PatternAttribution, PatternNet, Patterns, Saliency,
     ShapleyValueSampling, Sobel, UniformNoise,
@@ -143,7 +143,11 @@ pub fn explain(
         .iter()
         .any(|layer| matches!(layer, Layer::Conv2d(_)))
     {
-        panel = panel.with(GuidedGradCam::default());
+        // As the public code has it.
+        panel = panel.with(GuidedGradCam {
+            enlarge: Enlarge::Nearest,
+            ..GuidedGradCam::default()
+        });
     }
     let metrics = scores(defects);
     let mut rows = panel.score(&subject, images, &metrics)?;

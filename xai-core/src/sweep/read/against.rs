@@ -365,7 +365,7 @@ fn add(axes: &[String], there: &str, rows: Vec<Row>, caption: &str, analysis: &m
     }
 }
 
-/// `mri, all`; an experiment without axes has one row for everything.
+/// `a, deep`; an experiment without axes has one row for everything.
 fn name_of_levels(axes: &[String], levels: &[String]) -> String {
     if axes.is_empty() {
         "all cells".to_owned()

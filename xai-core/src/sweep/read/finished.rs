@@ -103,7 +103,7 @@ impl FinishedRun {
         })
     }
 
-    /// The text of a cell's levels, `corpus=mri depth=all`.
+    /// The text of each level of a cell.
     pub fn levels(&self, cell: &FinishedCell) -> Vec<String> {
         let level = |axis: &String| cell.values.get(axis).cloned().unwrap_or_default();
         self.axes.iter().map(level).collect()
