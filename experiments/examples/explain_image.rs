@@ -137,10 +137,13 @@ fn explain(options: &Options) -> Result<()> {
 }
 
 fn list() {
-    println!("{:<26}{:<10}defaults and cost", "method", "needs");
-    for method in methods::all::<Network>() {
+    let all = methods::all::<Network>();
+    let width = all.iter().map(|method| method.name.len()).max();
+    let width = width.unwrap_or(0) + 2;
+    println!("{:<width$}{:<10}defaults and cost", "method", "needs");
+    for method in all {
         let needs = format!("{:?}", method.needs).to_lowercase();
-        println!("{:<26}{needs:<10}{}", method.name, method.defaults);
+        println!("{:<width$}{needs:<10}{}", method.name, method.defaults);
     }
 }
 
