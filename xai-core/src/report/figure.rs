@@ -215,9 +215,9 @@ fn all_boxes(panels: &[Panel]) -> impl Iterator<Item = &ImageBox> {
 fn with_images(title: String, panels: &[Panel]) -> (String, bool) {
     let counts: BTreeSet<usize> = all_boxes(panels).map(|one| one.images).collect();
     let text = match (counts.first(), counts.last()) {
-        (Some(1), Some(1)) => "1 image in each box".to_owned(),
-        (Some(few), Some(many)) if few == many => format!("{few} images in each box"),
-        (Some(few), Some(many)) => format!("{few} to {many} images in a box, as written below it"),
+        (Some(1), Some(1)) => "1 image a box".to_owned(),
+        (Some(few), Some(many)) if few == many => format!("{few} images a box"),
+        (Some(few), Some(many)) => format!("{few} to {many} images a box"),
         _ => return (title, false),
     };
     let differ = counts.len() > 1;
