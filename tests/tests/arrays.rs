@@ -858,7 +858,8 @@ fn train_predict_and_explain<R: Run<Benchmark = Arrays>>(
         let shown: Vec<Shown> = tested.shown().unwrap();
         assert!(!shown.is_empty());
         for method in methods {
-            let scores = tested.scores.iter().filter(|score| score.method == *method);
+            let of_method = tested.scores.iter().filter(|score| score.method == *method);
+            let scores = of_method.filter(|score| score.metric == "precision");
             let values: Vec<f64> = scores.map(|score| score.value).collect();
             let mean = values.iter().sum::<f64>() / values.len() as f64;
             assert!(
