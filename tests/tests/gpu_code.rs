@@ -214,10 +214,11 @@ fn a_panel_brings_back_one_map_a_method_and_image() {
     let score = || panel.score(&network, &images, &Precision).unwrap();
     let copied = during(|| as_on_gpu(Products::Fast, score));
     let (map, image) = (n * h * w * 4, n * c * h * w * 4);
-    assert_eq!(
-        (copied.downloads, copied.downloaded),
-        (methods, methods * map)
-    );
+    // Beside the maps, a few numbers an image for the check of completeness: the scores of the two ends of the path.
+    let checks = copied.downloads - methods;
+    assert!(checks <= 6, "{copied:?}");
+    let of_checks = copied.downloaded - methods * map;
+    assert!(of_checks <= 256 * checks, "{copied:?}");
     // The images and the baseline, and a few numbers a method and a pass: where it starts from, and the points.
     assert!(copied.uploads <= 2 + methods + 2 * points, "{copied:?}");
     assert!(

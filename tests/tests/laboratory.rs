@@ -32,8 +32,9 @@ fn stages(name: &str, out: &Path) -> Vec<PathBuf> {
     let folders = fs::read_dir(out.join(".stages")).into_iter().flatten();
     let folders = folders.map(|folder| folder.unwrap().path());
     let called = |folder: &PathBuf| {
-        let record = fs::read_to_string(folder.join("stage.json")).unwrap();
-        record.contains(&format!("\"stage\": \"{name}\""))
+        // Claims and unfinished stages are in folders beside them, without this file.
+        let record = fs::read_to_string(folder.join("stage.json"));
+        record.is_ok_and(|record| record.contains(&format!("\"stage\": \"{name}\"")))
     };
     folders
         .filter(|path| path.is_dir())
