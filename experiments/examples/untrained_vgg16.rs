@@ -11,8 +11,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use experiments::exit_code;
-use xai_core::attribution::{Images, Panel};
+use experiments::{exit_code, the_eight_with};
+use xai_core::attribution::Images;
 use xai_core::device::DeviceChoice;
 use xai_core::lesions::imaging::Cohort;
 use xai_core::lesions::making::Protocol;
@@ -74,8 +74,15 @@ fn compare(options: &Options) -> Result<()> {
         classes: 2,
     };
     let seeds = options.seed..options.seed + options.networks;
-    let scores =
-        seeds.map(|seed| panel().score(&vgg.init(false, seed, &device), &images, &Precision));
+    // Without biases, the gradient is the same along the whole path from black to the image,
+    // whatever the number of steps.
+    let scores = seeds.map(|seed| {
+        the_eight_with(IntegratedGradients { steps: 2 }, 0).score(
+            &vgg.init(false, seed, &device),
+            &images,
+            &Precision,
+        )
+    });
     let scores: Vec<Scores> = scores.collect::<Result<_>>()?;
     println!(
         "{} images, {} networks: median, lower and upper quartile of the precision; medians of each network",
@@ -104,20 +111,6 @@ fn compare(options: &Options) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn panel() -> Panel<Network> {
-    Panel::new()
-        // Without biases, the gradient is the same along the whole path from black to the image,
-        // whatever the number of steps.
-        .with(IntegratedGradients { steps: 2 })
-        .with(GradientShap::default())
-        .with(DeepLift)
-        .with(Saliency)
-        .with(InputXGradient)
-        .with(GuidedBackprop)
-        .with(Deconvolution)
-        .with(Lrp::epsilon(1e-9))
 }
 
 /// Prints the mean and the range.

@@ -94,8 +94,13 @@ pub fn learns(scale: Scale, depth: Depth) -> bool {
 
 /// The paper's eight methods, in its order. `seed` is that of GradientSHAP's draws.
 pub fn the_eight(seed: u64) -> Panel<Network> {
+    the_eight_with(IntegratedGradients { steps: 50 }, seed)
+}
+
+/// As [`the_eight()`], with other points for integrated gradients.
+pub fn the_eight_with(integrated: IntegratedGradients, seed: u64) -> Panel<Network> {
     Panel::new()
-        .with(IntegratedGradients { steps: 50 })
+        .with(integrated)
         .with(GradientShap {
             seed,
             ..Default::default()

@@ -37,6 +37,38 @@ pub fn text(output: Output) -> (Option<i32>, String, String) {
     )
 }
 
+/// How many cells of a sweep are finished.
+pub fn finished(folder: &Path) -> usize {
+    let cells = fs::read_dir(folder.join("cells")).into_iter().flatten();
+    cells
+        .flatten()
+        .filter(|cell| cell.path().join("manifest.json").exists())
+        .count()
+}
+
+/// Runs one test of the running test program again on one thread, without AVX-512, and with the C library's functions
+/// for older processors: in a process of its own each, as all of that is chosen once a process. It must pass there.
+pub fn passes_on_other_processors(which: &[&str]) {
+    let older = "glibc.cpu.hwcaps=-AVX512F,-AVX2,-FMA,-FMA4";
+    for (threads, bits, tunables) in [("1", "256", ""), ("2", "512", older)] {
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        let output = again
+            .args(which)
+            .env("RAYON_NUM_THREADS", threads)
+            .env("XAI_VECTOR_BITS", bits)
+            .env("GLIBC_TUNABLES", tunables)
+            .env("INSTA_UPDATE", "no")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let how = format!("{which:?}, {threads} threads, {bits} bits, {tunables:?}");
+        assert!(
+            output.status.success() && text.contains("1 passed"),
+            "{how}: {text}"
+        );
+    }
+}
+
 /// Everything that a run is for, by path: scores, predictions, models, table and figure.
 pub fn results(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files: Vec<PathBuf> = ["table.csv", "figure.svg", "figure.png"]

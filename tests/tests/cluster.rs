@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
-use tests::{results, text, toy};
+use tests::{finished, results, text, toy};
 
 const TOY: &str = env!("CARGO_BIN_EXE_toy");
 
@@ -29,14 +29,6 @@ fn soon(condition: impl Fn() -> bool) -> bool {
         std::thread::sleep(Duration::from_millis(20));
     }
     false
-}
-
-fn finished(folder: &Path) -> usize {
-    let cells = fs::read_dir(folder.join("cells")).into_iter().flatten();
-    cells
-        .flatten()
-        .filter(|cell| cell.path().join("manifest.json").exists())
-        .count()
 }
 
 #[test]

@@ -7,19 +7,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tests::{results, text, toy};
+use tests::{finished, results, text, toy};
 use xai_core::random::stream;
 
 const TOY: &str = env!("CARGO_BIN_EXE_toy");
-
-/// How many cells are finished.
-fn finished(folder: &Path) -> usize {
-    let cells = fs::read_dir(folder.join("cells")).into_iter().flatten();
-    cells
-        .flatten()
-        .filter(|cell| cell.path().join("manifest.json").exists())
-        .count()
-}
 
 /// A seeded number from 0 to 1 for each of `count` moments.
 fn moments(count: usize) -> Vec<f64> {

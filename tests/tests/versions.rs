@@ -110,24 +110,7 @@ fn methods_and_metrics() {
 /// Again on one thread and with the functions of older processors, each in a process of its own.
 #[test]
 fn digests_are_those_of_every_processor() {
-    let older = "glibc.cpu.hwcaps=-AVX512F,-AVX2,-FMA,-FMA4";
-    for (threads, bits, tunables) in [("1", "256", ""), ("2", "512", older)] {
-        for test in ["data_networks_and_training", "methods_and_metrics"] {
-            let mut again = std::process::Command::new(std::env::current_exe().unwrap());
-            let output = again
-                .args(["--exact", test])
-                .env("RAYON_NUM_THREADS", threads)
-                .env("XAI_VECTOR_BITS", bits)
-                .env("GLIBC_TUNABLES", tunables)
-                .env("INSTA_UPDATE", "no")
-                .output()
-                .unwrap();
-            let text = String::from_utf8_lossy(&output.stdout);
-            let passed = output.status.success() && text.contains("1 passed");
-            assert!(
-                passed,
-                "{threads} threads, {bits} bits, {tunables:?}: {text}"
-            );
-        }
+    for test in ["data_networks_and_training", "methods_and_metrics"] {
+        tests::passes_on_other_processors(&["--exact", test]);
     }
 }
