@@ -130,7 +130,7 @@ check 'fig4_best has the table of a plain run' same "$work/plain/fig4_best/table
 check 'and its figure' same "$work/plain/fig4_best/figure.svg" "$work/fig4/fig4_best/figure.svg"
 after=$(fits_of "$work/fig4/fig4_best")
 check 'no cell was fitted twice that was finished when the node was lost' [ "$(comm -23 <(echo "$before") <(echo "$after"))" = '' ]
-for toy in limit:18000,18001,18002,18003:9:16 cancelled:8000,8001,8002:7:7 full:2000,2001,2002:7:7; do
+for toy in limit:18000,18001,18002,18003:9:24 cancelled:8000,8001,8002:7:7 full:2000,2001,2002:7:7; do
   IFS=: read -r name delays least most <<<"$toy"
   check "$name has the table of a plain run" same "$work/plain-$delays/toy_command/table.csv" "$(table "$name")"
   # All cells, and those that were stopped halfway.
