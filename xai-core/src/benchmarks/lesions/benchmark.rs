@@ -13,7 +13,7 @@ use super::scans::Scans;
 use super::settings::Settings;
 use super::subjects::subjects;
 use super::variants::Lesions;
-use super::weights::Weights;
+use super::weights::{Pixels, Weights};
 use crate::dataset::{Dataset, Split};
 use crate::error::Result;
 use crate::sweep::context::{Benchmark, Context};
@@ -30,6 +30,15 @@ pub struct LesionArgs {
     /// imagenet instead of shapes, and the network is the full VGG-16
     #[arg(long, value_name = "FILE", help_heading = "Data and networks")]
     pub weights: Option<PathBuf>,
+    /// Pixels that the network of --weights expects [default: caffe for a file with Keras's names,
+    /// otherwise unit]
+    #[arg(
+        long,
+        value_name = "PIXELS",
+        requires = "weights",
+        help_heading = "Data and networks"
+    )]
+    pub weights_pixels: Option<Pixels>,
     /// List unusable scans and leave them out, instead of stopping
     #[arg(long, requires = "data", help_heading = "Data and networks")]
     pub skip_bad: bool,
@@ -48,7 +57,8 @@ impl Benchmark for Lesions {
         let scans = args.data.as_ref();
         let scans = scans.map(|folder| Scans::open(folder, args.skip_bad).map(Arc::new));
         let weights = args.weights.as_ref();
-        let weights = weights.map(|file| Weights::open(file, &settings).map(Arc::new));
+        let weights =
+            weights.map(|file| Weights::open(file, args.weights_pixels, &settings).map(Arc::new));
         Ok(Self {
             scans: scans.transpose()?,
             weights: weights.transpose()?,
@@ -65,6 +75,10 @@ impl Benchmark for Lesions {
         });
         if let Some(weights) = &self.weights {
             identity["weights"] = json!(weights.fingerprint());
+            // Keys of runs without this option stay as they were.
+            if weights.pixels() != Pixels::Unit {
+                identity["weights_pixels"] = json!(weights.pixels());
+            }
         }
         identity
     }
@@ -120,7 +134,14 @@ impl Benchmark for Lesions {
         }
         if let Some(weights) = &self.weights {
             let path = weights.path().display();
-            about.push(("weights".to_owned(), format!("{path}: the full VGG-16")));
+            let pixels = match weights.pixels() {
+                Pixels::Unit => "pixels from 0 to 1",
+                Pixels::Caffe => "pixels as Caffe's, by its first convolution",
+            };
+            about.push((
+                "weights".to_owned(),
+                format!("{path}: the full VGG-16, {pixels}"),
+            ));
         }
         about
     }

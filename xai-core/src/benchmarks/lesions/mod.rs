@@ -22,6 +22,7 @@ pub use precision_as_published::PrecisionAsPublished;
 pub use pretraining::Corpus;
 pub use settings::Settings;
 pub use variants::Lesions;
+pub use weights::Pixels;
 
 /// The names that an experiment on this benchmark needs: `use xai_core::lesions::prelude::*;`.
 pub mod prelude {
