@@ -30,6 +30,9 @@ struct Options {
     /// Images per training step.
     #[arg(long, default_value_t = 8)]
     batch: usize,
+    /// Training steps that are timed in one go. What happens once per pass then counts as it does in a sweep.
+    #[arg(long, default_value_t = 1)]
+    steps: usize,
     /// Images that are explained.
     #[arg(long, default_value_t = 2)]
     images: usize,
@@ -72,7 +75,8 @@ fn measure(options: &Options) -> Result<()> {
         Ok(least)
     };
 
-    let count = options.images.max(options.batch);
+    let trained = options.batch * options.steps.max(1);
+    let count = options.images.max(trained);
     let (cohort, size) = (Cohort::new(0), settings.image_size);
     Protocol::corrected().samples(&cohort, 0..1, 1, size, 0)?; // finds the lesions, once
     let start = Instant::now();
@@ -83,19 +87,21 @@ fn measure(options: &Options) -> Result<()> {
     let network = settings.network.init(false, 0, &device);
 
     let batch = part(options.batch);
-    let examples = Examples::of(&Dataset::grey(batch.images, batch.class)?, &device);
+    let batch = Examples::of(&Dataset::grey(batch.images, batch.class)?, &device);
     let forward = least(Box::new(|| {
-        examples.logits(&network, "cost");
+        batch.logits(&network, "cost");
         Ok(())
     }))? / options.batch as f64;
 
-    // One training step. The frozen layers are computed before the clock starts, because a sweep
+    // Training steps. The frozen layers are computed before the clock starts, because a sweep
     // computes them once per training.
     let plan = TrainingPlan {
         epochs: 1,
         batch: options.batch,
         ..paper_plan(Sgd::rate(1e-4).momentum(0.5))
     };
+    let examples = part(trained);
+    let examples = Examples::of(&Dataset::grey(examples.images, examples.class)?, &device);
     let checked = part(1);
     let checked = Examples::of(&Dataset::grey(checked.images, checked.class)?, &device);
     let mut steps = Vec::new();
@@ -108,7 +114,7 @@ fn measure(options: &Options) -> Result<()> {
         let seconds = least(Box::new(|| {
             fit(&network, first, &train, &one, &plan, 0, |_, _| Ok(())).map(drop)
         }))?;
-        steps.push((depth, seconds / options.batch as f64));
+        steps.push((depth, seconds / trained as f64));
     }
 
     let explained = part(options.images);

@@ -109,7 +109,7 @@ class Check:
         seconds = {"caches_at_the_start_MiB": self.size_of_caches()}
         for start in ["first", "second"]:
             begin = time.monotonic()
-            self.explain(self.options.device, ["saliency"], self.options.work / "start", timeout=150)
+            self.explain(self.options.device, ["saliency"], self.options.work / "start", timeout=min(400, self.left()))
             seconds[f"{start}_s"] = round(time.monotonic() - begin, 2)
         seconds["caches_at_the_end_MiB"] = self.size_of_caches()
         return seconds
@@ -150,7 +150,10 @@ class Check:
         names = [name for name in listed if name not in LONG]
         devices = ["flex"] + self.devices
         for device in devices:
-            self.explain(device, names, self.options.work / device)
+            self.explain(device, names, self.options.work / device, timeout=min(240, self.left()))
+            # To look later at single pixels, such as those where a ReLU hangs on the last digit.
+            maps = {name: np.load(self.options.work / device / f"{name}.npy") for name in METHODS}
+            np.savez_compressed(self.options.out / f"maps_{device}.npz", **maps)
         load = lambda device, name: np.load(self.options.work / device / f"{name}.npy")
         exact = None if self.options.tiny else Exact(self.net, self.x[:2], self.torch_device)
         result = {}
@@ -275,7 +278,7 @@ class Check:
     def training(self):
         """Training steps a second, of all layers and of the last block alone."""
         scale, batch = ("smoke", 4) if self.options.tiny else ("paper", 32)
-        out = self.run("cost", "--device", self.options.device, "--scale", scale, "--batch", batch, "--images", 2 if self.options.tiny else 32,
+        out = self.run("cost", "--device", self.options.device, "--scale", scale, "--batch", batch, "--steps", 5, "--images", 2 if self.options.tiny else 32,
                        "--repeat", 2, "--json", timeout=200)
         cost = json.loads(out)
         ours = {part["part"]: 1 / (part["seconds_an_image"] * batch) for part in cost["parts"] if "fine-tuning" in part["part"]}
@@ -305,22 +308,28 @@ class Check:
         return steps / (time.monotonic() - begin)
 
     def figure(self):
-        """As much of Figure 4 as the time allows, scale by scale; run again on the same machine, it goes on from there."""
+        """As much of Figure 4 as the time allows, one set of options after the other; run again on the same machine, it goes
+        on from there."""
         result = {}
-        for number, arguments in enumerate(self.options.figure):
+        for number, text in enumerate(self.options.figure):
+            arguments = text.split()
+            # `--weights` alone takes the file that came along.
+            weights = next((file for file in self.options.work.iterdir() if file.suffix in (".onnx", ".pth")), None)
+            if "--weights" in arguments and weights is None:
+                result[text] = {"skipped": "no weights came along"}
+                continue
             more = len(self.options.figure) - number - 1
-            scale, *arguments = arguments.split()
-            result[scale] = self.figure_at(scale, arguments, max(10, (self.left() - 25) * (0.7 if more else 1)))
+            limit = max(10, (self.left() - 25) * (0.7 if more else 1))
+            with_weights = [part for one in arguments for part in ([one, str(weights)] if one == "--weights" else [one])]
+            result[text] = self.figure_of("_".join(text.replace("--", " ").replace("=", " ").replace(",", " ").split()), with_weights, limit)
         return result
 
-    def figure_at(self, scale, arguments, limit):
+    def figure_of(self, name, arguments, limit):
         options = self.options
-        weights = [file for file in options.work.iterdir() if file.suffix in (".onnx", ".pth")] if scale == "paper" else []
-        runs = options.work / "runs" / scale
-        command = [self.bin / "fig4_best", "--scale", scale, "--device", options.device, "--out", runs, "--json",
-                   *(["--weights", weights[0]] if weights else []), *arguments]
+        runs = options.work / "runs" / name
+        command = [self.bin / "fig4_best", "--device", options.device, "--out", runs, "--json", *arguments]
         begin = time.monotonic()
-        with open(options.out / f"fig4_{scale}_events.jsonl", "w") as events:
+        with open(options.work / f"{name}.jsonl", "a") as events:
             process = subprocess.Popen([str(part) for part in command], stdout=events, stderr=subprocess.PIPE, text=True, env=self.environment)
             try:
                 _, stderr = process.communicate(timeout=limit)
@@ -334,11 +343,12 @@ class Check:
         seconds = round(time.monotonic() - begin)
         # Models are too large to come back.
         keep = lambda item: None if item.name.endswith((".safetensors", ".onnx")) or "/.stages/" in item.name else item
-        if runs.exists():
-            with tarfile.open(options.out / f"fig4_{scale}.tar.xz", "w:xz") as archive:
-                archive.add(runs, scale, filter=keep)
+        with tarfile.open(options.out / f"{name}.tar.xz", "w:xz") as archive:
+            archive.add(options.work / f"{name}.jsonl", f"{name}/events.jsonl")
+            if runs.exists():
+                archive.add(runs, name, filter=keep)
         manifests = [json.loads(file.read_text()) for file in runs.rglob("manifest.json") if ".stages" not in file.parts]
-        return {"exit": process.returncode, "seconds": seconds, "limit_s": round(limit), "stderr": stderr[-1500:], "weights": bool(weights),
+        return {"exit": process.returncode, "seconds": seconds, "limit_s": round(limit), "stderr": stderr[-1500:],
                 "cells": {m["cell"]: {"validation": m["validation"], "test_accuracy": m["test_accuracy"], "seconds": m["seconds"],
                                       "epochs": len(m["history"])} for m in manifests}}
 
@@ -365,7 +375,8 @@ def environment(work):
         if (folder / "include/cuda_runtime.h").exists():
             env["CUDA_PATH"] = str(folder)
             break
-    libraries = [str(lib.parent) for root in [*toolkits, site] if root.exists() for lib in root.rglob("libnvrtc.so*")]
+    libraries = [str(lib.parent) for root in [*toolkits, site] if root.exists() for lib in root.rglob("libnvrtc.so*")
+                 if "stubs" not in lib.parts]  # a toolkit's stubs have a libcuda that only says so
     env["LD_LIBRARY_PATH"] = ":".join([*dict.fromkeys(libraries), env.get("LD_LIBRARY_PATH", "")]).strip(":")
     return env
 
@@ -493,12 +504,12 @@ def main():
     parser.add_argument("--images", type=int, default=32)
     parser.add_argument("--batches", type=int, nargs="*", default=[8, 32], help="of Captum")
     parser.add_argument("--memory", default="4GiB,16GiB", help="of our panel")
-    parser.add_argument("--panel-seconds", type=float, default=120, help="for each amount of memory")
+    parser.add_argument("--panel-seconds", type=float, default=200, help="for each amount of memory")
     parser.add_argument("--layer-batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=530, help="for everything")
-    parser.add_argument("--figure", nargs="*", default=["desk", "paper --where corpus=shapes depth=1conv --seeds 1"],
-                        help="scales, each with more options of fig4_best")
+    parser.add_argument("--figure", nargs="*", default=["--scale desk --weights", "--scale desk",
+                        "--scale paper --weights --where corpus=imagenet"], help="sets of options of fig4_best")
     parser.add_argument("--tiny", action="store_true", help="a network of two convolutions, to try this script")
     parser.add_argument("--steps", default="machine,inputs,starts,panel,layers,training,tests,parity,figure")
     options = parser.parse_args()
