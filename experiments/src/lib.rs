@@ -14,14 +14,14 @@ pub mod npy;
 pub mod paired;
 pub mod pictures;
 pub mod scans;
+pub mod which_metric;
 pub mod xai_tris;
 
 use std::process::ExitCode;
 
-use xai_core::attribution::Panel;
+use xai_core::attribution::{Metrics, Panel};
 use xai_core::lesions::Settings;
 use xai_core::lesions::prelude::*;
-use xai_core::metrics::Metrics;
 
 /// Ends a program that is not an experiment. An error is printed as one line.
 pub fn exit_code(done: Result<()>) -> ExitCode {
@@ -119,7 +119,11 @@ pub fn explain(model: &Network, images: Images) -> Result<Scores> {
 }
 
 /// As [`explain()`], with another metric.
-pub fn explain_and_score(model: &Network, images: Images, metric: impl Metrics) -> Result<Scores> {
+pub fn explain_and_score(
+    model: &Network,
+    images: Images,
+    metric: impl Metrics<Network>,
+) -> Result<Scores> {
     the_eight(0).score(model, &images, &metric)
 }
 

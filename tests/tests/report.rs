@@ -358,7 +358,7 @@ fn a_metric_of_errors_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let paths = report::write(&result, folder.path()).unwrap();
     let svg = fs::read_to_string(&paths[1]).unwrap();
-    assert!(svg.contains("Explanation errors (false positives; fewer are better)"));
+    assert!(svg.contains("Explanation errors (false positives; less is better)"));
     let table = fs::read_to_string(&paths[0]).unwrap();
     assert!(table.contains(",false_positives_mean,"), "{table}");
     assert!(table.contains("50.000000,30.000000,70.000000,50.000000"));

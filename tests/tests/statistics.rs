@@ -9,8 +9,8 @@ use serde::Deserialize;
 use xai_core::random::stream;
 use xai_core::statistics::{
     Confusion, Correlation, Interval, LeastSquares, Observation, Share, Test, areas,
-    bootstrap_clusters, bootstrap_difference, effects, holm, mean, paired_t, pearson, ranks,
-    spearman, wilcoxon,
+    bootstrap_clusters, bootstrap_difference, effects, holm, kendall, mean, paired_t, pearson,
+    ranks, spearman, wilcoxon,
 };
 
 #[derive(Deserialize)]
@@ -32,6 +32,7 @@ struct CorrelationCase {
     ranks: Vec<f64>,
     pearson: (f64, f64),
     spearman: (f64, f64),
+    kendall: f64,
     pearson_interval: Option<(f64, f64)>,
     spearman_interval: Option<(f64, f64)>,
 }
@@ -133,6 +134,7 @@ fn correlations_are_scipys() {
             case.spearman,
             case.spearman_interval,
         );
+        close(kendall(&case.pairs).unwrap(), case.kendall, &case.name);
         let x: Vec<f64> = case.pairs.iter().map(|pair| pair.0).collect();
         assert_eq!(ranks(&x), case.ranks, "{}", case.name);
     }
@@ -142,6 +144,8 @@ fn correlations_are_scipys() {
 fn a_correlation_needs_three_pairs_that_vary() {
     assert_eq!(pearson(&[(0.0, 1.0), (1.0, 2.0)], 0.95), None);
     assert_eq!(pearson(&[(0.0, 1.0), (1.0, 1.0), (2.0, 1.0)], 0.95), None);
+    assert_eq!(kendall(&[(0.0, 1.0), (1.0, 1.0)]), None);
+    assert_eq!(kendall(&[(0.0, 1.0), (1.0, 0.0)]), Some(-1.0));
     let line: Vec<(f64, f64)> = (0..5).map(|i| (f64::from(i), 2.0 * f64::from(i))).collect();
     let perfect = pearson(&line, 0.95).unwrap();
     assert_eq!((perfect.coefficient, perfect.p_value), (1.0, 0.0));

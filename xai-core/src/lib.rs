@@ -74,10 +74,11 @@ pub mod prelude {
     pub use xai_macros::{Level, experiment, explain};
 
     pub use crate::attribution::{
-        Baseline, BurnModel, Closure, Deconvolution, DeepLift, ExpectedGradients, FeatureAblation,
-        GradientShap, GuidedBackprop, Images, InputXGradient, IntegratedGradients, Intensity,
-        KernelShap, Laplace, Lime, Lrp, NoModel, Occlusion, Panel, Rise, Saliency, Segments,
-        ShapleyValueSampling, Shown, SmoothGrad, Sobel,
+        Baseline, BurnModel, Closure, Deconvolution, DeepLift, Deletion, ExpectedGradients,
+        FeatureAblation, GradientShap, GuidedBackprop, Images, Infidelity, InputXGradient,
+        Insertion, IntegratedGradients, Intensity, KernelShap, Laplace, Lime, Lrp, MaxSensitivity,
+        Mprt, NoModel, Occlusion, Panel, PixelFlipping, RandomLogit, Rise, Road, Saliency,
+        Segments, ShapleyValueSampling, Shown, SmoothGrad, Sobel, Sparseness,
     };
     pub use crate::dataset::{Dataset, Split};
     pub use crate::error::{Error, Result};

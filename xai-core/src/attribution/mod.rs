@@ -19,6 +19,7 @@ mod gallery;
 mod images;
 mod layer;
 pub mod lrp;
+mod measures;
 mod memory;
 mod method;
 pub mod methods;
@@ -27,6 +28,7 @@ mod panel;
 mod patterns;
 mod rows;
 pub mod rules;
+mod scoring;
 mod segments;
 mod trace;
 mod wrappers;
@@ -39,6 +41,10 @@ pub use gallery::Shown;
 pub use images::{Images, Targets};
 pub use layer::{
     internal_influence, layer_activation, layer_conductance, layer_gradient_x_activation,
+};
+pub use measures::{
+    Deletion, Explained, Infidelity, Insertion, MaxSensitivity, Measure, Measured, Metrics, Mprt,
+    PixelFlipping, RandomLogit, Randomised, Road, Sparseness,
 };
 pub use memory::Memory;
 pub use method::{Explain, Method};

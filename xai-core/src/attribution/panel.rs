@@ -3,19 +3,15 @@
 use std::ops::Range;
 
 use ndarray::{Array4, ArrayView3, ArrayView4, Axis, s};
-use rayon::prelude::*;
 
 use super::baseline::Baseline;
 use super::batch::{Batch, Passes, Reference};
 use super::images::{Images, Targets};
-use super::method::{Caution, Explain};
+use super::method::Explain;
 use super::model::Explainable;
-use crate::device::{self, DeviceChoice, Tensor, memory_for_passes, on_cpu};
+use crate::device::{self, DeviceChoice, Tensor, memory_for_passes};
 use crate::error::{Error, Result};
-use crate::metrics::{
-    CHANCE, COMPLETENESS_ERROR, Combine, Metrics, Score, Scores, chance_name, completeness_error,
-    failed_checks,
-};
+use crate::metrics::Combine;
 
 /// The attributions of one method for all images.
 #[derive(Clone, Debug)]
@@ -42,10 +38,10 @@ pub struct Map {
 /// # Ok::<(), xai_core::Error>(())
 /// ```
 pub struct Panel<M> {
-    methods: Vec<Box<dyn Explain<M>>>,
+    pub(super) methods: Vec<Box<dyn Explain<M>>>,
     /// In bytes. `None` stands for the default of the device.
     memory: Option<usize>,
-    combine: Combine,
+    pub(super) combine: Combine,
     baseline: Baseline,
 }
 
@@ -119,16 +115,14 @@ impl<M: Explainable> Panel<M> {
         targets: impl Into<Targets>,
     ) -> Result<Vec<Map>> {
         let mut maps: Vec<Vec<Array4<f32>>> = vec![Vec::new(); self.methods.len()];
-        self.each_batch(
-            model,
-            images,
-            &targets.into(),
-            None,
-            |method, _, values, _| {
+        self.each_batch(model, images, &targets.into(), |_, batch, attributions| {
+            for (method, values) in attributions.into_iter().enumerate() {
+                let values = download(values)?;
+                check_finite(self.methods[method].name(), batch.index(), &values)?;
                 maps[method].push(values);
-                Ok(())
-            },
-        )?;
+            }
+            Ok(())
+        })?;
         let maps = self.methods.iter().zip(maps).map(|(method, parts)| {
             let parts: Vec<ArrayView4<f32>> = parts.iter().map(|part| part.view()).collect();
             let values = if parts.is_empty() {
@@ -142,99 +136,14 @@ impl<M: Explainable> Panel<M> {
         maps.collect()
     }
 
-    /// Explains the images' true classes and scores every explanation against the ground truth.
-    /// Returns one row per method, image and metric, in that order. Maps are scored batch by batch
-    /// and not kept.
-    ///
-    /// [`CHECKS`](crate::metrics::CHECKS) of a map stand before its scores.
-    ///
-    /// The chance levels follow, one row per image and metric, with the method [`CHANCE`] and the
-    /// metric's [`chance_name`]. If a metric is undefined for an image's ground truth, the image
-    /// has no row for it.
-    ///
-    /// # Errors
-    /// As [`explain`](Self::explain); if images have no ground truth; if a metric rejects a map.
-    pub fn score(&self, model: &M, images: &Images, metrics: &impl Metrics) -> Result<Scores> {
-        let (metrics, combine) = (metrics.list(), self.combine);
-        let truth = images.truth.as_ref().ok_or_else(|| {
-            Error::invalid(
-                "these images have no ground truth to score against; add it with `with_truth`",
-            )
-        })?;
-        images.check()?;
-        images.open_gallery();
-        let mut scores: Vec<Scores> = vec![Vec::new(); self.methods.len()];
-        self.each_batch(
-            model,
-            images,
-            &Targets::TrueClass,
-            Some(combine),
-            |method, range, values, known| {
-                let name = self.methods[method].name();
-                let rows: Vec<Scores> = range
-                    .into_par_iter()
-                    .zip(values.axis_iter(Axis(0)).into_par_iter())
-                    .enumerate()
-                    .map(|(at, (image, attribution))| {
-                        let heat = combine.heat(attribution)?;
-                        if let Some(gallery) = &images.gallery {
-                            gallery.keep(images.index[image], name, &heat);
-                        }
-                        let truth = truth.index_axis(Axis(0), image);
-                        let mut rows = Scores::new();
-                        let row = |metric: &str, value| Score {
-                            image: images.index[image],
-                            class: images.class[image],
-                            method: name.into(),
-                            metric: metric.into(),
-                            value,
-                        };
-                        let failed = failed_checks(heat.view(), truth);
-                        rows.extend(failed.map(|(check, value)| row(check, value)));
-                        let caution = known.cautions.get(at).copied().flatten();
-                        rows.extend(caution.map(|(check, value)| row(check, value)));
-                        let sums = known.sums.as_ref().map(|sums| sums[at]);
-                        let off =
-                            sums.and_then(|[sum, promised]| completeness_error(sum, promised));
-                        rows.extend(off.map(|off| row(COMPLETENESS_ERROR, off)));
-                        for metric in &metrics {
-                            let value = metric.score(heat.view(), truth).map_err(|problem| {
-                                let index = images.index[image];
-                                Error::invalid(format!("{name} of image {index}: {problem}"))
-                            })?;
-                            rows.extend(value.map(|value| row(metric.name(), value)));
-                        }
-                        Ok(rows)
-                    })
-                    .collect::<Result<_>>()?;
-                scores[method].extend(rows.into_iter().flatten());
-                Ok(())
-            },
-        )?;
-        let chances = (0..images.len()).into_par_iter().flat_map_iter(|image| {
-            metrics.iter().filter_map(move |metric| {
-                Some(Score {
-                    image: images.index[image],
-                    class: images.class[image],
-                    method: CHANCE.into(),
-                    metric: chance_name(metric.name()),
-                    value: metric.chance(truth.index_axis(Axis(0), image))?,
-                })
-            })
-        });
-        scores.push(chances.collect());
-        Ok(scores.concat())
-    }
-
-    /// Runs all methods on batches of images and passes each result to `take`: the method, the
-    /// images and the attributions. If heat maps are combined, a GPU returns only these.
-    fn each_batch(
+    /// Runs all methods on batches of images and passes the results to `take`: the images, the batch
+    /// and the attributions of each method.
+    pub(super) fn each_batch(
         &self,
         model: &M,
         images: &Images,
         targets: &Targets,
-        combine: Option<Combine>,
-        mut take: impl FnMut(usize, Range<usize>, Array4<f32>, Known) -> Result<()>,
+        mut take: impl FnMut(Range<usize>, &Batch<'_, M>, Vec<Tensor<4>>) -> Result<()>,
     ) -> Result<()> {
         self.check_names()?;
         images.check()?;
@@ -269,29 +178,12 @@ impl<M: Explainable> Panel<M> {
                 passes: Passes::default(),
                 baseline: baseline.clone(),
             };
-            for (number, method) in self.methods.iter().enumerate() {
-                let values = method.attribute(&batch).map_err(|problem| match problem {
-                    Error::Invalid(problem) if !problem.contains(method.name()) => {
-                        Error::invalid(format!("{}: {problem}", method.name()))
-                    }
-                    problem => problem,
-                })?;
-                // Of maps that are scored; before channels are combined.
-                let known = match combine {
-                    Some(_) => Known {
-                        sums: sums(method.promised_sums(&batch)?, &values)?,
-                        cautions: method.cautions(&batch),
-                    },
-                    None => Known::default(),
-                };
-                let values = match combine {
-                    Some(combine) if !on_cpu(&device) => combine.heat_in_place(values)?,
-                    _ => values,
-                };
-                let values = download(values)?;
-                check_finite(method.name(), batch.index(), &values)?;
-                take(number, range.clone(), values, known)?;
-            }
+            let attributions = self
+                .methods
+                .iter()
+                .map(|method| attribute(&**method, &batch));
+            let attributions = attributions.collect::<Result<_>>()?;
+            take(range, &batch, attributions)?;
         }
         Ok(())
     }
@@ -310,32 +202,14 @@ impl<M: Explainable> Panel<M> {
     }
 }
 
-/// What an attribution sums to, and what was promised.
-type Sums = [f64; 2];
-
-/// What is known of the attributions of a batch beside their values, one entry per image.
-#[derive(Default)]
-struct Known {
-    sums: Option<Vec<Sums>>,
-    cautions: Vec<Option<Caution>>,
-}
-
-/// The sum of each image's attribution beside the promised one, if there is one.
-fn sums(promised: Option<Vec<f32>>, values: &Tensor<4>) -> Result<Option<Vec<Sums>>> {
-    let Some(promised) = promised else {
-        return Ok(None);
-    };
-    // Rows of an image are added on its device, and then in 64 bits.
-    let [n, channels, height, _] = values.dims();
-    let rows = device::download(values.clone().sum_dim(3))?;
-    let sum = |rows: &[f32]| rows.iter().map(|&row| f64::from(row)).sum::<f64>();
-    let sums = rows.chunks(channels * height).take(n).map(sum);
-    let pairs = sums.zip(promised);
-    Ok(Some(
-        pairs
-            .map(|(sum, promised)| [sum, f64::from(promised)])
-            .collect(),
-    ))
+/// The attribution by a method. An error names it.
+pub(super) fn attribute<M>(method: &dyn Explain<M>, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+    method.attribute(batch).map_err(|problem| match problem {
+        Error::Invalid(problem) if !problem.contains(method.name()) => {
+            Error::invalid(format!("{}: {problem}", method.name()))
+        }
+        problem => problem,
+    })
 }
 
 /// The number of images that fit in one pass; at least one.
@@ -346,7 +220,7 @@ fn rows_within(memory: usize, bytes: usize) -> usize {
 
 /// Returns an error if any attribution is not finite. This happens if the model's scores or
 /// gradients are not finite.
-fn check_finite(method: &str, index: &[u32], values: &Array4<f32>) -> Result<()> {
+pub(super) fn check_finite(method: &str, index: &[u32], values: &Array4<f32>) -> Result<()> {
     let broken = |image: &ArrayView3<f32>| image.iter().find(|value| !value.is_finite()).copied();
     for (image, &index) in values.outer_iter().zip(index) {
         if let Some(value) = broken(&image) {
@@ -359,7 +233,7 @@ fn check_finite(method: &str, index: &[u32], values: &Array4<f32>) -> Result<()>
     Ok(())
 }
 
-fn download(tensor: Tensor<4>) -> Result<Array4<f32>> {
+pub(super) fn download(tensor: Tensor<4>) -> Result<Array4<f32>> {
     let shape = tensor.dims();
     Array4::from_shape_vec(shape, device::download(tensor)?).map_err(Error::invalid)
 }

@@ -55,6 +55,102 @@ pub fn areas(curves: &Array2<f64>) -> Vec<Option<f64>> {
     curves.outer_iter().map(area).collect()
 }
 
+/// Infidelity (Yeh et al. 2019): the mean over perturbed images x' of
+/// (a · (x - x') - (f(x) - f(x')))², where a is the attribution. How well do the attributions of the
+/// pixels that changed add up to the change of the score? Smaller is better.
+///
+/// `scaled` first multiplies each attribution by the factor that makes this mean smallest, as the
+/// paper recommends and as Captum's `normalize` does. Without it, a method is also judged by the unit of its attributions, such
+/// as that of a gradient.
+///
+/// `images`, `attributions` and each of `perturbed` are `[n, c, h, w]`. `predict` returns the score of
+/// each image of a batch.
+///
+/// # Errors
+/// If shapes differ, if there is no perturbed batch, or if `predict` fails.
+pub fn infidelity(
+    images: ArrayView4<f32>,
+    attributions: ArrayView4<f32>,
+    perturbed: impl IntoIterator<Item = Array4<f32>>,
+    scaled: bool,
+    mut predict: impl FnMut(ArrayView4<f32>) -> Result<Vec<f64>>,
+) -> Result<Vec<f64>> {
+    let before = predict(images)?;
+    let mut changes = Changes::new(before.len());
+    for now in perturbed {
+        let scores = predict(now.view())?;
+        changes.add(images, now.view(), attributions, &before, &scores)?;
+    }
+    changes.infidelity(scaled)
+}
+
+/// For each image, sums over perturbed images of the squares and the product of what an attribution
+/// says a score changes by, and of what it does change by.
+pub(crate) struct Changes {
+    sums: Vec<[f64; 3]>,
+    draws: usize,
+}
+
+impl Changes {
+    pub(crate) fn new(images: usize) -> Self {
+        Self {
+            sums: vec![[0.0; 3]; images],
+            draws: 0,
+        }
+    }
+
+    /// Adds one perturbed image for each image.
+    pub(crate) fn add(
+        &mut self,
+        images: ArrayView4<f32>,
+        now: ArrayView4<f32>,
+        attributions: ArrayView4<f32>,
+        before: &[f64],
+        after: &[f64],
+    ) -> Result<()> {
+        same_shape("the perturbed batch", now.shape(), images.shape())?;
+        same_shape("the attribution", attributions.shape(), images.shape())?;
+        same_shape("the prediction", &[after.len()], &[before.len()])?;
+        for (image, sums) in self.sums.iter_mut().enumerate() {
+            let [x, now, attribution] =
+                [images, now, attributions].map(|batch| batch.index_axis_move(Axis(0), image));
+            let changed = x
+                .iter()
+                .zip(&now)
+                .map(|(&x, &now)| f64::from(x) - f64::from(now));
+            let parts = attribution.iter().zip(changed);
+            let said: f64 = parts.map(|(&a, changed)| f64::from(a) * changed).sum();
+            let real = before[image] - after[image];
+            let added = [said * said, said * real, real * real];
+            sums.iter_mut()
+                .zip(added)
+                .for_each(|(sum, one)| *sum += one);
+        }
+        self.draws += 1;
+        Ok(())
+    }
+
+    /// The mean squared difference for each image.
+    pub(crate) fn infidelity(&self, scaled: bool) -> Result<Vec<f64>> {
+        if self.draws == 0 {
+            return Err(Error::invalid(
+                "the infidelity needs at least one perturbed image",
+            ));
+        }
+        let of = |&[said, both, real]: &[f64; 3]| {
+            // An attribution that says 0 cannot be scaled.
+            let factor = if scaled && said > 0.0 {
+                both / said
+            } else {
+                1.0
+            };
+            let mean = (factor * factor * said - 2.0 * factor * both + real) / self.draws as f64;
+            mean.max(0.0) // rounding
+        };
+        Ok(self.sums.iter().map(of).collect())
+    }
+}
+
 /// Scores between one batch and another.
 fn curve(
     from: ArrayView4<f32>,
@@ -109,7 +205,7 @@ fn curve(
 }
 
 /// Features in the order of their attributions, largest first.
-fn order(attribution: ndarray::ArrayView3<f32>) -> Result<Vec<usize>> {
+pub(crate) fn order(attribution: ndarray::ArrayView3<f32>) -> Result<Vec<usize>> {
     let values: Vec<f32> = attribution.iter().copied().collect();
     if let Some(bad) = values.iter().find(|value| !value.is_finite()) {
         return Err(Error::invalid(format!(

@@ -77,34 +77,6 @@ pub trait Metric: Sync {
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64>;
 }
 
-/// One metric, as in `score = Precision`, or a tuple of up to eight metrics, as in
-/// `score = (Precision, Auroc)`.
-pub trait Metrics: Sync {
-    /// The metrics in order.
-    fn list(&self) -> Vec<&dyn Metric>;
-}
-
-impl<M: Metric> Metrics for M {
-    fn list(&self) -> Vec<&dyn Metric> {
-        vec![self]
-    }
-}
-
-macro_rules! tuples_of_metrics {
-    ($first:ident $($rest:ident)*) => {
-        tuples_of_metrics!($($rest)*);
-        impl<$first: Metric, $($rest: Metric),*> Metrics for ($first, $($rest,)*) {
-            fn list(&self) -> Vec<&dyn Metric> {
-                #[expect(non_snake_case, reason = "the types' names serve as names of the fields")]
-                let ($first, $($rest,)*) = self;
-                vec![$first $(, $rest)*]
-            }
-        }
-    };
-    () => {};
-}
-tuples_of_metrics!(A B C D E F G H);
-
 /// Checks what every metric requires of its input: equal shapes and finite values.
 pub(crate) fn check(map: &ArrayView2<f32>, truth: &ArrayView2<bool>) -> Result<()> {
     if map.dim() != truth.dim() {

@@ -6,15 +6,19 @@
 //! - [`faithfulness`]: does the model's score fall when the relevant pixels are removed?
 //! - [`robustness`]: does the explanation stay the same when the image changes slightly?
 //! - [`randomisation`]: does the explanation change when the model's learned weights are destroyed?
+//! - [`complexity`]: does the explanation concentrate on few pixels?
 //!
-//! The last three need no ground truth. They take models and methods as closures over batches of images
+//! The last four need no ground truth. They take models and methods as closures over batches of images
 //! `[n, c, h, w]`, so they work with any model and any explanation. The definitions are those of
-//! Quantus (Hedström et al. 2023), and tests compare the results with it.
+//! Quantus (Hedström et al. 2023), and tests compare the results with it. As
+//! [measures](crate::attribution::Measure), an experiment scores with them.
 
 mod batches;
 mod checks;
 mod combine;
+pub mod complexity;
 pub mod faithfulness;
+pub mod imputation;
 pub mod localisation;
 mod metric;
 mod names;
@@ -28,6 +32,8 @@ pub use localisation::{
     Auprc, Auroc, Count, Emd, EmdFalseNegativeInvariant, EmdTopK, PointingGame, Precision,
     PrecisionWithoutZeros, RelevanceMassAccuracy, RelevanceRankAccuracy, TopKIntersection,
 };
-pub use metric::{CHANCE, Metric, Metrics, Score, Scores, chance_name, group_name};
+pub use metric::{CHANCE, Metric, Score, Scores, chance_name, group_name};
 pub(crate) use metric::{check, is_chance, metric_and_group};
-pub use names::{METRICS, NAMES, NamedMetric, metric_title, named};
+pub use names::{
+    Described, METRICS, NAMES, NamedMetric, WITHOUT_TRUTH, described, metric_title, named,
+};

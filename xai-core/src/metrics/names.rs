@@ -22,7 +22,7 @@ pub struct NamedMetric {
     make: fn() -> Box<dyn Metric>,
 }
 
-/// All metrics that [`named`] knows, with their default options.
+/// All metrics of a map and the ground truth, with their default options.
 #[rustfmt::skip]
 pub const METRICS: [NamedMetric; 15] = [
     metric("precision", "precision", "of the k pixels that a map marks most, the share that lies in the ground truth, where k is the number of the ground truth's pixels", || Box::new(Precision)),
@@ -41,6 +41,55 @@ pub const METRICS: [NamedMetric; 15] = [
     metric("emd_top_k", "EMD score of the top pixels", "one minus the earth mover's distance between the k pixels that a map marks most and the ground truth, where k is the number of the ground truth's pixels", || Box::new(EmdTopK)),
     metric("emd_false_negative_invariant", "EMD score without false negatives", "as the EMD score, but relevance anywhere in the ground truth costs nothing", || Box::new(EmdFalseNegativeInvariant)),
 ];
+
+/// What a reader must know about a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// The name in snake case, as in rows of scores.
+    pub name: &'static str,
+    /// The title within a sentence.
+    pub title: &'static str,
+    /// A short description that follows the title.
+    pub meaning: &'static str,
+    /// Whether a larger score is better.
+    pub larger_is_better: bool,
+}
+
+/// The metrics that need no ground truth, but a model and a method: the
+/// [measures](crate::attribution::Measure).
+#[rustfmt::skip]
+pub const WITHOUT_TRUTH: [Described; 9] = [
+    measure("deletion", "deletion", "the mean probability of the class while a map's pixels are removed, highest first", false),
+    measure("insertion", "insertion", "the mean probability of the class while a map's pixels are added to the baseline, highest first", true),
+    measure("pixel_flipping", "pixel flipping", "the mean score of the class while single values of the image are removed, those with the highest attribution first", false),
+    measure("road", "ROAD", "how often the class is still predicted while a map's pixels are replaced by means of their neighbours, highest first", false),
+    measure("infidelity", "infidelity", "the mean squared difference between the change of the score when a square is removed and the sum of its attributions", false),
+    measure("max_sensitivity", "max-sensitivity", "the largest relative change of the attribution when the image hardly changes", false),
+    measure("sparseness", "sparseness", "the Gini index of a map", true),
+    measure("random_logit", "random logit", "the rank correlation of the attributions of the true and of another class", false),
+    measure("mprt", "MPRT", "the rank correlation of the attributions of the network and of networks with random parameters", false),
+];
+
+const fn measure(
+    name: &'static str,
+    title: &'static str,
+    meaning: &'static str,
+    larger_is_better: bool,
+) -> Described {
+    Described {
+        name,
+        title,
+        meaning,
+        larger_is_better,
+    }
+}
+
+/// What is known about the metric of this name. `None` for a metric of an experiment's own.
+pub fn described(name: &str) -> Option<Described> {
+    let known = METRICS.iter().find(|metric| metric.name == name);
+    let known = known.map(|of| measure(of.name, of.title, of.meaning, of.larger_is_better));
+    known.or_else(|| WITHOUT_TRUTH.into_iter().find(|metric| metric.name == name))
+}
 
 /// The names of all metrics, as in [`named`].
 pub const NAMES: [&str; METRICS.len()] = {
@@ -93,8 +142,7 @@ pub fn named(name: &str) -> Result<Box<dyn Metric>> {
     })
 }
 
-/// The title of the metric of this name. For a metric outside [`METRICS`], its name with spaces.
+/// The title of the metric of this name. For a metric of an experiment's own, its name with spaces.
 pub fn metric_title(name: &str) -> String {
-    let known = METRICS.iter().find(|metric| metric.name == name);
-    known.map_or_else(|| name.replace('_', " "), |metric| metric.title.to_owned())
+    described(name).map_or_else(|| name.replace('_', " "), |metric| metric.title.to_owned())
 }

@@ -1,8 +1,9 @@
 //! Does the explanation change when what the model has learned is destroyed?
 
 use burn::tensor::TensorData;
-use ndarray::{Array4, ArrayView3};
+use ndarray::{Array4, ArrayView3, ArrayView4};
 use rand::Rng;
+use rayon::prelude::*;
 
 use super::batches::same_shape;
 use crate::device::Tensor;
@@ -13,8 +14,7 @@ use crate::random;
 /// The model parameter randomisation test (MPRT, Adebayo et al. 2018): how similar the explanations
 /// of increasingly randomised models (see [`cascade`]) are to those of the trained model.
 ///
-/// The similarity is Spearman's rank correlation of the absolute attributions of all features.
-/// Equal values share their mean rank. An explanation that does not depend on what was learned has
+/// The similarity is that of [`similarities`]. An explanation that does not depend on what was learned has
 /// 1; closer to 0 is better. The result has one entry per model, with one value per image. `None`
 /// if all attributions of an explanation are equal.
 ///
@@ -28,50 +28,82 @@ pub fn mprt<M>(
     let original = explain(trained)?;
     let compare = |model: M| {
         let now = explain(&model)?;
-        same_shape("the explanation", now.shape(), original.shape())?;
-        let pairs = original.outer_iter().zip(now.outer_iter());
-        pairs
-            .map(|(a, b)| Ok(spearman(&ranks(a)?, &ranks(b)?)))
-            .collect()
+        similarities(original.view(), now.view())
     };
     randomised.into_iter().map(compare).collect()
 }
 
+/// How similar two explanations `[n, c, h, w]` of each image are: Spearman's rank correlation of the
+/// absolute attributions of all features. Equal values share their mean rank. `None` if all
+/// attributions of an explanation are equal.
+///
+/// # Errors
+/// If shapes differ, or if values are not finite.
+pub fn similarities(original: ArrayView4<f32>, now: ArrayView4<f32>) -> Result<Vec<Option<f64>>> {
+    same_shape("the explanation", now.shape(), original.shape())?;
+    let pairs: Vec<_> = original.outer_iter().zip(now.outer_iter()).collect();
+    let pairs = pairs.into_par_iter();
+    pairs
+        .map(|(a, b)| Ok(spearman(&ranks(a)?, &ranks(b)?)))
+        .collect()
+}
+
 /// The network with new random parameters in its last layer that has parameters, then in the last
-/// two such layers, and so on up to the first.
+/// two such layers, and so on up to the first. Layers within residual blocks count like others.
 ///
 /// Parameters are drawn as in torch for a new layer: weights and biases of convolutions and linear
 /// layers uniformly within 1 / sqrt(inputs of one output). Batch norms become the identity. Each
 /// layer has its own stream.
 pub fn cascade(network: &Network, seed: u64) -> impl Iterator<Item = Network> {
     let mut network = network.clone();
-    let with_parameters = |layer: &Layer| {
-        matches!(
-            layer,
-            Layer::Conv2d(_) | Layer::Linear(_) | Layer::BatchNorm2d(_)
-        )
-    };
-    let places: Vec<usize> = (0..network.layers.len())
-        .rev()
-        .filter(|&place| with_parameters(&network.layers[place]))
-        .collect();
-    places.into_iter().map(move |place| {
-        let mut random = random::stream(seed, &format!("evaluation/mprt/{place}"));
-        match &mut network.layers[place] {
-            Layer::Conv2d(conv) => redraw(&mut conv.weight, &mut conv.bias, &mut random),
-            Layer::Linear(linear) => redraw(&mut linear.weight, &mut linear.bias, &mut random),
-            Layer::BatchNorm2d(norm) => {
-                let [channels] = norm.weight.dims();
-                let fresh = BatchNorm2d::identity(channels, &norm.weight.device());
-                *norm = BatchNorm2d {
-                    epsilon: norm.epsilon,
-                    ..fresh
-                };
+    let mut places = Vec::new();
+    each_with_parameters(&mut network.layers, "", &mut |place, _| {
+        places.push(place.to_owned());
+    });
+    places.into_iter().rev().map(move |wanted| {
+        each_with_parameters(&mut network.layers, "", &mut |place, layer| {
+            if place == wanted {
+                redraw_layer(layer, place, seed);
+            }
+        });
+        network.clone()
+    })
+}
+
+/// Calls `visit` with each layer that has parameters and its place, such as `3` or `3/branch/0`.
+fn each_with_parameters(
+    layers: &mut [Layer],
+    within: &str,
+    visit: &mut impl FnMut(&str, &mut Layer),
+) {
+    for (number, layer) in layers.iter_mut().enumerate() {
+        let place = format!("{within}{number}");
+        match layer {
+            Layer::Conv2d(_) | Layer::Linear(_) | Layer::BatchNorm2d(_) => visit(&place, layer),
+            Layer::Residual(block) => {
+                each_with_parameters(&mut block.branch, &format!("{place}/branch/"), visit);
+                each_with_parameters(&mut block.shortcut, &format!("{place}/shortcut/"), visit);
             }
             _ => {}
         }
-        network.clone()
-    })
+    }
+}
+
+fn redraw_layer(layer: &mut Layer, place: &str, seed: u64) {
+    let mut random = random::stream(seed, &format!("evaluation/mprt/{place}"));
+    match layer {
+        Layer::Conv2d(conv) => redraw(&mut conv.weight, &mut conv.bias, &mut random),
+        Layer::Linear(linear) => redraw(&mut linear.weight, &mut linear.bias, &mut random),
+        Layer::BatchNorm2d(norm) => {
+            let [channels] = norm.weight.dims();
+            let fresh = BatchNorm2d::identity(channels, &norm.weight.device());
+            *norm = BatchNorm2d {
+                epsilon: norm.epsilon,
+                ..fresh
+            };
+        }
+        _ => {}
+    }
 }
 
 /// Draws new values for a weight `[out, ..]` and a bias.

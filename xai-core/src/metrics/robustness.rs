@@ -1,6 +1,6 @@
 //! Does the explanation stay the same when the image hardly changes?
 
-use ndarray::{Array4, ArrayView4, Zip};
+use ndarray::{Array4, ArrayView3, ArrayView4, Zip};
 use rand::Rng;
 
 use super::batches::same_shape;
@@ -21,20 +21,14 @@ pub fn max_sensitivity(
     mut explain: impl FnMut(ArrayView4<f32>) -> Result<Array4<f32>>,
 ) -> Result<Vec<Option<f64>>> {
     let original = explain(images)?;
-    let mut largest = vec![0.0_f64; images.dim().0];
+    let mut largest = vec![Some(0.0_f64); images.dim().0];
     let mut draws = 0;
     for images_now in perturbed {
         same_shape("the perturbed batch", images_now.shape(), images.shape())?;
         let now = explain(images_now.view())?;
-        same_shape("the explanation", now.shape(), original.shape())?;
-        let pairs = now.outer_iter().zip(original.outer_iter());
-        for (largest, (now, original)) in largest.iter_mut().zip(pairs) {
-            *largest = largest.max(norm((&now - &original).iter()));
-            if now.iter().any(|value| !value.is_finite()) {
-                return Err(Error::invalid(
-                    "the explanation of a perturbed image is not finite",
-                ));
-            }
+        let changes = relative_changes(original.view(), now.view())?;
+        for (largest, change) in largest.iter_mut().zip(changes) {
+            *largest = largest.zip(change).map(|(a, b)| a.max(b));
         }
         draws += 1;
     }
@@ -43,11 +37,29 @@ pub fn max_sensitivity(
             "the sensitivity needs at least one perturbed image",
         ));
     }
-    let sizes = original.outer_iter().map(|original| norm(original.iter()));
-    let scores = largest.into_iter().zip(sizes);
-    Ok(scores
-        .map(|(largest, size)| (size > 0.0).then(|| largest / size))
-        .collect())
+    Ok(largest)
+}
+
+/// |e(x') - e(x)| / |e(x)| of each image, in Euclidean norms, from its explanations `[n, c, h, w]` before
+/// and `now`. `None` if the explanation before is 0.
+///
+/// # Errors
+/// If shapes differ, or if values are not finite.
+pub fn relative_changes(before: ArrayView4<f32>, now: ArrayView4<f32>) -> Result<Vec<Option<f64>>> {
+    same_shape("the explanation", now.shape(), before.shape())?;
+    let change = |(now, before): (ArrayView3<f32>, ArrayView3<f32>)| {
+        if now.iter().any(|value| !value.is_finite()) {
+            return Err(Error::invalid(
+                "the explanation of a perturbed image is not finite",
+            ));
+        }
+        let size = norm(before.iter());
+        Ok((size > 0.0).then(|| norm((&now - &before).iter()) / size))
+    };
+    now.outer_iter()
+        .zip(before.outer_iter())
+        .map(change)
+        .collect()
 }
 
 /// `draws` copies of a batch, each with added noise that is uniform in `[-radius, radius)`.

@@ -6,7 +6,7 @@ use super::scale::Scale;
 use super::summary::Summary;
 use super::table::quoted;
 use crate::attribution::methods::method_title;
-use crate::metrics::{METRICS, metric_title};
+use crate::metrics::{described, metric_title};
 use crate::statistics::BoxSummary;
 
 /// Box plots of one metric, one panel per method.
@@ -240,11 +240,10 @@ fn ends(panels: &[Panel], chance: Option<f64>) -> (f64, f64) {
 
 /// What a metric measures, such as "Explanation performance (precision)".
 pub(super) fn performance(metric: &str) -> String {
-    let known = METRICS.iter().find(|known| known.name == metric);
     let title = metric_title(metric);
-    if known.is_none_or(|known| known.larger_is_better) {
+    if described(metric).is_none_or(|known| known.larger_is_better) {
         format!("Explanation performance ({title})")
     } else {
-        format!("Explanation errors ({title}; fewer are better)")
+        format!("Explanation errors ({title}; less is better)")
     }
 }

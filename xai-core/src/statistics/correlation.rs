@@ -88,6 +88,27 @@ pub fn coefficient(pairs: &[(f64, f64)]) -> Option<f64> {
     (scale > 0.0).then(|| (xy / scale).clamp(-1.0, 1.0))
 }
 
+/// Kendall's tau-b: the share of pairs of entries that both numbers order alike, less the share that
+/// they order differently; ties count for neither. 1 is the same order, -1 the reverse. `None` for
+/// fewer than two entries, or if one of the two does not vary. Equal to `scipy.stats.kendalltau`.
+pub fn kendall(pairs: &[(f64, f64)]) -> Option<f64> {
+    let [mut order, mut first, mut second] = [0.0; 3];
+    for (at, a) in pairs.iter().enumerate() {
+        for b in &pairs[..at] {
+            let sign = |difference: f64| match difference {
+                0.0 => 0.0,
+                other => other.signum(),
+            };
+            let (x, y) = (sign(a.0 - b.0), sign(a.1 - b.1));
+            order += x * y;
+            first += x * x;
+            second += y * y;
+        }
+    }
+    let scale = f64::sqrt(first * second);
+    (scale > 0.0).then(|| order / scale)
+}
+
 /// The rank of each value in ascending order, starting at 1. Equal values share the mean of their
 /// ranks. Equal to `scipy.stats.rankdata`.
 pub fn ranks(values: &[f64]) -> Vec<f64> {

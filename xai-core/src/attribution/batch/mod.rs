@@ -149,6 +149,35 @@ impl<'a, M> Batch<'a, M> {
     }
 }
 
+impl<M> Batch<'_, M> {
+    /// The same images for another `model` or other `targets`. No pass is shared.
+    pub(super) fn anew<'b, N>(&'b self, model: &'b N, targets: &'b [usize]) -> Batch<'b, N> {
+        Batch {
+            model,
+            device: self.device,
+            pixels: self.pixels.view().into(),
+            index: self.index,
+            targets,
+            channels: self.channels,
+            rows: self.rows,
+            repeat: self.repeat.clone(),
+            passes: Passes::default(),
+            baseline: Reference::new(self.baseline.kind),
+        }
+    }
+
+    /// Images or baselines `[n or 1, c, h, w]` as the model takes them, on the host: one for each
+    /// image, grey ones repeated.
+    pub(super) fn as_the_model_takes(&self, pixels: ArrayView4<f32>) -> Array4<f32> {
+        let (_, _, h, w) = pixels.dim();
+        let shape = (self.targets.len(), self.channels, h, w);
+        let repeated = pixels.broadcast(shape);
+        repeated
+            .expect("one image or all, one channel or all")
+            .to_owned()
+    }
+}
+
 impl<'a, M: Explainable> Batch<'a, M> {
     /// The same batch for the model's layers, if the model exposes them. Passes are shared.
     pub fn layered(&self) -> Option<Batch<'a, Network>> {

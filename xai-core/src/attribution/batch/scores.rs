@@ -1,6 +1,6 @@
 //! The model's scores for a batch.
 
-use ndarray::ArrayView4;
+use ndarray::{Array2, ArrayView4};
 
 use super::Batch;
 use crate::attribution::model::Predict;
@@ -83,6 +83,33 @@ impl<'a, M: Predict> Batch<'a, M> {
             None => self.model.scores(x)?,
         };
         self.of_targets(&scores, std::iter::repeat_n(image, count))
+    }
+
+    /// All class scores `[n, classes]` of changed images `[n, c, h, w]`, one for each image of the
+    /// batch. They are variant number `number` of the images.
+    ///
+    /// # Errors
+    /// As [`scores`](Self::scores).
+    pub fn class_scores_of(&self, number: usize, images: ArrayView4<f32>) -> Result<Array2<f32>> {
+        let count = images.dim().0;
+        let x = self.upload(images);
+        let scores = match self.layered() {
+            Some(layered) => {
+                add_evaluations(count * layered.model.layers.len());
+                let masks = layered.masks("variant", (0..count).map(|image| (image, number)));
+                rows(&layered.model.forward_with(x, masks))
+            }
+            None => self.model.scores(x)?,
+        };
+        let [n, classes] = scores.dims();
+        let values = download(scores)?;
+        if n != count || values.iter().any(|score| !score.is_finite()) {
+            return Err(Error::invalid(format!(
+                "the model gives {n} rows of scores for {count} changed images, or some are not finite; it should \
+                 return one row of finite scores per image"
+            )));
+        }
+        Array2::from_shape_vec((n, classes), values).map_err(Error::invalid)
     }
 
     /// The target's score among the class scores of each of `images`.

@@ -21,7 +21,7 @@ use super::table;
 use super::write::{figure_name, only_analysed};
 use crate::attribution::methods::method_title;
 use crate::error::{Error, Result};
-use crate::metrics::{METRICS, metric_title};
+use crate::metrics::{described, metric_title};
 use crate::statistics::Interval;
 use crate::sweep::declare::analysis::{Analysis, AnalysisItem};
 use crate::sweep::read::SweepResult;
@@ -141,7 +141,7 @@ fn facts(plan: &Plan, result: &SweepResult, summaries: &[Summary]) -> Vec<String
 }
 
 fn results((at, summary): (usize, &Summary)) -> Result<Results> {
-    let known = METRICS.iter().find(|known| known.name == summary.metric);
+    let known = described(summary.metric);
     let larger = known.is_none_or(|known| known.larger_is_better);
     let names = summary.axes.iter().map(|(name, _)| name.replace('_', " "));
     let mut rows: Vec<Row> = Vec::new();

@@ -1,0 +1,78 @@
+//! Does the explanation stay the same when the image hardly changes?
+
+use ndarray::{Array4, Axis};
+
+use super::{Explained, Measure};
+use crate::attribution::batch::Batch;
+use crate::attribution::model::Explainable;
+use crate::error::Result;
+use crate::metrics::robustness::{relative_changes, uniform_noise};
+
+/// The largest relative change of the attribution over images with uniform noise (Yeh et al. 2019).
+/// Smaller is more robust. An attribution of zeros has none.
+///
+/// Each draw costs one more explanation by every method.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MaxSensitivity {
+    /// The largest noise, as a share of each image's range. Captum's default is 0.02, in the units of
+    /// the pixels.
+    pub radius: f32,
+    /// The number of noisy images for each image.
+    pub draws: usize,
+    /// The seed of the noise.
+    pub seed: u64,
+}
+
+impl Default for MaxSensitivity {
+    fn default() -> Self {
+        Self {
+            radius: 0.02,
+            draws: 10,
+            seed: 0,
+        }
+    }
+}
+
+impl<M: Explainable> Measure<M> for MaxSensitivity {
+    fn name(&self) -> &'static str {
+        "max_sensitivity"
+    }
+
+    fn values(
+        &self,
+        batch: &Batch<'_, M>,
+        explained: &Explained<'_, M>,
+    ) -> Result<Vec<Vec<Option<f64>>>> {
+        let pixels = batch.pixels();
+        let still = Array4::zeros(pixels.dim());
+        let noise = uniform_noise(
+            still.view(),
+            batch.index(),
+            self.radius,
+            self.draws,
+            self.seed,
+        );
+        let mut largest = vec![vec![Some(0.0_f64); pixels.dim().0]; explained.len()];
+        for mut noisy in noise {
+            for (mut noisy, image) in noisy.axis_iter_mut(Axis(0)).zip(pixels.axis_iter(Axis(0))) {
+                let ends = (image.iter())
+                    .fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], &value| {
+                        [low.min(value), high.max(value)]
+                    });
+                noisy *= ends[1] - ends[0];
+                noisy += &image;
+            }
+            // Methods that sample draw the same numbers as for the image itself.
+            let altered = batch.altered(noisy, String::new());
+            for (method, largest) in largest.iter_mut().enumerate() {
+                let now = explained.again(method, &altered)?;
+                let before = explained.attributions[method].view();
+                let changes = relative_changes(before, now.view())?;
+                for (largest, change) in largest.iter_mut().zip(changes) {
+                    *largest = largest.zip(change).map(|(a, b)| a.max(b));
+                }
+            }
+        }
+        Ok(largest)
+    }
+}
