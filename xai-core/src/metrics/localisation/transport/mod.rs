@@ -2,8 +2,7 @@
 //!
 //! A network simplex ([`simplex`]) computes costs from coordinates when it needs them. Memory
 //! therefore grows with the number of points, not with the number of pairs. The simplex starts from
-//! the solution of a coarser problem, in which nearby sources are merged. This makes it three times
-//! as fast.
+//! the solution of a coarser problem, in which nearby masses are merged.
 
 mod masses;
 mod simplex;
@@ -34,42 +33,80 @@ pub(crate) fn cost(sources: &[Mass], sinks: &[Mass]) -> f64 {
     flows(sources, &sinks, 2.0).into_iter().map(way).sum()
 }
 
-/// The optimal flows, starting from those for sources merged within squares of this side.
+/// Problems with fewer sources are not made coarser.
+const FEW: usize = 32;
+
+/// The optimal flows. They start from those of a coarser problem: sources are merged within squares of this
+/// side until they are fewer than the sinks, and then both are.
 fn flows(sources: &[Mass], sinks: &[Mass], side: f64) -> Vec<Flow> {
-    if sources.len() <= sinks.len().max(32) {
+    if sources.len() <= FEW {
         return Tree::new(sources, sinks, &greedy(sources, sinks)).optimal_flows();
     }
-    let mut squares: BTreeMap<[i64; 2], Vec<usize>> = BTreeMap::new();
-    for (index, source) in sources.iter().enumerate() {
-        squares
-            .entry(square(source.at, side))
-            .or_default()
-            .push(index);
+    let (of_sources, merged_sources) = merged(sources, side);
+    if sources.len() > sinks.len() {
+        let coarse = flows(&merged_sources, sinks, 2.0 * side);
+        let start = split(&coarse, &of_sources, sources, sinks);
+        return Tree::new(sources, sinks, &start).optimal_flows();
     }
-    let members: Vec<Vec<usize>> = squares.into_values().collect();
-    let merged: Vec<Mass> = members.iter().map(|one| merge(sources, one)).collect();
-    let mut shares: Vec<Vec<Flow>> = vec![Vec::new(); merged.len()];
-    for flow in flows(&merged, sinks, 2.0 * side) {
+    let (of_sinks, merged_sinks) = merged(sinks, side);
+    let coarse = flows(&merged_sources, &merged_sinks, 2.0 * side);
+    let half = split(&coarse, &of_sources, sources, &merged_sinks);
+    let start = split(&turned(half), &of_sinks, sinks, sources);
+    Tree::new(sources, sinks, &turned(start)).optimal_flows()
+}
+
+/// The masses of each square of this side as one, with the indices of its members. They are in the
+/// order of tiles, as the simplex requires of sinks.
+fn merged(masses: &[Mass], side: f64) -> (Vec<Vec<usize>>, Vec<Mass>) {
+    let mut squares: BTreeMap<[i64; 2], Vec<usize>> = BTreeMap::new();
+    for (index, one) in masses.iter().enumerate() {
+        squares.entry(square(one.at, side)).or_default().push(index);
+    }
+    let together = squares.into_values();
+    let mut all: Vec<(Vec<usize>, Mass)> = together
+        .map(|members| {
+            let one = merge(masses, &members);
+            (members, one)
+        })
+        .collect();
+    all.sort_by_key(|(_, one)| square(one.at, TILE));
+    all.into_iter().unzip()
+}
+
+/// Flows of the `parts` of merged sources, from the flows of these sources. The arcs remain a forest.
+fn split(flows: &[Flow], members: &[Vec<usize>], parts: &[Mass], sinks: &[Mass]) -> Vec<Flow> {
+    let mut shares: Vec<Vec<Flow>> = vec![Vec::new(); members.len()];
+    for &flow in flows {
         shares[flow.source].push(flow);
     }
-    let mut start = Vec::new();
+    let mut split = Vec::new();
     for (members, shares) in members.iter().zip(&shares) {
-        let from: Vec<Mass> = members.iter().map(|&index| sources[index]).collect();
+        let from: Vec<Mass> = members.iter().map(|&index| parts[index]).collect();
         let part = |share: &Flow| Mass {
             mass: share.mass,
             ..sinks[share.sink]
         };
         let to: Vec<Mass> = shares.iter().map(part).collect();
-        start.extend(greedy(&from, &to).into_iter().map(|flow| Flow {
+        split.extend(greedy(&from, &to).into_iter().map(|flow| Flow {
             source: members[flow.source],
             sink: shares[flow.sink].sink,
             mass: flow.mass,
         }));
     }
-    Tree::new(sources, sinks, &start).optimal_flows()
+    split
 }
 
-/// The total mass of these sources at their centre of mass.
+/// The flows in the opposite direction.
+fn turned(flows: Vec<Flow>) -> Vec<Flow> {
+    let turn = |flow: Flow| Flow {
+        source: flow.sink,
+        sink: flow.source,
+        mass: flow.mass,
+    };
+    flows.into_iter().map(turn).collect()
+}
+
+/// The total mass of these members at their centre of mass.
 fn merge(sources: &[Mass], members: &[usize]) -> Mass {
     let mass: i64 = members.iter().map(|&index| sources[index].mass).sum();
     let centre = |axis: usize| {
@@ -88,7 +125,11 @@ fn greedy(sources: &[Mass], sinks: &[Mass]) -> Vec<Flow> {
     let mut demand: Vec<i64> = sinks.iter().map(|sink| sink.mass).collect();
     let mut open: Vec<usize> = (0..sinks.len()).collect();
     let nearest = |source: usize, open: &[usize]| {
-        let way = |&sink: &usize| distance(sources[source].at, sinks[sink].at);
+        // What may go anywhere fills what the others leave.
+        let way = |&sink: &usize| match [sources[source].at, sinks[sink].at] {
+            [ANYWHERE, _] | [_, ANYWHERE] => f64::INFINITY,
+            [from, to] => distance(from, to),
+        };
         // The bits of non-negative numbers are in the order of the numbers.
         let near = open
             .iter()

@@ -44,6 +44,8 @@ pub(crate) struct Tree {
     /// The neighbours in the list of the parent's children.
     next: Vec<usize>,
     previous: Vec<usize>,
+    /// Nodes of a subtree that wait for their update. Empty between updates.
+    pending: Vec<usize>,
     /// The next source to examine.
     turn: usize,
     /// Sources are examined in steps of this size, so that consecutive ones are far apart.
@@ -79,6 +81,7 @@ impl Tree {
             child: vec![NONE; root + 1],
             next: vec![NONE; root + 1],
             previous: vec![NONE; root + 1],
+            pending: Vec::new(),
             turn: 0,
             step: step(sources.len()),
         };
@@ -232,7 +235,7 @@ impl Tree {
             parent = node;
             (node, flow) = before;
         }
-        self.refresh(below);
+        self.shift(below, self.potential_of(below) - self.potential[below]);
     }
 
     fn is_leaf(&self, node: usize) -> bool {
@@ -296,10 +299,33 @@ impl Tree {
         }
     }
 
+    /// Updates the depths of a subtree, and its potentials, which all change by the same amount.
+    fn shift(&mut self, top: usize, by: f64) {
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.push(top);
+        while let Some(node) = pending.pop() {
+            self.depth[node] = self.depth[self.parent[node]] + 1;
+            let potential = self.potential[node] + by;
+            self.potential[node] = potential;
+            self.lower(node, potential);
+            let mut child = self.child[node];
+            while child != NONE {
+                pending.push(child);
+                child = self.next[child];
+            }
+        }
+        self.pending = pending;
+    }
+
     fn update(&mut self, node: usize) {
         self.depth[node] = self.depth[self.parent[node]] + 1;
         let potential = self.potential_of(node);
         self.potential[node] = potential;
+        self.lower(node, potential);
+    }
+
+    /// Lowers the bound of a sink's tile to its potential.
+    fn lower(&mut self, node: usize, potential: f64) {
         if node >= self.sources {
             let tile = &mut self.tiles[self.tile_of[node - self.sources]];
             tile.least = tile.least.min(potential);
