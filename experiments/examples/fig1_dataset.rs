@@ -43,27 +43,25 @@ fn draw(pictured: &Pictured) -> Result<Plate> {
         label: label.into(),
         pictures: Vec::new(),
     });
+    let mut all = Vec::new();
+    for (number, slice) in slices.iter().enumerate() {
+        match painter.paint(number, &number.to_string(), slice.view()) {
+            Some(painted) => all.push(painted),
+            None => pictured.no_room(number)?,
+        }
+    }
     for (wanted, title) in [(Class::Regular, "Regular"), (Class::Irregular, "Irregular")] {
-        let mut shown = 0;
-        for (number, slice) in slices.iter().enumerate() {
-            let Some(painted) = painter.paint(number, &number.to_string(), slice.view()) else {
-                let problem = format!("slice {number} has no room for lesions");
-                if pictured.skip_bad {
-                    eprintln!("left out: {problem}");
-                    continue;
-                }
-                return Err(Error::invalid(problem));
-            };
-            if painted.class != wanted || shown == EACH {
-                continue;
-            }
-            shown += 1;
+        let of_class = all.iter().filter(|painted| painted.class == wanted);
+        for painted in of_class.take(EACH) {
             let [image, truth] = painted.resized(&resizer);
             let truth = truth.mapv(|v| v > 0.0);
             let picture = lesions_outlined(Picture::new("", image.clone()), wanted, truth);
             rows[0].pictures.push(Picture::new(title, image));
             rows[1].pictures.push(picture);
         }
+    }
+    if rows[0].pictures.is_empty() {
+        return Err(Error::invalid("no slice can be used"));
     }
     Ok(plate(rows.into()))
 }

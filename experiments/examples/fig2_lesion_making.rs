@@ -32,11 +32,18 @@ fn main() -> ExitCode {
 
 fn draw(pictured: &Pictured) -> Result<Plate> {
     let protocol = pictured.protocol();
-    let slice = pictured.slices(&[90.0])?.remove(0);
-    let painted = protocol
-        .painter(1, pictured.seed)?
-        .paint(0, "0", slice.view())
-        .ok_or_else(|| Error::invalid("the slice has no room for lesions"))?;
+    let painter = protocol.painter(1, pictured.seed)?;
+    let paint = |slice: &Array2<f64>| painter.paint(0, "0", slice.view());
+    let mut slice = pictured.slices(&[90.0])?.remove(0);
+    let mut painted = paint(&slice);
+    if painted.is_none() {
+        pictured.no_room(0)?;
+        // At other heights, and of other subjects.
+        for other in pictured.slices(&[90.0; 9])? {
+            painted = painted.or_else(|| paint(&other).inspect(|_| slice = other));
+        }
+    }
+    let painted = painted.ok_or_else(|| Error::invalid("no slice has room for lesions"))?;
     let resizer = Resizer::new(SLICE_SHAPE, [SIZE; 2]);
     let seen = |page: &Array2<f64>| resizer.resize(page.view()).mapv(|v| v as f32);
     let truth = seen(&painted.truth());

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use crate::exit_code;
 use clap::Args;
 use ndarray::Array2;
-use xai_core::Result;
 use xai_core::lesions::imaging::{Cohort, Folder};
 use xai_core::lesions::making::{Class, Defects, Protocol};
 use xai_core::report::{Picture, Plate, Row, write_plate};
+use xai_core::{Error, Result};
 
 /// Pictures in rows, with a legend of the lesions that [`lesions_outlined`] shows.
 pub fn plate(rows: Vec<Row>) -> Plate {
@@ -80,6 +80,21 @@ impl Pictured {
                 .for_each(|problem| eprintln!("left out: {problem}"));
         }
         Ok(slices.iter().map(|slice| slice.mapv(f64::from)).collect())
+    }
+
+    /// What to do with a slice that has no room for lesions: with `--skip-bad`, it is listed.
+    ///
+    /// # Errors
+    /// Without `--skip-bad`.
+    pub fn no_room(&self, slice: usize) -> Result<()> {
+        let problem = format!("slice {slice} has no room for lesions");
+        if !self.skip_bad {
+            return Err(Error::invalid(format!(
+                "{problem}; leave it out with --skip-bad"
+            )));
+        }
+        eprintln!("left out: {problem}");
+        Ok(())
     }
 
     /// Writes the picture of the example `name`, or prints the error.
