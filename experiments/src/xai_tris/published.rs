@@ -48,7 +48,7 @@ pub fn published() -> Published {
         }
     }
     Published {
-        source: "Clark, Wilming and Haufe (2024), read off the plots of braindatalab/xai-tris-whitening without \
+        source: "Clark, Wilming and Haufe (2024), at 8 x 8, read off the plots of braindatalab/xai-tris-whitening without \
                  whitening: precision to 0.01, the earth mover's distance to 0.003. The public code drops the first \
                  model's first results (X10), and this comparison does not."
             .to_owned(),

@@ -1,5 +1,6 @@
 //! The benchmark as the engine sees it.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -18,6 +19,10 @@ pub struct TetrominoArgs {
     /// Folder of photographs as PNG files, for the background photographs
     #[arg(long, value_name = "DIR", help_heading = "Data and networks")]
     pub photographs: Option<PathBuf>,
+
+    /// Explain at most this many test images of each data set
+    #[arg(long, value_name = "N", help_heading = "Data and networks")]
+    pub images: Option<NonZeroUsize>,
 }
 
 /// The number of images of a data set at smoke scale, and the number of explained test images.
@@ -39,6 +44,9 @@ impl Benchmark for Tetromino {
         );
         if scale == Scale::Smoke {
             [base.count, base.most_explained] = FEW;
+        }
+        if let Some(most) = args.images {
+            base.most_explained = most.get();
         }
         base.photographs = args.photographs.clone();
         if let Some(folder) = &base.photographs
@@ -97,6 +105,11 @@ impl Benchmark for Tetromino {
                 })
             }
         }
+    }
+
+    /// The figures have fixed places, except in one scenario.
+    fn one_space(&self) -> bool {
+        true
     }
 
     fn explained(&self) -> usize {
