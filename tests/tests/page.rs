@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use serde_json::Value as Json;
+use xai_core::attribution::Shown;
 use xai_core::lesions::prelude::*;
 use xai_core::report;
 use xai_core::sweep::declare::analysis::AnalysisItem;
@@ -251,7 +252,14 @@ addEventListener("load", async () => {
   const state = () => JSON.stringify([find(".view .heat").src, find(".view .heat").hidden, find(".view .image").src, find(".view path").getAttribute("d")]);
   const found = { controls: {}, missing: "" };
   const heat = find(".view .heat");
-  await heat.decode();
+  // Pictures are decoded in real time, but Chromium skips the time in which a page only waits. So this works while it waits.
+  const until = async (ready) => {
+    while (!ready() || !heat.complete) {
+      for (let at = 0; at < 1e6; at++) Math.sqrt(at);
+      await new Promise((done) => setTimeout(done, 1));
+    }
+  };
+  await until(() => heat.naturalWidth > 0);
   found.map = heat.naturalWidth;
   found.visible = !document.querySelector(".gallery").hidden && heat.getBoundingClientRect().width > 100;
   for (const label of document.querySelectorAll(".controls label")) {
@@ -294,6 +302,35 @@ addEventListener("load", async () => {
   found.slider = [0, 50, 100].map(opacities);
   found.focusable = [...document.querySelectorAll(".gallery select, .gallery input, .gallery button")]
     .every((one) => { one.focus(); return document.activeElement === one; });
+  // With one scale, the brightest shade of a map is its largest value as a share of that of all maps of the method.
+  // The mean of the images, which is the last, has a scale of its own.
+  const data = JSON.parse(document.getElementById("gallery-data").textContent);
+  const brightest = () => {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [heat.naturalWidth, heat.naturalHeight];
+    const context = canvas.getContext("2d");
+    context.drawImage(heat, 0, 0);
+    const bytes = context.getImageData(0, 0, canvas.width, canvas.height).data;
+    const shades = new Set();
+    for (let at = 0; at < bytes.length; at += 4) shades.add(bytes.slice(at, at + 3).join());
+    return Math.max(...[...shades].map((color) => Math.abs(data.colors.findIndex((one) => one.join() === color) - 63) / 63));
+  };
+  choose("image", 0);
+  choose("sign", 0);
+  const values = (image) => [...data.cells, ...data.baselines].map((cell) => cell.maps[image][0]).filter((map) => map).map((map) => map[2]);
+  const last = data.images.length - 1;
+  const every = [...Array(last).keys()].flatMap(values);
+  const [first, mean] = [0, last].map((at) => data.cells[0].maps[at][0][0]);
+  await until(() => heat.src === first);
+  found.own_scale = brightest();
+  find(".scale").click();
+  await until(() => heat.src !== first);
+  found.one_scale = [brightest(), data.cells[0].maps[0][0][2] / Math.max(...every)];
+  choose("image", last);
+  await until(() => heat.src !== mean);
+  found.mean = [find(".score").textContent, brightest(), data.cells[0].maps[last][0][2] / Math.max(...values(last))];
+  find(".scale").click();
+  choose("image", 1);
   const box = find(".check input");
   box.click();
   found.outlines = getComputedStyle(find(".view .outline")).display;
@@ -400,6 +437,14 @@ fn the_page_works_in_a_browser() {
         assert!(filter.starts_with("Sobel: precision 0."), "{filter}");
         assert_eq!(found["same_filter"], filter);
         assert_eq!(found["slider"], serde_json::json!([[1, 0], [1, 1], [0, 1]]));
+        assert_eq!(found["own_scale"], 1.0);
+        let near = |shade: &Json, share: &Json| {
+            let off = shade.as_f64().unwrap() - share.as_f64().unwrap();
+            assert!(off.abs() <= 0.5 / 63.0 + 1e-6, "{shade} for {share}");
+        };
+        near(&found["one_scale"][0], &found["one_scale"][1]);
+        assert_eq!(found["mean"][0], "Saliency: mean of 6 maps");
+        near(&found["mean"][1], &found["mean"][2]);
         assert_eq!(found["outlines"], "none");
         let lrp = found["button"][0].as_str().unwrap();
         assert!(lrp.starts_with("LRP: precision 0."), "{lrp}");
@@ -442,6 +487,36 @@ fn figures_of_the_analysis_are_files_and_part_of_the_page() {
             .unwrap()
             .starts_with(b"\x89PNG")
     );
+    // A map of half the strength looks the same on its own scale, and darker on that of its row.
+    let cell = MADE.result.cells[0].maps.as_ref().unwrap();
+    let image = read_maps(cell).unwrap().remove(0);
+    let mut weaker = image.clone();
+    weaker.maps.iter_mut().for_each(|(_, map)| *map /= 2.0);
+    let column = |image: &Shown| HeatMapColumn {
+        title: String::new(),
+        image: image.clone(),
+    };
+    let mut own = HeatMaps::new("own", "");
+    own.block("", vec![column(&image), column(&weaker)]);
+    let mut one = own.clone().one_scale_per_row();
+    one.heading.name = "one".to_owned();
+    let both = Analysis {
+        parts: vec![AnalysisItem::HeatMaps(own), AnalysisItem::HeatMaps(one)],
+    };
+    let drawn = tempfile::tempdir().unwrap();
+    report::write_analysis(&both, drawn.path()).unwrap();
+    let pictures = |name: &str| {
+        let svg = fs::read_to_string(drawn.path().join(name)).unwrap();
+        let parts: Vec<String> = (svg.split("base64,").skip(1))
+            .map(|part| part.split('"').next().unwrap().to_owned())
+            .collect();
+        parts
+    };
+    let (own, one) = (pictures("own.svg"), pictures("one.svg"));
+    assert_eq!((own.len(), one.len()), (2 * 3, 2 * 3));
+    assert_eq!(own[..3], own[3..]);
+    assert_eq!(own[..3], one[..3]);
+    assert!((0..3).all(|at| one[at] != one[3 + at]));
     let none = HeatMaps::new("nothing", "");
     let analysis = Analysis {
         parts: vec![AnalysisItem::HeatMaps(none)],

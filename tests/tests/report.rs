@@ -129,16 +129,65 @@ fn figure_csv() {
     let paths = report::write(&small(), folder.path()).unwrap();
     assert_eq!(paths[3], folder.path().join("figure.csv"));
     insta::assert_snapshot!(fs::read_to_string(&paths[3]).unwrap(), @r#"
-    method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,accuracy,images
-    Saliency,Sobel filter,,0.020000,0.025000,0.030000,0.035000,0.040000,,2
-    Saliency,Untrained network,,0.100000,0.125000,0.150000,0.175000,0.200000,,2
-    Saliency,Mri,1conv,0.200000,0.350000,0.500000,0.650000,0.800000,0.850000,2
-    Saliency,"Shapes, drawn",1conv,0.500000,0.500000,0.500000,0.500000,0.500000,0.700000,2
-    LRP,Sobel filter,,0.020000,0.025000,0.030000,0.035000,0.040000,,2
-    LRP,Untrained network,,0.300000,0.325000,0.350000,0.375000,0.400000,,2
-    LRP,Mri,1conv,0.100000,0.100000,0.200000,0.300000,0.300000,0.850000,2
-    ,Chance level,,,,0.030000,,,,
+    method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,mean,accuracy,images
+    Saliency,Sobel filter,,0.020000,0.025000,0.030000,0.035000,0.040000,0.030000,,2
+    Saliency,Untrained network,,0.100000,0.125000,0.150000,0.175000,0.200000,0.150000,,2
+    Saliency,Mri,1conv,0.200000,0.350000,0.500000,0.650000,0.800000,0.500000,0.850000,2
+    Saliency,"Shapes, drawn",1conv,0.500000,0.500000,0.500000,0.500000,0.500000,0.500000,0.700000,2
+    LRP,Sobel filter,,0.020000,0.025000,0.030000,0.035000,0.040000,0.030000,,2
+    LRP,Untrained network,,0.300000,0.325000,0.350000,0.375000,0.400000,0.350000,,2
+    LRP,Mri,1conv,0.100000,0.100000,0.200000,0.300000,0.300000,0.200000,0.850000,2
+    ,Chance level,,,,0.030000,,,,,
     "#);
+}
+
+/// Seven levels of the first axis are more than colours can tell apart.
+#[test]
+fn many_series_are_a_matrix_of_means() {
+    let mut result = small();
+    let levels: Vec<String> = (0..7).map(|at| format!("corpus {at}")).collect();
+    let with_chance = |of: Vec<Score>| {
+        let chance = pair(CHANCE, 0.1, 0.2).map(|one| score(one.image, "", CHANCE, one.value));
+        [of, chance.to_vec()].concat()
+    };
+    result.cells = (levels.iter().enumerate())
+        .map(|(at, corpus)| {
+            let far = at as f64 / 10.0;
+            let scores = pair("saliency", 0.3 - far / 3.0, 0.4 + far);
+            cell(corpus, "0", (0.9, 0.8), with_chance(scores.to_vec()))
+        })
+        .collect();
+    result.axes[0].1 = levels;
+    result.references.remove(0);
+    let folder = tempfile::tempdir().unwrap();
+    report::write(&result, folder.path()).unwrap();
+    let svg = fs::read_to_string(folder.path().join("figure.svg")).unwrap();
+    let texts: Vec<&str> = svg.lines().map(str::trim).collect();
+    for expected in [
+        "Saliency",
+        "Untrained network: Saliency",
+        "Chance level",
+        "Test accuracy",
+        "Images",
+        "corpus 6",
+    ] {
+        assert!(texts.contains(&expected), "{expected} is missing");
+    }
+    // Means by hand: (0.3 - 0.2 + 0.4 + 0.6) / 2 for the last, and 0.35 for the first.
+    assert!(texts.contains(&"0.35") && texts.contains(&"0.55"), "{svg}");
+    // 0.40 above the chance level of 0.15 is the farthest, and has the full blue.
+    assert!(texts.contains(&"+0.40") && texts.contains(&"-0.40"));
+    assert!(svg.contains("fill=\"#0072B2\""));
+    assert!(
+        !svg.contains("Classification accuracy"),
+        "there are no boxes"
+    );
+    let boxes = report::write(&small(), folder.path()).unwrap();
+    assert!(
+        fs::read_to_string(&boxes[1])
+            .unwrap()
+            .contains("Classification accuracy")
+    );
 }
 
 #[test]
@@ -316,15 +365,15 @@ fn two_metrics_give_two_figures_and_one_table() {
     Untrained network,,,,,lrp,emd,2,,,,0.850000,0.800000,0.900000,0.850000
     "#);
     insta::assert_snapshot!(read(&paths[6]), @r#"
-    method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,accuracy,images
-    Saliency,Sobel filter,,0.520000,0.525000,0.530000,0.535000,0.540000,,2
-    Saliency,Untrained network,,0.600000,0.625000,0.650000,0.675000,0.700000,,2
-    Saliency,Mri,1conv,0.700000,0.850000,1.000000,1.150000,1.300000,0.850000,2
-    Saliency,"Shapes, drawn",1conv,1.000000,1.000000,1.000000,1.000000,1.000000,0.700000,2
-    LRP,Sobel filter,,0.520000,0.525000,0.530000,0.535000,0.540000,,2
-    LRP,Untrained network,,0.800000,0.825000,0.850000,0.875000,0.900000,,2
-    LRP,Mri,1conv,0.600000,0.600000,0.700000,0.800000,0.800000,0.850000,2
-    ,Chance level,,,,0.530000,,,,
+    method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,mean,accuracy,images
+    Saliency,Sobel filter,,0.520000,0.525000,0.530000,0.535000,0.540000,0.530000,,2
+    Saliency,Untrained network,,0.600000,0.625000,0.650000,0.675000,0.700000,0.650000,,2
+    Saliency,Mri,1conv,0.700000,0.850000,1.000000,1.150000,1.300000,1.000000,0.850000,2
+    Saliency,"Shapes, drawn",1conv,1.000000,1.000000,1.000000,1.000000,1.000000,1.000000,0.700000,2
+    LRP,Sobel filter,,0.520000,0.525000,0.530000,0.535000,0.540000,0.530000,,2
+    LRP,Untrained network,,0.800000,0.825000,0.850000,0.875000,0.900000,0.850000,,2
+    LRP,Mri,1conv,0.600000,0.600000,0.700000,0.800000,0.800000,0.700000,0.850000,2
+    ,Chance level,,,,0.530000,,,,,
     "#);
     insta::assert_snapshot!(report::table_text(&two_metrics()), @r"
     small: mean precision (chance level 0.030)

@@ -7,7 +7,7 @@
   const gallery = document.querySelector(".gallery");
   const find = (selector) => gallery.querySelector(selector);
   const controls = find(".controls"), strip = find(".strip"), view = find(".view .stack");
-  const slider = find(".slider input"), outlines = find(".check input");
+  const slider = find(".slider input"), outlines = find(".outlines"), oneScale = find(".scale");
 
   const menu = (name, options) => {
     const label = document.createElement("label"), select = document.createElement("select");
@@ -28,12 +28,48 @@
     return select;
   });
 
-  const fill = (stack, map, picture) => {
+  // The largest value of each method's maps, over all networks and images. Means have another unit than maps.
+  const isMean = (image) => data.mean && image === data.images.length - 1;
+  const largest = [false, true].map((means) => data.methods.map((_, method) => {
+    const values = [...data.cells, ...data.baselines].flatMap((cell) => cell.maps.map((maps, image) => {
+      const map = isMean(image) === means ? maps.concat(data.filters[image])[method] : null;
+      return map ? map[2] : 0;
+    }));
+    return Math.max(0, ...values);
+  }));
+
+  // A map in the colours of its method's scale: each colour moves towards black, the middle of the palette.
+  const place = new Map(data.colors.map((color, at) => [color.join(), at]));
+  const middle = (data.colors.length - 1) / 2;
+  const rescaled = async (map, most) => {
+    const picture = new Image();
+    picture.src = map[0];
+    await picture.decode();
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [picture.width, picture.height];
+    const context = canvas.getContext("2d");
+    context.drawImage(picture, 0, 0);
+    const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
+    const share = most > 0 ? map[2] / most : 0;
+    for (let at = 0; at < pixels.data.length; at += 4) {
+      const shade = place.get(pixels.data.slice(at, at + 3).join()) ?? middle;
+      pixels.data.set(data.colors[Math.round(middle + (shade - middle) * share)], at);
+    }
+    context.putImageData(pixels, 0, 0);
+    return canvas.toDataURL();
+  };
+
+  const fill = (stack, map, picture, method) => {
     stack.style.aspectRatio = `${picture.width} / ${picture.height}`;
     stack.querySelector(".image").src = picture.pixels;
     const heat = stack.querySelector(".heat");
     heat.hidden = !map;
-    if (map) heat.src = map[0];
+    if (map) {
+      heat.src = map[0];
+      // What was chosen since then must stay.
+      const most = largest[Number(isMean(Number(image.value)))][method];
+      if (oneScale.checked) rescaled(map, most).then((colored) => { if (heat.src === map[0]) heat.src = colored; });
+    }
     const svg = stack.querySelector("svg");
     svg.setAttribute("viewBox", `0 0 ${picture.width} ${picture.height}`);
     svg.firstElementChild.setAttribute("d", picture.outline);
@@ -62,14 +98,14 @@
     // Networks of different data sets have different pictures of the same index.
     const own = cell && cell.pictures[image.value];
     const picture = data.pictures[own ?? data.images[image.value].picture];
-    fill(view, map, picture);
+    fill(view, map, picture, Number(method.value));
     const name = data.methods[method.value];
     view.setAttribute("aria-label", `${name}, ${data.images[image.value].name}, ${chosen.join(", ")}`);
     const missing = cell ? "This network's explanations of this image were not scored." : "There is no such network in this run.";
     find(".score").textContent = map ? `${name}: ${score(map)}` : missing;
     find(".about").textContent = cell ? cell.about : "";
     buttons.forEach(([button, stack, of], at) => {
-      fill(stack, maps[at], picture);
+      fill(stack, maps[at], picture, at);
       of.textContent = maps[at] ? score(maps[at]) : "–";
       button.setAttribute("aria-pressed", String(at === Number(method.value)));
     });
@@ -91,6 +127,7 @@
   });
   slider.addEventListener("input", fade);
   outlines.addEventListener("change", fade);
+  oneScale.addEventListener("change", show);
   gallery.hidden = false;
   show();
 })();

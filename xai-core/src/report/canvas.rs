@@ -126,9 +126,25 @@ impl<DB: DrawingBackend> Canvas<DB> {
         align: Align,
         turn: Turn,
     ) -> Result<()> {
+        self.text_of(text, place, size, (align, turn), BLACK)
+    }
+
+    /// A centred text in a colour that dark pages leave as it is, unless it is black.
+    pub fn text_in(&self, text: &str, place: (f64, f64), size: f64, color: RGBColor) -> Result<()> {
+        self.text_of(text, place, size, (Align::Center, Turn::None), color)
+    }
+
+    fn text_of(
+        &self,
+        text: &str,
+        place: (f64, f64),
+        size: f64,
+        how: (Align, Turn),
+        color: RGBColor,
+    ) -> Result<()> {
         match self.letters {
-            Letters::Viewer => self.text_by_viewer(text, place, size, align, turn),
-            Letters::Pixels => self.text_by_pixels(text, place, size, align, turn),
+            Letters::Viewer => self.text_by_viewer(text, place, size, how, color),
+            Letters::Pixels => self.text_by_pixels(text, place, size, how, color),
         }
     }
 
@@ -137,8 +153,8 @@ impl<DB: DrawingBackend> Canvas<DB> {
         text: &str,
         (x, y): (f64, f64),
         size: f64,
-        align: Align,
-        turn: Turn,
+        (align, turn): (Align, Turn),
+        color: RGBColor,
     ) -> Result<()> {
         // Plotters requests a baseline half an x-height below the given point, which is 0.27 em in
         // DejaVu Sans.
@@ -157,7 +173,9 @@ impl<DB: DrawingBackend> Canvas<DB> {
         let font = (FAMILY, size * self.scale * 1.24)
             .into_font()
             .transform(transform);
-        let style = TextStyle::from(font).pos(Pos::new(horizontal, VPos::Center));
+        let style = TextStyle::from(font)
+            .color(&color)
+            .pos(Pos::new(horizontal, VPos::Center));
         self.area
             .draw(&Text::new(text, place, style))
             .map_err(failed)
@@ -168,8 +186,8 @@ impl<DB: DrawingBackend> Canvas<DB> {
         text: &str,
         (x, y): (f64, f64),
         size: f64,
-        align: Align,
-        turn: Turn,
+        (align, turn): (Align, Turn),
+        color: RGBColor,
     ) -> Result<()> {
         let size = size * self.scale;
         let start = match align {
@@ -188,7 +206,7 @@ impl<DB: DrawingBackend> Canvas<DB> {
                 Turn::Down => (x0 - down, y0 + along),
             };
             if drawn.is_ok() {
-                drawn = self.area.draw_pixel(place, &BLACK.mix(cover));
+                drawn = self.area.draw_pixel(place, &color.mix(cover));
             }
         });
         drawn.map_err(failed)

@@ -181,7 +181,10 @@ impl Frame<'_> {
         x: f64,
         color: RGBColor,
     ) -> Result<()> {
-        let Some(ImageBox { summary, images }) = one else {
+        let Some(ImageBox {
+            summary, images, ..
+        }) = one
+        else {
             return Ok(());
         };
         if self.figure.images_differ {

@@ -7,7 +7,7 @@ use super::summary::Summary;
 use super::table::quoted;
 use crate::attribution::methods::method_title;
 use crate::metrics::{described, metric_title};
-use crate::statistics::BoxSummary;
+use crate::statistics::{BoxSummary, mean};
 
 /// Box plots of one metric, one panel per method.
 pub(super) struct Figure {
@@ -46,6 +46,7 @@ pub(super) struct Panel {
 /// A box and the number of images behind it.
 pub(super) struct ImageBox {
     pub summary: BoxSummary,
+    pub mean: f64,
     pub images: usize,
 }
 
@@ -140,7 +141,7 @@ impl Figure {
     /// one row for the chance level.
     pub fn csv(&self) -> String {
         let mut text = String::from(
-            "method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,accuracy,images\n",
+            "method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,mean,accuracy,images\n",
         );
         let mut row = |names: [&str; 3], of: &ImageBox, accuracy: Option<f64>| {
             let one = &of.summary;
@@ -150,6 +151,7 @@ impl Figure {
                 one.median,
                 one.upper_quartile,
                 one.upper_whisker,
+                of.mean,
             ];
             let mut fields = names.map(quoted).to_vec();
             fields.extend(numbers.map(|number| format!("{number:.6}")));
@@ -172,7 +174,7 @@ impl Figure {
             }
         }
         if let Some(chance) = self.chance {
-            text.push_str(&format!(",Chance level,,,,{chance:.6},,,,\n"));
+            text.push_str(&format!(",Chance level,,,,{chance:.6},,,,,\n"));
         }
         text
     }
@@ -200,6 +202,7 @@ fn box_of(values: Vec<(u32, f64)>) -> Option<ImageBox> {
     let plain: Vec<f64> = values.into_iter().map(|(_, value)| value).collect();
     Some(ImageBox {
         summary: BoxSummary::of(&plain)?,
+        mean: mean(&plain)?,
         images: images.len(),
     })
 }
@@ -215,9 +218,9 @@ fn all_boxes(panels: &[Panel]) -> impl Iterator<Item = &ImageBox> {
 fn with_images(title: String, panels: &[Panel]) -> (String, bool) {
     let counts: BTreeSet<usize> = all_boxes(panels).map(|one| one.images).collect();
     let text = match (counts.first(), counts.last()) {
-        (Some(1), Some(1)) => "1 image a box".to_owned(),
-        (Some(few), Some(many)) if few == many => format!("{few} images a box"),
-        (Some(few), Some(many)) => format!("{few} to {many} images a box"),
+        (Some(1), Some(1)) => "1 image per box".to_owned(),
+        (Some(few), Some(many)) if few == many => format!("{few} images per box"),
+        (Some(few), Some(many)) => format!("{few} to {many} images per box"),
         _ => return (title, false),
     };
     let differ = counts.len() > 1;

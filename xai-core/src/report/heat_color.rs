@@ -28,10 +28,19 @@ pub(super) fn colors() -> Vec<Rgb> {
     negative.chain((0..=SHADES).map(positive)).collect()
 }
 
+/// The largest absolute value of a map.
+pub(super) fn largest(map: ArrayView2<f32>) -> f32 {
+    map.iter().fold(0.0, |largest, v| largest.max(v.abs()))
+}
+
 /// The index of each pixel's colour in [`colors`]. The largest absolute value of the map has the
 /// brightest colour.
 pub(super) fn shades(map: ArrayView2<f32>) -> Array2<u8> {
-    let largest = map.iter().fold(0.0_f32, |largest, v| largest.max(v.abs()));
+    shades_up_to(map, largest(map))
+}
+
+/// As [`shades`], with the brightest colour at `largest`, which no value may exceed.
+pub(super) fn shades_up_to(map: ArrayView2<f32>, largest: f32) -> Array2<u8> {
     let scale = if largest > 0.0 {
         f32::from(SHADES) / largest
     } else {
@@ -54,6 +63,10 @@ mod tests {
             array![[middle, middle + 32, 2 * SHADES, 0]]
         );
         assert_eq!(shades(array![[0.0, 0.0]].view()), array![[middle, middle]]);
+        assert_eq!(
+            shades_up_to(array![[0.0, 2.0]].view(), 4.0),
+            array![[middle, middle + 32]]
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use plotters::prelude::*;
 
 use super::canvas::{Align, Canvas, Turn};
 use super::font::text_width;
-use super::heat_color::{Rgb, colors, shades};
+use super::heat_color::{Rgb, colors, largest, shades_up_to};
 use super::outline::{Pen, draw_outline};
 use super::page::Page;
 use super::table::wrapped;
@@ -98,6 +98,12 @@ fn images(figure: &HeatMaps) -> impl Iterator<Item = &Shown> {
     columns.map(|column| &column.image)
 }
 
+/// The largest absolute value of a method's maps.
+fn of_all(figure: &HeatMaps, method: &str) -> f32 {
+    let maps = images(figure).filter_map(|image| image.map(method));
+    maps.map(|map| largest(map.view())).fold(0.0, f32::max)
+}
+
 /// The methods in order of first appearance.
 fn methods(figure: &HeatMaps) -> Vec<&str> {
     let mut methods: Vec<&str> = Vec::new();
@@ -132,11 +138,11 @@ pub(super) fn rows(figure: &HeatMaps) -> Result<Vec<Vec<String>>> {
     Ok(rows)
 }
 
-/// The image, darkened, with the map over it as light ("screen").
-fn blended(image: &Shown, map: &Array2<f32>) -> Array2<Rgb> {
+/// The image, darkened, with the map over it as light ("screen"), brightest at `largest`.
+fn blended(image: &Shown, map: &Array2<f32>, largest: f32) -> Array2<Rgb> {
     let colors = colors();
     Zip::from(&image.pixels)
-        .and(&shades(map.view()))
+        .and(&shades_up_to(map.view(), largest))
         .map_collect(|&grey, &shade| {
             let under = UNDER * f64::from(grey.clamp(0.0, 1.0));
             colors[usize::from(shade)].map(|part| {
@@ -173,6 +179,9 @@ impl Page for HeatMapsPage<'_> {
             width: OUTLINE,
             color: RGBColor(254, 254, 254), // white on dark pages, too
         };
+        let of_row: Vec<Option<f32>> = (self.methods.iter())
+            .map(|method| self.figure.one_scale.then(|| of_all(self.figure, method)))
+            .collect();
         let mut x = self.left;
         for block in &self.figure.blocks {
             let across = block.columns.len() as f64 * (width + GAP) - GAP;
@@ -186,7 +195,8 @@ impl Page for HeatMapsPage<'_> {
                         continue;
                     };
                     let corner = (x, row(at));
-                    canvas.picture(corner, &blended(&column.image, map), self.pixel)?;
+                    let most = of_row[at].unwrap_or_else(|| largest(map.view()));
+                    canvas.picture(corner, &blended(&column.image, map, most), self.pixel)?;
                     draw_outline(canvas, corner, &column.image.truth, pen)?;
                 }
                 x += width + GAP;

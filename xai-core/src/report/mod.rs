@@ -18,6 +18,8 @@ mod heat_maps;
 mod html;
 mod layout;
 mod legend;
+mod main_figure;
+mod matrix;
 mod outline;
 mod page;
 mod plate;

@@ -20,10 +20,10 @@ pub(super) const NEUTRAL: RGBColor = RGBColor(70, 70, 70);
 const YELLOW: RGBColor = RGBColor(240, 228, 66);
 const ORANGE: RGBColor = RGBColor(230, 159, 0);
 const GREEN: RGBColor = RGBColor(0, 158, 115);
-const VERMILION: RGBColor = RGBColor(213, 94, 0);
+pub(super) const VERMILION: RGBColor = RGBColor(213, 94, 0);
 const PURPLE: RGBColor = RGBColor(204, 121, 167);
 const SKY: RGBColor = RGBColor(86, 180, 233);
-const BLUE: RGBColor = RGBColor(0, 114, 178);
+pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
 const GREY: RGBColor = RGBColor(150, 150, 150);
 
 /// The colour of a reference, by its index in the legend.

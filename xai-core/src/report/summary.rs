@@ -184,6 +184,15 @@ impl<'a> Group<'a> {
         of_method(scores, self.metric, method)
     }
 
+    /// The mean chance level of its images, if the scores include it.
+    pub fn chance(&self) -> Option<f64> {
+        let chance = chance_name(self.metric);
+        let scores = self.cells.iter().flat_map(|cell| &cell.scores);
+        let of_images = scores.filter(|score| score.metric == chance);
+        let of_images: BTreeMap<u32, f64> = of_images.map(|s| (s.image, s.value)).collect();
+        mean(&of_images.into_values().collect::<Vec<_>>())
+    }
+
     fn mean(&self, number: impl Fn(&CellResult) -> f64) -> f64 {
         self.cells.iter().map(|cell| number(cell)).sum::<f64>() / self.cells.len() as f64
     }

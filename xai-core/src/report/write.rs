@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::draw::BoxPlots;
 use super::figure::Figure;
+use super::main_figure::MainFigure;
 use super::page::{picture, text_file};
 use super::plate::Plate;
 use super::summary::Summary;
@@ -22,10 +22,12 @@ use crate::sweep::read::SweepResult;
 ///   ([`bootstrap_mean`](crate::statistics::bootstrap_mean)) and median of the metric. The rows of
 ///   the references follow. With several metrics, the column `metric` names them.
 /// - `figure.svg` and `figure.png`: the layout of Figure 4 of the paper, with one panel per method.
-///   The second axis runs along x. Each combination of the levels of the others has a colour.
+///   The second axis runs along x. Each combination of the levels of the others has a colour. With
+///   more than six of these, the figure is a matrix of means: one row per method, one column per
+///   combination.
 /// - `checks.csv`, if the scores hold [checks](crate::metrics::CHECKS): for each cell and method, how many maps are 0 or
 ///   constant or tied, and how far attributions are from their promised sum.
-/// - `figure.csv`: the values in the figure, one row per box with its quartiles and whiskers.
+/// - `figure.csv`: the values in the figure, one row per box with its quartiles, whiskers and mean.
 ///
 /// # Errors
 /// If a cell lacks a level of an axis, if a score is not finite, if no cell has a score, or if a
@@ -37,7 +39,7 @@ pub fn write(result: &SweepResult, dir: &Path) -> Result<Vec<PathBuf>> {
     for (at, summary) in summaries.iter().enumerate() {
         let name = figure_name(at, summary);
         let figure = Figure::of(summary);
-        paths.extend(picture(&BoxPlots::of(&figure), dir, &name)?);
+        paths.extend(picture(&MainFigure::of(summary, &figure), dir, &name)?);
         paths.push(text_file(dir, &format!("{name}.csv"), &figure.csv())?);
     }
     if let Some(text) = checks::csv(result) {

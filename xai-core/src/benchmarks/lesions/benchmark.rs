@@ -94,6 +94,11 @@ impl Benchmark for Lesions {
         })
     }
 
+    /// All slices are on one grid.
+    fn one_space(&self) -> bool {
+        true
+    }
+
     fn classes(&self) -> Vec<String> {
         let named = [Class::Regular, Class::Irregular].map(|class| match class {
             Class::Regular => "regular lesions",

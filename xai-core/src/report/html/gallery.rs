@@ -1,25 +1,21 @@
 //! The heat maps, packed for the page.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::Array2;
 use rayon::prelude::*;
 use serde_json::{Value as Json, json};
 
+use super::mean_map::{MEAN, mean_of};
+use super::pixels::{grey, heat};
 use crate::attribution::Shown;
 use crate::attribution::methods::method_title;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::metrics::{Score, metric_and_group, metric_title};
-use crate::report::heat_color::{colors, shades};
+use crate::report::heat_color::colors;
 use crate::report::outline::sides;
 use crate::report::summary::metrics;
 use crate::statistics::coefficient;
 use crate::sweep::keep::read_maps;
 use crate::sweep::read::{CellResult, SweepResult};
-
-/// The largest side of a picture in pixels. To keep the page small, the pixels of larger pictures are averaged in
-/// blocks.
-const LARGEST: usize = 128;
 
 /// The heat maps of the first training of each combination of levels, and of the references.
 pub(super) struct Gallery<'a> {
@@ -31,8 +27,9 @@ pub(super) struct Gallery<'a> {
 }
 
 impl<'a> Gallery<'a> {
-    /// Reads the heat maps of a result.
-    pub fn of(result: &'a SweepResult) -> Result<Self> {
+    /// Reads the heat maps of a result. If a pixel is the same place in all images, each network also gets the mean of
+    /// its maps.
+    pub fn of(result: &'a SweepResult, one_space: bool) -> Result<Self> {
         let levels = |cell: &CellResult| -> Vec<Option<String>> {
             let axes = result.axes.iter();
             axes.map(|(axis, _)| level(cell, axis).map(str::to_owned))
@@ -45,24 +42,32 @@ impl<'a> Gallery<'a> {
                 continue;
             };
             seen.push(levels(cell));
-            let shown = read_maps(path)?;
+            let mut shown = read_maps(path)?;
+            if one_space {
+                shown.extend(mean_of(&shown));
+            }
             if !shown.is_empty() {
                 cells.push((cell, shown));
             }
         }
         // Stages of earlier versions have none.
         let baselines = result.reference_maps.as_ref().filter(|path| path.exists());
+        let mut baselines = baselines.map_or_else(|| Ok(Vec::new()), |path| read_maps(path))?;
+        if one_space {
+            baselines.extend(mean_of(&baselines));
+        }
         Ok(Self {
             result,
             cells,
-            baselines: baselines.map_or_else(|| Ok(Vec::new()), |path| read_maps(path))?,
+            baselines,
             metrics: metrics(result).unwrap_or_default(), // of a run without scores there are none
         })
     }
 
     /// The number of images that are shown.
     pub fn images(&self) -> usize {
-        indices(&self.pictures()).len()
+        let indices = indices(&self.pictures());
+        indices.iter().filter(|&&index| index != MEAN).count()
     }
 
     /// Each picture once, in the order of the images' indices. Cells with different data sets have different pictures
@@ -100,9 +105,9 @@ impl<'a> Gallery<'a> {
         let mut alike = Vec::new();
         for (at, first) in methods.iter().enumerate() {
             for second in &methods[at + 1..] {
-                let pairs = self
-                    .shown()
-                    .filter_map(|image| correlation(image.map(first)?, image.map(second)?));
+                let images = self.shown().filter(|image| image.index != MEAN);
+                let pairs =
+                    images.filter_map(|image| correlation(image.map(first)?, image.map(second)?));
                 // Without any pair, there is no smallest correlation.
                 let lowest = pairs.reduce(f64::min);
                 if let Some(lowest) = lowest.filter(|&lowest| lowest >= least) {
@@ -166,6 +171,8 @@ impl<'a> Gallery<'a> {
         let titles = methods.iter().chain(&filters);
         let text = json!({
             "axes": axes.collect::<Json>(),
+            "colors": colors(),
+            "mean": images.last() == Some(&MEAN),
             "methods": titles.map(|name| method_title(name)).collect::<Json>(),
             "images": images.iter().map(image).collect::<Json>(),
             "pictures": pictures.iter().map(picture).collect::<Result<Json>>()?,
@@ -177,11 +184,19 @@ impl<'a> Gallery<'a> {
         Ok(text.to_string().replace('<', "\\u003c"))
     }
 
-    /// The name of an image: its index, and its class if all its pictures have the same.
+    /// The name of an image: its index, and its class if all networks have the same images.
     fn name(&self, pictures: &[&Shown], index: u32) -> String {
-        let mut classes = pictures.iter().filter(|picture| picture.index == index);
-        let first = classes.next().map(|picture| picture.class);
-        let Some(class) = first.filter(|&class| classes.all(|other| other.class == class)) else {
+        if index == MEAN {
+            return "mean of the images".to_owned();
+        }
+        let mut of_index = pictures.iter().filter(|picture| picture.index == index);
+        // Different data sets may have different classes.
+        let one_data_set = pictures.len() == indices(pictures).len();
+        let Some(class) = of_index
+            .next()
+            .map(|one| one.class)
+            .filter(|_| one_data_set)
+        else {
             return format!("image {index}");
         };
         match self.result.classes.get(usize::from(class)) {
@@ -190,7 +205,7 @@ impl<'a> Gallery<'a> {
         }
     }
 
-    /// For each image and method: the heat map and its score, or null.
+    /// For each image and method: the heat map, its score and its largest value, or null.
     fn maps(
         &self,
         shown: &[Shown],
@@ -202,8 +217,12 @@ impl<'a> Gallery<'a> {
             let Some(map) = image.map(method) else {
                 return Ok(Json::Null);
             };
-            let scored = self.scored(scores, image.index, method);
-            Ok(json!([heat(map.view())?, scored]))
+            let (uri, largest) = heat(map.view())?;
+            let scored = match image.index {
+                MEAN => Some(format!("mean of {} maps", shown.len() - 1)),
+                index => self.scored(scores, index, method),
+            };
+            Ok(json!([uri, scored, largest]))
         };
         let of_image = |&index: &u32| -> Result<Json> {
             let here = shown.iter().find(|here| here.index == index);
@@ -284,57 +303,6 @@ fn correlation(a: &Array2<f32>, b: &Array2<f32>) -> Option<f64> {
     coefficient(&pairs.collect::<Vec<_>>())
 }
 
-/// A map as a data URI.
-fn heat(map: ArrayView2<f32>) -> Result<String> {
-    let map = smaller(map);
-    png(&shades(map.view()), Some(colors().concat()))
-}
-
-/// An image as a data URI. 0 is black and 1 is white. An image with negative pixels has its 0 in the middle, and its
-/// largest absolute value is white or black.
-fn grey(pixels: ArrayView2<f32>) -> Result<String> {
-    let pixels = smaller(pixels);
-    let largest = pixels.iter().fold(0.0f32, |most, v| most.max(v.abs()));
-    let signed = pixels.iter().any(|&v| v < 0.0);
-    let shade = |v: f32| if signed { 0.5 + 0.5 * v / largest } else { v };
-    png(
-        &pixels.mapv(|v| (shade(v).clamp(0.0, 1.0) * 255.0).round() as u8),
-        None,
-    )
-}
-
-/// The means of square blocks of pixels, such that no side is longer than [`LARGEST`].
-fn smaller(map: ArrayView2<f32>) -> Array2<f32> {
-    let (height, width) = map.dim();
-    let block = height.max(width).div_ceil(LARGEST);
-    Array2::from_shape_fn((height.div_ceil(block), width.div_ceil(block)), |(y, x)| {
-        let (y, x) = (y * block, x * block);
-        let part = map.slice(s![y..(y + block).min(height), x..(x + block).min(width)]);
-        part.mean().unwrap_or(0.0)
-    })
-}
-
-/// A PNG with one byte per pixel, as a data URI: indices of a palette's colours, or grey values.
-fn png(pixels: &Array2<u8>, palette: Option<Vec<u8>>) -> Result<String> {
-    let (height, width) = pixels.dim();
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::Best);
-    match palette {
-        Some(palette) => {
-            encoder.set_color(png::ColorType::Indexed);
-            encoder.set_palette(palette);
-        }
-        None => encoder.set_color(png::ColorType::Grayscale),
-    }
-    let pixels: Vec<u8> = pixels.iter().copied().collect();
-    let mut writer = encoder.write_header().map_err(Error::invalid)?;
-    writer.write_image_data(&pixels).map_err(Error::invalid)?;
-    writer.finish().map_err(Error::invalid)?;
-    Ok(format!("data:image/png;base64,{}", STANDARD.encode(file)))
-}
-
 /// The outline of a mask as the path of an SVG, in pixels.
 fn outline(mask: &Array2<bool>) -> String {
     let side = |[(x0, y0), (x1, y1)]: [(usize, usize); 2]| format!("M{x0} {y0}L{x1} {y1}");
@@ -348,38 +316,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn large_maps_are_averaged_in_blocks() {
-        let map = Array2::from_shape_fn((2, 2 * LARGEST), |(y, x)| (x % 2 + y) as f32);
-        let small = smaller(map.view());
-        assert_eq!(small.dim(), (1, LARGEST));
-        assert!(small.iter().all(|&v| v == 1.0));
-        let odd = Array2::from_shape_fn((1, LARGEST + 1), |(_, x)| x as f32);
-        assert_eq!(smaller(odd.view())[(0, LARGEST / 2)], LARGEST as f32);
-    }
-
-    #[test]
     fn correlation_by_hand() {
         let a = array![[1.0, 2.0, 3.0]];
         let close = |r: Option<f64>, expected: f64| (r.unwrap() - expected).abs() < 1e-12;
         assert!(close(correlation(&a, &array![[10.0, 20.0, 30.0]]), 1.0));
         assert!(close(correlation(&a, &array![[3.0, 1.0, 2.0]]), -0.5));
         assert_eq!(correlation(&a, &array![[5.0, 5.0, 5.0]]), None);
-    }
-
-    #[test]
-    fn zero_is_in_the_middle_of_an_image_with_negative_pixels() {
-        let shades = |pixels: Array2<f32>| {
-            let uri = grey(pixels.view()).unwrap();
-            let file = STANDARD
-                .decode(uri.strip_prefix("data:image/png;base64,").unwrap())
-                .unwrap();
-            let mut reader = png::Decoder::new(&file[..]).read_info().unwrap();
-            let mut shades = [0; 3];
-            reader.next_frame(&mut shades).unwrap();
-            shades
-        };
-        assert_eq!(shades(array![[-0.5, 0.0, 0.25]]), [0, 128, 191]);
-        assert_eq!(shades(array![[0.0, 0.5, 2.0]]), [0, 128, 255]);
     }
 
     #[test]
@@ -396,21 +338,5 @@ mod tests {
         assert_eq!(indices(&pictures), [3, 4]);
         let shown = [image(3, 0.2)];
         assert_eq!(places(&pictures, &shown, &[3, 4]), json!([1, null]));
-    }
-
-    /// Decoded by the rules of another program: the signature, the numbers of the header, and the
-    /// palette.
-    #[test]
-    fn a_picture_is_a_png() {
-        let uri = heat(array![[0.0, 1.0, 0.5]].view()).unwrap();
-        let file = STANDARD
-            .decode(uri.strip_prefix("data:image/png;base64,").unwrap())
-            .unwrap();
-        assert_eq!(&file[..8], b"\x89PNG\r\n\x1a\n");
-        let mut reader = png::Decoder::new(&file[..]).read_info().unwrap();
-        assert_eq!(reader.info().size(), (3, 1));
-        let mut pixels = [0; 3];
-        reader.next_frame(&mut pixels).unwrap();
-        assert_eq!(pixels, [63, 126, 95]);
     }
 }

@@ -5,6 +5,8 @@
 //! script.
 
 mod gallery;
+mod mean_map;
+mod pixels;
 mod plan;
 mod warnings;
 
@@ -13,8 +15,8 @@ use std::path::{Path, PathBuf};
 use askama::Template;
 
 use super::analysis;
-use super::draw::BoxPlots;
 use super::figure::{Figure, performance};
+use super::main_figure::MainFigure;
 use super::page::{self, text_file};
 use super::summary::{Summary, scored_images};
 use super::table;
@@ -53,6 +55,8 @@ struct Results {
     metric: String,
     /// What the figure shows: "Explanation performance (precision): of the k pixels ..".
     what: String,
+    /// How to read the figure.
+    reading: String,
     /// The files of the figure.
     files: String,
     svg: String,
@@ -98,7 +102,7 @@ pub fn write_page(result: &SweepResult, analysis: &Analysis, dir: &Path) -> Resu
     } else {
         Summary::all(result)?
     };
-    let gallery = Gallery::of(result)?;
+    let gallery = Gallery::of(result, plan.one_space)?;
     let mut paragraphs = plan.description.split("\n\n").map(one_line);
     let page = Page {
         question: paragraphs.next().unwrap_or_default(),
@@ -171,6 +175,8 @@ fn results((at, summary): (usize, &Summary)) -> Result<Results> {
     }
     let what = performance(summary.metric);
     let name = figure_name(at, summary);
+    let figure = Figure::of(summary);
+    let drawn = MainFigure::of(summary, &figure);
     Ok(Results {
         metric: metric_title(summary.metric),
         what: known.map_or(format!("{what}."), |known| {
@@ -179,7 +185,8 @@ fn results((at, summary): (usize, &Summary)) -> Result<Results> {
         files: ["svg", "png", "csv"]
             .map(|ending| format!("{name}.{ending}"))
             .join(", "),
-        svg: figure(&BoxPlots::of(&Figure::of(summary)))?,
+        reading: drawn.reading(summary.chance),
+        svg: in_page(page::svg_text(&drawn)?),
         chance: summary.chance.map(|chance| format!("{chance:.3}")),
         columns: names.collect(),
         methods: summary
@@ -225,11 +232,6 @@ fn extra(part: &AnalysisItem) -> Result<Extra> {
         header,
         rows,
     })
-}
-
-/// A figure as part of the page.
-fn figure(figure: &impl page::Page) -> Result<String> {
-    Ok(in_page(page::svg_text(figure)?))
 }
 
 /// An SVG as wide as its container. The style for dark pages is that of the page.

@@ -21,6 +21,8 @@ pub(super) struct Plan {
     pub skipped: Vec<Skipped>,
     /// The data: the benchmark's name, its description and its classes.
     pub data: Vec<(String, String)>,
+    /// Whether a pixel is the same place in all images.
+    pub one_space: bool,
     /// Names and values of the settings of data and training.
     pub settings: Vec<(String, String)>,
     pub device: String,
@@ -77,6 +79,8 @@ struct PlanFileBenchmark {
     name: String,
     about: Vec<(String, String)>,
     classes: Vec<String>,
+    #[serde(default)]
+    one_space: bool,
     identity: Json,
 }
 
@@ -116,6 +120,7 @@ impl Plan {
             scale: kept.scale,
             cells: kept.cells.len(),
             part: kept.restricted.map(|part| part.label),
+            one_space: kept.benchmark.one_space,
             factors: kept.factors.into_iter().map(factor).collect(),
             skipped: kept.skipped,
             settings: match &kept.benchmark.identity {

@@ -67,6 +67,12 @@ pub trait Benchmark: Clone + Send + Sync + 'static {
         None
     }
 
+    /// Whether a pixel is the same place in all images, as in slices on a common grid. The report then also
+    /// shows the mean of a network's maps.
+    fn one_space(&self) -> bool {
+        false
+    }
+
     /// Lines about the benchmark for the plan and the report, such as
     /// `("data", "/scans: 40 subjects")`.
     fn about(&self) -> Vec<(String, String)> {

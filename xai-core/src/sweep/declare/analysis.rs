@@ -305,6 +305,8 @@ pub struct HeatMaps {
     pub blocks: Vec<HeatMapBlock>,
     /// The metric by which the CSV scores each map: a [name](crate::metrics::named).
     pub metric: String,
+    /// Whether all maps of a row have one colour scale. If not, each map has its own.
+    pub one_scale: bool,
 }
 
 /// Columns with a common title.
@@ -332,7 +334,16 @@ impl HeatMaps {
             heading: Heading::new(name, title),
             blocks: Vec::new(),
             metric: "precision".to_owned(),
+            one_scale: false,
         }
+    }
+
+    /// Gives all maps of a row one colour scale, so that their strengths can be compared. By default,
+    /// the brightest colour of each map is its own largest value.
+    #[must_use]
+    pub fn one_scale_per_row(mut self) -> Self {
+        self.one_scale = true;
+        self
     }
 
     /// Sets the metric in the CSV, which is precision by default: a [name](crate::metrics::named).

@@ -40,6 +40,7 @@ impl PlanFile {
                 "about": benchmark.about(),
                 "classes": benchmark.classes(),
                 "explained": benchmark.explained(),
+                "one_space": benchmark.one_space(),
                 "identity": benchmark.identity(),
             },
             "restricted": plan.restricted,
