@@ -12,7 +12,8 @@ use clap::Parser;
 use experiments::{exit_code, fine_tune};
 use ndarray::{Array2, ArrayView2, Axis};
 use xai_core::attribution::{
-    ExpectedGradients, Images, Panel, PatternAttribution, PatternNet, Patterns, Segments, methods,
+    DeepLiftShap, ExpectedGradients, FeaturePermutation, Images, Panel, PatternAttribution,
+    PatternNet, Patterns, Segments, methods,
 };
 use xai_core::device::DeviceChoice;
 use xai_core::lesions::prelude::*;
@@ -62,6 +63,10 @@ fn draw(options: &Options) -> Result<()> {
         .select(Axis(0), &Vec::from_iter(0..train.len().min(64)));
     let patterns = Arc::new(Patterns::fit(&network, some.view())?);
     let panel = panel
+        .with(DeepLiftShap {
+            baselines: some.clone(),
+        })
+        .with(FeaturePermutation::new(some.clone(), 2))
         .with(ExpectedGradients::from(some))
         .with(PatternNet::new(patterns.clone()))
         .with(PatternAttribution::new(patterns));

@@ -12,7 +12,7 @@ use super::style::{BLUE, EDGE, FRAME, GRID, VERMILION};
 use super::summary::{Group, Summary};
 use crate::attribution::methods::method_title;
 use crate::error::Result;
-use crate::metrics::METRICS;
+use crate::metrics::described;
 use crate::statistics::mean;
 
 // Lengths in pixels of the PNG.
@@ -52,8 +52,7 @@ struct MatrixRow {
 impl Matrix {
     /// The means of a summary, titled with what they measure.
     pub fn of(summary: &Summary, title: String) -> Self {
-        let known = METRICS.iter().find(|known| known.name == summary.metric);
-        let larger = known.is_none_or(|known| known.larger_is_better);
+        let larger = described(summary.metric).is_none_or(|known| known.larger_is_better);
         let groups = &summary.groups;
         let chances: Vec<Option<f64>> = groups.iter().map(Group::chance).collect();
         let plain = |title: &str, text: &dyn Fn(&Group) -> String| MatrixRow {
