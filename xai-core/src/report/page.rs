@@ -26,6 +26,7 @@ pub(super) trait Page {
 const DARK: &str = "<style>@media screen and (prefers-color-scheme: dark) {\
     svg [fill=\"#FFFFFF\"] { fill: #14171C } svg [stroke=\"#FFFFFF\"] { stroke: #14171C }\
     svg [fill=\"#000000\"] { fill: #E6E8EB } svg [stroke=\"#282828\"] { stroke: #C9CED6 }\
+    svg [fill=\"#F5F5F5\"] { fill: #20252D }\
     svg [stroke=\"#DEDEDE\"] { stroke: #333A44 } svg [stroke=\"#828282\"] { stroke: #6B7480 }\
     svg [stroke=\"#5A5A5A\"] { stroke: #A2ABB6 }\
     svg [fill=\"#464646\"] { fill: #C9CED6 } svg [stroke=\"#464646\"] { stroke: #C9CED6 }\
