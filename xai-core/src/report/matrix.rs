@@ -188,10 +188,8 @@ impl Colors {
         let values: Vec<[f64; 2]> = fields.filter_map(|(_, value)| *value).collect();
         let pick = if larger_is_better { f64::min } else { f64::max };
         let worst = values.iter().map(|&[value, _]| value).reduce(pick);
-        let white = match values.iter().any(|[_, chance]| chance.is_nan()) {
-            true => worst,
-            false => None,
-        };
+        let unknown = values.iter().any(|[_, chance]| chance.is_nan());
+        let white = worst.filter(|_| unknown);
         let far = values
             .iter()
             .map(|&[value, chance]| (value - white.unwrap_or(chance)).abs());
