@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use experiments::{exit_code, fine_tune};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use xai_core::attribution::{
     DeepLiftShap, ExpectedGradients, FeaturePermutation, Images, Panel, PatternAttribution,
     PatternNet, Patterns, Segments, methods,
@@ -61,12 +61,15 @@ fn draw(options: &Options) -> Result<()> {
     let some = train
         .images()
         .select(Axis(0), &Vec::from_iter(0..train.len().min(64)));
+    // As the network sees them: grey in three channels.
+    let channels = image.pixels.dim().1;
+    let seen = concatenate(Axis(1), &vec![some.view(); channels]).map_err(Error::invalid)?;
     let patterns = Arc::new(Patterns::fit(&network, some.view())?);
     let panel = panel
         .with(DeepLiftShap {
-            baselines: some.clone(),
+            baselines: seen.clone(),
         })
-        .with(FeaturePermutation::new(some.clone(), 2))
+        .with(FeaturePermutation::new(seen, 2))
         .with(ExpectedGradients::from(some))
         .with(PatternNet::new(patterns.clone()))
         .with(PatternAttribution::new(patterns));
