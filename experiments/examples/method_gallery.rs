@@ -62,7 +62,7 @@ fn draw(options: &Options) -> Result<()> {
         .images()
         .select(Axis(0), &Vec::from_iter(0..train.len().min(64)));
     // As the network sees them: grey in three channels.
-    let channels = image.pixels.dim().1;
+    let channels = network.input_channels().unwrap_or(1);
     let seen = concatenate(Axis(1), &vec![some.view(); channels]).map_err(Error::invalid)?;
     let patterns = Arc::new(Patterns::fit(&network, some.view())?);
     let panel = panel
