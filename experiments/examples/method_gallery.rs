@@ -66,10 +66,8 @@ fn draw(options: &Options) -> Result<()> {
     let seen = concatenate(Axis(1), &vec![some.view(); channels]).map_err(Error::invalid)?;
     let patterns = Arc::new(Patterns::fit(&network, some.view())?);
     let panel = panel
-        .with(DeepLiftShap {
-            baselines: seen.clone(),
-        })
-        .with(FeaturePermutation::new(seen, 2))
+        .with(DeepLiftShap { baselines: seen })
+        .with(FeaturePermutation::new(some.clone(), 2))
         .with(ExpectedGradients::from(some))
         .with(PatternNet::new(patterns.clone()))
         .with(PatternAttribution::new(patterns));
