@@ -1,13 +1,14 @@
 """Reads the results of a run with DuckDB, pandas, pyarrow and Polars, and holds them against its table.csv.
 
-    python read_results.py runs/fig4_best
+    python read_results.py runs/fig4_best [FOLDER FOR MLFLOW]
 
 Every library must find the same mean precision of each combination of levels and method. Needs duckdb, pandas,
-pyarrow and polars from PyPI. `cargo test --release -p tests --test reading -- --ignored` runs it.
+pyarrow and polars from PyPI, and mlflow-skinny for an export to MLflow. `cargo test --release -p tests --test reading -- --ignored` runs it.
 """
 
 import csv
 import json
+import os
 import pathlib
 import sys
 
@@ -97,3 +98,28 @@ for read in [with_duckdb, with_pandas, with_pyarrow, with_polars]:
         # The table has six decimals.
         assert abs(got[key] - mean) <= 1e-6, (read.__name__, key, got[key], mean)
     print(f"{read.__name__}: {len(got)} means agree with table.csv")
+
+
+def to_mlflow(folder):
+    """Each winner as a run of MLflow, with its parameters, its accuracy and its mean scores."""
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # a folder, so that no database is needed
+    import mlflow
+
+    mlflow.set_tracking_uri(pathlib.Path(folder).absolute().as_uri())
+    mlflow.set_experiment(plan["experiment"])
+    for file in files:
+        with mlflow.start_run(run_name=file.parent.name):
+            mlflow.log_params(winners[file.parent.name])
+            mlflow.log_metric("test_accuracy", json.loads(file.with_name("manifest.json").read_text())["test_accuracy"])
+            for (name, method), mean in pd.read_parquet(file).groupby(["metric", "method"]).value.mean().items():
+                mlflow.log_metric(f"{name}/{method}", mean)
+
+
+if len(sys.argv) > 2:
+    to_mlflow(sys.argv[2])
+    import mlflow
+
+    runs = mlflow.search_runs(experiment_names=[plan["experiment"]])
+    assert sorted(runs["tags.mlflow.runName"]) == sorted(winners)
+    assert any(column.startswith(f"metrics.{metric}/") for column in runs.columns)
+    print(f"to_mlflow: {len(runs)} runs")

@@ -13,6 +13,7 @@ pub mod network_pairs;
 pub mod npy;
 pub mod paired;
 pub mod pictures;
+pub mod policies;
 pub mod scans;
 pub mod which_metric;
 pub mod xai_tris;

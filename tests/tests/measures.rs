@@ -441,6 +441,22 @@ fn a_measure_asks_of_the_model_what_it_needs() {
 }
 
 #[test]
+fn some_of_the_images_keep_what_belongs_to_them() {
+    let pixels = Array3::from_shape_fn((5, 2, 2), |(i, ..)| i as f32);
+    let truth = Array3::from_shape_fn((5, 2, 2), |(i, ..)| i % 2 == 0);
+    let images = Images::grey(pixels, vec![0, 1, 2, 3, 4]).with_truth(truth);
+    let some = images
+        .clone()
+        .with_index(vec![10, 11, 12, 13, 14])
+        .spaced(2);
+    assert_eq!((some.class.clone(), some.index), (vec![0, 2], vec![10, 12]));
+    assert_eq!(some.pixels.index_axis(Axis(0), 1)[[0, 1, 1]], 2.0);
+    assert!(some.truth.unwrap().iter().all(|&inside| inside));
+    assert_eq!(images.clone().spaced(9).index, images.index);
+    assert!(images.spaced(0).is_empty());
+}
+
+#[test]
 fn every_measure_is_described() {
     let named = |metrics: &dyn Metrics<Network>| {
         metrics

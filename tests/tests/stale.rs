@@ -195,13 +195,20 @@ fn results_of_other_code_are_kept_and_named() {
     change(&winner, &["/scored/by"]);
     let (computed, text) = run(&[]);
     assert_eq!(computed, [0, 0, 0]);
+    let page = |arguments: &[&str]| {
+        run(arguments);
+        let page = out.path().join("toy_command/report.html");
+        fs::read_to_string(page).unwrap().contains(said)
+    };
     let line = "xai-core changed since 1 cell was computed, and the results are kept; --fresh-code computes these again";
     assert_eq!(text.matches(line).count(), 1, "{text}");
+    assert!(page(&["--report"]), "the page says so too");
     let (_, text) = run(&["--why", "delay=4", "rate=0.5"]);
     assert!(text.contains("code  xai-core changed since then"), "{text}");
     let (computed, text) = run(&["--fresh-code"]);
     assert_eq!(computed, [0, 0, 1], "{text}");
     assert!(!text.contains(said), "{text}");
+    assert!(!page(&["--report"]), "the page has nothing to say");
 
     change(&winner, &["/fitted_by", "/predicted_by", "/scored/by"]);
     change(&loser, &["/fitted_by"]);

@@ -115,6 +115,10 @@ struct EngineArgs {
     /// Also write report.html: all results and heat maps on one self-contained page
     #[arg(long, help_heading = "What to print")]
     report: bool,
+    /// Also write ro-crate-metadata.json, with which archives such as Zenodo and WorkflowHub read the run's folder. The
+    /// licence is that of the results, such as CC-BY-4.0, or an address
+    #[arg(long = "crate", value_name = "LICENCE", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["plan", "why", "report_to"], help_heading = "What to print")]
+    archive: Option<String>,
     /// Folder for tables, figures and (with --report) report.html, instead of the run's folder
     #[arg(long, value_name = "DIR", help_heading = "What to print")]
     report_to: Option<PathBuf>,
@@ -138,11 +142,15 @@ pub type Report = fn(&SweepResult, &Analysis, &Path) -> Result<Vec<PathBuf>>;
 /// Writes the page with all results into the folder of a run. Returns its path.
 pub type Page = fn(&SweepResult, &Analysis, &Path) -> Result<PathBuf>;
 
+/// Writes the metadata of an archive into the folder of a run, with the licence of the results. Returns its path.
+pub type Archive = fn(&Path, Option<&str>) -> Result<PathBuf>;
+
 /// How to show a result. The functions are passed in by the crate root.
 pub struct Show {
     pub table: Table,
     pub report: Report,
     pub page: Page,
+    pub archive: Archive,
 }
 
 /// Runs an experiment from the command line. This is all that its `main` does.
@@ -193,6 +201,7 @@ fn run<R: Run>(
     } = arguments;
     let with_page = arguments.report;
     let report_to = arguments.report_to;
+    let archive = arguments.archive;
     let against = (arguments.against.as_deref())
         .map(Against::of::<R>)
         .transpose()?;
@@ -234,7 +243,15 @@ fn run<R: Run>(
         return Ok(code);
     }
     let outcome = sweep::<R>(&options, &benchmark)?;
-    conclude::<R>(&outcome, &options, show, with_page, report_to, against)
+    let code = conclude::<R>(&outcome, &options, show, with_page, report_to, against)?;
+    // After all other files, which it lists.
+    if let (Some(licence), Some(_)) = (archive, &outcome.result) {
+        let licence = Some(licence).filter(|licence| !licence.is_empty());
+        let path = (show.archive)(&outcome.folder, licence.as_deref())?;
+        let reporter = Reporter::new(options.quiet, options.json);
+        reporter.print(&format!("  {}\n", path.display()));
+    }
+    Ok(code)
 }
 
 /// What to compare a run with.

@@ -63,6 +63,7 @@ pub fn run<R: sweep::context::Run>() -> std::process::ExitCode {
         table: report::text_of_all,
         report: report::write_all,
         page: report::write_page,
+        archive: report::write_crate,
     })
 }
 
@@ -78,11 +79,13 @@ pub mod prelude {
         FeatureAblation, GradientShap, GuidedBackprop, Images, Infidelity, InputXGradient,
         Insertion, IntegratedGradients, Intensity, KernelShap, Laplace, Lime, Lrp, MaxSensitivity,
         Mprt, NoModel, Occlusion, Panel, PixelFlipping, RandomLogit, Rise, Road, Saliency,
-        Segments, ShapleyValueSampling, Shown, SmoothGrad, Sobel, Sparseness,
+        Segments, ShapleyValueSampling, Shown, SmoothGrad, Sobel, Sparseness, Target,
     };
     pub use crate::dataset::{Dataset, Split};
     pub use crate::error::{Error, Result};
-    pub use crate::metrics::{Channels, Combine, Metric, Precision, Score, Scores, Sign};
+    pub use crate::metrics::{
+        Channels, Combine, Metric, PostProcessing, Precision, Score, Scores, Sign,
+    };
     pub use crate::network::Network;
     pub use crate::sweep::context::{
         Benchmark, Checkpoint, Context, Fitted, Lab, Model, NoArgs, Run, Training,

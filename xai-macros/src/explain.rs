@@ -9,8 +9,8 @@ use syn::{Expr, Path, Token};
 use crate::errors::Errors;
 use crate::names::{private, snake_case, suggestion};
 
-const ARGUMENTS: [&str; 8] = [
-    "model", "input", "target", "baseline", "methods", "combine", "score", "crate",
+const ARGUMENTS: [&str; 9] = [
+    "model", "input", "target", "baseline", "methods", "combine", "also", "score", "crate",
 ];
 
 const USAGE: &str = "explain! takes named arguments: model = .., input = .., methods = [..]";
@@ -34,6 +34,7 @@ struct Call {
     baseline: Option<Expr>,
     methods: Vec<Expr>,
     combine: Option<Expr>,
+    also: Option<Expr>,
     score: Option<Expr>,
     core: Option<Path>,
 }
@@ -99,6 +100,7 @@ fn argument(
         "target" => call.target = Some(input.parse()?),
         "baseline" => call.baseline = Some(input.parse()?),
         "combine" => call.combine = Some(input.parse()?),
+        "also" => call.also = Some(input.parse()?),
         "score" => call.score = Some(input.parse()?),
         "crate" => call.core = Some(input.call(Path::parse_mod_style)?),
         "methods" => match input.parse()? {
@@ -135,6 +137,12 @@ fn check(call: &Call, errors: &mut Errors) -> Vec<Ident> {
         errors.at(
             combine,
             "`combine` makes heat maps for `score = ..`; without `score`, maps keep their signs and channels",
+        );
+    }
+    if let (Some(also), None) = (&call.also, &call.score) {
+        errors.at(
+            also,
+            "`also` processes heat maps in further ways for `score = ..`; without `score`, there are no heat maps",
         );
     }
     let mut fields: Vec<Ident> = Vec::new();
@@ -183,8 +191,8 @@ fn expand(call: &Call, fields: &[Ident]) -> TokenStream {
         Some(model) => quote!(#model),
         None => quote!(#xai::NoModel),
     };
-    let (baseline, combine) = (call.baseline.iter(), call.combine.iter());
-    let panel = quote!(#xai::Panel::new() #(.baseline(#baseline))* #(.combine(#combine))* #(.with(#methods))*);
+    let (baseline, combine, also) = (call.baseline.iter(), call.combine.iter(), call.also.iter());
+    let panel = quote!(#xai::Panel::new() #(.baseline(#baseline))* #(.combine(#combine))* #(.also(#also))* #(.with(#methods))*);
     if let Some(metric) = &call.score {
         return quote!({
             use #private as #xai;

@@ -13,3 +13,4 @@ mod models;
 mod panel;
 mod patterns;
 mod sampling;
+mod targets;

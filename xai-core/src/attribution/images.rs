@@ -91,6 +91,20 @@ impl Images {
         });
     }
 
+    /// At most `count` of the images, evenly spaced: for scores that take long.
+    #[must_use]
+    pub fn spaced(self, count: usize) -> Self {
+        let (all, count) = (self.len(), count.min(self.len()));
+        let which: Vec<usize> = (0..count).map(|at| at * all / count).collect();
+        Self {
+            pixels: self.pixels.select(Axis(0), &which),
+            class: which.iter().map(|&at| self.class[at]).collect(),
+            index: which.iter().map(|&at| self.index[at]).collect(),
+            truth: self.truth.map(|truth| truth.select(Axis(0), &which)),
+            gallery: self.gallery,
+        }
+    }
+
     /// The number of images.
     pub fn len(&self) -> usize {
         self.pixels.dim().0
@@ -137,78 +151,5 @@ impl Images {
             ))),
             _ => Ok(()),
         }
-    }
-}
-
-/// The class whose score is explained.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Targets {
-    /// Each image's true class.
-    #[default]
-    TrueClass,
-    /// The same class for all images.
-    All(usize),
-    /// One class per image.
-    Each(Vec<usize>),
-}
-
-impl Targets {
-    /// The class of each image.
-    pub(super) fn of(&self, images: &Images, classes: Option<usize>) -> Result<Vec<usize>> {
-        let targets = match self {
-            Self::TrueClass => images.class.iter().map(|&class| class.into()).collect(),
-            Self::All(class) => vec![*class; images.len()],
-            Self::Each(targets) => targets.clone(),
-        };
-        if targets.len() != images.len() {
-            return Err(Error::invalid(format!(
-                "there are {} images but {} target classes; give one per image",
-                images.len(),
-                targets.len()
-            )));
-        }
-        match (classes, targets.iter().max()) {
-            (Some(classes), Some(&most)) if most >= classes => Err(Error::invalid(format!(
-                "class {most} cannot be explained: the network has {classes} classes, 0 to {}",
-                classes - 1
-            ))),
-            _ => Ok(targets),
-        }
-    }
-}
-
-impl From<usize> for Targets {
-    fn from(class: usize) -> Self {
-        Self::All(class)
-    }
-}
-
-impl From<&usize> for Targets {
-    fn from(class: &usize) -> Self {
-        Self::All(*class)
-    }
-}
-
-impl From<&Vec<usize>> for Targets {
-    fn from(classes: &Vec<usize>) -> Self {
-        Self::Each(classes.clone())
-    }
-}
-
-impl From<Vec<usize>> for Targets {
-    fn from(classes: Vec<usize>) -> Self {
-        Self::Each(classes)
-    }
-}
-
-impl From<&[u8]> for Targets {
-    fn from(classes: &[u8]) -> Self {
-        Self::Each(classes.iter().map(|&class| class.into()).collect())
-    }
-}
-
-impl From<&Vec<u8>> for Targets {
-    fn from(classes: &Vec<u8>) -> Self {
-        classes.as_slice().into()
     }
 }

@@ -3,10 +3,11 @@
 use ndarray::{Array4, Axis};
 
 use super::engine::propagate;
-use super::images::{Images, Targets};
+use super::images::Images;
 use super::methods::gauss_legendre;
 use super::rules::Gradient;
-use super::trace::{Trace, one_hot};
+use super::target::{Target, Targets};
+use super::trace::{Trace, factors};
 use crate::device::{DeviceChoice, Tensor, download, upload};
 use crate::error::{Error, Result};
 use crate::network::{Network, shapes};
@@ -166,14 +167,14 @@ impl<'a> LayerCall<'a> {
     }
 
     /// The layer's output at the points alpha x of the path from zeros to an image x
-    /// `[1, c, h, w]`, and the gradient of the class's score with respect to it: both
+    /// `[1, c, h, w]`, and the gradient of the target with respect to it: both
     /// `[points, channels, h, w]`. The masks of active dropout are those of `pass`, counted from
     /// `first`.
     fn at_points(
         &self,
         x: &Tensor<4>,
         alphas: &[f64],
-        class: usize,
+        target: Target,
         pass: &str,
         first: usize,
     ) -> [Tensor<4>; 2] {
@@ -181,7 +182,7 @@ impl<'a> LayerCall<'a> {
         let points = Tensor::cat(points.collect(), 0);
         let masks = (self.network).masks(alphas.len(), |row| format!("{pass}/{}", first + row));
         let trace = Trace::new(&self.network.layers, points, masks);
-        let start = one_hot(&trace, &vec![class; alphas.len()]);
+        let start = factors(&trace, &vec![target; alphas.len()]);
         let behind = trace.steps().skip(self.layer + 1);
         let gradient = propagate(behind, &Gradient, start);
         [trace.activation(self.layer + 1).clone(), gradient]

@@ -30,6 +30,7 @@ mod rows;
 pub mod rules;
 mod scoring;
 mod segments;
+mod target;
 mod trace;
 mod wrappers;
 
@@ -38,7 +39,7 @@ pub use batch::Batch;
 pub use engine::propagate;
 pub(crate) use gallery::Gallery;
 pub use gallery::Shown;
-pub use images::{Images, Targets};
+pub use images::Images;
 pub use layer::{
     internal_influence, layer_activation, layer_conductance, layer_gradient_x_activation,
 };
@@ -60,5 +61,6 @@ pub use panel::{Map, Panel};
 pub use patterns::Patterns;
 pub use rules::Rule;
 pub use segments::{Parts, Segments};
+pub use target::{Target, Targets};
 pub use trace::{Step, Trace, layer_evaluations};
 pub use wrappers::{BurnModel, Closure};

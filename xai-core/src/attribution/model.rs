@@ -11,7 +11,8 @@
 
 use super::engine::propagate;
 use super::rules::Gradient;
-use super::trace::{self, Trace, one_hot};
+use super::target::Target;
+use super::trace::{self, Trace};
 use crate::device::{Device, Tensor};
 use crate::error::Result;
 use crate::network::{Network, shapes, traced_values};
@@ -155,7 +156,8 @@ impl<M: Layered> Differentiable for M {
         let network = self.network();
         let masks = network.masks(images.dims()[0], |row| format!("forward/{row}"));
         let trace = Trace::new(&network.layers, images, masks);
-        let start = one_hot(&trace, targets);
+        let targets: Vec<Target> = targets.iter().copied().map(Target::Output).collect();
+        let start = trace::factors(&trace, &targets);
         Ok(propagate(trace.steps(), &Gradient, start))
     }
 }

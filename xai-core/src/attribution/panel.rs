@@ -6,12 +6,13 @@ use ndarray::{Array4, ArrayView3, ArrayView4, Axis, s};
 
 use super::baseline::Baseline;
 use super::batch::{Batch, Passes, Reference};
-use super::images::{Images, Targets};
+use super::images::Images;
 use super::method::Explain;
 use super::model::Explainable;
+use super::target::Targets;
 use crate::device::{self, DeviceChoice, Tensor, memory_for_passes};
 use crate::error::{Error, Result};
-use crate::metrics::Combine;
+use crate::metrics::PostProcessing;
 
 /// The attributions of one method for all images.
 #[derive(Clone, Debug)]
@@ -41,7 +42,9 @@ pub struct Panel<M> {
     pub(super) methods: Vec<Box<dyn Explain<M>>>,
     /// In bytes. `None` stands for the default of the device.
     memory: Option<usize>,
-    pub(super) combine: Combine,
+    pub(super) post: PostProcessing,
+    /// Further ways to process maps, each with a name.
+    pub(super) also: Vec<(String, PostProcessing)>,
     baseline: Baseline,
 }
 
@@ -50,7 +53,8 @@ impl<M> Default for Panel<M> {
         Self {
             methods: Vec::new(),
             memory: None,
-            combine: Combine::default(),
+            post: PostProcessing::default(),
+            also: Vec::new(),
             baseline: Baseline::Zero,
         }
     }
@@ -85,14 +89,26 @@ impl<M> Panel<M> {
         }
     }
 
-    /// Sets how heat maps are made of attributions before they are scored: a [`Combine`], or only
-    /// its [`Sign`](crate::metrics::Sign) or [`Channels`](crate::metrics::Channels). The default is
-    /// the paper's.
-    pub fn combine(self, combine: impl Into<Combine>) -> Self {
+    /// Sets how heat maps are made of attributions before they are scored: a [`PostProcessing`], a
+    /// [`Combine`](crate::metrics::Combine), or only its [`Sign`](crate::metrics::Sign) or
+    /// [`Channels`](crate::metrics::Channels). The default is the paper's.
+    pub fn combine(self, post: impl Into<PostProcessing>) -> Self {
         Self {
-            combine: combine.into(),
+            post: post.into(),
             ..self
         }
+    }
+
+    /// Also scores the maps under further policies, each with a name. Their scores have the name of
+    /// [`group_name`](crate::metrics::group_name), such as `precision:blurred`. Methods run once,
+    /// whatever the number of policies. Measures without ground truth are not repeated.
+    pub fn also<N: Into<String>, P: Into<PostProcessing>>(
+        mut self,
+        policies: impl IntoIterator<Item = (N, P)>,
+    ) -> Self {
+        let named = |(name, post): (N, P)| (name.into(), post.into());
+        self.also.extend(policies.into_iter().map(named));
+        self
     }
 
     /// Sets the baseline for all methods that use one. The default is zeros.
@@ -188,7 +204,17 @@ impl<M: Explainable> Panel<M> {
         Ok(())
     }
 
+    /// Returns an error if results could not be distinguished or a policy makes no sense.
     fn check_names(&self) -> Result<()> {
+        self.post.check()?;
+        for (number, (name, post)) in self.also.iter().enumerate() {
+            post.check()?;
+            if name.is_empty() || self.also[..number].iter().any(|(other, _)| other == name) {
+                return Err(Error::invalid(format!(
+                    "two policies of this panel are called `{name}`, or it is empty; each needs a name of its own"
+                )));
+            }
+        }
         for (number, method) in self.methods.iter().enumerate() {
             let name = method.name();
             if self.methods[..number].iter().any(|m| m.name() == name) {

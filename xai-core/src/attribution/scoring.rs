@@ -2,20 +2,21 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, Array3, Array4, ArrayView2, Axis, Zip};
+use ndarray::{Array2, Array3, Array4, ArrayView2, ArrayView4, Axis};
 use rayon::prelude::*;
 
 use super::batch::Batch;
-use super::images::{Images, Targets};
+use super::images::Images;
 use super::measures::{Explained, Measured, Metrics};
 use super::method::{Caution, Explain};
 use super::model::Explainable;
 use super::panel::{Panel, check_finite, download};
+use super::target::Targets;
 use crate::device::{self, Tensor, on_cpu};
 use crate::error::{Error, Result};
 use crate::metrics::{
-    CHANCE, COMPLETENESS_ERROR, Combine, Score, Scores, chance_name, completeness_error,
-    failed_checks,
+    CHANCE, COMPLETENESS_ERROR, Metric, PostProcessing, Score, Scores, chance_name,
+    completeness_error, failed_checks, group_name,
 };
 
 impl<M: Explainable> Panel<M> {
@@ -26,8 +27,9 @@ impl<M: Explainable> Panel<M> {
     ///
     /// [`CHECKS`](crate::metrics::CHECKS) of a map stand before its scores.
     ///
-    /// The chance levels follow, one row per image and metric, with the method [`CHANCE`] and the
-    /// metric's [`chance_name`]. If a metric is undefined for an image, the image has no row for it.
+    /// Maps are processed as [`combine`](Self::combine) says, and again for each further
+    /// [policy](Self::also), whose rows follow. The chance levels come last, one row per image and metric, with the
+    /// method [`CHANCE`] and the metric's [`chance_name`]. If a metric is undefined for an image, the image has no row for it.
     ///
     /// # Errors
     /// As [`explain`](Self::explain); if a metric needs ground truth and the images have none; if a
@@ -55,8 +57,41 @@ impl<M: Explainable> Panel<M> {
                 Ok(())
             },
         )?;
-        scores.push(chances(images, &metrics));
+        scores.push(self.chances(images, &metrics));
         Ok(scores.concat())
+    }
+
+    /// The chance level of each image, metric and policy that has one.
+    fn chances(&self, images: &Images, metrics: &[Measured<'_, M>]) -> Scores {
+        let Some(truth) = &images.truth else {
+            return Scores::new();
+        };
+        let metrics: Vec<_> = metrics.iter().filter_map(Measured::metric).collect();
+        let also = self.also.iter().map(|(name, post)| (Some(name), post));
+        let policies: Vec<_> = [(None, &self.post)].into_iter().chain(also).collect();
+        let of_image = |image: usize| {
+            let truth = truth.index_axis(Axis(0), image);
+            let mut rows = Scores::new();
+            for &(name, post) in &policies {
+                let truth = post.truth(truth);
+                for metric in &metrics {
+                    let own = metric.name();
+                    let of = name.map_or(own.to_owned(), |name| group_name(own, name));
+                    rows.extend(metric.chance(truth.view()).map(|value| Score {
+                        image: images.index[image],
+                        class: images.class[image],
+                        method: CHANCE.into(),
+                        metric: chance_name(&of),
+                        value,
+                    }));
+                }
+            }
+            rows
+        };
+        (0..images.len())
+            .into_par_iter()
+            .flat_map_iter(of_image)
+            .collect()
     }
 
     /// The rows of each method for a batch.
@@ -72,19 +107,20 @@ impl<M: Explainable> Panel<M> {
             .map(|(method, values)| Known::of(method, batch, values))
             .collect::<Result<_>>()?;
         let (mut raw, mut heat) = (Vec::new(), Vec::new());
-        let measured = metrics
-            .iter()
-            .any(|one| matches!(one, Measured::WithoutTruth(_)));
+        // Without these, a GPU returns only heat maps.
+        let whole = !self.also.is_empty()
+            || metrics
+                .iter()
+                .any(|one| matches!(one, Measured::WithoutTruth(_)));
         for (method, values) in self.methods.iter().zip(attributions) {
-            // A GPU returns only heat maps if nothing else is wanted.
-            let values = if measured || on_cpu(batch.device()) {
+            let values = if whole || on_cpu(batch.device()) {
                 values
             } else {
-                self.combine.heat_in_place(values)?
+                self.post.combined().heat_in_place(values)?
             };
             let values = download(values)?;
             check_finite(method.name(), batch.index(), &values)?;
-            heat.push(heat_maps(self.combine, &values)?);
+            heat.push(heat_maps(&self.post, &values, batch.pixels())?);
             raw.push(values);
         }
         let explained = Explained {
@@ -101,6 +137,8 @@ impl<M: Explainable> Panel<M> {
             .collect::<Result<_>>()?;
         let compared: Vec<_> = metrics.iter().map(Measured::metric).collect();
         let names: Vec<&str> = metrics.iter().map(Measured::name).collect();
+        let batch_pixels = batch.pixels();
+        let (post, also) = (&self.post, &self.also);
         let rows_of_method = |(number, known): (usize, &Known)| -> Result<Scores> {
             let method = self.methods[number].name();
             let rows_of_image = |at: usize| -> Result<Scores> {
@@ -116,8 +154,17 @@ impl<M: Explainable> Panel<M> {
                     metric: metric.into(),
                     value,
                 };
-                let truth = images.truth.as_ref();
-                let truth = truth.map(|truth| truth.index_axis(Axis(0), image));
+                let given = images.truth.as_ref();
+                let given = given.map(|truth| truth.index_axis(Axis(0), image));
+                let truth = given.map(|truth| post.truth(truth));
+                let truth = truth.as_ref().map(|truth| truth.view());
+                let compare =
+                    |metric: &dyn Metric, map: ArrayView2<f32>, truth: ArrayView2<bool>| {
+                        metric.score(map, truth).map_err(|problem| {
+                            let index = images.index[image];
+                            Error::invalid(format!("{method} of image {index}: {problem}"))
+                        })
+                    };
                 let mut rows = Scores::new();
                 rows.extend(
                     known
@@ -127,15 +174,21 @@ impl<M: Explainable> Panel<M> {
                 for (place, name) in names.iter().enumerate() {
                     let value = match (&measures[place], compared[place], truth) {
                         (Some(values), ..) => values[number][at],
-                        (None, Some(metric), Some(truth)) => {
-                            metric.score(map, truth).map_err(|problem| {
-                                let index = images.index[image];
-                                Error::invalid(format!("{method} of image {index}: {problem}"))
-                            })?
-                        }
+                        (None, Some(metric), Some(truth)) => compare(metric, map, truth)?,
                         _ => None,
                     };
                     rows.extend(value.map(|value| row(name, value)));
+                }
+                let attribution = explained.attributions[number].index_axis(Axis(0), at);
+                for (policy, post) in also {
+                    let Some(given) = given else { break };
+                    let map = post.heat(attribution, batch_pixels.index_axis(Axis(0), at))?;
+                    let truth = post.truth(given);
+                    for metric in compared.iter().flatten() {
+                        let value = compare(*metric, map.view(), truth.view())?;
+                        let name = group_name(metric.name(), policy);
+                        rows.extend(value.map(|value| row(&name, value)));
+                    }
                 }
                 Ok(rows)
             };
@@ -146,37 +199,23 @@ impl<M: Explainable> Panel<M> {
     }
 }
 
-/// The heat map `[h, w]` of each attribution `[c, h, w]`.
-fn heat_maps(combine: Combine, attributions: &Array4<f32>) -> Result<Array3<f32>> {
+/// The heat map `[h, w]` of each attribution `[c, h, w]` of an image.
+fn heat_maps(
+    post: &PostProcessing,
+    attributions: &Array4<f32>,
+    images: ArrayView4<f32>,
+) -> Result<Array3<f32>> {
     let (n, _, h, w) = attributions.dim();
-    let maps: Vec<Array2<f32>> = (attributions.axis_iter(Axis(0)).into_par_iter())
-        .map(|attribution| combine.heat(attribution))
+    let pairs = attributions.axis_iter(Axis(0)).into_par_iter();
+    let maps: Vec<Array2<f32>> = pairs
+        .zip(images.axis_iter(Axis(0)).into_par_iter())
+        .map(|(attribution, image)| post.heat(attribution, image))
         .collect::<Result<_>>()?;
     let mut all = Array3::zeros((n, h, w));
-    Zip::from(all.outer_iter_mut())
-        .and(&ndarray::Array1::from(maps))
-        .for_each(|mut place, map| place.assign(map));
+    for (mut place, map) in all.outer_iter_mut().zip(&maps) {
+        place.assign(map);
+    }
     Ok(all)
-}
-
-/// The chance level of each image and metric that has one.
-fn chances<M>(images: &Images, metrics: &[Measured<'_, M>]) -> Scores {
-    let Some(truth) = &images.truth else {
-        return Scores::new();
-    };
-    let metrics: Vec<_> = metrics.iter().filter_map(Measured::metric).collect();
-    let chances = (0..images.len()).into_par_iter().flat_map_iter(|image| {
-        metrics.iter().filter_map(move |metric| {
-            Some(Score {
-                image: images.index[image],
-                class: images.class[image],
-                method: CHANCE.into(),
-                metric: chance_name(metric.name()),
-                value: metric.chance(truth.index_axis(Axis(0), image))?,
-            })
-        })
-    });
-    chances.collect()
 }
 
 /// What is known of the attributions of a batch beside their values, one entry per image.

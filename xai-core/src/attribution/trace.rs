@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::rows::for_each;
+use super::target::Target;
 use crate::device::{Tensor, upload};
 use crate::network::ops::{self, IntTensor};
 use crate::network::{Layer, Masks};
@@ -317,13 +318,15 @@ impl<'a> Step<'a> {
     }
 }
 
-/// 1 at each row's target and 0 elsewhere, in the shape of the trace's output: the start of a
-/// gradient of the targets' scores.
-pub(super) fn one_hot(trace: &Trace<'_>, targets: &[usize]) -> Tensor<4> {
+/// The factor of each output in each row's target (1 for its class, 0 for others), in the shape of
+/// the trace's output: the start of a gradient of the targets.
+pub(super) fn factors(trace: &Trace<'_>, targets: &[Target]) -> Tensor<4> {
     let [n, classes, ..] = trace.output().dims();
     let mut values = vec![0.0f32; n * classes];
-    for (row, &target) in targets.iter().enumerate() {
-        values[row * classes + target] = 1.0;
+    for (row, target) in targets.iter().enumerate() {
+        for (output, factor) in target.parts() {
+            values[row * classes + output] = factor;
+        }
     }
     upload(values, [n, classes, 1, 1], &trace.output().device())
 }

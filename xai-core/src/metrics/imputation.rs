@@ -94,7 +94,7 @@ impl Equation {
 /// Conjugate gradients, as the matrix is symmetric and positive definite. It is never stored; a
 /// library for sparse matrices would be larger than this loop.
 fn solve(equations: &[Equation], right: &[f64]) -> Vec<f64> {
-    const RELATIVE: f64 = 1e-7;
+    const RELATIVE: f64 = 1e-6;
     let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
     let mut solution = vec![0.0; right.len()];
     let mut rest = right.to_vec();

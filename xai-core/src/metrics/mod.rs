@@ -22,6 +22,7 @@ pub mod imputation;
 pub mod localisation;
 mod metric;
 mod names;
+mod post;
 pub mod randomisation;
 pub mod robustness;
 
@@ -37,3 +38,4 @@ pub(crate) use metric::{check, is_chance, metric_and_group};
 pub use names::{
     Described, METRICS, NAMES, NamedMetric, WITHOUT_TRUTH, described, metric_title, named,
 };
+pub use post::PostProcessing;

@@ -5,6 +5,7 @@
 //! one method, over all images and training seeds. The result names the metrics and the classes.
 
 mod analysis;
+mod archive;
 mod canvas;
 mod chart;
 mod checks;
@@ -31,6 +32,7 @@ mod table;
 mod write;
 
 pub use crate::attribution::methods::method_title;
+pub use archive::write_crate;
 pub use html::write_page;
 pub use plate::{Picture, Plate, Row};
 pub use snapshot::snapshot;

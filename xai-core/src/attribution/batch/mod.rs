@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::baseline::Baseline;
 use super::model::Explainable;
+use super::target::Target;
 use super::trace::Trace;
 use crate::device::{Device, Tensor, upload};
 use crate::network::Network;
@@ -25,7 +26,7 @@ pub struct Batch<'a, M> {
     pub(super) device: &'a Device,
     pub(super) pixels: CowArray<'a, f32, Ix4>,
     pub(super) index: &'a [u32],
-    pub(super) targets: &'a [usize],
+    pub(super) targets: &'a [Target],
     /// The number of channels that the model takes.
     pub(super) channels: usize,
     /// The number of images that fit in memory in one pass.
@@ -96,8 +97,8 @@ impl<'a, M> Batch<'a, M> {
         self.index
     }
 
-    /// The class to explain, one per image.
-    pub fn targets(&self) -> &'a [usize] {
+    /// What to explain, one per image.
+    pub fn targets(&self) -> &'a [Target] {
         self.targets
     }
 
@@ -151,7 +152,7 @@ impl<'a, M> Batch<'a, M> {
 
 impl<M> Batch<'_, M> {
     /// The same images for another `model` or other `targets`. No pass is shared.
-    pub(super) fn anew<'b, N>(&'b self, model: &'b N, targets: &'b [usize]) -> Batch<'b, N> {
+    pub(super) fn anew<'b, N>(&'b self, model: &'b N, targets: &'b [Target]) -> Batch<'b, N> {
         Batch {
             model,
             device: self.device,

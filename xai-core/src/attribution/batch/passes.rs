@@ -5,8 +5,9 @@ use crate::attribution::engine::propagate;
 use crate::attribution::model::{Differentiable, Layered};
 use crate::attribution::rows::for_each;
 use crate::attribution::rules::Gradient;
-use crate::attribution::trace::{Trace, one_hot};
-use crate::device::Tensor;
+use crate::attribution::target::Target;
+use crate::attribution::trace::{Trace, factors};
+use crate::device::{Tensor, upload};
 use crate::error::{Error, Result};
 use crate::network::{Masks, Network};
 
@@ -30,7 +31,7 @@ impl<M: Differentiable> Batch<'_, M> {
         let gradient = match self.layered() {
             Some(layered) => {
                 let trace = layered.trace();
-                propagate(trace.steps(), &Gradient, one_hot(trace, self.targets))
+                propagate(trace.steps(), &Gradient, factors(trace, self.targets))
             }
             None => self.gradient_at(self.input(), self.targets)?,
         };
@@ -53,16 +54,33 @@ impl<M: Differentiable> Batch<'_, M> {
         };
         let rows = (0..self.targets.len()).map(|image| (image, sample));
         let trace = Trace::new(&layered.model.layers, places, layered.masks(method, rows));
-        let start = one_hot(&trace, self.targets);
+        let start = factors(&trace, self.targets);
         Ok(propagate(trace.steps(), &Gradient, start))
     }
 
-    /// The gradient of each target's score with respect to any images `[n, c, h, w]`, as the model
-    /// takes them.
+    /// The gradient of each target with respect to any images `[n, c, h, w]`, as the model takes them.
     ///
     /// # Errors
     /// As [`gradient`](Self::gradient).
-    pub fn gradient_at(&self, images: Tensor<4>, targets: &[usize]) -> Result<Tensor<4>> {
+    pub fn gradient_at(&self, images: Tensor<4>, targets: &[Target]) -> Result<Tensor<4>> {
+        let outputs: Vec<usize> = targets.iter().map(|target| target.output()).collect();
+        let is_difference = |target: &Target| matches!(target, Target::Difference(..));
+        if !targets.iter().any(is_difference) {
+            return self.gradient_of_outputs(images, &outputs);
+        }
+        let first = self.gradient_of_outputs(images.clone(), &outputs)?;
+        let last = |target: &Target| target.parts().last().map_or(0, |(output, _)| output);
+        let lasts: Vec<usize> = targets.iter().map(last).collect();
+        let second = self.gradient_of_outputs(images, &lasts)?;
+        // The second output of a target that has only one does not count.
+        let factors = targets
+            .iter()
+            .map(|target| f32::from(u8::from(is_difference(target))));
+        let factors = upload(factors.collect(), [targets.len(), 1, 1, 1], &first.device());
+        Ok(first - second * factors)
+    }
+
+    fn gradient_of_outputs(&self, images: Tensor<4>, targets: &[usize]) -> Result<Tensor<4>> {
         let shape = images.dims();
         let gradient = self.model.gradient(images, targets)?;
         if gradient.dims() == shape {
@@ -136,6 +154,6 @@ impl<'a, M: Layered> Batch<'a, M> {
     /// `[n, classes, 1, 1]`.
     pub fn target_scores(&self) -> Tensor<4> {
         let trace = self.trace();
-        trace.output().clone() * one_hot(trace, self.targets)
+        trace.output().clone() * factors(trace, self.targets)
     }
 }

@@ -127,13 +127,14 @@ impl<'a, M: Predict> Batch<'a, M> {
         }
         let scores = download(scores.clone())?;
         let target = |(row, image): (usize, usize)| {
-            let class = self.targets[image];
+            let target = self.targets[image];
+            let class = target.largest();
             if class >= classes {
                 return Err(Error::invalid(format!(
                     "class {class} cannot be explained: the model has {classes} classes, counted from 0"
                 )));
             }
-            let score = scores[row * classes + class];
+            let score = target.of(&scores[row * classes..][..classes]);
             if score.is_finite() {
                 Ok(score)
             } else {

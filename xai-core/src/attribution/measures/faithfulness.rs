@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::{Explained, Measure};
 use crate::attribution::batch::Batch;
 use crate::attribution::model::Predict;
+use crate::attribution::target::Target;
 use crate::error::{Error, Result};
 use crate::metrics::faithfulness::{Changes, areas, deletion, insertion, order};
 use crate::metrics::imputation::impute;
@@ -203,7 +204,7 @@ impl<M: Predict> Measure<M> for Road {
                 }
                 let scores = batch.class_scores_of(number, now.view())?;
                 for (image, scores) in scores.outer_iter().enumerate() {
-                    let same = argmax(&scores.to_vec()) == batch.targets()[image];
+                    let same = argmax(&scores.to_vec()) == batch.targets()[image].output();
                     kept[image] += f64::from(u8::from(same)) / self.percentages.len() as f64;
                 }
             }
@@ -333,7 +334,7 @@ fn target_scores<M: Predict>(
 ) -> Result<Vec<f64>> {
     let scores = batch.class_scores_of(number, images)?;
     Ok(of_targets(batch, &scores, |scores, target| {
-        scores[target].into()
+        target.of(scores).into()
     }))
 }
 
@@ -343,14 +344,14 @@ fn probabilities<M: Predict>(batch: &Batch<'_, M>, images: ArrayView4<f32>) -> R
     let scores = batch.class_scores_of(0, images)?;
     Ok(of_targets(batch, &scores, |scores, target| match scores {
         [only] => (*only).into(),
-        scores => softmax(scores)[target],
+        scores => softmax(scores)[target.output()],
     }))
 }
 
 fn of_targets<M>(
     batch: &Batch<'_, M>,
     scores: &Array2<f32>,
-    of: impl Fn(&[f32], usize) -> f64,
+    of: impl Fn(&[f32], Target) -> f64,
 ) -> Vec<f64> {
     let rows = scores.outer_iter().zip(batch.targets());
     rows.map(|(row, &target)| of(&row.to_vec(), target))

@@ -17,9 +17,11 @@ use ndarray::{Array3, Array4, ArrayView4, Axis};
 
 use super::batch::Batch;
 use super::method::Explain;
+use super::model::{Explainable, Predict};
 use super::panel::{attribute, check_finite, download};
 use crate::error::Result;
 use crate::metrics::Metric;
+use crate::network::Network;
 
 pub use faithfulness::{Deletion, Infidelity, Insertion, PixelFlipping, Road};
 pub use map::Sparseness;
@@ -147,7 +149,6 @@ macro_rules! score {
         }
     )*};
 }
-use super::model::{Explainable, Predict};
 score!(
     Deletion: <M: Predict>,
     Insertion: <M: Predict>,
@@ -159,8 +160,8 @@ score!(
     Sparseness: <M>
 );
 
-impl Metrics<crate::network::Network> for Mprt {
-    fn list(&self) -> Vec<Measured<'_, crate::network::Network>> {
+impl Metrics<Network> for Mprt {
+    fn list(&self) -> Vec<Measured<'_, Network>> {
         vec![Measured::WithoutTruth(self)]
     }
 }

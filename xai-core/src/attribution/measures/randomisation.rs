@@ -5,6 +5,7 @@ use rand::Rng;
 use super::{Explained, Measure};
 use crate::attribution::batch::Batch;
 use crate::attribution::model::Predict;
+use crate::attribution::target::Target;
 use crate::error::Result;
 use crate::metrics::randomisation::{cascade, similarities};
 use crate::network::Network;
@@ -35,12 +36,12 @@ impl<M: Predict> Measure<M> for RandomLogit {
         if classes < 2 {
             return explained.each(|_| Ok(vec![None; batch.targets().len()]));
         }
-        let other = |(image, &target): (usize, &usize)| {
+        let other = |(image, target): (usize, &Target)| {
             let mut random = batch.stream(self.seed, "random_logit", image, 0);
             let drawn = random.random_range(0..classes as u32 - 1) as usize;
-            drawn + usize::from(drawn >= target) // all but the target
+            Target::Output(drawn + usize::from(drawn >= target.output())) // all but the target
         };
-        let others: Vec<usize> = batch.targets().iter().enumerate().map(other).collect();
+        let others: Vec<Target> = batch.targets().iter().enumerate().map(other).collect();
         let of_others = batch.anew(batch.model(), &others);
         explained.each(|method| {
             let now = explained.again(method, &of_others)?;

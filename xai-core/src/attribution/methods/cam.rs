@@ -1,7 +1,7 @@
 //! Class activation maps: feature maps of a late layer show where the class is.
 
 use crate::attribution::rules::{Gradient, Guided};
-use crate::attribution::trace::one_hot;
+use crate::attribution::trace::factors;
 use crate::attribution::{Batch, Explain, Layered, Method, propagate};
 use crate::device::{Tensor, upload, upload_integers};
 use crate::error::{Error, Result};
@@ -130,7 +130,7 @@ fn class_activation_map<M: Layered>(
         Some(layer) => known(layer, &batch.model().network().layers)?,
         None => last_convolution(&batch.model().network().layers)?,
     };
-    let start = one_hot(trace, batch.targets());
+    let start = factors(trace, batch.targets());
     let gradient = propagate(trace.steps().skip(layer + 1), &Gradient, start);
     let map = weigh(trace.activation(layer + 1).clone(), gradient);
     let map = if options.relu {
@@ -169,7 +169,7 @@ impl<M: Layered> Explain<M> for GuidedGradCam {
             enlarge: self.enlarge,
         });
         let trace = batch.trace();
-        let guided = propagate(trace.steps(), &Guided, one_hot(trace, batch.targets()));
+        let guided = propagate(trace.steps(), &Guided, factors(trace, batch.targets()));
         let channels = guided.dims()[1];
         Ok(guided * cam.attribute(batch)?.repeat_dim(1, channels))
     }

@@ -2,7 +2,7 @@
 //! all.
 
 use crate::attribution::rules::{Deconvolve, Guided, Rule};
-use crate::attribution::trace::one_hot;
+use crate::attribution::trace::factors;
 use crate::attribution::{Batch, Differentiable, Explain, Layered, Method, propagate};
 use crate::device::Tensor;
 use crate::error::Result;
@@ -52,7 +52,7 @@ impl Method for GuidedBackprop {
 
 impl<M: Layered> Explain<M> for GuidedBackprop {
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
-        Ok(from_one_hot(batch, &Guided))
+        Ok(from_targets(batch, &Guided))
     }
 }
 
@@ -68,11 +68,11 @@ impl Method for Deconvolution {
 
 impl<M: Layered> Explain<M> for Deconvolution {
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
-        Ok(from_one_hot(batch, &Deconvolve))
+        Ok(from_targets(batch, &Deconvolve))
     }
 }
 
-fn from_one_hot<M: Layered>(batch: &Batch<'_, M>, rule: &impl Rule) -> Tensor<4> {
+fn from_targets<M: Layered>(batch: &Batch<'_, M>, rule: &impl Rule) -> Tensor<4> {
     let trace = batch.trace();
-    propagate(trace.steps(), rule, one_hot(trace, batch.targets()))
+    propagate(trace.steps(), rule, factors(trace, batch.targets()))
 }

@@ -3,7 +3,7 @@
 use ndarray::{Array4, Axis};
 
 use crate::attribution::rules::{LrpEpsilon, Rescale, RescaleCaptum};
-use crate::attribution::trace::one_hot;
+use crate::attribution::trace::factors;
 use crate::attribution::{Batch, Explain, Layered, Method, Trace, propagate};
 use crate::device::{Tensor, upload};
 use crate::error::{Error, Result};
@@ -75,7 +75,7 @@ impl DeepLift {
 impl<M: Layered> Explain<M> for DeepLift {
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
         let (trace, reference) = (batch.trace(), batch.baseline());
-        let start = one_hot(trace, batch.targets());
+        let start = factors(trace, batch.targets());
         let multipliers = propagate(trace.steps(), &Rescale { reference }, start);
         Ok(batch.difference(0) * multipliers)
     }
@@ -99,7 +99,7 @@ impl<M: Layered> Explain<M> for DeepLiftCaptum {
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
         let (trace, reference) = (batch.trace(), batch.baseline());
         let both = trace.beside(reference);
-        let start = one_hot(&both, &batch.targets().repeat(2));
+        let start = factors(&both, &batch.targets().repeat(2));
         let multipliers = propagate(both.steps(), &RescaleCaptum::default(), start);
         let multipliers = multipliers.narrow(0, 0, batch.targets().len());
         Ok(batch.difference(0) * multipliers)
@@ -139,7 +139,7 @@ impl<M: Layered> Explain<M> for DeepLiftShap {
                 [bc, bh, bw]
             )));
         }
-        let start = one_hot(trace, batch.targets());
+        let start = factors(trace, batch.targets());
         let network = batch.model().network();
         let mut sum = x.zeros_like();
         for (number, baseline) in self.baselines.axis_iter(Axis(0)).enumerate() {

@@ -32,6 +32,8 @@ pub(super) struct Plan {
     pub commit: Option<String>,
     /// Whether files differed from the commit.
     pub dirty: bool,
+    /// What is to be said of results that other code has computed.
+    pub other_code: Option<String>,
     /// Hashes of the program and of `Cargo.lock`.
     pub hashes: Vec<(&'static str, String)>,
 }
@@ -63,6 +65,8 @@ struct PlanFile {
     factors: Vec<PlanFileFactor>,
     cells: Vec<Json>,
     skipped: Vec<Skipped>,
+    #[serde(default)]
+    other_code: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -132,6 +136,7 @@ impl Plan {
             version: kept.code.version,
             commit: kept.code.commit,
             dirty: kept.code.dirty == Some(true),
+            other_code: kept.other_code,
             hashes: hashes
                 .into_iter()
                 .filter_map(|(name, hash)| Some((name, hash?)))

@@ -69,6 +69,11 @@ pub(super) fn of(
              Here they are one method, not two that agree."
         ));
     }
+    warnings.extend(
+        plan.other_code
+            .as_ref()
+            .map(|line| format!("Results of different code stand side by side: {line}.")),
+    );
     if plan.dirty {
         warnings.push(
             "Files differed from the commit when this was run. The commit alone does not reproduce it.".to_owned(),

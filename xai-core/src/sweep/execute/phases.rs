@@ -234,7 +234,8 @@ impl<'a, R: Run> Sweep<'a, R> {
     /// Records the winners and the folder of the references in `plan.json`.
     fn record_winners(&mut self, winners: &[usize], references: &Path) -> Result<()> {
         let stage = references.file_name().unwrap_or_default().to_string_lossy();
-        self.record.finish(winners, &stage);
+        let other_code = self.planned.other_code();
+        self.record.finish(winners, &stage, other_code);
         self.keep_plan()
     }
 

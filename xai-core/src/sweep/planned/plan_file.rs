@@ -49,6 +49,7 @@ impl PlanFile {
         });
         let tail = json!({
             "baselines": null,
+            "other_code": null,
             "skipped": plan.skipped,
             "absent": plan.absent,
         });
@@ -59,10 +60,12 @@ impl PlanFile {
         }
     }
 
-    /// Records the end of the run: the winners, and the name of the stage of the references.
-    pub fn finish(&mut self, winners: &[usize], references: &str) {
+    /// Records the end of the run: the winners, the name of the stage of the references, and what is to be said of
+    /// results that other code has computed.
+    pub fn finish(&mut self, winners: &[usize], references: &str, other_code: Option<String>) {
         self.winners = winners.iter().copied().collect();
         self.tail["baselines"] = json!(references);
+        self.tail["other_code"] = json!(other_code);
         self.head["finished"] = json!(true);
     }
 

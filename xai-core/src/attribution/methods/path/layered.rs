@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use super::parts::{differing, has_even_parts};
 use super::points::{Point, sum_over_points};
+use crate::attribution::Target;
 use crate::attribution::rows::for_each;
 use crate::attribution::rules::Gradient;
-use crate::attribution::trace::{add_evaluations, one_hot};
+use crate::attribution::trace::{add_evaluations, factors};
 use crate::attribution::{Batch, Layered, Trace, propagate};
 use crate::device::{Tensor, on_cpu};
 use crate::error::Result;
@@ -96,7 +97,7 @@ fn rows(x: &Tensor<4>, which: &[usize]) -> Tensor<4> {
 /// Images of a batch whose paths are computed together.
 struct Group<'a> {
     images: &'a [usize],
-    targets: Vec<usize>,
+    targets: Vec<Target>,
     start: Tensor<4>,
     way: Tensor<4>,
     /// Where the difference from the baseline is not 0, if known; see [`differing`].
@@ -129,7 +130,7 @@ impl Group<'_> {
             } else {
                 Trace::for_gradients(layers, places, masks(points))
             };
-            let start = one_hot(&trace, &self.targets.repeat(count));
+            let start = factors(&trace, &self.targets.repeat(count));
             Ok(propagate(trace.steps(), &Gradient, start))
         })
     }
@@ -165,7 +166,7 @@ impl Group<'_> {
                 .collect();
             add_evaluations(alphas.len() * stretch.layers());
             let trace = Trace::for_gradients(rest, stretch.forward(&alphas), masks(range));
-            let start = one_hot(&trace, &self.targets.repeat(points.len()));
+            let start = factors(&trace, &self.targets.repeat(points.len()));
             let g = propagate(trace.steps(), &Gradient, start);
             let weights: Vec<f32> = points.iter().map(|point| point.weight).collect();
             sum = stretch.add_gradients(g, &weights, sum);

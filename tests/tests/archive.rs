@@ -1,0 +1,117 @@
+//! `--crate`: metadata of a finished run for archives. `check_crate.py` reads them with the library `rocrate`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value as Json;
+use tests::{text, toy};
+
+fn run(out: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = toy(env!("CARGO_BIN_EXE_toy"), out, "0,1", arguments);
+    text(command.output().unwrap())
+}
+
+fn graph(folder: &Path) -> Vec<Json> {
+    let text = fs::read_to_string(folder.join("ro-crate-metadata.json")).unwrap();
+    let metadata: Json = serde_json::from_str(&text).unwrap();
+    metadata["@graph"].as_array().unwrap().clone()
+}
+
+/// The identifiers to which an entity refers.
+fn references(json: &Json, found: &mut BTreeSet<String>) {
+    match json {
+        Json::Array(list) => list.iter().for_each(|one| references(one, found)),
+        Json::Object(entries) => match (entries.get("@id"), entries.len()) {
+            (Some(id), 1) => {
+                found.insert(id.as_str().unwrap().to_owned());
+            }
+            _ => entries.values().for_each(|one| references(one, found)),
+        },
+        _ => {}
+    }
+}
+
+#[test]
+fn the_metadata_list_every_file_and_nothing_else() {
+    let out = tempfile::tempdir().unwrap();
+    let (code, said, problem) = run(out.path(), &["--report", "--crate", "CC-BY-4.0"]);
+    assert_eq!(code, Some(0), "{problem}");
+    assert!(said.contains("ro-crate-metadata.json"), "{said}");
+    let folder = out.path().join("toy_command");
+    let graph = graph(&folder);
+    let entity = |id: &str| graph.iter().find(|one| one["@id"] == id);
+    let root = entity("./").unwrap();
+    assert_eq!(
+        root["license"]["@id"],
+        "https://spdx.org/licenses/CC-BY-4.0"
+    );
+    let parts = root["hasPart"].as_array().unwrap();
+    for part in parts {
+        let id = part["@id"].as_str().unwrap();
+        let size = fs::metadata(folder.join(id)).unwrap().len();
+        assert_eq!(entity(id).unwrap()["contentSize"], size.to_string(), "{id}");
+    }
+    let listed: BTreeSet<&str> = parts
+        .iter()
+        .map(|part| part["@id"].as_str().unwrap())
+        .collect();
+    for name in ["plan.json", "table.csv", "figure.svg", "report.html"] {
+        assert!(listed.contains(name), "{name}");
+    }
+    assert_eq!(
+        listed
+            .iter()
+            .filter(|id| id.ends_with("/scores.parquet"))
+            .count(),
+        2
+    );
+    // What is referred to is there, or has an address on the web.
+    let mut referred = BTreeSet::new();
+    references(&Json::Array(graph.clone()), &mut referred);
+    for id in referred {
+        assert!(entity(&id).is_some() || id.starts_with("http"), "{id}");
+    }
+    let action = entity("#run").unwrap();
+    assert_eq!(action["instrument"]["@id"], "plan.json");
+    assert_eq!(action["result"].as_array().unwrap().len(), parts.len() - 1);
+    let delays = entity("#value-delay")
+        .or_else(|| entity("#value-rate"))
+        .unwrap();
+    assert!(!delays["value"].as_array().unwrap().is_empty());
+
+    // Again, without a licence: the metadata do not list themselves.
+    assert_eq!(run(out.path(), &["--report", "--crate"]).0, Some(0));
+    let again = self::graph(&folder);
+    let root = again.iter().find(|one| one["@id"] == "./").unwrap();
+    assert!(root["license"].is_null());
+    assert_eq!(root["hasPart"].as_array().unwrap().len(), parts.len());
+}
+
+#[test]
+fn a_plan_alone_is_no_run() {
+    let out = tempfile::tempdir().unwrap();
+    let (code, _, problem) = run(out.path(), &["--plan", "--crate"]);
+    assert_eq!(code, Some(2), "{problem}");
+    assert!(problem.contains("--crate"), "{problem}");
+}
+
+/// `XAI_PYTHON=/path/to/python cargo test --release -p tests --test archive -- --ignored`
+#[test]
+#[ignore = "needs a Python with rocrate; XAI_PYTHON names it, and .ci/results does the same"]
+fn rocrate_reads_the_metadata() {
+    let out = tempfile::tempdir().unwrap();
+    assert_eq!(run(out.path(), &["--crate"]).0, Some(0));
+    let python = std::env::var("XAI_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let output = Command::new(python)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("check_crate.py"))
+        .arg(out.path().join("toy_command"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
