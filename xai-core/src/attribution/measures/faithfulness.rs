@@ -67,19 +67,10 @@ impl<M: Predict> Measure<M> for Deletion {
         batch: &Batch<'_, M>,
         explained: &Explained<'_, M>,
     ) -> Result<Vec<Vec<Option<f64>>>> {
-        let ends = Ends::of(batch);
-        explained.each(|method| {
-            let heat = explained.heat_of(method);
-            let step = step(ends.pixels(), self.steps)?;
-            let predict = |images: ArrayView4<f32>| probabilities(batch, images);
-            let curves = deletion(
-                ends.images.view(),
-                heat,
-                ends.baseline.view(),
-                step,
-                predict,
-            )?;
-            Ok(areas(&curves))
+        let predict = |images: ArrayView4<f32>| probabilities(batch, images);
+        let map = |method| explained.heat_of(method);
+        areas_under(batch, explained, self.steps, map, |ends, map, step| {
+            deletion(ends.images.view(), map, ends.baseline.view(), step, predict)
         })
     }
 }
@@ -94,19 +85,10 @@ impl<M: Predict> Measure<M> for Insertion {
         batch: &Batch<'_, M>,
         explained: &Explained<'_, M>,
     ) -> Result<Vec<Vec<Option<f64>>>> {
-        let ends = Ends::of(batch);
-        explained.each(|method| {
-            let heat = explained.heat_of(method);
-            let step = step(ends.pixels(), self.steps)?;
-            let predict = |images: ArrayView4<f32>| probabilities(batch, images);
-            let curves = insertion(
-                ends.images.view(),
-                heat,
-                ends.baseline.view(),
-                step,
-                predict,
-            )?;
-            Ok(areas(&curves))
+        let predict = |images: ArrayView4<f32>| probabilities(batch, images);
+        let map = |method| explained.heat_of(method);
+        areas_under(batch, explained, self.steps, map, |ends, map, step| {
+            insertion(ends.images.view(), map, ends.baseline.view(), step, predict)
         })
     }
 }
@@ -121,15 +103,10 @@ impl<M: Predict> Measure<M> for PixelFlipping {
         batch: &Batch<'_, M>,
         explained: &Explained<'_, M>,
     ) -> Result<Vec<Vec<Option<f64>>>> {
-        let ends = Ends::of(batch);
-        explained.each(|method| {
-            let attributions = explained.attributions[method].view();
-            let (_, channels, ..) = attributions.dim();
-            let step = step(channels * ends.pixels(), self.steps)?;
-            let predict = |images: ArrayView4<f32>| target_scores(batch, 0, images);
-            let (images, baseline) = (ends.images.view(), ends.baseline.view());
-            let curves = deletion(images, attributions, baseline, step, predict)?;
-            Ok(areas(&curves))
+        let predict = |images: ArrayView4<f32>| target_scores(batch, 0, images);
+        let map = |method: usize| explained.attributions[method].view();
+        areas_under(batch, explained, self.steps, map, |ends, map, step| {
+            deletion(ends.images.view(), map, ends.baseline.view(), step, predict)
         })
     }
 }
@@ -181,13 +158,11 @@ impl<M: Predict> Measure<M> for Road {
             let mut kept = vec![0.0; n];
             for (number, percent) in self.percentages.iter().enumerate() {
                 let removed = ((h * w) as f64 * percent / 100.0) as usize;
+                let removed = removed.min(h * w);
                 let changed: Vec<_> = (0..n)
                     .into_par_iter()
                     .map(|image| {
-                        impute(
-                            pixels.index_axis(Axis(0), image),
-                            &orders[image][..removed.min(h * w)],
-                        )
+                        impute(pixels.index_axis(Axis(0), image), &orders[image][..removed])
                     })
                     .collect::<Result<_>>()?;
                 let mut now = Array4::zeros(pixels.dim());
@@ -310,12 +285,25 @@ impl Ends {
             baseline: batch.as_the_model_takes(batch.baseline_pixels()),
         }
     }
+}
 
-    /// The number of pixels of an image.
-    fn pixels(&self) -> usize {
-        let (_, _, h, w) = self.images.dim();
-        h * w
-    }
+/// For each method, the areas under the curves of its map `[n, c, h, w]`: heat of one channel, or
+/// attributions. `curves` is given what the curve leads between, the map, and the number of features
+/// that are replaced together.
+fn areas_under<'e, M>(
+    batch: &Batch<'_, M>,
+    explained: &'e Explained<'_, M>,
+    steps: usize,
+    map: impl Fn(usize) -> ArrayView4<'e, f32>,
+    curves: impl Fn(&Ends, ArrayView4<f32>, usize) -> Result<Array2<f64>>,
+) -> Result<Vec<Vec<Option<f64>>>> {
+    let ends = Ends::of(batch);
+    explained.each(|method| {
+        let map = map(method);
+        let (_, channels, h, w) = map.dim();
+        let step = step(channels * h * w, steps)?;
+        Ok(areas(&curves(&ends, map, step)?))
+    })
 }
 
 /// The number of features that are replaced together.
