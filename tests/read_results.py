@@ -3,7 +3,7 @@
     python read_results.py runs/fig4_best [FOLDER FOR MLFLOW]
 
 Every library must find the same mean precision of each combination of levels and method. Needs duckdb, pandas,
-pyarrow and polars from PyPI, and mlflow-skinny for an export to MLflow. `cargo test --release -p tests --test reading -- --ignored` runs it.
+pyarrow and polars from PyPI, and mlflow-skinny for an export to MLflow. `cargo test --release -p tests --test all reading:: -- --ignored` runs it.
 """
 
 import csv

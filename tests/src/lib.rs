@@ -1,6 +1,7 @@
 //! Tests of the whole system; each file in `tests/` is one subject. Fixtures and the scripts that made them are in `fixtures/`.
 
 mod fixture;
+mod libraries;
 mod points;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+pub use libraries::Libraries;
 pub use points::Points;
 pub use xai_core; // for programs that are built against this library alone
 

@@ -1,5 +1,5 @@
 //! What counts as a change, on the text of one file. A test of the workspace edits a file and runs it
-//! (`tests/tests/stale.rs`).
+//! (`tests/tests/all/stale.rs`).
 
 use super::{Code, code};
 

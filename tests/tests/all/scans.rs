@@ -25,7 +25,7 @@ struct Read {
 #[test]
 fn volumes_are_read_turned_and_scaled_as_nibabel_does() {
     let references: Vec<Read> =
-        serde_json::from_str(include_str!("../fixtures/volumes/volumes.json")).unwrap();
+        serde_json::from_str(include_str!("../../fixtures/volumes/volumes.json")).unwrap();
     assert_eq!(references.len(), 9);
     for theirs in references {
         let ours = Volume::open(fixture(&theirs.name)).unwrap();
@@ -57,7 +57,7 @@ struct Cut {
 #[test]
 fn slices_are_scipys() {
     let references: Vec<Cut> =
-        serde_json::from_str(include_str!("../fixtures/volumes/slices.json")).unwrap();
+        serde_json::from_str(include_str!("../../fixtures/volumes/slices.json")).unwrap();
     assert_eq!(references.len(), 4);
     for theirs in references {
         let open = |name: &String| Volume::open(fixture(name)).unwrap();

@@ -19,7 +19,7 @@ use xai_core::lesions::making::{Lesion, Library, Recipe, noise};
 use xai_core::random::numpy::RandomState;
 
 static FIXTURE: LazyLock<Value> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../fixtures/defects/defects.json")).expect("a JSON file")
+    serde_json::from_str(include_str!("../../fixtures/defects/defects.json")).expect("a JSON file")
 });
 
 /// What the fixture holds under `name`.

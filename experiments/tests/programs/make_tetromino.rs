@@ -1,7 +1,5 @@
 //! Runs `make_tetromino`. Its files are as its documentation describes them.
 
-mod common;
-
 use ndarray::Axis;
 
 #[test]
@@ -9,7 +7,7 @@ fn files_are_as_other_programs_expect_them() {
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &str| {
         let arguments: Vec<&str> = arguments.split(' ').collect();
-        common::run("make_tetromino", folder.path(), &arguments)
+        crate::common::run("make_tetromino", folder.path(), &arguments)
     };
     let made = run(
         "--scenario xor --background correlated --size 8 --count 400 --protocol published --seed 4000002 --out made",

@@ -97,7 +97,7 @@ fn a_plan_alone_is_no_run() {
     assert!(problem.contains("--crate"), "{problem}");
 }
 
-/// `XAI_PYTHON=/path/to/python cargo test --release -p tests --test archive -- --ignored`
+/// `XAI_PYTHON=/path/to/python cargo test --release -p tests --test all archive:: -- --ignored`
 #[test]
 #[ignore = "needs a Python with rocrate; XAI_PYTHON names it, and .ci/results does the same"]
 fn rocrate_reads_the_metadata() {

@@ -1,11 +1,9 @@
 //! Runs the program for a user's own images as a user would.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::{npy, run};
+use crate::common::{npy, run};
 use xai_core::random;
 
 use rand::Rng;

@@ -1,12 +1,10 @@
 //! Runs `explain_image` as another program would. Its maps are compared with Captum's, and bad input gives clear errors.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use common::{npy, run};
+use crate::common::{npy, run};
 use ndarray::ArrayD;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;

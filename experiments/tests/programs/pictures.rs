@@ -1,11 +1,9 @@
 //! Runs `fig1_dataset` and `fig2_lesion_making` on a folder of scans, two of which cannot be used.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::run;
+use crate::common::run;
 
 #[test]
 fn bad_scans_are_left_out_on_request() {

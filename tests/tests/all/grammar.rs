@@ -302,13 +302,13 @@ mod elsewhere {
 
 // ANCHOR: crate
 #[derive(Clone, Level)]
-#[level(crate = crate::elsewhere::bench)]
+#[level(crate = crate::grammar::elsewhere::bench)]
 enum Side {
     Left,
     Right,
 }
 
-#[experiment(crate = crate::elsewhere::bench)]
+#[experiment(crate = crate::grammar::elsewhere::bench)]
 struct Elsewhere {
     #[axis]
     side: Side,

@@ -1,5 +1,5 @@
 //! Tables and figures of made-up sweeps. To look at the figures:
-//! `cargo test --release -p tests --test report -- --ignored`, then see `target/tmp/figures`.
+//! `cargo test --release -p tests --test all report:: -- --ignored`, then see `target/tmp/figures`.
 
 use std::fs;
 use std::path::Path;

@@ -23,7 +23,7 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
-    serde_json::from_str(include_str!("../fixtures/score/metrics.json")).unwrap()
+    serde_json::from_str(include_str!("../../fixtures/score/metrics.json")).unwrap()
 }
 
 fn grid<T: Clone>(rows: &[Vec<T>]) -> Array2<T> {

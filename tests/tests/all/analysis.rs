@@ -1,5 +1,5 @@
 //! What an experiment adds to its report. To look at the charts:
-//! `cargo test --release -p tests --test analysis -- --ignored`, then see `target/tmp/charts`.
+//! `cargo test --release -p tests --test all analysis:: -- --ignored`, then see `target/tmp/charts`.
 
 use std::fs;
 use std::path::Path;

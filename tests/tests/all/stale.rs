@@ -5,7 +5,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::SystemTime;
 
 use serde_json::Value as Json;
 
@@ -32,20 +31,9 @@ impl Study {
     fn build(&self) -> PathBuf {
         let (file, program) = ("study.rs", self.folder.path().join("study"));
         fs::write(self.folder.path().join(file), &self.text).unwrap();
-        let (library, libraries) = library();
         let output = Command::new("rustc")
-            .args([
-                "--edition",
-                "2024",
-                "-C",
-                "opt-level=0",
-                "-C",
-                "debuginfo=0",
-            ])
-            .arg("--extern")
-            .arg(format!("tests={}", library.display()))
-            .arg("-L")
-            .arg(format!("dependency={}", libraries.display()))
+            .args(["--edition=2024", "-Copt-level=0", "-Cdebuginfo=0"])
+            .args(tests::Libraries::built().arguments(&["tests"]))
             .args([file, "-o"])
             .arg(&program)
             .current_dir(&self.folder)
@@ -84,23 +72,6 @@ impl Study {
             .unwrap();
         String::from_utf8(output.stdout).unwrap()
     }
-}
-
-/// The library `tests` and the folder of all libraries. The last one built before this program is the one that it uses.
-fn library() -> (PathBuf, PathBuf) {
-    let this = std::env::current_exe().unwrap();
-    let libraries = this.parent().unwrap().to_owned();
-    let built = |path: &Path| path.metadata().and_then(|file| file.modified()).unwrap();
-    let before = built(&this);
-    let found = fs::read_dir(&libraries).unwrap();
-    let found = found.map(|entry| entry.unwrap().path()).filter(|path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("libtests-") && name.ends_with(".rlib")
-    });
-    let last = found
-        .filter(|path| built(path) <= before)
-        .max_by_key(|path| built(path).duration_since(SystemTime::UNIX_EPOCH).unwrap());
-    (last.expect("the library of the tests"), libraries)
 }
 
 #[test]

@@ -24,7 +24,6 @@ pub fn run(example: &str, folder: &Path, arguments: &[&str]) -> Output {
 }
 
 /// Writes an `.npy` file.
-#[allow(dead_code, reason = "each test program uses its own part")]
 pub fn npy<T: AutoSerialize + Copy>(path: &Path, shape: &[usize], values: &[T]) {
     let array = ArrayView::from_shape(IxDyn(shape), values).unwrap();
     experiments::npy::write(path, &array).unwrap();

@@ -1,5 +1,5 @@
 //! Draws the picture of the modules in the book (`book/src/modules.svg`) from the sources, and fails if the one that is
-//! committed is another. `INSTA_UPDATE=always cargo test --release -p tests --test modules_picture` writes it.
+//! committed is another. `INSTA_UPDATE=always cargo test --release -p tests --test all modules_picture::` writes it.
 //!
 //! One row per module, in the order of `lib.rs` (`sweep/` and `benchmarks/`: in the order of their `mod.rs`), with the
 //! first sentence of its documentation. A line at the left leads from a module to one that uses it. If a module also
@@ -38,7 +38,7 @@ fn the_picture_of_the_modules_is_that_of_the_sources() {
     let there = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         there == svg,
-        "book/src/modules.svg is old; write it by `INSTA_UPDATE=always cargo test --release -p tests --test modules_picture`"
+        "book/src/modules.svg is old; write it by `INSTA_UPDATE=always cargo test --release -p tests --test all modules_picture::`"
     );
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tests::toy;
 
-/// `XAI_PYTHON=/path/to/python cargo test --release -p tests --test reading -- --ignored`
+/// `XAI_PYTHON=/path/to/python cargo test --release -p tests --test all reading:: -- --ignored`
 #[test]
 #[ignore = "needs a Python with duckdb, pandas, pyarrow and polars; XAI_PYTHON names it"]
 fn duckdb_pandas_pyarrow_and_polars_read_the_results() {

@@ -96,7 +96,7 @@ struct ClassesCase {
 }
 
 static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../fixtures/statistics/statistics.json")).unwrap()
+    serde_json::from_str(include_str!("../../fixtures/statistics/statistics.json")).unwrap()
 });
 
 #[track_caller]

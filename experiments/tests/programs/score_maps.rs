@@ -1,7 +1,5 @@
 //! Runs `score_maps` as another program would.
 
-mod common;
-
 use npyz::AutoSerialize;
 use tempfile::TempDir;
 use xai_core::metrics::{NAMES, Score};
@@ -9,7 +7,7 @@ use xai_core::sweep::keep::read_scores;
 
 /// Writes an `.npy` file of this name.
 fn npy<T: AutoSerialize + Copy>(folder: &TempDir, name: &str, shape: &[usize], values: &[T]) {
-    common::npy(&folder.path().join(name), shape, values);
+    crate::common::npy(&folder.path().join(name), shape, values);
 }
 
 /// Two images of 2 x 3 pixels: of the first, the two top pixels are the truth; the second has no truth.
@@ -39,7 +37,7 @@ const GOOD: [&str; 6] = [
 
 fn scores(arguments: &[&str]) -> (Vec<Score>, String) {
     let folder = folder();
-    let output = common::run("score_maps", folder.path(), arguments);
+    let output = crate::common::run("score_maps", folder.path(), arguments);
     let messages = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{messages}");
     (
@@ -169,7 +167,7 @@ fn what_is_wrong_is_said() {
             &more[..],
         ]
         .concat();
-        let output = common::run("score_maps", folder.path(), &arguments);
+        let output = crate::common::run("score_maps", folder.path(), &arguments);
         let message = String::from_utf8(output.stderr).unwrap();
         assert!(
             !output.status.success() && message.contains(expected),

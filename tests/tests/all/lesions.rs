@@ -9,7 +9,7 @@ use xai_core::image::{gaussian, resize};
 use xai_core::lesions::making::{Lesion, Library, Recipe, compactness, morphology, noise, otsu};
 
 static FIXTURE: LazyLock<Value> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../fixtures/lesions/lesions.json")).expect("a JSON file")
+    serde_json::from_str(include_str!("../../fixtures/lesions/lesions.json")).expect("a JSON file")
 });
 
 /// What the fixture holds under `name`.

@@ -542,7 +542,7 @@ mod versions {
     macro_rules! version {
         ($name:ident, $fit:expr, $test:expr) => {
             pub mod $name {
-                use crate::{FITS, Numbers, Six, TESTS, scores};
+                use crate::dsl::{FITS, Numbers, Six, TESTS, scores};
                 use xai_core::prelude::*;
 
                 #[experiment]

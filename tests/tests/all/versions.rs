@@ -3,7 +3,7 @@
 //!
 //! A digest that differs is no error by itself. It says that cells of existing runs would hold other numbers than this
 //! code computes. So raise the version in `xai-core/src/key.rs`, and write the new digests by
-//! `INSTA_UPDATE=always cargo test --release -p tests --test versions`: their file has the version in its name.
+//! `INSTA_UPDATE=always cargo test --release -p tests --test all versions::`: their file has the version in its name.
 
 use std::fmt::Write;
 
@@ -34,7 +34,7 @@ fn same(name: &str, digests: &str) {
         let mut settings = insta::Settings::clone_current();
         settings.set_prepend_module_to_snapshot(false);
         settings.set_omit_expression(true);
-        settings.set_snapshot_path("../fixtures/versions");
+        settings.set_snapshot_path("../../fixtures/versions");
         settings
     };
     settings().bind(|| insta::assert_snapshot!(name, digests));

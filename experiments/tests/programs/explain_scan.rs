@@ -1,14 +1,12 @@
 //! Runs `explain_image` on scans. Its maps are compared with those of PyTorch on the grid that nibabel writes, and bad
 //! input gives clear errors.
 
-mod common;
-
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use common::{npy, run};
+use crate::common::{npy, run};
 
 /// What `make.py` there made.
 fn fixtures() -> PathBuf {

@@ -1,10 +1,8 @@
 //! Runs `make_dataset` as another program would, with a slice that cannot be used.
 
-mod common;
-
 use std::path::Path;
 
-use common::{npy, run};
+use crate::common::{npy, run};
 use ndarray::{Axis, s};
 use xai_core::lesions::imaging::Cohort;
 

@@ -64,7 +64,7 @@ struct BootstrapCase {
 }
 
 static FIXTURE: LazyLock<Fixture> =
-    LazyLock::new(|| json(include_str!("../fixtures/score/score.json")));
+    LazyLock::new(|| json(include_str!("../../fixtures/score/score.json")));
 
 fn json<T: DeserializeOwned>(text: &str) -> T {
     serde_json::from_str(text).expect("the fixture is as make.py writes it")

@@ -1,0 +1,39 @@
+//! All tests but those that a GPU runs as well and the fuzzing, in one program: it links once, and its tests run side by
+//! side. Each module is one subject; `cargo test --release -p tests --test all faults::` runs one of them.
+
+mod against;
+mod analysis;
+mod architecture;
+mod archive;
+mod arrays;
+mod checks;
+mod cli;
+mod cluster;
+mod data;
+mod defects;
+mod dropout;
+mod dsl;
+mod evaluation;
+mod experiments;
+mod faults;
+mod faulty_scans;
+mod grammar;
+mod laboratory;
+mod lesions;
+mod measures;
+mod metrics;
+mod modules_picture;
+mod own_crate;
+mod page;
+mod post;
+mod reading;
+mod report;
+mod runs;
+mod scans;
+mod score;
+mod stale;
+mod statistics;
+mod tetromino;
+mod tiny;
+mod ui;
+mod versions;
