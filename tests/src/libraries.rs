@@ -40,14 +40,14 @@ impl Libraries {
 
     /// The compiler's arguments that make these crates available.
     pub fn arguments(&self, crates: &[&str]) -> Vec<String> {
-        let mut arguments = Vec::new();
+        let test = std::env::current_exe().expect("a running test");
+        let folder = test.parent().expect("target/PROFILE/deps");
+        let mut arguments = vec![format!("-Ldependency={}", folder.display())];
         for name in crates {
             let path = self.0.get(*name);
             let path = path.unwrap_or_else(|| panic!("`tests` does not depend on {name}"));
-            let folder = path.parent().expect("a folder of libraries");
             arguments.push("--extern".into());
             arguments.push(format!("{name}={}", path.display()));
-            arguments.push(format!("-Ldependency={}", folder.display()));
         }
         arguments
     }

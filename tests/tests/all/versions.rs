@@ -111,6 +111,6 @@ fn methods_and_metrics() {
 #[test]
 fn digests_are_those_of_every_processor() {
     for test in ["data_networks_and_training", "methods_and_metrics"] {
-        tests::passes_on_other_processors(&["--exact", test]);
+        tests::passes_on_other_processors(&["--exact", &format!("versions::{test}")]);
     }
 }
