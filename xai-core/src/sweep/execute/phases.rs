@@ -167,7 +167,7 @@ impl<'a, R: Run> Sweep<'a, R> {
         let work = |cell: &mut PlannedCell, context: &Context| {
             work::stages::<R>(cell, context, &benchmark)
         };
-        self.phase("stages", which, work::is_fitted, work)
+        self.phase("stages", which, &work::is_fitted, &work)
     }
 
     /// Fits these cells. Returns `false` if any of them failed; so do the next phases.
@@ -175,7 +175,7 @@ impl<'a, R: Run> Sweep<'a, R> {
         let benchmark = self.planned.benchmark.clone();
         let work =
             |cell: &mut PlannedCell, context: &Context| work::fit::<R>(cell, context, &benchmark);
-        self.phase("fit", which, work::is_fitted, work)
+        self.phase("fit", which, &work::is_fitted, &work)
     }
 
     /// Predicts the test set with these winners.
@@ -185,7 +185,7 @@ impl<'a, R: Run> Sweep<'a, R> {
         let work = |cell: &mut PlannedCell, context: &Context| {
             work::predict::<R>(cell, context, &benchmark)
         };
-        self.phase("predict", which, seen, work)
+        self.phase("predict", which, &seen, &work)
     }
 
     /// Finds the images that all winners classify correctly. Returns what scores depend on.
@@ -204,7 +204,7 @@ impl<'a, R: Run> Sweep<'a, R> {
         let work = |cell: &mut PlannedCell, context: &Context| {
             work::test::<R>(cell, context, &benchmark, &agreed.scored)
         };
-        self.phase("test", which, tested, work)
+        self.phase("test", which, &tested, &work)
     }
 
     /// Completes a phase for the cells `which`. Returns `false` if any of them failed.
@@ -212,8 +212,8 @@ impl<'a, R: Run> Sweep<'a, R> {
         &mut self,
         name: &'static str,
         which: &[usize],
-        done: impl Fn(&PlannedCell) -> bool + Sync,
-        work: impl Fn(&mut PlannedCell, &Context) -> Result<()> + Sync,
+        done: &(dyn Fn(&PlannedCell) -> bool + Sync),
+        work: &(dyn Fn(&mut PlannedCell, &Context) -> Result<()> + Sync),
     ) -> Result<bool> {
         let phase = Phase {
             name,

@@ -20,20 +20,18 @@ use crate::sweep::watch::{Log, Progress, check_interrupt};
 pub type Failure = (String, Error);
 
 /// A phase: the condition that each cell must meet, and the work that establishes it.
-pub(super) struct Phase<D, W> {
+///
+/// It is not generic, so that it is compiled once, with the library, and not with every experiment.
+pub(super) struct Phase<'a> {
     pub name: &'static str,
     pub experiment: &'static str,
     /// Whether a cell is done.
-    pub done: D,
+    pub done: &'a (dyn Fn(&PlannedCell) -> bool + Sync),
     /// Does the work.
-    pub work: W,
+    pub work: &'a (dyn Fn(&mut PlannedCell, &Context) -> Result<()> + Sync),
 }
 
-impl<D, W> Phase<D, W>
-where
-    D: Fn(&PlannedCell) -> bool + Sync,
-    W: Fn(&mut PlannedCell, &Context) -> Result<()> + Sync,
-{
+impl Phase<'_> {
     /// Completes the phase for all cells, as many at the same time as there are jobs. Returns the
     /// cells that failed. The others are finished, unless the options say otherwise.
     ///
@@ -178,8 +176,8 @@ impl<'a> Queue<'a> {
 const PANICS: usize = 2;
 
 /// State shared by the jobs of a phase.
-struct UnderWay<'a, D, W> {
-    phase: &'a Phase<D, W>,
+struct UnderWay<'a> {
+    phase: &'a Phase<'a>,
     context: &'a Context,
     options: &'a SweepOptions,
     bar: Progress,
@@ -192,11 +190,7 @@ struct UnderWay<'a, D, W> {
     stop: AtomicBool,
 }
 
-impl<'a, D, W> UnderWay<'a, D, W>
-where
-    D: Fn(&PlannedCell) -> bool + Sync,
-    W: Fn(&mut PlannedCell, &Context) -> Result<()> + Sync,
-{
+impl<'a> UnderWay<'a> {
     /// Runs one job: takes the next cell until there is none.
     fn job(&self, number: usize) -> Result<()> {
         let context = self.context.for_job(number);
@@ -239,7 +233,7 @@ where
                 Attempt::Made(_claim) => {
                     patience = Patience::default();
                     let warn = |problem: String| context.reporter().warn(&problem);
-                    task.cell.refresh(context.store(), warn);
+                    task.cell.refresh(context.store(), &warn);
                     if (self.phase.done)(task.cell) {
                         self.conclude(task.cell, "by another process".to_owned(), None);
                         None

@@ -69,7 +69,7 @@ pub(super) fn fit<R: Run>(
     };
     let manifest = lab
         .store()
-        .create(manifest, |path| fitted.model.save(path))?;
+        .create(manifest, &|path| fitted.model.save(path))?;
     cell.keep(manifest);
     Ok(())
 }
@@ -116,7 +116,7 @@ pub(super) fn predict<R: Run>(
     let seconds = start.elapsed().as_secs_f64();
     manifest.seconds.insert("predict".to_owned(), seconds);
     lab.store()
-        .add(manifest, PREDICTIONS, |path| predictions.write(path))
+        .add(manifest, PREDICTIONS, &|path| predictions.write(path))
 }
 
 /// Explains, scores and saves the scores.
@@ -147,9 +147,9 @@ pub(super) fn test<R: Run>(
     // The scores are written last, because they mark the cell as tested.
     let shown = gallery.take();
     lab.store()
-        .add(manifest, MAPS, |path| write_maps(path, &shown))?;
+        .add(manifest, MAPS, &|path| write_maps(path, &shown))?;
     lab.store()
-        .add(manifest, SCORES, |path| write_scores(path, &scores))
+        .add(manifest, SCORES, &|path| write_scores(path, &scores))
 }
 
 /// The references, stored as a stage: names in order, the scores of each, and some heat maps. Also

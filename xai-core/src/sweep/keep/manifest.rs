@@ -177,7 +177,7 @@ pub(crate) fn of_the_run(file: &str) -> bool {
 }
 
 /// Reads the manifest in a cell's folder.
-pub(crate) fn read(folder: &Path, warn: &impl Fn(String)) -> Option<Manifest> {
+pub(crate) fn read(folder: &Path, warn: &dyn Fn(String)) -> Option<Manifest> {
     let path = folder.join(MANIFEST);
     let text = fs::read(&path).ok()?;
     serde_json::from_slice(&text)

@@ -158,14 +158,14 @@ impl Store {
     /// The manifest of a cell. `None` if the cell must be fitted.
     ///
     /// Damaged files are reported through `warn` and left out, so that they are computed again.
-    pub fn find(&self, key: &Key, warn: impl Fn(String)) -> Option<Manifest> {
-        let mut manifest = read(&self.cell(key), &warn)?;
+    pub fn find(&self, key: &Key, warn: &dyn Fn(String)) -> Option<Manifest> {
+        let mut manifest = read(&self.cell(key), warn)?;
         if self.folder != self.models {
             manifest.files.retain(|name, _| !of_the_run(name));
             manifest.scored = None;
             let folder = self.place(key, SCORES);
             // Scores of an earlier fit of this cell, before --fresh, do not belong to this one.
-            let own = read(&folder, &warn).filter(|own| own.fit == manifest.fit);
+            let own = read(&folder, warn).filter(|own| own.fit == manifest.fit);
             if let Some(own) = own {
                 let files = own.files.into_iter();
                 manifest
@@ -224,7 +224,7 @@ impl Store {
     pub fn create(
         &self,
         mut manifest: Manifest,
-        save: impl FnOnce(&Path) -> Result<()>,
+        save: &dyn Fn(&Path) -> Result<()>,
     ) -> Result<Manifest> {
         let folder = self.cell(&manifest.key);
         let created = write_folder(&folder, &self.models.join(STAGING), |aside| {
@@ -253,7 +253,7 @@ impl Store {
         &self,
         manifest: &mut Manifest,
         name: &str,
-        write: impl FnOnce(&Path) -> Result<()>,
+        write: &dyn Fn(&Path) -> Result<()>,
     ) -> Result<()> {
         let folder = self.place(&manifest.key, name);
         make_folder(&folder)?;

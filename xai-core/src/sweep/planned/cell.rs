@@ -67,7 +67,7 @@ impl PlannedCell {
     }
 
     /// Reads the store again, because another process may have made progress.
-    pub fn refresh(&mut self, store: &Store, warn: impl Fn(String)) {
+    pub fn refresh(&mut self, store: &Store, warn: &dyn Fn(String)) {
         self.manifest = None;
         let found = store.find(&self.key, warn);
         let found = found.filter(|found| Some(&found.fit) != self.stale.as_ref());
@@ -84,37 +84,52 @@ impl PlannedCell {
 /// Cells of a plan, by their positions, with their keys and what the store has for them.
 pub(super) fn cells<R: Run>(
     plan: &Plan,
-    which: impl Iterator<Item = usize>,
+    which: &[usize],
     options: &SweepOptions,
     benchmark: &R::Benchmark,
     store: &Store,
-    warn: &impl Fn(String),
+    warn: &dyn Fn(String),
 ) -> Result<Vec<PlannedCell>> {
-    let file = json!(R::spec().code.map(|code| items(code.fit)));
-    let mut last: Option<Arc<Inputs>> = None;
-    let cell = |at: usize| {
+    let inputs = Inputs {
+        experiment: plan.name,
+        scale: json!(options.scale),
+        benchmark: <R::Benchmark as Benchmark>::NAME,
+        identity: Json::Null,
+        device: options.devices.kind(),
+        code: FIT_CODE,
+        version: R::FIT_VERSION,
+        file: json!(R::spec().code.map(|code| items(code.fit))),
+    };
+    let identity = |point: &Point| Ok(R::at(point).benchmark(benchmark)?.identity());
+    cells_with(inputs, plan, which, options, &identity, store, warn)
+}
+
+/// As [`cells`]; `identity` is that of the benchmark of a cell.
+fn cells_with(
+    inputs: Inputs,
+    plan: &Plan,
+    which: &[usize],
+    options: &SweepOptions,
+    identity: &dyn Fn(&Point) -> Result<Json>,
+    store: &Store,
+    warn: &dyn Fn(String),
+) -> Result<Vec<PlannedCell>> {
+    let mut of_cell = Arc::new(inputs);
+    let cell = |&at: &usize| {
         let point = &plan.cells[at];
-        let identity = R::at(point).benchmark(benchmark)?.identity();
+        let identity = identity(point)?;
         // Most cells have the same benchmark.
-        let of_cell = match last.take().filter(|last| last.identity == identity) {
-            Some(last) => last,
-            None => Arc::new(Inputs {
-                experiment: plan.name,
-                scale: json!(options.scale),
-                benchmark: <R::Benchmark as Benchmark>::NAME,
+        if of_cell.identity != identity {
+            of_cell = Arc::new(Inputs {
                 identity,
-                device: options.devices.kind(),
-                code: FIT_CODE,
-                version: R::FIT_VERSION,
-                file: file.clone(),
-            }),
-        };
-        last = Some(of_cell.clone());
+                ..Inputs::clone(&of_cell)
+            });
+        }
         let mut cell = PlannedCell {
             point: point.clone(),
             key: Key::of(&of_cell.at(point))?,
             manifest: None,
-            of_cell,
+            of_cell: of_cell.clone(),
             stale: None,
             only_by: options.fresh_code.then(|| store.code().clone()),
         };
@@ -124,10 +139,11 @@ pub(super) fn cells<R: Run>(
         }
         Ok(cell)
     };
-    which.map(cell).collect()
+    which.iter().map(cell).collect()
 }
 
 /// What determines a model, apart from the values of its cell.
+#[derive(Clone)]
 struct Inputs {
     experiment: &'static str,
     scale: Json,

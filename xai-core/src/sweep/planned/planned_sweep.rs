@@ -61,14 +61,7 @@ impl<B: Benchmark> PlannedSweep<B> {
             None => None,
         };
         let which = own.unwrap_or_else(|| (0..plan.cells.len()).collect());
-        let cells = cells::<R>(
-            &plan,
-            which.iter().copied(),
-            options,
-            benchmark,
-            &store,
-            &warn,
-        )?;
+        let cells = cells::<R>(&plan, &which, options, benchmark, &store, &warn)?;
         match &options.part {
             Some(_) => check_frozen(&store, &plan, &which, &cells)?,
             None => warn_of_old_cells(&store, &cells, &warn),
@@ -121,7 +114,7 @@ impl<B> PlannedSweep<B> {
 }
 
 /// Cells computed by an earlier version have other keys. They are not moved or deleted.
-fn warn_of_old_cells(store: &Store, cells: &[PlannedCell], warn: &impl Fn(String)) {
+fn warn_of_old_cells(store: &Store, cells: &[PlannedCell], warn: &dyn Fn(String)) {
     if cells.iter().all(|cell| cell.manifest.is_some()) {
         return;
     }

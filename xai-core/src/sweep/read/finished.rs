@@ -74,7 +74,7 @@ impl FinishedRun {
             .filter(|cell| cell["winner"] == true)
         {
             let key: Key = serde_json::from_value(cell["key"].clone()).map_err(Error::invalid)?;
-            let found = store.find(&key, |_| ());
+            let found = store.find(&key, &|_| ());
             let manifest = found
                 .ok_or_else(|| problem(format!("names the cell {key}, whose files are gone")))?;
             // The code in the file is the same for all cells of a run.

@@ -207,7 +207,7 @@ pub fn results_in<E: Experiment>(folder: impl AsRef<Path>) -> Result<Results<E>>
     };
     for (point, kept) in plan.cells.iter().zip(&kept.cells) {
         let parameters = E::at(point);
-        match store.find(&kept.key, |_| ()) {
+        match store.find(&kept.key, &|_| ()) {
             Some(manifest) => results
                 .cells
                 .push(cell(parameters, &manifest, kept.winner, &store)?),
