@@ -7,7 +7,7 @@
 use burn::tensor::activation;
 use rand::Rng;
 
-use crate::device::{Tensor, upload};
+use crate::device::{Tensor, on_cpu, upload};
 use crate::network::ops::{self, Gradient, IntTensor};
 use crate::network::{BatchNorm2d, Conv2d, Layer, Linear, Network, dropout_mask};
 
@@ -23,10 +23,44 @@ enum Saved {
     Pool(IntTensor, [usize; 4]),
     /// The mask of a dropout, already divided by the probability of keeping a value.
     Mask(Tensor<4>),
-    /// Input, mean and 1 / standard deviation of a normalisation's batch.
-    Norm(Tensor<4>, Tensor<1>, Tensor<1>),
+    /// What a normalisation knows of its batch.
+    Norm(Normalised),
     /// What the layers of a residual block's branch and shortcut need.
     Block([Vec<Saved>; 2]),
+}
+
+/// The input of a normalisation, the mean and 1 / standard deviation of its channels, and the factor and
+/// the shift that the normalisation is.
+struct Normalised {
+    x: Tensor<4>,
+    mean: Tensor<1>,
+    inverse: Tensor<1>,
+    factors: [Tensor<1>; 2],
+    /// Whether the ReLU after it is part of it.
+    relu: bool,
+}
+
+/// What flows back: the gradient with respect to an output.
+struct Flow {
+    g: Tensor<4>,
+    /// Its sum over each channel, if known.
+    sums: Option<Tensor<1>>,
+}
+
+impl From<Tensor<4>> for Flow {
+    fn from(g: Tensor<4>) -> Self {
+        Self { g, sums: None }
+    }
+}
+
+impl Flow {
+    /// The gradient of a bias that was added to each channel.
+    fn bias_grad(&self) -> Tensor<1> {
+        match &self.sums {
+            Some(sums) => sums.clone(),
+            None => ops::bias_grad(self.g.clone()),
+        }
+    }
 }
 
 /// The gradients of one layer's parameters.
@@ -64,7 +98,7 @@ pub fn step(network: &mut Network, x: Tensor<4>, class: &[u8], rng: &mut impl Rn
     let g = (activation::softmax(logits.clone(), 1) - one_hot) / n as f64;
     let g = g.reshape([n, classes, 1, 1]);
     let mut gradients = Vec::new();
-    backward_all(&network.layers, saved, g, false, &mut gradients);
+    backward_all(&network.layers, saved, g.into(), false, &mut gradients);
     gradients.reverse();
     Step { logits, gradients }
 }
@@ -76,7 +110,18 @@ fn forward_all(
     rng: &mut impl Rng,
 ) -> (Tensor<4>, Vec<Saved>) {
     let mut saved = Vec::with_capacity(layers.len());
-    for layer in layers {
+    let mut layers = layers.iter_mut().peekable();
+    while let Some(layer) = layers.next() {
+        // On a CPU, a normalisation and the ReLU after it are one pass over memory.
+        if let Layer::BatchNorm2d(norm) = layer
+            && on_cpu(&x.device())
+            && layers.next_if(|next| matches!(next, Layer::Relu)).is_some()
+        {
+            let (y, save) = normalise(norm, x, true);
+            saved.extend([save, Saved::Nothing]);
+            x = y;
+            continue;
+        }
         let (y, save) = forward(layer, x, rng);
         saved.push(save);
         x = y;
@@ -116,7 +161,7 @@ fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut impl Rng) -> (Tensor<4>, S
             let kept = upload(kept, shape, &x.device());
             (x * kept.clone(), Saved::Mask(kept))
         }
-        Layer::BatchNorm2d(norm) => normalise(norm, x),
+        Layer::BatchNorm2d(norm) => normalise(norm, x, false),
         Layer::Residual(block) => {
             let (branch, in_branch) = forward_all(&mut block.branch, x.clone(), rng);
             let (shortcut, in_shortcut) = forward_all(&mut block.shortcut, x, rng);
@@ -135,8 +180,8 @@ fn moments(x: &Tensor<4>) -> [Tensor<1>; 2] {
     [mean, variance]
 }
 
-/// Batch normalisation with the batch's own mean and variance.
-fn normalise(norm: &mut BatchNorm2d, x: Tensor<4>) -> (Tensor<4>, Saved) {
+/// Batch normalisation with the batch's own mean and variance, and the ReLU after it if `relu` is set.
+fn normalise(norm: &mut BatchNorm2d, x: Tensor<4>, relu: bool) -> (Tensor<4>, Saved) {
     let [n, _, h, w] = x.dims();
     let count = (n * h * w) as f64;
     let [mean, variance] = moments(&x);
@@ -147,8 +192,20 @@ fn normalise(norm: &mut BatchNorm2d, x: Tensor<4>) -> (Tensor<4>, Saved) {
     let inverse = (variance + norm.epsilon).sqrt().recip();
     let scale = norm.weight.clone() * inverse.clone();
     let shift = norm.bias.clone() - mean.clone() * scale.clone();
-    let y = ops::channel_affine(x.clone(), scale, shift);
-    (y, Saved::Norm(x, mean, inverse))
+    let apply = if relu {
+        ops::affine_relu
+    } else {
+        ops::channel_affine
+    };
+    let y = apply(x.clone(), scale.clone(), shift.clone());
+    let normalised = Normalised {
+        x,
+        mean,
+        inverse,
+        factors: [scale, shift],
+        relu,
+    };
+    (y, Saved::Norm(normalised))
 }
 
 /// Sets the statistics of every batch normalisation to those of the images `x`, from first to last,
@@ -181,10 +238,10 @@ fn calibrate_all(layers: &mut [Layer], x: Tensor<4>) -> Tensor<4> {
 fn backward_all(
     layers: &[Layer],
     saved: Vec<Saved>,
-    mut g: Tensor<4>,
+    mut g: Flow,
     further: bool,
     gradients: &mut Vec<Gradients>,
-) -> Option<Tensor<4>> {
+) -> Option<Flow> {
     // Nothing before the first layer with parameters is needed.
     let first = if further {
         Some(0)
@@ -202,28 +259,36 @@ fn backward_all(
 fn backward(
     layer: &Layer,
     saved: Saved,
-    g: Tensor<4>,
+    flow: Flow,
     further: bool,
     gradients: &mut Vec<Gradients>,
-) -> Option<Tensor<4>> {
-    match (layer, saved) {
+) -> Option<Flow> {
+    let (layer, saved) = match (layer, saved) {
         (Layer::Conv2d(conv), Saved::Input(x)) => {
             let shape = x.dims();
-            gradients.push(of_conv(conv, x, g.clone()));
-            further.then(|| conv.input_grad(shape, g))
+            gradients.push(of_conv(conv, x, &flow));
+            return further.then(|| conv.input_grad(shape, flow.g).into());
         }
         (Layer::Linear(linear), Saved::Input(x)) => {
-            gradients.push(of_linear(linear, x, g.clone()));
-            further.then(|| ops::linear_input_grad(linear.weight.clone(), g))
+            gradients.push(of_linear(linear, x, &flow));
+            return further.then(|| ops::linear_input_grad(linear.weight.clone(), flow.g).into());
         }
-        (Layer::BatchNorm2d(norm), Saved::Norm(x, mean, inverse)) => {
-            norm_backward(norm, x, [mean, inverse], g, further, gradients)
+        (Layer::BatchNorm2d(norm), Saved::Norm(normalised)) => {
+            return norm_backward(norm, normalised, flow.g, further, gradients);
         }
+        // The normalisation before it does its work.
+        (Layer::Relu, Saved::Nothing) => return Some(flow),
+        other => other,
+    };
+    let g = flow.g;
+    let g = match (layer, saved) {
         (Layer::Residual(block), Saved::Block([in_branch, in_shortcut])) => {
             // The shortcut first, because everything is in reverse order.
-            let shortcut =
-                backward_all(&block.shortcut, in_shortcut, g.clone(), further, gradients);
-            let branch = backward_all(&block.branch, in_branch, g, further, gradients);
+            let mut through = |layers, saved, g: Tensor<4>| {
+                backward_all(layers, saved, g.into(), further, gradients).map(|flow| flow.g)
+            };
+            let shortcut = through(&block.shortcut, in_shortcut, g.clone());
+            let branch = through(&block.branch, in_branch, g);
             Some(branch? + shortcut?)
         }
         (Layer::Relu, Saved::Input(y)) => Some(ops::gate(g, y)),
@@ -245,19 +310,21 @@ fn backward(
         (Layer::Dropout(_), Saved::Mask(mask)) => Some(g * mask),
         (Layer::Dropout(_), Saved::Nothing) => Some(g),
         _ => unreachable!("`forward` saved what its layer needs"),
+    };
+    g.map(Flow::from)
+}
+
+fn of_conv(conv: &Conv2d, x: Tensor<4>, flow: &Flow) -> Gradients {
+    Gradients {
+        bias: conv.bias.as_ref().map(|_| flow.bias_grad()),
+        weight: Gradient::Numbers(conv.weight_grad(x, flow.g.clone()).flatten(0, 3)),
     }
 }
 
-fn of_conv(conv: &Conv2d, x: Tensor<4>, g: Tensor<4>) -> Gradients {
+fn of_linear(linear: &Linear, x: Tensor<4>, flow: &Flow) -> Gradients {
+    let g = flow.g.clone();
     Gradients {
-        bias: conv.bias.as_ref().map(|_| ops::bias_grad(g.clone())),
-        weight: Gradient::Numbers(conv.weight_grad(x, g).flatten(0, 3)),
-    }
-}
-
-fn of_linear(linear: &Linear, x: Tensor<4>, g: Tensor<4>) -> Gradients {
-    Gradients {
-        bias: linear.bias.as_ref().map(|_| ops::bias_grad(g.clone())),
+        bias: linear.bias.as_ref().map(|_| flow.bias_grad()),
         weight: Gradient::Product { x, g },
     }
 }
@@ -267,15 +334,25 @@ fn of_linear(linear: &Linear, x: Tensor<4>, g: Tensor<4>) -> Gradients {
 /// is one linear combination of g and x per channel.
 fn norm_backward(
     norm: &BatchNorm2d,
-    x: Tensor<4>,
-    [mean, inverse]: [Tensor<1>; 2],
+    normalised: Normalised,
     g: Tensor<4>,
     further: bool,
     gradients: &mut Vec<Gradients>,
-) -> Option<Tensor<4>> {
+) -> Option<Flow> {
+    let Normalised {
+        x,
+        mean,
+        inverse,
+        factors: gate,
+        relu,
+    } = normalised;
     let [n, _, h, w] = x.dims();
     let count = (n * h * w) as f64;
-    let [sum_g, sum_gx] = ops::channel_sums(g.clone(), x.clone());
+    let [sum_g, sum_gx] = if relu {
+        ops::gated_channel_sums(g.clone(), x.clone(), gate.clone())
+    } else {
+        ops::channel_sums(g.clone(), x.clone())
+    };
     let weight_grad = (sum_gx - mean.clone() * sum_g.clone()) * inverse.clone();
     gradients.push(Gradients {
         weight: Gradient::Numbers(weight_grad.clone()),
@@ -287,5 +364,11 @@ fn norm_backward(
     let a = norm.weight.clone() * inverse.clone();
     let b = -(a.clone() * inverse * weight_grad / count);
     let shift = -(a.clone() * sum_g / count) - b.clone() * mean;
-    Some(ops::channel_combine(g, x, [a, b, shift]))
+    Some(if relu {
+        let (g, sums) = ops::gated_channel_combine(g, x, [a, b, shift], gate);
+        let sums = Some(sums);
+        Flow { g, sums }
+    } else {
+        ops::channel_combine(g, x, [a, b, shift]).into()
+    })
 }

@@ -18,6 +18,7 @@
 
 mod conv_sizes;
 mod direct;
+mod norm;
 mod pointwise;
 mod pooling;
 mod update;
@@ -25,7 +26,8 @@ mod weight_grad;
 
 pub(super) use conv_sizes::ConvSizes;
 pub(super) use direct::{conv, conv_input_grad, pack};
-pub(super) use pointwise::{add_weighted, along, channel_combine, channel_sums, gate, relu};
+pub(super) use norm::{affine_relu, channel_combine, channel_sums};
+pub(super) use pointwise::{add_weighted, along, channel_affine, gate, relu};
 pub(super) use pooling::{max_pool, max_unpool};
 pub(super) use update::{update, update_by_product};
 pub(super) use weight_grad::conv_weight_grad;

@@ -24,6 +24,7 @@ pub use pointwise::{
     add_weighted, along, bias_grad, channel_affine, channel_combine, channel_sums, gate, relu,
     softmax_input_grad,
 };
+pub(crate) use pointwise::{affine_relu, gated_channel_combine, gated_channel_sums};
 pub use pooling::{
     adaptive_avg_pool2d, adaptive_avg_pool2d_input_grad, avg_pool2d, avg_pool2d_input_grad,
     max_pool2d, max_unpool2d,

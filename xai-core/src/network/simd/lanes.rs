@@ -24,6 +24,8 @@ pub(in crate::network) trait Lanes: Copy {
 
     /// max(x, 0) in every lane; NaN stays NaN.
     fn relu(self) -> Self;
+    /// `self` in lanes where `x` is above 0, and 0 in the others.
+    fn gate(self, x: Self) -> Self;
     /// The largest of four numbers in every lane, and its index (0, 1, 2 or 3). Among equals the
     /// first wins. NaN wins, as in torch.
     fn first_max(x: [Self; 4]) -> (Self, Self);
@@ -100,6 +102,10 @@ impl Lanes for [f32; LANES] {
     #[inline(always)]
     fn relu(self) -> Self {
         self.map(|x| if x < 0.0 { 0.0 } else { x })
+    }
+    #[inline(always)]
+    fn gate(self, x: Self) -> Self {
+        std::array::from_fn(|lane| if x[lane] > 0.0 { self[lane] } else { 0.0 })
     }
     #[inline(always)]
     fn first_max(x: [Self; 4]) -> (Self, Self) {

@@ -55,6 +55,13 @@ impl Lanes for Avx512 {
         Self(unsafe { _mm512_max_ps(_mm512_setzero_ps(), self.0) })
     }
     #[inline(always)]
+    fn gate(self, x: Self) -> Self {
+        Self(unsafe {
+            let above = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x.0, _mm512_setzero_ps());
+            _mm512_maskz_mov_ps(above, self.0)
+        })
+    }
+    #[inline(always)]
     fn first_max(x: [Self; 4]) -> (Self, Self) {
         unsafe {
             let (mut most, mut place) = (x[0].0, _mm512_setzero_ps());
@@ -224,6 +231,16 @@ impl Lanes for Avx2 {
         unsafe {
             let zero = _mm256_setzero_ps();
             Self(_mm256_max_ps(zero, self.0), _mm256_max_ps(zero, self.1))
+        }
+    }
+    #[inline(always)]
+    fn gate(self, x: Self) -> Self {
+        unsafe {
+            let above = |x| _mm256_cmp_ps::<_CMP_GT_OQ>(x, _mm256_setzero_ps());
+            Self(
+                _mm256_and_ps(above(x.0), self.0),
+                _mm256_and_ps(above(x.1), self.1),
+            )
         }
     }
     #[inline(always)]

@@ -1,0 +1,280 @@
+//! Scalings and sums per channel, with the ReLU after a batch normalisation and its gate on the way back.
+//! Everything is done in as few passes over memory as possible.
+//!
+//! Every number is that of the separate operations, bit for bit: products and sums are rounded one by
+//! one, and a plane is summed in 16 lanes, and then in 64 bits over planes in order. Threads and
+//! processor have no effect.
+
+use std::mem::MaybeUninit;
+
+use rayon::prelude::*;
+
+use crate::network::simd::{LANES, Lanes, dispatch, lanes_at_mut};
+
+/// Planes that a thread processes at least.
+const PLANES: usize = 16;
+
+/// The numbers of a plane of 1 channel.
+type Line = [f32; LANES];
+
+/// `max(a[c] * x + shift[c], 0)` for each channel `c` of `x` `[n][channels][len]`; NaN stays NaN.
+pub(in crate::network) fn affine_relu(x: &[f32], [a, shift]: [&[f32]; 2], len: usize) -> Vec<f32> {
+    let mut y = Vec::with_capacity(x.len());
+    y.spare_capacity_mut()[..x.len()]
+        .par_chunks_mut(len)
+        .zip(x.par_chunks(len))
+        .enumerate()
+        .with_min_len(PLANES)
+        .for_each(|(plane, (y, x))| {
+            let channel = plane % a.len();
+            affine_relu_of_plane(x, a[channel], shift[channel], y);
+        });
+    // SAFETY: every number has been written.
+    unsafe { y.set_len(x.len()) };
+    y
+}
+
+#[inline(always)]
+fn affine_relu_with<V: Lanes>(x: &[f32], a: f32, shift: f32, y: &mut [MaybeUninit<f32>]) {
+    let (factor, add) = (V::splat(a), V::splat(shift));
+    let (x, last) = x.as_chunks::<LANES>();
+    let (y, last_y) = y.as_chunks_mut::<LANES>();
+    for (y, x) in y.iter_mut().zip(x) {
+        let line = factor.mul(V::load(x)).add(add).relu().store();
+        *y = line.map(MaybeUninit::new);
+    }
+    for (y, x) in last_y.iter_mut().zip(last) {
+        let scaled = a * x + shift;
+        y.write(if scaled < 0.0 { 0.0 } else { scaled });
+    }
+}
+dispatch!(affine_relu_of_plane, affine_relu_with, (x: &[f32], a: f32, shift: f32, y: &mut [MaybeUninit<f32>]) -> ());
+
+/// The gate of a ReLU after an affine map: factor and shift of each channel.
+type Gate<'a> = Option<[&'a [f32]; 2]>;
+
+/// The factor and shift of a channel.
+fn of_channel(gate: Gate<'_>, channel: usize) -> Option<[f32; 2]> {
+    gate.map(|[a, shift]| [a[channel], shift[channel]])
+}
+
+/// For each channel of `x` and `y` `[n][channels][len]`: the sum of `x` and of `x * y`. With a `gate`, `x`
+/// counts as 0 where `gate[0][c] * y + gate[1][c]` is not above 0.
+pub(in crate::network) fn channel_sums(
+    x: &[f32],
+    y: &[f32],
+    gate: Gate<'_>,
+    channels: usize,
+    len: usize,
+) -> [Vec<f32>; 2] {
+    let planes: Vec<[Line; 2]> = (x.par_chunks(len).zip(y.par_chunks(len)).enumerate())
+        .with_min_len(PLANES)
+        .map(|(plane, (x, y))| sums_of_plane(x, y, of_channel(gate, plane % channels)))
+        .collect();
+    [0, 1].map(|which| over_planes(planes.iter().map(|sums| &sums[which]), channels))
+}
+
+/// The sum of each channel, from the sums of its planes in lanes.
+fn over_planes<'a>(planes: impl Iterator<Item = &'a Line>, channels: usize) -> Vec<f32> {
+    let mut sums = vec![0.0; channels];
+    for (plane, lanes) in planes.enumerate() {
+        sums[plane % channels] += lanes.iter().map(|&sum| f64::from(sum)).sum::<f64>();
+    }
+    sums.iter().map(|&sum| sum as f32).collect()
+}
+
+#[inline(always)]
+fn sums_with<V: Lanes>(x: &[f32], y: &[f32], gate: Option<[f32; 2]>) -> [Line; 2] {
+    match gate {
+        Some(gate) => sums::<V, true>(x, y, gate),
+        None => sums::<V, false>(x, y, [0.0; 2]),
+    }
+}
+dispatch!(sums_of_plane, sums_with, (x: &[f32], y: &[f32], gate: Option<[f32; 2]>) -> [Line; 2]);
+
+#[inline(always)]
+fn sums<V: Lanes, const GATED: bool>(x: &[f32], y: &[f32], gate: [f32; 2]) -> [Line; 2] {
+    let mut sums = [V::splat(0.0); 2];
+    let (lines, last) = x.as_chunks::<LANES>();
+    let (lines_y, last_y) = y.as_chunks::<LANES>();
+    for (x, y) in lines.iter().zip(lines_y) {
+        let y = V::load(y);
+        let x = gated::<V, GATED>(V::load(x), y, gate);
+        sums = [sums[0].add(x), sums[1].add(x.mul(y))];
+    }
+    let mut sums = sums.map(V::store);
+    for (lane, (&x, &y)) in last.iter().zip(last_y).enumerate() {
+        let x = gated_number::<GATED>(x, y, gate);
+        sums[0][lane] += x;
+        sums[1][lane] += x * y;
+    }
+    sums
+}
+
+/// `g` where `gate[0] * x + gate[1]` is above 0, and 0 elsewhere.
+#[inline(always)]
+fn gated<V: Lanes, const GATED: bool>(g: V, x: V, [a, shift]: [f32; 2]) -> V {
+    if GATED {
+        g.gate(V::splat(a).mul(x).add(V::splat(shift)))
+    } else {
+        g
+    }
+}
+
+/// The same for one number.
+#[inline(always)]
+fn gated_number<const GATED: bool>(g: f32, x: f32, [a, shift]: [f32; 2]) -> f32 {
+    if !GATED || a * x + shift > 0.0 {
+        g
+    } else {
+        0.0
+    }
+}
+
+/// `a[c] * x + b[c] * y + shift[c]` for each channel `c` of `x` and `y` `[n][channels][len]`, stored in `x`.
+/// With a `gate`, `x` counts as in [`channel_sums`]. Returns the sum of each channel of the result, as
+/// `channel_sums` would.
+pub(in crate::network) fn channel_combine(
+    x: &mut [f32],
+    y: &[f32],
+    [a, b, shift]: [&[f32]; 3],
+    gate: Gate<'_>,
+    len: usize,
+) -> Vec<f32> {
+    let channels = a.len();
+    let planes: Vec<Line> = (x.par_chunks_mut(len).zip(y.par_chunks(len)).enumerate())
+        .with_min_len(PLANES)
+        .map(|(plane, (x, y))| {
+            let channel = plane % channels;
+            let factors = [a[channel], b[channel], shift[channel]];
+            combine_plane(x, y, factors, of_channel(gate, channel))
+        })
+        .collect();
+    over_planes(planes.iter(), channels)
+}
+
+#[inline(always)]
+fn combine_with<V: Lanes>(
+    x: &mut [f32],
+    y: &[f32],
+    factors: [f32; 3],
+    gate: Option<[f32; 2]>,
+) -> Line {
+    match gate {
+        Some(gate) => combine::<V, true>(x, y, factors, gate),
+        None => combine::<V, false>(x, y, factors, [0.0; 2]),
+    }
+}
+dispatch!(combine_plane, combine_with, (x: &mut [f32], y: &[f32], factors: [f32; 3], gate: Option<[f32; 2]>) -> Line);
+
+#[inline(always)]
+fn combine<V: Lanes, const GATED: bool>(
+    x: &mut [f32],
+    y: &[f32],
+    [a, b, shift]: [f32; 3],
+    gate: [f32; 2],
+) -> Line {
+    let mut sums = V::splat(0.0);
+    let factors = [a, b, shift].map(V::splat);
+    let (lines, last) = x.as_chunks_mut::<LANES>();
+    let (lines_y, last_y) = y.as_chunks::<LANES>();
+    for (to, y) in lines.iter_mut().zip(lines_y) {
+        let y = V::load(y);
+        let x = gated::<V, GATED>(V::load(to), y, gate);
+        let mixed = factors[0].mul(x).add(factors[1].mul(y)).add(factors[2]);
+        sums = sums.add(mixed);
+        *lanes_at_mut(to, 0) = mixed.store();
+    }
+    let mut sums = sums.store();
+    for (lane, (to, &y)) in last.iter_mut().zip(last_y).enumerate() {
+        let x = gated_number::<GATED>(*to, y, gate);
+        *to = a * x + b * y + shift;
+        sums[lane] += *to;
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::kernels::{gate, numbers, relu};
+
+    const CHANNELS: usize = 3;
+
+    fn bits(x: &[f32]) -> Vec<u32> {
+        x.iter().map(|x| x.to_bits()).collect()
+    }
+
+    /// Together they give what the plain definitions give one after the other, in planes with and without a rest.
+    #[test]
+    fn fused_operations_give_the_bits_of_separate_ones() {
+        let [a, b, shift] = [5, 6, 7].map(|seed| numbers(CHANNELS, seed));
+        for len in [1, 15, 16, 36, 100] {
+            let (x, g) = (
+                numbers(4 * CHANNELS * len, 0),
+                numbers(4 * CHANNELS * len, 3),
+            );
+            let channel = |at: usize| at / len % CHANNELS;
+            let scaled = |(at, x): (usize, &f32)| a[channel(at)] * x + shift[channel(at)];
+            let y = relu(&x.iter().enumerate().map(scaled).collect::<Vec<_>>());
+            assert_eq!(bits(&affine_relu(&x, [&a, &shift], len)), bits(&y), "{len}");
+
+            let mut open = g.clone();
+            gate(&mut open, &y);
+            let apart = channel_sums(&open, &x, None, CHANNELS, len);
+            let together = channel_sums(&g, &x, Some([&a, &shift]), CHANNELS, len);
+            assert_eq!(
+                apart.map(|sums| bits(&sums)),
+                together.map(|sums| bits(&sums))
+            );
+
+            let mix = |(at, (g, x)): (usize, (&f32, &f32))| {
+                let channel = channel(at);
+                a[channel] * g + b[channel] * x + shift[channel]
+            };
+            let mixed: Vec<f32> = open.iter().zip(&x).enumerate().map(mix).collect();
+            let mut found = g.clone();
+            let factors = [&a[..], &b, &shift];
+            let sums = channel_combine(&mut found, &x, factors, Some([&a, &shift]), len);
+            assert_eq!(bits(&found), bits(&mixed));
+            let [expected, _] = channel_sums(&mixed, &mixed, None, CHANNELS, len);
+            assert_eq!(bits(&sums), bits(&expected));
+        }
+    }
+
+    /// The sums are those of the definition.
+    #[test]
+    fn sums_are_exact_to_rounding() {
+        let len = 50;
+        let (x, y) = (
+            numbers(2 * CHANNELS * len, 0),
+            numbers(2 * CHANNELS * len, 3),
+        );
+        let found = channel_sums(&x, &y, None, CHANNELS, len);
+        for channel in 0..CHANNELS {
+            let here = |at: &usize| at / len % CHANNELS == channel;
+            let of = |term: &dyn Fn(usize) -> f64| (0..x.len()).filter(here).map(term).sum::<f64>();
+            let exact = [
+                of(&|at| f64::from(x[at])),
+                of(&|at| f64::from(x[at]) * f64::from(y[at])),
+            ];
+            for (found, exact) in found.iter().zip(exact) {
+                assert!((f64::from(found[channel]) - exact).abs() < 1e-5);
+            }
+        }
+    }
+
+    /// The vector width of the processor changes no bit.
+    #[test]
+    fn every_processor_gives_the_same_bits() {
+        let (x, y) = (numbers(100, 0), numbers(100, 3));
+        for gate in [None, Some([0.7, -0.1])] {
+            assert_eq!(sums_of_plane(&x, &y, gate), sums_with::<Line>(&x, &y, gate));
+            let (mut best, mut plain) = (x.clone(), x.clone());
+            let factors = [0.3, -0.8, 0.1];
+            let sums = combine_plane(&mut best, &y, factors, gate);
+            assert_eq!(sums, combine_with::<Line>(&mut plain, &y, factors, gate));
+            assert_eq!(best, plain);
+        }
+    }
+}
