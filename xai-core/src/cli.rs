@@ -53,7 +53,8 @@ struct EngineArgs {
     /// Number of cells computed at the same time [default: one per core on a CPU, one per GPU]
     #[arg(long, value_name = "N", help_heading = "Scale and device")]
     jobs: Option<NonZeroUsize>,
-    /// Memory for the outputs of frozen layers, which trainings share; larger outputs go to files
+    /// Memory of the whole process, shared by the cells computed at the same time. Batches are made to fit, and larger
+    /// outputs of frozen layers go to files. A network that alone needs more is computed all the same, with a warning
     #[arg(
         long,
         value_name = "SIZE",

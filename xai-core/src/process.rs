@@ -1,4 +1,4 @@
-//! This process among all that share a disk: its name, whether another one still runs, and its cores.
+//! This process among all that share a disk: its name, whether another one still runs, its cores and its memory.
 
 use std::fs;
 use std::sync::LazyLock;
@@ -147,9 +147,27 @@ pub(crate) fn limit_threads() {
     }
 }
 
+/// The most memory that this process has occupied so far, in bytes. `None` if the system does not say.
+pub(crate) fn peak_memory() -> Option<usize> {
+    // `getrusage` also counts what the process was before it became this program.
+    let text = fs::read_to_string("/proc/self/status").ok()?;
+    let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: usize = peak.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes << 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_peak_grows_with_what_is_touched() {
+        if let Some(before) = peak_memory() {
+            let bytes = before + (64 << 20);
+            assert!(std::hint::black_box(vec![1_u8; bytes])[bytes - 1] == 1);
+            assert!(peak_memory().unwrap() >= bytes);
+        }
+    }
 
     #[test]
     fn a_name_says_whether_its_process_runs() {

@@ -57,6 +57,40 @@ fn a_run_prints_plan_table_and_paths() {
     );
 }
 
+/// Without a terminal, a line from time to time says how far each cell is and how long it will take.
+#[test]
+fn a_pipe_gets_a_line_from_time_to_time() {
+    let out = tempfile::tempdir().unwrap();
+    let mut toy = toy(out.path(), "0", &["--scale", "smoke", "--jobs", "1"]);
+    toy.env("TOY_EVERY", "1000")
+        .env("XAI_PROGRESS_SECONDS", "0.25");
+    let start = Instant::now();
+    let (code, _, stderr) = text(toy.output().unwrap());
+    let quarters = start.elapsed().as_millis() / 250;
+    assert_eq!(code, Some(0), "{stderr}");
+    let lines: Vec<&str> = stderr
+        .lines()
+        .filter(|line| line.contains(" s  fit"))
+        .collect();
+    let (few, many) = (4, quarters as usize);
+    assert!((few..=many).contains(&lines.len()), "{stderr}");
+    let of_cell =
+        |line: &&str| line.contains("; waiting: ") && line.contains(" of 10, about 1 s left");
+    assert!(
+        lines.iter().filter(|line| of_cell(line)).count() >= few,
+        "{stderr}"
+    );
+    assert!(
+        lines.iter().any(|line| line.contains(": 1 of 2, about ")),
+        "{stderr}"
+    );
+
+    // By default, ten seconds pass first.
+    let out = tempfile::tempdir().unwrap();
+    let (_, _, stderr) = run(out.path(), "100", &["--scale", "smoke"]);
+    assert!(!stderr.contains("waiting"), "{stderr}");
+}
+
 #[test]
 fn help_shows_the_experiments_own_parameters() {
     let out = tempfile::tempdir().unwrap();

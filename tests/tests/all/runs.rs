@@ -1,8 +1,9 @@
 //! An experiment as a user runs it: the program, its files, and a second run. The tables are tested in
 //! `tests/experiments.rs`.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 /// The program of an example, which cargo puts beside the tests' own folder.
 fn example(name: &str) -> PathBuf {
@@ -18,6 +19,47 @@ fn example(name: &str) -> PathBuf {
         program.display()
     );
     program
+}
+
+/// The most memory that the run may occupy, in MiB. It needs 210 to 230, most of it in the calibration of batch norm.
+const MOST_MEMORY: usize = 270;
+
+/// Runs the tutorial's experiment in the background, where nobody looks at a terminal. It says what it is doing, and
+/// stays within its memory.
+fn run_in_the_background(out: &Path) {
+    let stderr_at = out.join("stderr");
+    #[expect(clippy::zombie_processes, reason = "wait4 waits for it")]
+    let child = Command::new(example("first_experiment"))
+        .args(["--scale", "smoke", "--jobs", "2", "--out"])
+        .arg(out)
+        .env("XAI_PROGRESS_SECONDS", "0.3")
+        .stdout(Stdio::null())
+        .stderr(File::create(&stderr_at).unwrap())
+        .spawn()
+        .unwrap();
+    let (succeeded, peak) = end_and_peak(&child);
+    let stderr = std::fs::read_to_string(&stderr_at).unwrap();
+    assert!(succeeded, "{stderr}");
+    let tells = |line: &str| {
+        line.contains("; pre-training on shapes: epoch ") && line.contains(" of 6, about ")
+    };
+    assert!(stderr.lines().any(tells), "{stderr}");
+    assert!(peak < MOST_MEMORY << 20, "{} MiB", peak >> 20);
+}
+
+/// Waits for a process. Returns whether it succeeded, and its peak memory in bytes.
+#[cfg(unix)]
+fn end_and_peak(child: &Child) -> (bool, usize) {
+    let mut status = 0;
+    // SAFETY: a `rusage` of zeros is valid, and the call fills it and `status`.
+    let (ended, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        let ended = libc::wait4(child.id() as libc::pid_t, &mut status, 0, &mut usage);
+        (ended, usage)
+    };
+    assert_eq!(ended, child.id() as libc::pid_t);
+    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+    (status == 0, usage.ru_maxrss as usize * unit)
 }
 
 fn run(name: &str, out: &Path) -> String {
@@ -39,7 +81,7 @@ fn run_with(name: &str, out: &Path, options: &[&str]) -> String {
 #[test]
 fn an_experiment_is_a_program() {
     let out = tempfile::tempdir().unwrap();
-    run("first_experiment", out.path());
+    run_in_the_background(out.path());
     let folder = out.path().join("first_experiment");
     for file in ["figure.svg", "figure.png", "plan.json"] {
         assert!(folder.join(file).metadata().unwrap().len() > 1000, "{file}");

@@ -21,6 +21,9 @@ pub struct Images {
     pub truth: Option<Array3<bool>>,
     /// Where the heat maps of some of them are kept when they are scored.
     pub(crate) gallery: Option<Gallery>,
+    /// The approximate memory for passes of these images through a model, in bytes, unless a panel
+    /// has its own.
+    pub(super) memory: Option<usize>,
 }
 
 impl Images {
@@ -33,6 +36,7 @@ impl Images {
             index,
             truth: None,
             gallery: None,
+            memory: None,
         }
     }
 
@@ -74,6 +78,12 @@ impl Images {
         Self { gallery, ..self }
     }
 
+    /// Sets the approximate memory for passes of these images through a model, in bytes, unless a
+    /// panel has its own. `None` stands for the default of the device.
+    pub(crate) fn within(self, memory: Option<usize>) -> Self {
+        Self { memory, ..self }
+    }
+
     /// Reserves places in their gallery, if they have a gallery and a ground truth.
     pub(super) fn open_gallery(&self) {
         let (Some(gallery), Some(truth)) = (&self.gallery, &self.truth) else {
@@ -102,6 +112,7 @@ impl Images {
             index: which.iter().map(|&at| self.index[at]).collect(),
             truth: self.truth.map(|truth| truth.select(Axis(0), &which)),
             gallery: self.gallery,
+            memory: self.memory,
         }
     }
 

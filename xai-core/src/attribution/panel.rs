@@ -40,7 +40,7 @@ pub struct Map {
 /// ```
 pub struct Panel<M> {
     pub(super) methods: Vec<Box<dyn Explain<M>>>,
-    /// In bytes. `None` stands for the default of the device.
+    /// In bytes. `None` stands for that of the images, or the default of the device.
     memory: Option<usize>,
     pub(super) post: PostProcessing,
     /// Further ways to process maps, each with a name.
@@ -81,7 +81,7 @@ impl<M> Panel<M> {
     }
 
     /// Sets the approximate memory for passes through the model, in bytes. By default 2 GiB, or
-    /// half of a GPU's memory.
+    /// half of a GPU's memory. In a sweep on a CPU, a cell's share of a quarter of `--memory`.
     pub fn memory(self, bytes: usize) -> Self {
         Self {
             memory: Some(bytes),
@@ -173,7 +173,8 @@ impl<M: Explainable> Panel<M> {
         let device = model
             .device()
             .map_or_else(|| DeviceChoice::Flex.open(), Ok)?;
-        let memory = self.memory.unwrap_or_else(|| memory_for_passes(&device));
+        let memory = self.memory.or(images.memory);
+        let memory = memory.unwrap_or_else(|| memory_for_passes(&device));
         let rows = rows_within(memory, model.bytes([channels, h, w]));
         let targets = targets.of(images, classes)?;
         let mut baseline = Reference::new(&self.baseline);

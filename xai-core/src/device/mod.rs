@@ -71,6 +71,16 @@ pub(crate) fn memory_for_passes(device: &Device) -> usize {
     of_gpu.map_or(ON_A_CPU, |bytes| bytes / 2)
 }
 
+/// Returns the memory that [`keep_freed_memory`] keeps to the system, for example after a phase
+/// that needed much.
+pub(crate) fn return_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it looks through the allocator's own lists; any thread may call it.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Makes glibc keep the memory of large tensors and images for reuse, instead of returning it to
 /// the system and obtaining it again page by page. A convolution of a large image then takes half
 /// the time.

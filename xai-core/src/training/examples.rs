@@ -9,7 +9,7 @@ use memmap2::Mmap;
 
 use super::validation::Validation;
 use crate::dataset::Dataset;
-use crate::device::{Device, Tensor, download, upload, upload_integers};
+use crate::device::{Device, Tensor, download, on_cpu, upload, upload_integers};
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::network::{Network, shapes};
@@ -108,6 +108,14 @@ impl Examples {
         }
     }
 
+    /// The bytes that they occupy in the memory of their device. Those in a file occupy none.
+    pub(crate) fn bytes_in_memory(&self) -> usize {
+        match &self.inputs {
+            Inputs::Here(inputs) => inputs.dims().iter().product::<usize>() * size_of::<f32>(),
+            Inputs::InFile { .. } => 0,
+        }
+    }
+
     /// The number of examples.
     pub fn len(&self) -> usize {
         self.class.len()
@@ -136,21 +144,50 @@ impl Examples {
     /// # Panics
     /// If they have passed more layers.
     pub fn through(&self, network: &Network, layers: usize) -> Self {
+        let through = self.through_watched(network, layers, |_| Ok(()));
+        through.expect("nobody stops it")
+    }
+
+    /// As [`through`](Self::through). `each` receives the number of examples of each batch that is
+    /// done.
+    ///
+    /// # Errors
+    /// Those of `each`.
+    pub(crate) fn through_watched(
+        &self,
+        network: &Network,
+        layers: usize,
+        mut each: impl FnMut(usize) -> Result<()>,
+    ) -> Result<Self> {
         if layers == self.passed {
-            return self.clone();
+            return Ok(self.clone());
         }
-        let mut outputs = Vec::new();
-        let kept = self.pass(network, layers, |output| {
-            outputs.push(output);
-            Ok(())
-        });
-        kept.expect("nothing was written");
-        Self {
-            inputs: Inputs::Here(Tensor::cat(outputs, 0)),
+        let device = self.device();
+        let here = on_cpu(&device);
+        let (mut numbers, mut outputs, mut shape) = (Vec::new(), Vec::new(), [0; 4]);
+        self.pass(network, layers, |output| {
+            let [rows, c, h, w] = output.dims();
+            shape = [self.len(), c, h, w];
+            if here {
+                // Written to their place at once, so that they are never in memory twice.
+                numbers.reserve_exact(shape.iter().product::<usize>() - numbers.len());
+                numbers.extend(to_vec(output));
+            } else {
+                outputs.push(output);
+            }
+            each(rows)
+        })?;
+        let outputs = if here {
+            upload(numbers, shape, &device)
+        } else {
+            Tensor::cat(outputs, 0)
+        };
+        Ok(Self {
+            inputs: Inputs::Here(outputs),
             class: self.class.clone(),
             key: self.key.clone(),
             passed: layers,
-        }
+        })
     }
 
     /// As [`through`](Self::through), batch by batch, in order.

@@ -44,6 +44,21 @@ pub fn fit(
     validation: &Examples,
     plan: &TrainingPlan,
     seed: u64,
+    each_epoch: impl FnMut(&Epoch, &Network) -> Result<()>,
+) -> Result<Fit> {
+    let data = [train, validation];
+    fit_watched(network, first, data, plan, seed, |_| Ok(()), each_epoch)
+}
+
+/// As [`fit`], for training and validation images. `each_step` is called after each step, with the
+/// number of the epoch, counted from 0. It can stop the training by returning an error.
+pub(crate) fn fit_watched(
+    network: &Network,
+    first: usize,
+    [train, validation]: [&Examples; 2],
+    plan: &TrainingPlan,
+    seed: u64,
+    mut each_step: impl FnMut(usize) -> Result<()>,
     mut each_epoch: impl FnMut(&Epoch, &Network) -> Result<()>,
 ) -> Result<Fit> {
     plan.check()?;
@@ -64,7 +79,15 @@ pub fn fit(
     let mut history: Vec<Epoch> = Vec::new();
     let mut kept: Option<(usize, Network)> = None;
     for epoch in 0..plan.epochs {
-        let (accuracy, loss) = train_epoch(&mut end, &mut state, &train, plan, epoch, seed);
+        let each_step = || each_step(epoch);
+        let (accuracy, loss) = train_epoch(
+            &mut end,
+            &mut state,
+            &train,
+            plan,
+            [epoch as u64, seed],
+            each_step,
+        )?;
         if !loss.is_finite() {
             return Err(Error::invalid(format!(
                 "the loss of epoch {} is {loss}: the learning rate {} is too large",
@@ -117,9 +140,10 @@ fn train_epoch(
     state: &mut OptimizerState,
     train: &Examples,
     plan: &TrainingPlan,
-    epoch: usize,
-    seed: u64,
-) -> (f64, f64) {
+    [epoch, seed]: [u64; 2],
+    mut each_step: impl FnMut() -> Result<()>,
+) -> Result<(f64, f64)> {
+    let epoch = epoch as usize;
     let (order, mut rng) = draw_order(train.len(), seed, epoch);
     // Logits are read at the end of the epoch. Reading them after each step would make a GPU wait.
     let mut logits = Vec::new();
@@ -128,6 +152,7 @@ fn train_epoch(
         let step = backward::step(end, x, &class, &mut rng);
         state.update(end, step.gradients, plan.rate(epoch), &plan.optimizer);
         logits.push(step.logits);
+        each_step()?;
     }
     let logits = Tensor::cat(logits, 0);
     let [_, classes] = logits.dims();
@@ -138,5 +163,5 @@ fn train_epoch(
         loss += cross_entropy(logits, class);
     }
     let n = train.len() as f64;
-    (correct as f64 / n, loss / n)
+    Ok((correct as f64 / n, loss / n))
 }

@@ -11,6 +11,7 @@ mod validation;
 
 pub use backward::calibrate;
 pub use examples::{Examples, argmax, softmax};
+pub(crate) use fit::fit_watched;
 pub use fit::{Fit, fit, order};
 pub use optimizer::{Optimizer, OptimizerState, Sgd};
 pub use plan::{CheckpointRule, Decay, StopRule, TrainingPlan};

@@ -81,6 +81,11 @@ pub enum StopRule {
 }
 
 impl TrainingPlan {
+    /// The number of steps on this many images, if no rule stops the training earlier.
+    pub(crate) fn steps(&self, images: usize) -> usize {
+        self.epochs * images.div_ceil(self.batch.max(1))
+    }
+
     /// A plan with a constant rate and without early stop. It keeps the epoch with the best
     /// validation accuracy.
     pub fn new(optimizer: impl Into<Optimizer>, epochs: usize, batch: usize) -> Self {

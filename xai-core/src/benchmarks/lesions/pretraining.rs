@@ -17,7 +17,9 @@ use crate::key::FIT_CODE;
 use crate::network::{Network, VggConfig};
 use crate::sweep::context::Lab;
 use crate::sweep::declare::Level;
-use crate::training::{CheckpointRule, Decay, Examples, Optimizer, TrainingPlan, calibrate, fit};
+use crate::training::{
+    CheckpointRule, Decay, Examples, Optimizer, TrainingPlan, calibrate, fit_watched,
+};
 
 /// The corpus on which a network is pre-trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -116,7 +118,13 @@ impl Lab<Lesions> {
 
     fn pretrain(&self, corpus: Corpus, folder: &Path) -> Result<()> {
         let settings = self.settings();
+        let making = self.progress(
+            1,
+            &format!("making {} images to pre-train on", corpus.name()),
+        );
         let [train, held_out] = self.tasks(corpus)?;
+        making.tick()?;
+        drop(making);
         let examples = |task: Task| -> Result<Examples> {
             let dataset = Dataset::grey(task.images, task.class)?;
             Ok(Examples::of(&dataset, self.device()))
@@ -135,22 +143,35 @@ impl Lab<Lesions> {
             checkpoint: CheckpointRule::BestAccuracy,
             ..paper_plan(Optimizer::Adam(0.003))
         };
-        let bar = self.progress(plan.epochs, &format!("pre-training on {}", corpus.name()));
-        let fitted = fit(
+        let [train, held_out] = [examples(train)?, examples(held_out)?];
+        let label = format!("pre-training on {}", corpus.name());
+        let bar = self.progress(plan.steps(train.len()), &label);
+        let fitted = fit_watched(
             &config.init(true, 0, self.device()),
             0,
-            &examples(train)?,
-            &examples(held_out)?,
+            [&train, &held_out],
             &plan,
             0,
-            |_, _| bar.tick(),
+            |epoch| bar.step(epoch, plan.epochs),
+            |_, _| Ok(()),
         )?;
+        drop(bar);
         let mut network = fitted.network;
         let images = self.examples(Split::Train)?;
         let images = images.first(CALIBRATION_IMAGES, &network);
         calibrate(&mut network, images);
         network.save(&folder.join(NETWORK))?;
         write_json(&folder.join("history.json"), &fitted.history)
+    }
+
+    /// The images of a pre-training and of its held-out check, for other programs.
+    ///
+    /// # Errors
+    /// For [`Corpus::ImageNet`]; if scans cannot be read.
+    pub fn pretraining_images(&self, corpus: Corpus) -> Result<[Dataset; 2]> {
+        let [train, held_out] = self.tasks(corpus)?;
+        let dataset = |task: Task| Dataset::grey(task.images, task.class);
+        Ok([dataset(train)?, dataset(held_out)?])
     }
 
     /// The data of a pre-training and of its held-out check: other subjects, or other drawings.

@@ -8,10 +8,10 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use super::consensus::Consensus;
-use super::frozen_cache::FrozenCache;
+use super::kept::InMemory;
 use super::on_device::OnDevice;
 use crate::attribution::{Gallery, Memory};
-use crate::device::{Device, DeviceChoice, Devices};
+use crate::device::{Device, DeviceChoice, Devices, on_cpu, return_freed_memory};
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::random;
@@ -19,7 +19,7 @@ use crate::sweep::declare::Scale;
 use crate::sweep::keep::{Asked, ChosenByWinners, Outside, Store, code_of_stage};
 use crate::sweep::watch::{Log, Progress, Reporter};
 
-/// The default memory for outputs of frozen layers.
+/// The default memory of a process.
 pub(crate) const BUDGET: Memory = Memory(2 << 30);
 
 /// The scale, the device, the random streams, the shared stages and the progress of a run.
@@ -61,12 +61,14 @@ struct Shared {
     scale: Scale,
     devices: Vec<Arc<OnDevice>>,
     budget: Memory,
+    /// The number of cells computed at the same time.
+    jobs: usize,
     store: Store,
     reporter: Reporter,
 }
 
 impl Context {
-    /// The context of a sweep.
+    /// The context of a sweep, whose process may use the memory `budget` for `jobs` cells at a time.
     ///
     /// # Errors
     /// If a device is not available.
@@ -74,6 +76,7 @@ impl Context {
         scale: Scale,
         devices: &Devices,
         budget: Memory,
+        jobs: usize,
         store: Store,
         reporter: Reporter,
     ) -> Result<Self> {
@@ -86,6 +89,7 @@ impl Context {
                 scale,
                 devices,
                 budget,
+                jobs,
                 store,
                 reporter,
             }),
@@ -204,14 +208,39 @@ impl Context {
         self.on_device.choice
     }
 
-    /// The memory for outputs of frozen layers on each device, in bytes.
-    pub(super) fn memory(&self) -> usize {
-        self.shared.budget.bytes()
+    /// The part of the memory for what cells share on a device, in bytes: images, and outputs of
+    /// frozen layers.
+    pub(super) fn memory_to_share(&self) -> usize {
+        self.shared.budget.bytes() / 2
     }
 
-    /// The outputs of frozen layers kept on this device.
-    pub(super) fn frozen_cache(&self) -> &FrozenCache {
-        &self.on_device.frozen
+    /// The part of the memory for a cell's passes through its model, in bytes. `None` on a GPU, whose
+    /// memory is not that of the process.
+    pub(super) fn memory_for_passes(&self) -> Option<usize> {
+        let cells = self.shared.jobs.max(1);
+        on_cpu(self.device()).then(|| self.shared.budget.bytes() / 4 / cells)
+    }
+
+    /// The value with this name that cells share on this device, created by `make` if it is not in
+    /// memory. It may be removed to make room for others.
+    ///
+    /// # Errors
+    /// If `make` fails.
+    pub(super) fn shared<T: InMemory>(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Result<T>,
+    ) -> Result<Arc<T>> {
+        let budget = self.memory_to_share();
+        self.on_device.kept.get(name, budget, make)
+    }
+
+    /// Drops what cells shared in a phase that is over, and returns its memory to the system.
+    pub(crate) fn forget_shared(&self) {
+        for device in &self.shared.devices {
+            device.kept.clear();
+        }
+        return_freed_memory();
     }
 
     /// The store of the run.

@@ -5,12 +5,11 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
 
 use serde_json::{Value as Json, json};
 
 use super::benchmark::Benchmark;
-use super::frozen_cache::Pair;
+use super::kept::Pair;
 use super::lab::Lab;
 use crate::dataset::Split;
 use crate::device::download;
@@ -23,7 +22,7 @@ impl<B: Benchmark> Lab<B> {
     /// The training and validation images after the first `layers` layers of `network`, which are
     /// frozen.
     ///
-    /// They are kept in memory if they fit into the run's budget (`--memory`). Otherwise they are a
+    /// They are kept in memory if they fit into half of `--memory`. Otherwise they are a
     /// stage, whose file is mapped into memory and shared with other processes and later runs.
     pub(super) fn frozen(&self, network: &Network, layers: usize) -> Result<Pair> {
         let (train, validation) = (
@@ -46,19 +45,18 @@ impl<B: Benchmark> Lab<B> {
         let shape = train.shape_after(&beginning, layers);
         let row = shape.iter().product::<usize>() * size_of::<f32>();
         let bytes = row * pair.iter().map(|examples| examples.len()).sum::<usize>();
-        if bytes > self.memory() {
+        if bytes > self.memory_to_share() {
             return self.frozen_in_files(pair, &beginning, shape, &inputs);
         }
-        let cache = self.frozen_cache();
-        let place = cache.place(Key::of(&inputs)?, bytes, self.memory());
-        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = match &*place {
-            Some(found) => found.clone(),
-            None => {
-                let pair = pair.map(|examples| examples.through(&beginning, layers));
-                place.insert(Arc::new(pair)).clone()
-            }
-        };
+        let name = format!("frozen {}", Key::of(&inputs)?);
+        let found = self.shared(&name, || {
+            let bar = self.progress(pair.iter().map(|one| one.len()).sum(), "frozen layers");
+            let [train, validation] = pair;
+            let through = |examples: &Examples| {
+                examples.through_watched(&beginning, layers, |rows| bar.advance(rows))
+            };
+            Ok([through(train)?, through(validation)?])
+        })?;
         Ok(Pair::clone(&found))
     }
 
@@ -74,7 +72,9 @@ impl<B: Benchmark> Lab<B> {
         let folder = self.stage("frozen", inputs, |folder| {
             for (examples, file) in pair.iter().zip(FILES) {
                 let bar = self.progress(examples.len(), "frozen layers");
-                write(examples, beginning, &folder.join(file), |_| bar.tick())?;
+                write(examples, beginning, &folder.join(file), |rows| {
+                    bar.advance(rows)
+                })?;
             }
             Ok(())
         })?;
@@ -97,7 +97,7 @@ fn write(
         let numbers: Vec<f32> = download(output).expect("32-bit floats");
         let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
         file.write_all(&bytes).map_err(problem)?;
-        (0..rows).try_for_each(&mut each)
+        each(rows)
     })?;
     file.flush().map_err(problem)
 }

@@ -52,7 +52,7 @@ impl<B: Benchmark> Lab<B> {
     pub fn of(benchmark: B, scale: Scale, device: DeviceChoice, out: &Path) -> Result<Self> {
         let reporter = Reporter::new(true, false);
         let store = Store::new(out, "lab");
-        let context = Context::open(scale, &device.into(), BUDGET, store, reporter)?;
+        let context = Context::open(scale, &device.into(), BUDGET, 1, store, reporter)?;
         Ok(Self { context, benchmark })
     }
 
@@ -80,7 +80,7 @@ impl<B: Benchmark> Lab<B> {
         &self.context
     }
 
-    /// The training images, read or made once per process.
+    /// The training images. They stay in memory while there is room.
     ///
     /// # Errors
     /// As [`Benchmark::split`].
@@ -88,7 +88,7 @@ impl<B: Benchmark> Lab<B> {
         self.dataset(Split::Train)
     }
 
-    /// The images that select checkpoints and hyperparameters, read or made once per process.
+    /// The images that select checkpoints and hyperparameters. They stay in memory while there is room.
     ///
     /// # Errors
     /// As [`Benchmark::split`].
@@ -99,7 +99,7 @@ impl<B: Benchmark> Lab<B> {
     /// The images of a split on the host.
     pub(crate) fn dataset(&self, which: Split) -> Result<Arc<Dataset>> {
         let name = self.name_of(which)?;
-        self.once(&name, || self.benchmark.split(which, &self.context))
+        self.shared(&name, || self.benchmark.split(which, &self.context))
     }
 
     /// The images of a split on the device of this laboratory.
@@ -108,7 +108,7 @@ impl<B: Benchmark> Lab<B> {
     /// As [`Benchmark::split`].
     pub fn examples(&self, which: Split) -> Result<Arc<Examples>> {
         let name = self.name_of(which)?;
-        self.once(&name, || {
+        self.shared(&name, || {
             // Only test images are also needed on the host, to be explained.
             let dataset = match which {
                 Split::Test => self.dataset(which)?,

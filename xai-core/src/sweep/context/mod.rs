@@ -6,7 +6,7 @@ mod consensus;
 #[expect(clippy::module_inception, reason = "the folder is about the context")]
 mod context;
 mod frozen;
-mod frozen_cache;
+mod kept;
 mod lab;
 mod on_device;
 mod run;

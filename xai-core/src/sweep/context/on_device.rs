@@ -4,7 +4,7 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::frozen_cache::FrozenCache;
+use super::kept::Kept;
 use crate::device::{Device, DeviceChoice};
 use crate::error::Result;
 
@@ -16,7 +16,7 @@ pub(super) struct OnDevice {
     pub choice: DeviceChoice,
     pub device: Device,
     memory: Mutex<HashMap<(TypeId, String), Place>>,
-    pub frozen: FrozenCache,
+    pub kept: Kept,
 }
 
 impl OnDevice {
@@ -27,7 +27,7 @@ impl OnDevice {
             choice,
             device: choice.open()?,
             memory: Mutex::default(),
-            frozen: FrozenCache::default(),
+            kept: Kept::default(),
         })
     }
 

@@ -29,7 +29,7 @@ pub struct TestSet<'a, B> {
 }
 
 impl<B: Benchmark> TestSet<'_, B> {
-    /// The images with their classes, ground truth and groups, read or made once per process.
+    /// The images with their classes, ground truth and groups. They stay in memory while there is room.
     ///
     /// # Errors
     /// As [`Benchmark::split`].
@@ -121,6 +121,7 @@ impl<B: Benchmark> TestSet<'_, B> {
         if let Some(truth) = dataset.truth() {
             images = images.with_truth(truth.select(Axis(0), &which));
         }
-        Ok(images.with_index(index).shown_in(self.lab.gallery()))
+        let images = images.with_index(index).shown_in(self.lab.gallery());
+        Ok(images.within(self.lab.memory_for_passes()))
     }
 }

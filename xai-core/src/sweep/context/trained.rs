@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::files::write_json;
 use crate::key::FIT_CODE;
 use crate::network::Network;
-use crate::training::{Epoch, Fit, TrainingPlan, fit};
+use crate::training::{Epoch, Fit, TrainingPlan, fit_watched};
 
 /// A training on the images of a laboratory: the network and how to train it.
 #[derive(Clone, Debug)]
@@ -133,18 +133,16 @@ impl<B: Benchmark> Lab<B> {
         }
         let [train, validation] = self.frozen(&training.network, training.first_layer)?;
         self.end_of_shared_stages()?;
-        let bar = self.progress(training.plan.epochs, &training.label);
-        fit(
+        let plan = &training.plan;
+        let bar = self.progress(plan.steps(train.len()), &training.label);
+        fit_watched(
             &training.network,
             training.first_layer,
-            &train,
-            &validation,
-            &training.plan,
+            [&train, &validation],
+            plan,
             training.seed,
-            |_, end| {
-                each_epoch(end)?;
-                bar.tick()
-            },
+            |epoch| bar.step(epoch, plan.epochs),
+            |_, end| each_epoch(end),
         )
     }
 

@@ -6,9 +6,12 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use indicatif::HumanBytes;
+
 use super::queue::{Failure, Phase};
 use super::work;
 use crate::error::{Error, Result};
+use crate::process::peak_memory;
 use crate::sweep::context::{Benchmark, Context, Lab, Run};
 use crate::sweep::declare::Role;
 use crate::sweep::inspect::Remaining;
@@ -48,6 +51,7 @@ pub fn sweep<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result
         reporter.print(&remaining.cells(&planned));
     }
     reporter.print(&format!("{}{remaining}", planned.plan));
+    reporter.print(&format!("  memory    at most {}\n", options.memory));
     for (what, text) in benchmark.about() {
         reporter.print(&format!("  {what:8}  {text}\n"));
     }
@@ -95,7 +99,8 @@ impl<'a, R: Run> Sweep<'a, R> {
     ) -> Result<Self> {
         planned.store.clear_leftovers();
         let (scale, store) = (options.scale, planned.store.clone());
-        let context = Context::open(scale, &options.devices, options.memory, store, reporter)?;
+        let (memory, jobs) = (options.memory, options.jobs);
+        let context = Context::open(scale, &options.devices, memory, jobs, store, reporter)?;
         planned.benchmark.prepare(&context)?;
         Ok(Self {
             record,
@@ -114,6 +119,7 @@ impl<'a, R: Run> Sweep<'a, R> {
         let folder = self.context.store().folder().to_owned();
         self.keep_plan()?;
         let result = self.phases()?;
+        self.warn_of_memory();
         // New cells may use old stages.
         if let Some(line) = self
             .planned
@@ -129,12 +135,26 @@ impl<'a, R: Run> Sweep<'a, R> {
         })
     }
 
+    /// Warns if the process has used more memory than it should.
+    fn warn_of_memory(&self) {
+        let most = self.options.memory;
+        if let Some(peak) = peak_memory().filter(|&peak| peak > most.bytes()) {
+            self.context.reporter().warn(&format!(
+                "this process used up to {}, more than --memory {most}: networks and what is being computed need their own \
+                 room; `--jobs 1` uses the least",
+                HumanBytes(peak as u64)
+            ));
+        }
+    }
+
     /// The phases, with barriers between them; `None` if a cell failed.
     fn phases(&mut self) -> Result<Option<SweepResult>> {
         let all: Vec<usize> = (0..self.planned.cells.len()).collect();
         if !self.fit(&all)? {
             return Ok(None);
         }
+        // The images for training are not needed any more.
+        self.context.forget_shared();
         let winners = self.planned.winners()?;
         if !self.predict(&winners)? {
             return Ok(None);

@@ -23,8 +23,9 @@ pub struct SweepOptions {
     pub out: PathBuf,
     /// Which part of the design to run.
     pub restriction: Restriction,
-    /// Memory for outputs of frozen layers, which trainings share. Larger outputs are kept in
-    /// files. Results do not depend on it.
+    /// Memory of the process. Cells share images and outputs of frozen layers in half of it; larger
+    /// outputs are kept in files. A quarter is for passes through the models that are explained.
+    /// Results do not depend on it.
     pub memory: Memory,
     /// Recomputes every cell and every stage.
     pub fresh: bool,

@@ -1,5 +1,6 @@
 //! Progress of a running sweep, and how the user stops it.
 
+mod lines;
 mod log;
 mod progress;
 

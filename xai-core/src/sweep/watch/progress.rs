@@ -11,6 +11,7 @@ use indicatif::{
 
 use serde::Serialize;
 
+use super::lines::{EVERY, Lines, Shown, describe, left};
 use super::log::Log;
 use crate::error::{Error, Result};
 
@@ -57,11 +58,12 @@ pub fn check_interrupt() -> Result<()> {
     }
 }
 
-/// Where progress is shown: bars on a terminal, one line per finished cell elsewhere, or nothing.
+/// Where progress is shown: bars on a terminal, elsewhere a line every ten seconds and one per finished
+/// cell, or nothing.
 #[derive(Clone)]
 pub struct Reporter {
     bars: MultiProgress,
-    lines: bool,
+    lines: Option<Arc<Lines>>,
     quiet: bool,
     json: bool,
 }
@@ -78,7 +80,7 @@ impl Reporter {
         };
         Self {
             bars: MultiProgress::with_draw_target(target),
-            lines: !quiet && !terminal,
+            lines: (!quiet && !terminal).then(Arc::default),
             quiet,
             json,
         }
@@ -86,16 +88,16 @@ impl Reporter {
 
     /// A bar of `len` steps.
     pub(crate) fn bar(&self, len: usize, label: &str, log: Option<Arc<Log>>) -> Progress {
-        let template = "{msg:24} {wide_bar} {pos}/{len} {elapsed} (left: {left})";
+        let template = "{msg:24} {prefix} {wide_bar} {pos}/{len} {elapsed} (left: {left})";
         let style = ProgressStyle::with_template(template)
             .expect("our own template")
             .with_key(
                 "left",
                 |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-                    // There is no estimate before the first step; indicatif would show 0 s.
-                    let _ = match state.pos() {
-                        0 => text.write_str("?"),
-                        _ => write!(text, "{:#}", HumanDuration(state.eta())),
+                    let (at, len) = (state.pos(), state.len().unwrap_or(0));
+                    let _ = match left(state.elapsed(), at, len) {
+                        None => text.write_str("?"),
+                        Some(left) => write!(text, "{:#}", HumanDuration(left)),
                     };
                 },
             );
@@ -105,10 +107,11 @@ impl Reporter {
                 .with_message(label.to_owned()),
         );
         bar.tick();
-        if !self.lines && !self.quiet {
+        if self.lines.is_none() && !self.quiet {
             bar.enable_steady_tick(Duration::from_secs(1)); // time goes on within a step
         }
         Progress {
+            _shown: self.lines.as_ref().map(|lines| lines.show(&bar)),
             bar,
             log: log.map(|log| (log, Mutex::default())),
         }
@@ -116,7 +119,7 @@ impl Reporter {
 
     /// Reports a finished cell. On a terminal, the bar shows it.
     pub fn finished(&self, line: &str) {
-        if self.lines {
+        if self.lines.is_some() {
             eprintln!("{line}");
         }
     }
@@ -149,6 +152,8 @@ impl Reporter {
 /// A progress bar that is removed when this is dropped. Threads may share it.
 pub struct Progress {
     bar: ProgressBar,
+    /// Its place among the bars that lines describe.
+    _shown: Option<Shown>,
     /// The log of the current cell, and the time of the last entry.
     log: Option<(Arc<Log>, Mutex<Option<Instant>>)>,
 }
@@ -159,17 +164,29 @@ impl Progress {
     /// # Errors
     /// [`Error::Interrupted`] after Ctrl-C; the caller must return it.
     pub fn tick(&self) -> Result<()> {
-        self.bar.inc(1);
+        self.advance(1)
+    }
+
+    /// As [`tick`](Self::tick), for several steps.
+    pub(crate) fn advance(&self, steps: usize) -> Result<()> {
+        self.bar.inc(steps as u64);
         if let Some((log, told)) = &self.log {
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-            let (at, len) = (self.bar.position(), self.bar.length().unwrap_or(0));
-            // At most one line per second, and always the last one.
-            if at == len || told.is_none_or(|last| last.elapsed() >= Duration::from_secs(1)) {
+            let done = Some(self.bar.position()) == self.bar.length();
+            // Not more often than a line on the screen, and always the last one.
+            if done || told.is_none_or(|last| last.elapsed() >= EVERY) {
                 *told = Some(Instant::now());
-                log.line(&format!("{}: {at} of {len}", self.bar.message()));
+                log.line(&describe(&self.bar));
             }
         }
         check_interrupt()
+    }
+
+    /// As [`tick`](Self::tick), for a step of a training in this epoch, counted from 0.
+    pub(crate) fn step(&self, epoch: usize, epochs: usize) -> Result<()> {
+        self.bar
+            .set_prefix(format!("epoch {} of {epochs}", epoch + 1));
+        self.tick()
     }
 
     /// Changes the label, e.g. to `epoch 3: 91 %`.
