@@ -31,8 +31,8 @@ impl Libraries {
             let message: serde_json::Value = message.expect("Cargo writes JSON");
             let name = message["target"]["name"].as_str()?.replace('-', "_");
             let files = message["filenames"].as_array()?.iter();
-            let files = files.filter_map(|file| file.as_str());
-            let library = files.filter(|file| file.ends_with(".rlib")).next_back()?;
+            let mut files = files.filter_map(|file| file.as_str());
+            let library = files.rfind(|file| file.ends_with(".rlib"))?;
             Some((name, library.into()))
         });
         Self(libraries.collect())
