@@ -7,6 +7,11 @@ For the networks of `xai_tris_twins` that were trained with one softmax, this pr
 beside the published ones. The patterns of the last layer, which no ReLU follows, are fitted to all examples (`linear`, as the
 paper on PatternNet defines it and as this project does), or to those with a positive output (`relu`, as in layers with a ReLU).
 Everything is computed by NumPy and POT. A distance score is the median over 60 images.
+
+The five Keras runs of the paper share one draw of initial weights. How far draws differ is shown by
+
+    cargo run --release --example xai_tris_twins -- --seeds 20 --where loss=one_softmax
+    python tests/compare_patterns.py --program target/release/examples/make_tetromino --range
 """
 
 import argparse
@@ -94,6 +99,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, default=Path("runs/xai_tris_twins"))
     parser.add_argument("--program", default="target/release/examples/make_tetromino")
+    parser.add_argument("--range", action="store_true", help="show the lowest and the highest score of the networks, not the mean")
     options = parser.parse_args()
 
     networks = defaultdict(list)
@@ -112,6 +118,13 @@ def main():
                 for method in ("pattern_net", "pattern_attribution"):
                     score = scores(layers, found, method == "pattern_attribution", test[right], classes[right], truth)
                     measured[background, model, method, last].append(score)
+    if options.range:
+        for key, published in PUBLISHED.items():
+            found = np.array(measured[(*key, "relu")])
+            low, high = found.min(0), found.max(0)
+            print(f"{key[0]:10}  {key[1]:6}  {key[2]:19}  published {published[0]:.2f} {published[1]:.3f}; relu, {len(found)} networks: "
+                  f"precision {low[0]:.2f} to {high[0]:.2f}, distance score {low[1]:.3f} to {high[1]:.3f}")
+        return
     print("background  model   method               published      linear         relu")
     for key, published in PUBLISHED.items():
         rows = [published, *(np.mean(measured[(*key, last)], axis=0) for last in ("linear", "relu"))]

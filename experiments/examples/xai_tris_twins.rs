@@ -6,8 +6,13 @@
 //! with a deviation of sqrt(2 / inputs), and biases of 0.
 
 use experiments::xai_tris::{PUBLISHED, medians};
+use xai_core::attribution::PatternEstimator;
 use xai_core::tetromino::Defect;
 use xai_core::tetromino::prelude::*;
+
+/// The end of the name of a method whose patterns were fitted as if a ReLU followed every layer, as
+/// iNNvestigate does by default.
+const EVERYWHERE: &str = "_relu";
 
 /// The loss of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Level)]
@@ -57,9 +62,17 @@ impl Run for XaiTrisTwins {
 
     fn test(&self, fitted: &Fitted<Network>, lab: &Lab) -> Result<Scores> {
         let images = lab.test().classified_correctly_by_all_tested_here()?;
-        let mut scores = lab.explain_by_all(&fitted.model, &images)?;
-        let keras = ["pattern_net", "pattern_attribution", "deep_taylor"];
-        scores.retain(|score| keras.contains(&score.method.as_str()));
+        let model = &fitted.model;
+        let mut scores = lab.explain_as_keras(model, &images, PatternEstimator::Linear)?;
+        let everywhere = PatternEstimator::ReluEverywhere;
+        let others = lab.explain_as_keras(model, &images, everywhere)?;
+        let of_patterns = others
+            .into_iter()
+            .filter(|score| score.method.starts_with("pattern"));
+        scores.extend(of_patterns.map(|score| Score {
+            method: format!("{}{EVERYWHERE}", score.method),
+            ..score
+        }));
         Ok(scores)
     }
 
@@ -83,13 +96,17 @@ impl Run for XaiTrisTwins {
             "published precision",
             "two softmax",
             "one softmax",
+            "one softmax, ReLU everywhere",
             "published emd",
             "two softmax: emd",
             "one softmax: emd",
+            "one softmax, ReLU everywhere: emd",
         ];
         let mut table = Table::new("twins", "Published with Keras, and ours", columns);
         for published in PUBLISHED.iter() {
             let key = (published.cell.clone(), published.method.clone());
+            let everywhere = (key.0.clone(), format!("{}{EVERYWHERE}", key.1));
+            let everywhere = one.get(&everywhere);
             let (Some(two), Some(one)) = (two.get(&key), one.get(&key)) else {
                 continue;
             };
@@ -101,9 +118,11 @@ impl Run for XaiTrisTwins {
                 published.precision.into(),
                 two.precision.into(),
                 one.precision.into(),
+                everywhere.map(|of| of.precision).into(),
                 published.emd.into(),
                 two.emd.into(),
                 one.emd.into(),
+                everywhere.map(|of| of.emd).into(),
             ]);
         }
         analysis

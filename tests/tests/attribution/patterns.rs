@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array1, Array4, ArrayView4, Axis, s};
+use ndarray::{Array1, Array2, Array4, ArrayView4, Axis, s};
 use tests::{Fixture, error};
 use xai_core::attribution::{
-    DeepTaylor, Explain, FeaturePermutation, Images, NoModel, PatternAttribution, PatternNet,
-    Patterns, UniformNoise,
+    DeepTaylor, Explain, FeaturePermutation, Images, NoModel, PatternAttribution, PatternEstimator,
+    PatternNet, Patterns, UniformNoise,
 };
 use xai_core::network::{Layer, Network};
 
@@ -42,6 +42,31 @@ fn patterns_are_those_of_numpy() {
         let error = error(&found, &wanted.flatten().to_owned());
         assert!(error <= TOLERANCE, "layer {at}: off by {error:e}");
     }
+}
+
+/// The last layer, which no ReLU follows, can be fitted as if one did. The others stay.
+#[test]
+fn patterns_of_relus_everywhere_are_those_of_numpy() {
+    let fixture = patterns();
+    let network = fixture.network();
+    let images: Array4<f32> = fixture.array("fit");
+    let by = |estimator| Patterns::fit_by(estimator, &network, images.view()).unwrap();
+    let everywhere = by(PatternEstimator::ReluEverywhere);
+    let numbers = |patterns: &Patterns, at: usize| match &patterns.layers()[at] {
+        Layer::Conv2d(conv) => conv.weight.to_data().into_vec::<f32>().unwrap(),
+        Layer::Linear(linear) => linear.weight.to_data().into_vec::<f32>().unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let linear = by(PatternEstimator::Linear);
+    for at in [0, 3, 6] {
+        assert_eq!(numbers(&everywhere, at), numbers(&linear, at));
+    }
+    let wanted: Array2<f32> = fixture.array("relu_everywhere/8");
+    let found = Array1::from(numbers(&everywhere, 8));
+    let wanted = Array1::from_iter(wanted);
+    let off = error(&found, &wanted);
+    assert!(off <= TOLERANCE, "off by {off:e}");
+    assert!(error(&Array1::from(numbers(&linear, 8)), &wanted) > 0.01);
 }
 
 #[test]

@@ -58,7 +58,7 @@ pub use methods::{
 };
 pub use model::{Differentiable, Explainable, Layered, NoModel, Predict};
 pub use panel::{Map, Panel};
-pub use patterns::Patterns;
+pub use patterns::{PatternEstimator, Patterns};
 pub use rules::Rule;
 pub use segments::{Parts, Segments};
 pub use target::{Target, Targets};

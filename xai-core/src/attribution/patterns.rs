@@ -21,6 +21,19 @@ use crate::network::{Conv2d, Layer, Linear, Network, shapes};
 /// The number of images that go through the network together.
 const TOGETHER: usize = 256;
 
+/// Which examples the patterns of a unit without a ReLU are fitted to, such as those of the last
+/// layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PatternEstimator {
+    /// All examples, as the paper defines it (Kindermans et al. 2018, section 4).
+    #[default]
+    Linear,
+    /// Those with a positive output, as if a ReLU followed. iNNvestigate 1.0.9 fits all layers like
+    /// this unless it is told otherwise (`pattern_type=None` means "relu" in its
+    /// `analyzer/pattern_based.py`), so published maps may be of this kind.
+    ReluEverywhere,
+}
+
 /// The patterns of a network: the network with patterns instead of weights, and without biases.
 #[derive(Clone, Debug)]
 pub struct Patterns {
@@ -37,6 +50,18 @@ impl Patterns {
     /// If there are no images, if they do not fit the network, or if the network has residual blocks or batch normalisation (call
     /// [`fold_batch_norm`](Network::fold_batch_norm) first).
     pub fn fit(network: &Network, images: ArrayView4<f32>) -> Result<Self> {
+        Self::fit_by(PatternEstimator::default(), network, images)
+    }
+
+    /// As [`fit`](Self::fit), with another estimator.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn fit_by(
+        estimator: PatternEstimator,
+        network: &Network,
+        images: ArrayView4<f32>,
+    ) -> Result<Self> {
         let unfit = |layer: &Layer| matches!(layer, Layer::Residual(_) | Layer::BatchNorm2d(_));
         if images.is_empty() || network.layers.iter().any(unfit) {
             return Err(Error::invalid(
@@ -62,7 +87,8 @@ impl Patterns {
                 None,
             );
             for (at, (step, sums)) in trace.steps().zip(&mut sums).enumerate() {
-                let with_relu = matches!(network.layers.get(at + 1), Some(Layer::Relu));
+                let with_relu = estimator == PatternEstimator::ReluEverywhere
+                    || matches!(network.layers.get(at + 1), Some(Layer::Relu));
                 if let Some(sums) = sums {
                     sums.add(&step, with_relu)?;
                 }

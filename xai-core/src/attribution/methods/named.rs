@@ -172,14 +172,28 @@ pub fn named<M: Layered>(name: &str, settings: impl Into<Settings>) -> Result<Bo
 /// The name of a method in tables and figures: `deep_lift` is "DeepLIFT". If [`named`] does not
 /// know the name, it is written with spaces and a capital.
 pub fn method_title(name: &str) -> String {
-    if name == "deep_lift_shap" {
-        return "DeepLIFT SHAP".to_owned(); // it needs images of its own, so that `named` cannot make it
+    for (known, title) in OF_OTHERS {
+        match name.strip_prefix(known) {
+            Some("") => return title.to_owned(),
+            Some(rest) if rest.starts_with('_') => {
+                return format!("{title} {}", capitalised(&rest[1..]));
+            }
+            _ => {}
+        }
     }
     let known = all::<Network>()
         .into_iter()
         .find(|method| method.name == name);
     known.map_or_else(|| capitalised(name), |method| method.title.to_owned())
 }
+
+/// The titles of methods that need images of their own, so that [`named`] cannot make them. A variant
+/// has a longer name: `pattern_net_relu`.
+const OF_OTHERS: [(&str, &str); 3] = [
+    ("deep_lift_shap", "DeepLIFT SHAP"),
+    ("pattern_net", "PatternNet"),
+    ("pattern_attribution", "PatternAttribution"),
+];
 
 fn capitalised(name: &str) -> String {
     let capitalised = |word: &str| {
@@ -200,5 +214,8 @@ mod tests {
         assert_eq!(method_title("integrated_gradients"), "Integrated Gradients");
         assert_eq!(method_title("input_x_gradient"), "Input × Gradient");
         assert_eq!(method_title("my_own"), "My Own");
+        assert_eq!(method_title("pattern_net"), "PatternNet");
+        assert_eq!(method_title("pattern_net_relu"), "PatternNet Relu");
+        assert_eq!(method_title("pattern_network"), "Pattern Network");
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::TensorData;
-use ndarray::Axis;
+use ndarray::{ArrayView4, Axis};
 
 use super::models::{explained, logits};
 use super::scores::EmdAsPublished;
@@ -11,8 +11,8 @@ use super::{Defect, Defects, Tetromino};
 use crate::attribution::{
     Batch, Deconvolution, DeepLift, DeepTaylor, Enlarge, Explain, FeaturePermutation, GradientShap,
     GuidedBackprop, GuidedGradCam, Images, IntegratedGradients, Intensity, KernelShap, Laplace,
-    Lime, Lrp, Method, NoModel, Panel, PatternAttribution, PatternNet, Patterns, Saliency,
-    ShapleyValueSampling, Sobel, UniformNoise,
+    Lime, Lrp, Method, NoModel, Panel, PatternAttribution, PatternEstimator, PatternNet, Patterns,
+    Saliency, ShapleyValueSampling, Sobel, UniformNoise,
 };
 use crate::device::Tensor;
 use crate::error::Result;
@@ -75,6 +75,29 @@ impl Lab<Tetromino> {
         )
     }
 
+    /// Explains images by the methods that the public code computes with Keras (PatternNet,
+    /// PatternAttribution and deep Taylor decomposition), with this estimator of patterns. The scores
+    /// are those of [`explain_by_all`](Self::explain_by_all).
+    ///
+    /// # Errors
+    /// As [`explain_by_all`](Self::explain_by_all).
+    pub fn explain_as_keras(
+        &self,
+        model: &Network,
+        images: &Images,
+        estimator: PatternEstimator,
+    ) -> Result<Scores> {
+        let train = self.train()?;
+        let defects = self.benchmark().defects;
+        explain_as_keras(
+            &logits(model),
+            images,
+            train.images().view(),
+            defects,
+            estimator,
+        )
+    }
+
     /// Scores the model-free maps in the same way: edge filters, uniform noise and the image
     /// itself.
     ///
@@ -103,7 +126,7 @@ impl Lab<Tetromino> {
 pub fn explain(
     model: &Network,
     images: &Images,
-    train: ndarray::ArrayView4<f32>,
+    train: ArrayView4<f32>,
     defects: Defects,
 ) -> Result<Scores> {
     let subject = explained(model, defects);
@@ -165,13 +188,31 @@ pub fn explain(
         images,
         &metrics,
     )?);
-    let patterns = Arc::new(Patterns::fit(&without, train)?);
-    let last = Panel::new()
+    rows.extend(explain_as_keras(
+        &without,
+        images,
+        train,
+        defects,
+        PatternEstimator::Linear,
+    )?);
+    Ok(rows)
+}
+
+/// The methods that the public code computes with Keras: PatternNet, PatternAttribution and deep
+/// Taylor decomposition of the logits.
+fn explain_as_keras(
+    logits: &Network,
+    images: &Images,
+    train: ArrayView4<f32>,
+    defects: Defects,
+    estimator: PatternEstimator,
+) -> Result<Scores> {
+    let patterns = Arc::new(Patterns::fit_by(estimator, logits, train)?);
+    Panel::new()
         .with(PatternNet::new(patterns.clone()))
         .with(PatternAttribution::new(patterns))
-        .with(DeepTaylor::published());
-    rows.extend(last.score(&without, images, &metrics)?);
-    Ok(rows)
+        .with(DeepTaylor::published())
+        .score(logits, images, &scores(defects))
 }
 
 /// The four scores.
