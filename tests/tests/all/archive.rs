@@ -101,17 +101,27 @@ fn a_plan_alone_is_no_run() {
 #[test]
 #[ignore = "needs a Python with rocrate; XAI_PYTHON names it, and .ci/results does the same"]
 fn rocrate_reads_the_metadata() {
+    passes("check_crate.py");
+}
+
+/// The required checks of all four profiles.
+#[test]
+#[ignore = "needs a Python with rocrate and roc-validator; XAI_PYTHON names it"]
+fn the_validator_of_profiles_finds_nothing() {
+    passes("validate_crate.py");
+}
+
+/// A program in Python accepts the metadata of a run.
+fn passes(program: &str) {
     let out = tempfile::tempdir().unwrap();
     assert_eq!(run(out.path(), &["--crate"]).0, Some(0));
     let python = std::env::var("XAI_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let output = Command::new(python)
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("check_crate.py"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(program))
         .arg(out.path().join("toy_command"))
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let [said, problem] =
+        [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    assert!(output.status.success(), "{said}{problem}");
 }

@@ -140,6 +140,7 @@ impl Described<'_> {
             "@id": PLAN, "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
             "name": format!("Plan of the experiment {}", self.text("experiment")),
             "description": self.description(),
+            "version": self.plan["code"]["version"],
             "encodingFormat": "application/json",
             "contentSize": size.map(|(_, bytes)| bytes.to_string()),
             "programmingLanguage": id(LANGUAGE),
@@ -177,6 +178,7 @@ impl Described<'_> {
         json!({
             "@id": RUN, "@type": "CreateAction",
             "name": format!("Run of {} at scale {}", self.text("experiment"), self.text("scale")),
+            "description": format!("The command was: {}", texts(&self.plan["command"]).join(" ")),
             "instrument": id(PLAN), "object": inputs.collect::<Json>(),
             "result": results.map(|(path, _)| id(path)).collect::<Json>(),
             "endTime": self.ended(),
