@@ -88,6 +88,7 @@ impl OwnModel {
         Ok(Validation {
             accuracy: right as f64 / count,
             loss: loss.sum::<f64>() / count,
+            ..Validation::default()
         })
     }
 }
@@ -133,7 +134,7 @@ impl Run for BurnModule {
                 let gradients = GradientsParams::from_grads(gradients, &model.0);
                 model.0 = adam.step(self.rate, model.0, gradients);
             }
-            let Validation { accuracy, loss } = model.evaluate(&train)?;
+            let Validation { accuracy, loss, .. } = model.evaluate(&train)?;
             let validation = model.evaluate(&validation)?;
             history.push(Epoch {
                 accuracy,

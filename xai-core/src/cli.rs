@@ -26,7 +26,7 @@ use crate::sweep::inspect::why;
 use crate::sweep::keep::{Claim, PLAN};
 use crate::sweep::plan::{Choice, Plan, Restriction, seeds};
 use crate::sweep::planned::SweepOptions;
-use crate::sweep::read::{SweepResult, against_published, against_run, results_in};
+use crate::sweep::read::{SweepResult, against_published, against_run, other_sizes, results_in};
 use crate::sweep::watch::{Reporter, catch_interrupt};
 
 /// All options. The name and the description are those of the experiment.
@@ -282,9 +282,9 @@ impl Against {
         }
     }
 
-    fn compare(&self, folder: &Path, analysis: &mut Analysis) -> Result<()> {
+    fn compare(&self, folder: &Path, scale: Scale, analysis: &mut Analysis) -> Result<()> {
         match self {
-            Self::Published(published) => against_published(folder, published, analysis),
+            Self::Published(published) => against_published(folder, published, scale, analysis),
             Self::Run(other) => against_run(folder, other, analysis),
         }
     }
@@ -318,8 +318,14 @@ fn conclude<R: Run>(
     let mut analysis = Analysis::default();
     let analysed =
         results_in::<R>(&outcome.folder).and_then(|results| R::analysis(&results, &mut analysis));
-    let compared = against.map(|against| against.compare(&outcome.folder, &mut analysis));
     let reporter = Reporter::new(options.quiet, options.json);
+    if let Some(Against::Published(published)) = &against
+        && let Some(line) = other_sizes(published, options.scale)
+    {
+        reporter.warn(&line);
+    }
+    let compared =
+        against.map(|against| against.compare(&outcome.folder, options.scale, &mut analysis));
     let folder = report_to.as_ref().unwrap_or(&outcome.folder);
     let mut files = Vec::new();
     match Claim::of_reports(folder) {
@@ -371,12 +377,21 @@ fn event(result: &SweepResult, folder: &Path, files: &[PathBuf]) -> Json {
         values.iter().map(method).collect::<Json>()
     };
     let cells = result.cells.iter().map(|cell| {
-        json!({
-            "values": cell.values.iter().cloned().collect::<BTreeMap<_, _>>(),
-            "validation_accuracy": cell.validation_accuracy,
-            "test_accuracy": cell.test_accuracy,
-            "scores": means(&cell.scores),
-        })
+        let mut json = match &cell.regression {
+            Some(of) => json!({
+                "validation_r2": of.validation.r2,
+                "validation_mae": of.validation.mae,
+                "test_r2": of.test.r2,
+                "test_mae": of.test.mae,
+            }),
+            None => json!({
+                "validation_accuracy": cell.validation_accuracy,
+                "test_accuracy": cell.test_accuracy,
+            }),
+        };
+        json["values"] = json!(cell.values.iter().cloned().collect::<BTreeMap<_, _>>());
+        json["scores"] = json!(means(&cell.scores));
+        json
     });
     let baselines = result.references.iter();
     let baselines = baselines.map(|one| json!({ "name": one.name, "scores": means(&one.scores) }));

@@ -46,6 +46,7 @@ pub struct Dataset {
     images: Arc<Array4<f32>>,
     truth: Option<Arc<Array3<bool>>>,
     class: Vec<u8>,
+    response: Option<Vec<f32>>,
     group: Option<Vec<u32>>,
     key: OnceLock<Key>,
 }
@@ -83,6 +84,7 @@ impl Dataset {
             images: Arc::new(images),
             truth: None,
             class,
+            response: None,
             group: None,
             key: OnceLock::new(),
         })
@@ -112,6 +114,32 @@ impl Dataset {
         }
         Ok(Self {
             truth: Some(Arc::new(truth)),
+            key: OnceLock::new(),
+            ..self
+        })
+    }
+
+    /// Adds the response of each image: the number that a regression predicts, such as an age or an
+    /// area. If images have no classes, give class 0 to all of them.
+    ///
+    /// # Errors
+    /// If the number of entries is not the number of images, or one of them is not finite.
+    pub fn with_response(self, response: Vec<f32>) -> Result<Self> {
+        if response.len() != self.len() {
+            return Err(Error::invalid(format!(
+                "there are {} images but {} responses; give one per image",
+                self.len(),
+                response.len()
+            )));
+        }
+        let mut responses = response.iter().enumerate();
+        if let Some((image, value)) = responses.find(|(_, value)| !value.is_finite()) {
+            return Err(Error::invalid(format!(
+                "the response of image {image} is {value}; responses are finite numbers"
+            )));
+        }
+        Ok(Self {
+            response: Some(response),
             key: OnceLock::new(),
             ..self
         })
@@ -167,6 +195,11 @@ impl Dataset {
         &self.class
     }
 
+    /// The number that a regression predicts for each image.
+    pub fn response(&self) -> Option<&[f32]> {
+        self.response.as_deref()
+    }
+
     /// The group of each image.
     pub fn group(&self) -> Option<&[u32]> {
         self.group.as_deref()
@@ -189,12 +222,18 @@ impl Dataset {
             for group in self.group.iter().flatten() {
                 hash.update(&group.to_le_bytes());
             }
+            if let Some(response) = &self.response {
+                hash.update(b"response");
+                for value in response {
+                    hash.update(&value.to_le_bytes());
+                }
+            }
             Key::of_hash(&hash.finalize())
         })
     }
 
-    /// Writes a safetensors file with `images` and `class`, and with `truth` (0 or 1) and `group`
-    /// if they are known.
+    /// Writes a safetensors file with `images` and `class`, and with `truth` (0 or 1), `group`
+    /// and `response` if they are known.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -207,6 +246,13 @@ impl Dataset {
         let group = self.group.as_ref();
         let group = group.map(|group| {
             group
+                .iter()
+                .flat_map(|x| x.to_le_bytes())
+                .collect::<Vec<u8>>()
+        });
+        let response = self.response.as_ref();
+        let response = response.map(|response| {
+            response
                 .iter()
                 .flat_map(|x| x.to_le_bytes())
                 .collect::<Vec<u8>>()
@@ -225,6 +271,9 @@ impl Dataset {
         }
         if let Some(bytes) = &group {
             tensors.push(tensor("group", Dtype::U32, &[self.len()], bytes));
+        }
+        if let Some(bytes) = &response {
+            tensors.push(tensor("response", Dtype::F32, &[self.len()], bytes));
         }
         safetensors::serialize_to_file(tensors, None, path)
             .map_err(|problem| Error::file(path, problem))
@@ -277,6 +326,11 @@ impl Dataset {
             dataset =
                 dataset.with_group(group.map(|&bytes| u32::from_le_bytes(bytes)).collect())?;
         }
+        if let Some(response) = optional("response", Dtype::F32)? {
+            let response = response.data().as_chunks().0.iter();
+            let response = response.map(|&bytes| f32::from_le_bytes(bytes));
+            dataset = dataset.with_response(response.collect())?;
+        }
         Ok(dataset)
     }
 }
@@ -291,7 +345,8 @@ mod tests {
         let truth = images.mapv(|x| x > 0.5);
         let dataset = Dataset::grey(images, vec![1, 0]).unwrap();
         let dataset = dataset.with_truth(truth).unwrap();
-        dataset.with_group(vec![3, 4]).unwrap()
+        let dataset = dataset.with_group(vec![3, 4]).unwrap();
+        dataset.with_response(vec![0.5, -2.0]).unwrap()
     }
 
     #[test]
@@ -304,6 +359,7 @@ mod tests {
         assert_eq!(read.images, kept.images);
         assert_eq!(read.truth, kept.truth);
         assert_eq!((&read.class, &read.group), (&kept.class, &kept.group));
+        assert_eq!(read.response(), Some(&[0.5, -2.0][..]));
         assert_eq!(read.key(), kept.key());
 
         let whole = std::fs::read(&path).unwrap();
@@ -318,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pixel_class_and_group_is_in_the_key() {
+    fn every_pixel_class_group_and_response_is_in_the_key() {
         let key = |change: fn(&mut Dataset)| {
             let mut dataset = example();
             change(&mut dataset);
@@ -333,6 +389,8 @@ mod tests {
         assert_ne!(key(|set| set.class[0] = 0), same);
         assert_ne!(key(|set| set.truth = None), same);
         assert_ne!(key(|set| set.group = Some(vec![3, 3])), same);
+        assert_ne!(key(|set| set.response = Some(vec![0.5, 2.0])), same);
+        assert_ne!(key(|set| set.response = None), same);
     }
 
     #[test]
@@ -351,5 +409,10 @@ mod tests {
         let other = Array3::from_elem((2, 3, 4), false);
         assert!(problem(dataset().with_truth(other)).contains("(2, 3, 4)"));
         assert!(problem(dataset().with_group(vec![1])).contains("1 groups"));
+        assert!(problem(dataset().with_response(vec![1.0])).contains("1 responses"));
+        assert!(
+            problem(dataset().with_response(vec![1.0, f32::NAN]))
+                .contains("the response of image 1 is NaN")
+        );
     }
 }

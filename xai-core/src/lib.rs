@@ -95,12 +95,13 @@ pub mod prelude {
         TableValue,
     };
     pub use crate::sweep::declare::{
-        Level, Published, PublishedValue, Scale, Statistic, TEST_ACCURACY, linear, log,
+        Level, Published, PublishedValue, Scale, Statistic, TEST_ACCURACY, TEST_MAE, linear, log,
     };
     pub use crate::sweep::keep::Reference;
     pub use crate::sweep::read::{Results, Tested};
     pub use crate::training::{
-        CheckpointRule, Decay, Epoch, Examples, Optimizer, Sgd, StopRule, TrainingPlan, Validation,
+        CheckpointRule, Decay, Epoch, Errors, Examples, Loss, Optimizer, Sgd, StopRule,
+        TrainingPlan, Validation,
     };
 }
 

@@ -45,6 +45,7 @@ pub fn published(selection: &str) -> Published {
                  accuracies (means of 3 networks on 8,539 images), on the authors' brain scans and with the defects of \
                  their code."
             .to_owned(),
+        scales: vec![Scale::Paper],
         values,
     }
 }

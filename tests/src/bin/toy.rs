@@ -133,6 +133,7 @@ impl Run for ToyCommand {
         let validation = Validation {
             accuracy: self.rate,
             loss: 0.0,
+            ..Validation::default()
         };
         Ok(Fitted {
             model: Number(self.rate),
@@ -171,6 +172,7 @@ impl Run for ToyCommand {
         };
         Some(Published {
             source: "made up".to_owned(),
+            scales: vec![Scale::Desk, Scale::Paper],
             values: vec![
                 value("0", "halves", "precision", Statistic::Mean, 0.375),
                 value("0", "halves", "precision", Statistic::Median, 0.75),

@@ -79,6 +79,7 @@ impl Run for ToyScans {
         let validation = Validation {
             accuracy: self.rate,
             loss: 0.0,
+            ..Validation::default()
         };
         Ok(Fitted {
             model: Number(self.rate),

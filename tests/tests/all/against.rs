@@ -114,6 +114,9 @@ fn published_values_are_compared() {
     assert_eq!(code, Some(0), "{problem}");
     assert!(said.contains("This run against published values"), "{said}");
     let parts = fs::read_to_string(out.path().join("toy_command/analysis.json")).unwrap();
+    assert!(
+        !problem.contains("published values are of") && !parts.contains("This run is at scale")
+    );
     for part in [
         "3 of 4 published values have a counterpart in this run",
         "Source: made up",
@@ -136,6 +139,19 @@ fn published_values_are_compared() {
             ("test_accuracy", "mean", [1.0, 0.75, 0.25]),
         ]
     );
+}
+
+/// A run of other sizes says so, on the terminal and in the caption.
+#[test]
+fn published_values_of_another_scale_are_named() {
+    let out = tempfile::tempdir().unwrap();
+    let arguments = ["--against", "published", "--scale", "smoke"];
+    let (code, _, problem) = run(out.path(), &arguments);
+    assert_eq!(code, Some(0), "{problem}");
+    let parts = fs::read_to_string(out.path().join("toy_command/analysis.json")).unwrap();
+    let line = "This run is at scale smoke, and the published values are of the sizes at scale desk or paper";
+    assert!(problem.contains(line), "{problem}");
+    assert!(parts.contains(line), "{parts}");
 }
 
 #[test]

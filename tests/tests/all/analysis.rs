@@ -83,6 +83,7 @@ fn unscored() -> SweepResult {
             values: Vec::new(),
             validation_accuracy: 0.5,
             test_accuracy: 0.5,
+            regression: None,
             scores: Vec::new(),
             maps: None,
         }],

@@ -799,6 +799,7 @@ impl Run for NearestMean {
         let validation = Validation {
             accuracy: right.count() as f64 / examples.len() as f64,
             loss: 0.0,
+            ..Validation::default()
         };
         Ok(Fitted {
             model,

@@ -142,6 +142,7 @@ impl Run for ToySweep {
         let validation = Validation {
             accuracy,
             loss: f64::NAN,
+            ..Validation::default()
         };
         Ok(Fitted {
             model: Numbers(self.rate, self.seed),

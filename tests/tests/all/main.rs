@@ -31,6 +31,7 @@ mod report;
 mod runs;
 mod scans;
 mod score;
+mod squares;
 mod stale;
 mod statistics;
 mod tetromino;

@@ -41,6 +41,7 @@ impl Run for Evidence {
             validation: Validation {
                 accuracy: 0.5,
                 loss: 0.7,
+                ..Validation::default()
             },
             history: Vec::new(),
         })

@@ -47,6 +47,7 @@ fn cell(corpus: &str, seed: &str, accuracy: (f64, f64), scores: Vec<Score>) -> C
         ]),
         validation_accuracy: accuracy.0,
         test_accuracy: accuracy.1,
+        regression: None,
         scores,
         maps: None,
     }
@@ -510,6 +511,7 @@ fn panels(methods: usize) -> SweepResult {
                     ]),
                     validation_accuracy: accuracy[c][d],
                     test_accuracy: accuracy[c][d] - 0.002 * seed as f64,
+                    regression: None,
                     scores: scores.collect(),
                     maps: None,
                 });

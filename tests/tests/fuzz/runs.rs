@@ -54,6 +54,7 @@ impl Run for Fuzzed {
             validation: Validation {
                 accuracy: self.rate,
                 loss: 0.0,
+                ..Validation::default()
             },
             history: Vec::new(),
         })

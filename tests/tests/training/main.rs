@@ -5,6 +5,7 @@ mod autodiff;
 mod gradients;
 mod plans;
 mod pytorch;
+mod regression;
 
 use burn::tensor::Distribution;
 use ndarray::Array3;

@@ -61,7 +61,7 @@ fn rules_of_a_plan_decide_what_is_kept_and_when_it_ends() {
         let of_kept = validations[kept.best];
         assert!(!validations.iter().any(|other| better(other, &of_kept)));
         // The network that comes out is that of the epoch.
-        assert_eq!(images.evaluate(&kept.network, ""), of_kept);
+        assert_eq!(images.evaluate(&kept.network, base.loss, ""), of_kept);
         let stopped = fitted(rule, StopRule::Patience(2));
         let end = stopped.history.len();
         assert_eq!(stopped.history[..], whole.history[..end]);

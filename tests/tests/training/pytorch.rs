@@ -13,8 +13,8 @@ use xai_core::training::{
 use crate::IMAGES;
 
 /// Epochs and seed of the trainings that PyTorch did as well.
-const EPOCHS: usize = 4;
-const SEED: u64 = 3;
+pub const EPOCHS: usize = 4;
+pub const SEED: u64 = 3;
 
 fn orders() -> Vec<Vec<usize>> {
     (0..EPOCHS)
@@ -182,7 +182,7 @@ fn running_statistics_move_as_pytorchs() {
 }
 
 /// Compares the parameters with `part` in their names; gives how many these are.
-fn assert_parameters(network: &Network, theirs: &Fixture, when: &str, part: &str) -> usize {
+pub fn assert_parameters(network: &Network, theirs: &Fixture, when: &str, part: &str) -> usize {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("network");
     network.save(&path).unwrap();

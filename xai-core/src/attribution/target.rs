@@ -50,7 +50,7 @@ impl From<usize> for Target {
 /// The target of each image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Targets {
-    /// The score of its true class.
+    /// The score of its true class. For a network with one output, such as a regression, this output.
     #[default]
     TrueClass,
     /// The same for all images.
@@ -63,6 +63,7 @@ impl Targets {
     /// The target of each image, for a model of `outputs` outputs.
     pub(super) fn of(&self, images: &Images, outputs: Option<usize>) -> Result<Vec<Target>> {
         let targets = match self {
+            Self::TrueClass if outputs == Some(1) => vec![Target::Output(0); images.len()],
             Self::TrueClass => (images.class.iter())
                 .map(|&class| Target::Output(class.into()))
                 .collect(),

@@ -69,7 +69,7 @@ fn draw<DB: DrawingBackend>(figure: &Figure, layout: &Layout, canvas: &Canvas<DB
     }
     draw_side(canvas, layout, &figure.y_title, 46.0, Turn::Up)?;
     let right = f64::from(layout.size.0) - 46.0;
-    draw_side(canvas, layout, "Classification accuracy", right, Turn::Down)
+    draw_side(canvas, layout, figure.quality.of_scale(), right, Turn::Down)
 }
 
 /// The title of a scale along the side of the figure.
@@ -163,7 +163,7 @@ impl Frame<'_> {
         // The accuracy is drawn last. A line with a white outline is readable across boxes of its
         // own colour.
         for (i, series) in self.figure.series.iter().enumerate() {
-            let known = series.accuracy.iter().enumerate();
+            let known = series.quality.iter().enumerate();
             let points: Vec<(f64, f64)> = known
                 .filter_map(|(tick, &value)| {
                     Some((self.tick_x(tick), self.y(&self.figure.right, value?)))

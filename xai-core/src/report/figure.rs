@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::quality::Quality;
 use super::scale::Scale;
 use super::summary::Summary;
 use super::table::quoted;
@@ -30,7 +31,9 @@ pub(super) struct Figure {
     pub chance: Option<f64>,
     /// The scale of the scores, the same in all panels.
     pub left: Scale,
-    /// The scale of the accuracy.
+    /// How well the networks do their task.
+    pub quality: Quality,
+    /// The scale of that.
     pub right: Scale,
 }
 
@@ -53,8 +56,8 @@ pub(super) struct ImageBox {
 /// A series in one colour.
 pub(super) struct Series {
     pub name: String,
-    /// The test accuracy by tick.
-    pub accuracy: Vec<Option<f64>>,
+    /// How well its networks do on the test set, by tick.
+    pub quality: Vec<Option<f64>>,
 }
 
 impl Figure {
@@ -94,8 +97,8 @@ impl Figure {
         };
         let series = keys.iter().map(|key| Series {
             name: series_name(summary, along, key),
-            accuracy: (0..ticks.len())
-                .map(|tick| group_at(tick, key).map(|group| group.test_accuracy()))
+            quality: (0..ticks.len())
+                .map(|tick| group_at(tick, key).map(|group| group.test_quality()))
                 .collect(),
         });
         let panels = summary.methods.iter().map(|method| Panel {
@@ -113,13 +116,14 @@ impl Figure {
                 .collect(),
         });
         let (panels, series): (Vec<Panel>, Vec<Series>) = (panels.collect(), series.collect());
-        let accuracies = series.iter().flat_map(|one| one.accuracy.iter().flatten());
+        let qualities = series.iter().flat_map(|one| one.quality.iter().flatten());
         let (lowest, highest) = ends(&panels, summary.chance);
-        let worst = accuracies.copied().fold(1.0, f64::min);
+        let worst = qualities.copied().fold(1.0, f64::min);
         let (x_title, images_differ) = with_images(x_title, &panels);
         Self {
             left: Scale::of_scores(lowest, highest),
-            right: Scale::of_accuracy(worst, summary.chance_of_accuracy),
+            quality: summary.quality,
+            right: Scale::of_quality(worst, summary.chance_of_quality),
             panels,
             baselines: summary
                 .baselines
@@ -137,13 +141,14 @@ impl Figure {
 }
 
 impl Figure {
-    /// The values drawn: one row per box, with the accuracy of its networks if there is one, and
+    /// The values drawn: one row per box, with the accuracy (or R2) of its networks if there is one, and
     /// one row for the chance level.
     pub fn csv(&self) -> String {
-        let mut text = String::from(
-            "method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,mean,accuracy,images\n",
+        let mut text = format!(
+            "method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,mean,{},images\n",
+            self.quality.name()
         );
-        let mut row = |names: [&str; 3], of: &ImageBox, accuracy: Option<f64>| {
+        let mut row = |names: [&str; 3], of: &ImageBox, quality: Option<f64>| {
             let one = &of.summary;
             let numbers = [
                 one.lower_whisker,
@@ -155,7 +160,7 @@ impl Figure {
             ];
             let mut fields = names.map(quoted).to_vec();
             fields.extend(numbers.map(|number| format!("{number:.6}")));
-            fields.push(accuracy.map_or(String::new(), |accuracy| format!("{accuracy:.6}")));
+            fields.push(quality.map_or(String::new(), |quality| format!("{quality:.6}")));
             fields.push(of.images.to_string());
             text.push_str(&fields.join(","));
             text.push('\n');
@@ -169,7 +174,7 @@ impl Figure {
                 for (series, one) in self.series.iter().zip(boxes) {
                     let names = [&*panel.title, &series.name, tick];
                     one.iter()
-                        .for_each(|one| row(names, one, series.accuracy[at]));
+                        .for_each(|one| row(names, one, series.quality[at]));
                 }
             }
         }

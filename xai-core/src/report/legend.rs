@@ -5,6 +5,7 @@ use plotters::prelude::*;
 use super::canvas::{Align, Canvas, Turn};
 use super::figure::Figure;
 use super::font::text_width;
+use super::quality::Quality;
 use super::style::{CHANCE, NEUTRAL, baseline_color, draw_accuracy, draw_mark, series_color};
 use crate::error::Result;
 
@@ -19,7 +20,8 @@ pub(super) enum Key {
     Box(RGBColor),
     /// The mark of a series in a chart.
     Mark(usize),
-    Accuracy,
+    /// The line of accuracy or R2.
+    Quality,
     Chance,
 }
 
@@ -35,10 +37,14 @@ impl Legend {
     pub fn of(figure: &Figure, width: f64) -> Self {
         let baselines = figure.baselines.iter().enumerate();
         let series = figure.series.iter().enumerate();
+        let right = match figure.quality {
+            Quality::Accuracy => "Accuracy (right)".to_owned(),
+            Quality::R2 => "R2 (right)".to_owned(),
+        };
         let entries = baselines
             .map(|(i, name)| (Key::Box(baseline_color(i)), name.clone()))
             .chain(series.map(|(i, one)| (Key::Box(series_color(i)), one.name.clone())))
-            .chain([(Key::Accuracy, "Accuracy (right)".to_owned())])
+            .chain([(Key::Quality, right)])
             .chain(
                 figure
                     .chance
@@ -82,7 +88,7 @@ impl Legend {
                         canvas.rectangle((x, y - 16.0), (x + KEY, y + 16.0), *color)?
                     }
                     Key::Mark(series) => draw_mark(canvas, (x + KEY / 2.0, y), *series)?,
-                    Key::Accuracy => {
+                    Key::Quality => {
                         draw_accuracy(canvas, &[(x + 9.0, y), (x + KEY - 9.0, y)], NEUTRAL)?
                     }
                     Key::Chance => canvas.dashes((x, x + KEY), y, CHANCE, 3.0)?,

@@ -33,13 +33,17 @@ impl<'a> MainFigure<'a> {
     }
 
     /// How to read it, for its caption.
-    pub fn reading(&self, chance: Option<f64>) -> String {
+    pub fn reading(&self, summary: &Summary) -> String {
         match self {
             Self::Boxes(_) => {
-                let boxes = "Boxes show the quartiles over images and trainings. Whiskers extend to the last value within \
-                             1.5 interquartile ranges. Lines: accuracy on the test images (right scale).";
-                let chance =
-                    chance.map(|chance| format!(" Dashed: the chance level, {chance:.3}."));
+                let boxes = format!(
+                    "Boxes show the quartiles over images and trainings. Whiskers extend to the last value within 1.5 \
+                     interquartile ranges. Lines: {} on the test images (right scale).",
+                    summary.quality.title()
+                );
+                let chance = summary
+                    .chance
+                    .map(|chance| format!(" Dashed: the chance level, {chance:.3}."));
                 format!("{boxes}{}", chance.unwrap_or_default())
             }
             Self::Matrix(matrix) => format!(

@@ -92,9 +92,8 @@ impl Matrix {
                     .collect(),
             });
         }
-        rows.push(plain("Test accuracy", &|group| {
-            two_digits(group.test_accuracy())
-        }));
+        let quality = format!("Test {}", summary.quality.title());
+        rows.push(plain(&quality, &|group| two_digits(group.test_quality())));
         rows.push(plain("Images", &|group| {
             let scores = summary.methods.iter().flat_map(|m| group.scores(m));
             let images: BTreeSet<u32> = scores.map(|(image, _)| image).collect();

@@ -28,9 +28,19 @@ impl Scale {
         }
     }
 
-    /// From the chance level of accuracy (or the tick below it) to 1. It starts at 0 if any value
-    /// is below that level.
-    pub fn of_accuracy(lowest: f64, chance: f64) -> Self {
+    /// From the chance level of accuracy or R2 (or the tick below it) to 1. It starts at 0 if any
+    /// value is below that level, and lower if one is negative.
+    pub fn of_quality(lowest: f64, chance: f64) -> Self {
+        if lowest < 0.0 {
+            let steps = [0.2, 0.5, 1.0, 5.0, 10.0, 100.0];
+            let step = steps.into_iter().find(|step| -lowest <= 5.0 * step);
+            let step = step.unwrap_or_else(|| 10_f64.powf((-lowest / 5.0).log10().ceil()));
+            return Self {
+                low: -step * (-lowest / step - 1e-9).ceil(),
+                high: step.max(1.0),
+                step,
+            };
+        }
         let (low, step) = match chance {
             chance if chance >= 0.5 => (0.5, 0.1),
             chance if chance >= 0.2 => (0.2, 0.2),
@@ -125,15 +135,18 @@ mod tests {
     }
 
     #[test]
-    fn accuracy_begins_at_chance_or_at_zero() {
+    fn accuracy_and_r2_begin_at_chance_or_at_zero_or_below() {
         let ends = |lowest, chance| {
-            let Scale { low, high, step } = Scale::of_accuracy(lowest, chance);
+            let Scale { low, high, step } = Scale::of_quality(lowest, chance);
             [low, high, step]
         };
         assert_eq!(ends(0.6, 0.5), [0.5, 1.0, 0.1]);
         assert_eq!(ends(0.4, 0.5), [0.0, 1.0, 0.2]);
         assert_eq!(ends(0.4, 0.25), [0.2, 1.0, 0.2]);
         assert_eq!(ends(0.15, 0.1), [0.0, 1.0, 0.2]);
+        assert_eq!(ends(-0.3, 0.0), [-0.4, 1.0, 0.2]);
+        assert_eq!(ends(-3.2, 0.0), [-4.0, 1.0, 1.0]);
+        assert_eq!(ends(-20.0, 0.0), [-20.0, 5.0, 5.0]);
     }
 
     #[test]

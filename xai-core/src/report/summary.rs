@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::quality::Quality;
 use crate::error::{Error, Result};
 use crate::metrics::{CHANCE, Score, chance_name, is_chance, is_check, metric_and_group};
 use crate::statistics::mean;
@@ -25,8 +26,10 @@ pub(super) struct Summary<'a> {
     pub baselines: Vec<Reference<'a>>,
     /// The mean chance level of the scored images, if the scores include it.
     pub chance: Option<f64>,
-    /// The accuracy of guessing, with equally many images of each class.
-    pub chance_of_accuracy: f64,
+    /// What says how well the networks do their task.
+    pub quality: Quality,
+    /// Its value without any knowledge.
+    pub chance_of_quality: f64,
 }
 
 /// One combination of levels: cells that differ in their seed.
@@ -35,6 +38,7 @@ pub(super) struct Group<'a> {
     pub levels: Vec<usize>,
     cells: Vec<&'a CellResult>,
     metric: &'a str,
+    quality: Quality,
 }
 
 /// A reference and the methods with which it was scored.
@@ -69,6 +73,7 @@ impl<'a> Summary<'a> {
     /// A result for each of its metrics. The errors are those of [`write`](super::write).
     pub fn all(result: &'a SweepResult) -> Result<Vec<Self>> {
         let groups = groups(result)?;
+        let quality = Quality::of(result)?;
         let all = all_scores(result);
         if let Some(bad) = all.iter().find(|score| !score.value.is_finite()) {
             return Err(Error::invalid(format!(
@@ -78,13 +83,14 @@ impl<'a> Summary<'a> {
         }
         let metrics = metrics(result)?.into_iter();
         Ok(metrics
-            .map(|metric| Self::of(result, metric, &groups, &all))
+            .map(|metric| Self::of(result, metric, quality, &groups, &all))
             .collect())
     }
 
     fn of(
         result: &'a SweepResult,
         metric: &'a str,
+        quality: Quality,
         groups: &[(Vec<usize>, Vec<&'a CellResult>)],
         all: &[&'a Score],
     ) -> Self {
@@ -117,12 +123,14 @@ impl<'a> Summary<'a> {
                     levels: levels.clone(),
                     cells: cells.clone(),
                     metric,
+                    quality,
                 })
                 .collect(),
             methods,
             baselines: references.filter(|one| !one.methods.is_empty()).collect(),
             chance: mean(&chances),
-            chance_of_accuracy: result.chance_of_accuracy(),
+            quality,
+            chance_of_quality: quality.chance(result),
         }
     }
 }
@@ -168,14 +176,23 @@ impl<'a> Group<'a> {
         .join(" ")
     }
 
-    /// The mean accuracy on the validation set.
-    pub fn validation_accuracy(&self) -> f64 {
-        self.mean(|cell| cell.validation_accuracy)
+    /// The mean accuracy on the validation set, or R2 of a regression.
+    pub fn validation_quality(&self) -> f64 {
+        self.mean(|cell| self.quality.validation(cell))
     }
 
-    /// The mean accuracy on the test set.
-    pub fn test_accuracy(&self) -> f64 {
-        self.mean(|cell| cell.test_accuracy)
+    /// The mean accuracy on the test set, or R2 of a regression.
+    pub fn test_quality(&self) -> f64 {
+        self.mean(|cell| self.quality.test(cell))
+    }
+
+    /// The mean absolute error of a regression on the test set.
+    pub fn test_mae(&self) -> Option<f64> {
+        let errors = self
+            .cells
+            .iter()
+            .map(|cell| Some(cell.regression?.test.mae));
+        mean(&errors.collect::<Option<Vec<_>>>()?)
     }
 
     /// The scores of a method, each with its image.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use rayon::prelude::*;
 
+use super::quality::Quality;
 use super::summary::Summary;
 use crate::attribution::methods::method_title;
 use crate::metrics::metric_title;
@@ -36,12 +37,12 @@ pub(super) fn csv(summaries: &[Summary]) -> String {
     if several {
         header.extend(texts(&["metric"]));
     }
-    header.extend(texts(&[
-        "images",
-        "seeds",
-        "validation_accuracy",
-        "test_accuracy",
-    ]));
+    header.extend(texts(&["images", "seeds"]));
+    let quality = first.quality;
+    header.extend(["validation", "test"].map(|split| format!("{split}_{}", quality.name())));
+    if quality == Quality::R2 {
+        header.push("test_mae".to_owned());
+    }
     let numbers = ["mean", "ci95_low", "ci95_high", "median"];
     header.extend(numbers.map(|number| {
         if several {
@@ -95,9 +96,10 @@ fn rows(summary: &Summary, several: bool) -> Vec<Row> {
             row.extend([
                 images(&values),
                 group.seeds().to_string(),
-                decimals(group.validation_accuracy()),
-                decimals(group.test_accuracy()),
+                decimals(group.validation_quality()),
+                decimals(group.test_quality()),
             ]);
+            row.extend(group.test_mae().map(decimals));
             rows.push(Row { start: row, values });
         }
     }
@@ -109,8 +111,12 @@ fn rows(summary: &Summary, several: bool) -> Vec<Row> {
             row.push((*method).to_owned());
             row.extend(metric());
             row.push(images(&values));
-            // No seeds and no accuracies.
-            row.extend([const { String::new() }; 3]);
+            // No seeds, and no networks.
+            let without = match summary.quality {
+                Quality::Accuracy => 3,
+                Quality::R2 => 4,
+            };
+            row.resize(row.len() + without, String::new());
             rows.push(Row { start: row, values });
         }
     }
@@ -167,7 +173,7 @@ pub(super) fn text(summary: &Summary) -> String {
             .zip(&group.levels)
             .map(|((_, names), &level)| names[level].clone());
         let mut row: Vec<String> = levels.collect();
-        row.push(format!("{:.3}", group.test_accuracy()));
+        row.push(format!("{:.3}", group.test_quality()));
         row.extend(
             summary
                 .methods
@@ -180,7 +186,7 @@ pub(super) fn text(summary: &Summary) -> String {
         .axes
         .iter()
         .map(|(name, _)| name.clone())
-        .chain(["accuracy".to_owned()])
+        .chain([summary.quality.title().to_owned()])
         .chain(summary.methods.iter().map(|method| method_title(method)))
         .map(|title| wrapped(&title))
         .collect();

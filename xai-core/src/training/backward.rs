@@ -4,9 +4,9 @@
 //! It is written by hand instead of using Burn's autodiff, because on a CPU it then uses this
 //! crate's kernels. A test compares every gradient with autodiff's.
 
-use burn::tensor::activation;
 use rand::Rng;
 
+use super::loss::cross_entropy_gradient;
 use crate::device::{Tensor, on_cpu, upload};
 use crate::network::ops::{self, Gradient, IntTensor};
 use crate::network::{BatchNorm2d, Conv2d, Layer, Linear, Network, dropout_mask};
@@ -86,17 +86,26 @@ pub struct Step {
 /// `x` is the input of the first layer, and `class` the target of each image. Dropout draws from
 /// `rng`.
 pub fn step(network: &mut Network, x: Tensor<4>, class: &[u8], rng: &mut impl Rng) -> Step {
+    step_by(
+        network,
+        x,
+        |logits| cross_entropy_gradient(logits, class),
+        rng,
+    )
+}
+
+/// As [`step`], for any loss: `gradient` receives the outputs `[n, outputs]` and returns the loss's
+/// gradient with respect to them.
+pub fn step_by(
+    network: &mut Network,
+    x: Tensor<4>,
+    gradient: impl FnOnce(Tensor<2>) -> Tensor<2>,
+    rng: &mut impl Rng,
+) -> Step {
     let (y, saved) = forward_all(&mut network.layers, x, rng);
     let [n, classes, ..] = y.dims();
     let logits = y.reshape([n, classes]);
-    let one_hot: Vec<f32> = class
-        .iter()
-        .flat_map(|&class| (0..classes).map(move |k| f32::from(k == class as usize)))
-        .collect();
-    let one_hot = upload(one_hot, [n, classes], &logits.device());
-    // d(mean cross-entropy)/d(logits)
-    let g = (activation::softmax(logits.clone(), 1) - one_hot) / n as f64;
-    let g = g.reshape([n, classes, 1, 1]);
+    let g = gradient(logits.clone()).reshape([n, classes, 1, 1]);
     let mut gradients = Vec::new();
     backward_all(&network.layers, saved, g.into(), false, &mut gradients);
     gradients.reverse();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
+use super::loss::{Labels, Loss};
 use super::validation::Validation;
 use crate::dataset::Dataset;
 use crate::device::{Device, Tensor, download, on_cpu, upload, upload_integers};
@@ -17,11 +18,13 @@ use crate::network::{Network, shapes};
 /// Images computed together when no gradient is needed.
 const EVALUATION_BATCH: usize = 64;
 
-/// Inputs of a network, or of its layers from some index on, with their classes.
+/// Inputs of a network, or of its layers from some index on, with their classes, and with their
+/// responses if they are known.
 #[derive(Clone)]
 pub struct Examples {
     inputs: Inputs,
     class: Vec<u8>,
+    response: Option<Vec<f32>>,
     /// The key of their data set.
     key: Key,
     /// The number of layers of the network that they have passed.
@@ -71,6 +74,7 @@ impl Examples {
         Self {
             inputs: Inputs::Here(upload(pixels, [n, c, h, w], device)),
             class: dataset.class().to_vec(),
+            response: dataset.response().map(<[f32]>::to_vec),
             key: dataset.key().clone(),
             passed: 0,
         }
@@ -78,8 +82,9 @@ impl Examples {
 
     /// # Errors
     /// If `network`, or its part after the layers that they have passed, cannot take inputs of this
-    /// size, or has no output for one of their classes.
-    pub fn check(&self, network: &Network) -> Result<()> {
+    /// size; if `loss` does not fit its outputs or the labels of the examples: a class without an
+    /// output, or a regression without responses or with several outputs.
+    pub fn check(&self, network: &Network, loss: Loss) -> Result<()> {
         let shape = self.shape();
         let shape = match (self.repeats(network), shape) {
             (Some(channels), [_, h, w]) => [channels, h, w],
@@ -87,14 +92,7 @@ impl Examples {
         };
         let shapes = shapes(&network.end(self.passed), shape)?;
         let [outputs, ..] = shapes[shapes.len() - 1];
-        match self.class.iter().map(|&class| usize::from(class)).max() {
-            Some(class) if class >= outputs => Err(Error::invalid(format!(
-                "there are images of class {class} (counted from 0), but the network has {outputs} outputs: \
-                 it needs one a class, so at least {}",
-                class + 1
-            ))),
-            _ => Ok(()),
-        }
+        loss.check(self.labels(), outputs)
     }
 
     /// `[channels, height, width]` of each input.
@@ -134,6 +132,18 @@ impl Examples {
     /// The classes.
     pub fn class(&self) -> &[u8] {
         &self.class
+    }
+
+    /// The [responses](Dataset::with_response), if they are known.
+    pub fn response(&self) -> Option<&[f32]> {
+        self.response.as_deref()
+    }
+
+    pub(super) fn labels(&self) -> Labels<'_> {
+        Labels {
+            class: self.class(),
+            response: self.response(),
+        }
     }
 
     /// The inputs of layer `layers` for these examples: the outputs of the layers before it. These
@@ -185,6 +195,7 @@ impl Examples {
         Ok(Self {
             inputs: Inputs::Here(outputs),
             class: self.class.clone(),
+            response: self.response.clone(),
             key: self.key.clone(),
             passed: layers,
         })
@@ -251,6 +262,7 @@ impl Examples {
                 device: self.device(),
             },
             class: self.class.clone(),
+            response: self.response.clone(),
             key: self.key.clone(),
             passed: layers,
         })
@@ -285,7 +297,7 @@ impl Examples {
             return self.first(count, network);
         }
         let spread: Vec<usize> = (0..count).map(|at| at * self.len() / count).collect();
-        self.select(&spread, network).0
+        self.select(&spread, network)
     }
 
     /// The inputs from index `start` to `end`, in the form that `network` takes.
@@ -301,10 +313,9 @@ impl Examples {
         }
     }
 
-    /// The inputs with these indices, in the form that `network` takes, and their classes.
-    pub(super) fn select(&self, which: &[usize], network: &Network) -> (Tensor<4>, Vec<u8>) {
-        let class = which.iter().map(|&i| self.class[i]).collect();
-        (self.as_channels(self.inputs.select(which), network), class)
+    /// The inputs with these indices, in the form that `network` takes.
+    pub(super) fn select(&self, which: &[usize], network: &Network) -> Tensor<4> {
+        self.as_channels(self.inputs.select(which), network)
     }
 
     /// Grey images are repeated to the number of channels that the network takes. Examples that
@@ -365,38 +376,17 @@ impl Examples {
             .collect()
     }
 
-    /// Accuracy and mean cross-entropy of the network's [logits](Self::logits).
-    pub fn evaluate(&self, network: &Network, pass: &str) -> Validation {
-        let logits = self.logits(network, pass);
-        let correct = logits
-            .iter()
-            .zip(&self.class)
-            .filter(|(l, c)| argmax(l) == usize::from(**c));
-        let accuracy = correct.count() as f64 / self.len() as f64;
-        let loss = logits
-            .iter()
-            .zip(&self.class)
-            .map(|(logits, &class)| cross_entropy(logits, class));
-        Validation {
-            accuracy,
-            loss: loss.sum::<f64>() / self.len() as f64,
-        }
+    /// How well the network's [outputs](Self::logits) fit the labels: accuracy and mean
+    /// cross-entropy, or the errors of a regression.
+    pub fn evaluate(&self, network: &Network, loss: Loss, pass: &str) -> Validation {
+        let rows = self.logits(network, pass);
+        let rows = rows.iter().map(Vec::as_slice);
+        loss.judge(rows, self.labels(), 0..self.len())
     }
 }
 
 pub(super) fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     download(tensor).expect("32-bit floats")
-}
-
-/// The class with the largest logit or probability. Among equals, the first.
-pub fn argmax<T: PartialOrd>(logits: &[T]) -> usize {
-    let mut best = 0;
-    for (class, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = class;
-        }
-    }
-    best
 }
 
 /// The probability of each class, computed from its logits.
@@ -406,10 +396,4 @@ pub fn softmax(logits: &[f32]) -> Vec<f64> {
     let powers: Vec<f64> = powers.collect();
     let sum: f64 = powers.iter().sum();
     powers.into_iter().map(|power| power / sum).collect()
-}
-
-pub(super) fn cross_entropy(logits: &[f32], class: u8) -> f64 {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max) as f64;
-    let sum: f64 = logits.iter().map(|&l| (l as f64 - largest).exp()).sum();
-    sum.ln() + largest - logits[class as usize] as f64
 }

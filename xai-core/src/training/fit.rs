@@ -4,10 +4,10 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::backward;
-use super::examples::{Examples, argmax, cross_entropy, to_vec};
+use super::examples::{Examples, to_vec};
 use super::optimizer::OptimizerState;
 use super::plan::TrainingPlan;
-use super::validation::Epoch;
+use super::validation::{Epoch, Validation};
 use crate::device::Tensor;
 use crate::error::{Error, Result};
 use crate::network::{Layer, Network};
@@ -35,8 +35,8 @@ pub struct Fit {
 ///
 /// # Errors
 /// If `each_epoch` returns one; if the plan trains nothing; if the network [cannot
-/// take](Examples::check) the images or classes; if a loss is not finite, with the epoch and the
-/// rate.
+/// take](Examples::check) the images, or the loss their labels; if a loss is not finite, with the
+/// epoch and the rate.
 pub fn fit(
     network: &Network,
     first: usize,
@@ -62,8 +62,8 @@ pub(crate) fn fit_watched(
     mut each_epoch: impl FnMut(&Epoch, &Network) -> Result<()>,
 ) -> Result<Fit> {
     plan.check()?;
-    train.check(network)?;
-    validation.check(network)?;
+    train.check(network, plan.loss)?;
+    validation.check(network, plan.loss)?;
     let mut trained = network.layers.iter().skip(first);
     if !trained.any(Layer::has_parameters) {
         return Err(Error::invalid(format!(
@@ -80,7 +80,7 @@ pub(crate) fn fit_watched(
     let mut kept: Option<(usize, Network)> = None;
     for epoch in 0..plan.epochs {
         let each_step = || each_step(epoch);
-        let (accuracy, loss) = train_epoch(
+        let trained = train_epoch(
             &mut end,
             &mut state,
             &train,
@@ -88,6 +88,7 @@ pub(crate) fn fit_watched(
             [epoch as u64, seed],
             each_step,
         )?;
+        let Validation { accuracy, loss, .. } = trained;
         if !loss.is_finite() {
             return Err(Error::invalid(format!(
                 "the loss of epoch {} is {loss}: the learning rate {} is too large",
@@ -103,7 +104,7 @@ pub(crate) fn fit_watched(
         let now = Epoch {
             accuracy,
             loss,
-            validation: validation.evaluate(&end, &format!("validation/{epoch}")),
+            validation: validation.evaluate(&end, plan.loss, &format!("validation/{epoch}")),
         };
         history.push(now);
         if plan.best(&history) == Some(epoch) {
@@ -142,26 +143,22 @@ fn train_epoch(
     plan: &TrainingPlan,
     [epoch, seed]: [u64; 2],
     mut each_step: impl FnMut() -> Result<()>,
-) -> Result<(f64, f64)> {
+) -> Result<Validation> {
     let epoch = epoch as usize;
     let (order, mut rng) = draw_order(train.len(), seed, epoch);
     // Logits are read at the end of the epoch. Reading them after each step would make a GPU wait.
     let mut logits = Vec::new();
     for batch in order.chunks(plan.batch) {
-        let (x, class) = train.select(batch, end);
-        let step = backward::step(end, x, &class, &mut rng);
+        let x = train.select(batch, end);
+        let gradient = |outputs| plan.loss.gradient(outputs, train.labels(), batch);
+        let step = backward::step_by(end, x, gradient, &mut rng);
         state.update(end, step.gradients, plan.rate(epoch), &plan.optimizer);
         logits.push(step.logits);
         each_step()?;
     }
     let logits = Tensor::cat(logits, 0);
     let [_, classes] = logits.dims();
-    let (mut correct, mut loss) = (0, 0.0);
-    for (logits, &at) in to_vec(logits).chunks(classes).zip(&order) {
-        let class = train.class()[at];
-        correct += usize::from(argmax(logits) == usize::from(class));
-        loss += cross_entropy(logits, class);
-    }
-    let n = train.len() as f64;
-    Ok((correct as f64 / n, loss / n))
+    let logits = to_vec(logits);
+    let rows = logits.chunks(classes);
+    Ok(plan.loss.judge(rows, train.labels(), order.iter().copied()))
 }

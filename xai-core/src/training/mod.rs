@@ -4,15 +4,17 @@
 pub mod backward;
 mod examples;
 mod fit;
+mod loss;
 mod optimizer;
 mod plan;
 mod tiny;
 mod validation;
 
 pub use backward::calibrate;
-pub use examples::{Examples, argmax, softmax};
+pub use examples::{Examples, softmax};
 pub(crate) use fit::fit_watched;
 pub use fit::{Fit, fit, order};
+pub use loss::{Errors, Loss, argmax};
 pub use optimizer::{Optimizer, OptimizerState, Sgd};
 pub use plan::{CheckpointRule, Decay, StopRule, TrainingPlan};
 #[doc(hidden)]

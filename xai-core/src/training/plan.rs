@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::loss::Loss;
 use super::optimizer::Optimizer;
 use super::validation::Epoch;
 use crate::error::{Error, Result};
@@ -20,6 +21,10 @@ use crate::error::{Error, Result};
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainingPlan {
+    /// What it makes small.
+    // Keys of classifications stay as they were before there were regressions.
+    #[serde(default, skip_serializing_if = "Loss::classifies")]
+    pub loss: Loss,
     /// The optimiser, with the learning rate of the first epoch.
     pub optimizer: Optimizer,
     /// The maximum number of passes over the training set.
@@ -55,8 +60,11 @@ pub enum CheckpointRule {
         /// The largest difference, between 0 and 1.
         largest_gap: f64,
     },
-    /// The epoch with the smallest validation loss.
+    /// The epoch with the smallest validation loss. For a regression, this is also the epoch with the
+    /// best R2.
     BestLoss,
+    /// The epoch with the smallest mean absolute error on the validation set. For regressions.
+    BestMae,
     /// The last epoch.
     Last,
 }
@@ -86,16 +94,28 @@ impl TrainingPlan {
         self.epochs * images.div_ceil(self.batch.max(1))
     }
 
-    /// A plan with a constant rate and without early stop. It keeps the epoch with the best
-    /// validation accuracy.
+    /// The plan of a classification with a constant rate and without early stop. It keeps the epoch
+    /// with the best validation accuracy.
     pub fn new(optimizer: impl Into<Optimizer>, epochs: usize, batch: usize) -> Self {
         Self {
+            loss: Loss::CrossEntropy,
             optimizer: optimizer.into(),
             epochs,
             batch,
             decay: None,
             checkpoint: CheckpointRule::BestAccuracy,
             stop: StopRule::Never,
+        }
+    }
+
+    /// The plan of a regression: a network with one output learns the
+    /// [response](crate::dataset::Dataset::with_response) of each image by the mean squared error.
+    /// It keeps the epoch with the smallest error on the validation images.
+    pub fn regression(optimizer: impl Into<Optimizer>, epochs: usize, batch: usize) -> Self {
+        Self {
+            loss: Loss::MeanSquaredError,
+            checkpoint: CheckpointRule::BestLoss,
+            ..Self::new(optimizer, epochs, batch)
         }
     }
 
@@ -130,6 +150,27 @@ impl TrainingPlan {
                 "with `CheckpointRule::Last` each epoch replaces the one before, so `StopRule::Patience` never \
                  stops: choose another rule for one of the two"
             }
+            Self {
+                loss: Loss::MeanSquaredError,
+                checkpoint: CheckpointRule::BestAccuracy | CheckpointRule::BestAccuracyWithin { .. },
+                ..
+            } => {
+                "a regression has no accuracy to choose an epoch by: choose `BestLoss` (also the best R2), `BestMae` \
+                 or `Last`"
+            }
+            Self {
+                loss: Loss::MeanSquaredError,
+                stop: StopRule::Settled { .. },
+                ..
+            } => "a regression has no accuracy that could settle: choose `Patience` or `Never`",
+            Self {
+                loss: Loss::CrossEntropy,
+                checkpoint: CheckpointRule::BestMae,
+                ..
+            } => {
+                "a classification has no absolute error to choose an epoch by: choose another rule than `BestMae`, or \
+                 train by `TrainingPlan::regression`"
+            }
             _ => return Ok(()),
         };
         Err(Error::invalid(problem))
@@ -143,9 +184,12 @@ impl TrainingPlan {
             CheckpointRule::BestAccuracy => {
                 first_best(epochs, |epoch| history[epoch].validation.accuracy)
             }
+            // A value that is not a number counts as the worst.
             CheckpointRule::BestLoss => first_best(epochs, |epoch| {
-                // A value that is not a number counts as the worst.
                 (-history[epoch].validation.loss).max(f64::NEG_INFINITY)
+            }),
+            CheckpointRule::BestMae => first_best(epochs, |epoch| {
+                (-history[epoch].validation.mae).max(f64::NEG_INFINITY)
             }),
             CheckpointRule::BestAccuracyWithin { largest_gap } => first_best(epochs, |epoch| {
                 let Epoch {
@@ -215,6 +259,7 @@ mod tests {
             validation: Validation {
                 accuracy: validation,
                 loss: 0.0,
+                ..Validation::default()
             },
         };
         epochs.iter().map(epoch).collect()
@@ -226,6 +271,7 @@ mod tests {
             validation: Validation {
                 accuracy: 0.5,
                 loss,
+                ..Validation::default()
             },
             ..Epoch::default()
         };
@@ -280,6 +326,14 @@ mod tests {
         assert_eq!(best(CheckpointRule::Last, &rises), Some(3));
         let falls = losses(&[f64::NAN, 0.7, f64::NAN, 0.3, 0.3, 0.4]);
         assert_eq!(best(CheckpointRule::BestLoss, &falls), Some(3));
+        let errors = [f64::NAN, 0.7, 0.3, 0.3].map(|mae| Epoch {
+            validation: Validation {
+                mae,
+                ..Validation::default()
+            },
+            ..Epoch::default()
+        });
+        assert_eq!(best(CheckpointRule::BestMae, &errors), Some(2));
         for rule in [fair, CheckpointRule::BestLoss, CheckpointRule::Last] {
             assert_eq!(best(rule, &[]), None);
         }

@@ -178,6 +178,11 @@ impl<M: Predict> Measure<M> for Road {
                     }
                 }
                 let scores = batch.class_scores_of(number, now.view())?;
+                if scores.ncols() == 1 {
+                    return Err(Error::invalid(
+                        "ROAD asks whether the predicted class stays the same, and a regression has no class; leave it out",
+                    ));
+                }
                 for (image, scores) in scores.outer_iter().enumerate() {
                     let same = argmax(&scores.to_vec()) == batch.targets()[image].output();
                     kept[image] += f64::from(u8::from(same)) / self.percentages.len() as f64;

@@ -19,9 +19,6 @@ use crate::training::{CheckpointRule, Decay, Optimizer, StopRule, TrainingPlan};
 ///   below the training accuracy.
 pub fn paper_plan(optimizer: impl Into<Optimizer>) -> TrainingPlan {
     TrainingPlan {
-        optimizer: optimizer.into(),
-        epochs: 40,
-        batch: 32,
         decay: Some(Decay {
             every: 7,
             factor: 0.1,
@@ -31,6 +28,7 @@ pub fn paper_plan(optimizer: impl Into<Optimizer>) -> TrainingPlan {
             epochs: 3,
             change: 0.005,
         },
+        ..TrainingPlan::new(optimizer, 40, 32)
     }
 }
 

@@ -290,11 +290,11 @@ fn about(cell: &CellResult) -> String {
         .iter()
         .map(|(name, value)| format!("{name} {value}"));
     let values: Vec<String> = values.collect();
-    format!(
-        "{}; test accuracy {:.3}",
-        values.join(", "),
-        cell.test_accuracy
-    )
+    let values = values.join(", ");
+    match cell.regression {
+        Some(of) => format!("{values}; test R2 {:.3}", of.test.r2),
+        None => format!("{values}; test accuracy {:.3}", cell.test_accuracy),
+    }
 }
 
 /// Pearson's correlation of the values of two maps. `None` for a constant map.

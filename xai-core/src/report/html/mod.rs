@@ -61,8 +61,10 @@ struct Results {
     files: String,
     svg: String,
     chance: Option<String>,
-    /// The names of the axes, and "accuracy".
+    /// The names of the axes.
     columns: Vec<String>,
+    /// "test accuracy" or "test R2".
+    quality: String,
     methods: Vec<String>,
     rows: Vec<Row>,
 }
@@ -71,7 +73,8 @@ struct Row {
     /// Levels, or the name of a reference.
     levels: Vec<String>,
     baseline: bool,
-    accuracy: String,
+    /// The accuracy of the networks, or R2.
+    quality: String,
     cells: Vec<Option<Mean>>,
 }
 
@@ -154,7 +157,7 @@ fn results((at, summary): (usize, &Summary)) -> Result<Results> {
         rows.push(Row {
             levels: levels.map(|((_, names), &at)| names[at].clone()).collect(),
             baseline: false,
-            accuracy: format!("{:.3}", group.test_accuracy()),
+            quality: format!("{:.3}", group.test_quality()),
             cells: means(
                 summary.methods.iter().map(|method| group.scores(method)),
                 larger,
@@ -166,7 +169,7 @@ fn results((at, summary): (usize, &Summary)) -> Result<Results> {
         rows.push(Row {
             levels: vec![baseline.name.to_owned()],
             baseline: true,
-            accuracy: String::new(),
+            quality: String::new(),
             cells: means(
                 values.map(|method| baseline.beside(method, &summary.methods)),
                 larger,
@@ -185,10 +188,11 @@ fn results((at, summary): (usize, &Summary)) -> Result<Results> {
         files: ["svg", "png", "csv"]
             .map(|ending| format!("{name}.{ending}"))
             .join(", "),
-        reading: drawn.reading(summary.chance),
+        reading: drawn.reading(summary),
         svg: in_page(page::svg_text(&drawn)?),
         chance: summary.chance.map(|chance| format!("{chance:.3}")),
         columns: names.collect(),
+        quality: format!("test {}", summary.quality.title()),
         methods: summary
             .methods
             .iter()

@@ -4,16 +4,35 @@ use super::gallery::Gallery;
 use super::plan::Plan;
 use crate::attribution::methods::method_title;
 use crate::report::checks;
+use crate::report::quality::Quality;
 use crate::report::summary::{Summary, scored_images};
 use crate::sweep::read::SweepResult;
 
 /// Maps with at least this correlation in every image look the same.
 const SAME: f64 = 0.999;
 /// The share of the way from guessing to perfection below which a network has learnt little: an
-/// accuracy of 0.6 for two classes.
+/// accuracy of 0.6 for two classes, an R2 of 0.2.
 const HARDLY_LEARNT: f64 = 0.2;
 /// The number of images below which an interval of their mean is rough.
 const FEW: usize = 30;
+
+/// A warning of networks that have learnt little.
+fn of_networks(result: &SweepResult) -> Option<String> {
+    let quality = Quality::of(result).ok()?;
+    let chance = quality.chance(result);
+    let hardly = chance + HARDLY_LEARNT * (1.0 - chance);
+    let of_cells = result.cells.iter().map(|cell| quality.test(cell));
+    let poor = of_cells.filter(|&value| value < hardly).count();
+    let (all, hardly) = (result.cells.len(), (100.0 * hardly).round() / 100.0);
+    let what = match quality {
+        Quality::Accuracy => {
+            format!("networks classify less than {hardly} of the test images correctly")
+        }
+        Quality::R2 => format!("networks have an R2 below {hardly} on the test images"),
+    };
+    (poor > 0)
+        .then(|| format!("{poor} of {all} {what}. Explanations of such a network mean little."))
+}
 
 /// Warnings, the most important first.
 pub(super) fn of(
@@ -34,18 +53,7 @@ pub(super) fn of(
              themselves, on their own images. Do not compare its numbers with those of the whole experiment."
         ));
     }
-    let chance = result.chance_of_accuracy();
-    let hardly = chance + HARDLY_LEARNT * (1.0 - chance);
-    let cells = result.cells.iter();
-    match cells.filter(|cell| cell.test_accuracy < hardly).count() {
-        0 => {}
-        poor => warnings.push(format!(
-            "{poor} of {} networks classify less than {} of the test images correctly. Explanations of such a network mean \
-             little.",
-            result.cells.len(),
-            (100.0 * hardly).round() / 100.0
-        )),
-    }
+    warnings.extend(of_networks(result));
     if let Some(summary) = summaries.first() {
         let images = scored_images(result);
         if images < FEW {

@@ -13,6 +13,8 @@ use crate::sweep::keep::{Asked, ChosenByWinners, Predictions};
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Consensus {
     test_sets: BTreeMap<Key, Counts>,
+    /// Whether a winner is a regression, which classifies nothing.
+    regression: bool,
 }
 
 /// The winners of one test set.
@@ -27,6 +29,7 @@ struct Counts {
 impl Consensus {
     /// Counts the predictions of one winner on the test set of this key.
     pub fn add(&mut self, test_set: Key, predictions: &Predictions) {
+        self.regression |= predictions.regression.is_some();
         let counts = self.test_sets.entry(test_set).or_insert_with(|| Counts {
             winners: 0,
             right: vec![0; predictions.class.len()],
@@ -40,9 +43,15 @@ impl Consensus {
     /// The images that are chosen like this, by their positions in the test set.
     ///
     /// # Errors
-    /// If the winners were tested on different images, or if an image that all classify correctly is asked for and there
-    /// is none.
+    /// If a winner is a regression, if the winners were tested on different images, or if an image that all classify
+    /// correctly is asked for and there is none.
     pub fn choose(&self, images: &ChosenByWinners) -> Result<Vec<u32>> {
+        if self.regression {
+            return Err(Error::invalid(
+                "a regression classifies no image, so images cannot be chosen by what winners classify correctly; \
+                 explain `lab.test().all()` instead",
+            ));
+        }
         match images {
             ChosenByWinners::CorrectByAll => self.agreed(),
             ChosenByWinners::CorrectByAllTestedOn(test_set) => self.agreed_on(test_set),
@@ -133,7 +142,7 @@ mod tests {
     fn predictions(right: [bool; 5]) -> Predictions {
         let rows = vec![vec![1.0, 0.0]; 5];
         let class = right.map(|right| u8::from(!right));
-        Predictions::new(class.to_vec(), &rows).unwrap()
+        Predictions::new(class.to_vec(), None, &rows).unwrap()
     }
 
     fn set(name: &str) -> Key {
@@ -161,6 +170,21 @@ mod tests {
         consensus.add(set("a"), &predictions([false; 5]));
         let problem = consensus.agreed().unwrap_err().to_string();
         assert!(problem.contains("no test image"), "{problem}");
+    }
+
+    #[test]
+    fn a_regression_chooses_no_images() {
+        let mut consensus = Consensus::default();
+        let predictions = Predictions::new(vec![0], Some(&[1.0]), &[vec![2.0]]);
+        consensus.add(set("a"), &predictions.unwrap());
+        for images in [
+            ChosenByWinners::CorrectByAll,
+            ChosenByWinners::WrongByAll,
+            ChosenByWinners::Disputed,
+        ] {
+            let problem = consensus.choose(&images).unwrap_err().to_string();
+            assert!(problem.contains("lab.test().all()"), "{problem}");
+        }
     }
 
     /// Two test sets of the same length are not treated as the same images.

@@ -78,7 +78,7 @@ pub trait Model: Sized {
     fn load(path: &Path, device: &Device) -> Result<Self>;
 
     /// The probability of each class, one row per image. The class with the largest one is
-    /// predicted.
+    /// predicted. A regression has rows of one number: what it predicts.
     fn predict(&self, images: &Examples) -> Result<Vec<Vec<f64>>>;
 }
 
@@ -95,8 +95,12 @@ impl Model for Network {
     }
 
     fn predict(&self, images: &Examples) -> Result<Vec<Vec<f64>>> {
-        let logits = images.logits(self, TEST);
-        Ok(logits.iter().map(|logits| softmax(logits)).collect())
+        let outputs = images.logits(self, TEST);
+        let predicted = outputs.iter().map(|outputs| match outputs[..] {
+            [number] => vec![number.into()],
+            _ => softmax(outputs),
+        });
+        Ok(predicted.collect())
     }
 }
 

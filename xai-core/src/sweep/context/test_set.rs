@@ -9,7 +9,7 @@ use super::lab::Lab;
 use super::run::Model;
 use crate::attribution::Images;
 use crate::dataset::{Dataset, Split};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sweep::keep::ChosenByWinners;
 use crate::training::argmax;
 
@@ -49,7 +49,7 @@ impl<B: Benchmark> TestSet<'_, B> {
     /// The images that `model` classifies correctly.
     ///
     /// # Errors
-    /// As [`all`](Self::all).
+    /// As [`all`](Self::all); if the model is a regression.
     pub fn classified_correctly_by(&self, model: &impl Model) -> Result<Images> {
         self.by(model, true)
     }
@@ -57,7 +57,7 @@ impl<B: Benchmark> TestSet<'_, B> {
     /// The images that `model` misclassifies.
     ///
     /// # Errors
-    /// As [`all`](Self::all).
+    /// As [`classified_correctly_by`](Self::classified_correctly_by).
     pub fn misclassified_by(&self, model: &impl Model) -> Result<Images> {
         self.by(model, false)
     }
@@ -103,7 +103,14 @@ impl<B: Benchmark> TestSet<'_, B> {
 
     fn by(&self, model: &impl Model, correctly: bool) -> Result<Images> {
         let images = self.lab.examples(Split::Test)?;
-        let found = (0..).zip(model.predict(&images)?).zip(images.class());
+        let rows = model.predict(&images)?;
+        if rows.iter().any(|row| row.len() == 1) {
+            return Err(Error::invalid(
+                "a regression classifies no image, so images cannot be chosen by whether it is right; explain \
+                 `lab.test().all()` instead",
+            ));
+        }
+        let found = (0..).zip(rows).zip(images.class());
         let wanted =
             found.filter(|((_, row), class)| (argmax(row) == usize::from(**class)) == correctly);
         self.some(wanted.map(|((image, _), _)| image).collect())

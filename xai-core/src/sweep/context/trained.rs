@@ -125,11 +125,13 @@ impl<B: Benchmark> Lab<B> {
         // Before the frozen layers.
         for split in [Split::Train, Split::Validation] {
             let examples = self.examples(split)?;
-            examples.check(&training.network).map_err(|problem| {
-                Error::invalid(format!(
-                    "the {split} images do not fit the network: {problem}"
-                ))
-            })?;
+            examples
+                .check(&training.network, training.plan.loss)
+                .map_err(|problem| {
+                    Error::invalid(format!(
+                        "the {split} images do not fit the network: {problem}"
+                    ))
+                })?;
         }
         let [train, validation] = self.frozen(&training.network, training.first_layer)?;
         self.end_of_shared_stages()?;

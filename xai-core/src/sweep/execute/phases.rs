@@ -19,7 +19,7 @@ use crate::sweep::keep::{MAPS, PLAN, PREDICTIONS, Reference, SCORES, read_scores
 use crate::sweep::planned::{
     Agreed, PlanFile, PlannedCell, PlannedSweep, SweepOptions, agreed, consensus,
 };
-use crate::sweep::read::{CellResult, SweepResult};
+use crate::sweep::read::{CellResult, RegressionResult, SweepResult};
 use crate::sweep::watch::Reporter;
 
 /// The outcome of a sweep.
@@ -286,9 +286,11 @@ impl<'a, R: Run> Sweep<'a, R> {
                     .map(|(name, value)| ((*name).to_owned(), value.to_string()))
                     .collect(),
                 validation_accuracy: manifest.validation.accuracy,
-                test_accuracy: manifest
-                    .test_accuracy
-                    .expect("winners have seen the test set"),
+                test_accuracy: manifest.test_accuracy.unwrap_or(f64::NAN),
+                regression: manifest.test_errors.map(|test| RegressionResult {
+                    validation: manifest.validation,
+                    test,
+                }),
                 scores: read_scores(&self.context.store().file(&cell.key, SCORES))?,
                 maps: Some(self.context.store().file(&cell.key, MAPS)),
             })

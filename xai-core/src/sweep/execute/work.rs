@@ -61,6 +61,7 @@ pub(super) fn fit<R: Run>(
         history: fitted.history,
         seconds,
         test_accuracy: None,
+        test_errors: None,
         test_set: None,
         scored: None,
         fitted_by: lab.code(),
@@ -97,7 +98,7 @@ fn manifest(cell: &mut PlannedCell) -> Result<&mut Manifest> {
     Ok(manifest)
 }
 
-/// Classifies the test set, and saves classes and probabilities.
+/// Predicts the test set, and saves classes and probabilities, or the numbers of a regression.
 pub(super) fn predict<R: Run>(
     cell: &mut PlannedCell,
     context: &Context,
@@ -109,9 +110,14 @@ pub(super) fn predict<R: Run>(
     let manifest = manifest(cell)?;
     let model = R::Model::load(&lab.store().model(manifest)?, lab.device())?;
     let images = lab.examples(Split::Test)?;
-    let predictions = Predictions::new(images.class().to_vec(), &model.predict(&images)?)?;
+    let class = images.class().to_vec();
+    let predictions = Predictions::new(class, images.response(), &model.predict(&images)?)?;
     manifest.test_set = Some(images.key().clone());
-    manifest.test_accuracy = Some(predictions.accuracy());
+    manifest.test_errors = predictions.errors();
+    manifest.test_accuracy = match manifest.test_errors {
+        Some(_) => None,
+        None => Some(predictions.accuracy()),
+    };
     manifest.predicted_by = lab.code();
     let seconds = start.elapsed().as_secs_f64();
     manifest.seconds.insert("predict".to_owned(), seconds);

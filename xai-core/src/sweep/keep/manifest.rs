@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::device::Adapter;
 use crate::error::{Error, Result};
 use crate::key::Key;
-use crate::training::{Epoch, Validation};
+use crate::training::{Epoch, Errors, Validation};
 
 /// The file of the model.
 pub const MODEL: &str = "model.safetensors";
@@ -69,6 +69,9 @@ pub struct Manifest {
     pub seconds: BTreeMap<String, f64>,
     /// The share of the test set that the model classifies correctly.
     pub test_accuracy: Option<f64>,
+    /// How far a regression is off on the test set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_errors: Option<Errors>,
     /// The key of the test set, once it has been predicted.
     pub test_set: Option<Key>,
     /// What the scores depend on, apart from the model.

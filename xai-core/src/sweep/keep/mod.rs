@@ -4,6 +4,7 @@
 mod claims;
 mod manifest;
 mod maps;
+mod predictions;
 mod provenance;
 mod references;
 mod stages;
@@ -17,12 +18,13 @@ pub use manifest::{
 };
 pub use maps::read_maps;
 pub(crate) use maps::write_maps;
+pub use predictions::{Predictions, Regressed};
 pub(crate) use provenance::provenance;
 pub use references::Reference;
 pub(crate) use references::{read_references, write_references};
 pub(crate) use stages::code_of_stage;
 pub use store::Store;
-pub use tables::{Predictions, read_scores, write_scores};
+pub use tables::{read_scores, write_scores};
 
 /// The file that describes a sweep.
 pub(crate) const PLAN: &str = "plan.json";

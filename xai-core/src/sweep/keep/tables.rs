@@ -1,10 +1,9 @@
-//! The Parquet files of scores and predictions. DuckDB, Polars, pandas and R can read them.
+//! The Parquet file of scores, and how such files are read and written. DuckDB, Polars, pandas and R can read them.
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use ndarray::Array2;
 use parquet::basic::Compression;
 use parquet::column::reader::get_typed_column_reader;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type};
@@ -16,7 +15,6 @@ use parquet::schema::parser::parse_message_type;
 
 use crate::error::{Error, Result};
 use crate::metrics::{Score, Scores};
-use crate::training::argmax;
 
 const SCORES: &str = "message scores {
     REQUIRED INT32 image;
@@ -25,20 +23,6 @@ const SCORES: &str = "message scores {
     REQUIRED BYTE_ARRAY metric (UTF8);
     REQUIRED DOUBLE value;
 }";
-
-/// The columns of predictions, with one probability per class.
-fn predictions_of(classes: usize) -> String {
-    let probabilities = (0..classes).map(|class| format!("REQUIRED DOUBLE probability_{class};"));
-    format!(
-        "message predictions {{
-            REQUIRED INT32 image;
-            REQUIRED INT32 class;
-            REQUIRED INT32 predicted;
-            {}
-        }}",
-        probabilities.collect::<String>()
-    )
-}
 
 /// Writes one row per score, in the given order.
 ///
@@ -101,114 +85,10 @@ pub fn read_scores(path: &Path) -> Result<Scores> {
     Ok(scores)
 }
 
-/// The predictions of a model for the test set, one entry per image.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Predictions {
-    /// The true classes.
-    pub class: Vec<u8>,
-    /// The predicted classes.
-    pub predicted: Vec<u8>,
-    /// The probabilities `[images, classes]`.
-    pub probabilities: Array2<f64>,
-}
-
-impl Predictions {
-    /// From the true classes and the probabilities of all classes, one row per image.
-    ///
-    /// # Errors
-    /// If there is no image, if the number of rows differs, or if there are fewer than two classes.
-    pub fn new(class: Vec<u8>, probabilities: &[Vec<f64>]) -> Result<Self> {
-        if class.is_empty() || class.len() != probabilities.len() {
-            return Err(Error::invalid(format!(
-                "the model predicts {} classes for {} test images",
-                probabilities.len(),
-                class.len()
-            )));
-        }
-        let classes = probabilities[0].len();
-        if classes < 2 || probabilities.iter().any(|row| row.len() != classes) {
-            return Err(Error::invalid(
-                "the model predicts probabilities of fewer than two classes, or of different numbers of classes",
-            ));
-        }
-        let rows = Array2::from_shape_vec((class.len(), classes), probabilities.concat());
-        let predicted = probabilities.iter().map(|row| u8::try_from(argmax(row)));
-        let predicted = predicted.collect::<std::result::Result<_, _>>();
-        Ok(Self {
-            predicted: predicted.map_err(|_| {
-                Error::invalid(
-                    "the model predicts one of the classes above 255, which no image can have",
-                )
-            })?,
-            class,
-            probabilities: rows.map_err(Error::invalid)?,
-        })
-    }
-
-    /// Whether each image is classified correctly.
-    pub fn correct(&self) -> impl Iterator<Item = bool> {
-        self.class
-            .iter()
-            .zip(&self.predicted)
-            .map(|(class, predicted)| class == predicted)
-    }
-
-    /// The accuracy: the share of correct predictions.
-    pub fn accuracy(&self) -> f64 {
-        self.correct().filter(|correct| *correct).count() as f64 / self.class.len() as f64
-    }
-
-    /// Writes one row per image.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        let wide = |classes: &[u8]| {
-            classes
-                .iter()
-                .map(|class| i32::from(*class))
-                .collect::<Vec<_>>()
-        };
-        write(path, &predictions_of(self.probabilities.ncols()), |group| {
-            column::<Int32Type>(group, &(0..self.class.len() as i32).collect::<Vec<_>>())?;
-            column::<Int32Type>(group, &wide(&self.class))?;
-            column::<Int32Type>(group, &wide(&self.predicted))?;
-            let mut of_class = self.probabilities.columns().into_iter();
-            of_class.try_for_each(|values| column::<DoubleType>(group, &values.to_vec()))
-        })
-    }
-
-    /// Reads a file written by [`Predictions::write`].
-    ///
-    /// # Errors
-    /// If the file is missing, damaged or has other columns.
-    pub fn read(path: &Path) -> Result<Self> {
-        let (mut class, mut predicted) = (Vec::new(), Vec::new());
-        let classes = columns(path)?.saturating_sub(3);
-        let mut probabilities = vec![Vec::new(); classes];
-        read(path, &predictions_of(classes), |group, rows| {
-            let narrow = |column: Vec<i32>| column.into_iter().map(|class| class as u8);
-            class.extend(narrow(values::<Int32Type>(group, 1, rows)?));
-            predicted.extend(narrow(values::<Int32Type>(group, 2, rows)?));
-            for (at, of_class) in probabilities.iter_mut().enumerate() {
-                of_class.extend(values::<DoubleType>(group, 3 + at, rows)?);
-            }
-            Ok(())
-        })?;
-        let of_class = Array2::from_shape_vec((classes, class.len()), probabilities.concat());
-        let probabilities = of_class.map_err(|error| Error::file(path, error))?;
-        Ok(Self {
-            class,
-            predicted,
-            probabilities: probabilities.reversed_axes(),
-        })
-    }
-}
-
-type Parquet<T> = parquet::errors::Result<T>;
+pub(super) type Parquet<T> = parquet::errors::Result<T>;
 
 /// Writes a file with one row group. The same rows give the same bytes.
-fn write(
+pub(super) fn write(
     path: &Path,
     schema: &str,
     fill: impl FnOnce(&mut SerializedRowGroupWriter<'_, File>) -> Parquet<()>,
@@ -229,7 +109,7 @@ fn write(
 }
 
 /// Writes the next column. No value is null, so there are no definition levels.
-fn column<T: DataType>(
+pub(super) fn column<T: DataType>(
     group: &mut SerializedRowGroupWriter<'_, File>,
     values: &[T::T],
 ) -> Parquet<()> {
@@ -253,13 +133,13 @@ fn open(path: &Path) -> Result<SerializedFileReader<File>> {
 }
 
 /// The number of columns of a file.
-fn columns(path: &Path) -> Result<usize> {
+pub(super) fn columns(path: &Path) -> Result<usize> {
     let reader = open(path)?;
     let schema = reader.metadata().file_metadata().schema_descr();
     Ok(schema.num_columns())
 }
 
-fn read(
+pub(super) fn read(
     path: &Path,
     schema: &str,
     mut each: impl FnMut(&dyn RowGroupReader, usize) -> Parquet<()>,
@@ -280,7 +160,7 @@ fn read(
     Ok(())
 }
 
-fn values<T: DataType>(
+pub(super) fn values<T: DataType>(
     group: &dyn RowGroupReader,
     index: usize,
     rows: usize,
@@ -340,24 +220,6 @@ mod tests {
     }
 
     #[test]
-    fn predictions_have_a_probability_of_each_class() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("predictions.parquet");
-        let rows = [vec![0.5, 0.25, 0.25], vec![0.125, 0.25, 0.625]];
-        let predictions = Predictions::new(vec![0, 1], &rows).unwrap();
-        predictions.write(&path).unwrap();
-        let again = Predictions::read(&path).unwrap();
-        assert_eq!(again, predictions);
-        assert_eq!(again.probabilities.row(1).to_vec(), rows[1]);
-        assert_eq!(again.predicted, [0, 2]);
-        assert_eq!(columns(&path).unwrap(), 6);
-        assert!(Predictions::new(vec![0], &[vec![1.0]]).is_err());
-        assert!(Predictions::new(vec![0, 0], &[vec![0.5, 0.5], vec![0.5]]).is_err());
-        write_scores(&path, &example()).unwrap();
-        assert!(Predictions::read(&path).is_err());
-    }
-
-    #[test]
     fn a_damaged_or_foreign_file_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("scores.parquet");
@@ -369,12 +231,8 @@ mod tests {
             message.contains("scores.parquet") && message.contains("damaged"),
             "{message}"
         );
-        let rows = [vec![0.5, 0.5], vec![0.25, 0.75]];
-        let predictions = Predictions::new(vec![0, 0], &rows).unwrap();
-        predictions.write(&path).unwrap();
-        assert_eq!(Predictions::read(&path).unwrap(), predictions);
-        assert_eq!(predictions.predicted, [0, 1]); // the first of equals
-        assert_eq!(predictions.probabilities.column(1).to_vec(), [0.5, 0.75]);
+        let other = "message other { REQUIRED INT32 image; }";
+        write(&path, other, |group| column::<Int32Type>(group, &[7])).unwrap();
         assert!(
             read_scores(&path)
                 .unwrap_err()

@@ -89,7 +89,12 @@ mod tests {
                             point.with(name, Value::Integer(index as i128))
                         });
                     let loss = 1.0 - accuracy;
-                    cells.push((point, Validation { accuracy, loss }));
+                    let validation = Validation {
+                        accuracy,
+                        loss,
+                        ..Validation::default()
+                    };
+                    cells.push((point, validation));
                 }
             }
         }

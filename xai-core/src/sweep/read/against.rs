@@ -6,14 +6,15 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::differences::differences;
-use super::finished::{FinishedCell, FinishedRun};
+use super::finished::FinishedRun;
 use crate::error::{Error, Result};
 use crate::metrics::{CHANCE, is_chance, is_check, metric_and_group};
 use crate::statistics::{
     Interval, bootstrap_clusters, bootstrap_difference, bootstrap_mean, mean, quantile,
 };
 use crate::sweep::declare::analysis::{Analysis, Estimate, Forest, Table, TableValue};
-use crate::sweep::declare::{Published, Statistic, TEST_ACCURACY};
+use crate::sweep::declare::{Published, Scale, Statistic, TEST_ACCURACY, TEST_MAE};
+use crate::sweep::keep::Predictions;
 
 /// The level of all intervals.
 const LEVEL: f64 = 0.95;
@@ -119,13 +120,27 @@ pub(crate) fn against_run(here: &Path, there: &Path, analysis: &mut Analysis) ->
     Ok(())
 }
 
-/// Compares the run in the folder `here` with published values.
+/// A line about a run at another scale than those with the published sizes.
+pub(crate) fn other_sizes(published: &Published, scale: Scale) -> Option<String> {
+    let scales = &published.scales;
+    let names: Vec<String> = scales.iter().map(ToString::to_string).collect();
+    (!scales.contains(&scale)).then(|| {
+        format!(
+            "This run is at scale {scale}, and the published values are of the sizes at scale {}: differences do not say \
+             whether they are reproduced.",
+            names.join(" or ")
+        )
+    })
+}
+
+/// Compares the run in the folder `here`, which is at this scale, with published values.
 ///
 /// # Errors
 /// If the run cannot be read, or if no published value has a counterpart in it.
 pub(crate) fn against_published(
     here: &Path,
     published: &Published,
+    scale: Scale,
     analysis: &mut Analysis,
 ) -> Result<()> {
     let run = FinishedRun::read(here)?;
@@ -170,8 +185,9 @@ pub(crate) fn against_published(
             "--against published: no published value belongs to a cell of this run; its levels or methods are others",
         ));
     }
+    let other_sizes = other_sizes(published, scale).map_or_else(String::new, |line| line + " ");
     let caption = format!(
-        "This run minus the published value. {} of {} published values have a counterpart in this run. The 95 % interval is \
+        "{other_sizes}This run minus the published value. {} of {} published values have a counterpart in this run. The 95 % interval is \
          a bootstrap of this run's images; a published value has none. Source: {}",
         rows.len(),
         published.values.len(),
@@ -191,14 +207,15 @@ fn test_sets(run: &FinishedRun) -> BTreeMap<Vec<String>, BTreeSet<String>> {
     sets
 }
 
-/// All values of a run, those of the test accuracy among them: 1 for an image that is classified correctly and 0 for
-/// another one.
+/// All values of a run, those of the models among them: 1 for an image that is classified correctly and 0 for another
+/// one, or the absolute error of a regression.
 fn grouped(run: &FinishedRun) -> Grouped {
     let mut grouped = Grouped::new();
     for cell in &run.cells {
         let levels = run.levels(cell);
-        let accuracy = (TEST_ACCURACY.to_owned(), levels.clone(), String::new());
-        grouped.entry(accuracy).or_default().extend(right(cell));
+        let (metric, values) = of_model(&cell.predictions);
+        let key = (metric.to_owned(), levels.clone(), String::new());
+        grouped.entry(key).or_default().extend(values);
         for score in &cell.scores {
             let group = metric_and_group(&score.metric).1.is_some();
             if score.method == CHANCE || is_chance(&score.metric) || is_check(score) || group {
@@ -214,9 +231,16 @@ fn grouped(run: &FinishedRun) -> Grouped {
     grouped
 }
 
-fn right(cell: &FinishedCell) -> impl Iterator<Item = (u32, f64)> {
-    let correct = cell.predictions.correct();
-    (0..).zip(correct.map(|correct| f64::from(u8::from(correct))))
+/// How well a model does on each test image: whether it is right, or how far a regression is off.
+fn of_model(predictions: &Predictions) -> (&'static str, Values) {
+    let Some(numbers) = &predictions.regression else {
+        let correct = predictions.correct();
+        let correct = correct.map(|correct| f64::from(u8::from(correct)));
+        return (TEST_ACCURACY, (0..).zip(correct).collect());
+    };
+    let pairs = numbers.predicted.iter().zip(&numbers.response);
+    let errors = pairs.map(|(predicted, response)| (predicted - response).abs());
+    (TEST_MAE, (0..).zip(errors).collect())
 }
 
 /// The mean of each image over trainings.

@@ -5,6 +5,8 @@ mod differences;
 mod finished;
 mod results;
 
-pub(crate) use against::{against_published, against_run};
+pub(crate) use against::{against_published, against_run, other_sizes};
 pub(crate) use differences::{Difference, differences};
-pub use results::{Cell, CellResult, Results, SweepResult, Tested, results, results_in};
+pub use results::{
+    Cell, CellResult, RegressionResult, Results, SweepResult, Tested, results, results_in,
+};

@@ -17,7 +17,7 @@ use crate::sweep::keep::{
     read_references, read_scores,
 };
 use crate::sweep::plan::{Absence, Plan, Restriction};
-use crate::training::{Epoch, Validation};
+use crate::training::{Epoch, Errors, Validation};
 
 /// One winner of the selection: a point of the design and its results.
 #[derive(Clone, Debug)]
@@ -25,14 +25,25 @@ pub struct CellResult {
     /// The parameters in the order of their declaration: the name and the level's name
     /// (`("depth", "3conv")`).
     pub values: Vec<(String, String)>,
-    /// Accuracy on the validation set, used to select the cell.
+    /// Accuracy on the validation set, used to select the cell. NaN for a regression.
     pub validation_accuracy: f64,
-    /// Accuracy on the whole test set.
+    /// Accuracy on the whole test set. NaN for a regression.
     pub test_accuracy: f64,
+    /// The results of a regression. `None` for a classification.
+    pub regression: Option<RegressionResult>,
     /// The scores of its explanations.
     pub scores: Scores,
     /// The file with some of its heat maps, for [`read_maps`]. `None` in a result that was not run.
     pub maps: Option<PathBuf>,
+}
+
+/// How far a regression is off.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RegressionResult {
+    /// On the validation set.
+    pub validation: Validation,
+    /// On the whole test set.
+    pub test: Errors,
 }
 
 /// The result of a sweep.
@@ -104,7 +115,8 @@ pub struct Cell<E> {
 /// The results of a winner on the test set.
 #[derive(Clone, Debug)]
 pub struct Tested {
-    /// The share of the test images that it classifies correctly.
+    /// The share of the test images that it classifies correctly. NaN for a regression, whose
+    /// results are [`Predictions::errors`].
     pub accuracy: f64,
     /// Its predictions for each test image.
     pub predictions: Predictions,
@@ -221,9 +233,9 @@ pub fn results_in<E: Experiment>(folder: impl AsRef<Path>) -> Result<Results<E>>
 }
 
 fn cell<E>(parameters: E, manifest: &Manifest, winner: bool, store: &Store) -> Result<Cell<E>> {
-    let tested = match (winner, manifest.test_accuracy) {
-        (true, Some(accuracy)) => Some(Tested {
-            accuracy,
+    let tested = match (winner, &manifest.test_set) {
+        (true, Some(_)) => Some(Tested {
+            accuracy: manifest.test_accuracy.unwrap_or(f64::NAN),
             predictions: Predictions::read(&store.file(&manifest.key, PREDICTIONS))?,
             scores: read_scores(&store.file(&manifest.key, SCORES))?,
             maps: store.file(&manifest.key, MAPS),

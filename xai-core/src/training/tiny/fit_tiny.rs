@@ -143,6 +143,7 @@ impl Counts {
         Validation {
             accuracy: self.correct as f64 / images as f64,
             loss: self.loss / images as f64,
+            ..Validation::default()
         }
     }
 }
