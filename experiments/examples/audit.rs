@@ -59,7 +59,10 @@ impl Run for Audit {
             Corpus::Mri => 0.03,
             _ => 0.008,
         };
-        let rate = lab.scale().pick(0.002, 0.001, published);
+        let rate = match lab.scale() {
+            Scale::Night => 0.000_03,
+            scale => scale.pick(0.002, 0.001, published),
+        };
         lab.fine_tune(start, DEPTH, optimizer(lab, rate), self.seed)
     }
 

@@ -73,7 +73,10 @@ impl Stability {
             Corpus::Mri => 0.01,
             _ => 0.004,
         };
-        scale.pick(0.001, 0.000_5, published)
+        match scale {
+            Scale::Night => 0.000_03,
+            scale => scale.pick(0.001, 0.000_5, published),
+        }
     }
 }
 

@@ -50,7 +50,8 @@ pub fn fine_tune(
 
 /// The optimizer of a scale. `rate` is for the scale's own network.
 ///
-/// With `--weights`, the network is the full VGG-16 at every scale. Adam changes each weight by the
+/// With `--weights`, the network is the full VGG-16 at every scale. At [`Scale::Night`] this is the scale's
+/// own network. Adam changes each weight by the
 /// same amount, however many inputs a unit has. Its rate must therefore fall as the number of
 /// inputs grows (Yang et al. 2021, "Tensor Programs V"). This number grows most in the first fully
 /// connected layer, whose units all die at a rate for a narrow network.
@@ -71,6 +72,9 @@ pub fn best_rates(scale: Scale, corpus: Corpus, depth: Depth) -> Vec<f64> {
         Corpus::Mri => [0.038, 0.03, 0.015, 0.03, 0.01],
         _ => [0.02, 0.008, 0.008, 0.008, 0.004], // ImageNet's
     };
+    if scale == Scale::Night {
+        return vec![0.000_03, 0.000_1];
+    }
     let paper = vec![published[depth as usize]];
     scale.pick(vec![0.002], vec![0.001, 0.003], paper)
 }
@@ -82,15 +86,18 @@ pub fn matching_rates(scale: Scale, corpus: Corpus, depth: Depth) -> Vec<f64> {
         Corpus::Mri => [0.038, 0.01, 0.005, 0.005, 0.005],
         _ => [0.02, 0.0018, 0.0008, 0.0006, 0.0006], // ImageNet's
     };
+    if scale == Scale::Night {
+        return vec![0.000_003, 0.000_006, 0.000_01, 0.000_02];
+    }
     let paper = vec![published[depth as usize]];
     let desk = vec![0.000_1, 0.000_15, 0.000_2, 0.000_3, 0.000_4, 0.000_5];
     scale.pick(vec![0.000_5, 0.002], desk, paper)
 }
 
-/// Whether the networks of a scale learn the lesions at this depth with every corpus. Below the
-/// paper's scale, the narrow networks do so only if at least four blocks are trained.
+/// Whether the networks of a scale learn the lesions at this depth with every corpus. The narrow
+/// networks of the smaller scales do so only if at least four blocks are trained.
 pub fn learns(scale: Scale, depth: Depth) -> bool {
-    scale == Scale::Paper || matches!(depth, Depth::Conv4 | Depth::All)
+    matches!(scale, Scale::Night | Scale::Paper) || matches!(depth, Depth::Conv4 | Depth::All)
 }
 
 /// The paper's eight methods, in its order. `seed` is that of GradientSHAP's draws.

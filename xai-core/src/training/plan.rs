@@ -324,6 +324,10 @@ mod tests {
         assert_eq!(best(fair, &rises), Some(0));
         assert_eq!(best(CheckpointRule::BestAccuracy, &rises), Some(1));
         assert_eq!(best(CheckpointRule::Last, &rises), Some(3));
+        // A network that learns during the last pass: its training accuracy is a mean that began at chance.
+        let late = history(&[(0.5, 0.5), (0.52, 0.5), (0.72, 0.94)]);
+        assert_eq!(best(fair, &late), Some(0));
+        assert_eq!(best(CheckpointRule::BestAccuracy, &late), Some(2));
         let falls = losses(&[f64::NAN, 0.7, f64::NAN, 0.3, 0.3, 0.4]);
         assert_eq!(best(CheckpointRule::BestLoss, &falls), Some(3));
         let errors = [f64::NAN, 0.7, 0.3, 0.3].map(|mae| Epoch {

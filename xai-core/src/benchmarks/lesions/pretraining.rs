@@ -82,6 +82,7 @@ impl Lab<Lesions> {
             "images": settings.pretraining_images,
             "size": settings.pretraining_size,
             "epochs": settings.pretraining_epochs,
+            "rate": pretraining_rate(&settings.network),
             "calibration": [settings.training_subjects, settings.slices as u64, settings.image_size as u64],
             "device": self.device_choice().kind(),
             "code": FIT_CODE,
@@ -141,7 +142,7 @@ impl Lab<Lesions> {
                 factor: 0.1,
             }),
             checkpoint: CheckpointRule::BestAccuracy,
-            ..paper_plan(Optimizer::Adam(0.003))
+            ..paper_plan(Optimizer::Adam(pretraining_rate(&settings.network)))
         };
         let [train, held_out] = [examples(train)?, examples(held_out)?];
         let label = format!("pre-training on {}", corpus.name());
@@ -218,6 +219,15 @@ impl Lab<Lesions> {
         } else {
             network
         }
+    }
+}
+
+/// The learning rate of a pre-training. Adam changes each weight by the same amount, however many inputs a
+/// unit has, so it falls as the network gets wider.
+fn pretraining_rate(network: &VggConfig) -> f64 {
+    match network.width_divisor {
+        1 => 0.000_5,
+        _ => 0.003,
     }
 }
 

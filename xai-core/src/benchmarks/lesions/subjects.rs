@@ -201,7 +201,7 @@ mod tests {
     /// men.
     #[test]
     fn parts_are_disjoint_and_none_is_empty() {
-        for scale in [Scale::Smoke, Scale::Desk, Scale::Paper] {
+        for scale in [Scale::Smoke, Scale::Desk, Scale::Night, Scale::Paper] {
             let wanted = Wanted::of(&Settings::at(scale));
             for (women, men) in [
                 (2, 6),
