@@ -117,9 +117,7 @@ mod tests {
     fn the_scale_of_the_paper_keeps_the_papers_epoch() {
         let paper = paper_plan(Optimizer::Adam(0.001));
         assert_eq!(Settings::at(Scale::Paper).checkpoint, paper.checkpoint);
-        for scale in [Scale::Desk, Scale::Night] {
-            let rule = Settings::at(scale).checkpoint;
-            assert_eq!(rule, CheckpointRule::BestAccuracy);
-        }
+        let night = Settings::at(Scale::Night).checkpoint;
+        assert_eq!(night, CheckpointRule::BestAccuracy);
     }
 }

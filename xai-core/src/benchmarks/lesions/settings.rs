@@ -32,7 +32,7 @@ pub struct Settings {
     /// The paper compares the validation accuracy, measured after a pass, with the mean training accuracy during
     /// that pass. In a training that takes many passes, the two differ little. But a pass of a short training may
     /// begin at chance and end at 0.9. The paper's rule then keeps an earlier pass, whose network is at chance.
-    /// `desk` and `night` therefore keep the epoch with the best validation accuracy.
+    /// `night` therefore keeps the epoch with the best validation accuracy.
     pub checkpoint: CheckpointRule,
     /// Images of each pre-training.
     pub pretraining_images: usize,
@@ -94,6 +94,7 @@ impl Settings {
                 test_subjects: 60,
                 epochs: 4,
                 batch: 32,
+                checkpoint: CheckpointRule::BestAccuracy,
                 pretraining_images: 4_800,
                 pretraining_size: 96,
                 ..Self::at(Scale::Desk)
@@ -114,12 +115,7 @@ impl Settings {
             explained: scale.pick(12, 64, usize::MAX),
             epochs: scale.pick(6, 3, 40),
             batch: scale.pick(16, 16, 32),
-            checkpoint: match scale {
-                Scale::Desk | Scale::Night => CheckpointRule::BestAccuracy,
-                Scale::Smoke | Scale::Paper => {
-                    CheckpointRule::BestAccuracyWithin { largest_gap: 0.05 }
-                }
-            },
+            checkpoint: CheckpointRule::BestAccuracyWithin { largest_gap: 0.05 },
             pretraining_images: scale.pick(960, 2_400, 25_000),
             pretraining_size: scale.pick(48, 64, 224),
             pretraining_epochs: scale.pick(6, 7, 20),
