@@ -17,8 +17,8 @@ pub enum Scale {
     /// Minutes on two cores.
     #[default]
     Desk,
-    /// The paper's network with given weights, at small images: a night per seed on two cores. Only the
-    /// lesions have it; other benchmarks take the sizes of the desk.
+    /// The published network at small images; nights on two cores. A benchmark without sizes of its own
+    /// for a night takes those of the desk.
     Night,
     /// The published sizes; needs a GPU.
     Paper,
