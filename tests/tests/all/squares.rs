@@ -81,7 +81,6 @@ fn options(out: &Path) -> SweepOptions {
     }
 }
 
-// ANCHOR: regression
 /// How large is the square? A rate of 0 learns nothing.
 #[experiment(select(max = |v| v.r2))]
 struct Area {
@@ -102,7 +101,6 @@ impl Run for Area {
         };
         lab.fit(&Training::new(linear(lab, self.seed, 1), plan, self.seed))
     }
-    // ANCHOR_END: regression
 
     fn test(&self, fitted: &Fitted<Network>, lab: &Lab<Squares>) -> Result<Scores> {
         for problem in [
