@@ -52,7 +52,7 @@ pub fn published() -> Published {
                  whitening: precision to 0.01, the earth mover's distance to 0.003. The public code drops the first \
                  model's first results (X10), and this comparison does not."
             .to_owned(),
-        scales: vec![Scale::Desk],
+        scales: vec![Scale::Desk, Scale::Night],
         values,
     }
 }
