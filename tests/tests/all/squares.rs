@@ -107,10 +107,7 @@ impl Run for Area {
             lab.test().classified_correctly_by_all(),
             lab.test().misclassified_by(&fitted.model),
         ] {
-            let problem = problem
-                .err()
-                .expect("no image is right or wrong")
-                .to_string();
+            let problem = problem.expect_err("no image is right or wrong").to_string();
             assert!(problem.contains("`lab.test().all()`"), "{problem}");
         }
         let images = lab.test().all()?;
