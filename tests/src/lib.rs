@@ -17,6 +17,24 @@ pub use fixture::{
     CAPTUM_NETWORKS, Fixture, chosen, cpu, device, download, error, fixture, largest, upload,
 };
 
+/// The folder of what is built with the profile of the running test, such as `target/release`.
+pub fn built() -> PathBuf {
+    let test = std::env::current_exe().expect("a running test");
+    let built = test.ancestors().nth(2).expect("target/PROFILE/deps/test");
+    built.to_path_buf()
+}
+
+/// The program of an example.
+pub fn example(name: &str) -> Command {
+    let program = built().join("examples").join(name);
+    assert!(
+        program.exists(),
+        "{} is not built; run the tests by `cargo test --release --workspace`",
+        program.display()
+    );
+    Command::new(program)
+}
+
 /// The command of the toy experiment: `program` is `env!("CARGO_BIN_EXE_toy")`, which only tests know.
 pub fn toy(program: &str, out: &Path, delays: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);

@@ -1,7 +1,8 @@
 //! The libraries that the tests are built with, for tests that call the compiler themselves.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// A library of each crate that the package `tests` depends on, by the crate's name in code.
@@ -10,12 +11,11 @@ pub struct Libraries(BTreeMap<String, PathBuf>);
 impl Libraries {
     /// Asks Cargo. What the running test is built with is up to date, so Cargo compiles nothing.
     pub fn built() -> Self {
-        let test = std::env::current_exe().expect("a running test");
-        let profile = test.ancestors().nth(2).and_then(Path::file_name);
-        let profile = match profile.expect("target/PROFILE/deps/test").to_str() {
+        let built = crate::built();
+        let profile = match built.file_name().and_then(OsStr::to_str) {
             Some("debug") => "dev",
             Some(name) => name,
-            None => panic!("{} is not UTF-8", test.display()),
+            None => panic!("{} is not UTF-8", built.display()),
         };
         let output = Command::new(env!("CARGO"))
             .args(["build", "--offline", "--package", "tests", "--lib"])
@@ -40,8 +40,7 @@ impl Libraries {
 
     /// The compiler's arguments that make these crates available.
     pub fn arguments(&self, crates: &[&str]) -> Vec<String> {
-        let test = std::env::current_exe().expect("a running test");
-        let folder = test.parent().expect("target/PROFILE/deps");
+        let folder = crate::built().join("deps");
         let mut arguments = vec![format!("-Ldependency={}", folder.display())];
         for name in crates {
             let path = self.0.get(*name);

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::LazyLock;
 
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
@@ -424,26 +423,10 @@ fn splits_share_subjects_and_slices_under_d7_alone() {
     assert_eq!(published.map(|split| split.seed), [0, 30_000, 50_000]);
 }
 
-/// The program of an example, which cargo puts beside the tests' own folder.
-fn example(name: &str) -> Command {
-    let tests = std::env::current_exe().expect("a running test");
-    let target = tests
-        .parent()
-        .and_then(Path::parent)
-        .expect("target/PROFILE/deps");
-    let program = target.join("examples").join(name);
-    let path = program.display();
-    assert!(
-        program.exists(),
-        "{path} is not built; run `cargo test --release --workspace`"
-    );
-    Command::new(program)
-}
-
 #[test]
 fn the_lesions_program_writes_what_the_library_holds() {
     let folder = tempfile::tempdir().unwrap();
-    let done = example("lesions")
+    let done = tests::example("lesions")
         .args(["--count", "4", "--size", "70", "--factor", "2", "--out"])
         .arg(folder.path())
         .status()
@@ -505,7 +488,7 @@ fn make_dataset_writes_images_truth_and_classes_the_same_on_any_number_of_thread
     save(&slices, &[70, 220, 180], stack.as_slice().unwrap());
     for defects in ["none", "all"] {
         for threads in ["1", "2"] {
-            let done = example("make_dataset")
+            let done = tests::example("make_dataset")
                 .env("RAYON_NUM_THREADS", threads)
                 .args(["--defects", defects, "--seed", "0", "--slices"])
                 .arg(&slices)
@@ -606,7 +589,7 @@ fn make_dataset_refuses_what_it_cannot_use_and_leaves_no_file() {
         ("missing.npy", "none", "No such file"),
     ] {
         let out = path("out");
-        let done = example("make_dataset")
+        let done = tests::example("make_dataset")
             .args(["--defects", defects, "--slices"])
             .arg(path(name))
             .arg("--out")
@@ -622,7 +605,7 @@ fn make_dataset_refuses_what_it_cannot_use_and_leaves_no_file() {
             "{name}"
         );
     }
-    let done = example("make_dataset")
+    let done = tests::example("make_dataset")
         .args(["--defects", "D1,D12", "--out", "x", "--slices"])
         .arg(path("nan.npy"))
         .output()

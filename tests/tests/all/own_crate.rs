@@ -1,27 +1,12 @@
 //! Creates a crate outside of this workspace, as described in `book/src/own-crate.md`, and runs it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-
-/// The folder that Cargo writes to, such as `target`.
-fn target() -> PathBuf {
-    let tests = std::env::current_exe().expect("a running test");
-    let target = tests.ancestors().nth(3).expect("target/PROFILE/deps/test");
-    target.to_path_buf()
-}
 
 /// Runs `new`, the program that writes a crate.
 fn new(folder: &Path, arguments: &[&str]) -> Output {
-    let tests = std::env::current_exe().expect("a running test");
-    let built = tests.ancestors().nth(2).expect("target/PROFILE/deps/test");
-    let program = built.join("examples/new");
-    assert!(
-        program.exists(),
-        "{} is not built; run the tests by `cargo test --release --workspace`",
-        program.display()
-    );
-    let mut command = Command::new(program);
+    let mut command = tests::example("new");
     command
         .args(arguments)
         .current_dir(folder)
@@ -50,7 +35,7 @@ fn cargo(folder: &Path, update: &str, command: &str, arguments: &[&str]) -> Outp
         .arg(file)
         .args(arguments)
         .current_dir(folder)
-        .env("CARGO_TARGET_DIR", target())
+        .env("CARGO_TARGET_DIR", tests::built().parent().unwrap())
         .env("INSTA_UPDATE", update)
         .env_remove("XAI_DEVICE");
     cargo.output().unwrap()

@@ -3,24 +3,8 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
-
-/// The program of an example, which cargo puts beside the tests' own folder.
-fn example(name: &str) -> PathBuf {
-    let tests = std::env::current_exe().expect("a running test");
-    let target = tests
-        .parent()
-        .and_then(Path::parent)
-        .expect("target/PROFILE/deps");
-    let program = target.join("examples").join(name);
-    assert!(
-        program.exists(),
-        "{} is not built; run the tests by `cargo test --release --workspace`",
-        program.display()
-    );
-    program
-}
 
 /// The most memory that the run may occupy, in MiB. It needs 210 to 230, most of it in the calibration of batch norm.
 const MOST_MEMORY: usize = 270;
@@ -29,7 +13,7 @@ const MOST_MEMORY: usize = 270;
 /// stays within its memory.
 fn run_in_the_background(out: &Path) {
     let stderr_at = out.join("stderr");
-    let child = Command::new(example("first_experiment"))
+    let child = tests::example("first_experiment")
         .args(["--scale", "smoke", "--jobs", "2", "--out"])
         .arg(out)
         .env("XAI_PROGRESS_SECONDS", "0.3")
@@ -73,7 +57,7 @@ fn run(name: &str, out: &Path) -> String {
 }
 
 fn run_with(name: &str, out: &Path, options: &[&str]) -> String {
-    let output = Command::new(example(name))
+    let output = tests::example(name)
         .args(["--scale", "smoke", "--out"])
         .arg(out)
         .args(options)
