@@ -5,17 +5,18 @@
 
 Both pre-train a network on each corpus, fine-tune it at each depth with each rate, select the rate by the validation images,
 predict the test images with the winners, explain the images that all winners classify correctly (at most 64) with the
-eight methods, score them by precision, and explain an untrained network as well. Images, sizes, epochs, optimisers,
-batch norm and checkpoint rules are those of `fig4_best --scale desk`; weights and the order of images are drawn by each program
-itself. PyTorch reads the images, which `fig4_images` writes beforehand; our time includes making them, and drawing the
-figure.
+eight methods, score them by precision, and explain an untrained network as well. Images, first weights, the order of the
+images in each epoch, sizes, epochs, optimisers, batch norm and the rules of checkpoints and of stopping are those of
+`fig4_best --scale desk`. PyTorch reads the images, weights and orders, which `fig4_images` writes beforehand; our time includes
+making them, and drawing the figure. The first losses agree; after some steps, rounding has grown until both trainings are as
+different as two seeds. With `--draws K`, PyTorch draws its own weights and orders from the seed K.
 
 PyTorch is used as a good user would: the outputs of frozen layers are computed once per corpus and depth, batch norm is
 folded before explaining, and two processes with one thread each share the work, which for networks this narrow is
 faster than two threads in one process. Ours uses two threads as well, one for each of two cells. Both run alone, one
 after the other. On a machine that others use too, compare the processor seconds.
 
-Peak memory of ours is that of its one process, of PyTorch the sum of its processes. Needs torch, captum, numpy.
+Peak memory of ours is that of its one process, of PyTorch the sum of its processes. Needs torch, captum, numpy, safetensors.
 """
 
 import argparse
@@ -49,12 +50,12 @@ def load(folder):
     return torch.tensor(np.load(folder / "images.npy"))[:, None], torch.tensor(np.load(folder / "class.npy"))
 
 
-def network(settings, classes, norms, seed):
-    """The layers of VGG-16 in order, and where each block of convolutions begins."""
+def network(settings, classes, norms, weights=None):
+    """The layers of VGG-16 in order, and where each block of convolutions begins. `weights` is a file of them."""
     import torch
+    from safetensors.torch import load_file
     from torch import nn
 
-    torch.manual_seed(seed)
     config, layers, starts, channels = settings["network"], [], [], 3
     for block in BLOCKS:
         starts.append(len(layers))
@@ -67,14 +68,18 @@ def network(settings, classes, norms, seed):
     side, hidden = config["pooled"], 4096 // config["width_divisor"]
     layers += [nn.AdaptiveAvgPool2d(side), nn.Flatten()]
     for inputs in (channels * side**2, hidden):
-        layers += [nn.Linear(inputs, hidden)] + [nn.BatchNorm1d(hidden)] * norms + [nn.ReLU()]
+        layers += [nn.Linear(inputs, hidden)] + [nn.BatchNorm1d(hidden)] * norms + [nn.ReLU(), nn.Dropout(config["dropout"])]
     layers.append(nn.Linear(hidden, classes))
     for layer in layers:
         if isinstance(layer, nn.Linear):
             nn.init.normal_(layer.weight, std=(2 / layer.in_features) ** 0.5)
         if hasattr(layer, "bias"):
             nn.init.zeros_(layer.bias)
-    return nn.Sequential(*layers), starts
+    net = nn.Sequential(*layers)
+    if weights is not None:
+        unknown = net.load_state_dict(load_file(weights), strict=False)
+        assert all(name.endswith("num_batches_tracked") for name in unknown.missing_keys) and not unknown.unexpected_keys
+    return net, starts
 
 
 def coloured(x):
@@ -103,8 +108,16 @@ def outputs(net, x):
         return torch.cat([net(coloured(part)) for part in x.split(64)])
 
 
-def train(net, data, held_out, rate, epochs, batch, decay, largest_gap):
-    """The weights of the best epoch by validation accuracy, and that accuracy."""
+def settled(history):
+    """Whether three validation accuracies agree, each below the training accuracy of its epoch."""
+    last = history[-3:]
+    return (len(last) == 3 and all(abs(a[1] - b[1]) < 0.005 for a, b in zip(last, last[1:]))
+            and all(training > validation for training, validation in last))
+
+
+def train(net, data, held_out, orders, rate, batch, decay, largest_gap):
+    """Trains it to the best epoch by validation accuracy. Returns that accuracy, and of each epoch the accuracies in training
+    and validation. An epoch takes the images in the order of its row in `orders`."""
     import torch
     from torch import nn
 
@@ -112,11 +125,11 @@ def train(net, data, held_out, rate, epochs, batch, decay, largest_gap):
     loss = nn.CrossEntropyLoss()
     adam = torch.optim.Adam(net.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.StepLR(adam, decay, 0.1)
-    best = None
-    for _ in range(epochs):
+    best, history = None, []
+    for order in orders:
         net.train()
         correct = 0
-        for part in torch.randperm(len(x)).split(batch):
+        for part in torch.as_tensor(order).split(batch):
             adam.zero_grad()
             logits = net(coloured(x[part]))
             loss(logits, y[part]).backward()
@@ -125,44 +138,58 @@ def train(net, data, held_out, rate, epochs, batch, decay, largest_gap):
         schedule.step()
         calibrate(net, x[:192])
         accuracy = (outputs(net, held_out[0]).argmax(1) == held_out[1]).double().mean().item()
-        fair = abs(correct / len(x) - accuracy) <= largest_gap
+        history.append((correct / len(x), accuracy))
+        fair = abs(correct / len(x) - accuracy) <= largest_gap + 1e-9
         if best is None or (fair, accuracy) > best[0]:
             best = ((fair, accuracy), {name: value.clone() for name, value in net.state_dict().items()})
+        if settled(history):
+            break
     net.load_state_dict(best[1])
-    return best[0][1]
+    return best[0][1], history
 
 
-def pretrain(folder, settings, corpus):
-    data, held_out = (load(folder / f"pretraining-{corpus}" / part) for part in ("train", "validation"))
+def beginning(folder, draws):
+    """The file of the first weights, and the orders of the images in each epoch: ours, or for `draws` its own."""
+    import torch
+
+    orders = np.load(folder / "order.npy")
+    if draws is None:
+        return folder / "start.safetensors", orders
+    torch.manual_seed(draws)
+    return None, np.stack([torch.randperm(orders.shape[1]).numpy() for _ in orders])
+
+
+def pretrain(folder, settings, corpus, draws):
+    here = folder / f"pretraining-{corpus}"
+    data, held_out = (load(here / part) for part in ("train", "validation"))
     classes = int(data[1].max()) + 1
-    net, _ = network(settings, classes, True, 0)
-    epochs = settings["pretraining_epochs"]
-    train(net, data, held_out, 0.003, epochs, 32, max(epochs * 3 // 4, 1), 1.0)
+    weights, orders = beginning(here, draws)
+    net, _ = network(settings, classes, True, weights)
+    _, history = train(net, data, held_out, orders, 0.003, 32, max(len(orders) * 3 // 4, 1), 1.0)
     calibrate(net, load(folder / "train")[0][:256])
-    return {name: value.numpy() for name, value in net.state_dict().items()}, classes, resident()
+    return {name: value.numpy() for name, value in net.state_dict().items()}, classes, history, resident()
 
 
-def fine_tune(folder, settings, pretrained, classes, depth, rates):
+def fine_tune(folder, settings, pretrained, classes, depth, rates, draws):
     """The winner of a corpus and depth: its folded network, and its predictions of the test images."""
     import torch
-    from torch import nn
 
     data, held_out = load(folder / "train"), load(folder / "validation")
     winner, frozen = None, None
     for rate in rates:
-        net, starts = network(settings, classes, True, 0)
+        net, starts = network(settings, classes, True)
         net.load_state_dict({name: torch.tensor(value) for name, value in pretrained.items()})
-        net[-1] = nn.Linear(net[-1].in_features, 2)
-        nn.init.normal_(net[-1].weight, std=(2 / net[-1].in_features) ** 0.5)
+        weights, orders = beginning(folder, draws)
+        net[-1] = network(settings, 2, False, weights)[0][-1]
         first = starts[5 - DEPTHS[depth]]
         if frozen is None:
             frozen = [(outputs(net[:first], x) if first else x, y) for x, y in (data, held_out)]
-        accuracy = train(net[first:], *frozen, rate, settings["epochs"], settings["batch"], 7, 0.05)
+        accuracy, history = train(net[first:], *frozen, orders, rate, settings["batch"], 7, 0.05)
         if winner is None or accuracy > winner[0]:
-            winner = (accuracy, net)
+            winner = (accuracy, net, history)
     net = folded(winner[1].eval())
     predicted = outputs(net, load(folder / "test")[0]).argmax(1)
-    return net, predicted.numpy(), resident()
+    return net, predicted.numpy(), winner[2], resident()
 
 
 def folded(net):
@@ -181,7 +208,7 @@ def folded(net):
     return nn.Sequential(*layers)
 
 
-def explain(folder, net, chosen, rows, settings):
+def explain(folder, net, chosen, rows, settings, draws):
     """The mean precision of each method."""
     import captum.attr as attr
     import torch
@@ -191,6 +218,7 @@ def explain(folder, net, chosen, rows, settings):
 
         def __init__(self, layers):
             super().__init__()
+            layers = torch.nn.Sequential(*(layer for layer in layers if not isinstance(layer, torch.nn.Dropout)))
             flatten = next(at for at, layer in enumerate(layers) if isinstance(layer, torch.nn.Flatten))
             self.features, self.classifier = layers[:flatten], layers[flatten + 1:]
 
@@ -198,7 +226,7 @@ def explain(folder, net, chosen, rows, settings):
             return self.classifier(torch.flatten(self.features(x), 1))
 
     if net is None:
-        net = network(settings, 2, False, 0)[0]
+        net = network(settings, 2, False, beginning(folder, draws)[0])[0]
     net = Flat(net).eval()
     images, classes = load(folder / "test")
     truth = np.load(folder / "test/truth.npy")[chosen] > 0
@@ -250,18 +278,23 @@ def whole_job(options):
             seconds[part], start = now - start, now
             return results
 
-        trained = done("pre-training", [pool.submit(pretrain, folder, settings, corpus) for corpus in corpora])
-        tuned = done("fine-tuning", [pool.submit(fine_tune, folder, settings, state, classes, depth, rates)
-                                     for depth in reversed(options.depths.split(",")) for state, classes, _ in trained])
+        draws, depths = options.draws, options.depths.split(",")
+        trained = done("pre-training", [pool.submit(pretrain, folder, settings, corpus, draws) for corpus in corpora])
+        cells = [(corpus, depth) for depth in reversed(depths) for corpus in corpora]
+        states = dict(zip(corpora, trained))
+        tuned = done("fine-tuning", [pool.submit(fine_tune, folder, settings, *states[corpus][:2], depth, rates, draws)
+                                     for corpus, depth in cells])
         truth = np.load(folder / "test/class.npy")
-        right = np.flatnonzero(np.all([predicted == truth for _, predicted, _ in tuned], axis=0))
+        right = np.flatnonzero(np.all([predicted == truth for _, predicted, *_ in tuned], axis=0))
         count = min(len(right), settings["explained"])
         chosen = right[np.arange(count) * len(right) // max(count, 1)]
         nets = [net for net, *_ in tuned] + [None]
-        precisions = done("explaining", [pool.submit(explain, folder, net, chosen, options.rows, settings) for net in nets])
+        precisions = done("explaining", [pool.submit(explain, folder, net, chosen, options.rows, settings, draws) for net in nets])
     peak = sum(peaks.values()) + resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(json.dumps({"peak": peak / 2**20, "seconds": seconds, "images": count,
-                      "accuracy": [float((predicted == truth).mean()) for _, predicted, _ in tuned],
+                      "accuracy": [float((predicted == truth).mean()) for _, predicted, *_ in tuned],
+                      "history": {corpus: history for corpus, (*_, history, _) in states.items()}
+                      | {f"{corpus} {depth}": history for (corpus, depth), (*_, history, _) in zip(cells, tuned)},
                       "precision": [precision for precision, _ in precisions]}))
 
 
@@ -282,11 +315,13 @@ def main():
     parser.add_argument("--depths", default=",".join(DEPTHS))
     parser.add_argument("--rates", default="0.001,0.003")
     parser.add_argument("--rows", type=int, default=64, help="images in a pass of Captum's integrated gradients")
+    parser.add_argument("--draws", type=int, help="PyTorch's own weights and orders, from this seed")
     parser.add_argument("--data", help="where the images are, for PyTorch's part alone")
     options = parser.parse_args()
     if options.data:
         return whole_job(options)
     chosen = [f"--{name}={getattr(options, name)}" for name in ("corpora", "depths", "rates", "rows")]
+    chosen += [] if options.draws is None else [f"--draws={options.draws}"]
     with tempfile.TemporaryDirectory() as folder:
         images, runs = Path(folder) / "images", Path(folder) / "runs"
         subprocess.run([side_by_side.EXAMPLES / "fig4_images", "--scale", "desk", "--out", images], check=True,
@@ -306,6 +341,9 @@ def main():
     for name, a, b in zip(("seconds", "processor seconds", "peak memory [GiB]"), ours, torch):
         print(f"{name:20}{a:10.2f}{b:10.2f}{a / b:8.3f}")
     print("\nPyTorch's parts, s:", {part: round(value, 1) for part, value in torch_result["seconds"].items()})
+    for name, epochs in torch_result["history"].items():
+        accuracies = ", ".join(f"{training:.3f} {validation:.3f}" for training, validation in epochs)
+        print(f"PyTorch's accuracies in training and validation, {name}: {accuracies}")
     # That both did the same job: accuracies and precisions are alike, up to the draws.
     mean = lambda values: float(np.mean(values))
     accuracy = mean([cell["test_accuracy"] for cell in ours_result["cells"]])
