@@ -68,13 +68,18 @@ pub(crate) struct Plane<const C: usize> {
 
 impl<const C: usize> Plane<C> {
     /// The data that [`Plane::row`] needs about the columns at `x_mm`.
-    pub(crate) fn columns(&self, x_mm: impl Iterator<Item = f32>) -> Vec<(usize, [f32; 4])> {
-        x_mm.map(|x| taps(x / self.spacing_mm, self.width))
-            .collect()
+    pub(crate) fn columns(&self, x_mm: impl Iterator<Item = f32>) -> Columns {
+        let taps: Vec<_> = x_mm
+            .map(|x| taps(x / self.spacing_mm, self.width))
+            .collect();
+        Columns {
+            first: taps.iter().map(|(first, _)| *first).collect(),
+            weights: std::array::from_fn(|k| taps.iter().map(|(_, weights)| weights[k]).collect()),
+        }
     }
 
-    /// The field along the line at `y_mm`, at the given columns.
-    pub(crate) fn row(&self, y_mm: f32, columns: &[(usize, [f32; 4])]) -> Vec<[f32; C]> {
+    /// The components of the field along the line at `y_mm`, at the given columns.
+    pub(crate) fn row(&self, y_mm: f32, columns: &Columns) -> [Vec<f32>; C] {
         let (first, weights) = taps(y_mm / self.spacing_mm, self.height);
         let mut line = vec![[0.0; C]; self.width];
         for (k, weight) in weights.iter().enumerate() {
@@ -84,12 +89,28 @@ impl<const C: usize> Plane<C> {
                 *weight,
             );
         }
-        let value = |(first, weights): &(usize, [f32; 4])| {
-            let near = &line[*first..first + 4];
-            std::array::from_fn(|c| (0..4).map(|k| weights[k] * near[k][c]).sum())
-        };
-        columns.iter().map(value).collect()
+        std::array::from_fn(|c| {
+            let mut values = Vec::with_capacity(columns.first.len());
+            // Neighbouring columns have the same grid points, so the compiler uses vectors.
+            for cell in columns.first.chunk_by(|a, b| a == b) {
+                let near: [f32; 4] = std::array::from_fn(|k| line[cell[0] + k][c]);
+                let here = values.len()..values.len() + cell.len();
+                let [a, b, c, d] = columns.weights.each_ref().map(|all| &all[here.clone()]);
+                let weights = a.iter().zip(b).zip(c.iter().zip(d));
+                values.extend(weights.map(|((a, b), (c, d))| {
+                    let weights = [a, b, c, d];
+                    (0..4).map(|k| weights[k] * near[k]).sum::<f32>()
+                }));
+            }
+            values
+        })
     }
+}
+
+/// Columns of a [`Plane`]: the first of the four grid points that affect each, and their weights.
+pub(crate) struct Columns {
+    first: Vec<usize>,
+    weights: [Vec<f32>; 4],
 }
 
 fn accumulate<const C: usize>(sum: &mut [[f32; C]], terms: &[[f32; C]], weight: f32) {
@@ -131,9 +152,9 @@ mod tests {
             let plane = field.plane(z as f32 * 4.9);
             let columns = plane.columns((0..100).map(|x| x as f32 * 1.9));
             for y in 0..40 {
-                for [value] in plane.row(y as f32 * 4.7, &columns) {
-                    sum += f64::from(value);
-                    squares += f64::from(value).powi(2);
+                for value in &plane.row(y as f32 * 4.7, &columns)[0] {
+                    sum += f64::from(*value);
+                    squares += f64::from(*value).powi(2);
                     count += 1.0;
                 }
             }

@@ -35,7 +35,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::benchmarks::lesions::imaging::bspline::SmoothField;
 use crate::benchmarks::lesions::imaging::colin27;
-use crate::benchmarks::lesions::imaging::resample::sample;
+use crate::benchmarks::lesions::imaging::resample::sample_all;
 use crate::random::stream;
 
 /// Rows and columns of a slice: Colin27's 217 x 181 mm at 0.7 mm.
@@ -176,19 +176,21 @@ impl Subject {
 
         let front = atlas.dim().1 as f32 - 1.0;
         let mut slice = Array2::zeros(SLICE_SHAPE);
+        let x: Vec<f32> = (0..columns).map(x_mm).collect();
         for row in 0..rows {
             // The first row is the front of the head.
             let y = front - x_mm(row);
-            let shape = shape.row(y, &shape_columns);
-            let folds = folds.row(y, &folds_columns);
-            let bias = bias.row(y, &bias_columns);
-            for column in 0..columns {
-                let at = [x_mm(column), y, z_mm];
-                let bent = std::array::from_fn(|k| at[k] + shape[column][k] + folds[column][k]);
-                let Some(grey) = sample(atlas, self.in_colin(bent)) else {
-                    continue;
-                };
-                let tissue = contrast(grey, self.contrast) * bias[column][0].exp();
+            let mut bent = [x.clone(), vec![y; columns], vec![z_mm; columns]];
+            let (shape, folds) = (shape.row(y, &shape_columns), folds.row(y, &folds_columns));
+            for ((bent, shape), folds) in bent.iter_mut().zip(&shape).zip(&folds) {
+                for ((bent, shape), folds) in bent.iter_mut().zip(shape).zip(folds) {
+                    *bent = *bent + shape + folds;
+                }
+            }
+            self.to_colin(&mut bent);
+            let [bias] = bias.row(y, &bias_columns);
+            for (column, grey) in sample_all(atlas, bent.each_ref().map(Vec::as_slice)) {
+                let tissue = contrast(grey, self.contrast) * bias[column].exp();
                 // Magnitude images have Rician noise: the magnitude of a complex number with normal
                 // noise.
                 let [real, imaginary] = std::array::from_fn(|_| {
@@ -205,17 +207,20 @@ impl Subject {
         slice
     }
 
-    /// The position in Colin27 of a point of this subject: the inverse of the changes of size and
-    /// ventricles.
-    fn in_colin(&self, point: [f32; 3]) -> [f32; 3] {
-        let mut p: [f32; 3] =
-            std::array::from_fn(|k| BRAIN_CENTRE[k] + (point[k] - BRAIN_CENTRE[k]) / self.size);
-        // Strongest in the middle, fading smoothly to 0 at the ellipsoid's surface.
-        let near: f32 = (0..3)
-            .map(|k| ((p[k] - VENTRICLES[k]) / VENTRICLES_REACH[k]).powi(2))
-            .sum();
-        p[0] -= self.ventricles * (p[0] - VENTRICLES[0]) * (1.0 - near).max(0.0).powi(2);
-        p
+    /// Replaces points of this subject, given by their coordinates, by their positions in Colin27: the inverse of the
+    /// changes of size and ventricles.
+    fn to_colin(&self, [x, y, z]: &mut [Vec<f32>; 3]) {
+        for ((x, y), z) in x.iter_mut().zip(y).zip(z) {
+            let point = [*x, *y, *z];
+            let mut p: [f32; 3] =
+                std::array::from_fn(|k| BRAIN_CENTRE[k] + (point[k] - BRAIN_CENTRE[k]) / self.size);
+            // Strongest in the middle, fading smoothly to 0 at the ellipsoid's surface.
+            let near: f32 = (0..3)
+                .map(|k| ((p[k] - VENTRICLES[k]) / VENTRICLES_REACH[k]).powi(2))
+                .sum();
+            p[0] -= self.ventricles * (p[0] - VENTRICLES[0]) * (1.0 - near).max(0.0).powi(2);
+            [*x, *y, *z] = p;
+        }
     }
 }
 

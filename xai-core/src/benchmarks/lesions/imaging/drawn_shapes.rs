@@ -105,11 +105,11 @@ fn texture(image: &mut ArrayViewMut2<f32>, rng: &mut impl Rng) {
     let coarse_columns = coarse.columns(centres(image.ncols()));
     let fine_columns = fine.columns(centres(image.ncols()));
     for (row, mut line) in image.rows_mut().into_iter().enumerate() {
-        let coarse = coarse.row(row as f32 + 0.5, &coarse_columns);
-        let fine = fine.row(row as f32 + 0.5, &fine_columns);
+        let [coarse] = coarse.row(row as f32 + 0.5, &coarse_columns);
+        let [fine] = fine.row(row as f32 + 0.5, &fine_columns);
         for (column, pixel) in line.iter_mut().enumerate() {
             let normal: f32 = StandardNormal.sample(rng);
-            *pixel = grey + coarse[column][0] + fine[column][0] + white * normal;
+            *pixel = grey + coarse[column] + fine[column] + white * normal;
         }
     }
 }
