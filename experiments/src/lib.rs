@@ -73,7 +73,7 @@ pub fn best_rates(scale: Scale, corpus: Corpus, depth: Depth) -> Vec<f64> {
         _ => [0.02, 0.008, 0.008, 0.008, 0.004], // ImageNet's
     };
     if scale == Scale::Night {
-        return vec![0.000_03];
+        return vec![0.000_03, 0.000_1];
     }
     let paper = vec![published[depth as usize]];
     scale.pick(vec![0.002], vec![0.001, 0.003], paper)
