@@ -18,6 +18,10 @@ use syn::{Attribute, Item, UseTree, Visibility};
 /// The sources by module, such as `["sweep", "keep", "store"]`; the root is the empty path.
 type Sources = BTreeMap<Vec<String>, Source>;
 
+/// What the architecture is about, of the same modules.
+type Modules = BTreeMap<Vec<String>, Module>;
+
+#[derive(Clone)]
 struct Source {
     /// From `src/` on.
     file: String,
@@ -52,19 +56,23 @@ const OF_A_BENCHMARK: [&str; 9] = [
 
 #[test]
 fn modules_use_only_what_stands_above_them() {
-    let problems = complaints(&sources());
+    let sources = sources();
+    let problems = complaints(&sources, &read(&sources));
     assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
 }
 
 /// The checks see what they are there for.
 #[test]
 fn a_wrong_import_is_seen() {
+    let all = sources();
+    let all_read = read(&all);
     let with = |module: &str, line: &str| {
-        let mut sources = sources();
+        let (mut sources, mut read) = (all.clone(), all_read.clone());
         let path: Vec<String> = module.split("::").map(str::to_owned).collect();
         let source = sources.get_mut(&path).expect("a module of the crate");
         source.text = format!("{}\n{line}\n", source.text);
-        complaints(&sources).join("\n")
+        read.insert(path.clone(), Module::read(&path, source));
+        complaints(&sources, &read).join("\n")
     };
     let below = with("network::layers", "use crate::sweep::keep::Store;");
     assert!(
@@ -139,24 +147,27 @@ fn sources() -> Sources {
     sources
 }
 
+/// The sources as [`Module`]s.
+fn read(sources: &Sources) -> Modules {
+    let read =
+        |(module, source): (&Vec<String>, &Source)| (module.clone(), Module::read(module, source));
+    sources.iter().map(read).collect()
+}
+
 /// What is wrong, one line each.
-fn complaints(sources: &Sources) -> Vec<String> {
-    let read: BTreeMap<&Vec<String>, Module> = sources
-        .iter()
-        .map(|(module, source)| (module, Module::read(module, source)))
-        .collect();
+fn complaints(sources: &Sources, read: &Modules) -> Vec<String> {
     let orders = [Vec::new(), vec!["sweep".to_owned()]].map(|folder| {
         let declared = read[&folder].declared.clone();
         (folder, declared)
     });
     let mut problems = Vec::new();
     let mut edges: BTreeMap<&Vec<String>, BTreeSet<Vec<String>>> = BTreeMap::new();
-    for (&module, of) in &read {
+    for (module, of) in read {
         if module.is_empty() {
             continue; // the root shows everything
         }
         for used in &of.uses {
-            let target = resolve(used, &read);
+            let target = resolve(used, read);
             if target == *module || target.is_empty() {
                 continue;
             }
@@ -218,7 +229,7 @@ fn named(text: &str) -> BTreeSet<&'static str> {
 }
 
 /// A source as far as the architecture is concerned.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Module {
     /// Its submodules in order.
     declared: Vec<String>,
@@ -412,7 +423,7 @@ impl<'a> Visit<'a> for Reader {
 }
 
 /// The module whose file defines what a path names, names that were passed on followed to where they come from.
-fn resolve(path: &[String], read: &BTreeMap<&Vec<String>, Module>) -> Vec<String> {
+fn resolve(path: &[String], read: &Modules) -> Vec<String> {
     let mut path = path.to_vec();
     for _ in 0..20 {
         let Some(length) = (0..=path.len())
