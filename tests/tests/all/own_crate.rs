@@ -48,8 +48,56 @@ fn succeeded(output: Output) -> String {
     stdout
 }
 
+/// As [`cargo`] does, with the libraries of the tests: `run`, or `test` with its own main program. Cargo only checks the
+/// crate's dependencies.
+fn compiler(folder: &Path, update: &str, command: &str, arguments: &[&str]) -> Output {
+    let mut cargo = Command::new(env!("CARGO"));
+    let checked = cargo
+        .args(["metadata", "--offline", "--format-version", "1"])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_str(&succeeded(checked)).unwrap();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    let mut own = packages.filter(|package| package["name"] == "my_study");
+    let package = own.next().unwrap();
+    let program = folder.join(command);
+    let compiled = Command::new("rustc")
+        .args(["--edition", package["edition"].as_str().unwrap()])
+        .args(["--crate-name", "my_study", "src/main.rs", "-o"])
+        .arg(&program)
+        .args((command == "test").then_some("--test"))
+        .args(tests::Libraries::built().arguments(&["xai_core"]))
+        .current_dir(folder)
+        .env("CARGO_MANIFEST_DIR", folder)
+        .env("CARGO_PKG_NAME", "my_study")
+        .env("CARGO_PKG_VERSION", package["version"].as_str().unwrap())
+        .output()
+        .unwrap();
+    succeeded(compiled);
+    Command::new(program)
+        .args(arguments.iter().filter(|argument| **argument != "--"))
+        .current_dir(folder)
+        .env("INSTA_UPDATE", update)
+        .env("INSTA_WORKSPACE_ROOT", folder)
+        .env_remove("XAI_DEVICE")
+        .output()
+        .unwrap()
+}
+
 #[test]
 fn a_new_crate_runs_and_its_snapshot_test_works() {
+    runs_and_its_snapshot_test_works(compiler);
+}
+
+/// The same as a user does it. `.ci/run` includes this test.
+#[test]
+#[ignore = "compiles xai-core a second time, which takes a minute or two"]
+fn cargo_builds_a_new_crate() {
+    runs_and_its_snapshot_test_works(cargo);
+}
+
+fn runs_and_its_snapshot_test_works(cargo: fn(&Path, &str, &str, &[&str]) -> Output) {
     let folder = tempfile::tempdir().unwrap();
     let said = succeeded(new(folder.path(), &["my_study"]));
     assert!(said.contains("cd my_study"), "{said}");
