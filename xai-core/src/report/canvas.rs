@@ -1,5 +1,7 @@
 //! A thin layer over plotters: coordinates in pixels of the finished figure, one font, one error.
 
+use std::cell::RefCell;
+
 use ndarray::Array2;
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -8,6 +10,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::font::{HALF_CAPITAL, text_pixels, text_width};
 use super::heat_color::Rgb;
+use super::png_file::{Pixels, address, png};
 use crate::error::{Error, Result};
 
 /// The fonts that an SVG requests, in order of preference. The first is the one used for measuring.
@@ -41,11 +44,20 @@ pub(super) enum Turn {
     Down,
 }
 
+/// The text that stands for a picture in an SVG while it is drawn. Plotters can write pictures itself, but only with
+/// a library for files of all kinds, which takes longer to compile than the rest of Plotters.
+pub(super) fn place_of_picture(number: usize) -> String {
+    // Characters that no text of a figure contains.
+    format!("\u{E000}{number}\u{E001}")
+}
+
 /// A white page to draw on, in pixels from the top left.
 pub(super) struct Canvas<DB: DrawingBackend> {
     area: DrawingArea<DB, Shift>,
     scale: f64,
     letters: Letters,
+    /// The pictures of an SVG, as elements. In the drawing, [`place_of_picture`] stands for each.
+    pictures: RefCell<Vec<String>>,
 }
 
 impl<DB: DrawingBackend> Canvas<DB> {
@@ -58,6 +70,7 @@ impl<DB: DrawingBackend> Canvas<DB> {
             area,
             scale: f64::from(scale),
             letters,
+            pictures: RefCell::default(),
         })
     }
 
@@ -111,10 +124,23 @@ impl<DB: DrawingBackend> Canvas<DB> {
             }
         }
         let size = (width as u32, height as u32);
-        let failure = || Error::invalid("a picture of more pixels than were drawn");
-        let element =
-            BitMapElement::with_owned_buffer(self.pixel(x, y), size, pixels).ok_or_else(failure)?;
-        self.area.draw(&element).map_err(failed)
+        let place = self.pixel(x, y);
+        if self.letters == Letters::Pixels {
+            let picture = BitMapElement::with_owned_buffer(place, size, pixels);
+            let picture = picture.expect("there are as many pixels as the size says");
+            return self.area.draw(&picture).map_err(failed);
+        }
+        let (left, top) = place;
+        let address = address(&png(&pixels, size, Pixels::Rgb)?);
+        let mut pictures = self.pictures.borrow_mut();
+        let text = place_of_picture(pictures.len());
+        pictures.push(format!(
+            "<image x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\" href=\"{address}\"/>"
+        ));
+        let style = TextStyle::from((FAMILY, self.scale));
+        self.area
+            .draw(&Text::new(text, place, style))
+            .map_err(failed)
     }
 
     /// A black text. `size` is the font size (em).
@@ -212,9 +238,10 @@ impl<DB: DrawingBackend> Canvas<DB> {
         drawn.map_err(failed)
     }
 
-    /// Finishes the file.
-    pub fn finish(self) -> Result<()> {
-        self.area.present().map_err(failed)
+    /// Finishes the drawing. Returns the elements of the pictures of an SVG.
+    pub fn finish(self) -> Result<Vec<String>> {
+        self.area.present().map_err(failed)?;
+        Ok(self.pictures.take())
     }
 
     fn pixel(&self, x: f64, y: f64) -> (i32, i32) {

@@ -24,6 +24,7 @@ mod matrix;
 mod outline;
 mod page;
 mod plate;
+mod png_file;
 mod quality;
 mod scale;
 mod snapshot;

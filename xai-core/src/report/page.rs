@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use plotters::prelude::*;
 
-use super::canvas::{Canvas, Letters};
+use super::canvas::{Canvas, Letters, place_of_picture};
+use super::png_file::{Pixels, png};
 use crate::error::{Error, Result};
 use crate::files::write_file;
 
@@ -45,7 +46,7 @@ pub(super) fn text_file(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
 pub(super) fn picture(page: &impl Page, dir: &Path, name: &str) -> Result<[PathBuf; 2]> {
     let svg = text_file(dir, &format!("{name}.svg"), &svg_text(page)?)?;
     let path = dir.join(format!("{name}.png"));
-    write_file(&path, |aside| png(page, aside))?;
+    write_file(&path, |aside| write_png(page, aside))?;
     Ok([svg, path])
 }
 
@@ -56,21 +57,36 @@ pub(super) fn svg_text(page: &impl Page) -> Result<String> {
     let backend = SVGBackend::with_string(&mut text, page.size());
     let canvas = Canvas::new(backend, 1, Letters::Viewer)?;
     page.draw(&canvas)?;
-    canvas.finish()?;
+    let pictures = canvas.finish()?;
+    let text = with_pictures(text, &pictures);
     let drawn = format!("width=\"{width}\" height=\"{height}\"");
     let shown = format!("width=\"{}\" height=\"{}\"", width / 2, height / 2);
-    // The media type that Plotters gives to pictures does not exist.
-    let text = text
-        .replacen(&drawn, &shown, 1)
-        .replace("\"data:png;", "\"data:image/png;");
+    let text = text.replacen(&drawn, &shown, 1);
     Ok(match text.split_once('>') {
         Some((tag, content)) => format!("{tag}>\n{DARK}{content}"),
         None => text,
     })
 }
 
+/// An SVG with each of these pictures in the place of the text that stands for it.
+fn with_pictures(svg: String, pictures: &[String]) -> String {
+    let mut rest = svg.as_str();
+    let mut whole = String::new();
+    for (number, picture) in pictures.iter().enumerate() {
+        let place = rest.find(&place_of_picture(number));
+        let place = place.expect("the canvas has drawn a text for each picture, in this order");
+        let start = rest[..place].rfind("<text").expect("it is in a text");
+        let end = "</text>";
+        let behind = place + rest[place..].find(end).expect("the text ends") + end.len();
+        whole.push_str(&rest[..start]);
+        whole.push_str(picture);
+        rest = &rest[behind..];
+    }
+    whole + rest
+}
+
 /// Writes a page as PNG.
-fn png(page: &impl Page, path: &Path) -> Result<()> {
+fn write_png(page: &impl Page, path: &Path) -> Result<()> {
     let (width, height) = page.size();
     let size = (FINER * width, FINER * height);
     let mut fine = vec![0; 3 * (size.0 * size.1) as usize];
@@ -80,10 +96,8 @@ fn png(page: &impl Page, path: &Path) -> Result<()> {
     canvas.finish()?;
 
     let pixels = averaged(&fine, width as usize, height as usize);
-    let mut file = BitMapBackend::new(path, page.size());
-    file.blit_bitmap((0, 0), page.size(), &pixels)
-        .and_then(|()| file.present())
-        .map_err(|e| Error::file(path, e))
+    let file = png(&pixels, page.size(), Pixels::Rgb)?;
+    fs::write(path, file).map_err(|error| Error::file(path, error))
 }
 
 /// RGB pixels of an image of the given size, from those of one [`FINER`] times as fine.

@@ -1,11 +1,10 @@
 //! Maps and images as PNG files inside the page.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use ndarray::{Array2, ArrayView2, s};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::report::heat_color::{colors, largest, shades};
+use crate::report::png_file::{Pixels, address, png};
 
 /// The largest side of a picture in pixels. To keep the page small, the pixels of larger pictures are averaged in
 /// blocks.
@@ -14,7 +13,7 @@ const LARGEST: usize = 128;
 /// A map as a data URI, and its largest absolute value.
 pub(super) fn heat(map: ArrayView2<f32>) -> Result<(String, f32)> {
     let map = smaller(map);
-    let uri = png(&shades(map.view()), Some(colors().concat()))?;
+    let uri = uri(&shades(map.view()), Pixels::Palette(colors().concat()))?;
     Ok((uri, largest(map.view())))
 }
 
@@ -25,9 +24,9 @@ pub(super) fn grey(pixels: ArrayView2<f32>) -> Result<String> {
     let largest = largest(pixels.view());
     let signed = pixels.iter().any(|&v| v < 0.0);
     let shade = |v: f32| if signed { 0.5 + 0.5 * v / largest } else { v };
-    png(
+    uri(
         &pixels.mapv(|v| (shade(v).clamp(0.0, 1.0) * 255.0).round() as u8),
-        None,
+        Pixels::Grey,
     )
 }
 
@@ -42,29 +41,18 @@ fn smaller(map: ArrayView2<f32>) -> Array2<f32> {
     })
 }
 
-/// A PNG with one byte per pixel, as a data URI: indices of a palette's colours, or grey values.
-fn png(pixels: &Array2<u8>, palette: Option<Vec<u8>>) -> Result<String> {
+/// A picture with one byte per pixel, as a data URI.
+fn uri(pixels: &Array2<u8>, kind: Pixels) -> Result<String> {
     let (height, width) = pixels.dim();
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::Best);
-    match palette {
-        Some(palette) => {
-            encoder.set_color(png::ColorType::Indexed);
-            encoder.set_palette(palette);
-        }
-        None => encoder.set_color(png::ColorType::Grayscale),
-    }
-    let pixels: Vec<u8> = pixels.iter().copied().collect();
-    let mut writer = encoder.write_header().map_err(Error::invalid)?;
-    writer.write_image_data(&pixels).map_err(Error::invalid)?;
-    writer.finish().map_err(Error::invalid)?;
-    Ok(format!("data:image/png;base64,{}", STANDARD.encode(file)))
+    let bytes: Vec<u8> = pixels.iter().copied().collect();
+    let file = png(&bytes, (width as u32, height as u32), kind)?;
+    Ok(address(&file))
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
     use ndarray::array;
 
     use super::*;
