@@ -18,15 +18,15 @@ use crate::device::{Adapter, DeviceChoice, Devices};
 use crate::error::{Error, Result};
 use crate::metrics::Scores;
 use crate::process::{cores, limit_threads};
-use crate::sweep::context::{BUDGET, Benchmark, Run};
+use crate::sweep::context::{BUDGET, Benchmark, Opened, Run};
 use crate::sweep::declare::analysis::Analysis;
 use crate::sweep::declare::{Published, Role, Scale, Spec, Value};
-use crate::sweep::execute::{Outcome, sweep};
-use crate::sweep::inspect::why;
+use crate::sweep::execute::{Outcome, Work, sweep_of};
+use crate::sweep::inspect::why_of;
 use crate::sweep::keep::{Claim, PLAN};
 use crate::sweep::plan::{Choice, Plan, Restriction, seeds};
 use crate::sweep::planned::SweepOptions;
-use crate::sweep::read::{SweepResult, against_published, against_run, other_sizes, results_in};
+use crate::sweep::read::{SweepResult, against_published, against_run, other_sizes};
 use crate::sweep::watch::{Reporter, catch_interrupt};
 
 /// All options. The name and the description are those of the experiment.
@@ -157,6 +157,12 @@ pub struct Show {
 /// Runs an experiment from the command line. This is all that its `main` does.
 pub fn main<R: Run>(show: &Show) -> ExitCode {
     let spec = R::spec();
+    let open = |arguments: &BenchmarkArgs<R>, scale| -> Result<Box<dyn Work>> {
+        let benchmark = R::Benchmark::open(arguments, scale)?;
+        Ok(Box::new(Opened::<R>::new(benchmark)))
+    };
+    // Without its options, the benchmark may be unavailable.
+    let usual = open(&Default::default(), Scale::default()).ok();
     let command = Arguments::<BenchmarkArgs<R>>::command()
         .name(spec.name)
         .about(if spec.description.is_empty() {
@@ -164,15 +170,36 @@ pub fn main<R: Run>(show: &Show) -> ExitCode {
         } else {
             Some(spec.description)
         })
-        .after_help(after_help::<R>(&spec));
+        .after_help(after_help(&spec, usual.as_deref()));
     let arguments = match Arguments::<BenchmarkArgs<R>>::from_arg_matches(&command.get_matches()) {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
+    let Arguments {
+        engine,
+        tasks,
+        benchmark,
+    } = arguments;
+    let open = |scale| open(&benchmark, scale);
+    run_and_say(engine, tasks, &spec, R::published, &open, show)
+}
+
+/// Opens the benchmark at a scale.
+type Open<'a> = &'a dyn Fn(Scale) -> Result<Box<dyn Work>>;
+
+/// Does what the options ask for, and prints the error if it fails.
+fn run_and_say(
+    arguments: EngineArgs,
+    tasks: TaskArgs,
+    spec: &Spec,
+    published: fn() -> Option<Published>,
+    open: Open,
+    show: &Show,
+) -> ExitCode {
     catch_interrupt();
     limit_threads();
-    let reporter = Reporter::new(arguments.engine.quiet, arguments.engine.json);
-    match run::<R>(arguments, &spec, show) {
+    let reporter = Reporter::new(arguments.quiet, arguments.json);
+    match run(arguments, tasks, spec, published, open, show) {
         Ok(code) => code,
         Err(error) => {
             let hint = if error.is_disk_full() {
@@ -190,21 +217,19 @@ pub fn main<R: Run>(show: &Show) -> ExitCode {
     }
 }
 
-fn run<R: Run>(
-    arguments: Arguments<BenchmarkArgs<R>>,
+fn run(
+    arguments: EngineArgs,
+    tasks: TaskArgs,
     spec: &Spec,
+    published: fn() -> Option<Published>,
+    open: Open,
     show: &Show,
 ) -> Result<ExitCode> {
-    let Arguments {
-        engine: arguments,
-        tasks,
-        benchmark,
-    } = arguments;
     let with_page = arguments.report;
     let report_to = arguments.report_to;
     let archive = arguments.archive;
     let against = (arguments.against.as_deref())
-        .map(Against::of::<R>)
+        .map(|named| Against::of(named, published))
         .transpose()?;
     let mut restriction = Restriction {
         only: arguments.only,
@@ -230,9 +255,9 @@ fn run<R: Run>(
         quiet: arguments.quiet,
         json: arguments.json,
     };
-    let benchmark = R::Benchmark::open(&benchmark, options.scale)?;
+    let study = &*open(options.scale)?;
     if !arguments.why.is_empty() {
-        let reason = why::<R>(&options, &benchmark, &arguments.why)?;
+        let reason = why_of(study, &options, &arguments.why)?;
         if options.json {
             println!("{}", json!({ "event": "why", "reason": reason }))
         } else {
@@ -240,11 +265,13 @@ fn run<R: Run>(
         }
         return Ok(ExitCode::SUCCESS);
     }
-    if let Some(code) = tasks.run::<R>(&options, jobs, &benchmark)? {
+    if let Some(code) = tasks.run(study, &options, jobs)? {
         return Ok(code);
     }
-    let outcome = sweep::<R>(&options, &benchmark)?;
-    let code = conclude::<R>(&outcome, &options, show, with_page, report_to, against)?;
+    let outcome = sweep_of(study, &options)?;
+    let code = conclude(
+        study, &outcome, &options, show, with_page, report_to, against,
+    )?;
     // After all other files, which it lists.
     if let (Some(licence), Some(_)) = (archive, &outcome.result) {
         let licence = Some(licence).filter(|licence| !licence.is_empty());
@@ -263,9 +290,9 @@ enum Against {
 
 impl Against {
     /// What `--against` names. Checked before anything is computed.
-    fn of<R: Run>(named: &Path) -> Result<Self> {
+    fn of(named: &Path, published: fn() -> Option<Published>) -> Result<Self> {
         if named == Path::new("published") {
-            return R::published().map(Self::Published).ok_or_else(|| {
+            return published().map(Self::Published).ok_or_else(|| {
                 Error::invalid(
                     "--against published: this experiment has no published values; name the folder of another run",
                 )
@@ -298,7 +325,8 @@ fn default_jobs(devices: &Devices) -> usize {
 }
 
 /// Prints the table, writes the report, and lists the paths.
-fn conclude<R: Run>(
+fn conclude(
+    study: &dyn Work,
     outcome: &Outcome,
     options: &SweepOptions,
     show: &Show,
@@ -316,8 +344,7 @@ fn conclude<R: Run>(
         return Ok(ExitCode::SUCCESS); // only the plan was asked for
     };
     let mut analysis = Analysis::default();
-    let analysed =
-        results_in::<R>(&outcome.folder).and_then(|results| R::analysis(&results, &mut analysis));
+    let analysed = study.analysis(&outcome.folder, &mut analysis);
     let reporter = Reporter::new(options.quiet, options.json);
     if let Some(Against::Published(published)) = &against
         && let Some(line) = other_sizes(published, options.scale)
@@ -406,10 +433,10 @@ fn event(result: &SweepResult, folder: &Path, files: &[PathBuf]) -> Json {
 }
 
 /// The text below the options. It looks for devices only if the help is printed.
-fn after_help<R: Run>(spec: &Spec) -> String {
+fn after_help(spec: &Spec, study: Option<&dyn Work>) -> String {
     let asked = std::env::args_os().any(|argument| argument == "--help" || argument == "-h");
     let devices = if asked { devices() } else { String::new() };
-    format!("{}{devices}", parameters::<R>(spec))
+    format!("{}{devices}", parameters(spec, study))
 }
 
 /// The devices of this machine, by name.
@@ -426,11 +453,9 @@ fn devices() -> String {
 }
 
 /// The parameters of the experiment and examples of their use, for `--help`.
-fn parameters<R: Run>(spec: &Spec) -> String {
+fn parameters(spec: &Spec, study: Option<&dyn Work>) -> String {
     let scale = Scale::default();
-    // Without its options, the benchmark may be unavailable.
-    let benchmark = R::Benchmark::open(&Default::default(), scale).ok();
-    let absent = |name: &str, value: &Value| benchmark.as_ref()?.absent(name, value);
+    let absent = |name: &str, value: &Value| study?.absent(name, value);
     let plan = match Plan::restricted(spec, scale, &absent, &Restriction::default()) {
         Ok(plan) => plan,
         Err(error) => return format!("The design cannot be laid out: {error}"),

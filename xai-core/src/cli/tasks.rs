@@ -7,8 +7,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::error::{Error, Result};
-use crate::sweep::context::Run;
-use crate::sweep::execute::{Submit, freeze, run_part, submit};
+use crate::sweep::execute::{Submit, Work, freeze, run_part, submit};
 use crate::sweep::inspect::status;
 use crate::sweep::planned::{Part, PhaseName, Shard, SweepOptions};
 
@@ -57,11 +56,11 @@ impl TaskArgs {
     }
 
     /// Does what these options request. `None` if they request nothing.
-    pub fn run<R: Run>(
+    pub fn run(
         &self,
+        study: &dyn Work,
         options: &SweepOptions,
         jobs: Option<usize>,
-        benchmark: &R::Benchmark,
     ) -> Result<Option<ExitCode>> {
         if options.fresh && (self.shard.is_some() || self.submit.is_some()) {
             return Err(Error::invalid(
@@ -77,14 +76,14 @@ impl TaskArgs {
             }
         };
         if self.status {
-            let status = status::<R>(options, benchmark)?;
+            let status = status(study, options)?;
             if options.json {
                 println!("{}", json!({ "event": "status", "status": status }));
             } else {
                 print(status.to_string());
             }
         } else if self.freeze {
-            let program = freeze::<R>(options, benchmark)?;
+            let program = freeze(study, options)?;
             print(format!(
                 "the plan is frozen; its program is {}\n",
                 program.display()
@@ -100,9 +99,9 @@ impl TaskArgs {
                 arguments,
                 of_tables,
             };
-            print(submit::<R>(options, benchmark, &how)?);
+            print(submit(study, options, &how)?);
         } else if let Some(part) = &options.part {
-            let failures = run_part::<R>(options, benchmark, part)?;
+            let failures = run_part(study, options, part)?;
             if !failures.is_empty() {
                 return Err(Error::invalid(format!(
                     "{} failed (see above); finished work is kept",

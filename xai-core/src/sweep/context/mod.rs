@@ -10,6 +10,7 @@ mod kept;
 mod lab;
 mod on_device;
 mod run;
+mod study;
 mod test_set;
 mod trained;
 
@@ -19,5 +20,6 @@ pub(crate) use context::BUDGET;
 pub use context::Context;
 pub use lab::Lab;
 pub use run::{Fitted, Model, Run};
+pub use study::{Opened, Study};
 pub use test_set::TestSet;
 pub use trained::{Checkpoint, Training};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::files::write_file;
-use crate::sweep::context::Run;
+use crate::sweep::context::Study;
 use crate::sweep::planned::{PlanFile, PlannedSweep, SweepOptions};
 use crate::sweep::watch::Reporter;
 
@@ -14,17 +14,18 @@ use crate::sweep::watch::Reporter;
 ///
 /// # Errors
 /// If the design cannot be laid out, or a file cannot be written.
-pub fn freeze<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result<PathBuf> {
+pub fn freeze(study: &dyn Study, options: &SweepOptions) -> Result<PathBuf> {
     let reporter = Reporter::new(options.quiet, options.json);
-    let planned = PlannedSweep::of::<R>(options, benchmark, |problem| reporter.warn(&problem))?;
-    freeze_planned(&planned, options)
+    let planned = PlannedSweep::of(study, options, &|problem| reporter.warn(&problem))?;
+    freeze_planned(study, &planned, options)
 }
 
-pub(super) fn freeze_planned<B: crate::sweep::context::Benchmark>(
-    planned: &PlannedSweep<B>,
+pub(super) fn freeze_planned(
+    study: &dyn Study,
+    planned: &PlannedSweep,
     options: &SweepOptions,
 ) -> Result<PathBuf> {
-    PlanFile::new(planned, options).keep(&planned.store, &planned.cells)?;
+    PlanFile::new(study, planned, options).keep(&planned.store, &planned.cells)?;
     copy_program(planned.store.folder(), planned.plan.name)
 }
 

@@ -2,8 +2,8 @@
 
 use super::phases::Sweep;
 use super::queue::Failure;
+use super::work::Work;
 use crate::error::{Error, Result};
-use crate::sweep::context::Run;
 use crate::sweep::keep::{MODEL, PREDICTIONS};
 use crate::sweep::planned::{Part, PhaseName, PlanFile, PlannedSweep, SweepOptions};
 use crate::sweep::watch::Reporter;
@@ -16,15 +16,15 @@ use crate::sweep::watch::Reporter;
 /// # Errors
 /// If the plan in the folder is another one, if an earlier phase is not finished, or as
 /// [`sweep`](super::sweep).
-pub fn run_part<R: Run>(
+pub(crate) fn run_part(
+    study: &dyn Work,
     options: &SweepOptions,
-    benchmark: &R::Benchmark,
     part: &Part,
 ) -> Result<Vec<Failure>> {
     let reporter = Reporter::new(options.quiet, options.json);
-    let planned = PlannedSweep::of::<R>(options, benchmark, |problem| reporter.warn(&problem))?;
-    let record = PlanFile::new(&planned, options);
-    let mut sweep = Sweep::<R>::start(planned, reporter, options, record)?;
+    let planned = PlannedSweep::of(study, options, &|problem| reporter.warn(&problem))?;
+    let record = PlanFile::new(study, &planned, options);
+    let mut sweep = Sweep::start(study, planned, reporter, options, record)?;
     let own: Vec<usize> = (0..sweep.planned.cells.len()).collect();
     match part.phase {
         PhaseName::Stages => sweep.stages(&own)?,
@@ -46,14 +46,14 @@ pub fn run_part<R: Run>(
 }
 
 /// The winners, if all cells are fitted.
-fn winners<B: crate::sweep::context::Benchmark>(planned: &PlannedSweep<B>) -> Result<Vec<usize>> {
+fn winners(planned: &PlannedSweep) -> Result<Vec<usize>> {
     let all: Vec<_> = (0..planned.cells.len()).collect();
     require(planned, &all, MODEL, "fit")?;
     planned.winners()
 }
 
 /// Checks that an earlier phase is finished.
-fn require<B>(planned: &PlannedSweep<B>, which: &[usize], file: &str, phase: &str) -> Result<()> {
+fn require(planned: &PlannedSweep, which: &[usize], file: &str, phase: &str) -> Result<()> {
     let missing = which
         .iter()
         .filter(|&&at| !planned.cells[at].has(file))

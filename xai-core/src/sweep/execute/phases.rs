@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use indicatif::HumanBytes;
 
 use super::queue::{Failure, Phase};
-use super::work;
+use super::work::{self, Work};
 use crate::error::{Error, Result};
 use crate::process::peak_memory;
-use crate::sweep::context::{Benchmark, Context, Lab, Run};
+use crate::sweep::context::{Context, Opened, Run};
 use crate::sweep::declare::Role;
 use crate::sweep::inspect::Remaining;
 use crate::sweep::keep::{MAPS, PLAN, PREDICTIONS, Reference, SCORES, read_scores};
@@ -43,8 +43,13 @@ pub struct Outcome {
 /// If the design cannot be laid out, if the device or a file is not available, if the disk is full,
 /// or on Ctrl-C.
 pub fn sweep<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result<Outcome> {
+    sweep_of(&Opened::<R>::new(benchmark.clone()), options)
+}
+
+/// As [`sweep`].
+pub(crate) fn sweep_of(study: &dyn Work, options: &SweepOptions) -> Result<Outcome> {
     let reporter = Reporter::new(options.quiet, options.json);
-    let planned = PlannedSweep::of::<R>(options, benchmark, |problem| reporter.warn(&problem))?;
+    let planned = PlannedSweep::of(study, options, &|problem| reporter.warn(&problem))?;
     let folder = planned.store.folder().to_owned();
     let remaining = Remaining::of(&planned, options);
     if options.plan_only {
@@ -52,7 +57,7 @@ pub fn sweep<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result
     }
     reporter.print(&format!("{}{remaining}", planned.plan));
     reporter.print(&format!("  memory    at most {}\n", options.memory));
-    for (what, text) in benchmark.about() {
+    for (what, text) in study.about() {
         reporter.print(&format!("  {what:8}  {text}\n"));
     }
     if let Some(part) = &planned.plan.restricted {
@@ -68,7 +73,7 @@ pub fn sweep<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result
     if let Some(line) = &other_code {
         reporter.warn(line);
     }
-    let record = PlanFile::new(&planned, options);
+    let record = PlanFile::new(study, &planned, options);
     if options.plan_only {
         reporter.event(|| remaining.event(&record, &planned));
         return Ok(Outcome {
@@ -77,22 +82,24 @@ pub fn sweep<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result
             folder,
         });
     }
-    Sweep::<R>::start(planned, reporter, options, record)?.run(&remaining, other_code)
+    Sweep::start(study, planned, reporter, options, record)?.run(&remaining, other_code)
 }
 
 /// A running sweep.
-pub(super) struct Sweep<'a, R: Run> {
-    pub planned: PlannedSweep<R::Benchmark>,
+pub(super) struct Sweep<'a> {
+    study: &'a dyn Work,
+    pub planned: PlannedSweep,
     context: Context,
     options: &'a SweepOptions,
     record: PlanFile,
     pub failures: Vec<Failure>,
 }
 
-impl<'a, R: Run> Sweep<'a, R> {
+impl<'a> Sweep<'a> {
     /// Opens the devices and checks the files.
     pub fn start(
-        planned: PlannedSweep<R::Benchmark>,
+        study: &'a dyn Work,
+        planned: PlannedSweep,
         reporter: Reporter,
         options: &'a SweepOptions,
         record: PlanFile,
@@ -101,8 +108,9 @@ impl<'a, R: Run> Sweep<'a, R> {
         let (scale, store) = (options.scale, planned.store.clone());
         let (memory, jobs) = (options.memory, options.jobs);
         let context = Context::open(scale, &options.devices, memory, jobs, store, reporter)?;
-        planned.benchmark.prepare(&context)?;
+        study.prepare(&context)?;
         Ok(Self {
+            study,
             record,
             planned,
             context,
@@ -163,9 +171,10 @@ impl<'a, R: Run> Sweep<'a, R> {
         if !self.test(&winners, &agreed)? {
             return Ok(None);
         }
-        let benchmark = &self.planned.benchmark;
-        let lab = Lab::new(self.context.clone(), benchmark.clone());
-        match work::references::<R>(self.planned.plan.name, &lab, &agreed) {
+        let references = self
+            .study
+            .references(self.planned.plan.name, &self.context, &agreed);
+        match references {
             Ok((folder, references)) => {
                 self.record_winners(&winners, &folder)?;
                 let maps = folder.join(MAPS);
@@ -183,28 +192,23 @@ impl<'a, R: Run> Sweep<'a, R> {
 
     /// Computes the stages that these cells share with others.
     pub fn stages(&mut self, which: &[usize]) -> Result<bool> {
-        let benchmark = self.planned.benchmark.clone();
-        let work = |cell: &mut PlannedCell, context: &Context| {
-            work::stages::<R>(cell, context, &benchmark)
-        };
+        let study = self.study;
+        let work = |cell: &mut PlannedCell, context: &Context| work::stages(study, cell, context);
         self.phase("stages", which, &work::is_fitted, &work)
     }
 
     /// Fits these cells. Returns `false` if any of them failed; so do the next phases.
     pub fn fit(&mut self, which: &[usize]) -> Result<bool> {
-        let benchmark = self.planned.benchmark.clone();
-        let work =
-            |cell: &mut PlannedCell, context: &Context| work::fit::<R>(cell, context, &benchmark);
+        let study = self.study;
+        let work = |cell: &mut PlannedCell, context: &Context| study.fit(cell, context);
         self.phase("fit", which, &work::is_fitted, &work)
     }
 
     /// Predicts the test set with these winners.
     pub fn predict(&mut self, which: &[usize]) -> Result<bool> {
-        let benchmark = self.planned.benchmark.clone();
+        let study = self.study;
         let seen = |cell: &PlannedCell| cell.has(PREDICTIONS);
-        let work = |cell: &mut PlannedCell, context: &Context| {
-            work::predict::<R>(cell, context, &benchmark)
-        };
+        let work = |cell: &mut PlannedCell, context: &Context| study.predict(cell, context);
         self.phase("predict", which, &seen, &work)
     }
 
@@ -212,18 +216,17 @@ impl<'a, R: Run> Sweep<'a, R> {
     pub fn agree(&mut self, winners: &[usize]) -> Result<Agreed> {
         let compared: Vec<_> = winners.iter().map(|&at| &self.planned.cells[at]).collect();
         let consensus = consensus(self.context.store(), &compared)?;
-        let agreed = agreed::<R>(&self.planned.benchmark, consensus);
+        let agreed = agreed(self.study, consensus);
         self.context = self.context.with_consensus(agreed.consensus.clone());
         Ok(agreed)
     }
 
     /// Explains with these winners.
     pub fn test(&mut self, which: &[usize], agreed: &Agreed) -> Result<bool> {
-        let benchmark = self.planned.benchmark.clone();
+        let study = self.study;
         let tested = |cell: &PlannedCell| cell.is_tested(agreed);
-        let work = |cell: &mut PlannedCell, context: &Context| {
-            work::test::<R>(cell, context, &benchmark, &agreed.scored)
-        };
+        let work =
+            |cell: &mut PlannedCell, context: &Context| study.test(cell, context, &agreed.scored);
         self.phase("test", which, &tested, &work)
     }
 
@@ -310,7 +313,7 @@ impl<'a, R: Run> Sweep<'a, R> {
             cells: winners.iter().map(cell).collect::<Result<_>>()?,
             references,
             reference_maps: Some(reference_maps),
-            classes: self.planned.benchmark.classes(),
+            classes: self.study.classes(),
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::attribution::Gallery;
 use crate::dataset::Split;
 use crate::error::{Error, Result};
 use crate::key::FIT_CODE;
-use crate::sweep::context::{Benchmark, Context, Fitted, Lab, Model, Run};
+use crate::sweep::context::{Benchmark, Context, Fitted, Lab, Model, Opened, Run, Study};
 use crate::sweep::keep::{
     MAPS, MODEL, Manifest, Outside, PREDICTIONS, Predictions, Reference, SCORES, Scored, Status,
     read_references, write_maps, write_references, write_scores,
@@ -33,12 +33,52 @@ fn unique() -> String {
     )
 }
 
-/// Fits the model and saves it.
-pub(super) fn fit<R: Run>(
-    cell: &mut PlannedCell,
-    context: &Context,
-    benchmark: &R::Benchmark,
-) -> Result<()> {
+/// A [`Study`] whose cells can be computed.
+pub(crate) trait Work: Study {
+    /// Fits the model of a cell and saves it.
+    fn fit(&self, cell: &mut PlannedCell, context: &Context) -> Result<()>;
+
+    /// Predicts the test set, and saves classes and probabilities, or the numbers of a regression.
+    fn predict(&self, cell: &mut PlannedCell, context: &Context) -> Result<()>;
+
+    /// Explains, scores and saves the scores.
+    fn test(&self, cell: &mut PlannedCell, context: &Context, scored: &Scored) -> Result<()>;
+
+    /// The references, stored as a stage: names in order, the scores of each, and some heat maps. Also
+    /// returns the stage's folder.
+    fn references(
+        &self,
+        experiment: &str,
+        context: &Context,
+        agreed: &Agreed,
+    ) -> Result<(PathBuf, Vec<Reference>)>;
+}
+
+impl<R: Run> Work for Opened<R> {
+    fn fit(&self, cell: &mut PlannedCell, context: &Context) -> Result<()> {
+        fit::<R>(cell, context, &self.benchmark)
+    }
+
+    fn predict(&self, cell: &mut PlannedCell, context: &Context) -> Result<()> {
+        predict::<R>(cell, context, &self.benchmark)
+    }
+
+    fn test(&self, cell: &mut PlannedCell, context: &Context, scored: &Scored) -> Result<()> {
+        test::<R>(cell, context, &self.benchmark, scored)
+    }
+
+    fn references(
+        &self,
+        experiment: &str,
+        context: &Context,
+        agreed: &Agreed,
+    ) -> Result<(PathBuf, Vec<Reference>)> {
+        let lab = Lab::new(context.clone(), self.benchmark.clone());
+        references::<R>(experiment, &lab, agreed)
+    }
+}
+
+fn fit<R: Run>(cell: &mut PlannedCell, context: &Context, benchmark: &R::Benchmark) -> Result<()> {
     let start = Instant::now();
     let run = R::at(&cell.point);
     let lab = &Lab::new(context.clone(), run.benchmark(benchmark)?);
@@ -77,12 +117,8 @@ pub(super) fn fit<R: Run>(
 
 /// Computes the stages that the model shares with others. A fit that does not say where they end is
 /// completed.
-pub(super) fn stages<R: Run>(
-    cell: &mut PlannedCell,
-    context: &Context,
-    benchmark: &R::Benchmark,
-) -> Result<()> {
-    match fit::<R>(cell, &context.with_stages_only(), benchmark) {
+pub(super) fn stages(study: &dyn Work, cell: &mut PlannedCell, context: &Context) -> Result<()> {
+    match study.fit(cell, &context.with_stages_only()) {
         Err(Error::StagesReady) => Ok(()),
         done => done,
     }
@@ -98,8 +134,7 @@ fn manifest(cell: &mut PlannedCell) -> Result<&mut Manifest> {
     Ok(manifest)
 }
 
-/// Predicts the test set, and saves classes and probabilities, or the numbers of a regression.
-pub(super) fn predict<R: Run>(
+fn predict<R: Run>(
     cell: &mut PlannedCell,
     context: &Context,
     benchmark: &R::Benchmark,
@@ -125,8 +160,7 @@ pub(super) fn predict<R: Run>(
         .add(manifest, PREDICTIONS, &|path| predictions.write(path))
 }
 
-/// Explains, scores and saves the scores.
-pub(super) fn test<R: Run>(
+fn test<R: Run>(
     cell: &mut PlannedCell,
     context: &Context,
     benchmark: &R::Benchmark,
@@ -158,9 +192,7 @@ pub(super) fn test<R: Run>(
         .add(manifest, SCORES, &|path| write_scores(path, &scores))
 }
 
-/// The references, stored as a stage: names in order, the scores of each, and some heat maps. Also
-/// returns the stage's folder.
-pub(super) fn references<R: Run>(
+fn references<R: Run>(
     experiment: &str,
     lab: &Lab<R::Benchmark>,
     agreed: &Agreed,

@@ -31,7 +31,7 @@ enum Cost {
 }
 
 impl Remaining {
-    pub fn of<B>(planned: &PlannedSweep<B>, options: &SweepOptions) -> Self {
+    pub fn of(planned: &PlannedSweep, options: &SweepOptions) -> Self {
         let count = |file| planned.cells.iter().filter(|cell| cell.has(file)).count();
         let (fitted, tested) = (count(MODEL), count(SCORES));
         let to_fit: Vec<_> = planned
@@ -60,7 +60,7 @@ impl Remaining {
     }
 
     /// Each cell with its status, for `--plan`.
-    pub fn cells<B>(&self, planned: &PlannedSweep<B>) -> String {
+    pub fn cells(&self, planned: &PlannedSweep) -> String {
         let mut text = String::new();
         for cell in &planned.cells {
             let key = &cell.key.as_str()[..12];
@@ -70,11 +70,7 @@ impl Remaining {
     }
 
     /// The same for other programs: the event `plan` with a status for each cell.
-    pub fn event<'a, B>(
-        &self,
-        plan: &'a PlanFile,
-        planned: &'a PlannedSweep<B>,
-    ) -> impl Serialize + 'a {
+    pub fn event<'a>(&self, plan: &'a PlanFile, planned: &'a PlannedSweep) -> impl Serialize + 'a {
         let estimate = match self.cost {
             Cost::Nothing => json!({ "seconds": 0.0, "bytes": 0 }),
             Cost::Unknown => Json::Null,
@@ -148,8 +144,8 @@ pub(crate) fn winners_to_be(spec: &Spec, cells: &[PlannedCell]) -> usize {
 }
 
 /// Time and disk space of what remains.
-fn cost<B>(
-    planned: &PlannedSweep<B>,
+fn cost(
+    planned: &PlannedSweep,
     options: &SweepOptions,
     to_fit: &[&PlannedCell],
     to_test: usize,
@@ -183,7 +179,7 @@ pub(crate) struct Past {
 
 impl Past {
     /// Reads all manifests. `None` if no such cell has finished.
-    pub fn of<B>(planned: &PlannedSweep<B>, options: &SweepOptions) -> Option<Self> {
+    pub fn of(planned: &PlannedSweep, options: &SweepOptions) -> Option<Self> {
         let mut past = Self {
             cells: 0,
             axes: planned.spec.names(Role::Axis).collect(),

@@ -8,3 +8,4 @@ mod why;
 pub(crate) use estimate::{Past, Remaining, winners_to_be};
 pub use status::{Failed, PhaseStatus, Running, Status, status};
 pub use why::why;
+pub(crate) use why::why_of;

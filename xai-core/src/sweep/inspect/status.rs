@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::estimate::winners_to_be;
 use crate::error::Result;
 use crate::key::Key;
-use crate::sweep::context::Run;
+use crate::sweep::context::Study;
 use crate::sweep::keep::{Holder, MODEL, PREDICTIONS, SCORES};
 use crate::sweep::planned::{PlannedCell, PlannedSweep, SweepOptions, agreed, consensus};
 use crate::sweep::watch::{Reporter, failure};
@@ -65,9 +65,9 @@ pub struct Failed {
 ///
 /// # Errors
 /// If the design cannot be laid out.
-pub fn status<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result<Status> {
+pub fn status(study: &dyn Study, options: &SweepOptions) -> Result<Status> {
     let reporter = Reporter::new(options.quiet, options.json);
-    let planned = PlannedSweep::of::<R>(options, benchmark, |problem| reporter.warn(&problem))?;
+    let planned = PlannedSweep::of(study, options, &|problem| reporter.warn(&problem))?;
     let all: Vec<&PlannedCell> = planned.cells.iter().collect();
     let winners: Option<Vec<&PlannedCell>> = planned
         .winners()
@@ -80,7 +80,7 @@ pub fn status<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Resul
     let agreed = consensus(&planned.store, of_winners)
         .ok()
         .filter(|_| predicted)
-        .map(|consensus| agreed::<R>(&planned.benchmark, consensus));
+        .map(|consensus| agreed(study, consensus));
     let is_tested =
         |cell: &PlannedCell| agreed.as_ref().is_some_and(|agreed| cell.is_tested(agreed));
     let mut status = Status {
@@ -107,12 +107,12 @@ pub fn status<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Resul
     Ok(status)
 }
 
-struct Find<'a, B> {
-    planned: &'a PlannedSweep<B>,
+struct Find<'a> {
+    planned: &'a PlannedSweep,
     holders: &'a HashMap<Key, Holder>,
 }
 
-impl<B> Find<'_, B> {
+impl Find<'_> {
     /// Adds a phase. `which` are its cells as far as they are known.
     fn phase(
         &self,

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
-use crate::sweep::context::Run;
+use crate::sweep::context::{Opened, Run, Study};
 use crate::sweep::keep::{Manifest, PREDICTIONS, SCORES};
 use crate::sweep::plan::{Choice, factor, values};
 use crate::sweep::planned::{Agreed, PlannedCell, PlannedSweep, SweepOptions, agreed, consensus};
@@ -24,11 +24,20 @@ pub fn why<R: Run>(
     benchmark: &R::Benchmark,
     which: &[String],
 ) -> Result<String> {
+    why_of(&Opened::<R>::new(benchmark.clone()), options, which)
+}
+
+/// As [`why`].
+pub(crate) fn why_of(
+    study: &dyn Study,
+    options: &SweepOptions,
+    which: &[String],
+) -> Result<String> {
     let reporter = Reporter::new(options.quiet, options.json);
-    let planned = PlannedSweep::of::<R>(options, benchmark, |problem| reporter.warn(&problem))?;
+    let planned = PlannedSweep::of(study, options, &|problem| reporter.warn(&problem))?;
     let named = named(&planned, which)?;
     let past: Vec<_> = planned.store.all().collect();
-    let tests = Tests::of::<R>(&planned);
+    let tests = Tests::of(study, &planned);
     let mut text = String::new();
     for at in named {
         let cell = &planned.cells[at];
@@ -59,7 +68,7 @@ pub fn why<R: Run>(
 }
 
 /// The indices of the cells that are named.
-fn named<B>(planned: &PlannedSweep<B>, which: &[String]) -> Result<Vec<usize>> {
+fn named(planned: &PlannedSweep, which: &[String]) -> Result<Vec<usize>> {
     let key = match which {
         [key] if !key.contains('=') => Some(key),
         _ => None,
@@ -157,7 +166,7 @@ enum Tests {
 }
 
 impl Tests {
-    fn of<R: Run>(planned: &PlannedSweep<R::Benchmark>) -> Self {
+    fn of(study: &dyn Study, planned: &PlannedSweep) -> Self {
         let Ok(winners) = planned.winners() else {
             return Self::NoSelection;
         };
@@ -165,7 +174,7 @@ impl Tests {
         let seen = cells.iter().all(|cell| cell.has(PREDICTIONS));
         let consensus = consensus(&planned.store, &cells).ok().filter(|_| seen);
         match consensus {
-            Some(consensus) => Self::Known(winners, agreed::<R>(&planned.benchmark, consensus)),
+            Some(consensus) => Self::Known(winners, agreed(study, consensus)),
             None => Self::NoImages(winners),
         }
     }

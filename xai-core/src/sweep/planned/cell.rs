@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::options::SweepOptions;
 use crate::error::{Error, Result};
 use crate::key::{FINGERPRINT, FIT_CODE, Key, TEST_CODE};
-use crate::sweep::context::{Benchmark, Consensus, Run};
+use crate::sweep::context::{Consensus, Study};
 use crate::sweep::declare::{CodeItems, Point, Spec};
 use crate::sweep::keep::{
     MAPS, Manifest, Outside, PREDICTIONS, Predictions, SCORES, Scored, Store,
@@ -82,42 +82,28 @@ impl PlannedCell {
 }
 
 /// Cells of a plan, by their positions, with their keys and what the store has for them.
-pub(super) fn cells<R: Run>(
+pub(super) fn cells(
+    study: &dyn Study,
     plan: &Plan,
     which: &[usize],
     options: &SweepOptions,
-    benchmark: &R::Benchmark,
     store: &Store,
     warn: &dyn Fn(String),
 ) -> Result<Vec<PlannedCell>> {
-    let inputs = Inputs {
+    let [version, _] = study.versions();
+    let mut of_cell = Arc::new(Inputs {
         experiment: plan.name,
         scale: json!(options.scale),
-        benchmark: <R::Benchmark as Benchmark>::NAME,
+        benchmark: study.benchmark_name(),
         identity: Json::Null,
         device: options.devices.kind(),
         code: FIT_CODE,
-        version: R::FIT_VERSION,
-        file: json!(R::spec().code.map(|code| items(code.fit))),
-    };
-    let identity = |point: &Point| Ok(R::at(point).benchmark(benchmark)?.identity());
-    cells_with(inputs, plan, which, options, &identity, store, warn)
-}
-
-/// As [`cells`]; `identity` is that of the benchmark of a cell.
-fn cells_with(
-    inputs: Inputs,
-    plan: &Plan,
-    which: &[usize],
-    options: &SweepOptions,
-    identity: &dyn Fn(&Point) -> Result<Json>,
-    store: &Store,
-    warn: &dyn Fn(String),
-) -> Result<Vec<PlannedCell>> {
-    let mut of_cell = Arc::new(inputs);
+        version,
+        file: json!(study.spec().code.map(|code| items(code.fit))),
+    });
     let cell = |&at: &usize| {
         let point = &plan.cells[at];
-        let identity = identity(point)?;
+        let identity = study.identity_at(point)?;
         // Most cells have the same benchmark.
         if of_cell.identity != identity {
             of_cell = Arc::new(Inputs {
@@ -198,13 +184,14 @@ pub(crate) struct Agreed {
 }
 
 /// What the scores of winners with this consensus depend on.
-pub(crate) fn agreed<R: Run>(benchmark: &R::Benchmark, consensus: Consensus) -> Agreed {
+pub(crate) fn agreed(study: &dyn Study, consensus: Consensus) -> Agreed {
+    let [_, version] = study.versions();
     Agreed {
         scored: Scored {
             asked: None,
-            explained: benchmark.explained(),
-            code: [TEST_CODE, R::TEST_VERSION],
-            file: R::spec().code.map(|code| items(code.test)),
+            explained: study.explained(),
+            code: [TEST_CODE, version],
+            file: study.spec().code.map(|code| items(code.test)),
             by: Outside::new(),
         },
         consensus: Arc::new(consensus),

@@ -10,7 +10,7 @@ use super::cell::{PlannedCell, values};
 use super::options::SweepOptions;
 use super::planned_sweep::PlannedSweep;
 use crate::error::Result;
-use crate::sweep::context::Benchmark;
+use crate::sweep::context::Study;
 use crate::sweep::keep::{PLAN, Store, provenance};
 
 /// The content of `plan.json`. The cells, of which there may be a million, are written one by one.
@@ -23,8 +23,8 @@ pub(crate) struct PlanFile {
 
 impl PlanFile {
     /// The content before the run.
-    pub fn new<B: Benchmark>(planned: &PlannedSweep<B>, options: &SweepOptions) -> Self {
-        let (plan, benchmark) = (&planned.plan, &planned.benchmark);
+    pub fn new(study: &dyn Study, planned: &PlannedSweep, options: &SweepOptions) -> Self {
+        let plan = &planned.plan;
         let command = std::env::args_os();
         let head = json!({
             "experiment": plan.name,
@@ -36,12 +36,12 @@ impl PlanFile {
             "adapters": options.devices.adapters(),
             "scale": plan.scale,
             "benchmark": {
-                "name": B::NAME,
-                "about": benchmark.about(),
-                "classes": benchmark.classes(),
-                "explained": benchmark.explained(),
-                "one_space": benchmark.one_space(),
-                "identity": benchmark.identity(),
+                "name": study.benchmark_name(),
+                "about": study.about(),
+                "classes": study.classes(),
+                "explained": study.explained(),
+                "one_space": study.one_space(),
+                "identity": study.identity(),
             },
             "restricted": plan.restricted,
             "finished": false,

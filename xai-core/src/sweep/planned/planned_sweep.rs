@@ -1,44 +1,42 @@
 //! A sweep that is laid out: its cells, and what is already done.
 
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 
 use super::cell::{PlannedCell, cells, outside};
 use super::frozen_plan::check_frozen;
 use super::options::SweepOptions;
 use crate::error::{Error, Result};
-use crate::sweep::context::{Benchmark, Run};
+use crate::sweep::context::Study;
 use crate::sweep::declare::{Spec, Value};
 use crate::sweep::keep::{Manifest, Store};
 use crate::sweep::plan::{Plan, winners};
 
 /// A sweep before anything is computed.
-pub(crate) struct PlannedSweep<B> {
+pub(crate) struct PlannedSweep {
     pub spec: Spec,
     pub plan: Plan,
     pub store: Store,
     /// The cells of the plan; those of one task only if that is what the options request.
     pub cells: Vec<PlannedCell>,
-    pub benchmark: B,
 }
 
-impl<B: Benchmark> PlannedSweep<B> {
+impl PlannedSweep {
     /// Lays out the cells that the options request, and looks up what is already done.
-    pub fn of<R: Run<Benchmark = B>>(
-        options: &SweepOptions,
-        benchmark: &B,
-        warn: impl Fn(String),
-    ) -> Result<Self> {
-        let spec = R::spec();
-        let absent = |name: &str, value: &Value| benchmark.absent(name, value);
+    pub fn of(study: &dyn Study, options: &SweepOptions, warn: &dyn Fn(String)) -> Result<Self> {
+        let spec = study.spec();
+        let absent = |name: &str, value: &Value| study.absent(name, value);
         let plan = Plan::restricted(&spec, options.scale, &absent, &options.restriction)?;
         if !options.restriction.set.is_empty() {
             // A design lays out numbers without their types. A negative number may not fit a u64.
             for point in &plan.cells {
-                std::panic::catch_unwind(|| drop(R::at(point))).map_err(|_| {
-                    Error::invalid(format!(
-                        "a value of --set does not fit its parameter's type: {point}"
-                    ))
-                })?;
+                std::panic::catch_unwind(AssertUnwindSafe(|| study.check(point))).map_err(
+                    |_| {
+                        Error::invalid(format!(
+                            "a value of --set does not fit its parameter's type: {point}"
+                        ))
+                    },
+                )?;
             }
         }
         let mut store = Store::new(&options.out, spec.name);
@@ -61,22 +59,19 @@ impl<B: Benchmark> PlannedSweep<B> {
             None => None,
         };
         let which = own.unwrap_or_else(|| (0..plan.cells.len()).collect());
-        let cells = cells::<R>(&plan, &which, options, benchmark, &store, &warn)?;
+        let cells = cells(study, &plan, &which, options, &store, warn)?;
         match &options.part {
             Some(_) => check_frozen(&store, &plan, &which, &cells)?,
-            None => warn_of_old_cells(&store, &cells, &warn),
+            None => warn_of_old_cells(&store, &cells, warn),
         }
         Ok(Self {
             spec,
             plan,
             store,
             cells,
-            benchmark: benchmark.clone(),
         })
     }
-}
 
-impl<B> PlannedSweep<B> {
     /// One line if cells were computed by other code outside of the experiment's file than runs now.
     pub fn other_code(&self) -> Option<String> {
         let now = self.store.code();

@@ -11,7 +11,7 @@ use super::pack::pack;
 use super::script::{Array, Common, array, count, settings, tables};
 use super::submission::{Job, LiveJob, keep, live_jobs, next};
 use crate::error::{Error, Result};
-use crate::sweep::context::Run;
+use crate::sweep::context::Study;
 use crate::sweep::execute::freeze::freeze_planned;
 use crate::sweep::inspect::{Past, winners_to_be};
 use crate::sweep::keep::{MODEL, PREDICTIONS};
@@ -55,14 +55,10 @@ struct Needed {
 /// # Errors
 /// If the plan cannot be laid out, if jobs of another plan run in the same folder, or if Slurm refuses a
 /// job; those submitted before it are then cancelled.
-pub fn submit<R: Run>(
-    options: &SweepOptions,
-    benchmark: &R::Benchmark,
-    how: &Submit,
-) -> Result<String> {
+pub fn submit(study: &dyn Study, options: &SweepOptions, how: &Submit) -> Result<String> {
     let settings = settings(&how.settings)?;
     let reporter = Reporter::new(options.quiet, options.json);
-    let planned = PlannedSweep::of::<R>(options, benchmark, |problem| reporter.warn(&problem))?;
+    let planned = PlannedSweep::of(study, options, &|problem| reporter.warn(&problem))?;
     let slurm = planned.store.folder().join("slurm");
     let live = if slurm.exists() && !how.dry_run {
         live_jobs(&slurm)?
@@ -79,7 +75,7 @@ pub fn submit<R: Run>(
             planned.store.folder().display()
         )));
     }
-    let needed = needed::<R>(&planned, options, how, &settings, &live)?;
+    let needed = needed(study, &planned, options, how, &settings, &live)?;
     let chain_is_live = live.iter().any(|live| live.job.phase == TABLES);
     let starts_with_fits = needed.iter().any(|needed| needed.phase == PhaseName::Fit);
     if chain_is_live && !starts_with_fits {
@@ -90,7 +86,7 @@ pub fn submit<R: Run>(
             jobs.join(", ")
         ));
     }
-    let program = freeze_planned(&planned, options)?;
+    let program = freeze_planned(study, &planned, options)?;
     let folder = next(&slurm)?;
     let folder = std::path::absolute(&folder).map_err(|error| Error::file(&folder, error))?;
     let common = Common {
@@ -137,8 +133,9 @@ const TABLES: &str = "tables";
 const CHAIN: &str = "submit.sh";
 
 /// The phases that something is missing in.
-fn needed<R: Run>(
-    planned: &PlannedSweep<R::Benchmark>,
+fn needed(
+    study: &dyn Study,
+    planned: &PlannedSweep,
     options: &SweepOptions,
     how: &Submit,
     settings: &[(String, String)],
@@ -225,7 +222,7 @@ fn needed<R: Run>(
     let tests = if all_predicted {
         let compared: Vec<_> = winners.iter().map(|&at| &planned.cells[at]).collect();
         let consensus = consensus(&planned.store, &compared)?;
-        let agreed = agreed::<R>(&planned.benchmark, consensus);
+        let agreed = agreed(study, consensus);
         let live = of("test");
         let untested = |at: &usize| !planned.cells[*at].is_tested(&agreed) && !live.contains(at);
         winners.into_iter().filter(untested).collect()
