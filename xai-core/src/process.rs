@@ -147,6 +147,15 @@ pub(crate) fn limit_threads() {
     }
 }
 
+/// Does `work` on a thread of rayon's pool, or here if this is one. Each parallel loop of a thread outside of the pool
+/// wakes a thread of the pool and sleeps until it is done. A training step has a hundred loops.
+///
+/// `work` must hold no lock and no claim. A thread that waits for a loop takes other work of its pool, which could wait
+/// for them forever.
+pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
+}
+
 /// The most memory that this process has occupied so far, in bytes. `None` if the system does not say.
 pub(crate) fn peak_memory() -> Option<usize> {
     // `getrusage` also counts what the process was before it became this program.

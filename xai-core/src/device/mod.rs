@@ -30,6 +30,8 @@ pub use seeded::seeded;
 pub use several::Devices;
 pub(crate) use vectors::vectorised;
 
+use crate::process::in_pool;
+
 /// The backend: with a GPU's feature, CPU or GPU depending on the device; otherwise, the CPU.
 #[cfg(not(feature = "gpu"))]
 pub type Backend = burn::backend::Flex;
@@ -56,6 +58,15 @@ pub(crate) fn on_cpu(device: &Device) -> bool {
     #[cfg(feature = "gpu")]
     let is_cpu = matches!(device, Device::Flex(_));
     is_cpu && kernels_wanted()
+}
+
+/// On a CPU, does `work` on a thread of rayon's pool, see [`in_pool`]. Elsewhere, there are no loops that wake threads.
+pub(crate) fn on_a_worker<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {
+    if on_cpu(device) {
+        in_pool(work)
+    } else {
+        work()
+    }
 }
 
 /// The default memory for passes through a model, in bytes: 2 GiB on a CPU, half of a GPU's memory.

@@ -4,7 +4,7 @@ use super::activation::Activation;
 use super::conv::Conv2d;
 use super::masks::Masks;
 use super::ops::{self, Window};
-use crate::device::{Device, Tensor};
+use crate::device::{Device, Tensor, on_a_worker};
 
 /// One step of a [`Network`]. Activations are `[n, channels, height, width]` throughout. After
 /// [`Layer::Flatten`], they are `[n, features, 1, 1]`.
@@ -206,7 +206,8 @@ impl Network {
 
     /// As [`forward`](Self::forward), with these [masks](Self::masks).
     pub fn forward_with(&self, x: Tensor<4>, mut masks: Option<Masks>) -> Tensor<4> {
-        run(&self.layers, x, &mut masks)
+        let device = x.device();
+        on_a_worker(&device, || run(&self.layers, x, &mut masks))
     }
 
     /// The network without the layers before index `first`.

@@ -7,7 +7,7 @@
 use rand::Rng;
 
 use super::loss::cross_entropy_gradient;
-use crate::device::{Tensor, on_cpu, upload};
+use crate::device::{Tensor, on_a_worker, on_cpu, upload};
 use crate::network::ops::{self, Gradient, IntTensor};
 use crate::network::{BatchNorm2d, Conv2d, Layer, Linear, Network, dropout_mask};
 
@@ -85,7 +85,12 @@ pub struct Step {
 ///
 /// `x` is the input of the first layer, and `class` the target of each image. Dropout draws from
 /// `rng`.
-pub fn step(network: &mut Network, x: Tensor<4>, class: &[u8], rng: &mut impl Rng) -> Step {
+pub fn step(
+    network: &mut Network,
+    x: Tensor<4>,
+    class: &[u8],
+    rng: &mut (impl Rng + Send),
+) -> Step {
     step_by(
         network,
         x,
@@ -99,17 +104,20 @@ pub fn step(network: &mut Network, x: Tensor<4>, class: &[u8], rng: &mut impl Rn
 pub fn step_by(
     network: &mut Network,
     x: Tensor<4>,
-    gradient: impl FnOnce(Tensor<2>) -> Tensor<2>,
-    rng: &mut impl Rng,
+    gradient: impl FnOnce(Tensor<2>) -> Tensor<2> + Send,
+    rng: &mut (impl Rng + Send),
 ) -> Step {
-    let (y, saved) = forward_all(&mut network.layers, x, rng);
-    let [n, classes, ..] = y.dims();
-    let logits = y.reshape([n, classes]);
-    let g = gradient(logits.clone()).reshape([n, classes, 1, 1]);
-    let mut gradients = Vec::new();
-    backward_all(&network.layers, saved, g.into(), false, &mut gradients);
-    gradients.reverse();
-    Step { logits, gradients }
+    let device = x.device();
+    on_a_worker(&device, || {
+        let (y, saved) = forward_all(&mut network.layers, x, rng);
+        let [n, classes, ..] = y.dims();
+        let logits = y.reshape([n, classes]);
+        let g = gradient(logits.clone()).reshape([n, classes, 1, 1]);
+        let mut gradients = Vec::new();
+        backward_all(&network.layers, saved, g.into(), false, &mut gradients);
+        gradients.reverse();
+        Step { logits, gradients }
+    })
 }
 
 /// The output of a sequence of layers, and what its backward pass needs.

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::backward::Gradients;
-use crate::device::{Tensor, on_cpu};
+use crate::device::{Tensor, on_a_worker, on_cpu};
 use crate::network::ops::{self, Gradient};
 use crate::network::{Layer, Network};
 
@@ -89,30 +89,17 @@ impl OptimizerState {
             rate,
             steps: self.steps,
         };
+        let Some(device) = network.device() else {
+            return;
+        };
         let layers = network.layers_mut().into_iter();
         let layers = layers.filter(|layer| layer.has_parameters());
-        for ((layer, Gradients { weight, bias }), [of_weight, of_bias]) in
-            layers.zip(gradients).zip(&mut self.layers)
-        {
-            let parameter = match layer {
-                Layer::Conv2d(conv) => {
-                    update.apply(&mut conv.weight, of_weight, weight);
-                    conv.bias.as_mut()
-                }
-                Layer::Linear(linear) => {
-                    update.apply(&mut linear.weight, of_weight, weight);
-                    linear.bias.as_mut()
-                }
-                Layer::BatchNorm2d(norm) => {
-                    update.apply(&mut norm.weight, of_weight, weight);
-                    Some(&mut norm.bias)
-                }
-                _ => None,
-            };
-            if let (Some(parameter), Some(bias)) = (parameter, bias) {
-                update.apply(parameter, of_bias, Gradient::Numbers(bias));
+        let layers: Vec<_> = layers.zip(gradients).zip(&mut self.layers).collect();
+        on_a_worker(&device, || {
+            for ((layer, gradients), moments) in layers {
+                update.layer(layer, gradients, moments);
             }
-        }
+        });
     }
 }
 
@@ -125,6 +112,33 @@ struct Update<'a> {
 }
 
 impl Update<'_> {
+    /// Updates the parameters of a layer.
+    fn layer(
+        &self,
+        layer: &mut Layer,
+        Gradients { weight, bias }: Gradients,
+        [of_weight, of_bias]: &mut [Moments; 2],
+    ) {
+        let parameter = match layer {
+            Layer::Conv2d(conv) => {
+                self.apply(&mut conv.weight, of_weight, weight);
+                conv.bias.as_mut()
+            }
+            Layer::Linear(linear) => {
+                self.apply(&mut linear.weight, of_weight, weight);
+                linear.bias.as_mut()
+            }
+            Layer::BatchNorm2d(norm) => {
+                self.apply(&mut norm.weight, of_weight, weight);
+                Some(&mut norm.bias)
+            }
+            _ => None,
+        };
+        if let (Some(parameter), Some(bias)) = (parameter, bias) {
+            self.apply(parameter, of_bias, Gradient::Numbers(bias));
+        }
+    }
+
     /// Updates one parameter and its moments. On a CPU, this is done in place in one pass over
     /// each.
     fn apply<const D: usize>(&self, p: &mut Tensor<D>, moments: &mut Moments, g: Gradient) {
