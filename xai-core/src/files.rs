@@ -62,10 +62,14 @@ pub(crate) fn write_folder(
         for entry in entries {
             flush(&entry.map_err(|error| Error::file(&aside, error))?.path())?;
         }
-        let replaces = before.is_some() && changed_at(path) == before;
-        if replaces {
-            rename(path, &old)?;
-        }
+        let replaces = before.is_some()
+            && changed_at(path) == before
+            && match fs::rename(path, &old) {
+                Ok(()) => true,
+                // Another process replaces it at this moment.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+                Err(error) => return Err(Error::file(path, error)),
+            };
         let renamed = fs::rename(&aside, path).or_else(|error| match path.parent() {
             Some(parent) if error.kind() == std::io::ErrorKind::NotFound => {
                 fs::create_dir_all(parent)?;
@@ -186,6 +190,24 @@ mod tests {
         assert_eq!(kept(), "third");
         assert!(write_folder(&path, &staging, |folder| Err(Error::file(folder, "no"))).is_err());
         assert_eq!(kept(), "third");
+        assert_eq!(fs::read_dir(&staging).unwrap().count(), 0);
+    }
+
+    /// No one fails, whatever the others do in between, and the folder is complete at the end.
+    #[test]
+    fn many_may_replace_a_folder_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        let (path, staging) = (root.path().join("folder"), root.path().join(".new"));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        write_folder(&path, &staging, put("the same")).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_to_string(path.join("file")).unwrap(), "the same");
         assert_eq!(fs::read_dir(&staging).unwrap().count(), 0);
     }
 
