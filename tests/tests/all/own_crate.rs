@@ -15,16 +15,13 @@ fn new(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 /// Runs Cargo in the new crate, with the profile of this workspace. So it shares the dependencies that are built
-/// already. Only `xai-core` is compiled again, because Cargo tells the same folder in two workspaces apart. It is hardly
-/// optimized, which compiles faster and gives the same numbers.
+/// already. Only `xai-core` is compiled again, because Cargo tells the same folder in two workspaces apart.
 fn cargo(folder: &Path, update: &str, command: &str, arguments: &[&str]) -> Output {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
     let mut workspace: toml::Table = fs::read_to_string(workspace).unwrap().parse().unwrap();
     let packages = workspace["profile"]["release"]["package"]
         .as_table_mut()
         .unwrap();
-    let core = packages["xai-core"].as_table_mut().unwrap();
-    core.insert("opt-level".into(), 1.into());
     packages.insert("my_study".into(), toml::toml! { opt-level = 0 }.into());
     let profile = toml::Table::from_iter([("profile".to_owned(), workspace["profile"].clone())]);
     let file = folder.join("../profile.toml");

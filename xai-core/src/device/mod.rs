@@ -1,7 +1,7 @@
 //! The tensor type and the choice of device.
 //!
 //! No signature has a backend parameter. There is one [`Backend`]. With a GPU's feature (`cuda`,
-//! `vulkan`, `metal`), it is [`burn::Dispatch`], whose tensors are on the CPU or GPU on which they
+//! `vulkan`, `metal`), it is Burn's `Dispatch`, whose tensors are on the CPU or GPU on which they
 //! were created. Without such a feature, it is Burn's CPU backend itself. This crate's kernels can
 //! then read a tensor in place. `Dispatch` hides the tensor's memory, so each use of a shared
 //! tensor copies it three times.
