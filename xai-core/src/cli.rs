@@ -180,42 +180,31 @@ pub fn main<R: Run>(show: &Show) -> ExitCode {
         tasks,
         benchmark,
     } = arguments;
+    catch_interrupt();
+    limit_threads();
+    let reporter = Reporter::new(engine.quiet, engine.json);
     let open = |scale| open(&benchmark, scale);
-    run_and_say(engine, tasks, &spec, R::published, &open, show)
+    let done = run(engine, tasks, &spec, R::published, &open, show);
+    done.unwrap_or_else(|error| failed(&error, &reporter))
+}
+
+/// Prints why a run failed.
+fn failed(error: &Error, reporter: &Reporter) -> ExitCode {
+    let hint = if error.is_disk_full() {
+        "; finished work is kept: make room and run the same command again"
+    } else {
+        ""
+    };
+    eprintln!("error: {error}{hint}");
+    reporter.event(|| json!({ "event": "error", "message": error.to_string() }));
+    ExitCode::from(match error {
+        Error::Interrupted => 130,
+        _ => 1,
+    })
 }
 
 /// Opens the benchmark at a scale.
 type Open<'a> = &'a dyn Fn(Scale) -> Result<Box<dyn Work>>;
-
-/// Does what the options ask for, and prints the error if it fails.
-fn run_and_say(
-    arguments: EngineArgs,
-    tasks: TaskArgs,
-    spec: &Spec,
-    published: fn() -> Option<Published>,
-    open: Open,
-    show: &Show,
-) -> ExitCode {
-    catch_interrupt();
-    limit_threads();
-    let reporter = Reporter::new(arguments.quiet, arguments.json);
-    match run(arguments, tasks, spec, published, open, show) {
-        Ok(code) => code,
-        Err(error) => {
-            let hint = if error.is_disk_full() {
-                "; finished work is kept: make room and run the same command again"
-            } else {
-                ""
-            };
-            eprintln!("error: {error}{hint}");
-            reporter.event(|| json!({ "event": "error", "message": error.to_string() }));
-            ExitCode::from(match error {
-                Error::Interrupted => 130,
-                _ => 1,
-            })
-        }
-    }
-}
 
 fn run(
     arguments: EngineArgs,
