@@ -56,15 +56,92 @@ pub(crate) trait Work: Study {
 
 impl<R: Run> Work for Opened<R> {
     fn fit(&self, cell: &mut PlannedCell, context: &Context) -> Result<()> {
-        fit::<R>(cell, context, &self.benchmark)
+        let start = Instant::now();
+        let run = R::at(&cell.point);
+        let lab = &Lab::new(context.clone(), run.benchmark(&self.benchmark)?);
+        let fitted = run.fit(lab)?;
+        let seconds = BTreeMap::from([
+            ("fit".to_owned(), start.elapsed().as_secs_f64()),
+            ("stages".to_owned(), lab.seconds().in_stages),
+            ("spared".to_owned(), lab.seconds().spared),
+        ]);
+        let manifest = Manifest {
+            key: cell.key.clone(),
+            status: Status::Fitted,
+            cell: cell.point.to_string(),
+            inputs: cell.inputs(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            device: lab.device_choice().to_string(),
+            adapter: lab.device_choice().adapter(),
+            fit: unique(),
+            validation: fitted.validation,
+            history: fitted.history,
+            seconds,
+            test_accuracy: None,
+            test_errors: None,
+            test_set: None,
+            scored: None,
+            fitted_by: lab.code(),
+            predicted_by: Outside::new(),
+            files: BTreeMap::new(),
+        };
+        let manifest = lab
+            .store()
+            .create(manifest, &|path| fitted.model.save(path))?;
+        cell.keep(manifest);
+        Ok(())
     }
 
     fn predict(&self, cell: &mut PlannedCell, context: &Context) -> Result<()> {
-        predict::<R>(cell, context, &self.benchmark)
+        let start = Instant::now();
+        let benchmark = R::at(&cell.point).benchmark(&self.benchmark)?;
+        let lab = Lab::new(context.clone(), benchmark);
+        let manifest = manifest(cell)?;
+        let model = R::Model::load(&lab.store().model(manifest)?, lab.device())?;
+        let images = lab.examples(Split::Test)?;
+        let class = images.class().to_vec();
+        let predictions = Predictions::new(class, images.response(), &model.predict(&images)?)?;
+        manifest.test_set = Some(images.key().clone());
+        manifest.test_errors = predictions.errors();
+        manifest.test_accuracy = match manifest.test_errors {
+            Some(_) => None,
+            None => Some(predictions.accuracy()),
+        };
+        manifest.predicted_by = lab.code();
+        let seconds = start.elapsed().as_secs_f64();
+        manifest.seconds.insert("predict".to_owned(), seconds);
+        lab.store()
+            .add(manifest, PREDICTIONS, &|path| predictions.write(path))
     }
 
     fn test(&self, cell: &mut PlannedCell, context: &Context, scored: &Scored) -> Result<()> {
-        test::<R>(cell, context, &self.benchmark, scored)
+        let start = Instant::now();
+        let run = R::at(&cell.point);
+        let gallery = Gallery::new(SHOWN);
+        let lab = Lab::new(
+            context.with_gallery(&gallery),
+            run.benchmark(&self.benchmark)?,
+        );
+        let manifest = manifest(cell)?;
+        let fitted = Fitted {
+            model: R::Model::load(&lab.store().model(manifest)?, lab.device())?,
+            validation: manifest.validation,
+            history: manifest.history.clone(),
+        };
+        let scores = run.test(&fitted, &lab)?;
+        manifest.scored = Some(Scored {
+            asked: Some(lab.asked()),
+            by: lab.code(),
+            ..scored.clone()
+        });
+        let seconds = start.elapsed().as_secs_f64();
+        manifest.seconds.insert("test".to_owned(), seconds);
+        // The scores are written last, because they mark the cell as tested.
+        let shown = gallery.take();
+        lab.store()
+            .add(manifest, MAPS, &|path| write_maps(path, &shown))?;
+        lab.store()
+            .add(manifest, SCORES, &|path| write_scores(path, &scores))
     }
 
     fn references(
@@ -74,45 +151,25 @@ impl<R: Run> Work for Opened<R> {
         agreed: &Agreed,
     ) -> Result<(PathBuf, Vec<Reference>)> {
         let lab = Lab::new(context.clone(), self.benchmark.clone());
-        references::<R>(experiment, &lab, agreed)
+        let context = lab.for_cell(experiment, &"baselines", None)?;
+        let inputs = json!({
+            "experiment": experiment,
+            "scale": lab.scale(),
+            "benchmark": [json!(R::Benchmark::NAME), lab.benchmark().identity()],
+            "device": lab.device_choice().kind(),
+            "images": agreed.consensus.key()?,
+            "scored": agreed.scored,
+            "code": [FIT_CODE, R::FIT_VERSION],
+        });
+        let folder = context.stage("references", &inputs, |folder| {
+            let gallery = Gallery::new(SHOWN);
+            let lab = Lab::new(context.with_gallery(&gallery), lab.benchmark().clone());
+            write_references(folder, &R::references(&lab)?)?;
+            write_maps(&folder.join(MAPS), &gallery.take())
+        })?;
+        let references = read_references(&folder)?;
+        Ok((folder, references))
     }
-}
-
-fn fit<R: Run>(cell: &mut PlannedCell, context: &Context, benchmark: &R::Benchmark) -> Result<()> {
-    let start = Instant::now();
-    let run = R::at(&cell.point);
-    let lab = &Lab::new(context.clone(), run.benchmark(benchmark)?);
-    let fitted = run.fit(lab)?;
-    let seconds = BTreeMap::from([
-        ("fit".to_owned(), start.elapsed().as_secs_f64()),
-        ("stages".to_owned(), lab.seconds().in_stages),
-        ("spared".to_owned(), lab.seconds().spared),
-    ]);
-    let manifest = Manifest {
-        key: cell.key.clone(),
-        status: Status::Fitted,
-        cell: cell.point.to_string(),
-        inputs: cell.inputs(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        device: lab.device_choice().to_string(),
-        adapter: lab.device_choice().adapter(),
-        fit: unique(),
-        validation: fitted.validation,
-        history: fitted.history,
-        seconds,
-        test_accuracy: None,
-        test_errors: None,
-        test_set: None,
-        scored: None,
-        fitted_by: lab.code(),
-        predicted_by: Outside::new(),
-        files: BTreeMap::new(),
-    };
-    let manifest = lab
-        .store()
-        .create(manifest, &|path| fitted.model.save(path))?;
-    cell.keep(manifest);
-    Ok(())
 }
 
 /// Computes the stages that the model shares with others. A fit that does not say where they end is
@@ -132,89 +189,6 @@ fn manifest(cell: &mut PlannedCell) -> Result<&mut Manifest> {
     })?;
     manifest.inputs = inputs;
     Ok(manifest)
-}
-
-fn predict<R: Run>(
-    cell: &mut PlannedCell,
-    context: &Context,
-    benchmark: &R::Benchmark,
-) -> Result<()> {
-    let start = Instant::now();
-    let benchmark = R::at(&cell.point).benchmark(benchmark)?;
-    let lab = Lab::new(context.clone(), benchmark);
-    let manifest = manifest(cell)?;
-    let model = R::Model::load(&lab.store().model(manifest)?, lab.device())?;
-    let images = lab.examples(Split::Test)?;
-    let class = images.class().to_vec();
-    let predictions = Predictions::new(class, images.response(), &model.predict(&images)?)?;
-    manifest.test_set = Some(images.key().clone());
-    manifest.test_errors = predictions.errors();
-    manifest.test_accuracy = match manifest.test_errors {
-        Some(_) => None,
-        None => Some(predictions.accuracy()),
-    };
-    manifest.predicted_by = lab.code();
-    let seconds = start.elapsed().as_secs_f64();
-    manifest.seconds.insert("predict".to_owned(), seconds);
-    lab.store()
-        .add(manifest, PREDICTIONS, &|path| predictions.write(path))
-}
-
-fn test<R: Run>(
-    cell: &mut PlannedCell,
-    context: &Context,
-    benchmark: &R::Benchmark,
-    scored: &Scored,
-) -> Result<()> {
-    let start = Instant::now();
-    let run = R::at(&cell.point);
-    let gallery = Gallery::new(SHOWN);
-    let lab = Lab::new(context.with_gallery(&gallery), run.benchmark(benchmark)?);
-    let manifest = manifest(cell)?;
-    let fitted = Fitted {
-        model: R::Model::load(&lab.store().model(manifest)?, lab.device())?,
-        validation: manifest.validation,
-        history: manifest.history.clone(),
-    };
-    let scores = run.test(&fitted, &lab)?;
-    manifest.scored = Some(Scored {
-        asked: Some(lab.asked()),
-        by: lab.code(),
-        ..scored.clone()
-    });
-    let seconds = start.elapsed().as_secs_f64();
-    manifest.seconds.insert("test".to_owned(), seconds);
-    // The scores are written last, because they mark the cell as tested.
-    let shown = gallery.take();
-    lab.store()
-        .add(manifest, MAPS, &|path| write_maps(path, &shown))?;
-    lab.store()
-        .add(manifest, SCORES, &|path| write_scores(path, &scores))
-}
-
-fn references<R: Run>(
-    experiment: &str,
-    lab: &Lab<R::Benchmark>,
-    agreed: &Agreed,
-) -> Result<(PathBuf, Vec<Reference>)> {
-    let context = lab.for_cell(experiment, &"baselines", None)?;
-    let inputs = json!({
-        "experiment": experiment,
-        "scale": lab.scale(),
-        "benchmark": [json!(R::Benchmark::NAME), lab.benchmark().identity()],
-        "device": lab.device_choice().kind(),
-        "images": agreed.consensus.key()?,
-        "scored": agreed.scored,
-        "code": [FIT_CODE, R::FIT_VERSION],
-    });
-    let folder = context.stage("references", &inputs, |folder| {
-        let gallery = Gallery::new(SHOWN);
-        let lab = Lab::new(context.with_gallery(&gallery), lab.benchmark().clone());
-        write_references(folder, &R::references(&lab)?)?;
-        write_maps(&folder.join(MAPS), &gallery.take())
-    })?;
-    let references = read_references(&folder)?;
-    Ok((folder, references))
 }
 
 /// Whether a cell has a model.
