@@ -32,7 +32,7 @@ pub(crate) fn write_file<T>(path: &Path, write: impl FnOnce(&Path) -> Result<T>)
     let aside = beside(path);
     let written = write(&aside).and_then(|value| {
         flush(&aside)?;
-        rename(&aside, path)?;
+        fs::rename(&aside, path).map_err(|error| Error::file(path, error))?;
         Ok(value)
     });
     if written.is_err() {
@@ -157,10 +157,6 @@ fn flush(path: &Path) -> Result<()> {
 
 pub(crate) fn make_folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|error| Error::file(path, error))
-}
-
-fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).map_err(|error| Error::file(to, error))
 }
 
 #[cfg(test)]

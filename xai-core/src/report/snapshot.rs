@@ -8,12 +8,11 @@ use super::summary::Summary;
 use super::write::only_analysed;
 use super::{analysis, table};
 use crate::error::{Error, Result};
-use crate::sweep::context::{Benchmark, Run};
+use crate::sweep::context::{Benchmark, Opened, Run, Study};
 use crate::sweep::declare::Scale;
 use crate::sweep::declare::analysis::{Analysis, AnalysisItem};
-use crate::sweep::execute::{Outcome, sweep};
+use crate::sweep::execute::{Outcome, sweep_of};
 use crate::sweep::planned::SweepOptions;
-use crate::sweep::read::results_in;
 
 /// Runs an experiment in a folder of this process and returns its tables, with measured numbers
 /// rounded to two decimals.
@@ -33,9 +32,11 @@ pub fn snapshot<R: Run>(scale: Scale) -> String {
         ..SweepOptions::default()
     };
     let benchmark = R::Benchmark::open(&Default::default(), scale);
-    let outcome = benchmark.and_then(|benchmark| sweep::<R>(&options, &benchmark));
-    let table = outcome.and_then(tables::<R>);
-    table.unwrap_or_else(|error| panic!("{error}"))
+    let tables = benchmark.and_then(|benchmark| {
+        let study = Opened::<R>::new(benchmark);
+        tables(&study, sweep_of(&study, &options)?)
+    });
+    tables.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The folder of all snapshots of this process, so that they share pre-trainings and trainings. It
@@ -53,11 +54,11 @@ fn folder() -> PathBuf {
 }
 
 /// The table, then those of the analysis.
-fn tables<R: Run>(outcome: Outcome) -> Result<String> {
+fn tables(study: &dyn Study, outcome: Outcome) -> Result<String> {
     let failed = || Error::invalid(format!("failed: {:?}", outcome.failures));
     let result = outcome.result.as_ref().ok_or_else(failed)?;
     let mut analysis = Analysis::default();
-    R::analysis(&results_in(&outcome.folder)?, &mut analysis)?;
+    study.analysis(&outcome.folder, &mut analysis)?;
     let mut text = if only_analysed(result, &analysis) {
         String::new()
     } else {
