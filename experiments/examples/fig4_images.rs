@@ -20,7 +20,6 @@ use experiments::{exit_code, npy};
 use ndarray::{Array1, Array2, Axis};
 use xai_core::device::DeviceChoice;
 use xai_core::lesions::prelude::*;
-use xai_core::network::VggConfig;
 use xai_core::training;
 
 /// The seed of the pre-training, and the first seed of a cell.
@@ -64,16 +63,9 @@ fn write(options: &Options) -> Result<()> {
         write_images(&folder.join("train"), &train)?;
         write_images(&folder.join("validation"), &validation)?;
         write_order(&folder, train.len(), settings.pretraining_epochs)?;
-        let network = VggConfig {
-            classes: train
-                .class()
-                .iter()
-                .max()
-                .map_or(0, |&last| usize::from(last) + 1),
-            dropout: 0.0,
-            ..settings.network.clone()
-        };
-        let network = network.init(true, SEED, &DeviceChoice::Flex.open()?);
+        let last = train.class().iter().max();
+        let classes = last.map_or(0, |&last| usize::from(last) + 1);
+        let network = lab.before_pretraining(classes);
         network.save(&folder.join(START))?;
     }
     let path = out.join("settings.json");

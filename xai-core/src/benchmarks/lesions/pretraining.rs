@@ -130,11 +130,7 @@ impl Lab<Lesions> {
             let dataset = Dataset::grey(task.images, task.class)?;
             Ok(Examples::of(&dataset, self.device()))
         };
-        let config = VggConfig {
-            classes: train.classes,
-            dropout: 0.0,
-            ..settings.network.clone()
-        };
+        let start = self.before_pretraining(train.classes);
         let plan = TrainingPlan {
             epochs: settings.pretraining_epochs,
             decay: Some(Decay {
@@ -148,7 +144,7 @@ impl Lab<Lesions> {
         let label = format!("pre-training on {}", corpus.name());
         let bar = self.progress(plan.steps(train.len()), &label);
         let fitted = fit_watched(
-            &config.init(true, 0, self.device()),
+            &start,
             0,
             [&train, &held_out],
             &plan,
@@ -163,6 +159,16 @@ impl Lab<Lesions> {
         calibrate(&mut network, images);
         network.save(&folder.join(NETWORK))?;
         write_json(&folder.join("history.json"), &fitted.history)
+    }
+
+    /// The network with which the pre-training on a corpus of this many classes begins: initial weights, and batch norm.
+    pub fn before_pretraining(&self, classes: usize) -> Network {
+        let config = VggConfig {
+            classes,
+            dropout: 0.0,
+            ..self.settings().network.clone()
+        };
+        config.init(true, 0, self.device())
     }
 
     /// The images of a pre-training and of its held-out check, for other programs.
