@@ -89,7 +89,7 @@ fn a_new_crate_runs_and_its_snapshot_test_works() {
 
 /// The same as a user does it. `.ci/run` includes this test.
 #[test]
-#[ignore = "compiles xai-core a second time, which takes a minute or two"]
+#[ignore = "compiles xai-core a second time, which takes minutes"]
 fn cargo_builds_a_new_crate() {
     runs_and_its_snapshot_test_works(cargo);
 }
