@@ -1,5 +1,5 @@
 //! The CPU kernels of [`ops`](super::ops): convolution with stride 1 and its two gradients, maximum
-//! pooling, the gate of a ReLU, sums and scalings per channel, and updates of parameters.
+//! and adaptive average pooling, the gate of a ReLU, sums and scalings per channel, and updates of parameters.
 //!
 //! **Layout.** A group of images is copied into zero-padded planes `[channel][image][row][column]`.
 //! As one long line, the input of output position `p` at kernel offset `(ky, kx)` is position
@@ -16,6 +16,7 @@
 //! VGG-16 (112 x 112, 32 images): 10 times as fast as Burn 0.21's Flex in the first block, 4 times
 //! in the third, twice in the last. `ops` uses Burn for other shapes and devices.
 
+mod average;
 mod conv_sizes;
 mod direct;
 mod norm;
@@ -24,9 +25,10 @@ mod pooling;
 mod update;
 mod weight_grad;
 
+pub(super) use average::{adaptive_average, adaptive_average_grad};
 pub(super) use conv_sizes::ConvSizes;
 pub(super) use direct::{conv, conv_input_grad, pack};
-pub(super) use norm::{affine_relu, channel_combine, channel_sums};
+pub(super) use norm::{affine_relu, channel_combine, channel_sums, column_sums};
 pub(super) use pointwise::{add_weighted, along, channel_affine, gate, relu};
 pub(super) use pooling::{max_pool, max_unpool};
 pub(super) use update::{update, update_by_product};

@@ -74,6 +74,18 @@ pub(in crate::network) fn channel_sums(
     [0, 1].map(|which| over_planes(planes.iter().map(|sums| &sums[which]), channels))
 }
 
+/// The first result of [`channel_sums`] without a gate, where planes are single numbers: the sum of each
+/// column of `x` `[n][channels]`.
+pub(in crate::network) fn column_sums(x: &[f32], channels: usize) -> Vec<f32> {
+    let mut sums = vec![0.0; channels];
+    for row in x.chunks_exact(channels) {
+        for (sum, &x) in sums.iter_mut().zip(row) {
+            *sum += f64::from(x);
+        }
+    }
+    sums.iter().map(|&sum| sum as f32).collect()
+}
+
 /// The sum of each channel, from the sums of its planes in lanes.
 fn over_planes<'a>(planes: impl Iterator<Item = &'a Line>, channels: usize) -> Vec<f32> {
     let mut sums = vec![0.0; channels];
@@ -262,6 +274,14 @@ mod tests {
                 assert!((f64::from(found[channel]) - exact).abs() < 1e-5);
             }
         }
+    }
+
+    /// The same sums in another order of the loops.
+    #[test]
+    fn sums_of_columns_are_those_of_planes_of_one_number() {
+        let x = numbers(40 * CHANNELS, 0);
+        let [planes, _] = channel_sums(&x, &x, None, CHANNELS, 1);
+        assert_eq!(bits(&column_sums(&x, CHANNELS)), bits(&planes));
     }
 
     /// The vector width of the processor changes no bit.

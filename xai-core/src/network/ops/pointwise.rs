@@ -144,7 +144,13 @@ pub fn bias_grad(g: Tensor<4>) -> Tensor<1> {
     let [n, c, h, w] = g.dims();
     if on_cpu(&device) {
         let g = numbers(g);
-        let [sum, _] = kernels::channel_sums(&g, &g, None, c, h * w);
+        let sum = match h * w {
+            1 => kernels::column_sums(&g, c),
+            len => {
+                let [sum, _] = kernels::channel_sums(&g, &g, None, c, len);
+                sum
+            }
+        };
         return from_numbers(sum, [c], &device);
     }
     g.reshape([n, c, h * w])

@@ -95,9 +95,14 @@ pub fn avg_pool2d_input_grad(
 /// Averages over `output` windows that tile the plane as in torch's `AdaptiveAvgPool2d`. An output
 /// larger than the input repeats values.
 pub fn adaptive_avg_pool2d(x: Tensor<4>, output: [usize; 2]) -> Tensor<4> {
-    let [_, _, h, w] = x.dims();
+    let [n, c, h, w] = x.dims();
     if [h, w] == output {
         return x;
+    }
+    let device = x.device();
+    if on_cpu(&device) {
+        let y = kernels::adaptive_average(&numbers(x), [h, w], output);
+        return from_numbers(y, [n, c, output[0], output[1]], &device);
     }
     module::adaptive_avg_pool2d(x, output)
 }
@@ -106,6 +111,12 @@ pub fn adaptive_avg_pool2d(x: Tensor<4>, output: [usize; 2]) -> Tensor<4> {
 pub fn adaptive_avg_pool2d_input_grad(input: [usize; 4], g: Tensor<4>) -> Tensor<4> {
     if g.dims() == input {
         return g;
+    }
+    let device = g.device();
+    if on_cpu(&device) {
+        let ([_, _, h, w], [_, _, out_h, out_w]) = (input, g.dims());
+        let x = kernels::adaptive_average_grad(&numbers(g), [h, w], [out_h, out_w]);
+        return from_numbers(x, input, &device);
     }
     let x = Tensor::<4>::empty(input, &g.device());
     tensor(
