@@ -20,13 +20,15 @@ pub(super) fn transform_inputs_with<V: Lanes>(
     layout: BlockSizes,
     scratch: &mut Scratch,
 ) {
-    let [h, w] = shape.plane;
+    let len = shape.plane[0] * shape.plane[1];
     let starts = block.starts();
+    let runs: Vec<InPlane> = (block.in_lines())
+        .map(|(at, run)| InPlane::new(at, run, inside, shape))
+        .collect();
     for channel in 0..shape.input {
-        for (at, run) in block.in_lines() {
-            let plane = &x[(run.image * shape.input + channel) * h * w..][..h * w];
-            let lines = &mut scratch.lines[at..];
-            transform_columns::<V>(plane, inside, shape, run, layout, lines);
+        for run in &runs {
+            let plane = &x[(run.image * shape.input + channel) * len..][..len];
+            transform_columns::<V>(plane, run, layout, &mut scratch.lines);
         }
         let to = &mut scratch.inputs[channel * layout.pitch..];
         transform_rows::<V>(&starts, layout, &scratch.lines, to);
@@ -34,36 +36,58 @@ pub(super) fn transform_inputs_with<V: Lanes>(
 }
 dispatch!(pub(super) transform_inputs, transform_inputs_with, (x: &[f32], inside: &Region, shape: &ConvSizes, block: &Block, layout: BlockSizes, scratch: &mut Scratch) -> ());
 
+/// Where the pixels of a run are, the same in every channel.
+struct InPlane {
+    /// The position of the first one in a line of pixels.
+    at: usize,
+    image: usize,
+    /// Pixels side by side.
+    width: usize,
+    /// The part of each row that does not count as 0: its place in the plane, and the column of the first
+    /// pixel of the run within it.
+    rows: [(Range<usize>, isize); POINTS],
+}
+
+impl InPlane {
+    fn new(at: usize, run: &Run, inside: &Region, shape: &ConvSizes) -> Self {
+        let first =
+            |tile: usize, axis: usize| (tile * TILE) as isize - shape.padding[axis] as isize;
+        let (top, left) = (first(run.row, 0), first(run.columns.start, 1));
+        let [h, w] = shape.plane;
+        let rows = std::array::from_fn(|y| match usize::try_from(top + y as isize) {
+            Ok(row) if row < h => {
+                let span = inside.span(run.image % inside.images(), row);
+                let column = left - span.start as isize;
+                (row * w + span.start..row * w + span.end, column)
+            }
+            _ => (0..0, 0),
+        });
+        Self {
+            at,
+            image: run.image,
+            width: TILE * run.columns.len() + 2,
+            rows,
+        }
+    }
+}
+
 /// Transforms six rows of pixels to six lines, one per point of the columns' transform.
 #[inline(always)]
 fn transform_columns<V: Lanes>(
     plane: &[f32],
-    inside: &Region,
-    shape: &ConvSizes,
-    run: &Run,
+    run: &InPlane,
     layout: BlockSizes,
     lines: &mut [f32],
 ) {
-    let first = |tile: usize, axis: usize| (tile * TILE) as isize - shape.padding[axis] as isize;
-    let (top, left) = (first(run.row, 0), first(run.columns.start, 1));
-    let [h, w] = shape.plane;
-    let rows: [(&[f32], Range<usize>); POINTS] =
-        std::array::from_fn(|y| match usize::try_from(top + y as isize) {
-            Ok(row) if row < h => {
-                let span = inside.span(run.image % inside.images(), row);
-                (&plane[row * w..][..w], span)
-            }
-            _ => (&plane[..0], 0..0),
-        });
     let mut vectors = [V::splat(0.0); POINTS];
-    for at in (0..TILE * run.columns.len() + 2).step_by(LANES) {
+    for at in (0..run.width).step_by(LANES) {
         for y in 0..POINTS {
-            let (line, span) = &rows[y];
-            vectors[y] = pixels(line, span, left + at as isize);
+            let (row, column) = &run.rows[y];
+            vectors[y] = V::load_part(&plane[row.clone()], column + at as isize);
         }
         let points = to_points(vectors);
         for y in 0..POINTS {
-            *lanes_at_mut(lines, y * layout.line + at) = points[y].store();
+            *lanes_at_mut(lines, y * layout.line + run.at + at) = points[y].store();
         }
     }
 }
