@@ -225,13 +225,16 @@ fn what_a_variant_changes_is_in_its_identity() {
         "as the scale has it"
     );
     // Images are shared in memory by all that have the same ones.
-    let images = |defect| {
+    let images = |defect, split| {
         base.with_defects(Defects::NONE.with(defect))
-            .identity_of_images()
+            .identity_of_images(split)
     };
-    assert_ne!(images(Defect::FaintRectangles), base.identity_of_images());
-    assert_eq!(
-        images(Defect::DropoutStaysOn),
-        base.with_dropout(0.5).identity_of_images()
-    );
+    for split in Split::ALL {
+        let of_base = base.identity_of_images(split);
+        assert_ne!(images(Defect::FaintRectangles, split), of_base);
+        assert_eq!(images(Defect::DropoutStaysOn, split), of_base);
+        assert_eq!(base.with_dropout(0.5).identity_of_images(split), of_base);
+        let differs = images(Defect::KnownSubjects, split) != of_base;
+        assert_eq!(differs, split == Split::Test);
+    }
 }

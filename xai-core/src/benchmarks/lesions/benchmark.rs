@@ -79,7 +79,7 @@ impl Benchmark for Lesions {
     fn identity(&self) -> Json {
         let mut identity = json!({
             "settings": self.settings.of_fit(),
-            "images": self.identity_of_images(),
+            "images": self.identity_of_images(Split::Test),
             "defects": self.defects,
         });
         if let Some(weights) = &self.weights {
@@ -92,13 +92,13 @@ impl Benchmark for Lesions {
         identity
     }
 
-    fn identity_of_images(&self) -> Json {
+    fn identity_of_images(&self, which: Split) -> Json {
         json!({
             "data": match &self.scans {
                 Some(scans) => format!("scans {}", scans.fingerprint()),
                 None => format!("colin27 {}", blake3::hash(COLIN27).to_hex()),
             },
-            "protocol": format!("{:?}", self.protocol()),
+            "protocol": format!("{:?}", self.protocol(which)),
             "sizes": self.settings.of_images(),
         })
     }

@@ -20,7 +20,7 @@ const FILE: &str = "images.safetensors";
 /// and are made by each process, because at the paper's scale they take several gigabytes.
 pub(super) fn split(lesions: &Lesions, which: Split, context: &Context) -> Result<Dataset> {
     let subjects = subjects(lesions, context)?;
-    let protocol = lesions.protocol();
+    let protocol = lesions.protocol(which);
     let [train, validation, test] = &subjects.benchmark_parts;
     let counts = [train, validation, test].map(|part| part.subjects.end - part.subjects.start);
     let [of_train, of_validation, of_test] = protocol.splits(counts);

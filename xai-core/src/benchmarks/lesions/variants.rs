@@ -6,6 +6,7 @@ use super::making::{Defects, Protocol};
 use super::scans::Scans;
 use super::settings::Settings;
 use super::weights::Weights;
+use crate::dataset::Split;
 use crate::sweep::context::Lab;
 
 /// MR slices with artificial lesions of two classes, regular and irregular (Oliveira et al. 2024).
@@ -56,10 +57,14 @@ impl Lesions {
         }
     }
 
-    /// How images are made.
-    pub(super) fn protocol(&self) -> Protocol {
+    /// How the images of a split are made.
+    pub(super) fn protocol(&self, which: Split) -> Protocol {
+        let defects = match which {
+            Split::Train | Split::Validation => self.defects.of_training_images(),
+            Split::Test => self.defects.of_images(),
+        };
         Protocol {
-            defects: self.defects.of_images(),
+            defects,
             ..Protocol::corrected()
         }
     }

@@ -61,10 +61,11 @@ impl Benchmark for Tetromino {
     }
 
     fn identity(&self) -> Json {
-        json!({ "images": self.identity_of_images(), "defects": self.defects })
+        json!({ "images": self.identity_of_images(Split::Test), "defects": self.defects })
     }
 
-    fn identity_of_images(&self) -> Json {
+    /// The same for all splits.
+    fn identity_of_images(&self, _: Split) -> Json {
         json!({
             "scenario": self.scenario.name(),
             "background": self.background.name(),
@@ -87,7 +88,7 @@ impl Benchmark for Tetromino {
     fn split(&self, which: Split, context: &Context) -> Result<Dataset> {
         // All three splits are made together, and each is requested once.
         type Made = Mutex<[Option<Dataset>; 3]>;
-        let name = format!("tetromino {}", Key::of(&self.identity_of_images())?);
+        let name = format!("tetromino {}", Key::of(&self.identity_of_images(which))?);
         let made = context.once::<Made>(&name, || Ok(Mutex::new(self.make()?.map(Some))))?;
         let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
         let place = Split::ALL

@@ -30,9 +30,10 @@ pub trait Benchmark: Clone + Send + Sync + 'static {
     /// fingerprints of files, variant.
     fn identity(&self) -> Json;
 
-    /// The part of the [`identity`](Self::identity) that determines the images. Cells with the same
-    /// value share images in memory. By default, the whole identity.
-    fn identity_of_images(&self) -> Json {
+    /// The part of the [`identity`](Self::identity) that determines the images of a split. Cells with
+    /// the same value share these images in memory. By default, the whole identity.
+    fn identity_of_images(&self, which: Split) -> Json {
+        let _ = which;
         self.identity()
     }
 

@@ -120,7 +120,7 @@ impl<B: Benchmark> Lab<B> {
 
     /// The name of a split's images in memory.
     fn name_of(&self, which: Split) -> Result<String> {
-        let identity = json!([B::NAME, self.benchmark.identity_of_images()]);
+        let identity = json!([B::NAME, self.benchmark.identity_of_images(which)]);
         Ok(format!("{which} {}", Key::of(&identity)?))
     }
 }
