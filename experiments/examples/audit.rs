@@ -22,7 +22,7 @@
 
 use experiments::defects::{Repeated, score_filters, score_methods};
 use experiments::network_pairs::{NetworkPairs, TrainedNetwork};
-use experiments::optimizer;
+use experiments::{best_rates, optimizer};
 use xai_core::lesions::making::Defects;
 use xai_core::lesions::prelude::*;
 
@@ -60,7 +60,7 @@ impl Run for Audit {
             _ => 0.008,
         };
         let rate = match lab.scale() {
-            Scale::Night => 0.000_03,
+            Scale::Night => best_rates(lab.scale(), self.corpus, DEPTH)[0],
             scale => scale.pick(0.002, 0.001, published),
         };
         lab.fine_tune(start, DEPTH, optimizer(lab, rate), self.seed)

@@ -9,7 +9,7 @@
 
 use experiments::means::{methods, precision};
 use experiments::paired::mean_interval;
-use experiments::{explain, optimizer};
+use experiments::{best_rates, explain, optimizer};
 use xai_core::lesions::prelude::*;
 use xai_core::report::method_title;
 use xai_core::statistics::mean;
@@ -74,7 +74,7 @@ impl Stability {
             _ => 0.004,
         };
         match scale {
-            Scale::Night => 0.000_03,
+            Scale::Night => best_rates(scale, self.corpus, self.depth)[0],
             scale => scale.pick(0.001, 0.000_5, published),
         }
     }

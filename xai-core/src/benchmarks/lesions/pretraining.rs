@@ -16,7 +16,7 @@ use crate::files::write_json;
 use crate::key::FIT_CODE;
 use crate::network::{Network, VggConfig};
 use crate::sweep::context::Lab;
-use crate::sweep::declare::Level;
+use crate::sweep::declare::{Level, Scale};
 use crate::training::{
     CheckpointRule, Decay, Examples, Optimizer, TrainingPlan, calibrate, fit_watched,
 };
@@ -63,9 +63,11 @@ impl Lab<Lesions> {
     /// training images, without their classes. (The paper's network has no batch norm. A network
     /// trained from random weights in the time available here needs it.) The result still has the
     /// classes of its corpus and its batch norm. [`Lab::fine_tune`] replaces the former and folds
-    /// the latter. If weights are given, [`Corpus::ImageNet`] returns these weights unchanged, and
-    /// the batch norm of the other corpora is folded too. Fine-tuning then has no batch norm, as in
-    /// the paper.
+    /// the latter after its training.
+    ///
+    /// If weights are given, [`Corpus::ImageNet`] returns these weights unchanged, and the batch norm of the other
+    /// corpora is folded before fine-tuning, which then has none, as in the paper. At [`Scale::Night`] it is kept:
+    /// in the few steps of that scale, a network whose batch norm was folded before did not leave chance.
     ///
     /// # Errors
     /// If the stage cannot be written or read; for [`Corpus::ImageNet`], if no weights were given.
@@ -95,9 +97,11 @@ impl Lab<Lesions> {
         let name = format!("pretraining-{}", corpus.name());
         let folder = self.stage(&name, &inputs, |folder| self.pretrain(corpus, folder))?;
         let network = Network::load(&folder.join(NETWORK), self.device())?;
-        Ok(match self.benchmark().weights.as_ref() {
-            Some(_) => network.fold_batch_norm(),
-            None => network,
+        let folds = self.benchmark().weights.is_some() && self.scale() != Scale::Night;
+        Ok(if folds {
+            network.fold_batch_norm()
+        } else {
+            network
         })
     }
 
