@@ -486,8 +486,8 @@ fn make_dataset_writes_images_truth_and_classes_the_same_on_any_number_of_thread
     let views: Vec<_> = (0..70).map(|i| brains[i % 7].view()).collect();
     let stack: Array3<f64> = ndarray::stack(Axis(0), &views).unwrap() * 40.0 - 3.0;
     save(&slices, &[70, 220, 180], stack.as_slice().unwrap());
-    for (defects, threads) in [("none", &["2"][..]), ("all", &["1", "2"])] {
-        for threads in threads {
+    for defects in ["none", "all"] {
+        for threads in ["1", "2"] {
             let done = tests::example("make_dataset")
                 .env("RAYON_NUM_THREADS", threads)
                 .args(["--defects", defects, "--seed", "0", "--slices"])
@@ -502,8 +502,8 @@ fn make_dataset_writes_images_truth_and_classes_the_same_on_any_number_of_thread
                 String::from_utf8_lossy(&done.stderr)
             );
         }
-        let one = folder.path().join(format!("{defects}-{}", threads[0]));
-        let two = folder.path().join(format!("{defects}-2"));
+        let [one, two] =
+            ["1", "2"].map(|threads| folder.path().join(format!("{defects}-{threads}")));
         for name in ["images.npy", "truth.npy", "class.npy"] {
             assert!(
                 fs::read(one.join(name)).unwrap() == fs::read(two.join(name)).unwrap(),
