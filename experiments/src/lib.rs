@@ -66,18 +66,15 @@ pub fn optimizer(lab: &Lab, rate: f64) -> Optimizer {
     lab.scale().pick(adam, adam, paper)
 }
 
-/// Learning rates to select from. At the paper's scale, the published ones. As there, networks
-/// pre-trained on MR slices get higher ones at night: they are trained with batch norm.
+/// Learning rates to select from. At the paper's scale, the published ones. There, each corpus has
+/// its own.
 pub fn best_rates(scale: Scale, corpus: Corpus, depth: Depth) -> Vec<f64> {
     let published = match corpus {
         Corpus::Mri => [0.038, 0.03, 0.015, 0.03, 0.01],
         _ => [0.02, 0.008, 0.008, 0.008, 0.004], // ImageNet's
     };
     if scale == Scale::Night {
-        return match corpus {
-            Corpus::ImageNet => vec![0.000_03, 0.000_1],
-            _ => vec![0.000_1, 0.000_3],
-        };
+        return vec![0.000_1, 0.000_3];
     }
     let paper = vec![published[depth as usize]];
     scale.pick(vec![0.002], vec![0.001, 0.003], paper)
@@ -91,10 +88,7 @@ pub fn matching_rates(scale: Scale, corpus: Corpus, depth: Depth) -> Vec<f64> {
         _ => [0.02, 0.0018, 0.0008, 0.0006, 0.0006], // ImageNet's
     };
     if scale == Scale::Night {
-        return match corpus {
-            Corpus::ImageNet => vec![0.000_003, 0.000_006, 0.000_01, 0.000_02],
-            _ => vec![0.000_01, 0.000_02, 0.000_03, 0.000_06],
-        };
+        return vec![0.000_01, 0.000_03, 0.000_1, 0.000_3];
     }
     let paper = vec![published[depth as usize]];
     let desk = vec![0.000_1, 0.000_15, 0.000_2, 0.000_3, 0.000_4, 0.000_5];

@@ -6,6 +6,7 @@
 
 use rand::Rng;
 
+use super::batch_norm::moments;
 use super::loss::cross_entropy_gradient;
 use crate::device::{Tensor, on_a_worker, on_cpu, upload};
 use crate::network::ops::{self, Gradient, IntTensor};
@@ -187,16 +188,6 @@ fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut impl Rng) -> (Tensor<4>, S
     }
 }
 
-/// Mean and biased variance of each channel of `x`.
-fn moments(x: &Tensor<4>) -> [Tensor<1>; 2] {
-    let [n, _, h, w] = x.dims();
-    let count = (n * h * w) as f64;
-    let [sum, squares] = ops::channel_sums(x.clone(), x.clone());
-    let mean = sum / count;
-    let variance = (squares / count - mean.clone().square()).clamp_min(0.0);
-    [mean, variance]
-}
-
 /// Batch normalisation with the batch's own mean and variance, and the ReLU after it if `relu` is set.
 fn normalise(norm: &mut BatchNorm2d, x: Tensor<4>, relu: bool) -> (Tensor<4>, Saved) {
     let [n, _, h, w] = x.dims();
@@ -223,30 +214,6 @@ fn normalise(norm: &mut BatchNorm2d, x: Tensor<4>, relu: bool) -> (Tensor<4>, Sa
         relu,
     };
     (y, Saved::Norm(normalised))
-}
-
-/// Sets the statistics of every batch normalisation to those of the images `x`, from first to last,
-/// without changing weights. A network made for one kind of image then keeps its activations in
-/// range for another (Li et al. 2016, "Revisiting batch normalization for practical domain
-/// adaptation").
-pub fn calibrate(network: &mut Network, x: Tensor<4>) {
-    calibrate_all(&mut network.layers, x);
-}
-
-/// As [`calibrate`], for a sequence of layers. Returns their output.
-fn calibrate_all(layers: &mut [Layer], x: Tensor<4>) -> Tensor<4> {
-    layers.iter_mut().fold(x, |x, layer| match layer {
-        Layer::Residual(block) => {
-            let branch = calibrate_all(&mut block.branch, x.clone());
-            branch + calibrate_all(&mut block.shortcut, x)
-        }
-        layer => {
-            if let Layer::BatchNorm2d(norm) = layer {
-                [norm.mean, norm.variance] = moments(&x);
-            }
-            layer.forward(x)
-        }
-    })
 }
 
 /// The gradient with respect to the input of a sequence of layers, from the gradient `g` with

@@ -4,6 +4,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::backward;
+use super::batch_norm::calibrate;
 use super::examples::{Examples, to_vec};
 use super::optimizer::OptimizerState;
 use super::plan::TrainingPlan;
@@ -99,7 +100,7 @@ pub(crate) fn fit_watched(
         if end.has_batch_norm() {
             // Running statistics lag behind weights that still change quickly. Statistics of the
             // current weights ("precise batch norm", Wu & Johnson 2021) evaluate what was learnt.
-            backward::calibrate(&mut end, train.sample(CALIBRATION, network));
+            calibrate(&mut end, train.sample(CALIBRATION, network));
         }
         let now = Epoch {
             accuracy,

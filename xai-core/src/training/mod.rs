@@ -2,6 +2,7 @@
 //! ([`fit()`]).
 
 pub mod backward;
+mod batch_norm;
 mod examples;
 mod fit;
 mod loss;
@@ -10,7 +11,7 @@ mod plan;
 mod tiny;
 mod validation;
 
-pub use backward::calibrate;
+pub use batch_norm::{calibrate, insert_batch_norm};
 pub use examples::{Examples, softmax};
 pub(crate) use fit::fit_watched;
 pub use fit::{Fit, fit, order};

@@ -37,8 +37,8 @@ impl Lab<Lesions> {
     /// last layer.
     ///
     /// The training follows [`paper_plan`], with the epochs, the batch and the checkpoint rule of
-    /// the [`Settings`](super::Settings). At the end, the batch norm of the trained layers is folded into them, so that the result is a plain VGG
-    /// like the paper's. Under D8, a degree begins after the first convolution of its block. Under
+    /// the [`Settings`](super::Settings). At the end, batch norm is folded into the layers before it,
+    /// so that the result is a plain VGG like the paper's. Under D8, a degree begins after the first convolution of its block. Under
     /// D3, dropout stays on in validation and in the resulting network.
     ///
     /// If the same training is requested again, also by another experiment, it is read from its
@@ -117,7 +117,9 @@ mod tests {
     fn the_scale_of_the_paper_keeps_the_papers_epoch() {
         let paper = paper_plan(Optimizer::Adam(0.001));
         assert_eq!(Settings::at(Scale::Paper).checkpoint, paper.checkpoint);
-        let night = Settings::at(Scale::Night).checkpoint;
-        assert_eq!(night, CheckpointRule::BestAccuracy);
+        for scale in [Scale::Smoke, Scale::Desk, Scale::Night] {
+            let rule = Settings::at(scale).checkpoint;
+            assert_eq!(rule, CheckpointRule::BestAccuracy);
+        }
     }
 }

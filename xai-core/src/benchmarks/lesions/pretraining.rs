@@ -16,9 +16,10 @@ use crate::files::write_json;
 use crate::key::FIT_CODE;
 use crate::network::{Network, VggConfig};
 use crate::sweep::context::Lab;
-use crate::sweep::declare::{Level, Scale};
+use crate::sweep::declare::Level;
 use crate::training::{
     CheckpointRule, Decay, Examples, Optimizer, TrainingPlan, calibrate, fit_watched,
+    insert_batch_norm,
 };
 
 /// The corpus on which a network is pre-trained.
@@ -65,9 +66,9 @@ impl Lab<Lesions> {
     /// classes of its corpus and its batch norm. [`Lab::fine_tune`] replaces the former and folds
     /// the latter after its training.
     ///
-    /// If weights are given, [`Corpus::ImageNet`] returns these weights unchanged, and the batch norm of the other
-    /// corpora is folded before fine-tuning, which then has none, as in the paper. At [`Scale::Night`] it is kept:
-    /// in the few steps of that scale, a network whose batch norm was folded before did not leave chance.
+    /// [`Corpus::ImageNet`] returns the given weights. Both corpora are fine-tuned in the same way. With
+    /// [`Settings::batch_norm`](super::Settings::batch_norm), the given network gets a batch norm that
+    /// [does not change its function](insert_batch_norm). Without it, that of the other corpora is folded here.
     ///
     /// # Errors
     /// If the stage cannot be written or read; for [`Corpus::ImageNet`], if no weights were given.
@@ -97,11 +98,10 @@ impl Lab<Lesions> {
         let name = format!("pretraining-{}", corpus.name());
         let folder = self.stage(&name, &inputs, |folder| self.pretrain(corpus, folder))?;
         let network = Network::load(&folder.join(NETWORK), self.device())?;
-        let folds = self.benchmark().weights.is_some() && self.scale() != Scale::Night;
-        Ok(if folds {
-            network.fold_batch_norm()
-        } else {
+        Ok(if settings.batch_norm {
             network
+        } else {
+            network.fold_batch_norm()
         })
     }
 
@@ -115,8 +115,14 @@ impl Lab<Lesions> {
                 "the corpus `imagenet` needs weights of a VGG-16: give a file with --weights, or pre-train on `shapes`",
             )
         })?;
-        let network = self.once("given weights", || {
-            weights.network(self.settings(), self.device())
+        let images = self.examples(Split::Train)?;
+        let network = self.once(&format!("given weights, {}", images.key()), || {
+            let network = weights.network(self.settings(), self.device())?;
+            if !self.settings().batch_norm {
+                return Ok(network);
+            }
+            let images = images.first(CALIBRATION_IMAGES, &network);
+            insert_batch_norm(network, images)
         })?;
         Ok(Network::clone(&network))
     }
