@@ -50,17 +50,13 @@ pub fn fine_tune(
 
 /// The optimizer of a scale. `rate` is for the scale's own network.
 ///
-/// With `--weights`, the network is the full VGG-16 at every scale. At [`Scale::Night`] this is the scale's
-/// own network. Adam changes each weight by the
+/// With `--weights`, the network is the full VGG-16 at every scale. Adam changes each weight by the
 /// same amount, however many inputs a unit has. Its rate must therefore fall as the number of
-/// inputs grows (Yang et al. 2021, "Tensor Programs V"). This number grows most in the first fully
-/// connected layer, whose units all die at a rate for a narrow network.
+/// inputs grows (Yang et al. 2021, "Tensor Programs V"). At [`Scale::Night`] this network is the
+/// scale's own.
 pub fn optimizer(lab: &Lab, rate: f64) -> Optimizer {
-    let features = |settings: &Settings| {
-        let network = &settings.network;
-        (512 / network.width_divisor * network.pooled.pow(2)) as f64
-    };
-    let wider = features(lab.settings()) / features(&Settings::at(lab.scale()));
+    let divisor = |settings: &Settings| settings.network.width_divisor as f64;
+    let wider = divisor(&Settings::at(lab.scale())) / divisor(lab.settings());
     let adam = Optimizer::Adam(rate / wider);
     let paper = Sgd::rate(rate).momentum(0.5).into();
     lab.scale().pick(adam, adam, paper)

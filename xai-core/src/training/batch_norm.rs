@@ -50,7 +50,8 @@ fn calibrate_all(layers: &mut [Layer], x: Tensor<4>) -> Tensor<4> {
 /// so weights of any other size would change too fast or hardly at all.
 ///
 /// # Errors
-/// If the network has a batch norm already, or a layer other than those of a VGG.
+/// If the network has a batch norm already, or a layer that is not a convolution without groups, a linear
+/// layer, a ReLU, a pooling, a flattening or a dropout.
 pub fn insert_batch_norm(mut network: Network, x: Tensor<4>) -> Result<Network> {
     let weighted = |layer: &Layer| matches!(layer, Layer::Conv2d(_) | Layer::Linear(_));
     let Some(last) = network.layers.iter().rposition(weighted) else {
@@ -81,7 +82,8 @@ pub fn insert_batch_norm(mut network: Network, x: Tensor<4>) -> Result<Network> 
             | Layer::Dropout(_) => {}
             _ => {
                 return Err(Error::invalid(format!(
-                    "batch norm cannot be given to this network: layer {at} (counted from 0) is not one of a plain VGG"
+                    "batch norm cannot be given to this network: layer {at} (counted from 0) is not a convolution without \
+                     groups, a linear layer, a ReLU, a pooling, a flattening or a dropout"
                 )));
             }
         }
