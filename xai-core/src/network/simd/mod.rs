@@ -31,6 +31,14 @@ pub(super) fn prefetch(x: *const f32) {
     let _ = x;
 }
 
+/// Reads from memory are not moved across this point by the compiler; no instruction is executed. In a
+/// loop with many sums in registers, it would otherwise read all factors first, have too few registers
+/// left, and keep some of the sums in memory.
+#[inline(always)]
+pub(super) fn keep_order() {
+    std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
+}
+
 /// Defines `$name` as the generic function `$body` over [`Lanes`], compiled for each kind of
 /// processor. The best version for this machine is selected at run time.
 macro_rules! dispatch {

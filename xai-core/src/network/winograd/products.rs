@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use super::scratch::Scratch;
-use super::sizes::{AHEAD, OUT, POINTS, PRODUCTS, TURNED};
+use super::sizes::{AHEAD, OUT, POINTS, PRODUCTS, SQUARES_AHEAD, TURNED};
 use super::tiles::{Block, BlockSizes};
 use super::weights::Weights;
 use crate::network::kernels::ConvSizes;
-use crate::network::simd::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut, prefetch};
+use crate::network::simd::{LANES, Lanes, dispatch, keep_order, lanes_at, lanes_at_mut, prefetch};
 
 /// The products of the weights of `outputs` with all inputs, one matrix per point.
 #[inline(always)]
@@ -74,13 +74,19 @@ fn products_of<V: Lanes, const RUN: usize, const BACKWARD: bool>(
 ) {
     let mut sums = [[V::splat(0.0); RUN]; OUT];
     let mut vectors = [V::splat(0.0); RUN];
+    // On the way back, squares are far apart. The processor cannot predict the access to them.
+    let ahead = if BACKWARD {
+        SQUARES_AHEAD * step
+    } else {
+        AHEAD
+    };
     for first in (0..depth).step_by(OUT) {
         let square: &[f32; OUT * OUT] = (weights[first / OUT * step..][..OUT * OUT])
             .try_into()
             .expect("a square");
         for channel in 0..OUT.min(depth - first) {
-            if !BACKWARD && channel % 2 == 0 {
-                prefetch(square.as_ptr().wrapping_add(channel * OUT + AHEAD));
+            if channel % 2 == 0 {
+                prefetch(square.as_ptr().wrapping_add(channel * OUT + ahead));
             }
             for run in 0..RUN {
                 vectors[run] = V::load(lanes_at(x, (first + channel) * pitch + run * LANES));
@@ -91,6 +97,7 @@ fn products_of<V: Lanes, const RUN: usize, const BACKWARD: bool>(
                 } else {
                     square[channel * OUT + out]
                 });
+                keep_order();
                 for run in 0..RUN {
                     sums[out][run] = weight.mul_add(vectors[run], sums[out][run]);
                 }

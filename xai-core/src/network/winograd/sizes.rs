@@ -18,6 +18,8 @@ pub(super) const INPUT_FLOATS: usize = 3 << 19;
 pub(in crate::network) const TILES: usize = 7 * LANES;
 /// How far ahead weights are prefetched, in numbers. Each block of tiles reads all of them.
 pub(super) const AHEAD: usize = 1024;
+/// The same on the way back, in squares of 8 x 8 weights.
+pub(super) const SQUARES_AHEAD: usize = 8;
 
 pub(super) const A: f64 = 2.0 / 3.0;
 pub(super) const B: f64 = 1.5;
