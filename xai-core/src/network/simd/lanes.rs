@@ -11,8 +11,19 @@ pub(in crate::network) trait Lanes: Copy {
     fn load(x: &[f32; LANES]) -> Self;
     /// The numbers of `line` from `at` on, and 0 before its start and beyond its end.
     fn load_part(line: &[f32], at: isize) -> Self;
+    /// `x`, at most as many numbers as there are lanes after lane `first`, from that lane on; 0 in the
+    /// other lanes.
+    #[inline(always)]
+    fn load_few(x: &[f32], first: usize) -> Self {
+        Self::load_part(x, -(first as isize))
+    }
     /// To memory, in order.
     fn store(self) -> [f32; LANES];
+    /// The first lanes to `to`, which is not longer than a vector.
+    #[inline(always)]
+    fn store_few(self, to: &mut [f32]) {
+        to.copy_from_slice(&self.store()[..to.len()]);
+    }
     /// `self * b + c` in every lane, rounded once.
     fn mul_add(self, b: Self, c: Self) -> Self;
     /// `self + b` in every lane.

@@ -97,4 +97,33 @@ mod tests {
             }
         }
     }
+
+    #[inline(always)]
+    fn few_with<V: Lanes>(line: &[f32], first: usize, to: &mut [f32]) {
+        V::load_few(line, first).store_few(to);
+    }
+    dispatch!(few, few_with, (line: &[f32], first: usize, to: &mut [f32]) -> ());
+
+    #[test]
+    fn a_few_numbers_are_read_and_written_and_no_others() {
+        let numbers: Vec<f32> = (1..=LANES).map(|x| x as f32).collect();
+        for first in 0..LANES {
+            for len in 0..=LANES - first {
+                for written in 0..=LANES {
+                    let expected: Vec<f32> = (0..LANES + 1)
+                        .map(|lane| match lane {
+                            lane if lane >= written => -1.0,
+                            lane if (first..first + len).contains(&lane) => numbers[lane - first],
+                            _ => 0.0,
+                        })
+                        .collect();
+                    for few in [few, few_with::<[f32; LANES]>] {
+                        let mut to = vec![-1.0; LANES + 1];
+                        few(&numbers[..len], first, &mut to[..written]);
+                        assert_eq!(to, expected, "{first} {len} {written}");
+                    }
+                }
+            }
+        }
+    }
 }

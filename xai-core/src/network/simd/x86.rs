@@ -28,10 +28,24 @@ impl Lanes for Avx512 {
         Self(unsafe { _mm512_maskz_loadu_ps(mask, line.as_ptr().wrapping_offset(at)) })
     }
     #[inline(always)]
+    fn load_few(x: &[f32], first: usize) -> Self {
+        debug_assert!(first + x.len() <= LANES);
+        let mask = (((1u32 << x.len()) - 1) << first) as __mmask16;
+        // Lanes outside the mask are not read.
+        Self(unsafe { _mm512_maskz_loadu_ps(mask, x.as_ptr().wrapping_sub(first)) })
+    }
+    #[inline(always)]
     fn store(self) -> [f32; LANES] {
         let mut x = [0.0; LANES];
         unsafe { _mm512_storeu_ps(x.as_mut_ptr(), self.0) };
         x
+    }
+    #[inline(always)]
+    fn store_few(self, to: &mut [f32]) {
+        assert!(to.len() <= LANES);
+        let mask = ((1u32 << to.len()) - 1) as __mmask16;
+        // Lanes outside the mask are not written.
+        unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), mask, self.0) };
     }
     #[inline(always)]
     fn mul_add(self, b: Self, c: Self) -> Self {

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use super::input::transform_inputs;
-use super::output::{Finish, Output, transform_products};
+use super::output::{Finish, Output, segments, transform_products};
 use super::products::multiply;
 use super::scratch::Scratch;
 use super::sizes::{OUTPUTS, TILE};
@@ -130,7 +130,7 @@ unsafe fn run(
             let layout = BlockSizes::new(shape, block);
             scratch.fit(layout);
             transform_inputs(x, inside, shape, block, layout, scratch);
-            let vectors = block.vectors();
+            let vectors = segments(block, shape, output.finish);
             for first in block.outputs.clone().step_by(OUTPUTS) {
                 let outputs = first..block.outputs.end.min(first + OUTPUTS);
                 multiply(weights, backward, shape, block, &outputs, layout, scratch);

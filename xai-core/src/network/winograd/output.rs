@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::points::from_points;
 use super::scratch::Scratch;
 use super::sizes::{POINTS, TILE};
-use super::tiles::{BlockSizes, Run};
+use super::tiles::{Block, BlockSizes, Run};
 use crate::network::kernels::ConvSizes;
 use crate::network::simd::{LANES, Lanes, dispatch, lanes_at};
 
@@ -41,32 +41,69 @@ unsafe impl Sync for Output {}
 /// Four rows of four pixels of each tile of a vector.
 type Pixels<V> = [[V; TILE]; TILE];
 
-/// Transforms the products of `outputs` into pixels. `vectors` are those of the [`Block`](super::tiles::Block).
+/// Pixels side by side of a vector of tiles in one row of an image, the same in every channel.
+pub(super) struct Segment {
+    /// The row within the tiles.
+    row: usize,
+    /// Their position among the pixels of this row of all tiles.
+    from: usize,
+    /// Their place in the output, if the channel is 0.
+    to: usize,
+    len: usize,
+}
+
+/// The segments of each vector of tiles.
+pub(super) fn segments(block: &Block, shape: &ConvSizes, finish: Finish) -> Vec<Vec<Segment>> {
+    let (size, [height, width]) = match finish {
+        Finish::ReluPool => (TILE / 2, shape.out_plane().map(|size| size / 2)),
+        _ => (TILE, shape.out_plane()),
+    };
+    let of_run = |(lane, run): &(usize, Run)| {
+        let columns = run.columns.start * size..width.min(run.columns.end * size);
+        let rows = size.min(height.saturating_sub(run.row * size));
+        let rows = if columns.is_empty() { 0..0 } else { 0..rows };
+        let (lane, first) = (*lane, run.image * shape.output * height + run.row * size);
+        rows.map(move |row| Segment {
+            row,
+            from: lane * size,
+            to: (first + row) * width + columns.start,
+            len: columns.len(),
+        })
+    };
+    let vectors = block.vectors();
+    let vectors = vectors.iter();
+    vectors
+        .map(|runs| runs.iter().flat_map(of_run).collect())
+        .collect()
+}
+
+/// Transforms the products of `outputs` into pixels. `vectors` are the [`segments`] of the block.
 #[inline(always)]
 pub(super) fn transform_products_with<V: Lanes>(
     bias: Option<&[f32]>,
     shape: &ConvSizes,
-    vectors: &[Vec<(usize, Run)>],
+    vectors: &[Vec<Segment>],
     outputs: &Range<usize>,
     layout: BlockSizes,
     scratch: &mut Scratch,
     output: Output,
 ) {
-    let plane = shape.out_plane();
+    let [height, width] = shape.out_plane();
     for out in outputs.clone() {
         let bias = V::splat(bias.map_or(0.0, |bias| bias[out]));
         let products = &scratch.products[(out - outputs.start) * layout.pitch..];
-        for (vector, runs) in vectors.iter().enumerate() {
+        for (vector, segments) in vectors.iter().enumerate() {
             let pixels = tiles_of(products, vector * LANES, bias, layout);
-            let channel = (out, shape.output);
             match output.finish {
-                Finish::ReluPool => write_maxima(pixels, runs, channel, plane, output),
-                _ => write_pixels(pixels, runs, channel, plane, output),
+                Finish::ReluPool => {
+                    write_maxima(pixels, segments, out * (height / 2) * (width / 2), output);
+                }
+                _ => write_pixels(pixels, segments, out * height * width, output),
             }
         }
     }
 }
-dispatch!(pub(super) transform_products, transform_products_with, (bias: Option<&[f32]>, shape: &ConvSizes, vectors: &[Vec<(usize, Run)>], outputs: &Range<usize>, layout: BlockSizes, scratch: &mut Scratch, output: Output) -> ());
+dispatch!(pub(super) transform_products, transform_products_with, (bias: Option<&[f32]>, shape: &ConvSizes, vectors: &[Vec<Segment>], outputs: &Range<usize>, layout: BlockSizes, scratch: &mut Scratch, output: Output) -> ());
 
 /// The pixels of a vector of tiles.
 #[inline(always)]
@@ -93,33 +130,12 @@ fn tiles_of<V: Lanes>(products: &[f32], tile: usize, bias: V, layout: BlockSizes
     pixels
 }
 
-/// The range of row `y` of the tiles of a run among all pixels, if a tile has `size` rows and
-/// columns: in the plane of output channel `out` of `outputs`. Empty below the plane.
-#[inline(always)]
-fn row_of(
-    run: &Run,
-    y: usize,
-    size: usize,
-    (out, outputs): (usize, usize),
-    [height, width]: [usize; 2],
-) -> Range<usize> {
-    let row = run.row * size + y;
-    let columns = run.columns.start * size..width.min(run.columns.end * size);
-    if row >= height || columns.is_empty() {
-        return 0..0;
-    }
-    let start = ((run.image * outputs + out) * height + row) * width + columns.start;
-    start..start + columns.len()
-}
-
-/// Writes a vector of tiles to the planes of an output channel, given with the number of them. The
-/// tiles are those of `runs`, from the lanes given with them on.
+/// Writes a vector of tiles. The plane of their channel begins at `plane`.
 #[inline(always)]
 fn write_pixels<V: Lanes>(
     mut pixels: Pixels<V>,
-    runs: &[(usize, Run)],
-    channel: (usize, usize),
-    plane: [usize; 2],
+    segments: &[Segment],
+    plane: usize,
     output: Output,
 ) {
     if let Finish::Relu = output.finish {
@@ -130,74 +146,72 @@ fn write_pixels<V: Lanes>(
         }
     }
     let gated = matches!(output.finish, Finish::Gate);
+    let mut rows = [[[0.0; LANES]; TILE + 1]; TILE];
     for y in 0..TILE {
-        let pixels_of = |run: &Run| {
-            let row = row_of(run, y, TILE, channel, plane);
-            // SAFETY: tiles of this block in a plane of the output.
-            unsafe { std::slice::from_raw_parts_mut(output.pixels.add(row.start), row.len()) }
+        let row = rows[y].as_flattened_mut();
+        V::gather(pixels[y], row.first_chunk_mut().expect("a vector of tiles"));
+    }
+    for segment in segments {
+        let row = rows[segment.row].as_flattened();
+        // SAFETY: pixels of this block in a plane of the output.
+        let to = unsafe {
+            std::slice::from_raw_parts_mut(output.pixels.add(plane + segment.to), segment.len)
         };
-        if let ([(_, run)], false) = (runs, gated)
-            && let Some(to) = pixels_of(run).as_mut_array::<{ TILE * LANES }>()
-        {
-            V::gather(pixels[y], to);
-            continue;
-        }
-        let mut tiles = [[0.0; TILE]; LANES];
-        let line = tiles.as_flattened_mut();
-        V::gather(pixels[y], line.try_into().expect("a vector of tiles"));
-        for (lane, run) in runs {
-            let to = pixels_of(run);
-            let keep = |to: f32, pixel: f32| if !gated || to > 0.0 { pixel } else { 0.0 };
-            let (whole, rest) = to.as_chunks_mut::<TILE>();
-            let (of_whole, of_rest) = tiles[*lane..].split_at(whole.len());
-            for (to, pixels) in whole.iter_mut().zip(of_whole) {
-                *to = std::array::from_fn(|x| keep(to[x], pixels[x]));
+        for (vector, to) in to.chunks_mut(LANES).enumerate() {
+            let mut pixels = V::load(lanes_at(row, segment.from + vector * LANES));
+            if gated {
+                pixels = pixels.gate(V::load_few(to, 0));
             }
-            for (to, pixel) in rest.iter_mut().zip(of_rest.as_flattened()) {
-                *to = keep(*to, *pixel);
-            }
+            pixels.store_few(to);
         }
     }
 }
 
 /// As above, for the maxima of 2 x 2 pixels and their positions.
 #[inline(always)]
-fn write_maxima<V: Lanes>(
-    pixels: Pixels<V>,
-    runs: &[(usize, Run)],
-    channel: (usize, usize),
-    plane: [usize; 2],
-    output: Output,
-) {
+fn write_maxima<V: Lanes>(pixels: Pixels<V>, segments: &[Segment], plane: usize, output: Output) {
     const HALF: usize = TILE / 2;
-    let plane = plane.map(|size| size / 2);
-    for (y, pixels) in pixels.as_chunks::<2>().0.iter().enumerate() {
-        let mut maxima = [[0.0; LANES]; HALF];
-        let mut places = [[0.0; LANES]; HALF];
+    let zero = V::splat(0.0);
+    let nowhere = V::splat(f32::from(NOWHERE));
+    // Each row of maxima, and of their positions.
+    let mut rows = [[[[0.0; LANES]; TILE + 1]; 2]; HALF];
+    for y in 0..HALF {
+        let [upper, lower] = [pixels[2 * y], pixels[2 * y + 1]];
+        let mut lines = [[zero; HALF]; 2];
         for x in 0..HALF {
-            let [upper, lower] = pixels.map(|row| [row[2 * x], row[2 * x + 1]]);
-            let (most, place) = V::first_max([upper[0], upper[1], lower[0], lower[1]]);
-            maxima[x] = most.relu().store();
-            places[x] = place.store();
+            let (left, right) = (2 * x, 2 * x + 1);
+            let window = [upper[left], upper[right], lower[left], lower[right]];
+            let (most, place) = V::first_max(window);
+            lines[0][x] = most.relu();
+            lines[1][x] = place.sub(nowhere).gate(most).add(nowhere);
         }
-        for (lane, run) in runs {
-            let row = row_of(run, y, HALF, channel, plane);
-            // SAFETY: tiles of this block in a plane of the output.
-            let (to, at) = unsafe {
-                (
-                    std::slice::from_raw_parts_mut(output.pixels.add(row.start), row.len()),
-                    std::slice::from_raw_parts_mut(output.places.add(row.start), row.len()),
-                )
-            };
-            for (column, (to, at)) in to.iter_mut().zip(at).enumerate() {
-                let (lane, x) = (lane + column / HALF, column % HALF);
-                *to = maxima[x][lane];
-                *at = if *to > 0.0 {
-                    places[x][lane] as u8
-                } else {
-                    NOWHERE
-                };
+        for which in 0..2 {
+            let (left, right) = (lines[which][0].store(), lines[which][1].store());
+            let row = rows[y][which].as_flattened_mut();
+            for lane in 0..LANES {
+                row[HALF * lane] = left[lane];
+                row[HALF * lane + 1] = right[lane];
             }
+        }
+    }
+    for segment in segments {
+        let [maxima, places] = &rows[segment.row];
+        let (maxima, places) = (maxima.as_flattened(), places.as_flattened());
+        let at = plane + segment.to;
+        // SAFETY: pixels of this block in a plane of the output.
+        let (to, to_places) = unsafe {
+            (
+                std::slice::from_raw_parts_mut(output.pixels.add(at), segment.len),
+                std::slice::from_raw_parts_mut(output.places.add(at), segment.len),
+            )
+        };
+        for (vector, to) in to.chunks_mut(LANES).enumerate() {
+            V::load(lanes_at(maxima, segment.from + vector * LANES)).store_few(to);
+        }
+        let places = &places[segment.from..][..segment.len];
+        for (to, place) in to_places.iter_mut().zip(places) {
+            // SAFETY: 0 to 4.
+            *to = unsafe { place.to_int_unchecked() };
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::scratch::Scratch;
-use super::sizes::{AHEAD, OUT, POINTS, PRODUCTS, SQUARES_AHEAD, TURNED};
+use super::sizes::{AHEAD, OUT, POINTS, PRODUCTS, SQUARES_AHEAD, TURNED, VECTORS};
 use super::tiles::{Block, BlockSizes};
 use super::weights::Weights;
 use crate::network::kernels::ConvSizes;
@@ -21,6 +21,7 @@ pub(super) fn multiply_with<V: Lanes>(
     scratch: &mut Scratch,
 ) {
     let vectors = block.tiles().div_ceil(LANES);
+    assert!(vectors <= VECTORS);
     for point in 0..PRODUCTS {
         let inputs = &scratch.inputs[point * layout.input_step..][..layout.input_step];
         let products = &mut scratch.products[point * layout.product_step..][..layout.product_step];
@@ -29,32 +30,23 @@ pub(super) fn multiply_with<V: Lanes>(
             weights.outputs * weights.inputs,
         );
         let weight = &weights.numbers[if backward { turned } else { point } * len..][..len];
-        let mut vector = 0;
-        while vector < vectors {
-            let run = match vectors - vector {
-                4 => 2,
-                left => left.min(3),
+        for out in outputs.clone().step_by(OUT) {
+            let to = &mut products[(out - outputs.start) * layout.pitch..];
+            // On the way back, the roles of input and output channels are exchanged.
+            let (w, step) = if backward {
+                (&weight[out * OUT..], weights.inputs * OUT)
+            } else {
+                (&weight[out * weights.inputs..], OUT * OUT)
             };
-            for out in outputs.clone().step_by(OUT) {
-                let x = &inputs[vector * LANES..];
-                let to = &mut products[(out - outputs.start) * layout.pitch + vector * LANES..];
-                // On the way back, the roles of input and output channels are exchanged.
-                let (w, step) = if backward {
-                    (&weight[out * OUT..], weights.inputs * OUT)
-                } else {
-                    (&weight[out * weights.inputs..], OUT * OUT)
-                };
-                let (depth, pitch) = (shape.input, layout.pitch);
-                match (backward, run) {
-                    (false, 3) => products_of::<V, 3, false>(w, step, x, depth, pitch, to),
-                    (false, 2) => products_of::<V, 2, false>(w, step, x, depth, pitch, to),
-                    (false, _) => products_of::<V, 1, false>(w, step, x, depth, pitch, to),
-                    (true, 3) => products_of::<V, 3, true>(w, step, x, depth, pitch, to),
-                    (true, 2) => products_of::<V, 2, true>(w, step, x, depth, pitch, to),
-                    (true, _) => products_of::<V, 1, true>(w, step, x, depth, pitch, to),
-                }
+            let (x, depth, pitch) = (inputs, shape.input, layout.pitch);
+            match (backward, vectors) {
+                (false, 1) => products_of::<V, 1, false>(w, step, x, depth, pitch, to),
+                (false, 2) => products_of::<V, 2, false>(w, step, x, depth, pitch, to),
+                (false, _) => products_of::<V, VECTORS, false>(w, step, x, depth, pitch, to),
+                (true, 1) => products_of::<V, 1, true>(w, step, x, depth, pitch, to),
+                (true, 2) => products_of::<V, 2, true>(w, step, x, depth, pitch, to),
+                (true, _) => products_of::<V, VECTORS, true>(w, step, x, depth, pitch, to),
             }
-            vector += run;
         }
     }
 }

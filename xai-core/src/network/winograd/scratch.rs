@@ -21,6 +21,6 @@ impl Scratch {
         let grow = |numbers: &mut Vec<f32>, len: usize| numbers.resize(numbers.len().max(len), 0.0);
         grow(&mut self.inputs, PRODUCTS * layout.input_step + LANES);
         grow(&mut self.products, PRODUCTS * layout.product_step + LANES);
-        grow(&mut self.lines, POINTS * layout.line);
+        grow(&mut self.lines, 2 * POINTS * layout.line);
     }
 }

@@ -1,7 +1,5 @@
 //! The sizes of tiles and blocks, and the points.
 
-use crate::network::simd::LANES;
-
 /// Rows and columns of a tile of the output.
 pub(in crate::network) const TILE: usize = 4;
 /// Rows and columns of its input: the points at which polynomials are multiplied.
@@ -12,10 +10,9 @@ pub(super) const PRODUCTS: usize = POINTS * POINTS;
 pub(super) const OUT: usize = 8;
 /// Output channels multiplied before they are transformed back.
 pub(super) const OUTPUTS: usize = 64;
-/// A thread takes as many tiles as give about this many numbers of transformed input.
-pub(super) const INPUT_FLOATS: usize = 3 << 19;
-/// The maximum number of tiles of a thread.
-pub(in crate::network) const TILES: usize = 7 * LANES;
+/// Vectors of tiles held in registers, and the tiles of a task: with 64 channels, its transformed inputs
+/// and products and the weights all fit in a second-level cache of 2 MiB.
+pub(super) const VECTORS: usize = 3;
 /// How far ahead weights are prefetched, in numbers. Each block of tiles reads all of them.
 pub(super) const AHEAD: usize = 1024;
 /// The same on the way back, in squares of 8 x 8 weights.

@@ -1,6 +1,6 @@
 use super::conv::*;
 use super::input::{transform_inputs, transform_inputs_with};
-use super::output::{Finish, Output, transform_products, transform_products_with};
+use super::output::{Finish, Output, segments, transform_products, transform_products_with};
 use super::products::{multiply, multiply_with};
 use super::scratch::Scratch;
 use super::sizes::*;
@@ -167,7 +167,7 @@ fn every_processor_gives_the_same_bits() {
             } else {
                 transform_products_with::<Any>
             };
-            let vectors = block.vectors();
+            let vectors = segments(&block, &shape, finish);
             transform(None, &shape, &vectors, &outputs, layout, scratch, output);
             (pixels, places)
         };

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::sizes::{INPUT_FLOATS, OUTPUTS, PRODUCTS, TILE, TILES};
+use super::sizes::{OUTPUTS, TILE, VECTORS};
 use crate::network::kernels::ConvSizes;
 use crate::network::region::Region;
 use crate::network::simd::LANES;
@@ -33,25 +33,6 @@ impl Block {
             next += run.columns.len();
             (at, run)
         })
-    }
-
-    /// The runs, each with the position of its first pixel in a line of pixels. Between two runs,
-    /// the line has the pixels of one more tile, because a tile needs two pixels of the next one.
-    pub fn in_lines(&self) -> impl Iterator<Item = (usize, &Run)> {
-        let placed = self.placed().enumerate();
-        placed.map(|(before, (at, run))| (TILE * (at + before), run))
-    }
-
-    /// The position of each tile in a line of pixels. The last vector of tiles is filled up with
-    /// copies of the last tile.
-    pub fn starts(&self) -> Vec<usize> {
-        let starts = self
-            .in_lines()
-            .flat_map(|(at, run)| (0..run.columns.len()).map(move |tile| at + TILE * tile));
-        let mut starts: Vec<usize> = starts.collect();
-        let last = starts.last().copied().unwrap_or(0);
-        starts.resize(starts.len().next_multiple_of(LANES), last);
-        starts
     }
 
     /// The part of the runs in each vector of tiles: the lane of the first tile, and the tiles.
@@ -97,9 +78,7 @@ pub(super) fn blocks(shape: &ConvSizes, region: &Region) -> Vec<Block> {
     let runs: Vec<Run> = runs.collect();
     // All blocks have equal size, in whole vectors.
     let tiles: usize = runs.iter().map(|run| run.columns.len()).sum();
-    let most = (INPUT_FLOATS / (PRODUCTS * shape.input)).clamp(3 * LANES, TILES);
-    let most = most / LANES * LANES;
-    let count = tiles.div_ceil(most).max(1);
+    let count = tiles.div_ceil(VECTORS * LANES).max(1);
     let each = tiles.div_ceil(count).next_multiple_of(LANES);
     let groups = cut(runs, each);
     // If there are few blocks, threads share them by output channels.
@@ -160,8 +139,8 @@ impl BlockSizes {
             pitch: pitch * LANES,
             input_step: ((shape.input * pitch) | 1) * LANES,
             product_step: ((OUTPUTS * pitch) | 1) * LANES,
-            // The last run is written in whole vectors of pixels.
-            line: TILE * (block.tiles() + block.runs.len()) + 2 * LANES,
+            // The last run is written in whole vectors of pixels, and read in whole vectors of tiles.
+            line: TILE * block.tiles().next_multiple_of(LANES) + 2 * LANES,
         }
     }
 }
