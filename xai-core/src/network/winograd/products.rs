@@ -21,7 +21,7 @@ pub(super) fn multiply_with<V: Lanes>(
     scratch: &mut Scratch,
 ) {
     let vectors = block.tiles().div_ceil(LANES);
-    assert!(vectors <= VECTORS);
+    assert!((1..=VECTORS).contains(&vectors));
     for point in 0..PRODUCTS {
         let inputs = &scratch.inputs[point * layout.input_step..][..layout.input_step];
         let products = &mut scratch.products[point * layout.product_step..][..layout.product_step];

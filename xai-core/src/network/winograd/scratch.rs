@@ -11,7 +11,8 @@ pub(super) struct Scratch {
     pub inputs: Vec<f32>,
     /// Their products with the weights, `[point][out][tile]`.
     pub products: Vec<f32>,
-    /// The six rows of a run of tiles after the transform in one dimension.
+    /// The six rows of the tiles after the transform in one dimension, each in two forms: the four pixels
+    /// of each tile, and the four after these.
     pub lines: Vec<f32>,
 }
 

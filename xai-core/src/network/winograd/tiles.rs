@@ -76,9 +76,12 @@ pub(super) fn blocks(shape: &ConvSizes, region: &Region) -> Vec<Block> {
         })
     });
     let runs: Vec<Run> = runs.collect();
+    if runs.is_empty() {
+        return Vec::new();
+    }
     // All blocks have equal size, in whole vectors.
     let tiles: usize = runs.iter().map(|run| run.columns.len()).sum();
-    let count = tiles.div_ceil(VECTORS * LANES).max(1);
+    let count = tiles.div_ceil(VECTORS * LANES);
     let each = tiles.div_ceil(count).next_multiple_of(LANES);
     let groups = cut(runs, each);
     // If there are few blocks, threads share them by output channels.
