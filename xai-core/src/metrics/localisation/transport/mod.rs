@@ -6,13 +6,16 @@
 
 mod masses;
 mod simplex;
+mod sinks;
+mod tree;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 pub(super) use masses::{ANYWHERE, Mass};
 use masses::{Flow, distance, square};
-use simplex::{TILE, Tree};
+use simplex::Simplex;
+use sinks::TILE;
 
 /// The minimal sum of mass times distance that moves all masses from `sources` to `sinks`. Their
 /// total masses must be equal.
@@ -40,19 +43,19 @@ const FEW: usize = 32;
 /// side until they are fewer than the sinks, and then both are.
 fn flows(sources: &[Mass], sinks: &[Mass], side: f64) -> Vec<Flow> {
     if sources.len() <= FEW {
-        return Tree::new(sources, sinks, &greedy(sources, sinks)).optimal_flows();
+        return Simplex::new(sources, sinks, &greedy(sources, sinks)).optimal_flows();
     }
     let (of_sources, merged_sources) = merged(sources, side);
     if sources.len() > sinks.len() {
         let coarse = flows(&merged_sources, sinks, 2.0 * side);
         let start = split(&coarse, &of_sources, sources, sinks);
-        return Tree::new(sources, sinks, &start).optimal_flows();
+        return Simplex::new(sources, sinks, &start).optimal_flows();
     }
     let (of_sinks, merged_sinks) = merged(sinks, side);
     let coarse = flows(&merged_sources, &merged_sinks, 2.0 * side);
     let half = split(&coarse, &of_sources, sources, &merged_sinks);
     let start = split(&turned(half), &of_sinks, sinks, sources);
-    Tree::new(sources, sinks, &turned(start)).optimal_flows()
+    Simplex::new(sources, sinks, &turned(start)).optimal_flows()
 }
 
 /// The masses of each square of this side as one, with the indices of its members. They are in the
