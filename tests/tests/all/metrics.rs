@@ -3,10 +3,12 @@
 //! maps.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ndarray::{Array2, Array3, Array4, Axis, array, stack};
+use ndarray::{Array2, Array3, Array4, ArrayView2, Axis, array, stack};
 use serde::Deserialize;
-use xai_core::attribution::{Images, InputXGradient, Panel};
+use xai_core::Result;
+use xai_core::attribution::{Deconvolution, Images, InputXGradient, Panel, Saliency};
 use xai_core::device::{DeviceChoice, Tensor};
 use xai_core::metrics::{
     Auprc, Auroc, Channels, Combine, Count, Emd, EmdFalseNegativeInvariant, EmdTopK, Metric, NAMES,
@@ -404,5 +406,76 @@ fn panels_take_several_metrics_and_policies() {
             let expected = Auroc.score(heat.view(), truth.view()).unwrap();
             assert_eq!(Some(row.value), expected, "{policy:?}");
         }
+    }
+}
+
+/// The mean within the truth. It counts what it is asked.
+#[derive(Default)]
+struct Counting {
+    scores: AtomicUsize,
+    chances: AtomicUsize,
+}
+
+impl Metric for Counting {
+    fn name(&self) -> &'static str {
+        "counting"
+    }
+
+    fn score(&self, map: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Option<f64>> {
+        self.scores.fetch_add(1, Ordering::Relaxed);
+        let inside = map.iter().zip(truth).filter(|(_, inside)| **inside);
+        Ok(Some(inside.map(|(value, _)| f64::from(*value)).sum()))
+    }
+
+    fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
+        self.chances.fetch_add(1, Ordering::Relaxed);
+        Some(truth.iter().filter(|inside| **inside).count() as f64)
+    }
+}
+
+/// Equal maps of an image are scored once, and equal truths have one chance level. All rows are there, with the values
+/// that each method and image has alone.
+#[test]
+fn equal_maps_and_truths_are_scored_once() {
+    let device = DeviceChoice::Flex.open().unwrap();
+    let linear = Linear {
+        weight: Tensor::ones([1, 192], &device),
+        bias: None,
+    };
+    let network = Network::new(vec![Layer::Flatten, Layer::Linear(linear)]);
+    let pixels = Array4::from_shape_fn((3, 1, 12, 16), |(image, _, y, x)| {
+        noise(image as u64)[[y, x]] - 0.5
+    });
+    let (truth, other) = (blocks(), blocks().mapv(|inside| !inside));
+    let truths = stack(Axis(0), &[truth.view(), other.view(), truth.view()]).unwrap();
+    let images = Images::new(pixels.clone(), vec![0; 3]).with_truth(truths.clone());
+    let counting = Counting::default();
+    // The saliency and the deconvolution of a linear layer are its weights.
+    let panel = Panel::new()
+        .with(Saliency)
+        .with(InputXGradient)
+        .with(Deconvolution);
+    let mut rows = panel.score(&network, &images, &counting).unwrap();
+    // Without the checks, which say that maps are constant.
+    rows.retain(|row| row.metric.starts_with("counting"));
+    assert_eq!(counting.scores.into_inner(), 3 * 2);
+    assert_eq!(counting.chances.into_inner(), 2);
+    assert_eq!(rows.len(), 3 * 3 + 3);
+    for row in rows {
+        let image = row.image as usize;
+        let inside = |value: f64| {
+            let of = truths.index_axis(Axis(0), image);
+            let pixels = pixels.index_axis(Axis(0), image);
+            let pairs = of.iter().zip(&pixels).filter(|(inside, _)| **inside);
+            pairs
+                .map(|(_, x)| f64::from(x.abs()).powf(value))
+                .sum::<f64>()
+        };
+        let expected = inside(if row.method == "input_x_gradient" {
+            1.0
+        } else {
+            0.0
+        });
+        assert!((row.value - expected).abs() < 1e-9, "{row:?}: {expected}");
     }
 }

@@ -1,5 +1,6 @@
 //! Scores of the methods of a panel.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use ndarray::{Array2, Array3, Array4, ArrayView2, ArrayView4, Axis};
@@ -61,7 +62,8 @@ impl<M: Explainable> Panel<M> {
         Ok(scores.concat())
     }
 
-    /// The chance level of each image, metric and policy that has one.
+    /// The chance level of each image, metric and policy that has one. Images with the same ground truth share
+    /// theirs.
     fn chances(&self, images: &Images, metrics: &[Measured<'_, M>]) -> Scores {
         let Some(truth) = &images.truth else {
             return Scores::new();
@@ -69,29 +71,32 @@ impl<M: Explainable> Panel<M> {
         let metrics: Vec<_> = metrics.iter().filter_map(Measured::metric).collect();
         let also = self.also.iter().map(|(name, post)| (Some(name), post));
         let policies: Vec<_> = [(None, &self.post)].into_iter().chain(also).collect();
-        let of_image = |image: usize| {
+        let of_truth = |image: usize| {
             let truth = truth.index_axis(Axis(0), image);
-            let mut rows = Scores::new();
+            let mut levels = Vec::new();
             for &(name, post) in &policies {
                 let truth = post.truth(truth);
                 for metric in &metrics {
                     let own = metric.name();
                     let of = name.map_or(own.to_owned(), |name| group_name(own, name));
-                    rows.extend(metric.chance(truth.view()).map(|value| Score {
-                        image: images.index[image],
-                        class: images.class[image],
-                        method: CHANCE.into(),
-                        metric: chance_name(&of),
-                        value,
-                    }));
+                    let level = metric.chance(truth.view());
+                    levels.extend(level.map(|level| (chance_name(&of), level)));
                 }
             }
-            rows
+            levels
         };
-        (0..images.len())
-            .into_par_iter()
-            .flat_map_iter(of_image)
-            .collect()
+        let (first, which) = distinct(truth);
+        let levels: Vec<_> = first.into_par_iter().map(of_truth).collect();
+        let of_image = |(image, which): (usize, usize)| {
+            levels[which].iter().map(move |(metric, value)| Score {
+                image: images.index[image],
+                class: images.class[image],
+                method: CHANCE.into(),
+                metric: metric.clone(),
+                value: *value,
+            })
+        };
+        which.into_iter().enumerate().flat_map(of_image).collect()
     }
 
     /// The rows of each method for a batch.
@@ -139,64 +144,97 @@ impl<M: Explainable> Panel<M> {
         let names: Vec<&str> = metrics.iter().map(Measured::name).collect();
         let batch_pixels = batch.pixels();
         let (post, also) = (&self.post, &self.also);
-        let rows_of_method = |(number, known): (usize, &Known)| -> Result<Scores> {
-            let method = self.methods[number].name();
-            let rows_of_image = |at: usize| -> Result<Scores> {
-                let image = range.start + at;
-                let map = explained.heat[number].index_axis(Axis(0), at);
-                if let Some(gallery) = &images.gallery {
-                    gallery.keep(images.index[image], method, &map.to_owned());
-                }
-                let row = |metric: &str, value| Score {
-                    image: images.index[image],
-                    class: images.class[image],
-                    method: method.into(),
-                    metric: metric.into(),
-                    value,
-                };
-                let given = images.truth.as_ref();
-                let given = given.map(|truth| truth.index_axis(Axis(0), image));
-                let truth = given.map(|truth| post.truth(truth));
-                let truth = truth.as_ref().map(|truth| truth.view());
-                let compare =
-                    |metric: &dyn Metric, map: ArrayView2<f32>, truth: ArrayView2<bool>| {
-                        metric.score(map, truth).map_err(|problem| {
-                            let index = images.index[image];
-                            Error::invalid(format!("{method} of image {index}: {problem}"))
-                        })
-                    };
-                let mut rows = Scores::new();
-                rows.extend(
-                    known
-                        .checks(at, map, truth)
-                        .map(|(check, value)| row(check, value)),
-                );
-                for (place, name) in names.iter().enumerate() {
-                    let value = match (&measures[place], compared[place], truth) {
-                        (Some(values), ..) => values[number][at],
-                        (None, Some(metric), Some(truth)) => compare(metric, map, truth)?,
-                        _ => None,
-                    };
-                    rows.extend(value.map(|value| row(name, value)));
-                }
-                let attribution = explained.attributions[number].index_axis(Axis(0), at);
-                for (policy, post) in also {
-                    let Some(given) = given else { break };
-                    let map = post.heat(attribution, batch_pixels.index_axis(Axis(0), at))?;
-                    let truth = post.truth(given);
-                    for metric in compared.iter().flatten() {
-                        let value = compare(*metric, map.view(), truth.view())?;
-                        let name = group_name(metric.name(), policy);
-                        rows.extend(value.map(|value| row(&name, value)));
+        let rows_of_method =
+            |number: usize, known: &Known, before: &[Values]| -> Result<(Scores, Values)> {
+                let method = self.methods[number].name();
+                let rows_of_image = |at: usize| -> Result<(Scores, Vec<Option<f64>>)> {
+                    let image = range.start + at;
+                    let map = explained.heat[number].index_axis(Axis(0), at);
+                    if let Some(gallery) = &images.gallery {
+                        gallery.keep(images.index[image], method, &map.to_owned());
                     }
-                }
-                Ok(rows)
+                    let row = |metric: &str, value| Score {
+                        image: images.index[image],
+                        class: images.class[image],
+                        method: method.into(),
+                        metric: metric.into(),
+                        value,
+                    };
+                    let given = images.truth.as_ref();
+                    let given = given.map(|truth| truth.index_axis(Axis(0), image));
+                    let truth = given.map(|truth| post.truth(truth));
+                    let truth = truth.as_ref().map(|truth| truth.view());
+                    let compare =
+                        |metric: &dyn Metric, map: ArrayView2<f32>, truth: ArrayView2<bool>| {
+                            metric.score(map, truth).map_err(|problem| {
+                                let index = images.index[image];
+                                Error::invalid(format!("{method} of image {index}: {problem}"))
+                            })
+                        };
+                    let mut rows = Scores::new();
+                    rows.extend(
+                        known
+                            .checks(at, map, truth)
+                            .map(|(check, value)| row(check, value)),
+                    );
+                    // The saliency, deconvolution and guided backpropagation of a linear model are equal.
+                    let same = (0..number).find(|&other| {
+                        let other = explained.heat[other].index_axis(Axis(0), at);
+                        (map.iter().zip(other)).all(|(a, b)| a.to_bits() == b.to_bits())
+                    });
+                    let mut values = Vec::with_capacity(names.len());
+                    for (place, name) in names.iter().enumerate() {
+                        let value = match (&measures[place], same, compared[place], truth) {
+                            (Some(values), ..) => values[number][at],
+                            (None, Some(other), ..) => before[other][at][place],
+                            (None, None, Some(metric), Some(truth)) => compare(metric, map, truth)?,
+                            _ => None,
+                        };
+                        values.push(value);
+                        rows.extend(value.map(|value| row(name, value)));
+                    }
+                    let attribution = explained.attributions[number].index_axis(Axis(0), at);
+                    for (policy, post) in also {
+                        let Some(given) = given else { break };
+                        let map = post.heat(attribution, batch_pixels.index_axis(Axis(0), at))?;
+                        let truth = post.truth(given);
+                        for metric in compared.iter().flatten() {
+                            let value = compare(*metric, map.view(), truth.view())?;
+                            let name = group_name(metric.name(), policy);
+                            rows.extend(value.map(|value| row(&name, value)));
+                        }
+                    }
+                    Ok((rows, values))
+                };
+                let images = (0..range.len()).into_par_iter().map(rows_of_image);
+                let (rows, values): (Vec<_>, Values) =
+                    images.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+                Ok((rows.concat(), values))
             };
-            let rows = (0..range.len()).into_par_iter().map(rows_of_image);
-            Ok(rows.collect::<Result<Vec<_>>>()?.concat())
-        };
-        known.iter().enumerate().map(rows_of_method).collect()
+        let (mut rows, mut values) = (Vec::new(), Vec::new());
+        for (number, known) in known.iter().enumerate() {
+            let (of_method, scored) = rows_of_method(number, known, &values)?;
+            rows.push(of_method);
+            values.push(scored);
+        }
+        Ok(rows)
     }
+}
+
+/// The values of a method: for each image, one per metric.
+type Values = Vec<Vec<Option<f64>>>;
+
+/// The first image with each ground truth, and the number of each image's ground truth.
+fn distinct(truth: &Array3<bool>) -> (Vec<usize>, Vec<usize>) {
+    let (mut first, mut known) = (Vec::new(), HashMap::new());
+    let which = truth.outer_iter().enumerate().map(|(image, truth)| {
+        *known.entry(truth).or_insert_with(|| {
+            first.push(image);
+            first.len() - 1
+        })
+    });
+    let which = which.collect();
+    (first, which)
 }
 
 /// The heat map `[h, w]` of each attribution `[c, h, w]` of an image.
