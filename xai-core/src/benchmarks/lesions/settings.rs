@@ -96,6 +96,7 @@ impl Settings {
         if scale == Scale::Night {
             return Self {
                 network: full_network(3),
+                explained: 32,
                 epochs: 2,
                 pretraining_images: 4_800,
                 pretraining_epochs: 4,

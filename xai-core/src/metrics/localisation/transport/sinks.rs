@@ -1,5 +1,10 @@
 //! Sinks with their potentials, and the search for the one that is shortest to reach from a point.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "a lane is the index of several arrays at once"
+)]
+
 use super::masses::{Mass, square};
 use crate::device::vectorised;
 
