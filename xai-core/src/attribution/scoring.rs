@@ -51,9 +51,10 @@ impl<M: Explainable> Panel<M> {
             images,
             &Targets::TrueClass,
             |range, batch, attributions| {
-                let rows = self.rows_of_batch(images, range, batch, attributions, &metrics)?;
-                for (scores, rows) in scores.iter_mut().zip(rows) {
-                    scores.extend(rows);
+                for rows in self.rows_of_batch(images, range, batch, attributions, &metrics)? {
+                    for (scores, rows) in scores.iter_mut().zip(rows) {
+                        scores.extend(rows);
+                    }
                 }
                 Ok(())
             },
@@ -99,7 +100,7 @@ impl<M: Explainable> Panel<M> {
         which.into_iter().enumerate().flat_map(of_image).collect()
     }
 
-    /// The rows of each method for a batch.
+    /// The rows of each image of a batch, one list per method.
     fn rows_of_batch(
         &self,
         images: &Images,
@@ -107,7 +108,7 @@ impl<M: Explainable> Panel<M> {
         batch: &Batch<'_, M>,
         attributions: Vec<Tensor<4>>,
         metrics: &[Measured<'_, M>],
-    ) -> Result<Vec<Scores>> {
+    ) -> Result<Vec<Vec<Scores>>> {
         let known: Vec<Known> = (self.methods.iter().zip(&attributions))
             .map(|(method, values)| Known::of(method, batch, values))
             .collect::<Result<_>>()?;
@@ -142,87 +143,80 @@ impl<M: Explainable> Panel<M> {
             .collect::<Result<_>>()?;
         let compared: Vec<_> = metrics.iter().map(Measured::metric).collect();
         let names: Vec<&str> = metrics.iter().map(Measured::name).collect();
+        let methods: Vec<&str> = self.methods.iter().map(|method| method.name()).collect();
         let batch_pixels = batch.pixels();
         let (post, also) = (&self.post, &self.also);
-        let rows_of_method =
-            |number: usize, known: &Known, before: &[Values]| -> Result<(Scores, Values)> {
-                let method = self.methods[number].name();
-                let rows_of_image = |at: usize| -> Result<(Scores, Vec<Option<f64>>)> {
-                    let image = range.start + at;
-                    let map = explained.heat[number].index_axis(Axis(0), at);
-                    if let Some(gallery) = &images.gallery {
-                        gallery.keep(images.index[image], method, &map.to_owned());
-                    }
-                    let row = |metric: &str, value| Score {
-                        image: images.index[image],
-                        class: images.class[image],
-                        method: method.into(),
-                        metric: metric.into(),
-                        value,
-                    };
-                    let given = images.truth.as_ref();
-                    let given = given.map(|truth| truth.index_axis(Axis(0), image));
-                    let truth = given.map(|truth| post.truth(truth));
-                    let truth = truth.as_ref().map(|truth| truth.view());
-                    let compare =
-                        |metric: &dyn Metric, map: ArrayView2<f32>, truth: ArrayView2<bool>| {
-                            metric.score(map, truth).map_err(|problem| {
-                                let index = images.index[image];
-                                Error::invalid(format!("{method} of image {index}: {problem}"))
-                            })
-                        };
-                    let mut rows = Scores::new();
-                    rows.extend(
-                        known
-                            .checks(at, map, truth)
-                            .map(|(check, value)| row(check, value)),
-                    );
-                    // The saliency, deconvolution and guided backpropagation of a linear model are equal.
-                    let same = (0..number).find(|&other| {
-                        let other = explained.heat[other].index_axis(Axis(0), at);
-                        (map.iter().zip(other)).all(|(a, b)| a.to_bits() == b.to_bits())
-                    });
-                    let mut values = Vec::with_capacity(names.len());
-                    for (place, name) in names.iter().enumerate() {
-                        let value = match (&measures[place], same, compared[place], truth) {
-                            (Some(values), ..) => values[number][at],
-                            (None, Some(other), ..) => before[other][at][place],
-                            (None, None, Some(metric), Some(truth)) => compare(metric, map, truth)?,
-                            _ => None,
-                        };
-                        values.push(value);
-                        rows.extend(value.map(|value| row(name, value)));
-                    }
-                    let attribution = explained.attributions[number].index_axis(Axis(0), at);
-                    for (policy, post) in also {
-                        let Some(given) = given else { break };
-                        let map = post.heat(attribution, batch_pixels.index_axis(Axis(0), at))?;
-                        let truth = post.truth(given);
-                        for metric in compared.iter().flatten() {
-                            let value = compare(*metric, map.view(), truth.view())?;
-                            let name = group_name(metric.name(), policy);
-                            rows.extend(value.map(|value| row(&name, value)));
-                        }
-                    }
-                    Ok((rows, values))
+        let rows_of_image = |at: usize| -> Result<Vec<Scores>> {
+            let image = range.start + at;
+            let given = images.truth.as_ref();
+            let given = given.map(|truth| truth.index_axis(Axis(0), image));
+            let truth = given.map(|truth| post.truth(truth));
+            let truth = truth.as_ref().map(|truth| truth.view());
+            let map_of = |number: usize| explained.heat[number].index_axis(Axis(0), at);
+            // Of each method so far, one value per metric.
+            let mut values: Vec<Vec<Option<f64>>> = Vec::new();
+            let rows_of_method = |(number, known): (usize, &Known)| -> Result<Scores> {
+                let (method, map) = (methods[number], map_of(number));
+                if let Some(gallery) = &images.gallery {
+                    gallery.keep(images.index[image], method, &map.to_owned());
+                }
+                let row = |metric: &str, value| Score {
+                    image: images.index[image],
+                    class: images.class[image],
+                    method: method.into(),
+                    metric: metric.into(),
+                    value,
                 };
-                let images = (0..range.len()).into_par_iter().map(rows_of_image);
-                let (rows, values): (Vec<_>, Values) =
-                    images.collect::<Result<Vec<_>>>()?.into_iter().unzip();
-                Ok((rows.concat(), values))
+                let compare =
+                    |metric: &dyn Metric, map: ArrayView2<f32>, truth: ArrayView2<bool>| {
+                        metric.score(map, truth).map_err(|problem| {
+                            let index = images.index[image];
+                            Error::invalid(format!("{method} of image {index}: {problem}"))
+                        })
+                    };
+                let mut rows = Scores::new();
+                rows.extend(
+                    known
+                        .checks(at, map, truth)
+                        .map(|(check, value)| row(check, value)),
+                );
+                // The saliency, deconvolution and guided backpropagation of a linear model are equal.
+                let same = (0..number).find(|&other| {
+                    (map.iter().zip(map_of(other))).all(|(a, b)| a.to_bits() == b.to_bits())
+                });
+                let mut scored = Vec::with_capacity(names.len());
+                for (place, name) in names.iter().enumerate() {
+                    let value = match (&measures[place], same, compared[place], truth) {
+                        (Some(values), ..) => values[number][at],
+                        (None, Some(other), ..) => values[other][place],
+                        (None, None, Some(metric), Some(truth)) => compare(metric, map, truth)?,
+                        _ => None,
+                    };
+                    scored.push(value);
+                    rows.extend(value.map(|value| row(name, value)));
+                }
+                values.push(scored);
+                let attribution = explained.attributions[number].index_axis(Axis(0), at);
+                for (policy, post) in also {
+                    let Some(given) = given else { break };
+                    let map = post.heat(attribution, batch_pixels.index_axis(Axis(0), at))?;
+                    let truth = post.truth(given);
+                    for metric in compared.iter().flatten() {
+                        let value = compare(*metric, map.view(), truth.view())?;
+                        let name = group_name(metric.name(), policy);
+                        rows.extend(value.map(|value| row(&name, value)));
+                    }
+                }
+                Ok(rows)
             };
-        let (mut rows, mut values) = (Vec::new(), Vec::new());
-        for (number, known) in known.iter().enumerate() {
-            let (of_method, scored) = rows_of_method(number, known, &values)?;
-            rows.push(of_method);
-            values.push(scored);
-        }
-        Ok(rows)
+            known.iter().enumerate().map(rows_of_method).collect()
+        };
+        (0..range.len())
+            .into_par_iter()
+            .map(rows_of_image)
+            .collect()
     }
 }
-
-/// The values of a method: for each image, one per metric.
-type Values = Vec<Vec<Option<f64>>>;
 
 /// The first image with each ground truth, and the number of each image's ground truth.
 fn distinct(truth: &Array3<bool>) -> (Vec<usize>, Vec<usize>) {

@@ -338,11 +338,21 @@ fn fold_all(layers: Vec<Layer>) -> Vec<Layer> {
 /// Merges a normalisation into the layer before it, whose weight is `[out, ..]`.
 fn fold<const D: usize>(weight: &mut Tensor<D>, bias: &mut Option<Tensor<1>>, norm: &BatchNorm2d) {
     let (scale, shift) = norm.scale_and_shift();
-    let mut shape = [1; D];
-    [shape[0]] = scale.dims();
+    scale_outputs(weight, bias, &scale);
     *bias = Some(match bias.take() {
-        Some(bias) => bias * scale.clone() + shift,
+        Some(bias) => bias + shift,
         None => shift,
     });
-    *weight = weight.clone() * scale.reshape(shape);
+}
+
+/// Multiplies each output of a layer, whose weight is `[out, ..]`, by its own number.
+pub(crate) fn scale_outputs<const D: usize>(
+    weight: &mut Tensor<D>,
+    bias: &mut Option<Tensor<1>>,
+    by: &Tensor<1>,
+) {
+    let mut shape = [1; D];
+    [shape[0]] = by.dims();
+    *weight = weight.clone() * by.clone().reshape(shape);
+    *bias = bias.take().map(|bias| bias * by.clone());
 }

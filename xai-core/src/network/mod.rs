@@ -28,6 +28,7 @@ pub use activation::Activation;
 pub use conv::Conv2d;
 pub(crate) use fused::FusedLayers;
 pub use init::FirstWeights;
+pub(crate) use layers::scale_outputs;
 pub use layers::{AvgPool2d, BatchNorm2d, Layer, Linear, Network, Residual};
 pub use masks::Masks;
 pub(crate) use masks::mask as dropout_mask;

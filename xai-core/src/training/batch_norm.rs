@@ -2,7 +2,7 @@
 
 use crate::device::Tensor;
 use crate::error::{Error, Result};
-use crate::network::{BatchNorm2d, Layer, Network, ops};
+use crate::network::{BatchNorm2d, Layer, Network, ops, scale_outputs};
 
 /// Mean and biased variance of each channel of `x`.
 pub(super) fn moments(x: &Tensor<4>) -> [Tensor<1>; 2] {
@@ -52,24 +52,18 @@ fn calibrate_all(layers: &mut [Layer], x: Tensor<4>) -> Tensor<4> {
 /// # Errors
 /// If the network has a batch norm already, or a layer that is not a convolution without groups, a linear
 /// layer, a ReLU, a pooling, a flattening or a dropout.
-pub fn insert_batch_norm(mut network: Network, x: Tensor<4>) -> Result<Network> {
+pub fn insert_batch_norm(mut network: Network, mut x: Tensor<4>) -> Result<Network> {
     let weighted = |layer: &Layer| matches!(layer, Layer::Conv2d(_) | Layer::Linear(_));
     let Some(last) = network.layers.iter().rposition(weighted) else {
         return Ok(network);
     };
     let [_, channels, ..] = x.dims();
     let mut layers = Vec::with_capacity(2 * network.layers.len());
-    let (mut x, mut scale) = (x.clone(), Tensor::<1>::ones([channels], &x.device()));
+    let mut scale = Tensor::ones([channels], &x.device());
     for (at, mut layer) in std::mem::take(&mut network.layers).into_iter().enumerate() {
         match &mut layer {
-            Layer::Conv2d(conv) if conv.groups == 1 => {
-                let inputs = scale.dims()[0];
-                conv.weight = conv.weight.clone() * scale.clone().reshape([1, inputs, 1, 1]);
-            }
-            Layer::Linear(linear) => {
-                let inputs = scale.dims()[0];
-                linear.weight = linear.weight.clone() * scale.clone().reshape([1, inputs]);
-            }
+            Layer::Conv2d(conv) if conv.groups == 1 => scale_inputs(&mut conv.weight, &scale),
+            Layer::Linear(linear) => scale_inputs(&mut linear.weight, &scale),
             Layer::Flatten => {
                 let [_, channels, h, w] = x.dims();
                 let each = scale.clone().reshape([channels, 1]).repeat_dim(1, h * w);
@@ -99,14 +93,8 @@ pub fn insert_batch_norm(mut network: Network, x: Tensor<4>) -> Result<Network> 
         let inverse = scale.clone().recip();
         let outputs = scale.dims()[0];
         match &mut layer {
-            Layer::Conv2d(conv) => {
-                conv.weight = conv.weight.clone() * inverse.clone().reshape([outputs, 1, 1, 1]);
-                conv.bias = conv.bias.take().map(|bias| bias * inverse.clone());
-            }
-            Layer::Linear(linear) => {
-                linear.weight = linear.weight.clone() * inverse.clone().reshape([outputs, 1]);
-                linear.bias = linear.bias.take().map(|bias| bias * inverse.clone());
-            }
+            Layer::Conv2d(conv) => scale_outputs(&mut conv.weight, &mut conv.bias, &inverse),
+            Layer::Linear(linear) => scale_outputs(&mut linear.weight, &mut linear.bias, &inverse),
             _ => {}
         }
         x = x * inverse.clone().reshape([1, outputs, 1, 1]);
@@ -118,4 +106,11 @@ pub fn insert_batch_norm(mut network: Network, x: Tensor<4>) -> Result<Network> 
     }
     network.layers = layers;
     Ok(network)
+}
+
+/// Multiplies the weights of each input of a layer, whose weight is `[out, in, ..]`, by its own number.
+fn scale_inputs<const D: usize>(weight: &mut Tensor<D>, by: &Tensor<1>) {
+    let mut shape = [1; D];
+    [shape[1]] = by.dims();
+    *weight = weight.clone() * by.clone().reshape(shape);
 }

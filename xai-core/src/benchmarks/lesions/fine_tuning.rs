@@ -38,8 +38,9 @@ impl Lab<Lesions> {
     ///
     /// The training follows [`paper_plan`], with the epochs, the batch and the checkpoint rule of
     /// the [`Settings`](super::Settings). At the end, batch norm is folded into the layers before it,
-    /// so that the result is a plain VGG like the paper's. Under D8, a degree begins after the first convolution of its block. Under
-    /// D3, dropout stays on in validation and in the resulting network.
+    /// so that the result is a plain VGG like the paper's. Under D8, a degree begins after the first
+    /// convolution of its block. Under D3, dropout stays on in validation and in the resulting
+    /// network.
     ///
     /// If the same training is requested again, also by another experiment, it is read from its
     /// stage.

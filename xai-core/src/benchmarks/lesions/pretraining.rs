@@ -115,15 +115,17 @@ impl Lab<Lesions> {
                 "the corpus `imagenet` needs weights of a VGG-16: give a file with --weights, or pre-train on `shapes`",
             )
         })?;
-        let images = self.examples(Split::Train)?;
-        let network = self.once(&format!("given weights, {}", images.key()), || {
-            let network = weights.network(self.settings(), self.device())?;
-            if !self.settings().batch_norm {
-                return Ok(network);
-            }
-            let images = images.first(CALIBRATION_IMAGES, &network);
-            insert_batch_norm(network, images)
-        })?;
+        let load = || weights.network(self.settings(), self.device());
+        let network = if self.settings().batch_norm {
+            let images = self.examples(Split::Train)?;
+            self.once(&format!("given weights, {}", images.key()), || {
+                let network = load()?;
+                let images = images.first(CALIBRATION_IMAGES, &network);
+                insert_batch_norm(network, images)
+            })?
+        } else {
+            self.once("given weights", load)?
+        };
         Ok(Network::clone(&network))
     }
 
