@@ -81,6 +81,7 @@ fn unscored() -> SweepResult {
         axes: Vec::new(),
         cells: vec![CellResult {
             values: Vec::new(),
+            test_set: None,
             validation_accuracy: 0.5,
             test_accuracy: 0.5,
             regression: None,

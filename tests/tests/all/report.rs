@@ -1,10 +1,12 @@
 //! Tables and figures of made-up sweeps. To look at the figures:
 //! `cargo test --release -p tests --test all report:: -- --ignored`, then see `target/tmp/figures`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use experiments::the_eight;
+use xai_core::key::Key;
 use xai_core::metrics::{Score, group_name};
 use xai_core::report;
 use xai_core::sweep::keep::Reference;
@@ -45,6 +47,7 @@ fn cell(corpus: &str, seed: &str, accuracy: (f64, f64), scores: Vec<Score>) -> C
             ("rate", "0.02"),
             ("seed", seed),
         ]),
+        test_set: None,
         validation_accuracy: accuracy.0,
         test_accuracy: accuracy.1,
         regression: None,
@@ -140,6 +143,62 @@ fn figure_csv() {
     LRP,Mri,1conv,0.100000,0.100000,0.200000,0.300000,0.300000,0.200000,0.850000,2
     ,Chance level,,,,0.030000,,,,,
     "#);
+}
+
+/// Each corpus has images of its own under the same numbers.
+#[test]
+fn chance_levels_of_different_test_sets_are_not_mixed() {
+    let with_level = |corpus: &str, chance: f64| {
+        let levels =
+            pair(CHANCE, chance, chance).map(|one| score(one.image, "", CHANCE, one.value));
+        let scores = [pair("saliency", 0.25, 0.75).to_vec(), levels.to_vec()].concat();
+        let mut cell = cell(corpus, "0", (0.9, 0.8), scores);
+        cell.test_set = Some(Key::of(&corpus).unwrap());
+        cell
+    };
+    let mut result = small();
+    result.references.clear();
+    let folder = tempfile::tempdir().unwrap();
+    let written = |result: &SweepResult| {
+        report::write(result, folder.path()).unwrap();
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        (read("figure.csv"), read("figure.svg"))
+    };
+    let rows = |csv: &str| -> Vec<String> {
+        let lines = csv.lines().filter(|line| line.contains("Chance level"));
+        lines.map(str::to_owned).collect()
+    };
+    // The heights at which there are dashes. One is that of the legend's key.
+    let heights = |svg: &str| {
+        let lines = svg.lines().filter(|line| line.starts_with("<polyline"));
+        let dashes = lines.filter(|line| line.contains("#5A5A5A"));
+        let heights = dashes.map(|line| attribute(line, "points")).map(numbers);
+        heights
+            .map(|points| points[1] as i64)
+            .collect::<BTreeSet<_>>()
+            .len()
+    };
+
+    result.cells = vec![with_level("Mri", 0.125), with_level("Shapes, drawn", 0.125)];
+    let (csv, of_panel) = written(&result);
+    assert_eq!(rows(&csv), [",Chance level,,,,0.125000,,,,,"]);
+    assert!(report::table_text(&result).contains("(chance level 0.125)"));
+
+    result.cells = vec![
+        with_level("Mri", 0.125),
+        with_level("Shapes, drawn", 0.0625),
+    ];
+    let (csv, of_boxes) = written(&result);
+    assert_eq!(
+        rows(&csv),
+        [
+            "Chance level,Mri,1conv,,,0.125000,,,,,",
+            "Chance level,\"Shapes, drawn\",1conv,,,0.062500,,,,,",
+        ]
+    );
+    assert!(!report::table_text(&result).contains("chance level"));
+    assert!(of_panel.contains("Chance level") && of_boxes.contains("Chance level"));
+    assert_eq!((heights(&of_panel), heights(&of_boxes)), (2, 3));
 }
 
 /// Seven levels of the first axis are more than colours can tell apart.
@@ -509,6 +568,7 @@ fn panels(methods: usize) -> SweepResult {
                         ("depth", depth),
                         ("seed", &seed.to_string()),
                     ]),
+                    test_set: None,
                     validation_accuracy: accuracy[c][d],
                     test_accuracy: accuracy[c][d] - 0.002 * seed as f64,
                     regression: None,

@@ -27,8 +27,10 @@ pub(super) struct Figure {
     pub y_title: String,
     /// Whether boxes differ in their number of images.
     pub images_differ: bool,
-    /// The score of a map without any knowledge.
+    /// The score of a map without any knowledge, if it is the same for all boxes.
     pub chance: Option<f64>,
+    /// Otherwise, that of the boxes of each reference, and of each series and level: both names, and the score.
+    pub chances: Vec<(String, String, f64)>,
     /// The scale of the scores, the same in all panels.
     pub left: Scale,
     /// How well the networks do their task.
@@ -51,6 +53,8 @@ pub(super) struct ImageBox {
     pub summary: BoxSummary,
     pub mean: f64,
     pub images: usize,
+    /// Its chance level, if boxes differ in it.
+    pub chance: Option<f64>,
 }
 
 /// A series in one colour.
@@ -95,6 +99,17 @@ impl Figure {
                 along.is_none_or(|axis| group.levels[axis] == tick) && others(&group.levels) == *key
             })
         };
+        let own = |chance: Option<f64>| chance.filter(|_| summary.chances_differ);
+        let of_references = (summary.baselines.iter())
+            .filter_map(|one| Some((one.name.to_owned(), String::new(), own(one.chance())?)));
+        let of_groups = keys.iter().flat_map(|key| {
+            let of_tick = move |(tick, name): (usize, &String)| {
+                let chance = own(group_at(tick, key)?.chance())?;
+                Some((series_name(summary, along, key), name.clone(), chance))
+            };
+            ticks.iter().enumerate().filter_map(of_tick)
+        });
+        let chances = of_references.chain(of_groups).collect();
         let series = keys.iter().map(|key| Series {
             name: series_name(summary, along, key),
             quality: (0..ticks.len())
@@ -106,12 +121,14 @@ impl Figure {
             baselines: summary
                 .baselines
                 .iter()
-                .map(|one| box_of(one.beside(method, &summary.methods)))
+                .map(|one| box_of(one.beside(method, &summary.methods), own(one.chance())))
                 .collect(),
             boxes: (0..ticks.len())
                 .map(|tick| {
                     let groups = keys.iter().map(|key| group_at(tick, key));
-                    groups.map(|group| box_of(group?.scores(method))).collect()
+                    groups
+                        .map(|group| box_of(group?.scores(method), own(group?.chance())))
+                        .collect()
                 })
                 .collect(),
         });
@@ -136,13 +153,14 @@ impl Figure {
             images_differ,
             y_title: performance(summary.metric),
             chance: summary.chance,
+            chances,
         }
     }
 }
 
 impl Figure {
     /// The values drawn: one row per box, with the accuracy (or R2) of its networks if there is one, and
-    /// one row for the chance level.
+    /// one row for the chance level, or a row for that of each series and level.
     pub fn csv(&self) -> String {
         let mut text = format!(
             "method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,mean,{},images\n",
@@ -181,6 +199,12 @@ impl Figure {
         if let Some(chance) = self.chance {
             text.push_str(&format!(",Chance level,,,,{chance:.6},,,,,\n"));
         }
+        for (series, level, chance) in &self.chances {
+            let [series, level] = [series, level].map(|name| quoted(name));
+            text.push_str(&format!(
+                "Chance level,{series},{level},,,{chance:.6},,,,,\n"
+            ));
+        }
         text
     }
 }
@@ -202,13 +226,14 @@ fn series_name(summary: &Summary, along: Option<usize>, key: &[usize]) -> String
     levels.join(", ")
 }
 
-fn box_of(values: Vec<(u32, f64)>) -> Option<ImageBox> {
+fn box_of(values: Vec<(u32, f64)>, chance: Option<f64>) -> Option<ImageBox> {
     let images: BTreeSet<u32> = values.iter().map(|&(image, _)| image).collect();
     let plain: Vec<f64> = values.into_iter().map(|(_, value)| value).collect();
     Some(ImageBox {
         summary: BoxSummary::of(&plain)?,
         mean: mean(&plain)?,
         images: images.len(),
+        chance,
     })
 }
 
@@ -240,7 +265,8 @@ fn with_images(title: String, panels: &[Panel]) -> (String, bool) {
 fn ends(panels: &[Panel], chance: Option<f64>) -> (f64, f64) {
     let whiskers =
         all_boxes(panels).flat_map(|one| [one.summary.lower_whisker, one.summary.upper_whisker]);
-    let all = whiskers.chain(chance);
+    let chances = all_boxes(panels).filter_map(|one| one.chance);
+    let all = whiskers.chain(chance).chain(chances);
     all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
         (low.min(value), high.max(value))
     })

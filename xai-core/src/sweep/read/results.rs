@@ -25,6 +25,9 @@ pub struct CellResult {
     /// The parameters in the order of their declaration: the name and the level's name
     /// (`("depth", "3conv")`).
     pub values: Vec<(String, String)>,
+    /// The key of its test set. Cells have different ones if an axis chooses the benchmark. `None` in a result that
+    /// was not run.
+    pub test_set: Option<Key>,
     /// Accuracy on the validation set, used to select the cell. NaN for a regression.
     pub validation_accuracy: f64,
     /// Accuracy on the whole test set. NaN for a regression.
