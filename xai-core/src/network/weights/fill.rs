@@ -186,6 +186,12 @@ impl Filling<'_> {
                 (self.problems).push(format!("{name}: is {found:?}, should be {shape:?}"));
             }
             Some(stored) => match stored.floats() {
+                Ok(numbers) if !numbers.iter().all(|number| number.is_finite()) => {
+                    (self.problems).push(format!(
+                        "{}: holds numbers that are not finite, such as those of a training that failed",
+                        stored.name
+                    ));
+                }
                 Ok(numbers) => {
                     let numbers = Rc::try_unwrap(numbers).unwrap_or_else(|shared| shared.to_vec());
                     let data = TensorData::new(numbers, shape);
