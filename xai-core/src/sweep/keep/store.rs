@@ -215,6 +215,21 @@ impl Store {
         }
     }
 
+    /// The path of a file of a finished cell, whose manifest was [found](Self::find).
+    ///
+    /// # Errors
+    /// If the manifest does not list it, such as because its content has changed.
+    pub(crate) fn intact(&self, manifest: &Manifest, name: &str) -> Result<PathBuf> {
+        let path = self.file(&manifest.key, name);
+        if manifest.files.contains_key(name) {
+            return Ok(path);
+        }
+        Err(Error::file(
+            &path,
+            "is missing, damaged, or of an earlier fit of this cell; run the experiment again",
+        ))
+    }
+
     /// Saves a new cell, whose model `save` writes to the path it is given. The caller has claimed it.
     ///
     /// Returns its manifest, or that of another process that has saved the same cell in the meantime.
