@@ -7,8 +7,9 @@ use std::path::Path;
 
 use experiments::the_eight;
 use xai_core::key::Key;
-use xai_core::metrics::{Score, group_name};
+use xai_core::metrics::{Score, ZERO_MAP, group_name};
 use xai_core::report;
+use xai_core::sweep::declare::analysis::{Analysis, Table};
 use xai_core::sweep::keep::Reference;
 use xai_core::sweep::read::{CellResult, SweepResult};
 
@@ -280,6 +281,63 @@ fn a_second_report_replaces_the_first_and_is_equal() {
         4,
         "no partial file is left"
     );
+}
+
+/// Otherwise an archive of the folder holds them as results of this run. What the program has not written stays.
+#[test]
+fn files_of_an_earlier_report_are_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = || -> BTreeSet<String> {
+        let entries = fs::read_dir(folder.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.collect()
+    };
+    let analysis = |names: &[&str]| {
+        let mut analysis = Analysis::default();
+        for name in names {
+            let mut table = Table::new(*name, "A table", ["number"]);
+            table.row([1_usize.into()]);
+            analysis.table(table);
+        }
+        analysis
+    };
+    let mut earlier = two_metrics();
+    earlier.cells[0]
+        .scores
+        .push(score(7, "saliency", ZERO_MAP, 1.0));
+    report::write_all(&earlier, &analysis(&["first", "second"]), folder.path()).unwrap();
+    let of_users = [
+        "figure-mine.csv",
+        "figure-mine.svg",
+        "mine.csv",
+        "notes.txt",
+    ];
+    for name in of_users {
+        fs::write(folder.path().join(name), "method,mine\n").unwrap();
+    }
+    let before = names();
+    for name in [
+        "checks.csv",
+        "figure-emd.csv",
+        "figure-emd.png",
+        "first.csv",
+    ] {
+        assert!(before.contains(name), "{name}: {before:?}");
+    }
+
+    let written = report::write_all(&small(), &analysis(&["second"]), folder.path()).unwrap();
+    let written = written
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap());
+    let expected: BTreeSet<String> = written.chain(of_users).map(str::to_owned).collect();
+    assert_eq!(names(), expected);
+    // The list of an analysis cannot name files of others.
+    let list = r#"[{"name": "notes", "csv": "notes.txt"}, {"name": "../mine", "csv": "../mine.csv"}, {"csv": "mine.csv"}]"#;
+    fs::write(folder.path().join("analysis.json"), list).unwrap();
+    report::write_all(&small(), &analysis(&[]), folder.path()).unwrap();
+    for name in of_users {
+        assert!(names().contains(name), "{name}");
+    }
 }
 
 #[test]

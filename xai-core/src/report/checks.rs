@@ -83,6 +83,18 @@ pub(super) fn lines(result: &SweepResult) -> Vec<String> {
     lines
 }
 
+/// The last columns of `checks.csv`.
+pub(super) const COLUMNS: [&str; 8] = [
+    "method",
+    "maps",
+    "zero",
+    "constant",
+    "tied",
+    "noise_over_range",
+    "completeness_error_median",
+    "completeness_error_max",
+];
+
 /// `checks.csv`: one row per cell or reference and method. `None` if the scores hold no check.
 pub(super) fn csv(result: &SweepResult) -> Option<String> {
     if !all_scores(result).iter().any(|score| is_check(score)) {
@@ -93,16 +105,7 @@ pub(super) fn csv(result: &SweepResult) -> Option<String> {
         .collect();
     let mut header = vec!["baseline"];
     header.extend(&names);
-    header.extend([
-        "method",
-        "maps",
-        "zero",
-        "constant",
-        "tied",
-        "noise_over_range",
-        "completeness_error_median",
-        "completeness_error_max",
-    ]);
+    header.extend(COLUMNS);
     let mut text = header.join(",") + "\n";
     let mut add = |start: Vec<String>, scores: &[&Score]| {
         for (method, checked) in by_method(scores) {

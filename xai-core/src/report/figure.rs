@@ -10,6 +10,10 @@ use crate::attribution::methods::method_title;
 use crate::metrics::{described, metric_title};
 use crate::statistics::{BoxSummary, mean};
 
+/// The beginning of the values drawn, as [`Figure::csv`] writes them.
+pub(super) const BEGINNING: &str =
+    "method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,mean,";
+
 /// Box plots of one metric, one panel per method.
 pub(super) struct Figure {
     /// One per method.
@@ -162,10 +166,7 @@ impl Figure {
     /// The values drawn: one row per box, with the accuracy (or R2) of its networks if there is one, and
     /// one row for the chance level, or a row for that of each series and level.
     pub fn csv(&self) -> String {
-        let mut text = format!(
-            "method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,mean,{},images\n",
-            self.quality.name()
-        );
+        let mut text = format!("{BEGINNING}{},images\n", self.quality.name());
         let mut row = |names: [&str; 3], of: &ImageBox, quality: Option<f64>| {
             let one = &of.summary;
             let numbers = [
