@@ -334,6 +334,25 @@ fn max_sensitivity_explains_noisy_images_again() {
     assert!(values.clone().count() == 4 && values.clone().all(|score| score.value == 0.0));
 }
 
+/// Without a draw nothing changes, and without a radius in numbers nothing is compared: that is not robust.
+#[test]
+fn a_sensitivity_without_draws_or_radius_is_refused() {
+    let oracle = Oracle::read();
+    let usual = MaxSensitivity::default();
+    for (radius, draws) in [(0.02, 0), (f32::NAN, 1), (-0.02, 1)] {
+        let measure = MaxSensitivity {
+            radius,
+            draws,
+            ..usual
+        };
+        let scores = oracle
+            .panel()
+            .score(&oracle.network, &oracle.images, &measure);
+        let problem = scores.unwrap_err().to_string();
+        assert!(problem.contains("give at least one draw"), "{problem}");
+    }
+}
+
 #[test]
 fn mprt_randomises_the_layers_of_the_network() {
     let oracle = Oracle::read();
