@@ -10,7 +10,7 @@ use super::curves::CurvesPage;
 use super::forest::ForestPage;
 use super::heat_maps::{self, HeatMapsPage};
 use super::page::{picture, remove_file, svg_text, text_file};
-use super::table::{push_row, quoted, wrapped};
+use super::table::{decimals, push_row, quoted, wrapped};
 use crate::error::{Error, Result};
 use crate::sweep::declare::analysis::{
     Analysis, AnalysisItem, Curves, Forest, Heading, Table, TableValue,
@@ -211,10 +211,6 @@ fn estimates(forest: &Forest) -> Vec<Vec<String>> {
         }
     }
     rows
-}
-
-fn decimals(number: f64) -> String {
-    format!("{number:.6}")
 }
 
 /// An entry in the file. A number that is not finite is left out.
