@@ -127,6 +127,21 @@ fn table_csv() {
     "#);
 }
 
+/// A score of a measure without ground truth may be tiny, and must not become 0.
+#[test]
+fn small_numbers_keep_their_magnitude() {
+    let mut result = small();
+    result.cells.truncate(1);
+    result.cells[0].scores = pair("saliency", 0.0, 2.5e-7).to_vec();
+    result.references.clear();
+    let folder = tempfile::tempdir().unwrap();
+    let paths = report::write(&result, folder.path()).unwrap();
+    let [table, figure] = [0, 3].map(|at| fs::read_to_string(&paths[at]).unwrap());
+    let ends = ",1.250000e-7,0.000000,2.500000e-7,1.250000e-7\n";
+    assert!(table.ends_with(ends), "{table}");
+    assert!(figure.contains(",1.250000e-7,"), "{figure}");
+}
+
 /// Quartiles by hand: NumPy's, between neighbours.
 #[test]
 fn figure_csv() {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::table::quoted;
+use super::table::{decimals, quoted};
 use crate::attribution::methods::method_title;
 use crate::metrics::{
     CHANCE, COMPLETENESS_ERROR, CONSTANT_MAP, NOISE_OVER_RANGE, Score, TIED_MAP, ZERO_MAP,
@@ -120,9 +120,7 @@ pub(super) fn csv(result: &SweepResult) -> Option<String> {
             ];
             row.extend(counts.map(|count| count.to_string()));
             let errors = [0.5, 1.0].map(|part| quantile(&checked.errors, part));
-            row.extend(
-                errors.map(|error| error.map_or(String::new(), |error| format!("{error:.6}"))),
-            );
+            row.extend(errors.map(|error| error.map_or(String::new(), decimals)));
             text.push_str(&(row.join(",") + "\n"));
         }
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::quality::Quality;
 use super::scale::Scale;
 use super::summary::Summary;
-use super::table::quoted;
+use super::table::{decimals, quoted};
 use crate::attribution::methods::method_title;
 use crate::metrics::{described, metric_title};
 use crate::statistics::{BoxSummary, mean};
@@ -178,8 +178,8 @@ impl Figure {
                 of.mean,
             ];
             let mut fields = names.map(quoted).to_vec();
-            fields.extend(numbers.map(|number| format!("{number:.6}")));
-            fields.push(quality.map_or(String::new(), |quality| format!("{quality:.6}")));
+            fields.extend(numbers.map(decimals));
+            fields.push(quality.map_or(String::new(), decimals));
             fields.push(of.images.to_string());
             text.push_str(&fields.join(","));
             text.push('\n');
@@ -198,12 +198,13 @@ impl Figure {
             }
         }
         if let Some(chance) = self.chance {
-            text.push_str(&format!(",Chance level,,,,{chance:.6},,,,,\n"));
+            text.push_str(&format!(",Chance level,,,,{},,,,,\n", decimals(chance)));
         }
         for (series, level, chance) in &self.chances {
             let [series, level] = [series, level].map(|name| quoted(name));
             text.push_str(&format!(
-                "Chance level,{series},{level},,,{chance:.6},,,,,\n"
+                "Chance level,{series},{level},,,{},,,,,\n",
+                decimals(*chance)
             ));
         }
         text
