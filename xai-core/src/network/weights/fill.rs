@@ -68,6 +68,10 @@ pub(super) fn align(
                 )
             });
             misfits.push(format!("network: {wanted}; file: {found}"));
+        } else if let (Some(Layer::Conv2d(conv)), Some(operation)) =
+            (layers.get(at), operations.get(at))
+        {
+            misfits.extend(operation.other_window(&names[at], conv));
         }
     }
     if !misfits.is_empty() {
