@@ -310,7 +310,7 @@ fn files_of_an_earlier_report_are_removed() {
     let analysis = |names: &[&str]| {
         let mut analysis = Analysis::default();
         for name in names {
-            let mut table = Table::new(*name, "A table", ["number"]);
+            let mut table = Table::new(name, "A table", ["number"]);
             table.row([1_usize.into()]);
             analysis.table(table);
         }
