@@ -107,6 +107,29 @@ fn runs_on_other_images_are_not_paired() {
     }
 }
 
+/// Scores of the same cell in another run of it are whole, and are not those of this run.
+#[test]
+fn scores_that_a_run_has_not_written_are_not_compared() {
+    let [one, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    assert_eq!(run(one.path(), &[]).0, Some(0));
+    for arguments in [&[][..], &["--set", "rate=0.25"]] {
+        assert_eq!(run(other.path(), arguments).0, Some(0));
+    }
+    let there = other.path().join("toy_command");
+    let scores = |run: &Path| {
+        let cells = fs::read_dir(run.join("cells")).unwrap();
+        let mut paths = cells.map(|cell| cell.unwrap().path().join("scores.parquet"));
+        paths.find(|path| path.exists()).unwrap()
+    };
+    fs::copy(scores(&there.join("partial/rate=0.25")), scores(&there)).unwrap();
+    let (code, _, problem) = run(one.path(), &["--against", there.to_str().unwrap()]);
+    assert_eq!(code, Some(1), "{problem}");
+    assert!(
+        problem.contains("scores.parquet") && problem.contains("of an earlier fit of this cell"),
+        "{problem}"
+    );
+}
+
 #[test]
 fn published_values_are_compared() {
     let out = tempfile::tempdir().unwrap();

@@ -81,6 +81,7 @@ fn unscored() -> SweepResult {
         axes: Vec::new(),
         cells: vec![CellResult {
             values: Vec::new(),
+            test_set: None,
             validation_accuracy: 0.5,
             test_accuracy: 0.5,
             regression: None,
@@ -174,7 +175,7 @@ fn tables_are_for_programs_and_for_people() {
     let csv = fs::read_to_string(folder.path().join("by_method.csv")).unwrap();
     insta::assert_snapshot!(csv, @r#"
     method,networks,pearson,p_value
-    lrp,12,0.500000,0.000000
+    lrp,12,0.500000,1.000000e-9
     "a, ""quoted"" one",3,,
     "#);
     insta::assert_snapshot!(report::text_of_all(&unscored(), &all()), @r#"

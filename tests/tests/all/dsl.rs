@@ -538,6 +538,32 @@ fn results_come_back_typed() {
     );
 }
 
+/// A file that is whole may still be that of another cell.
+#[test]
+fn files_that_a_run_has_not_written_are_no_results() {
+    let out = folder();
+    run(out.path());
+    let whole = out.path().join("toy_sweep");
+    let results = results_in::<ToySweep>(&whole).unwrap();
+    // The rate is 0.2 with the seed 0, and 0.3 with the seed 1.
+    let cells: Vec<&Path> = [0, 3]
+        .map(|at| results.winners().nth(at).unwrap().0)
+        .map(|cell| cell.model.parent().unwrap())
+        .to_vec();
+    for name in [store::SCORES, store::PREDICTIONS] {
+        let [path, other] = [0, 1].map(|at| cells[at].join(name));
+        let own = fs::read(&path).unwrap();
+        fs::copy(&other, &path).unwrap();
+        let problem = results_in::<ToySweep>(&whole).err().unwrap().to_string();
+        assert!(
+            problem.contains(name) && problem.contains("of an earlier fit of this cell"),
+            "{problem}"
+        );
+        fs::write(&path, own).unwrap();
+        assert!(results_in::<ToySweep>(&whole).is_ok());
+    }
+}
+
 /// One experiment in three versions of its code, which share a folder.
 mod versions {
     macro_rules! version {

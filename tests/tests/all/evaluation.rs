@@ -7,9 +7,9 @@ use tests::{Fixture, download, upload};
 use xai_core::Result;
 use xai_core::attribution::{Images, Panel, Saliency, Targets};
 use xai_core::device::Tensor;
-use xai_core::metrics::faithfulness::{areas, deletion, insertion};
+use xai_core::metrics::faithfulness::{areas, deletion, infidelity, insertion};
 use xai_core::metrics::randomisation::{cascade, mprt};
-use xai_core::metrics::robustness::{max_sensitivity, uniform_noise};
+use xai_core::metrics::robustness::{max_sensitivity, relative_changes, uniform_noise};
 use xai_core::network::{Layer, Network};
 
 /// What Quantus says about a network and its images.
@@ -110,6 +110,27 @@ fn curves_of_a_linear_model_by_hand() {
     let bad = Array4::from_elem((1, 1, 1, 2), f32::NAN);
     for (attribution, step) in [(&bad, 1), (&ties, 0), (&Array4::ones((1, 1, 2, 1)), 1)] {
         assert!(deletion(images.view(), attribution.view(), zeros.view(), step, sum).is_err());
+    }
+}
+
+/// A comparison with what is not a number is no comparison. Of 0 and NaN the larger is 0, the best score.
+#[test]
+fn numbers_that_are_not_finite_have_no_score() {
+    let ones = Array4::ones((1, 1, 2, 2));
+    for bad in [f32::NAN, f32::INFINITY] {
+        let spoilt = Array4::from_elem((1, 1, 2, 2), bad);
+        for (before, now) in [(&ones, &spoilt), (&spoilt, &ones)] {
+            assert!(relative_changes(before.view(), now.view()).is_err());
+        }
+        let zeros = [Array4::zeros((1, 1, 2, 2))];
+        let scores = |score: f64| move |_: ArrayView4<f32>| Ok(vec![score]);
+        let of = |attributions: &Array4<f32>, score: f64| {
+            let (images, changed) = (ones.view(), zeros.clone());
+            infidelity(images, attributions.view(), changed, true, scores(score))
+        };
+        assert!(of(&ones, 1.0).is_ok());
+        assert!(of(&spoilt, 1.0).is_err());
+        assert!(of(&ones, bad.into()).is_err());
     }
 }
 

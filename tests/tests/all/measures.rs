@@ -267,6 +267,51 @@ fn the_gradient_of_a_linear_network_has_no_infidelity() {
     }
 }
 
+/// The gradient of a grey image that is repeated in the channels of a network is the sum over these.
+struct GradientOfGrey;
+
+impl Method for GradientOfGrey {
+    fn name(&self) -> &'static str {
+        "gradient_of_grey"
+    }
+}
+
+impl<M: Differentiable> Explain<M> for GradientOfGrey {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        Ok(batch.gradient()?.clone().sum_dim(1))
+    }
+}
+
+/// It says exactly what removing a square from the grey image changes. Of images in colour it says nothing of a channel.
+#[test]
+fn infidelity_of_one_channel_is_that_of_the_grey_image() {
+    let layers = r#"[{"conv2d": {"in": 3, "out": 2, "kernel": 1}}, "flatten", {"linear": {"in": 128, "out": 3}}]"#;
+    let network = json::init(layers, 1, &device()).unwrap();
+    let pixels = |channels: usize| {
+        Array4::from_shape_fn((2, channels, 8, 8), |(i, c, y, x)| {
+            ((i + 2 * c + 3 * y + 5 * x) % 7) as f32 / 7.0
+        })
+    };
+    let infidelity = Infidelity {
+        scaled: false,
+        ..Infidelity::default()
+    };
+    let score = |channels: usize| {
+        let images = Images::new(pixels(channels), vec![0, 2]);
+        let panel = Panel::new().with(GradientOfGrey).combine(Channels::Sum);
+        panel.score(&network, &images, &infidelity)
+    };
+    let scores = score(1).unwrap();
+    let own = scores.iter().filter(|score| score.metric == "infidelity");
+    let values: Vec<f64> = own.map(|score| score.value).collect();
+    assert_eq!(values.len(), 2);
+    assert!(values.iter().all(|&value| value < 1e-10), "{values:?}");
+    let problem = score(3).unwrap_err().to_string();
+    for word in ["infidelity", "gradient_of_grey", "1 for the 3 channels"] {
+        assert!(problem.contains(word), "{problem}");
+    }
+}
+
 #[test]
 fn sparseness_and_random_logit_are_quantus() {
     let oracle = Oracle::read();
@@ -332,6 +377,25 @@ fn max_sensitivity_explains_noisy_images_again() {
         .iter()
         .filter(|score| score.metric == "max_sensitivity");
     assert!(values.clone().count() == 4 && values.clone().all(|score| score.value == 0.0));
+}
+
+/// Without a draw nothing changes, and without a radius in numbers nothing is compared: that is not robust.
+#[test]
+fn a_sensitivity_without_draws_or_radius_is_refused() {
+    let oracle = Oracle::read();
+    let usual = MaxSensitivity::default();
+    for (radius, draws) in [(0.02, 0), (f32::NAN, 1), (-0.02, 1)] {
+        let measure = MaxSensitivity {
+            radius,
+            draws,
+            ..usual
+        };
+        let scores = oracle
+            .panel()
+            .score(&oracle.network, &oracle.images, &measure);
+        let problem = scores.unwrap_err().to_string();
+        assert!(problem.contains("give at least one draw"), "{problem}");
+    }
 }
 
 #[test]

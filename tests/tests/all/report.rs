@@ -1,12 +1,15 @@
 //! Tables and figures of made-up sweeps. To look at the figures:
 //! `cargo test --release -p tests --test all report:: -- --ignored`, then see `target/tmp/figures`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use experiments::the_eight;
-use xai_core::metrics::{Score, group_name};
+use xai_core::key::Key;
+use xai_core::metrics::{Score, ZERO_MAP, group_name};
 use xai_core::report;
+use xai_core::sweep::declare::analysis::{Analysis, Table};
 use xai_core::sweep::keep::Reference;
 use xai_core::sweep::read::{CellResult, SweepResult};
 
@@ -45,6 +48,7 @@ fn cell(corpus: &str, seed: &str, accuracy: (f64, f64), scores: Vec<Score>) -> C
             ("rate", "0.02"),
             ("seed", seed),
         ]),
+        test_set: None,
         validation_accuracy: accuracy.0,
         test_accuracy: accuracy.1,
         regression: None,
@@ -123,6 +127,21 @@ fn table_csv() {
     "#);
 }
 
+/// A score of a measure without ground truth may be tiny, and must not become 0.
+#[test]
+fn small_numbers_keep_their_magnitude() {
+    let mut result = small();
+    result.cells.truncate(1);
+    result.cells[0].scores = pair("saliency", 0.0, 2.5e-7).to_vec();
+    result.references.clear();
+    let folder = tempfile::tempdir().unwrap();
+    let paths = report::write(&result, folder.path()).unwrap();
+    let [table, figure] = [0, 3].map(|at| fs::read_to_string(&paths[at]).unwrap());
+    let ends = ",1.250000e-7,0.000000,2.500000e-7,1.250000e-7\n";
+    assert!(table.ends_with(ends), "{table}");
+    assert!(figure.contains(",1.250000e-7,"), "{figure}");
+}
+
 /// Quartiles by hand: NumPy's, between neighbours.
 #[test]
 fn figure_csv() {
@@ -140,6 +159,62 @@ fn figure_csv() {
     LRP,Mri,1conv,0.100000,0.100000,0.200000,0.300000,0.300000,0.200000,0.850000,2
     ,Chance level,,,,0.030000,,,,,
     "#);
+}
+
+/// Each corpus has images of its own under the same numbers.
+#[test]
+fn chance_levels_of_different_test_sets_are_not_mixed() {
+    let with_level = |corpus: &str, chance: f64| {
+        let levels =
+            pair(CHANCE, chance, chance).map(|one| score(one.image, "", CHANCE, one.value));
+        let scores = [pair("saliency", 0.25, 0.75).to_vec(), levels.to_vec()].concat();
+        let mut cell = cell(corpus, "0", (0.9, 0.8), scores);
+        cell.test_set = Some(Key::of(&corpus).unwrap());
+        cell
+    };
+    let mut result = small();
+    result.references.clear();
+    let folder = tempfile::tempdir().unwrap();
+    let written = |result: &SweepResult| {
+        report::write(result, folder.path()).unwrap();
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        (read("figure.csv"), read("figure.svg"))
+    };
+    let rows = |csv: &str| -> Vec<String> {
+        let lines = csv.lines().filter(|line| line.contains("Chance level"));
+        lines.map(str::to_owned).collect()
+    };
+    // The heights at which there are dashes. One is that of the legend's key.
+    let heights = |svg: &str| {
+        let lines = svg.lines().filter(|line| line.starts_with("<polyline"));
+        let dashes = lines.filter(|line| line.contains("#5A5A5A"));
+        let heights = dashes.map(|line| attribute(line, "points")).map(numbers);
+        heights
+            .map(|points| points[1] as i64)
+            .collect::<BTreeSet<_>>()
+            .len()
+    };
+
+    result.cells = vec![with_level("Mri", 0.125), with_level("Shapes, drawn", 0.125)];
+    let (csv, of_panel) = written(&result);
+    assert_eq!(rows(&csv), [",Chance level,,,,0.125000,,,,,"]);
+    assert!(report::table_text(&result).contains("(chance level 0.125)"));
+
+    result.cells = vec![
+        with_level("Mri", 0.125),
+        with_level("Shapes, drawn", 0.0625),
+    ];
+    let (csv, of_boxes) = written(&result);
+    assert_eq!(
+        rows(&csv),
+        [
+            "Chance level,Mri,1conv,,,0.125000,,,,,",
+            "Chance level,\"Shapes, drawn\",1conv,,,0.062500,,,,,",
+        ]
+    );
+    assert!(!report::table_text(&result).contains("chance level"));
+    assert!(of_panel.contains("Chance level") && of_boxes.contains("Chance level"));
+    assert_eq!((heights(&of_panel), heights(&of_boxes)), (2, 3));
 }
 
 /// Seven levels of the first axis are more than colours can tell apart.
@@ -221,6 +296,63 @@ fn a_second_report_replaces_the_first_and_is_equal() {
         4,
         "no partial file is left"
     );
+}
+
+/// Otherwise an archive of the folder holds them as results of this run. What the program has not written stays.
+#[test]
+fn files_of_an_earlier_report_are_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = || -> BTreeSet<String> {
+        let entries = fs::read_dir(folder.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.collect()
+    };
+    let analysis = |names: &[&str]| {
+        let mut analysis = Analysis::default();
+        for name in names {
+            let mut table = Table::new(name, "A table", ["number"]);
+            table.row([1_usize.into()]);
+            analysis.table(table);
+        }
+        analysis
+    };
+    let mut earlier = two_metrics();
+    earlier.cells[0]
+        .scores
+        .push(score(7, "saliency", ZERO_MAP, 1.0));
+    report::write_all(&earlier, &analysis(&["first", "second"]), folder.path()).unwrap();
+    let of_users = [
+        "figure-mine.csv",
+        "figure-mine.svg",
+        "mine.csv",
+        "notes.txt",
+    ];
+    for name in of_users {
+        fs::write(folder.path().join(name), "method,mine\n").unwrap();
+    }
+    let before = names();
+    for name in [
+        "checks.csv",
+        "figure-emd.csv",
+        "figure-emd.png",
+        "first.csv",
+    ] {
+        assert!(before.contains(name), "{name}: {before:?}");
+    }
+
+    let written = report::write_all(&small(), &analysis(&["second"]), folder.path()).unwrap();
+    let written = written
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap());
+    let expected: BTreeSet<String> = written.chain(of_users).map(str::to_owned).collect();
+    assert_eq!(names(), expected);
+    // The list of an analysis cannot name files of others.
+    let list = r#"[{"name": "notes", "csv": "notes.txt"}, {"name": "../mine", "csv": "../mine.csv"}, {"csv": "mine.csv"}]"#;
+    fs::write(folder.path().join("analysis.json"), list).unwrap();
+    report::write_all(&small(), &analysis(&[]), folder.path()).unwrap();
+    for name in of_users {
+        assert!(names().contains(name), "{name}");
+    }
 }
 
 #[test]
@@ -509,6 +641,7 @@ fn panels(methods: usize) -> SweepResult {
                         ("depth", depth),
                         ("seed", &seed.to_string()),
                     ]),
+                    test_set: None,
                     validation_accuracy: accuracy[c][d],
                     test_accuracy: accuracy[c][d] - 0.002 * seed as f64,
                     regression: None,

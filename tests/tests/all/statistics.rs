@@ -145,6 +145,13 @@ fn a_correlation_needs_three_pairs_that_vary() {
     assert_eq!(pearson(&[(0.0, 1.0), (1.0, 2.0)], 0.95), None);
     assert_eq!(pearson(&[(0.0, 1.0), (1.0, 1.0), (2.0, 1.0)], 0.95), None);
     assert_eq!(kendall(&[(0.0, 1.0), (1.0, 1.0)]), None);
+    // The mean of three times 0.1 is not 0.1 in 64 bits.
+    let constant = [(1.0, 0.1), (2.0, 0.1), (3.0, 0.1)];
+    let exchanged = constant.map(|(x, y)| (y, x));
+    for pairs in [constant, exchanged] {
+        assert_eq!(pearson(&pairs, 0.95), None);
+        assert_eq!(spearman(&pairs, 0.95), None);
+    }
     assert_eq!(kendall(&[(0.0, 1.0), (1.0, 0.0)]), Some(-1.0));
     let line: Vec<(f64, f64)> = (0..5).map(|i| (f64::from(i), 2.0 * f64::from(i))).collect();
     let perfect = pearson(&line, 0.95).unwrap();
@@ -176,6 +183,7 @@ fn paired_tests_are_scipys() {
     assert_eq!(wilcoxon(&[0.0, 0.0]), None);
     assert_eq!(paired_t(&[0.5]), None);
     assert_eq!(paired_t(&[0.5, 0.5]), None);
+    assert_eq!(paired_t(&[0.1; 3]), None);
     let ours = holm(&FIXTURE.holm.p);
     for (ours, theirs) in ours.iter().zip(&FIXTURE.holm.corrected) {
         close(*ours, *theirs, "holm");

@@ -4,11 +4,12 @@ use ndarray::{Array2, Array3, Array4};
 use tests::{Fixture, device};
 use xai_core::attribution::{
     Baseline, Closure, Deconvolution, ExpectedGradients, Explainable, FeatureAblation, Images,
-    IntegratedGradients, KernelShap, Method, Occlusion, Panel, Rise, Saliency, Segments, methods,
+    IntegratedGradients, KernelShap, Lime, Method, Occlusion, Panel, Rise, Saliency, Segments,
+    methods,
 };
 use xai_core::network::{Network, json};
 
-use crate::common::{AnyClosure, TARGET, a_picture, columns, model, network, stripes};
+use crate::common::{AnyClosure, TARGET, a_picture, columns, lime, model, network, stripes};
 
 #[test]
 fn what_cannot_be_explained_is_one_clear_error() {
@@ -120,6 +121,17 @@ fn what_cannot_be_explained_is_one_clear_error() {
         &fine(),
         &images,
         &["(4, 5)", "(3, 5)"],
+    );
+    // Each sample hides some of the 30 values, so that its weight is exp(-10^8) or less.
+    let narrow = Lime {
+        width: 1e-6,
+        ..lime(Segments::Values)
+    };
+    says(
+        Panel::new().with(narrow),
+        &fine(),
+        &images,
+        &["no sample lies within LIME's kernel", "larger width"],
     );
     let none = Rise {
         masks: 0,

@@ -5,10 +5,12 @@ use burn::tensor::Tensor;
 use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};
 use tests::{device, error};
 use xai_core::attribution::{
-    BurnModel, DeepLift, ExpectedGradients, Images, KernelShap, Lime, Rise, Saliency,
-    ShapleyValueSampling, SmoothGrad,
+    BurnModel, DeepLift, ExpectedGradients, GradientShap, Images, KernelShap, Lime, Panel, Rise,
+    Saliency, ShapleyValueSampling, SmoothGrad,
 };
 use xai_core::device::AutodiffTensor;
+use xai_core::metrics::{Channels, Precision, ZERO_MAP};
+use xai_core::network::json;
 
 use crate::common::{a_picture, columns, explain, model, network, noise_of, quantities, shown};
 
@@ -215,6 +217,62 @@ fn smooth_grad_is_a_statistic_over_noise() {
         explain(SmoothGrad::of(Saliency).noise(0.0), &network, &images),
         &plain,
     );
+}
+
+/// The gradient of a linear network is the same at all noisy copies, so that its variance is exactly 0.
+#[test]
+fn a_variance_is_not_that_of_rounding() {
+    let (plain, images) = network("plain");
+    let (n, channels, height, width) = images.pixels.dim();
+    let inputs = channels * height * width;
+    let layers = format!(r#"["flatten", {{"linear": {{"in": {inputs}, "out": 10}}}}]"#);
+    let linear = json::init(&layers, 0, &device()).unwrap();
+    let variance = |noise: f64| {
+        SmoothGrad::of(Saliency)
+            .samples(7)
+            .absolute(noise)
+            .variance()
+    };
+    let map = explain(variance(0.25), &linear, &images);
+    assert!(map.iter().all(|&value| value == 0.0), "{map}");
+
+    let truth = Array3::from_shape_fn((n, height, width), |(_, y, x)| x == y);
+    let scores = Panel::new()
+        .with(variance(0.25))
+        .combine(Channels::MaxAbs)
+        .score(&linear, &images.clone().with_truth(truth), &Precision)
+        .unwrap();
+    let zeros = scores.iter().filter(|score| score.metric == ZERO_MAP);
+    assert_eq!(zeros.count(), n);
+
+    // Little noise rarely changes a gradient, which leaves the rounding.
+    for noise in [1e-4, 0.25] {
+        let map = explain(variance(noise), &plain, &images);
+        assert!(map.iter().all(|&value| value >= 0.0), "{map}");
+    }
+}
+
+/// Each noisy copy has points of its own, also where the noise is 0. From a baseline of 0, the gradient of x^2 at the share
+/// a of the path gives 2 a x^2, whose mean over a is x^2.
+#[test]
+fn smooth_grad_of_gradient_shap_draws_again_for_each_copy() {
+    let squares = |images: AutodiffTensor<4>| {
+        let [n, ..] = images.dims();
+        let sum = images.powi_scalar(2).reshape([n, 12]).sum_dim(1);
+        Tensor::cat(vec![sum.clone() * -1.0, sum], 1)
+    };
+    let model = BurnModel::new(squares, device());
+    let pixels = Array3::from_shape_fn((2, 3, 4), |(n, y, x)| (n + 2 * y + 3 * x) as f32 / 14.0);
+    let images = Images::grey(pixels, vec![0, 0]);
+    let single = GradientShap {
+        samples: 1,
+        seed: 0,
+    };
+    let smooth = SmoothGrad::of(single).samples(1000).noise(0.0);
+    let found = explain(smooth, &model, &images);
+    let expected = images.pixels.mapv(|value| value * value);
+    let error = error(&found, &expected);
+    assert!(error < 0.1, "{error}");
 }
 
 /// Of a linear score expected gradients are exact; of a quadratic one, w x^2, they tend to w (x^2 - mean of b^2).

@@ -10,7 +10,9 @@ use burn_store::{BurnpackStore, ModuleSnapshot};
 use ndarray::{Array2, Array4};
 use tests::{Fixture, device, download, error, upload};
 use xai_core::device::{Backend, Tensor};
-use xai_core::network::{Loaded, Network, VggConfig, json, load_for_fine_tuning, load_weights};
+use xai_core::network::{
+    Layer, Loaded, Network, VggConfig, json, load_for_fine_tuning, load_weights,
+};
 
 use crate::{expected, file, input, outputs, read};
 
@@ -83,6 +85,33 @@ fn a_burn_modules_own_file_gives_its_outputs() {
     let network = json::read(layers.to_str().unwrap(), 0, &weights, &device).unwrap();
     let error = error(&outputs(&network), &expected);
     assert!(error < 1e-6, "off by {error:e}");
+}
+
+/// A training that failed may have left such a file.
+#[test]
+fn weights_that_are_not_finite_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let layers = r#"["flatten", {"linear": {"in": 4, "out": 2}}]"#;
+    let mut network = json::init(layers, 0, &device()).unwrap();
+    for bad in [f32::NAN, f32::INFINITY] {
+        let mut spoilt = network.clone();
+        let Layer::Linear(linear) = &mut spoilt.layers[1] else {
+            panic!("{layers}");
+        };
+        linear.bias = linear.bias.take().map(|bias| bias * 0.0 + bad);
+        spoilt.save(&path).unwrap();
+        for problem in [
+            load_weights(&mut network, &path).unwrap_err(),
+            Network::load(&path, &device()).unwrap_err(),
+        ] {
+            let problem = problem.to_string();
+            assert!(
+                problem.contains("1.bias: holds numbers that are not finite"),
+                "{problem}"
+            );
+        }
+    }
 }
 
 #[test]

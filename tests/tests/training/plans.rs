@@ -143,6 +143,20 @@ fn what_cannot_be_trained_is_refused() {
     says(&network(3), &three, 0, &nothing, "0 epochs");
     let wild = TrainingPlan::new(Sgd::rate(1e30), 2, 4);
     says(&network(3), &three, 0, &wild, "too large");
+    // The loss of a single step is that of the weights before it.
+    let linear = json::init(
+        r#"["flatten", {"linear": {"in": 162, "out": 3}}]"#,
+        0,
+        &cpu(),
+    );
+    let single = TrainingPlan::new(Sgd::rate(1e38), 1, 12);
+    says(
+        &linear.unwrap(),
+        &three,
+        0,
+        &single,
+        "the validation loss of epoch 1 is",
+    );
     assert!(fit(&network(3), 0, &three, &three, &plan, 0, |_, _| Ok(())).is_ok());
 }
 

@@ -83,6 +83,13 @@ fn errors_of_a_regression() {
     assert_eq!(of(&[[1.0, 1.0], [2.0, 4.0]]), [2.0, 1.0, 1.0 - 2.0 / 2.25]);
     assert_eq!(of(&[[2.5, 1.0], [2.5, 4.0]]), [2.25, 1.5, 0.0]);
     assert!(of(&[[1.0, 3.0], [2.0, 3.0]])[2].is_nan());
+    // JSON writes what is not a number as `null`.
+    let text = serde_json::to_string(&Errors::of(&[[f64::NAN, 1.0], [1.0, 2.0]])).unwrap();
+    let Errors { mse, mae, r2 } = serde_json::from_str(&text).unwrap();
+    assert!(
+        [mse, mae, r2].iter().all(|number| number.is_nan()),
+        "{text}"
+    );
 }
 
 #[test]

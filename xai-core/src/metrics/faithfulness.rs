@@ -67,7 +67,7 @@ pub fn areas(curves: &Array2<f64>) -> Vec<Option<f64>> {
 /// each image of a batch.
 ///
 /// # Errors
-/// If shapes differ, if there is no perturbed batch, or if `predict` fails.
+/// If shapes differ, if there is no perturbed batch, if numbers are not finite, or if `predict` fails.
 pub fn infidelity(
     images: ArrayView4<f32>,
     attributions: ArrayView4<f32>,
@@ -137,7 +137,14 @@ impl Changes {
                 "the infidelity needs at least one perturbed image",
             ));
         }
-        let of = |&[said, both, real]: &[f64; 3]| {
+        let of = |(image, &[said, both, real]): (usize, &[f64; 3])| {
+            // A maximum would make 0 of NaN, which is the best score.
+            if ![said, both, real].iter().all(|sum| sum.is_finite()) {
+                return Err(Error::invalid(format!(
+                    "the infidelity of image {image} of the batch is unknown: attributions, images or scores are not \
+                     finite"
+                )));
+            }
             // An attribution that says 0 cannot be scaled.
             let factor = if scaled && said > 0.0 {
                 both / said
@@ -145,9 +152,9 @@ impl Changes {
                 1.0
             };
             let mean = (factor * factor * said - 2.0 * factor * both + real) / self.draws as f64;
-            mean.max(0.0) // rounding
+            Ok(mean.max(0.0)) // rounding
         };
-        Ok(self.sums.iter().map(of).collect())
+        self.sums.iter().enumerate().map(of).collect()
     }
 }
 

@@ -48,10 +48,11 @@ pub fn max_sensitivity(
 pub fn relative_changes(before: ArrayView4<f32>, now: ArrayView4<f32>) -> Result<Vec<Option<f64>>> {
     same_shape("the explanation", now.shape(), before.shape())?;
     let change = |(now, before): (ArrayView3<f32>, ArrayView3<f32>)| {
-        if now.iter().any(|value| !value.is_finite()) {
-            return Err(Error::invalid(
-                "the explanation of a perturbed image is not finite",
-            ));
+        for (what, values) in [("an image", before), ("a perturbed image", now)] {
+            if values.iter().any(|value| !value.is_finite()) {
+                let problem = format!("the explanation of {what} is not finite");
+                return Err(Error::invalid(problem));
+            }
         }
         let size = norm(before.iter());
         Ok((size > 0.0).then(|| norm((&now - &before).iter()) / size))

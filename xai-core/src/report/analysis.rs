@@ -9,8 +9,8 @@ use serde_json::{Value as Json, json};
 use super::curves::CurvesPage;
 use super::forest::ForestPage;
 use super::heat_maps::{self, HeatMapsPage};
-use super::page::{picture, svg_text, text_file};
-use super::table::{push_row, quoted, wrapped};
+use super::page::{picture, remove_file, svg_text, text_file};
+use super::table::{decimals, push_row, quoted, wrapped};
 use crate::error::{Error, Result};
 use crate::sweep::declare::analysis::{
     Analysis, AnalysisItem, Curves, Forest, Heading, Table, TableValue,
@@ -30,12 +30,8 @@ const LONGEST: usize = 60;
 pub(super) fn write(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
     let list = dir.join(LIST);
     if analysis.parts.is_empty() {
-        return match fs::remove_file(&list) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::file(&list, error))
-            }
-            _ => Ok(Vec::new()),
-        };
+        remove_file(&list)?;
+        return Ok(Vec::new());
     }
     let mut paths = Vec::new();
     let mut entries = Vec::new();
@@ -74,6 +70,22 @@ pub(super) fn write(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// The files that the list in a folder names: those of the analysis that was last written there.
+pub(super) fn listed(dir: &Path) -> Vec<PathBuf> {
+    let text = fs::read(dir.join(LIST)).unwrap_or_default();
+    let list: Vec<Json> = serde_json::from_slice(&text).unwrap_or_default();
+    let files = list.iter().flat_map(|entry| {
+        let name = entry["name"].as_str().unwrap_or_default();
+        // Somebody may have written the list by hand: it must not name files elsewhere, or the experiment's own.
+        let own = misnamed(name).is_none();
+        let endings = ["csv", "svg", "png"].into_iter();
+        endings
+            .map(move |ending| (entry[ending].as_str(), format!("{name}.{ending}")))
+            .filter(move |(listed, file)| own && *listed == Some(file))
+    });
+    files.map(|(_, file)| dir.join(file)).collect()
+}
+
 /// The tables as aligned text, each below its title.
 pub(super) fn text(analysis: &Analysis) -> String {
     let mut out = String::new();
@@ -104,20 +116,27 @@ pub(super) fn heading(part: &AnalysisItem) -> &Heading {
 /// A name must be valid for files, different from all other parts, and different from the
 /// experiment's own table and figure.
 fn check_name(name: &str, parts: &[AnalysisItem]) -> Result<()> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let times = parts.iter().filter(|part| heading(part).name == name);
-    let problem = if name.is_empty() || !name.chars().all(plain) {
-        "is not in snake case"
-    } else if ["table", "figure"].contains(&name) {
-        "is taken by the experiment's own"
-    } else if times.count() > 1 {
-        "is there twice"
-    } else {
+    let twice = times.count() > 1;
+    let problem = misnamed(name).or(twice.then_some("is there twice"));
+    let Some(problem) = problem else {
         return Ok(());
     };
     Err(Error::invalid(format!(
         "the name `{name}` of a table or chart {problem}; give it another one"
     )))
+}
+
+/// What is wrong with the name of a part.
+fn misnamed(name: &str) -> Option<&'static str> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if name.is_empty() || !name.chars().all(plain) {
+        Some("is not in snake case")
+    } else if ["table", "figure"].contains(&name) {
+        Some("is taken by the experiment's own")
+    } else {
+        None
+    }
 }
 
 /// The CSV of a part: a table's rows, or the values drawn in a chart.
@@ -192,10 +211,6 @@ fn estimates(forest: &Forest) -> Vec<Vec<String>> {
         }
     }
     rows
-}
-
-fn decimals(number: f64) -> String {
-    format!("{number:.6}")
 }
 
 /// An entry in the file. A number that is not finite is left out.

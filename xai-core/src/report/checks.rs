@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::table::quoted;
+use super::table::{decimals, quoted};
 use crate::attribution::methods::method_title;
 use crate::metrics::{
     CHANCE, COMPLETENESS_ERROR, CONSTANT_MAP, NOISE_OVER_RANGE, Score, TIED_MAP, ZERO_MAP,
@@ -83,6 +83,18 @@ pub(super) fn lines(result: &SweepResult) -> Vec<String> {
     lines
 }
 
+/// The last columns of `checks.csv`.
+pub(super) const COLUMNS: [&str; 8] = [
+    "method",
+    "maps",
+    "zero",
+    "constant",
+    "tied",
+    "noise_over_range",
+    "completeness_error_median",
+    "completeness_error_max",
+];
+
 /// `checks.csv`: one row per cell or reference and method. `None` if the scores hold no check.
 pub(super) fn csv(result: &SweepResult) -> Option<String> {
     if !all_scores(result).iter().any(|score| is_check(score)) {
@@ -93,16 +105,7 @@ pub(super) fn csv(result: &SweepResult) -> Option<String> {
         .collect();
     let mut header = vec!["baseline"];
     header.extend(&names);
-    header.extend([
-        "method",
-        "maps",
-        "zero",
-        "constant",
-        "tied",
-        "noise_over_range",
-        "completeness_error_median",
-        "completeness_error_max",
-    ]);
+    header.extend(COLUMNS);
     let mut text = header.join(",") + "\n";
     let mut add = |start: Vec<String>, scores: &[&Score]| {
         for (method, checked) in by_method(scores) {
@@ -117,9 +120,7 @@ pub(super) fn csv(result: &SweepResult) -> Option<String> {
             ];
             row.extend(counts.map(|count| count.to_string()));
             let errors = [0.5, 1.0].map(|part| quantile(&checked.errors, part));
-            row.extend(
-                errors.map(|error| error.map_or(String::new(), |error| format!("{error:.6}"))),
-            );
+            row.extend(errors.map(|error| error.map_or(String::new(), decimals)));
             text.push_str(&(row.join(",") + "\n"));
         }
     };

@@ -182,7 +182,10 @@ impl Frame<'_> {
         color: RGBColor,
     ) -> Result<()> {
         let Some(ImageBox {
-            summary, images, ..
+            summary,
+            images,
+            chance,
+            ..
         }) = one
         else {
             return Ok(());
@@ -212,7 +215,12 @@ impl Frame<'_> {
         let median = y(summary.median);
         // A flat box must show its colour beside the line.
         let width = if bottom - top < 24.0 { 2.0 } else { 4.0 };
-        canvas.line(&[(x - half, median), (x + half, median)], MEDIAN, width)
+        canvas.line(&[(x - half, median), (x + half, median)], MEDIAN, width)?;
+        if let Some(chance) = *chance {
+            let half = self.layout.place / 2.0;
+            canvas.dashes((x - half, x + half), y(chance), style::CHANCE, 3.0)?;
+        }
+        Ok(())
     }
 
     /// The labels of a scale at a distance from the panel's left edge.

@@ -5,10 +5,14 @@ use std::collections::BTreeSet;
 use super::quality::Quality;
 use super::scale::Scale;
 use super::summary::Summary;
-use super::table::quoted;
+use super::table::{decimals, quoted};
 use crate::attribution::methods::method_title;
 use crate::metrics::{described, metric_title};
 use crate::statistics::{BoxSummary, mean};
+
+/// The beginning of the values drawn, as [`Figure::csv`] writes them.
+pub(super) const BEGINNING: &str =
+    "method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,mean,";
 
 /// Box plots of one metric, one panel per method.
 pub(super) struct Figure {
@@ -27,8 +31,10 @@ pub(super) struct Figure {
     pub y_title: String,
     /// Whether boxes differ in their number of images.
     pub images_differ: bool,
-    /// The score of a map without any knowledge.
+    /// The score of a map without any knowledge, if it is the same for all boxes.
     pub chance: Option<f64>,
+    /// Otherwise, that of the boxes of each reference, and of each series and level: both names, and the score.
+    pub chances: Vec<(String, String, f64)>,
     /// The scale of the scores, the same in all panels.
     pub left: Scale,
     /// How well the networks do their task.
@@ -51,6 +57,8 @@ pub(super) struct ImageBox {
     pub summary: BoxSummary,
     pub mean: f64,
     pub images: usize,
+    /// Its chance level, if boxes differ in it.
+    pub chance: Option<f64>,
 }
 
 /// A series in one colour.
@@ -95,6 +103,17 @@ impl Figure {
                 along.is_none_or(|axis| group.levels[axis] == tick) && others(&group.levels) == *key
             })
         };
+        let own = |chance: Option<f64>| chance.filter(|_| summary.chances_differ);
+        let of_references = (summary.baselines.iter())
+            .filter_map(|one| Some((one.name.to_owned(), String::new(), own(one.chance())?)));
+        let of_groups = keys.iter().flat_map(|key| {
+            let of_tick = move |(tick, name): (usize, &String)| {
+                let chance = own(group_at(tick, key)?.chance())?;
+                Some((series_name(summary, along, key), name.clone(), chance))
+            };
+            ticks.iter().enumerate().filter_map(of_tick)
+        });
+        let chances = of_references.chain(of_groups).collect();
         let series = keys.iter().map(|key| Series {
             name: series_name(summary, along, key),
             quality: (0..ticks.len())
@@ -106,12 +125,14 @@ impl Figure {
             baselines: summary
                 .baselines
                 .iter()
-                .map(|one| box_of(one.beside(method, &summary.methods)))
+                .map(|one| box_of(one.beside(method, &summary.methods), own(one.chance())))
                 .collect(),
             boxes: (0..ticks.len())
                 .map(|tick| {
                     let groups = keys.iter().map(|key| group_at(tick, key));
-                    groups.map(|group| box_of(group?.scores(method))).collect()
+                    groups
+                        .map(|group| box_of(group?.scores(method), own(group?.chance())))
+                        .collect()
                 })
                 .collect(),
         });
@@ -136,18 +157,16 @@ impl Figure {
             images_differ,
             y_title: performance(summary.metric),
             chance: summary.chance,
+            chances,
         }
     }
 }
 
 impl Figure {
     /// The values drawn: one row per box, with the accuracy (or R2) of its networks if there is one, and
-    /// one row for the chance level.
+    /// one row for the chance level, or a row for that of each series and level.
     pub fn csv(&self) -> String {
-        let mut text = format!(
-            "method,series,level,lower_whisker,lower_quartile,median,upper_quartile,upper_whisker,mean,{},images\n",
-            self.quality.name()
-        );
+        let mut text = format!("{BEGINNING}{},images\n", self.quality.name());
         let mut row = |names: [&str; 3], of: &ImageBox, quality: Option<f64>| {
             let one = &of.summary;
             let numbers = [
@@ -159,8 +178,8 @@ impl Figure {
                 of.mean,
             ];
             let mut fields = names.map(quoted).to_vec();
-            fields.extend(numbers.map(|number| format!("{number:.6}")));
-            fields.push(quality.map_or(String::new(), |quality| format!("{quality:.6}")));
+            fields.extend(numbers.map(decimals));
+            fields.push(quality.map_or(String::new(), decimals));
             fields.push(of.images.to_string());
             text.push_str(&fields.join(","));
             text.push('\n');
@@ -179,7 +198,14 @@ impl Figure {
             }
         }
         if let Some(chance) = self.chance {
-            text.push_str(&format!(",Chance level,,,,{chance:.6},,,,,\n"));
+            text.push_str(&format!(",Chance level,,,,{},,,,,\n", decimals(chance)));
+        }
+        for (series, level, chance) in &self.chances {
+            let [series, level] = [series, level].map(|name| quoted(name));
+            text.push_str(&format!(
+                "Chance level,{series},{level},,,{},,,,,\n",
+                decimals(*chance)
+            ));
         }
         text
     }
@@ -202,13 +228,14 @@ fn series_name(summary: &Summary, along: Option<usize>, key: &[usize]) -> String
     levels.join(", ")
 }
 
-fn box_of(values: Vec<(u32, f64)>) -> Option<ImageBox> {
+fn box_of(values: Vec<(u32, f64)>, chance: Option<f64>) -> Option<ImageBox> {
     let images: BTreeSet<u32> = values.iter().map(|&(image, _)| image).collect();
     let plain: Vec<f64> = values.into_iter().map(|(_, value)| value).collect();
     Some(ImageBox {
         summary: BoxSummary::of(&plain)?,
         mean: mean(&plain)?,
         images: images.len(),
+        chance,
     })
 }
 
@@ -240,7 +267,8 @@ fn with_images(title: String, panels: &[Panel]) -> (String, bool) {
 fn ends(panels: &[Panel], chance: Option<f64>) -> (f64, f64) {
     let whiskers =
         all_boxes(panels).flat_map(|one| [one.summary.lower_whisker, one.summary.upper_whisker]);
-    let all = whiskers.chain(chance);
+    let chances = all_boxes(panels).filter_map(|one| one.chance);
+    let all = whiskers.chain(chance).chain(chances);
     all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
         (low.min(value), high.max(value))
     })

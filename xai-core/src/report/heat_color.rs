@@ -41,12 +41,13 @@ pub(super) fn shades(map: ArrayView2<f32>) -> Array2<u8> {
 
 /// As [`shades`], with the brightest colour at `largest`, which no value may exceed.
 pub(super) fn shades_up_to(map: ArrayView2<f32>, largest: f32) -> Array2<u8> {
+    // In 32 bits the scale of a tiny map would be infinite.
     let scale = if largest > 0.0 {
-        f32::from(SHADES) / largest
+        f64::from(SHADES) / f64::from(largest)
     } else {
         0.0
     };
-    map.mapv(|value| (f32::from(SHADES) + value * scale).round() as u8)
+    map.mapv(|value| (f64::from(SHADES) + f64::from(value) * scale).round() as u8)
 }
 
 #[cfg(test)]
@@ -63,6 +64,10 @@ mod tests {
             array![[middle, middle + 32, 2 * SHADES, 0]]
         );
         assert_eq!(shades(array![[0.0, 0.0]].view()), array![[middle, middle]]);
+        assert_eq!(
+            shades(array![[0.0, 1e-38, -1e-38]].view()),
+            array![[middle, 2 * SHADES, 0]]
+        );
         assert_eq!(
             shades_up_to(array![[0.0, 2.0]].view(), 4.0),
             array![[middle, middle + 32]]

@@ -9,7 +9,7 @@ use super::font::text_width;
 use super::heat_color::{Rgb, colors, largest, shades_up_to};
 use super::outline::{Pen, draw_outline};
 use super::page::Page;
-use super::table::wrapped;
+use super::table::{decimals, wrapped};
 use crate::attribution::Shown;
 use crate::attribution::methods::method_title;
 use crate::error::{Error, Result};
@@ -130,7 +130,7 @@ pub(super) fn rows(figure: &HeatMaps) -> Result<Vec<Vec<String>>> {
                     column.title.clone(),
                     method.clone(),
                     image.index.to_string(),
-                    score.map_or(String::new(), |value| format!("{value:.6}")),
+                    score.map_or(String::new(), decimals),
                 ]);
             }
         }

@@ -46,9 +46,8 @@ impl Legend {
             .chain(series.map(|(i, one)| (Key::Box(series_color(i)), one.name.clone())))
             .chain([(Key::Quality, right)])
             .chain(
-                figure
-                    .chance
-                    .map(|_| (Key::Chance, "Chance level".to_owned())),
+                (figure.chance.is_some() || !figure.chances.is_empty())
+                    .then(|| (Key::Chance, "Chance level".to_owned())),
             );
 
         Self::new(entries.collect(), width)

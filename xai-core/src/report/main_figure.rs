@@ -41,10 +41,13 @@ impl<'a> MainFigure<'a> {
                      interquartile ranges. Lines: {} on the test images (right scale).",
                     summary.quality.title()
                 );
-                let chance = summary
-                    .chance
-                    .map(|chance| format!(" Dashed: the chance level, {chance:.3}."));
-                format!("{boxes}{}", chance.unwrap_or_default())
+                match summary.chance {
+                    Some(chance) => format!("{boxes} Dashed: the chance level, {chance:.3}."),
+                    None if summary.chances_differ => {
+                        format!("{boxes} Dashed: the chance level of each box.")
+                    }
+                    None => boxes,
+                }
             }
             Self::Matrix(matrix) => format!(
                 "Each field is the mean over images and trainings. {}",

@@ -73,8 +73,9 @@ impl Matrix {
             })
             .collect();
         for reference in &summary.baselines {
+            let chance = reference.chance().or(summary.chance);
             for method in &reference.methods {
-                let field = field(&reference.scores(method), summary.chance);
+                let field = field(&reference.scores(method), chance);
                 rows.push(MatrixRow {
                     title: match method_title(method) {
                         title if title == reference.name => title,

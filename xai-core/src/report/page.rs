@@ -42,6 +42,14 @@ pub(super) fn text_file(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Removes a file of an earlier report, if it is there.
+pub(super) fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::file(path, error)),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a page as `<name>.svg` and `<name>.png` into the folder `dir`. Returns their paths.
 pub(super) fn picture(page: &impl Page, dir: &Path, name: &str) -> Result<[PathBuf; 2]> {
     let svg = text_file(dir, &format!("{name}.svg"), &svg_text(page)?)?;

@@ -24,8 +24,11 @@ pub(super) struct Summary<'a> {
     pub methods: Vec<&'a str>,
     /// The references that have a score.
     pub baselines: Vec<Reference<'a>>,
-    /// The mean chance level of the scored images, if the scores include it.
+    /// The mean chance level of the scored images, if the scores include it and it is the same for all groups and
+    /// references.
     pub chance: Option<f64>,
+    /// Whether it is known and not the same, as if an axis chooses the benchmark.
+    pub chances_differ: bool,
     /// What says how well the networks do their task.
     pub quality: Quality,
     /// Its value without any knowledge.
@@ -83,7 +86,7 @@ impl<'a> Summary<'a> {
         }
         let metrics = metrics(result)?.into_iter();
         Ok(metrics
-            .map(|metric| Self::of(result, metric, quality, &groups, &all))
+            .map(|metric| Self::of(result, metric, quality, &groups))
             .collect())
     }
 
@@ -92,15 +95,22 @@ impl<'a> Summary<'a> {
         metric: &'a str,
         quality: Quality,
         groups: &[(Vec<usize>, Vec<&'a CellResult>)],
-        all: &[&'a Score],
     ) -> Self {
         let of_cells = result.cells.iter().flat_map(|cell| &cell.scores);
         let methods = distinct(by_metric(of_cells, metric).map(|score| score.method.as_str()));
-        let chance = chance_name(metric);
-        // Each image counts once, however many cells were scored on it.
-        let chances = all.iter().filter(|score| score.metric == chance);
-        let chances: BTreeMap<u32, f64> = chances.map(|s| (s.image, s.value)).collect();
-        let chances: Vec<f64> = chances.into_values().collect();
+        let groups: Vec<Group> = groups
+            .iter()
+            .map(|(levels, cells)| Group {
+                levels: levels.clone(),
+                cells: cells.clone(),
+                metric,
+                quality,
+            })
+            .collect();
+        let of_references = (result.references.iter()).map(|one| chance_level(&one.scores, metric));
+        let chances = groups.iter().map(Group::chance).chain(of_references);
+        let chances: Vec<f64> = chances.flatten().collect();
+        let chance = in_common(&chances);
         let parameters = result.cells.iter().flat_map(|cell| &cell.values);
         let references = result.references.iter().map(|one| Reference {
             name: &one.name,
@@ -117,29 +127,39 @@ impl<'a> Summary<'a> {
                     .map(|(name, _)| name.as_str())
                     .filter(|name| result.axes.iter().all(|(axis, _)| axis != name)),
             ),
-            groups: groups
-                .iter()
-                .map(|(levels, cells)| Group {
-                    levels: levels.clone(),
-                    cells: cells.clone(),
-                    metric,
-                    quality,
-                })
-                .collect(),
+            groups,
             methods,
             baselines: references.filter(|one| !one.methods.is_empty()).collect(),
-            chance: mean(&chances),
+            chance,
+            chances_differ: chance.is_none() && !chances.is_empty(),
             quality,
             chance_of_quality: quality.chance(result),
         }
     }
 }
 
-/// The number of images that have a score.
+/// The number of images that have a score. Images of the same number in different test sets are different images.
 pub(super) fn scored_images(result: &SweepResult) -> usize {
-    let scores = result.cells.iter().flat_map(|cell| &cell.scores);
-    let images: BTreeSet<u32> = scores.map(|score| score.image).collect();
-    images.len()
+    let images = result.cells.iter().flat_map(|cell| {
+        let scores = cell.scores.iter();
+        scores.map(|score| (cell.test_set.as_ref(), score.image))
+    });
+    images.collect::<BTreeSet<_>>().len()
+}
+
+/// The mean chance level of the images in some scores, if these include it. Each image counts once.
+fn chance_level<'a>(scores: impl IntoIterator<Item = &'a Score>, metric: &str) -> Option<f64> {
+    let chance = chance_name(metric);
+    let of_images = by_metric(scores, &chance).map(|score| (score.image, score.value));
+    let of_images: BTreeMap<u32, f64> = of_images.collect();
+    mean(&of_images.into_values().collect::<Vec<_>>())
+}
+
+/// The level that all have, apart from rounding.
+fn in_common(levels: &[f64]) -> Option<f64> {
+    let first = *levels.first()?;
+    let same = |level: &f64| (level - first).abs() <= 1e-9;
+    levels.iter().all(same).then_some(first)
 }
 
 /// All scores, with those of the references last.
@@ -203,11 +223,8 @@ impl<'a> Group<'a> {
 
     /// The mean chance level of its images, if the scores include it.
     pub fn chance(&self) -> Option<f64> {
-        let chance = chance_name(self.metric);
         let scores = self.cells.iter().flat_map(|cell| &cell.scores);
-        let of_images = scores.filter(|score| score.metric == chance);
-        let of_images: BTreeMap<u32, f64> = of_images.map(|s| (s.image, s.value)).collect();
-        mean(&of_images.into_values().collect::<Vec<_>>())
+        chance_level(scores, self.metric)
     }
 
     fn mean(&self, number: impl Fn(&CellResult) -> f64) -> f64 {
@@ -219,6 +236,11 @@ impl Reference<'_> {
     /// The scores of one of its own `methods`, each with its image.
     pub fn scores(&self, method: &str) -> Vec<(u32, f64)> {
         of_method(self.scores, self.metric, method)
+    }
+
+    /// The mean chance level of its images, if the scores include it.
+    pub fn chance(&self) -> Option<f64> {
+        chance_level(self.scores, self.metric)
     }
 
     /// The scores to show beside a method of the cells: those of the same method, or all scores of

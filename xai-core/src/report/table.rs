@@ -149,9 +149,14 @@ fn images(values: &[(u32, f64)]) -> String {
     distinct.len().to_string()
 }
 
-/// Six decimals: more than the precision of any of these numbers, and the same on all machines.
-fn decimals(number: f64) -> String {
-    format!("{number:.6}")
+/// Six decimals: more than the precision of any of these numbers, and the same on all machines. Small numbers, such as p
+/// values, keep their magnitude.
+pub(super) fn decimals(number: f64) -> String {
+    if number != 0.0 && number.abs() < 1e-3 {
+        format!("{number:.6e}")
+    } else {
+        format!("{number:.6}")
+    }
 }
 
 /// A field in the format of RFC 4180.

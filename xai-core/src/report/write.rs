@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::figure::Figure;
+use super::figure::{self, Figure};
 use super::main_figure::MainFigure;
-use super::page::{picture, text_file};
+use super::page::{picture, remove_file, text_file};
 use super::plate::Plate;
 use super::summary::Summary;
 use super::{analysis, checks, table};
@@ -29,6 +29,8 @@ use crate::sweep::read::SweepResult;
 ///   constant or tied, and how far attributions are from their promised sum.
 /// - `figure.csv`: the values in the figure, one row per box with its quartiles, whiskers and mean.
 ///
+/// Figures of other metrics and checks that an earlier call has written there are removed.
+///
 /// # Errors
 /// If a cell lacks a level of an axis, if a score is not finite, if no cell has a score, or if a
 /// file cannot be written.
@@ -43,9 +45,35 @@ pub fn write(result: &SweepResult, dir: &Path) -> Result<Vec<PathBuf>> {
         paths.push(text_file(dir, &format!("{name}.csv"), &figure.csv())?);
     }
     if let Some(text) = checks::csv(result) {
-        paths.push(text_file(dir, "checks.csv", &text)?);
+        paths.push(text_file(dir, CHECKS, &text)?);
     }
+    remove_earlier(dir, &paths)?;
     Ok(paths)
+}
+
+const CHECKS: &str = "checks.csv";
+
+/// Removes figures of metrics that are no longer scored, and checks that are no longer there: an archive of the folder
+/// would hold them as results of this run. Files of the same names count as a user's if they begin in another way.
+fn remove_earlier(dir: &Path, kept: &[PathBuf]) -> Result<()> {
+    let entries = fs::read_dir(dir).map_err(|error| Error::file(dir, error))?;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let of_figure = name.starts_with("figure-") && name.ends_with(".csv");
+        if kept.contains(&path) || !(of_figure || name == CHECKS) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let header = text.lines().next().unwrap_or_default();
+        if of_figure && header.starts_with(figure::BEGINNING) {
+            for ending in ["csv", "svg", "png"] {
+                remove_file(&path.with_extension(ending))?;
+            }
+        } else if name == CHECKS && header.ends_with(&checks::COLUMNS.join(",")) {
+            remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// The name of the figure of a result's metric, by its index among the metrics.
@@ -87,7 +115,7 @@ pub fn table_text(result: &SweepResult) -> String {
 /// Writes everything that a finished run leaves in its folder: the files of [`write()`], and the
 /// experiment's own tables and charts with `analysis.json`, which lists them (name, title, caption,
 /// and the files `csv`, `svg` and `png`). An experiment without any score, which only has an
-/// analysis, has no table and figure.
+/// analysis, has no table and figure. Files that an earlier `analysis.json` lists and this one does not are removed.
 ///
 /// # Errors
 /// Those of [`write()`]; if the name of a part of the analysis is not valid or not unique, or if a
@@ -99,7 +127,11 @@ pub fn write_all(result: &SweepResult, analysis: &Analysis, dir: &Path) -> Resul
     } else {
         write(result, dir)?
     };
+    let earlier = analysis::listed(dir);
     paths.extend(analysis::write(analysis, dir)?);
+    for path in earlier.iter().filter(|path| !paths.contains(path)) {
+        remove_file(path)?;
+    }
     Ok(paths)
 }
 

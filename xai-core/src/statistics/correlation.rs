@@ -76,6 +76,11 @@ pub fn coefficient(pairs: &[(f64, f64)]) -> Option<f64> {
     if n < 3 {
         return None;
     }
+    // The mean of equal numbers may differ from them by rounding, which would count as variation.
+    let first = pairs[0];
+    if pairs.iter().all(|pair| pair.0 == first.0) || pairs.iter().all(|pair| pair.1 == first.1) {
+        return None;
+    }
     let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / n as f64;
     let (x, y) = (mean(|pair| pair.0), mean(|pair| pair.1));
     let [mut xx, mut yy, mut xy] = [0.0; 3];

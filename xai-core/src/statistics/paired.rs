@@ -23,11 +23,16 @@ pub struct Test {
 /// difference of each network.
 pub fn paired_t(differences: &[f64]) -> Option<Test> {
     let n = differences.len();
+    let first = differences.first()?;
+    // The mean of equal numbers may differ from them by rounding, which would count as variation.
+    if differences.iter().all(|difference| difference == first) {
+        return None;
+    }
     let middle = mean(differences)?;
     let squares: f64 = differences.iter().map(|d| (d - middle).powi(2)).sum();
     let degrees = n as f64 - 1.0;
     let error = (squares / degrees / n as f64).sqrt();
-    if n < 2 || error == 0.0 {
+    if error == 0.0 {
         return None;
     }
     let statistic = middle / error;

@@ -36,8 +36,8 @@ pub struct Fit {
 ///
 /// # Errors
 /// If `each_epoch` returns one; if the plan trains nothing; if the network [cannot
-/// take](Examples::check) the images, or the loss their labels; if a loss is not finite, with the
-/// epoch and the rate.
+/// take](Examples::check) the images, or the loss their labels; if a loss of training or validation is not finite,
+/// with the epoch and the rate.
 pub fn fit(
     network: &Network,
     first: usize,
@@ -90,13 +90,17 @@ pub(crate) fn fit_watched(
             each_step,
         )?;
         let Validation { accuracy, loss, .. } = trained;
-        if !loss.is_finite() {
-            return Err(Error::invalid(format!(
-                "the loss of epoch {} is {loss}: the learning rate {} is too large",
+        let finite = |what: &str, loss: f64| {
+            if loss.is_finite() {
+                return Ok(());
+            }
+            Err(Error::invalid(format!(
+                "the {what} of epoch {} is {loss}: the learning rate {} is too large",
                 epoch + 1,
                 plan.rate(epoch)
-            )));
-        }
+            )))
+        };
+        finite("loss", loss)?;
         if end.has_batch_norm() {
             // Running statistics lag behind weights that still change quickly. Statistics of the
             // current weights ("precise batch norm", Wu & Johnson 2021) evaluate what was learnt.
@@ -107,6 +111,7 @@ pub(crate) fn fit_watched(
             loss,
             validation: validation.evaluate(&end, plan.loss, &format!("validation/{epoch}")),
         };
+        finite("validation loss", now.validation.loss)?;
         history.push(now);
         if plan.best(&history) == Some(epoch) {
             kept = Some((epoch, end.clone()));

@@ -155,8 +155,10 @@ fn cross_entropy(logits: &[f32], class: u8) -> f64 {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Errors {
     /// The mean squared error.
+    #[serde(deserialize_with = "super::validation::null_is_nan")]
     pub mse: f64,
     /// The mean absolute error (MAE).
+    #[serde(deserialize_with = "super::validation::null_is_nan")]
     pub mae: f64,
     /// The coefficient of determination R2: 1 minus the squared error over that of the responses'
     /// own mean. 1 is perfect; whoever predicts the mean has 0. Not a number if all responses are

@@ -1,7 +1,7 @@
 //! From `Run::fit` and `Run::test` to the items of the file that they use.
 //!
-//! The macro sees names and no types, so an item counts as used where its name is mentioned. That may be once too often,
-//! and then something is computed again. It is never too seldom within the file.
+//! The macro sees names and no types, so an item counts as used where its name is mentioned, also within a string. That
+//! may be once too often, and then something is computed again. It is never too seldom within the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -136,6 +136,7 @@ impl Reached<'_> {
             } else {
                 self.plain.insert(word.clone());
             }
+            self.plain.extend(names_in_string(word));
             let own = match before(1) {
                 "." => before(2) == "self",
                 "::" => before(2) == "Self" || before(2) == self.experiment,
@@ -186,4 +187,11 @@ impl Reached<'_> {
             self.parts(&title).insert(import.name.clone());
         }
     }
+}
+
+/// The names within a string: `format!("noise/{SALT}")` and `#[serde(default = "start")]` use items as well.
+fn names_in_string(word: &str) -> impl Iterator<Item = String> {
+    let text = if word.contains('"') { word } else { "" };
+    text.split(|c: char| !c.is_alphanumeric() && c != '_')
+        .map(str::to_owned)
 }

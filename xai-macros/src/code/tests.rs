@@ -163,6 +163,23 @@ fn a_fit_changes_with_all_that_it_reaches() {
 }
 
 #[test]
+fn an_item_that_a_string_names_is_reached() {
+    let drawn = "lab.fit(draw(&format!(\"noise/{SALT}\")),";
+    let read = "#[serde(default = \"start\")] struct Number";
+    for (at, using, item) in [
+        ("lab.fit(", drawn, "const SALT: u32 = 1;"),
+        ("struct Number", read, "fn start() -> f64 { 1.0 }"),
+    ] {
+        let using = FILE.replacen(at, using, 1);
+        let fit = |item: &str| code(&format!("{using}{item}"), "Study").unwrap().fit;
+        assert_ne!(fit(item), fit(&item.replace('1', "2")), "{item}");
+        // Nothing reaches another item.
+        let other = format!("{item} fn other() {{}}");
+        assert_eq!(fit(item), fit(&other), "{item}");
+    }
+}
+
+#[test]
 fn tests_and_references_keep_models() {
     for edit in [
         ("Saliency, DeepLift", "Saliency"),

@@ -200,6 +200,9 @@ impl<M: Predict> Measure<M> for Road {
 /// Infidelity (Yeh et al. 2019): the mean squared difference between the change of the class score,
 /// before any softmax, when a square is replaced by the panel's baseline, and what the square's
 /// attributions say. Smaller is better.
+///
+/// A method with one attribution for all channels of a pixel, such as [`Occlusion`](crate::attribution::Occlusion), has a
+/// score on grey images only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Infidelity {
     /// The number of random squares for each image. Each costs a forward pass, whatever the number
@@ -243,6 +246,17 @@ impl<M: Predict> Measure<M> for Infidelity {
                 "a square of {side} pixels cannot be removed from an image of {h} x {w}"
             )));
         }
+        let grey = batch.pixels().dim().1 == 1;
+        for (method, attributions) in explained.methods.iter().zip(&explained.attributions) {
+            let (given, channels) = (attributions.dim().1, ends.images.dim().1);
+            if given != channels && !(given == 1 && grey) {
+                return Err(Error::invalid(format!(
+                    "infidelity compares the change of each channel with its attribution, but {} gives {given} for the \
+                     {channels} channels of a pixel; leave out one of the two",
+                    method.name()
+                )));
+            }
+        }
         let before = target_scores(batch, 0, ends.images.view())?;
         let mut changes: Vec<Changes> = explained
             .attributions
@@ -261,9 +275,11 @@ impl<M: Predict> Measure<M> for Infidelity {
             }
             let after = target_scores(batch, draw, now.view())?;
             for (changes, attributions) in changes.iter_mut().zip(&explained.attributions) {
+                // An attribution of one channel is that of the grey image as it was given, before it was repeated.
+                let given = s![.., ..attributions.dim().1, .., ..];
                 changes.add(
-                    ends.images.view(),
-                    now.view(),
+                    ends.images.slice(given),
+                    now.slice(given),
                     attributions.view(),
                     &before,
                     &after,

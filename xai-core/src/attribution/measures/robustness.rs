@@ -5,7 +5,7 @@ use ndarray::{Array4, Axis};
 use super::{Explained, Measure};
 use crate::attribution::batch::Batch;
 use crate::attribution::model::Explainable;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::metrics::robustness::{relative_changes, uniform_noise};
 
 /// The largest relative change of the attribution over images with uniform noise (Yeh et al. 2019).
@@ -43,6 +43,12 @@ impl<M: Explainable> Measure<M> for MaxSensitivity {
         batch: &Batch<'_, M>,
         explained: &Explained<'_, M>,
     ) -> Result<Vec<Vec<Option<f64>>>> {
+        if self.draws == 0 || !(self.radius.is_finite() && self.radius >= 0.0) {
+            return Err(Error::invalid(format!(
+                "max_sensitivity with {} draws and a radius of {}: give at least one draw, and a radius of 0 or more",
+                self.draws, self.radius
+            )));
+        }
         let pixels = batch.pixels();
         let still = Array4::zeros(pixels.dim());
         let noise = uniform_noise(

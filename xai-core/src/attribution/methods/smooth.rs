@@ -139,11 +139,17 @@ impl<M, T: Explain<M>> Explain<M> for SmoothGrad<T> {
                 self.samples,
             )));
         }
-        let (mut sum, mut squares): (Option<Tensor<4>>, Option<Tensor<4>>) = (None, None);
+        let [mut first, mut sum, mut squares]: [Option<Tensor<4>>; 3] = [None, None, None];
         for sample in 0..self.samples {
             let noisy = self.noisy(batch, sample);
             let noisy = batch.altered(noisy, format!("/{}/{sample}", self.name()));
-            let values = self.method.attribute(&noisy)?;
+            let mut values = self.method.attribute(&noisy)?;
+            if self.kind == Kind::Variance {
+                // Deviations from the first sample have the same variance, and no large part in common whose rounding
+                // would drown it.
+                let first = first.get_or_insert_with(|| values.clone()).clone();
+                values = values - first;
+            }
             let square = values.clone().square();
             sum = Some(sum.map_or(values.clone(), |sum| sum + values));
             squares = Some(squares.map_or(square.clone(), |sum| sum + square));
@@ -152,7 +158,11 @@ impl<M, T: Explain<M>> Explain<M> for SmoothGrad<T> {
         Ok(match self.kind {
             Kind::Mean => mean(sum),
             Kind::Squares => mean(squares),
-            Kind::Variance => mean(squares) - mean(sum).square(),
+            Kind::Variance => {
+                let variance = mean(squares) - mean(sum).square();
+                let negative = variance.clone().lower_elem(0.0); // by rounding
+                variance.mask_fill(negative, 0.0)
+            }
         })
     }
 

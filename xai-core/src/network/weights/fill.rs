@@ -68,6 +68,10 @@ pub(super) fn align(
                 )
             });
             misfits.push(format!("network: {wanted}; file: {found}"));
+        } else if let (Some(Layer::Conv2d(conv)), Some(operation)) =
+            (layers.get(at), operations.get(at))
+        {
+            misfits.extend(operation.other_window(&names[at], conv));
         }
     }
     if !misfits.is_empty() {
@@ -186,6 +190,12 @@ impl Filling<'_> {
                 (self.problems).push(format!("{name}: is {found:?}, should be {shape:?}"));
             }
             Some(stored) => match stored.floats() {
+                Ok(numbers) if !numbers.iter().all(|number| number.is_finite()) => {
+                    (self.problems).push(format!(
+                        "{}: holds numbers that are not finite, such as those of a training that failed",
+                        stored.name
+                    ));
+                }
                 Ok(numbers) => {
                     let numbers = Rc::try_unwrap(numbers).unwrap_or_else(|shared| shared.to_vec());
                     let data = TensorData::new(numbers, shape);

@@ -11,6 +11,7 @@ mod names;
 mod onnx;
 mod onnx_constants;
 mod onnx_format;
+mod onnx_windows;
 mod pickle;
 mod pytorch;
 mod stored;
@@ -42,8 +43,8 @@ pub use fine_tuning::Loaded;
 /// (`layer1.0.conv1.weight`). A prefix shared by all names, such as `module.`, is ignored.
 ///
 /// # Errors
-/// If the file cannot be read or has another format; if tensors are missing, are unknown to the
-/// network, or have another shape. One error lists the first dozen, and the network is not changed.
+/// If the file cannot be read or has another format; if a convolution of an ONNX file has another stride, padding,
+/// dilation or number of groups than its layer; if tensors are missing, are unknown to the network, have another shape, or hold numbers that are not finite. One error lists the first dozen, and the network is not changed.
 pub fn load_weights(network: &mut Network, path: &Path) -> Result<()> {
     let names = names::numbered(network);
     load_named(network, &names, path)

@@ -1,7 +1,8 @@
 //! The weights in an ONNX graph: which operation has which, in the order of the forward pass.
 //!
 //! Every constant of the graph that changes numbers must be the parameter of a layer. Any other
-//! constant is an error, because a network without it would give different scores.
+//! constant is an error, because a network without it would give different scores. So is a convolution that moves over its
+//! image in another way than the layer that takes its weight.
 
 use std::collections::HashMap;
 
@@ -10,7 +11,9 @@ use prost::Message;
 use super::layers::Kind;
 use super::onnx_constants::{Constants, Input};
 use super::onnx_format::{Model, Node};
+use super::onnx_windows::{Pads, Window, of_pad, together};
 use super::stored::{Numbers, Stored};
+use crate::network::Conv2d;
 
 /// A tensor with converted numbers. All of ONNX's are converted.
 type Converted = Stored<'static>;
@@ -22,6 +25,8 @@ pub struct Operation {
     weight: Converted,
     bias: Option<Converted>,
     moments: Option<Moments>,
+    /// That of a convolution.
+    window: Option<Window>,
 }
 
 /// The statistics of a normalisation.
@@ -41,6 +46,12 @@ impl Operation {
 
     pub fn shape(&self) -> Vec<usize> {
         self.weight.shape.clone()
+    }
+
+    /// What the file's convolution does otherwise than the layer of this name, whose weight has the same shape.
+    pub fn other_window(&self, layer: &str, conv: &Conv2d) -> Vec<String> {
+        let window = self.window.as_ref();
+        window.map_or_else(Vec::new, |window| window.differs(self.name(), layer, conv))
     }
 
     /// The number of its output channels or features.
@@ -95,6 +106,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Operation>, String> {
         constants: Constants::of(graph.initializer)?,
         operations: Vec::new(),
         made_by: HashMap::new(),
+        padded: HashMap::new(),
         channels_last: false,
     };
     for mut node in graph.node {
@@ -116,6 +128,8 @@ struct Walk {
     /// The operation that computed a value, and whether its channels have been moved to the end
     /// since.
     made_by: HashMap<String, (usize, bool)>,
+    /// The borders that a `Pad` has added to a value since the last layer.
+    padded: HashMap<String, Pads>,
     /// Whether images are `[n, h, w, c]` here.
     channels_last: bool,
 }
@@ -143,7 +157,16 @@ impl Walk {
                 }
                 let bias = self.constants.parameter(node, 2, "bias")?;
                 self.channels_last = false;
+                let padded = node.input(0).and_then(|name| self.padded.get(name));
+                let window = Window::of(node, [weight.shape[2], weight.shape[3]], padded);
                 self.note(node, Kind::Convolution, weight, bias, None);
+                self.operations.last_mut().expect("it was noted").window = Some(window);
+            }
+            "Pad" => {
+                self.has_no_parameters(node)?;
+                let before = node.input(0).and_then(|name| self.padded.get(name));
+                let pads = together(of_pad(node, &self.constants), before);
+                (self.padded).extend(node.output.first().map(|output| (output.clone(), pads)));
             }
             "Gemm" => self.gemm(node)?,
             "MatMul" => {
@@ -344,6 +367,7 @@ impl Walk {
             weight,
             bias,
             moments,
+            window: None,
         });
     }
 
@@ -353,6 +377,10 @@ impl Walk {
         if let (Some(&(before, last)), Some(output)) = (made, node.output.first()) {
             let last = channels_last.unwrap_or(last);
             self.made_by.insert(output.clone(), (before, last));
+        }
+        let padded = node.input(0).and_then(|name| self.padded.get(name));
+        if let (Some(pads), Some(output)) = (padded.cloned(), node.output.first()) {
+            self.padded.insert(output.clone(), pads);
         }
     }
 }

@@ -67,6 +67,12 @@ impl Constants {
         }
     }
 
+    /// The value of an input that is a single number, if it is known.
+    pub fn single(&self, node: &Node, at: usize) -> Option<f32> {
+        let stored = self.known.get(node.input(at)?)?;
+        stored.floats().ok()?.first().copied()
+    }
+
     /// A parameter of a layer. `None` if it is left out.
     ///
     /// # Errors
@@ -166,10 +172,10 @@ fn constant(node: &mut Node, name: &str) -> Result<Option<Stored<'static>>, Stri
     let Some(value) = node.attribute.first_mut() else {
         return Ok(None);
     };
-    let integers = |shape| Stored {
+    let integers = |shape, numbers| Stored {
         name: name.to_owned(),
         shape,
-        numbers: Numbers::Other("int64".into()),
+        numbers: Numbers::Integers(Rc::new(numbers)),
     };
     Ok(match value.name.as_str() {
         "value" => match value.t.take() {
@@ -181,8 +187,8 @@ fn constant(node: &mut Node, name: &str) -> Result<Option<Stored<'static>>, Stri
             let numbers = std::mem::take(&mut value.floats);
             Some(Stored::own(name, vec![numbers.len()], numbers))
         }
-        "value_int" => Some(integers(vec![])),
-        "value_ints" => Some(integers(vec![value.ints.len()])),
+        "value_int" => Some(integers(vec![], vec![value.i])),
+        "value_ints" => Some(integers(vec![value.ints.len()], value.ints.clone())),
         _ => None,
     })
 }

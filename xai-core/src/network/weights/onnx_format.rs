@@ -1,6 +1,8 @@
 //! The required part of ONNX's format, which is protobuf (`onnx.proto3` of the ONNX project).
 //! Fields that are not declared are skipped.
 
+use std::rc::Rc;
+
 use burn::tensor::DType;
 use prost::Message;
 
@@ -51,6 +53,8 @@ pub struct Attribute {
     pub f: f32,
     #[prost(int64, tag = "3")]
     pub i: i64,
+    #[prost(bytes = "vec", tag = "4")]
+    pub s: Vec<u8>,
     #[prost(message, optional, tag = "5")]
     pub t: Option<TensorProto>,
     #[prost(float, repeated, tag = "7")]
@@ -69,6 +73,8 @@ pub struct TensorProto {
     pub float_data: Vec<f32>,
     #[prost(int32, repeated, tag = "5")]
     pub int32_data: Vec<i32>,
+    #[prost(int64, repeated, tag = "7")]
+    pub int64_data: Vec<i64>,
     #[prost(string, tag = "8")]
     pub name: String,
     #[prost(bytes = "vec", tag = "9")]
@@ -80,6 +86,15 @@ pub struct TensorProto {
 }
 
 impl TensorProto {
+    /// The numbers of a tensor of 64-bit integers.
+    fn integers(&self) -> Vec<i64> {
+        if self.raw_data.is_empty() {
+            return self.int64_data.clone();
+        }
+        let numbers = self.raw_data.as_chunks::<8>().0.iter();
+        numbers.map(|bytes| i64::from_le_bytes(*bytes)).collect()
+    }
+
     /// The tensor as `name`, with converted numbers.
     ///
     /// # Errors
@@ -99,10 +114,17 @@ impl TensorProto {
         let kind = match kind(self.data_type) {
             Ok(kind) => kind,
             Err(kind) => {
+                let integers = self.integers();
+                let whole = kind == "int64" && Some(integers.len()) == count(&shape);
+                let numbers = if whole {
+                    Numbers::Integers(Rc::new(integers))
+                } else {
+                    Numbers::Other(kind.into())
+                };
                 return Ok(Stored {
                     name,
                     shape,
-                    numbers: Numbers::Other(kind.into()),
+                    numbers,
                 });
             }
         };

@@ -33,7 +33,9 @@ pub enum Numbers<'a> {
         offset: usize,
         stride: Vec<usize>,
     },
-    /// Not readable as floats: the actual type, such as `int64`.
+    /// Integers of 64 bits, such as the sizes of a padding.
+    Integers(Rc<Vec<i64>>),
+    /// Not readable as floats: the actual type, such as `int32`.
     Other(String),
 }
 
@@ -77,11 +79,8 @@ impl Stored<'_> {
                     .ok_or("some of its numbers are not in the file")?;
                 convert(*kind, &bytes)?
             }
-            Numbers::Other(kind) => {
-                return Err(format!(
-                    "holds {kind}, should hold floats of 16, 32 or 64 bits"
-                ));
-            }
+            Numbers::Integers(_) => return Err(no_floats("int64")),
+            Numbers::Other(kind) => return Err(no_floats(kind)),
         };
         Ok(Rc::new(floats))
     }
@@ -108,6 +107,10 @@ impl Stored<'_> {
         let order = (0..rows * columns).map(|place| place % rows * columns + place / rows);
         self.reordered(vec![columns, rows], order)
     }
+}
+
+fn no_floats(kind: &str) -> String {
+    format!("holds {kind}, should hold floats of 16, 32 or 64 bits")
 }
 
 /// The number of values of a tensor with this shape. `None` if it exceeds any memory.

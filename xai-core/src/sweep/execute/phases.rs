@@ -288,6 +288,7 @@ impl<'a> Sweep<'a> {
                     .iter()
                     .map(|(name, value)| ((*name).to_owned(), value.to_string()))
                     .collect(),
+                test_set: manifest.test_set.clone(),
                 validation_accuracy: manifest.validation.accuracy,
                 test_accuracy: manifest.test_accuracy.unwrap_or(f64::NAN),
                 regression: manifest.test_errors.map(|test| RegressionResult {

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::key::FIT_CODE;
 use crate::sweep::context::{Benchmark, Context, Fitted, Lab, Model, Opened, Run, Study};
 use crate::sweep::keep::{
-    MAPS, MODEL, Manifest, Outside, PREDICTIONS, Predictions, Reference, SCORES, Scored, Status,
+    MAPS, MODEL, Manifest, Outside, PREDICTIONS, Predictions, Reference, Scored, Status,
     read_references, write_maps, write_references, write_scores,
 };
 use crate::sweep::planned::{Agreed, PlannedCell};
@@ -129,19 +129,20 @@ impl<R: Run> Work for Opened<R> {
             history: manifest.history.clone(),
         };
         let scores = run.test(&fitted, &lab)?;
-        manifest.scored = Some(Scored {
+        let scored = Scored {
             asked: Some(lab.asked()),
             by: lab.code(),
             ..scored.clone()
-        });
+        };
         let seconds = start.elapsed().as_secs_f64();
         manifest.seconds.insert("test".to_owned(), seconds);
-        // The scores are written last, because they mark the cell as tested.
         let shown = gallery.take();
-        lab.store()
-            .add(manifest, MAPS, &|path| write_maps(path, &shown))?;
-        lab.store()
-            .add(manifest, SCORES, &|path| write_scores(path, &scores))
+        lab.store().add_test(
+            manifest,
+            scored,
+            &|path| write_maps(path, &shown),
+            &|path| write_scores(path, &scores),
+        )
     }
 
     fn references(

@@ -160,10 +160,15 @@ impl Manifest {
             self.test_set = None;
         }
         if self.scored.as_ref().is_some_and(|scored| scored.by != *now) {
-            self.files.retain(|name, _| !of_the_run(name));
-            self.scored = None;
+            self.forget_test();
         }
         Some(self)
+    }
+
+    /// Leaves out the scores, the heat maps and what they depend on.
+    pub(super) fn forget_test(&mut self) {
+        self.files.retain(|name, _| !of_the_run(name));
+        self.scored = None;
     }
 }
 

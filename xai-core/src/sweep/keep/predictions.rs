@@ -59,8 +59,8 @@ impl Predictions {
     /// true values are the `response`.
     ///
     /// # Errors
-    /// If there is no image, if the number of rows differs, if rows have different lengths, or if they
-    /// have one entry and there is no response.
+    /// If there is no image, if the number of rows differs, if rows have different lengths, if they have one entry and
+    /// there is no response, or if an entry is not a finite number.
     pub fn new(class: Vec<u8>, response: Option<&[f32]>, rows: &[Vec<f64>]) -> Result<Self> {
         if class.is_empty() || class.len() != rows.len() {
             return Err(Error::invalid(format!(
@@ -74,6 +74,14 @@ impl Predictions {
             return Err(Error::invalid(
                 "the model predicts nothing, or different numbers of classes",
             ));
+        }
+        for (image, row) in rows.iter().enumerate() {
+            if let Some(output) = row.iter().find(|output| !output.is_finite()) {
+                return Err(Error::invalid(format!(
+                    "the model predicts {output} for test image {image}; its weights or this image are not usable \
+                     numbers"
+                )));
+            }
         }
         if outputs == 1 {
             let response = response.ok_or_else(|| {
@@ -242,6 +250,11 @@ mod tests {
         assert_eq!((predictions.accuracy(), predictions.errors()), (0.5, None));
 
         assert!(Predictions::new(vec![0, 0], None, &[vec![0.5, 0.5], vec![0.5]]).is_err());
+        for [a, b] in [[0.5, f64::NAN], [f64::INFINITY, 0.5]] {
+            let problem = Predictions::new(vec![0, 0], None, &[vec![0.5, 0.5], vec![a, b]]);
+            let problem = problem.unwrap_err().to_string();
+            assert!(problem.contains("for test image 1"), "{problem}");
+        }
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("scores.parquet");
         write_scores(&path, &[]).unwrap();
@@ -255,6 +268,12 @@ mod tests {
         let problem = Predictions::new(class.clone(), None, &rows).unwrap_err();
         assert!(problem.to_string().contains("with_response"), "{problem}");
         let response = [1.0, 2.0, 3.0];
+        let nan = [vec![f64::NAN], vec![2.0], vec![-4.0]];
+        let problem = Predictions::new(class.clone(), Some(&response), &nan).unwrap_err();
+        assert!(
+            problem.to_string().contains("NaN for test image 0"),
+            "{problem}"
+        );
         let predictions = Predictions::new(class, Some(&response), &rows).unwrap();
         let (columns, again) = kept(&predictions);
         assert_eq!((columns, &again), (4, &predictions));

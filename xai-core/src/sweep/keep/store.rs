@@ -14,7 +14,8 @@ use serde::Serialize;
 
 use super::claims::{Attempt, CLAIMS, Claim, Holder};
 use super::manifest::{
-    FileRecord, MANIFEST, MODEL, Manifest, Outside, PREDICTIONS, SCORES, Status, of_the_run, read,
+    FileRecord, MANIFEST, MAPS, MODEL, Manifest, Outside, PREDICTIONS, SCORES, Scored, Status,
+    of_the_run, read,
 };
 use crate::error::{Error, Result};
 use crate::files::{clear_leftovers, make_folder, put_json, write_file, write_folder, write_json};
@@ -161,8 +162,7 @@ impl Store {
     pub fn find(&self, key: &Key, warn: &dyn Fn(String)) -> Option<Manifest> {
         let mut manifest = read(&self.cell(key), warn)?;
         if self.folder != self.models {
-            manifest.files.retain(|name, _| !of_the_run(name));
-            manifest.scored = None;
+            manifest.forget_test();
             let folder = self.place(key, SCORES);
             // Scores of an earlier fit of this cell, before --fresh, do not belong to this one.
             let own = read(&folder, warn).filter(|own| own.fit == manifest.fit);
@@ -213,6 +213,21 @@ impl Store {
                 "is damaged; delete its folder and run again",
             ))
         }
+    }
+
+    /// The path of a file of a finished cell, whose manifest was [found](Self::find).
+    ///
+    /// # Errors
+    /// If the manifest does not list it, such as because its content has changed.
+    pub(crate) fn intact(&self, manifest: &Manifest, name: &str) -> Result<PathBuf> {
+        let path = self.file(&manifest.key, name);
+        if manifest.files.contains_key(name) {
+            return Ok(path);
+        }
+        Err(Error::file(
+            &path,
+            "is missing, damaged, or of an earlier fit of this cell; run the experiment again",
+        ))
     }
 
     /// Saves a new cell, whose model `save` writes to the path it is given. The caller has claimed it.
@@ -268,8 +283,7 @@ impl Store {
             // A restricted run records its own scores. Those of the whole experiment are not
             // changed.
             let own = read(&folder, &|_| ());
-            kept.files.retain(|name, _| !of_the_run(name));
-            kept.scored = None;
+            kept.forget_test();
             if let Some(own) = own {
                 let files = own.files.into_iter();
                 kept.files
@@ -284,5 +298,95 @@ impl Store {
         };
         manifest.status = kept.status;
         write_json(&folder.join(MANIFEST), &kept)
+    }
+
+    /// Adds what a test has made: some heat maps, and the scores, which mark the cell as tested.
+    ///
+    /// Scores of an earlier test are no longer listed once the heat maps are. Otherwise a run that is killed between
+    /// the two would leave them as the scores of this test.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub(crate) fn add_test(
+        &self,
+        manifest: &mut Manifest,
+        scored: Scored,
+        maps: &dyn Fn(&Path) -> Result<()>,
+        scores: &dyn Fn(&Path) -> Result<()>,
+    ) -> Result<()> {
+        manifest.forget_test();
+        manifest.scored = Some(scored);
+        self.add(manifest, MAPS, maps)?;
+        self.add(manifest, SCORES, scores)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value as Json;
+
+    use super::*;
+    use crate::training::Validation;
+
+    fn fitted() -> Manifest {
+        Manifest {
+            key: Key::of(&"a cell").unwrap(),
+            status: Status::Fitted,
+            cell: "seed=0".to_owned(),
+            inputs: Json::Null,
+            version: String::new(),
+            device: String::new(),
+            adapter: None,
+            fit: "a fit".to_owned(),
+            validation: Validation::default(),
+            history: Vec::new(),
+            seconds: Default::default(),
+            test_accuracy: None,
+            test_errors: None,
+            test_set: None,
+            scored: None,
+            fitted_by: Outside::new(),
+            predicted_by: Outside::new(),
+            files: Default::default(),
+        }
+    }
+
+    fn scored(explained: usize) -> Scored {
+        Scored {
+            asked: Some(Vec::new()),
+            explained,
+            code: [1, 1],
+            file: None,
+            by: Outside::new(),
+        }
+    }
+
+    fn put(text: &'static str) -> impl Fn(&Path) -> Result<()> {
+        move |path| fs::write(path, text).map_err(|error| Error::file(path, error))
+    }
+
+    /// In the run that is cut, and in the next one.
+    #[test]
+    fn a_test_cut_before_its_scores_does_not_keep_those_of_the_test_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let whole = Store::new(dir.path(), "toy");
+        for store in [whole.clone(), whole.restricted("few")] {
+            let mut manifest = store.create(fitted(), &put("model")).unwrap();
+            let first = store.add_test(&mut manifest, scored(1), &put("maps"), &put("scores"));
+            first.unwrap();
+            let key = manifest.key.clone();
+            let find = || store.find(&key, &|warning| panic!("{warning}")).unwrap();
+            assert!(find().files.contains_key(SCORES));
+
+            let full = |path: &Path| Err(Error::file(path, "the disk is full"));
+            let cut = store.add_test(&mut manifest, scored(2), &put("other maps"), &full);
+            assert!(cut.is_err());
+            for known in [manifest, find()] {
+                assert_eq!(known.scored, Some(scored(2)));
+                assert!(known.files.contains_key(MAPS));
+                assert!(!known.files.contains_key(SCORES));
+                assert_ne!(known.status, Status::Tested);
+            }
+        }
     }
 }

@@ -92,8 +92,8 @@ impl FinishedRun {
                     .map(|(name, value)| (name.clone(), text(value)))
                     .collect(),
                 test_set: manifest.test_set.clone(),
-                predictions: Predictions::read(&store.file(&key, PREDICTIONS))?,
-                scores: read_scores(&store.file(&key, SCORES))?,
+                predictions: Predictions::read(&store.intact(&manifest, PREDICTIONS)?)?,
+                scores: read_scores(&store.intact(&manifest, SCORES)?)?,
             });
         }
         Ok(Self {

@@ -25,6 +25,9 @@ pub struct CellResult {
     /// The parameters in the order of their declaration: the name and the level's name
     /// (`("depth", "3conv")`).
     pub values: Vec<(String, String)>,
+    /// The key of its test set. Cells have different ones if an axis chooses the benchmark. `None` in a result that
+    /// was not run.
+    pub test_set: Option<Key>,
     /// Accuracy on the validation set, used to select the cell. NaN for a regression.
     pub validation_accuracy: f64,
     /// Accuracy on the whole test set. NaN for a regression.
@@ -157,7 +160,8 @@ pub fn results<E: Experiment>() -> Result<Results<E>> {
 /// of a restricted run, `runs/fig4_best/partial/group=a`.
 ///
 /// # Errors
-/// If there is no run, if the run has another design than `E` has now, or if a file is damaged.
+/// If there is no run, if the run has another design than `E` has now, or if a file is damaged or of
+/// another cell.
 pub fn results_in<E: Experiment>(folder: impl AsRef<Path>) -> Result<Results<E>> {
     let folder = folder.as_ref();
     let path = folder.join(PLAN);
@@ -236,8 +240,8 @@ fn cell<E>(parameters: E, manifest: &Manifest, winner: bool, store: &Store) -> R
     let tested = match (winner, &manifest.test_set) {
         (true, Some(_)) => Some(Tested {
             accuracy: manifest.test_accuracy.unwrap_or(f64::NAN),
-            predictions: Predictions::read(&store.file(&manifest.key, PREDICTIONS))?,
-            scores: read_scores(&store.file(&manifest.key, SCORES))?,
+            predictions: Predictions::read(&store.intact(manifest, PREDICTIONS)?)?,
+            scores: read_scores(&store.intact(manifest, SCORES)?)?,
             maps: store.file(&manifest.key, MAPS),
         }),
         _ => None,

@@ -62,7 +62,7 @@ impl<M: Differentiable> Explain<M> for IntegratedGradients {
 /// Expected gradients in the form of Captum's GradientShap without noise, from the panel's
 /// baseline: gradients at uniformly drawn points of the path.
 ///
-/// An image's points are drawn from a separate stream, named by its index.
+/// An image's points are drawn from a separate stream, named by its index and by the repetition.
 #[derive(Clone, Copy, Debug)]
 pub struct GradientShap {
     /// Points per image.
@@ -84,7 +84,12 @@ impl GradientShap {
     /// The positions on the path (0 the baseline, 1 the image) at which the gradients of image
     /// `index` are computed.
     pub fn alphas(&self, index: u32) -> Vec<f32> {
-        let mut stream = random::stream(self.seed, &format!("gradient_shap/{index}"));
+        self.alphas_in(index, "")
+    }
+
+    /// Those of a repetition of the method, such as for a noisy copy of the image.
+    fn alphas_in(&self, index: u32, repeat: &str) -> Vec<f32> {
+        let mut stream = random::stream(self.seed, &format!("gradient_shap/{index}{repeat}"));
         (0..self.samples).map(|_| stream.random()).collect()
     }
 }
@@ -98,7 +103,8 @@ impl Method for GradientShap {
 impl<M: Differentiable> Explain<M> for GradientShap {
     fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
         at_least_one("gradient_shap", "sample", self.samples)?;
-        let drawn: Vec<_> = batch.index().iter().map(|&i| self.alphas(i)).collect();
+        let drawn = batch.index().iter();
+        let drawn: Vec<_> = drawn.map(|&i| self.alphas_in(i, &batch.repeat)).collect();
         let points: Vec<Point> = (0..self.samples)
             .map(|sample| Point {
                 alphas: drawn.iter().map(|alphas| alphas[sample]).collect(),

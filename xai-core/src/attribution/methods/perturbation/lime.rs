@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// LIME (Ribeiro et al. 2016, as in Captum): each part is shown with probability 1/2, and a Lasso
 /// from the shown parts to the score gives the coefficients of the parts. Samples near the image
 /// have a larger weight, `exp(-d^2 / (2 width^2))`, where d is 1 minus the cosine between the
-/// sample's pixels and the image's. One pass per sample.
+/// sample's pixels and the image's. One pass per sample. If all weights are 0, it is an error.
 ///
 /// The Lasso is solved to convergence in float64. Captum's scikit-learn stops at a tolerance of
 /// 1e-4 and computes in float32.
@@ -98,6 +98,13 @@ impl<M: Predict> Explain<M> for Lime {
                 .iter()
                 .map(|shown| self.nearness(&subject, &parts, shown));
             let near: Vec<f64> = near.collect();
+            let total: f64 = near.iter().sum();
+            if total.is_nan() || total <= 0.0 {
+                return Err(Error::invalid(format!(
+                    "no sample lies within LIME's kernel of width {:e}; give a larger width",
+                    self.width
+                )));
+            }
             Ok(parts.spread(&linear::lasso(&coalitions, &scores, &near, self.alpha)))
         })
     }
