@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::conv_sizes::{BLOCK, ConvSizes, GROUP_FLOATS, RUN, pad, tap_offsets};
-use crate::network::simd::{LANES, Lanes, dispatch};
+use crate::network::simd::{LANES, Lanes, add_products, dispatch, lanes_at};
 
 /// Output channels held in registers.
 pub(super) const OUT: usize = 8;
@@ -86,8 +86,10 @@ fn conv_group(
     let plane = shape.padded_len();
     let [out_h, out_w] = shape.out_plane();
     let line = images * plane + shape.slack();
-    let offsets = tap_offsets(shape);
-    let steps = shape.input * offsets.len() * OUT;
+    let taps = tap_offsets(shape);
+    let of_channel = |channel: usize| taps.iter().map(move |tap| channel * line + tap);
+    let offsets: Vec<usize> = (0..shape.input).flat_map(of_channel).collect();
+    let steps = offsets.len() * OUT;
     // Below the last row of the last image, there is nothing to compute.
     let positions = (images - 1) * plane + out_h * pitch;
     // As many positions as have their inputs in the second-level cache. The weights are read once
@@ -98,7 +100,7 @@ fn conv_group(
         for out in outputs.clone().step_by(OUT) {
             let weights = &packed[out / OUT * steps..][..steps];
             for start in (first..positions.min(first + range)).step_by(BLOCK) {
-                let sums = correlate(&padded[start..], line, weights, &offsets);
+                let sums = correlate(&padded[start..], weights, &offsets);
                 let outs = (outputs.end - out).min(OUT);
                 // Runs of positions within one row are copied to the output. The rest of the row is
                 // padding.
@@ -129,28 +131,16 @@ fn conv_group(
 /// One block of positions for [`OUT`] output channels: the sum over input channels and taps.
 pub(super) type Sums = [[[f32; LANES]; RUN]; OUT];
 
-/// The sums of one block of positions that begins at `lines`. The lines are `line` apart.
+/// The sums of one block of positions. Each input channel and tap has `OUT` weights and the offset in `lines` at
+/// which its inputs begin.
 #[inline(always)]
-fn correlate_with<V: Lanes>(
-    lines: &[f32],
-    line: usize,
-    weights: &[f32],
-    offsets: &[usize],
-) -> Sums {
+fn correlate_with<V: Lanes>(lines: &[f32], weights: &[f32], offsets: &[usize]) -> Sums {
     let mut sums = [[V::splat(0.0); RUN]; OUT];
-    for (channel, weights) in weights.chunks_exact(offsets.len() * OUT).enumerate() {
-        let channel = &lines[channel * line..];
-        for (&offset, weights) in offsets.iter().zip(weights.as_chunks::<OUT>().0) {
-            let window = channel[offset..offset + BLOCK].as_chunks::<LANES>().0;
-            let x: [V; RUN] = std::array::from_fn(|run| V::load(&window[run]));
-            for out in 0..OUT {
-                let weight = V::splat(weights[out]);
-                for run in 0..RUN {
-                    sums[out][run] = weight.mul_add(x[run], sums[out][run]);
-                }
-            }
-        }
-    }
+    let weights = weights.as_chunks::<OUT>().0;
+    let step = |step: usize| (&lines[offsets[step]..][..BLOCK], &weights[step]);
+    let vector = |(x, _): (&[f32], &[f32; OUT]), _, run: usize| V::load(lanes_at(x, run * LANES));
+    let factor = |(_, weights): (&[f32], &[f32; OUT]), _, out: usize| V::splat(weights[out]);
+    add_products::<V, _, 1, OUT, RUN>(&mut sums, offsets.len(), step, vector, factor);
     let mut stored = [[[0.0; LANES]; RUN]; OUT];
     for out in 0..OUT {
         for run in 0..RUN {
@@ -159,7 +149,7 @@ fn correlate_with<V: Lanes>(
     }
     stored
 }
-dispatch!(pub(super) correlate, correlate_with, (lines: &[f32], line: usize, weights: &[f32], offsets: &[usize]) -> Sums);
+dispatch!(pub(super) correlate, correlate_with, (lines: &[f32], weights: &[f32], offsets: &[usize]) -> Sums);
 
 /// The gradient of [`conv`] with respect to its input: the correlation of `g` `[n][out][h'][w']`
 /// with the weights rotated by 180 degrees and with exchanged channels.
@@ -197,11 +187,10 @@ mod tests {
     fn every_processor_gives_the_same_bits() {
         let (line, channels) = (400, 5);
         let (lines, weights) = (numbers(line * channels, 0), numbers(channels * 9 * OUT, 7));
-        let offsets: Vec<usize> = (0..3)
-            .flat_map(|y| (0..3).map(move |x| y * 20 + x))
-            .collect();
-        let best = correlate(&lines, line, &weights, &offsets);
-        let plain = correlate_with::<[f32; LANES]>(&lines, line, &weights, &offsets);
+        let place = |at: usize| at / 9 * line + at / 3 % 3 * 20 + at % 3;
+        let offsets: Vec<usize> = (0..9 * channels).map(place).collect();
+        let best = correlate(&lines, &weights, &offsets);
+        let plain = correlate_with::<[f32; LANES]>(&lines, &weights, &offsets);
         assert_eq!(best, plain);
         assert!(best.as_flattened().as_flattened().iter().any(|x| *x != 0.0));
     }

@@ -43,6 +43,8 @@ pub(in crate::network) fn update_by_product<const K: usize>(
     for (to, from) in last.chunks_exact_mut(BLOCK).zip(b.chunks_exact(columns)) {
         to[..columns - whole].copy_from_slice(&from[whole..]);
     }
+    let lines = |len: usize| (0..k).map(|line| line * len).collect();
+    let [of_whole, of_last]: [Vec<usize>; 2] = [lines(columns), lines(BLOCK)];
     chunks(numbers, OUT * columns)
         .into_par_iter()
         .zip(packed.par_chunks(k * OUT))
@@ -57,9 +59,9 @@ pub(in crate::network) fn update_by_product<const K: usize>(
                 let end = columns.min(first + COLUMNS);
                 for start in (first..end).step_by(BLOCK) {
                     let sums = if start < whole {
-                        correlate(&b[start..], columns, weights, &[0])
+                        correlate(&b[start..], weights, &of_whole)
                     } else {
-                        correlate(&last, BLOCK, weights, &[0])
+                        correlate(&last, weights, &of_last)
                     };
                     for (row, sums) in rows.iter_mut().zip(&sums) {
                         row[start - first..][..BLOCK].copy_from_slice(sums.as_flattened());

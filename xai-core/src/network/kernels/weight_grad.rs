@@ -3,13 +3,15 @@
 use rayon::prelude::*;
 
 use super::conv_sizes::{ConvSizes, pad};
-use crate::network::simd::{LANES, Lanes, dispatch};
+use crate::network::simd::{LANES, Lanes, add_products, dispatch};
 
 /// Output channels, input channels and taps of the register tile of the weight gradient.
 const TILE_OUT: usize = 4;
 const TILE_IN: usize = 2;
 const TILE_TAPS: usize = 3;
-const TILE: usize = TILE_OUT * TILE_IN * TILE_TAPS;
+/// Input channels and taps.
+const INPUTS: usize = TILE_IN * TILE_TAPS;
+const TILE: usize = TILE_OUT * INPUTS;
 type Tile = [[f32; LANES]; TILE];
 
 /// The gradient of [`conv`](super::conv) with respect to its weight, `[out][in][kh][kw]`, for
@@ -113,25 +115,21 @@ fn weight_grad_group(x: &[f32], g: &[f32], images: usize, shape: &ConvSizes) -> 
 /// Adds the contributions of `len` positions to `tile`. `g` and `x` begin at the first of them.
 #[inline(always)]
 fn accumulate_with<V: Lanes>(g: &[f32], x: &[f32], line: usize, len: usize, tile: &mut Tile) {
-    let mut sums: [V; TILE] = std::array::from_fn(|at| V::load(&tile[at]));
-    let g: [&[f32]; TILE_OUT] = std::array::from_fn(|out| &g[out * line..][..len]);
-    let x: [&[f32]; TILE_IN] =
-        std::array::from_fn(|channel| &x[channel * line..][..len + TILE_TAPS - 1]);
-    for p in (0..len).step_by(LANES) {
-        let at = |line: &[f32], p: usize| V::load(line[p..p + LANES].try_into().unwrap());
-        let g: [V; TILE_OUT] = std::array::from_fn(|out| at(g[out], p));
-        for channel in 0..TILE_IN {
-            for tap in 0..TILE_TAPS {
-                let x = at(x[channel], p + tap);
-                for out in 0..TILE_OUT {
-                    let sum = &mut sums[(out * TILE_IN + channel) * TILE_TAPS + tap];
-                    *sum = g[out].mul_add(x, *sum);
-                }
-            }
-        }
-    }
-    for at in 0..TILE {
-        tile[at] = sums[at].store();
+    let mut sums: [[V; INPUTS]; TILE_OUT] =
+        std::array::from_fn(|out| std::array::from_fn(|at| V::load(&tile[out * INPUTS + at])));
+    let g: [&[[f32; LANES]]; TILE_OUT] =
+        std::array::from_fn(|out| g[out * line..][..len].as_chunks().0);
+    let x: [&[[f32; LANES]]; INPUTS] = std::array::from_fn(|at| {
+        x[at / TILE_TAPS * line + at % TILE_TAPS..][..len]
+            .as_chunks()
+            .0
+    });
+    let input = |step: usize, _, at: usize| V::load(&x[at][step]);
+    let gradient = |step: usize, _, out: usize| V::load(&g[out][step]);
+    let steps = len / LANES;
+    add_products::<V, _, 1, TILE_OUT, INPUTS>(&mut sums, steps, |step| step, input, gradient);
+    for (tile, sum) in tile.iter_mut().zip(sums.as_flattened()) {
+        *tile = sum.store();
     }
 }
 dispatch!(accumulate, accumulate_with, (g: &[f32], x: &[f32], line: usize, len: usize, tile: &mut Tile) -> ());

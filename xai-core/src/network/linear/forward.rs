@@ -3,7 +3,9 @@
 use rayon::prelude::*;
 
 use super::tiles::{ROWS, RUN, tiled, tiles};
-use crate::network::simd::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut, prefetch};
+use crate::network::simd::{
+    LANES, Lanes, add_products, dispatch, lanes_at, lanes_at_mut, prefetch,
+};
 
 /// Outputs computed by one task.
 const OUTPUTS: usize = 8 * RUN;
@@ -107,49 +109,30 @@ dispatch!(dot_products, dot_products_with, (x: &[Line], weight: &[f32], n: usize
 /// `[vector][row]`, lane by lane.
 #[inline(always)]
 fn dot_tile<V: Lanes, const R: usize>(lines: [&[f32]; RUN], x: &[Line], sums: &mut [Line]) {
-    let mut tile = [[V::splat(0.0); R]; RUN];
+    let mut tile = [[V::splat(0.0); RUN]; R];
     for at in 0..RUN {
         for row in 0..R {
-            tile[at][row] = V::load(&sums[at * R + row]);
+            tile[row][at] = V::load(&sums[at * R + row]);
         }
     }
     let x = x.as_chunks::<R>().0;
     let whole = lines[0].len() / LANES;
-    let mut weights = [V::splat(0.0); RUN];
-    for (vector, x) in x[..whole].iter().enumerate() {
-        for at in 0..RUN {
-            let line = lanes_at(lines[at], vector * LANES);
-            // Prefetch of the next chunk: rows are too far apart for the processor to predict the
-            // access.
-            prefetch(line.as_ptr().wrapping_add(CHUNK * LANES));
-            weights[at] = V::load(line);
-        }
-        add_products(weights, x, &mut tile);
-    }
-    if let Some(x) = x.get(whole) {
-        for at in 0..RUN {
-            weights[at] = V::load_part(lines[at], (whole * LANES) as isize);
-        }
-        add_products(weights, x, &mut tile);
-    }
+    let weight = |vector: usize, _, at: usize| {
+        let line = lanes_at(lines[at], vector * LANES);
+        // Prefetch of the next chunk: rows are too far apart for the processor to predict the
+        // access.
+        prefetch(line.as_ptr().wrapping_add(CHUNK * LANES));
+        V::load(line)
+    };
+    let input = |vector: usize, _, row: usize| V::load(&x[vector][row]);
+    add_products::<V, _, 1, R, RUN>(&mut tile, whole, |vector| vector, weight, input);
+    // The last inputs do not fill a vector.
+    let weight = |(), _, at: usize| V::load_part(lines[at], (whole * LANES) as isize);
+    let input = |(), _, row: usize| V::load(&x[whole][row]);
+    add_products::<V, _, 1, R, RUN>(&mut tile, x.len() - whole, |_| (), weight, input);
     for at in 0..RUN {
         for row in 0..R {
-            sums[at * R + row] = tile[at][row].store();
-        }
-    }
-}
-
-/// One vector of inputs of [`dot_tile`].
-#[inline(always)]
-fn add_products<V: Lanes, const R: usize>(
-    weights: [V; RUN],
-    x: &[Line; R],
-    tile: &mut [[V; R]; RUN],
-) {
-    for row in 0..R {
-        let x = V::load(&x[row]);
-        for at in 0..RUN {
-            tile[at][row] = weights[at].mul_add(x, tile[at][row]);
+            sums[at * R + row] = tile[row][at].store();
         }
     }
 }

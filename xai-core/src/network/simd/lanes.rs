@@ -5,6 +5,9 @@ pub(in crate::network) const LANES: usize = 16;
 
 /// A vector of [`LANES`] floats.
 pub(in crate::network) trait Lanes: Copy {
+    /// Whether the processor has registers for 24 sums and for what is added to them.
+    const WIDE: bool = false;
+
     /// The same number in every lane.
     fn splat(x: f32) -> Self;
     /// From memory, in order.

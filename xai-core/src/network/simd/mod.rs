@@ -5,10 +5,12 @@
 //! the same bits on all of them.
 
 mod lanes;
+mod products;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86;
 
 pub(super) use lanes::{LANES, Lanes, lanes_at, lanes_at_mut};
+pub(super) use products::add_products;
 
 /// The widest vectors that may be used, in bits: 512, or less if `XAI_VECTOR_BITS` says so. Tests
 /// use it to simulate another processor.
@@ -35,7 +37,7 @@ pub(super) fn prefetch(x: *const f32) {
 /// loop with many sums in registers, it would otherwise read all factors first, have too few registers
 /// left, and keep some of the sums in memory.
 #[inline(always)]
-pub(super) fn keep_order() {
+fn keep_order() {
     std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
 }
 
@@ -95,6 +97,42 @@ mod tests {
                 assert_eq!(part(line, at), expected, "{len} {at}");
                 assert_eq!(part_with::<[f32; LANES]>(line, at), expected, "{len} {at}");
             }
+        }
+    }
+
+    #[inline(always)]
+    fn shuffled_with<V: Lanes>(x: &[f32]) -> Vec<[f32; LANES]> {
+        let rows: [V; LANES] = std::array::from_fn(|row| V::load(lanes_at(x, row * LANES)));
+        let few: &[f32; 4 * LANES] = x.first_chunk().unwrap();
+        let mut gathered = [0.0; 4 * LANES];
+        V::gather([rows[0], rows[1], rows[2], rows[3]], &mut gathered);
+        let (most, place) = V::first_max([rows[0], rows[1], rows[2], rows[3]]);
+        let mut all: Vec<_> = V::transpose(rows).map(V::store).to_vec();
+        all.extend(V::deal(few).map(V::store));
+        all.extend(gathered.as_chunks().0);
+        all.extend([most.store(), place.store()]);
+        all
+    }
+    dispatch!(shuffled, shuffled_with, (x: &[f32]) -> Vec<[f32; LANES]>);
+
+    #[test]
+    fn every_processor_puts_numbers_in_the_same_places() {
+        // Each number occurs twice, so that some maxima have ties.
+        let mut numbers: Vec<f32> = (0..256).map(|at| (at * 37 % 256 / 2) as f32).collect();
+        numbers[17] = f32::NAN;
+        let bits = |lanes: Vec<[f32; LANES]>| -> Vec<u32> {
+            lanes.as_flattened().iter().map(|x| x.to_bits()).collect()
+        };
+        let plain = bits(shuffled_with::<[f32; LANES]>(&numbers));
+        assert_eq!(bits(shuffled(&numbers)), plain);
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2(x: &[f32]) -> Vec<[f32; LANES]> {
+                shuffled_with::<x86::Avx2>(x)
+            }
+            // SAFETY: the processor has the features, as checked above.
+            assert_eq!(bits(unsafe { avx2(&numbers) }), plain);
         }
     }
 

@@ -10,6 +10,8 @@ use std::ops::Range;
 pub struct Avx512(__m512);
 
 impl Lanes for Avx512 {
+    const WIDE: bool = true;
+
     #[inline(always)]
     fn splat(x: f32) -> Self {
         // SAFETY: see the module; the same for every block below. References to arrays of
@@ -258,8 +260,126 @@ impl Lanes for Avx2 {
         }
     }
     #[inline(always)]
-    fn first_max(x: [Self; 4]) -> (Self, Self) {
-        let (most, place) = <[f32; LANES]>::first_max(x.map(Self::store));
-        (Self::load(&most), Self::load(&place))
+    fn first_max([a, b, c, d]: [Self; 4]) -> (Self, Self) {
+        let (low, high) = (
+            first_max_of_half([a.0, b.0, c.0, d.0]),
+            first_max_of_half([a.1, b.1, c.1, d.1]),
+        );
+        (Self(low.0, high.0), Self(low.1, high.1))
+    }
+    #[inline(always)]
+    fn deal(x: &[f32; 4 * LANES]) -> [Self; 4] {
+        let (low, high) = x.split_at(2 * LANES);
+        let ([a, b, c, d], [e, f, g, h]) = (deal_half(low), deal_half(high));
+        [Self(a, e), Self(b, f), Self(c, g), Self(d, h)]
+    }
+    #[inline(always)]
+    fn gather([a, b, c, d]: [Self; 4], to: &mut [f32; 4 * LANES]) {
+        let (low, high) = to.split_at_mut(2 * LANES);
+        gather_half([a.0, b.0, c.0, d.0], low);
+        gather_half([a.1, b.1, c.1, d.1], high);
+    }
+    #[inline(always)]
+    fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = rows;
+        // Four blocks of 8 x 8: the first and the last eight rows, and of each the left and the right half.
+        let [upper_left, lower_left, upper_right, lower_right] = [
+            transpose_block([a.0, b.0, c.0, d.0, e.0, f.0, g.0, h.0]),
+            transpose_block([i.0, j.0, k.0, l.0, m.0, n.0, o.0, p.0]),
+            transpose_block([a.1, b.1, c.1, d.1, e.1, f.1, g.1, h.1]),
+            transpose_block([i.1, j.1, k.1, l.1, m.1, n.1, o.1, p.1]),
+        ];
+        let mut columns = rows;
+        for at in 0..8 {
+            columns[at] = Self(upper_left[at], lower_left[at]);
+            columns[8 + at] = Self(upper_right[at], lower_right[at]);
+        }
+        columns
+    }
+}
+
+// What follows are functions and not closures, because the compiler must inline them: the intrinsics are single
+// instructions only within a function that is compiled for AVX2.
+
+/// [`Lanes::first_max`] for half of the lanes.
+#[inline(always)]
+fn first_max_of_half(x: [__m256; 4]) -> (__m256, __m256) {
+    unsafe {
+        let (mut most, mut place) = (x[0], _mm256_setzero_ps());
+        for at in 1..4 {
+            // As for AVX-512.
+            let larger = _mm256_cmp_ps::<_CMP_NLE_UQ>(x[at], most);
+            let number = _mm256_cmp_ps::<_CMP_ORD_Q>(most, most);
+            let wins = _mm256_and_ps(larger, number);
+            most = _mm256_blendv_ps(most, x[at], wins);
+            place = _mm256_blendv_ps(place, _mm256_set1_ps(at as f32), wins);
+        }
+        (most, place)
+    }
+}
+
+/// [`Lanes::deal`] for half of the lanes.
+#[inline(always)]
+fn deal_half(x: &[f32]) -> [__m256; 4] {
+    assert_eq!(x.len(), 2 * LANES);
+    let x = x.as_ptr();
+    unsafe {
+        // Each of these has two groups of four numbers.
+        let (a, b) = (_mm256_loadu_ps(x), _mm256_loadu_ps(x.add(8)));
+        let (c, d) = (_mm256_loadu_ps(x.add(16)), _mm256_loadu_ps(x.add(24)));
+        // Groups 0 and 4, 1 and 5, 2 and 6, 3 and 7.
+        fours([
+            _mm256_permute2f128_ps::<0x20>(a, c),
+            _mm256_permute2f128_ps::<0x31>(a, c),
+            _mm256_permute2f128_ps::<0x20>(b, d),
+            _mm256_permute2f128_ps::<0x31>(b, d),
+        ])
+    }
+}
+
+/// [`Lanes::gather`] for half of the lanes.
+#[inline(always)]
+fn gather_half(dealt: [__m256; 4], to: &mut [f32]) {
+    assert_eq!(to.len(), 2 * LANES);
+    let ([a, b, c, d], to) = (fours(dealt), to.as_mut_ptr());
+    unsafe {
+        _mm256_storeu_ps(to, _mm256_permute2f128_ps::<0x20>(a, b));
+        _mm256_storeu_ps(to.add(8), _mm256_permute2f128_ps::<0x20>(c, d));
+        _mm256_storeu_ps(to.add(16), _mm256_permute2f128_ps::<0x31>(a, b));
+        _mm256_storeu_ps(to.add(24), _mm256_permute2f128_ps::<0x31>(c, d));
+    }
+}
+
+/// The transpose of 8 x 8 numbers.
+#[inline(always)]
+fn transpose_block([a, b, c, d, e, f, g, h]: [__m256; 8]) -> [__m256; 8] {
+    let ([a, b, c, d], [e, f, g, h]) = (fours([a, b, c, d]), fours([e, f, g, h]));
+    unsafe {
+        [
+            _mm256_permute2f128_ps::<0x20>(a, e),
+            _mm256_permute2f128_ps::<0x20>(b, f),
+            _mm256_permute2f128_ps::<0x20>(c, g),
+            _mm256_permute2f128_ps::<0x20>(d, h),
+            _mm256_permute2f128_ps::<0x31>(a, e),
+            _mm256_permute2f128_ps::<0x31>(b, f),
+            _mm256_permute2f128_ps::<0x31>(c, g),
+            _mm256_permute2f128_ps::<0x31>(d, h),
+        ]
+    }
+}
+
+/// The transpose of 4 x 4 numbers in each half of four registers: number `j` of half `h` of register `i` goes to
+/// number `i` of half `h` of register `j`.
+#[inline(always)]
+fn fours([a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
+    unsafe {
+        let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+        let (other_low, other_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+        [
+            _mm256_shuffle_ps::<0x44>(low, other_low),
+            _mm256_shuffle_ps::<0xee>(low, other_low),
+            _mm256_shuffle_ps::<0x44>(high, other_high),
+            _mm256_shuffle_ps::<0xee>(high, other_high),
+        ]
     }
 }

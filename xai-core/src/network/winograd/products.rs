@@ -7,7 +7,9 @@ use super::sizes::{AHEAD, OUT, POINTS, PRODUCTS, SQUARES_AHEAD, TURNED, VECTORS}
 use super::tiles::{Block, BlockSizes};
 use super::weights::Weights;
 use crate::network::kernels::ConvSizes;
-use crate::network::simd::{LANES, Lanes, dispatch, keep_order, lanes_at, lanes_at_mut, prefetch};
+use crate::network::simd::{
+    LANES, Lanes, add_products, dispatch, lanes_at, lanes_at_mut, prefetch,
+};
 
 /// The products of the weights of `outputs` with all inputs, one matrix per point.
 #[inline(always)]
@@ -65,37 +67,31 @@ fn products_of<V: Lanes, const RUN: usize, const BACKWARD: bool>(
     to: &mut [f32],
 ) {
     let mut sums = [[V::splat(0.0); RUN]; OUT];
-    let mut vectors = [V::splat(0.0); RUN];
     // On the way back, squares are far apart. The processor cannot predict the access to them.
     let ahead = if BACKWARD {
         SQUARES_AHEAD * step
     } else {
         AHEAD
     };
-    for first in (0..depth).step_by(OUT) {
-        let square: &[f32; OUT * OUT] = (weights[first / OUT * step..][..OUT * OUT])
-            .try_into()
-            .expect("a square");
-        for channel in 0..OUT.min(depth - first) {
-            if channel % 2 == 0 {
-                prefetch(square.as_ptr().wrapping_add(channel * OUT + ahead));
-            }
-            for run in 0..RUN {
-                vectors[run] = V::load(lanes_at(x, (first + channel) * pitch + run * LANES));
-            }
-            for out in 0..OUT {
-                let weight = V::splat(if BACKWARD {
-                    square[out * OUT + channel]
-                } else {
-                    square[channel * OUT + out]
-                });
-                keep_order();
-                for run in 0..RUN {
-                    sums[out][run] = weight.mul_add(vectors[run], sums[out][run]);
-                }
-            }
+    type Block<'a> = (&'a [f32; OUT * OUT], &'a [f32]);
+    let block = |first: usize| -> Block {
+        let square = weights[first / OUT * step..].first_chunk();
+        (square.expect("a square"), &x[first * pitch..])
+    };
+    let vector = |(square, x): Block, channel: usize, run: usize| {
+        if run == 0 && channel % 2 == 0 {
+            prefetch(square.as_ptr().wrapping_add(channel * OUT + ahead));
         }
-    }
+        V::load(lanes_at(x, channel * pitch + run * LANES))
+    };
+    let factor = |(square, _): Block, channel: usize, out: usize| {
+        V::splat(if BACKWARD {
+            square[out * OUT + channel]
+        } else {
+            square[channel * OUT + out]
+        })
+    };
+    add_products::<V, Block, OUT, OUT, RUN>(&mut sums, depth, block, vector, factor);
     for out in 0..OUT {
         for run in 0..RUN {
             *lanes_at_mut(to, out * pitch + run * LANES) = sums[out][run].store();

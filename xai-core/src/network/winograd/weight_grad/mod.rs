@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use super::points::gradient_from_points;
 use super::sizes::{OUT, POINTS, PRODUCTS};
 use crate::network::kernels::ConvSizes;
-use crate::network::simd::{LANES, Lanes, dispatch, lanes_at, lanes_at_mut};
+use crate::network::simd::{LANES, Lanes, add_products, dispatch, lanes_at, lanes_at_mut};
 use sides::sides;
 use sizes::{CHUNK, PANEL, STEP, grow};
 
@@ -128,30 +128,28 @@ fn multiply_tile<V: Lanes, const RUN: usize>(
     set: bool,
     sums: &mut [f32],
 ) {
-    let mut tile = [[V::splat(0.0); RUN]; OUT];
-    let mut vectors = [V::splat(0.0); RUN];
-    for chunk in 0..chunks {
-        let x = &x[chunk * ins * STEP..][..(RUN - 1) * STEP + PANEL];
-        let g = &g[chunk * outs * STEP..][..PANEL - LANES + OUT];
-        for at in (0..PANEL).step_by(LANES) {
-            for run in 0..RUN {
-                vectors[run] = V::load(lanes_at(x, run * STEP + at));
-            }
-            for out in 0..OUT {
-                let g = V::splat(g[at + out]);
-                for run in 0..RUN {
-                    tile[out][run] = g.mul_add(vectors[run], tile[out][run]);
-                }
-            }
-        }
-    }
+    let mut products = [[V::splat(0.0); RUN]; OUT];
+    // A step is a tile.
+    let block = |tile: usize| {
+        let chunk = tile / CHUNK;
+        (
+            &x[chunk * ins * STEP..][..(RUN - 1) * STEP + PANEL],
+            &g[chunk * outs * STEP..][..PANEL - LANES + OUT],
+        )
+    };
+    let vector = |(x, _): (&[f32], &[f32]), tile: usize, run: usize| {
+        V::load(lanes_at(x, run * STEP + tile * LANES))
+    };
+    let factor =
+        |(_, g): (&[f32], &[f32]), tile: usize, out: usize| V::splat(g[tile * LANES + out]);
+    add_products::<V, _, CHUNK, OUT, RUN>(&mut products, chunks * CHUNK, block, vector, factor);
     for out in 0..OUT {
         for run in 0..RUN {
             let to = lanes_at_mut(sums, (out * ins + run) * LANES);
             *to = if set {
-                tile[out][run].store()
+                products[out][run].store()
             } else {
-                V::load(to).add(tile[out][run]).store()
+                V::load(to).add(products[out][run]).store()
             };
         }
     }

@@ -1,0 +1,178 @@
+//! Sums of products in registers: the innermost loop of all kernels.
+
+use std::ops::Range;
+
+use super::{Lanes, keep_order};
+
+/// About so many steps are added to one part of the sums before the next part has its turn. Their vectors then
+/// stay in the nearest cache.
+const STEPS: usize = 64;
+
+/// Adds to `sums[out][run]` the products of `factor(.., out)` and `vector(.., run)` of all steps, in order.
+///
+/// Steps come in blocks of `BLOCK`. `block` receives the first step of a block, and returns what `vector` and
+/// `factor` need. These also receive the number of the step within its block.
+///
+/// If the processor has enough registers ([`Lanes::WIDE`]), they hold all sums. Otherwise, they hold one part of
+/// the sums after the other: two factors times three vectors, for example, which take twelve of AVX2's sixteen
+/// registers. Every sum is a chain of fused multiply-adds, so it has the same bits in both cases.
+#[inline(always)]
+pub(in crate::network) fn add_products<
+    V: Lanes,
+    B: Copy,
+    const BLOCK: usize,
+    const OUT: usize,
+    const RUN: usize,
+>(
+    sums: &mut [[V; RUN]; OUT],
+    steps: usize,
+    block: impl Fn(usize) -> B,
+    vector: impl Fn(B, usize, usize) -> V,
+    factor: impl Fn(B, usize, usize) -> V,
+) {
+    if V::WIDE {
+        let mut vectors = [V::splat(0.0); RUN];
+        for first in (0..steps).step_by(BLOCK) {
+            let block = block(first);
+            for step in 0..BLOCK.min(steps - first) {
+                for run in 0..RUN {
+                    vectors[run] = vector(block, step, run);
+                }
+                for out in 0..OUT {
+                    let factor = factor(block, step, out);
+                    keep_order();
+                    for run in 0..RUN {
+                        sums[out][run] = factor.mul_add(vectors[run], sums[out][run]);
+                    }
+                }
+            }
+        }
+        return;
+    }
+    let together = STEPS.next_multiple_of(BLOCK);
+    for first in (0..steps).step_by(together) {
+        let steps = first..steps.min(first + together);
+        let mut run = 0;
+        while run < RUN {
+            let (vector, steps) = (|b, step, at| vector(b, step, run + at), || steps.clone());
+            let mut out = 0;
+            while out < OUT {
+                let factor = |b, step, at| factor(b, step, out + at);
+                let part = &mut sums[out..];
+                out += match (OUT - out, RUN - run) {
+                    (1, 1) => add_part::<V, B, BLOCK, 1, 1, RUN>(
+                        part,
+                        run,
+                        steps(),
+                        &block,
+                        vector,
+                        factor,
+                    ),
+                    (1, 2) => add_part::<V, B, BLOCK, 1, 2, RUN>(
+                        part,
+                        run,
+                        steps(),
+                        &block,
+                        vector,
+                        factor,
+                    ),
+                    (1, _) => add_part::<V, B, BLOCK, 1, 3, RUN>(
+                        part,
+                        run,
+                        steps(),
+                        &block,
+                        vector,
+                        factor,
+                    ),
+                    (2 | 3, 1) => add_part::<V, B, BLOCK, 2, 1, RUN>(
+                        part,
+                        run,
+                        steps(),
+                        &block,
+                        vector,
+                        factor,
+                    ),
+                    (_, 1) => add_part::<V, B, BLOCK, 4, 1, RUN>(
+                        part,
+                        run,
+                        steps(),
+                        &block,
+                        vector,
+                        factor,
+                    ),
+                    (2, 2) => add_part::<V, B, BLOCK, 2, 2, RUN>(
+                        part,
+                        run,
+                        steps(),
+                        &block,
+                        vector,
+                        factor,
+                    ),
+                    (_, 2) => add_part::<V, B, BLOCK, 3, 2, RUN>(
+                        part,
+                        run,
+                        steps(),
+                        &block,
+                        vector,
+                        factor,
+                    ),
+                    _ => add_part::<V, B, BLOCK, 2, 3, RUN>(
+                        part,
+                        run,
+                        steps(),
+                        &block,
+                        vector,
+                        factor,
+                    ),
+                };
+            }
+            run += 3;
+        }
+    }
+}
+
+/// [`add_products`] for `PART` factors and, from the vector `first` on, `VECTORS` vectors. Returns `PART`.
+#[inline(always)]
+fn add_part<
+    V: Lanes,
+    B: Copy,
+    const BLOCK: usize,
+    const PART: usize,
+    const VECTORS: usize,
+    const RUN: usize,
+>(
+    sums: &mut [[V; RUN]],
+    first: usize,
+    steps: Range<usize>,
+    block: impl Fn(usize) -> B,
+    vector: impl Fn(B, usize, usize) -> V,
+    factor: impl Fn(B, usize, usize) -> V,
+) -> usize {
+    let mut part = [[V::splat(0.0); VECTORS]; PART];
+    for out in 0..PART {
+        for at in 0..VECTORS {
+            part[out][at] = sums[out][first + at];
+        }
+    }
+    let mut factors = [V::splat(0.0); PART];
+    for start in steps.clone().step_by(BLOCK) {
+        let block = block(start);
+        for step in 0..BLOCK.min(steps.end - start) {
+            for out in 0..PART {
+                factors[out] = factor(block, step, out);
+            }
+            for at in 0..VECTORS {
+                let vector = vector(block, step, at);
+                for out in 0..PART {
+                    part[out][at] = factors[out].mul_add(vector, part[out][at]);
+                }
+            }
+        }
+    }
+    for out in 0..PART {
+        for at in 0..VECTORS {
+            sums[out][first + at] = part[out][at];
+        }
+    }
+    PART
+}
