@@ -5,6 +5,7 @@ use rand::seq::SliceRandom;
 use super::passes::{Counts, Passes};
 use super::program::Program;
 use super::rows::Rows;
+use crate::device::vectorised;
 use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::random;
@@ -84,14 +85,17 @@ pub fn fit_tiny(
             trained.add(passes.step(&program, &parameters, train, batch, &mut random));
             adam.update(&mut parameters, passes.gradients());
         }
-        if !trained.loss.is_finite() {
-            return Err(Error::invalid(format!(
-                "the loss of epoch {} is {}: the learning rate {} is too large",
+        let finite = |what: &str, loss: f64| {
+            if loss.is_finite() {
+                return Ok(());
+            }
+            Err(Error::invalid(format!(
+                "the {what} of epoch {} is {loss}: the learning rate {} is too large",
                 epoch + 1,
-                trained.loss,
                 schedule.rate
-            )));
-        }
+            )))
+        };
+        finite("loss", trained.loss)?;
         let (mut validated, mut summed) = (Counts::default(), 0.0);
         for batch in numbers.chunks(schedule.batch) {
             let random = schedule.dropout_in_validation.then_some(&mut random);
@@ -99,6 +103,7 @@ pub fn fit_tiny(
             summed += counts.loss / batch.len() as f64;
             validated.add(counts);
         }
+        finite("validation loss", validated.loss)?;
         let of_train = trained.of(train.class.len());
         let now = Epoch {
             accuracy: of_train.accuracy,
@@ -170,11 +175,26 @@ impl Adam {
         self.steps += 1;
         let [of_mean, of_square] =
             BETA.map(|beta| (1.0 / (1.0 - f64::from(beta).powi(self.steps))) as f32);
-        let moments = self.mean.iter_mut().zip(&mut self.square);
+        let factors = [self.rate, of_mean, of_square];
+        update(
+            parameters,
+            &mut self.mean,
+            &mut self.square,
+            gradients,
+            factors,
+        );
+    }
+}
+
+vectorised! {
+    /// A step of Adam with these running means. The factors are the learning rate and the corrections of both means.
+    fn update(parameters: &mut [f32], mean: &mut [f32], square: &mut [f32], gradients: &[f32], factors: [f32; 3]) {
+        let [rate, of_mean, of_square] = factors;
+        let moments = mean.iter_mut().zip(square);
         for ((parameter, (mean, square)), &g) in parameters.iter_mut().zip(moments).zip(gradients) {
             *mean = BETA[0] * *mean + (1.0 - BETA[0]) * g;
             *square = BETA[1] * *square + (1.0 - BETA[1]) * (g * g);
-            *parameter -= self.rate * (of_mean * *mean) / ((of_square * *square).sqrt() + EPSILON);
+            *parameter -= rate * (of_mean * *mean) / ((of_square * *square).sqrt() + EPSILON);
         }
     }
 }

@@ -124,20 +124,37 @@ vectorised! {
 }
 
 /// The softmax of each image's values. It is computed in double precision, whose functions round
-/// alike on all processors.
-pub(super) fn softmax(x: &[Lane], y: &mut [Lane]) {
+/// alike on all processors. `room` holds as many numbers as an image has values.
+pub(super) fn softmax(x: &[Lane], y: &mut [Lane], room: &mut [f64]) {
     for lane in 0..LANES {
-        let largest = x
-            .iter()
-            .fold(f32::NEG_INFINITY, |most, x| most.max(x[lane]));
-        let mut sum = 0.0;
-        for x in x {
-            sum += f64::from(x[lane] - largest).exp();
-        }
-        for (x, y) in x.iter().zip(&mut *y) {
-            y[lane] = (f64::from(x[lane] - largest).exp() / sum) as f32;
+        let largest = largest(x, lane);
+        let sum = powers(x.len(), room, |k| f64::from(x[k][lane] - x[largest][lane]));
+        for (power, y) in room.iter().zip(&mut *y) {
+            y[lane] = (power / sum) as f32;
         }
     }
+}
+
+/// The index of an image's largest value, the first of equals.
+pub(super) fn largest(x: &[Lane], lane: usize) -> usize {
+    (1..x.len()).fold(
+        0,
+        |most, k| if x[k][lane] > x[most][lane] { k } else { most },
+    )
+}
+
+/// The powers exp(above(k)) of `count` values and their sum, where `above` is how far a value is above the largest.
+pub(super) fn powers(count: usize, powers: &mut [f64], above: impl Fn(usize) -> f64) -> f64 {
+    let mut sum = 0.0;
+    for (k, power) in powers[..count].iter_mut().enumerate() {
+        // The largest value's own power is 1. With two classes, this saves every second exponential.
+        *power = match above(k) {
+            0.0 => 1.0,
+            above => above.exp(),
+        };
+        sum += *power;
+    }
+    sum
 }
 
 /// The gradient for a softmax's input, from its output `p` and the gradient `g` for that output.

@@ -33,6 +33,8 @@ pub(super) struct Passes {
     /// The gradient of each parameter, in partial sums.
     partial: Vec<[f32; PARTS]>,
     gradients: Vec<f32>,
+    /// Room for one number per value of a layer.
+    powers: Vec<f64>,
 }
 
 impl Passes {
@@ -55,6 +57,7 @@ impl Passes {
                 .collect(),
             partial: vec![[0.0; PARTS]; program.parameters],
             gradients: vec![0.0; program.parameters],
+            powers: vec![0.0; program.sizes.iter().copied().max().unwrap_or(0)],
         }
     }
 
@@ -150,7 +153,7 @@ impl Passes {
                 Operation::Affine { forward, .. } => lanes::affine(forward, parameters, x, y),
                 Operation::Relu => lanes::relu(x, y),
                 Operation::MaxPool { windows } => lanes::max_pool(windows, x, y),
-                Operation::Softmax => lanes::softmax(x, y),
+                Operation::Softmax => lanes::softmax(x, y, &mut self.powers[..x.len()]),
                 Operation::Dropout(_) => lanes::masked(x, &self.masks[at], y),
             }
         }
@@ -167,21 +170,15 @@ impl Passes {
         }
         for (lane, &number) in numbers.iter().enumerate() {
             let class = images.class[number] as usize;
+            let largest = lanes::largest(logits, lane);
             let of = |k: usize| f64::from(logits[k][lane]);
-            let mut largest = 0;
-            for k in 1..logits.len() {
-                if logits[k][lane] > logits[largest][lane] {
-                    largest = k;
-                }
-            }
-            let sum: f64 = (0..logits.len()).map(|k| (of(k) - of(largest)).exp()).sum();
+            let sum = lanes::powers(logits.len(), &mut self.powers, |k| of(k) - of(largest));
             counts.correct += usize::from(largest == class);
             counts.loss += sum.ln() + of(largest) - of(class);
             if let Some(batch) = batch {
-                for (k, flow) in flow.iter_mut().enumerate() {
-                    let probability = (of(k) - of(largest)).exp() / sum;
-                    flow[lane] =
-                        ((probability - f64::from(u8::from(k == class))) / batch as f64) as f32;
+                for (k, (flow, power)) in flow.iter_mut().zip(&self.powers).enumerate() {
+                    let wanted = f64::from(u8::from(k == class));
+                    flow[lane] = ((power / sum - wanted) / batch as f64) as f32;
                 }
             }
         }
