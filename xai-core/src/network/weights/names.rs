@@ -6,6 +6,7 @@
 //! first.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::layers::{kind, weighted};
 use super::stored::{Stored, Tensors};
@@ -171,12 +172,23 @@ fn differ(one: &Candidate, other: &Candidate, shapes: &[Vec<usize>]) -> bool {
         parameters.iter().any(|parameter| {
             let one = one.parameter(at, shape, parameter);
             match (one, other.parameter(at, shape, parameter)) {
-                (Some(one), Some(other)) => one.floats() != other.floats(),
+                (Some(one), Some(other)) => !equal(&one.floats(), &other.floats()),
                 (None, None) => false,
                 _ => true,
             }
         })
     })
+}
+
+/// Whether numbers have the same bits. (A NaN would differ from itself.)
+fn equal(one: &Result<Rc<Vec<f32>>, String>, other: &Result<Rc<Vec<f32>>, String>) -> bool {
+    match (one, other) {
+        (Ok(one), Ok(other)) => one
+            .iter()
+            .map(|x| x.to_bits())
+            .eq(other.iter().map(|x| x.to_bits())),
+        _ => one == other,
+    }
 }
 
 /// The error for a file with two different copies of a network.
