@@ -56,7 +56,11 @@ fn a_run_killed_at_any_moment_ends_as_if_it_had_not_been() {
     );
 
     let (mut killed, mut halfway) = (0, 0);
-    for moment in moments(20) {
+    for (done, moment) in moments(60).into_iter().enumerate() {
+        // On a busy machine, all of the first twenty may fall before or after the fits.
+        if done >= 20 && halfway > 0 {
+            break;
+        }
         let out = tempfile::tempdir().unwrap();
         let folder = out.path().join("toy_command");
         killed += usize::from(kill_after(command(out.path()), takes.mul_f64(moment)));

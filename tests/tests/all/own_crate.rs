@@ -48,9 +48,14 @@ fn succeeded(output: Output) -> String {
 /// As [`cargo`] does, with the libraries of the tests: `run`, or `test` with its own main program. Cargo only checks the
 /// crate's dependencies.
 fn compiler(folder: &Path, update: &str, command: &str, arguments: &[&str]) -> Output {
+    // Packages for other platforms may never have been downloaded.
+    let host = Command::new("rustc")
+        .args(["--print", "host-tuple"])
+        .output();
     let mut cargo = Command::new(env!("CARGO"));
     let checked = cargo
         .args(["metadata", "--offline", "--format-version", "1"])
+        .args(["--filter-platform", succeeded(host.unwrap()).trim()])
         .current_dir(folder)
         .output()
         .unwrap();
