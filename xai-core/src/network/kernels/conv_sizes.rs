@@ -4,7 +4,8 @@ use rayon::prelude::*;
 
 use crate::network::simd::LANES;
 
-/// Vectors of positions held in registers.
+/// Vectors of positions of a tile of sums. Registers hold the tile with AVX-512, and parts of it otherwise; see
+/// `add_products`.
 pub(super) const RUN: usize = 3;
 /// Positions computed at a time.
 pub(super) const BLOCK: usize = RUN * LANES;

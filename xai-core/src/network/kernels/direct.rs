@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use super::conv_sizes::{BLOCK, ConvSizes, GROUP_FLOATS, RUN, pad, tap_offsets};
 use crate::network::simd::{LANES, Lanes, add_products, dispatch, lanes_at};
 
-/// Output channels held in registers.
+/// Output channels of a tile of sums. Registers hold the tile with AVX-512, and parts of it otherwise; see
+/// [`add_products`].
 pub(super) const OUT: usize = 8;
 
 /// The weights of [`conv`] in the order in which they are read: `[out / OUT][in][tap][OUT]`.

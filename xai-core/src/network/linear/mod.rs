@@ -1,10 +1,10 @@
 //! Fully connected layers. Threads share the outputs (forward) or the inputs (back), so that all of
 //! them together read the matrix of weights once, in place.
 //!
-//! **Tiles.** 24 sums are held in registers: eight images times three outputs (forward) or three
-//! vectors of inputs (back). Each vector that is read serves several of them. The other operand, which
-//! is small, is first copied into the order in which tiles read it. Between tiles, sums wait in memory,
-//! so that whatever is read again soon comes from the first-level cache.
+//! **Tiles.** A tile has 24 sums: eight images times three outputs (forward) or three vectors of inputs (back). With
+//! AVX-512, registers hold all of them; see `add_products` for other processors. Each vector that is read serves
+//! several sums. The other operand, which is small, is first copied into the order in which tiles read it. Between
+//! tiles, sums wait in memory, so that whatever is read again soon comes from the first-level cache.
 //!
 //! **Determinism.** Each number is a chain of fused multiply-adds whose order depends only on the layer.
 //! Threads, processor and the other images of a batch change no bit.

@@ -117,13 +117,31 @@ mod tests {
 
     #[test]
     fn every_processor_puts_numbers_in_the_same_places() {
-        // Each number occurs twice, so that some maxima have ties.
+        // Each number occurs twice, but never twice in one lane of the first four rows, whose maximum is taken.
         let mut numbers: Vec<f32> = (0..256).map(|at| (at * 37 % 256 / 2) as f32).collect();
-        numbers[17] = f32::NAN;
+        // In lane 2, all four are equal, and in lane 3 the second and the fourth are.
+        for row in 0..4 {
+            numbers[row * LANES + 2] = 500.0;
+        }
+        numbers[LANES + 3] = 500.0;
+        numbers[3 * LANES + 3] = 500.0;
+        // NaN is the second, the first, or both the second and the fourth, which then has another sign.
+        numbers[LANES + 1] = f32::NAN;
+        numbers[4] = f32::NAN;
+        numbers[LANES + 5] = f32::NAN;
+        numbers[3 * LANES + 5] = -f32::NAN;
         let bits = |lanes: Vec<[f32; LANES]>| -> Vec<u32> {
             lanes.as_flattened().iter().map(|x| x.to_bits()).collect()
         };
         let plain = bits(shuffled_with::<[f32; LANES]>(&numbers));
+        // The last vector has the places of the maxima.
+        let places = &plain[plain.len() - LANES..];
+        let places: [f32; 5] = std::array::from_fn(|at| f32::from_bits(places[at + 1]));
+        assert_eq!(places, [1.0, 0.0, 1.0, 0.0, 1.0]);
+        // The last vector has the places of the maxima.
+        let places = &plain[plain.len() - LANES..];
+        let places: [f32; 5] = std::array::from_fn(|at| f32::from_bits(places[at + 1]));
+        assert_eq!(places, [1.0, 0.0, 1.0, 0.0, 1.0]);
         assert_eq!(bits(shuffled(&numbers)), plain);
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {

@@ -1,17 +1,21 @@
-//! Sums of products in registers: the innermost loop of all kernels.
+//! Sums of products in registers: the innermost loop of all kernels but one.
+//!
+//! The input gradient of fully connected layers (`linear/input_grad.rs`) has its own loop. Its weights come from memory,
+//! so taking the sums in parts, which reads them more than once, made it twice as slow on an AMD EPYC with AVX2.
 
 use std::ops::Range;
 
 use super::{Lanes, keep_order};
 
-/// About so many steps are added to one part of the sums before the next part has its turn. Their vectors then
-/// stay in the nearest cache.
+/// The number of steps, about, that one part of the sums takes before the next part. Their vectors then stay in the
+/// nearest cache.
 const STEPS: usize = 64;
 
 /// Adds to `sums[out][run]` the products of `factor(.., out)` and `vector(.., run)` of all steps, in order.
 ///
 /// Steps come in blocks of `BLOCK`. `block` receives the first step of a block, and returns what `vector` and
-/// `factor` need. These also receive the number of the step within its block.
+/// `factor` need. These also receive the number of the step within its block. Each part of the sums goes through the
+/// steps again, so all three closures may be called several times for the same step.
 ///
 /// If the processor has enough registers ([`Lanes::WIDE`]), they hold all sums. Otherwise, they hold one part of
 /// the sums after the other: two factors times three vectors, for example, which take twelve of AVX2's sixteen
@@ -175,4 +179,148 @@ fn add_part<
         }
     }
     PART
+}
+
+#[cfg(test)]
+mod tests {
+    use std::array::from_fn;
+
+    use super::super::LANES;
+    use super::*;
+
+    type Plain = [f32; LANES];
+
+    /// Numbers whose products are rounded, so that another order of the sums gives other bits.
+    fn number(at: usize) -> f32 {
+        ((at * 37 % 101) as f32 - 50.0) / 7.0
+    }
+
+    fn vector(step: usize, run: usize) -> Plain {
+        from_fn(|lane| number(step * 1009 + run * 31 + lane))
+    }
+
+    fn factor(step: usize, out: usize) -> Plain {
+        from_fn(|lane| number(step * 17 + out * 5 + lane * 3))
+    }
+
+    fn check<const BLOCK: usize, const OUT: usize, const RUN: usize>() {
+        // About as many steps as one part of the sums takes, and more.
+        for steps in [0, 1, 7, 63, 64, 65, 130] {
+            let mut sums: [[Plain; RUN]; OUT] =
+                from_fn(|out| from_fn(|run| [number(out * RUN + run); LANES]));
+            let mut expected = sums;
+            add_products::<Plain, usize, BLOCK, OUT, RUN>(
+                &mut sums,
+                steps,
+                |first| first,
+                |first, step, run| vector(first + step, run),
+                |first, step, out| factor(first + step, out),
+            );
+            for step in 0..steps {
+                for (out, sums) in expected.iter_mut().enumerate() {
+                    for (run, sum) in sums.iter_mut().enumerate() {
+                        let (factor, vector) = (factor(step, out), vector(step, run));
+                        *sum = from_fn(|lane| factor[lane].mul_add(vector[lane], sum[lane]));
+                    }
+                }
+            }
+            let bits =
+                |sums: [[Plain; RUN]; OUT]| sums.map(|sums| sums.map(|sum| sum.map(f32::to_bits)));
+            assert_eq!(bits(sums), bits(expected), "{BLOCK} {OUT} {RUN} {steps}");
+        }
+    }
+
+    fn check_runs<const BLOCK: usize, const OUT: usize>() {
+        check::<BLOCK, OUT, 1>();
+        check::<BLOCK, OUT, 2>();
+        check::<BLOCK, OUT, 3>();
+        check::<BLOCK, OUT, 4>();
+        check::<BLOCK, OUT, 5>();
+        check::<BLOCK, OUT, 7>();
+    }
+
+    #[test]
+    fn parts_give_the_bits_of_a_plain_loop() {
+        macro_rules! check_outs {
+            ($($out:literal)*) => {
+                $(
+                    check_runs::<1, $out>();
+                    check_runs::<8, $out>();
+                )*
+            };
+        }
+        check_outs!(1 2 3 4 5 6 7 8);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::array::from_fn;
+
+    use super::super::LANES;
+    use super::*;
+
+    type Plain = [f32; LANES];
+
+    /// Numbers whose products are rounded, so that another order of the sums gives other bits.
+    fn number(at: usize) -> f32 {
+        ((at * 37 % 101) as f32 - 50.0) / 7.0
+    }
+
+    fn vector(step: usize, run: usize) -> Plain {
+        from_fn(|lane| number(step * 1009 + run * 31 + lane))
+    }
+
+    fn factor(step: usize, out: usize) -> Plain {
+        from_fn(|lane| number(step * 17 + out * 5 + lane * 3))
+    }
+
+    fn check<const BLOCK: usize, const OUT: usize, const RUN: usize>() {
+        // About as many steps as one part of the sums takes, and more.
+        for steps in [0, 1, 7, 63, 64, 65, 130] {
+            let mut sums: [[Plain; RUN]; OUT] =
+                from_fn(|out| from_fn(|run| [number(out * RUN + run); LANES]));
+            let mut expected = sums;
+            add_products::<Plain, usize, BLOCK, OUT, RUN>(
+                &mut sums,
+                steps,
+                |first| first,
+                |first, step, run| vector(first + step, run),
+                |first, step, out| factor(first + step, out),
+            );
+            for step in 0..steps {
+                for (out, sums) in expected.iter_mut().enumerate() {
+                    for (run, sum) in sums.iter_mut().enumerate() {
+                        let (factor, vector) = (factor(step, out), vector(step, run));
+                        *sum = from_fn(|lane| factor[lane].mul_add(vector[lane], sum[lane]));
+                    }
+                }
+            }
+            let bits =
+                |sums: [[Plain; RUN]; OUT]| sums.map(|sums| sums.map(|sum| sum.map(f32::to_bits)));
+            assert_eq!(bits(sums), bits(expected), "{BLOCK} {OUT} {RUN} {steps}");
+        }
+    }
+
+    fn check_runs<const BLOCK: usize, const OUT: usize>() {
+        check::<BLOCK, OUT, 1>();
+        check::<BLOCK, OUT, 2>();
+        check::<BLOCK, OUT, 3>();
+        check::<BLOCK, OUT, 4>();
+        check::<BLOCK, OUT, 5>();
+        check::<BLOCK, OUT, 7>();
+    }
+
+    #[test]
+    fn parts_give_the_bits_of_a_plain_loop() {
+        macro_rules! check_outs {
+            ($($out:literal)*) => {
+                $(
+                    check_runs::<1, $out>();
+                    check_runs::<8, $out>();
+                )*
+            };
+        }
+        check_outs!(1 2 3 4 5 6 7 8);
+    }
 }

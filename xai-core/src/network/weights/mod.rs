@@ -44,7 +44,8 @@ pub use fine_tuning::Loaded;
 ///
 /// # Errors
 /// If the file cannot be read or has another format; if a convolution of an ONNX file has another stride, padding,
-/// dilation or number of groups than its layer; if tensors are missing, are unknown to the network, have another shape, or hold numbers that are not finite. One error lists the first dozen, and the network is not changed.
+/// dilation or number of groups than its layer; if tensors are missing, are unknown to the network, have another shape,
+/// or hold numbers that are not finite. One error lists the first dozen, and the network is not changed.
 pub fn load_weights(network: &mut Network, path: &Path) -> Result<()> {
     let names = names::numbered(network);
     load_named(network, &names, path)

@@ -6,11 +6,12 @@ pub(in crate::network) const TILE: usize = 4;
 pub(super) const POINTS: usize = 6;
 /// Products per tile and pair of channels.
 pub(super) const PRODUCTS: usize = POINTS * POINTS;
-/// Output channels held in registers.
+/// Output channels of a tile of sums. Registers hold the tile with AVX-512, and parts of it otherwise; see
+/// `add_products`.
 pub(super) const OUT: usize = 8;
 /// Output channels multiplied before they are transformed back.
 pub(super) const OUTPUTS: usize = 64;
-/// Vectors of tiles held in registers, and the tiles of a task: with 64 channels, its transformed inputs
+/// Vectors of Winograd's tiles in a tile of sums, and the tiles of a task: with 64 channels, its transformed inputs
 /// and products and the weights all fit in a second-level cache of 2 MiB.
 pub(super) const VECTORS: usize = 3;
 /// How far ahead weights are prefetched, in numbers. Each block of tiles reads all of them.

@@ -4,8 +4,9 @@
 //!
 //! **Order.** Inputs and gradients of some tiles are transformed, with channels in the lanes of
 //! vectors. Each task then multiplies, at one point, all inputs with some output channels: a matrix
-//! product summed over the tiles, in registers. The number of tiles summed at once follows from the
-//! number of channels, so threads and processor change no bit.
+//! product summed over the tiles. Registers hold a tile of its sums with AVX-512, and parts of it otherwise; see
+//! `add_products`. The number of tiles summed at once follows from the number of channels, so threads and processor
+//! change no bit.
 
 mod sides;
 mod sizes;
@@ -129,7 +130,7 @@ fn multiply_tile<V: Lanes, const RUN: usize>(
     sums: &mut [f32],
 ) {
     let mut products = [[V::splat(0.0); RUN]; OUT];
-    // A step is a tile.
+    // Each step of `add_products` is one tile of Winograd's.
     let block = |tile: usize| {
         let chunk = tile / CHUNK;
         (
