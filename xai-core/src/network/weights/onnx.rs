@@ -11,7 +11,7 @@ use prost::Message;
 use super::layers::Kind;
 use super::onnx_constants::{Constants, Input};
 use super::onnx_format::{Model, Node};
-use super::onnx_windows::{Pads, Window, of_pad, together};
+use super::onnx_windows::{Pads, Window, after, of_pad, together, transposed};
 use super::stored::{Numbers, Stored};
 use crate::network::Conv2d;
 
@@ -128,7 +128,7 @@ struct Walk {
     /// The operation that computed a value, and whether its channels have been moved to the end
     /// since.
     made_by: HashMap<String, (usize, bool)>,
-    /// The borders that a `Pad` has added to a value since the last layer.
+    /// What a `Pad` has added to a value since the last layer.
     padded: HashMap<String, Pads>,
     /// Whether images are `[n, h, w, c]` here.
     channels_last: bool,
@@ -136,6 +136,9 @@ struct Walk {
 
 impl Walk {
     fn pass(&mut self, node: &Node) -> Result<(), String> {
+        let mut padded = (node.input.iter()).filter_map(|name| self.padded.get(name));
+        let padded = padded.find_map(|pads| after(node, pads));
+        (self.padded).extend(node.output.first().cloned().zip(padded));
         match node.op_type.as_str() {
             "Transpose" => {
                 let moved = match node.attribute("perm").map(|perm| perm.ints.as_slice()) {
@@ -145,6 +148,10 @@ impl Walk {
                 };
                 self.channels_last = moved;
                 self.hand_on(node, Some(moved));
+                let padded = (node.output.first()).and_then(|name| self.padded.get_mut(name));
+                if let Some(Ok(pads)) = padded {
+                    *pads = transposed(*pads, if moved { [1, 2, 0] } else { [2, 0, 1] });
+                }
             }
             "Identity" | "Cast" | "Dropout" => self.hand_on(node, None),
             "Conv" => {

@@ -197,6 +197,9 @@ fn constant(node: &mut Node, name: &str) -> Result<Option<Stored<'static>>, Stri
 fn cast(stored: Stored<'static>, to: i64) -> Stored<'static> {
     let kind = i32::try_from(to).map_or(Err("numbers of an unknown kind"), kind);
     let numbers = match (kind, stored.floats()) {
+        (Err("int64"), _) if matches!(stored.numbers, Numbers::Integers(_)) => {
+            stored.numbers.clone()
+        }
         (Ok(kind @ (DType::F16 | DType::BF16)), Ok(floats)) => {
             let data = TensorData::new(floats.to_vec(), [floats.len()]).convert_dtype(kind);
             let rounded = data.convert::<f32>().into_vec();

@@ -5,8 +5,12 @@ use super::onnx_format::Node;
 use super::stored::Numbers;
 use crate::network::Conv2d;
 
+/// What is added before and behind the last three axes of a value, or why no layer here adds it. Which of the axes are
+/// rows and columns is known at the convolution: until a Transpose, images may have their channels last.
+pub type Pads = Result<[i64; 6], String>;
+
 /// The rows and columns that are added at the top, left, bottom and right, or why no layer here adds them.
-pub type Pads = Result<[i64; 4], String>;
+type Sides = Result<[i64; 4], String>;
 
 /// How a convolution moves over its image. Pairs are of rows and columns.
 #[derive(Debug)]
@@ -26,7 +30,8 @@ impl Window {
             _ => [1, 1],
         };
         let (stride, dilation) = (pair("strides"), pair("dilations"));
-        let pads = together(of_conv(node, kernel, stride, dilation), padded);
+        let padded = padded.map(of_images);
+        let pads = together(of_conv(node, kernel, stride, dilation), padded.as_ref());
         Self {
             stride,
             dilation,
@@ -62,7 +67,7 @@ impl Window {
 }
 
 /// What a Conv adds by itself.
-fn of_conv(node: &Node, kernel: [usize; 2], stride: [i64; 2], dilation: [i64; 2]) -> Pads {
+fn of_conv(node: &Node, kernel: [usize; 2], stride: [i64; 2], dilation: [i64; 2]) -> Sides {
     let auto = node
         .attribute("auto_pad")
         .map(|auto| String::from_utf8_lossy(&auto.s));
@@ -90,7 +95,7 @@ fn of_conv(node: &Node, kernel: [usize; 2], stride: [i64; 2], dilation: [i64; 2]
     }
 }
 
-/// What a Pad adds to the rows and columns of images.
+/// What a Pad adds.
 pub fn of_pad(node: &Node, constants: &Constants) -> Pads {
     let computed = || {
         Err("follows a Pad whose sizes are not constants of the file; save the file with its constants folded (onnxsim \
@@ -106,14 +111,12 @@ pub fn of_pad(node: &Node, constants: &Constants) -> Pads {
         _ => return computed(),
     };
     let (&[_, a, b, c, _, d, e, f], None) = (sizes.as_slice(), node.input(3)) else {
-        return computed();
+        return Err(
+            "follows a Pad of other axes than all four; export it without the input `axes`"
+                .to_owned(),
+        );
     };
-    // Before the first layer, images may have their channels last. No channel is added to those of a convolution.
-    let pads = if [a, d] == [0, 0] {
-        [b, c, e, f]
-    } else {
-        [a, b, d, e]
-    };
+    let pads = [a, b, c, d, e, f];
     let mode = node
         .attribute("mode")
         .map(|mode| String::from_utf8_lossy(&mode.s));
@@ -122,7 +125,7 @@ pub fn of_pad(node: &Node, constants: &Constants) -> Pads {
         _ => constants.single(node, 2).unwrap_or(f32::NAN),
     };
     match mode.as_deref() {
-        _ if pads == [0; 4] => Ok(pads),
+        _ if pads == [0; 6] => Ok(pads),
         None | Some("constant") if value == 0.0 => Ok(pads),
         None | Some("constant") => Err(
             "follows a Pad with another value than 0, and the layers here pad with 0".to_owned(),
@@ -133,9 +136,80 @@ pub fn of_pad(node: &Node, constants: &Constants) -> Pads {
     }
 }
 
+/// What has been added to the result of an operation if this has been added to its input. `None` for operations that do
+/// not compute each number from the one at its place, such as poolings.
+pub fn after(node: &Node, padded: &Pads) -> Option<Pads> {
+    let operation = node.op_type.as_str();
+    match operation {
+        // These make 0 of 0.
+        "Relu" | "LeakyRelu" | "Elu" | "Tanh" => Some(padded.clone()),
+        "Abs"
+        | "Add"
+        | "BatchNormalization"
+        | "Celu"
+        | "Clip"
+        | "Cos"
+        | "Div"
+        | "Erf"
+        | "Exp"
+        | "Gelu"
+        | "HardSigmoid"
+        | "HardSwish"
+        | "InstanceNormalization"
+        | "Log"
+        | "Max"
+        | "Min"
+        | "Mish"
+        | "Mul"
+        | "Neg"
+        | "PRelu"
+        | "Pow"
+        | "Reciprocal"
+        | "Selu"
+        | "Sigmoid"
+        | "Sign"
+        | "Sin"
+        | "Softplus"
+        | "Softsign"
+        | "Sqrt"
+        | "Sub"
+        | "Sum"
+        | "ThresholdedRelu"
+            if *padded != Ok([0; 6]) =>
+        {
+            let problem = format!(
+                "follows a Pad with a {operation} in between; export the network with its padding right before the Conv"
+            );
+            Some(padded.clone().and(Err(problem)))
+        }
+        _ => None,
+    }
+}
+
+/// What was added before and behind axes, after a transposition. Axis `i` is then the previous axis `order[i]`.
+pub fn transposed(pads: [i64; 6], order: [usize; 3]) -> [i64; 6] {
+    std::array::from_fn(|at| pads[at / 3 * 3 + order[at % 3]])
+}
+
+/// What a Pad adds to images that reach a convolution. Their axes are channels, rows and columns.
+fn of_images(padded: &Pads) -> Sides {
+    match *padded {
+        Ok([0, top, left, 0, bottom, right]) => Ok([top, left, bottom, right]),
+        Ok(_) => Err(
+            "follows a Pad that adds channels to its images, which no layer here does; if their channels are last, \
+             the file should have a Transpose between the Pad and the Conv"
+                .to_owned(),
+        ),
+        Err(ref problem) => Err(problem.clone()),
+    }
+}
+
 /// The sum of a node's own pads and those of a Pad before it.
-pub fn together(own: Pads, padded: Option<&Pads>) -> Pads {
-    let (own, before) = (own?, padded.cloned().unwrap_or(Ok([0; 4]))?);
+pub fn together<const SIDES: usize>(
+    own: Result<[i64; SIDES], String>,
+    padded: Option<&Result<[i64; SIDES], String>>,
+) -> Result<[i64; SIDES], String> {
+    let (own, before) = (own?, padded.cloned().unwrap_or(Ok([0; SIDES]))?);
     Ok(std::array::from_fn(|side| {
         own[side].saturating_add(before[side])
     }))
@@ -192,6 +266,23 @@ mod tests {
                 attribute,
             },
         ]
+    }
+
+    /// A node for the result of the last of `nodes`, behind them.
+    fn then(mut nodes: Vec<Node>, operation: &str, attribute: Vec<Attribute>) -> Vec<Node> {
+        let before = nodes.last().map_or("x", |node| node.output[0].as_str());
+        nodes.push(Node {
+            input: vec![before.to_owned()],
+            output: vec![format!("{before}, {operation}")],
+            op_type: operation.to_owned(),
+            attribute,
+        });
+        nodes
+    }
+
+    /// `nodes` of images whose channels are last, and what makes them the first.
+    fn channels_first(nodes: Vec<Node>) -> Vec<Node> {
+        then(nodes, "Transpose", vec![ints("perm", &[0, 3, 1, 2])])
     }
 
     /// What is wrong with the file of one convolution with a kernel of 3 x 3, for a layer with these settings. It takes
@@ -264,8 +355,43 @@ mod tests {
             ),
             (
                 r#""in": 1, "padding": [4, 3]"#,
-                pad([0, 3, 2, 0, 0, 3, 2, 0], vec![text("mode", "constant")]),
+                channels_first(pad(
+                    [0, 3, 2, 0, 0, 3, 2, 0],
+                    vec![text("mode", "constant")],
+                )),
                 vec![ints("pads", &[1, 1, 1, 1])],
+            ),
+            // Columns alone.
+            (
+                r#""in": 1, "padding": [0, 2]"#,
+                channels_first(pad([0, 0, 2, 0, 0, 0, 2, 0], vec![])),
+                vec![],
+            ),
+            (
+                r#""in": 1, "padding": [0, 2]"#,
+                pad([0, 0, 0, 2, 0, 0, 0, 2], vec![]),
+                vec![],
+            ),
+            // There and back.
+            (
+                r#""in": 1, "padding": [3, 2]"#,
+                channels_first(then(
+                    pad([0, 0, 3, 2, 0, 0, 3, 2], vec![]),
+                    "Transpose",
+                    vec![ints("perm", &[0, 2, 3, 1])],
+                )),
+                vec![],
+            ),
+            (
+                r#""in": 1, "padding": 1"#,
+                then(pad([0, 0, 1, 1, 0, 0, 1, 1], vec![]), "Relu", vec![]),
+                vec![],
+            ),
+            // Nothing is added.
+            (
+                r#""in": 1"#,
+                then(pad([0; 8], vec![]), "Sigmoid", vec![]),
+                vec![],
             ),
             // The sides may differ in either if they do not in both.
             (
@@ -315,7 +441,48 @@ mod tests {
             vec![],
             "network: layer 0, padding [0, 0]; file: `kernel`, padding [1, 1]",
         );
+        says(
+            plain,
+            then(pad([0, 0, 1, 1, 0, 0, 1, 1], vec![]), "Relu", vec![]),
+            vec![],
+            "network: layer 0, padding [0, 0]; file: `kernel`, padding [1, 1]",
+        );
         let padded = r#""in": 1, "padding": 1"#;
+        says(
+            padded,
+            then(pad([0, 0, 1, 1, 0, 0, 1, 1], vec![]), "Sigmoid", vec![]),
+            vec![],
+            "follows a Pad with a Sigmoid in between",
+        );
+        says(
+            padded,
+            pad([0, 1, 1, 0, 0, 1, 1, 0], vec![]),
+            vec![],
+            "follows a Pad that adds channels",
+        );
+        let mut of_axes = pad([0, 0, 1, 1, 0, 0, 1, 1], vec![]);
+        of_axes[0].attribute = vec![ints("value_ints", &[1, 1, 1, 1])];
+        says(
+            padded,
+            of_axes,
+            vec![],
+            "follows a Pad of other axes than all four",
+        );
+        let mut computed = pad([0, 0, 1, 1, 0, 0, 1, 1], vec![]);
+        let to_int64 = Attribute {
+            name: "to".to_owned(),
+            i: 7,
+            ..Attribute::default()
+        };
+        let mut cast = then(vec![computed.remove(0)], "Cast", vec![to_int64]);
+        computed[0].input[1].clone_from(&cast[1].output[0]);
+        cast.append(&mut computed);
+        says(
+            plain,
+            cast,
+            vec![],
+            "network: layer 0, padding [0, 0]; file: `kernel`, padding [1, 1]",
+        );
         says(
             padded,
             vec![],

@@ -86,11 +86,14 @@ impl Stored<'_> {
     }
 
     /// The same numbers, where `order[i]` is the previous position of the value now at position i.
-    /// Values that are not floats stay so.
+    /// Values that are neither floats nor integers stay as they are.
     pub fn reordered(self, shape: Vec<usize>, order: impl Iterator<Item = usize>) -> Self {
-        let numbers = match self.floats() {
-            Ok(floats) => Numbers::Own(Rc::new(order.map(|place| floats[place]).collect())),
-            Err(_) => self.numbers,
+        let numbers = match (self.floats(), self.numbers) {
+            (Ok(floats), _) => Numbers::Own(Rc::new(order.map(|place| floats[place]).collect())),
+            (Err(_), Numbers::Integers(numbers)) => {
+                Numbers::Integers(Rc::new(order.map(|place| numbers[place]).collect()))
+            }
+            (Err(_), others) => others,
         };
         Self {
             name: self.name,
