@@ -259,7 +259,9 @@ fn names_and_contents_that_cannot_be_are_refused() {
     };
     let named = |name: &str| AnalysisItem::Table(Table::new(name, "", ["a"]));
     assert!(refused(named("../up")).contains("`../up` of a table or chart is not in snake case"));
-    assert!(refused(named("figure")).contains("is taken by the experiment's own"));
+    for name in ["table", "figure", "checks"] {
+        assert!(refused(named(name)).contains("is taken by the experiment's own"));
+    }
     let mut uneven = table();
     uneven.row(["one".into()]);
     assert!(

@@ -157,7 +157,7 @@ fn figure_csv() {
     LRP,Sobel filter,,0.020000,0.025000,0.030000,0.035000,0.040000,0.030000,,2
     LRP,Untrained network,,0.300000,0.325000,0.350000,0.375000,0.400000,0.350000,,2
     LRP,Mri,1conv,0.100000,0.100000,0.200000,0.300000,0.300000,0.200000,0.850000,2
-    ,Chance level,,,,0.030000,,,,,
+    Chance level,,,,,0.030000,,,,,
     "#);
 }
 
@@ -197,7 +197,7 @@ fn chance_levels_of_different_test_sets_are_not_mixed() {
 
     result.cells = vec![with_level("Mri", 0.125), with_level("Shapes, drawn", 0.125)];
     let (csv, of_panel) = written(&result);
-    assert_eq!(rows(&csv), [",Chance level,,,,0.125000,,,,,"]);
+    assert_eq!(rows(&csv), ["Chance level,,,,,0.125000,,,,,"]);
     assert!(report::table_text(&result).contains("(chance level 0.125)"));
 
     result.cells = vec![
@@ -212,7 +212,7 @@ fn chance_levels_of_different_test_sets_are_not_mixed() {
             "Chance level,\"Shapes, drawn\",1conv,,,0.062500,,,,,",
         ]
     );
-    assert!(!report::table_text(&result).contains("chance level"));
+    assert!(report::table_text(&result).contains("(chance levels differ: see figure.csv)"));
     assert!(of_panel.contains("Chance level") && of_boxes.contains("Chance level"));
     assert_eq!((heights(&of_panel), heights(&of_boxes)), (2, 3));
 }
@@ -353,6 +353,24 @@ fn files_of_an_earlier_report_are_removed() {
     for name in of_users {
         assert!(names().contains(name), "{name}");
     }
+    // An experiment that has only an analysis has no table and no figure.
+    report::write_all(&earlier, &analysis(&["first"]), folder.path()).unwrap();
+    let mut unscored = small();
+    unscored.references.clear();
+    unscored
+        .cells
+        .iter_mut()
+        .for_each(|cell| cell.scores.clear());
+    let written = report::write_all(&unscored, &analysis(&["second"]), folder.path()).unwrap();
+    let written = written
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap());
+    let expected: BTreeSet<String> = written.chain(of_users).map(str::to_owned).collect();
+    assert_eq!(names(), expected);
+    // A user's own file of the name stays.
+    fs::write(folder.path().join("table.csv"), "mine\n").unwrap();
+    report::write_all(&unscored, &analysis(&["second"]), folder.path()).unwrap();
+    assert!(names().contains("table.csv"));
 }
 
 #[test]
@@ -506,7 +524,7 @@ fn two_metrics_give_two_figures_and_one_table() {
     LRP,Sobel filter,,0.520000,0.525000,0.530000,0.535000,0.540000,0.530000,,2
     LRP,Untrained network,,0.800000,0.825000,0.850000,0.875000,0.900000,0.850000,,2
     LRP,Mri,1conv,0.600000,0.600000,0.700000,0.800000,0.800000,0.700000,0.850000,2
-    ,Chance level,,,,0.530000,,,,,
+    Chance level,,,,,0.530000,,,,,
     "#);
     insta::assert_snapshot!(report::table_text(&two_metrics()), @r"
     small: mean precision (chance level 0.030)

@@ -114,7 +114,7 @@ pub(super) fn heading(part: &AnalysisItem) -> &Heading {
 }
 
 /// A name must be valid for files, different from all other parts, and different from the
-/// experiment's own table and figure.
+/// experiment's own table, figure and checks.
 fn check_name(name: &str, parts: &[AnalysisItem]) -> Result<()> {
     let times = parts.iter().filter(|part| heading(part).name == name);
     let twice = times.count() > 1;
@@ -132,7 +132,7 @@ fn misnamed(name: &str) -> Option<&'static str> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if name.is_empty() || !name.chars().all(plain) {
         Some("is not in snake case")
-    } else if ["table", "figure"].contains(&name) {
+    } else if ["table", "figure", "checks"].contains(&name) {
         Some("is taken by the experiment's own")
     } else {
         None

@@ -197,15 +197,18 @@ impl Figure {
                 }
             }
         }
-        if let Some(chance) = self.chance {
-            text.push_str(&format!(",Chance level,,,,{},,,,,\n", decimals(chance)));
-        }
-        for (series, level, chance) in &self.chances {
-            let [series, level] = [series, level].map(|name| quoted(name));
+        let mut chance_row = |series: &str, level: &str, chance: f64| {
+            let [series, level] = [series, level].map(quoted);
             text.push_str(&format!(
                 "Chance level,{series},{level},,,{},,,,,\n",
-                decimals(*chance)
+                decimals(chance)
             ));
+        };
+        if let Some(chance) = self.chance {
+            chance_row("", "", chance);
+        }
+        for (series, level, chance) in &self.chances {
+            chance_row(series, level, *chance);
         }
         text
     }

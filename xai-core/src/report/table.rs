@@ -149,8 +149,9 @@ fn images(values: &[(u32, f64)]) -> String {
     distinct.len().to_string()
 }
 
-/// Six decimals: more than the precision of any of these numbers, and the same on all machines. Small numbers, such as p
-/// values, keep their magnitude.
+/// Six decimals, which is more than the precision of any of these numbers. Numbers below 1e-3, such as p values, have
+/// seven digits and an exponent instead, so that they keep their magnitude. Machines may differ in a number's last bits,
+/// and these are not written.
 pub(super) fn decimals(number: f64) -> String {
     if number != 0.0 && number.abs() < 1e-3 {
         format!("{number:.6e}")
@@ -167,8 +168,13 @@ pub(super) fn quoted(field: &str) -> String {
     field.to_owned()
 }
 
-/// The table of one metric for the terminal; see [`table_text`](super::table_text).
-pub(super) fn text(summary: &Summary) -> String {
+/// Whether a line is the first of what [`csv`] has written.
+pub(super) fn is_header(line: &str) -> bool {
+    line.starts_with("baseline,") && line.contains(",images,seeds,")
+}
+
+/// The table of one metric for the terminal; see [`table_text`](super::table_text). `figure` is the name of its figure.
+pub(super) fn text(summary: &Summary, figure: &str) -> String {
     let axes = summary.axes.len();
     let mut rows: Vec<Vec<String>> = Vec::new();
     for group in &summary.groups {
@@ -220,6 +226,9 @@ pub(super) fn text(summary: &Summary) -> String {
     let mut out = format!("{}: mean {}", summary.name, metric_title(summary.metric));
     if let Some(chance) = summary.chance {
         write!(out, " (chance level {chance:.3})").expect("a string takes everything");
+    } else if summary.chances_differ {
+        write!(out, " (chance levels differ: see {figure}.csv)")
+            .expect("a string takes everything");
     }
     out.push_str("\n\n");
     let height = header.iter().map(Vec::len).max().unwrap_or(0);

@@ -27,7 +27,8 @@ use crate::sweep::read::SweepResult;
 ///   combination.
 /// - `checks.csv`, if the scores hold [checks](crate::metrics::CHECKS): for each cell and method, how many maps are 0 or
 ///   constant or tied, and how far attributions are from their promised sum.
-/// - `figure.csv`: the values in the figure, one row per box with its quartiles, whiskers and mean.
+/// - `figure.csv`: the values in the figure, one row per box with its quartiles, whiskers and mean, and rows with the
+///   method `Chance level`: one, or one for each series and level if they differ.
 ///
 /// Figures of other metrics and checks that an earlier call has written there are removed.
 ///
@@ -37,7 +38,7 @@ use crate::sweep::read::SweepResult;
 pub fn write(result: &SweepResult, dir: &Path) -> Result<Vec<PathBuf>> {
     let summaries = Summary::all(result)?;
     fs::create_dir_all(dir).map_err(|e| Error::file(dir, e))?;
-    let mut paths = vec![text_file(dir, "table.csv", &table::csv(&summaries))?];
+    let mut paths = vec![text_file(dir, TABLE, &table::csv(&summaries))?];
     for (at, summary) in summaries.iter().enumerate() {
         let name = figure_name(at, summary);
         let figure = Figure::of(summary);
@@ -51,16 +52,19 @@ pub fn write(result: &SweepResult, dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+const TABLE: &str = "table.csv";
 const CHECKS: &str = "checks.csv";
 
-/// Removes figures of metrics that are no longer scored, and checks that are no longer there: an archive of the folder
-/// would hold them as results of this run. Files of the same names count as a user's if they begin in another way.
+/// Removes the table and figures of scores that are no longer there, and checks that are no longer there: an archive of
+/// the folder would hold them as results of this run. Files of the same names count as a user's if they begin in
+/// another way.
 fn remove_earlier(dir: &Path, kept: &[PathBuf]) -> Result<()> {
     let entries = fs::read_dir(dir).map_err(|error| Error::file(dir, error))?;
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let of_figure = name.starts_with("figure-") && name.ends_with(".csv");
-        if kept.contains(&path) || !(of_figure || name == CHECKS) {
+        let of_figure =
+            name == "figure.csv" || (name.starts_with("figure-") && name.ends_with(".csv"));
+        if kept.contains(&path) || !(of_figure || name == CHECKS || name == TABLE) {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap_or_default();
@@ -69,7 +73,9 @@ fn remove_earlier(dir: &Path, kept: &[PathBuf]) -> Result<()> {
             for ending in ["csv", "svg", "png"] {
                 remove_file(&path.with_extension(ending))?;
             }
-        } else if name == CHECKS && header.ends_with(&checks::COLUMNS.join(",")) {
+        } else if (name == CHECKS && header.ends_with(&checks::COLUMNS.join(",")))
+            || (name == TABLE && table::is_header(header))
+        {
             remove_file(&path)?;
         }
     }
@@ -100,7 +106,10 @@ pub fn write_plate(plate: &Plate, dir: &Path) -> Result<Vec<PathBuf>> {
 pub fn table_text(result: &SweepResult) -> String {
     match Summary::all(result) {
         Ok(summaries) => {
-            let tables: Vec<String> = summaries.iter().map(table::text).collect();
+            let tables = summaries.iter().enumerate();
+            let tables: Vec<String> = tables
+                .map(|(at, summary)| table::text(summary, &figure_name(at, summary)))
+                .collect();
             let mut text = tables.join("\n");
             for (at, line) in checks::lines(result).iter().enumerate() {
                 let gap = if at == 0 { "\n" } else { "" };
@@ -115,7 +124,8 @@ pub fn table_text(result: &SweepResult) -> String {
 /// Writes everything that a finished run leaves in its folder: the files of [`write()`], and the
 /// experiment's own tables and charts with `analysis.json`, which lists them (name, title, caption,
 /// and the files `csv`, `svg` and `png`). An experiment without any score, which only has an
-/// analysis, has no table and figure. Files that an earlier `analysis.json` lists and this one does not are removed.
+/// analysis, has no table and figure; those of an earlier run are removed. So are files that an earlier `analysis.json`
+/// lists and this one does not.
 ///
 /// # Errors
 /// Those of [`write()`]; if the name of a part of the analysis is not valid or not unique, or if a
@@ -123,6 +133,7 @@ pub fn table_text(result: &SweepResult) -> String {
 pub fn write_all(result: &SweepResult, analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(dir).map_err(|e| Error::file(dir, e))?;
     let mut paths = if only_analysed(result, analysis) {
+        remove_earlier(dir, &[])?;
         Vec::new()
     } else {
         write(result, dir)?

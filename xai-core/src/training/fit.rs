@@ -90,17 +90,17 @@ pub(crate) fn fit_watched(
             each_step,
         )?;
         let Validation { accuracy, loss, .. } = trained;
-        let finite = |what: &str, loss: f64| {
+        let finite = |what: &str, loss: f64, reason: &str| {
             if loss.is_finite() {
                 return Ok(());
             }
             Err(Error::invalid(format!(
-                "the {what} of epoch {} is {loss}: the learning rate {} is too large",
+                "the {what} of epoch {} is {loss}: the learning rate {} {reason}",
                 epoch + 1,
                 plan.rate(epoch)
             )))
         };
-        finite("loss", loss)?;
+        finite("loss", loss, "is too large")?;
         if end.has_batch_norm() {
             // Running statistics lag behind weights that still change quickly. Statistics of the
             // current weights ("precise batch norm", Wu & Johnson 2021) evaluate what was learnt.
@@ -111,7 +111,9 @@ pub(crate) fn fit_watched(
             loss,
             validation: validation.evaluate(&end, plan.loss, &format!("validation/{epoch}")),
         };
-        finite("validation loss", now.validation.loss)?;
+        let reason =
+            "may be too large, or an image or response of the validation set is out of range";
+        finite("validation loss", now.validation.loss, reason)?;
         history.push(now);
         if plan.best(&history) == Some(epoch) {
             kept = Some((epoch, end.clone()));

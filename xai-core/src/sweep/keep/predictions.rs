@@ -60,7 +60,8 @@ impl Predictions {
     ///
     /// # Errors
     /// If there is no image, if the number of rows differs, if rows have different lengths, if they have one entry and
-    /// there is no response, or if an entry is not a finite number.
+    /// there is no response, or if an entry is not a number or infinite. Classes may have minus infinity: the logarithm
+    /// of a probability of 0.
     pub fn new(class: Vec<u8>, response: Option<&[f32]>, rows: &[Vec<f64>]) -> Result<Self> {
         if class.is_empty() || class.len() != rows.len() {
             return Err(Error::invalid(format!(
@@ -76,7 +77,9 @@ impl Predictions {
             ));
         }
         for (image, row) in rows.iter().enumerate() {
-            if let Some(output) = row.iter().find(|output| !output.is_finite()) {
+            let of_class = |output: f64| outputs > 1 && output == f64::NEG_INFINITY;
+            let unusable = |output: &&f64| !output.is_finite() && !of_class(**output);
+            if let Some(output) = row.iter().find(unusable) {
                 return Err(Error::invalid(format!(
                     "the model predicts {output} for test image {image}; its weights or this image are not usable \
                      numbers"
@@ -255,6 +258,11 @@ mod tests {
             let problem = problem.unwrap_err().to_string();
             assert!(problem.contains("for test image 1"), "{problem}");
         }
+        // The logarithm of 0.
+        let rows = [vec![f64::NEG_INFINITY, 0.0]];
+        let predictions = Predictions::new(vec![1], None, &rows).unwrap();
+        assert_eq!(kept(&predictions).1, predictions);
+        assert_eq!(predictions.predicted, [1]);
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("scores.parquet");
         write_scores(&path, &[]).unwrap();
@@ -274,6 +282,8 @@ mod tests {
             problem.to_string().contains("NaN for test image 0"),
             "{problem}"
         );
+        let infinite = [vec![1.5], vec![f64::NEG_INFINITY], vec![-4.0]];
+        assert!(Predictions::new(class.clone(), Some(&response), &infinite).is_err());
         let predictions = Predictions::new(class, Some(&response), &rows).unwrap();
         let (columns, again) = kept(&predictions);
         assert_eq!((columns, &again), (4, &predictions));
