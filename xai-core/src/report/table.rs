@@ -149,9 +149,9 @@ fn images(values: &[(u32, f64)]) -> String {
     distinct.len().to_string()
 }
 
-/// Six decimals, which is more than the precision of any of these numbers. Numbers below 1e-3, such as p values, have
-/// seven digits and an exponent instead, so that they keep their magnitude. Machines may differ in a number's last bits,
-/// and these are not written.
+/// Six decimals, which is more than the precision of any of these numbers. Numbers nearer to 0 than 1e-3, such as p
+/// values, have seven digits and an exponent instead, so that they keep their magnitude. Machines may differ in a
+/// number's last bits, and these are not written.
 pub(super) fn decimals(number: f64) -> String {
     if number != 0.0 && number.abs() < 1e-3 {
         format!("{number:.6e}")

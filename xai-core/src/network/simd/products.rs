@@ -3,6 +3,11 @@
 //! The input gradient of fully connected layers (`linear/input_grad.rs`) has its own loop. Its weights come from memory,
 //! so taking the sums in parts, which reads them more than once, made it twice as slow on an AMD EPYC with AVX2.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "iterators with closures are not always inlined, and then vectors go through memory"
+)]
+
 use std::ops::Range;
 
 use super::{Lanes, keep_order};

@@ -303,6 +303,10 @@ impl Lanes for Avx2 {
 
 /// [`Lanes::first_max`] for half of the lanes.
 #[inline(always)]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "the loop is unrolled, and its vectors stay in registers"
+)]
 fn first_max_of_half(x: [__m256; 4]) -> (__m256, __m256) {
     unsafe {
         let (mut most, mut place) = (x[0], _mm256_setzero_ps());

@@ -178,7 +178,7 @@ pub fn after(node: &Node, padded: &Pads) -> Option<Pads> {
             if *padded != Ok([0; 6]) =>
         {
             let problem = format!(
-                "follows a Pad with a {operation} in between; export the network with its padding right before the Conv"
+                "follows a Pad with the operation {operation} in between; export the network with its padding right before the Conv"
             );
             Some(padded.clone().and(Err(problem)))
         }
@@ -452,7 +452,7 @@ mod tests {
             padded,
             then(pad([0, 0, 1, 1, 0, 0, 1, 1], vec![]), "Sigmoid", vec![]),
             vec![],
-            "follows a Pad with a Sigmoid in between",
+            "follows a Pad with the operation Sigmoid in between",
         );
         says(
             padded,

@@ -79,7 +79,7 @@ fn products_of<V: Lanes, const RUN: usize, const BACKWARD: bool>(
         (square.expect("a square"), &x[first * pitch..])
     };
     let vector = |(square, x): Block, channel: usize, run: usize| {
-        if run == 0 && channel % 2 == 0 {
+        if run == 0 && channel.is_multiple_of(2) {
             prefetch(square.as_ptr().wrapping_add(channel * OUT + ahead));
         }
         V::load(lanes_at(x, channel * pitch + run * LANES))
