@@ -16,7 +16,9 @@ use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use experiments::{exit_code, npy};
 use ndarray::Axis;
-use xai_core::benchmarks::tetromino::{Background, Protocol, Scenario, Size, Tetromino};
+use xai_core::benchmarks::tetromino::{
+    Background, Photographs, Protocol, Scenario, Size, Tetromino,
+};
 use xai_core::sweep::declare::Level;
 use xai_core::{Error, Result};
 
@@ -69,7 +71,8 @@ fn make(options: &Options) -> Result<()> {
     );
     setting.count = options.count.unwrap_or(setting.count);
     setting.seed = options.seed;
-    setting.photographs = options.photographs.clone();
+    let photographs = options.photographs.as_deref().map(Photographs::open);
+    setting.photographs = photographs.transpose()?;
     for (name, part) in ["train", "validation", "test"]
         .into_iter()
         .zip(setting.make()?)

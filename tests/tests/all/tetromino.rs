@@ -1,14 +1,17 @@
 //! XAI-TRIS: the images are those of the public code, bit for bit.
 
+use std::path::Path;
+
 use half::f16;
 use ndarray::Axis;
 use sha2::{Digest, Sha256};
-use xai_core::dataset::Dataset;
+use xai_core::dataset::{Dataset, Split};
 use xai_core::metrics::{Metric, PrecisionWithoutZeros, RelevanceMassAccuracy};
 use xai_core::statistics::{mean, quantile};
+use xai_core::sweep::context::Benchmark;
 use xai_core::tetromino::{
-    Background, Defect, Defects, EmdAsPublished, LinearDiscriminant, Protocol, Scenario, Size,
-    Tetromino,
+    Background, Defect, Defects, EmdAsPublished, LinearDiscriminant, Photographs, Protocol,
+    Scenario, Size, Tetromino,
 };
 
 const SCENARIOS: [Scenario; 4] = [
@@ -169,8 +172,11 @@ fn photographs_of_a_folder_are_a_background() {
     setting.count = 40;
     let problem = |setting: &Tetromino| setting.make().unwrap_err().to_string();
     assert!(problem(&setting).contains("need the folder"));
-    setting.photographs = Some(folder.path().to_owned());
-    assert!(problem(&setting).contains("has no photographs"));
+    let open = |folder: &Path| Photographs::open(folder);
+    let missing = open(&folder.path().join("none")).unwrap_err().to_string();
+    assert!(missing.contains("none: is not a folder"), "{missing}");
+    let empty = open(folder.path()).unwrap_err().to_string();
+    assert!(empty.contains("has no photographs"), "{empty}");
     let write = |name: &str, [height, width]: [u32; 2], color: png::ColorType| {
         let file = std::fs::File::create(folder.path().join(name)).unwrap();
         let mut encoder = png::Encoder::new(file, width, height);
@@ -184,6 +190,7 @@ fn photographs_of_a_folder_are_a_background() {
     };
     write("a.png", [80, 120], png::ColorType::Grayscale);
     write("b.png", [200, 100], png::ColorType::Rgb);
+    setting.photographs = Some(open(folder.path()).unwrap());
     let [train, _, test] = setting.make().unwrap();
     assert_eq!((train.len(), test.len()), (36, 2));
     assert_eq!(setting.make().unwrap()[0].key(), train.key());
@@ -192,7 +199,26 @@ fn photographs_of_a_folder_are_a_background() {
         train.images().index_axis(Axis(0), 0),
         train.images().index_axis(Axis(0), 1)
     );
+    // A copy of the folder has the same images, and another file of the same name has not.
+    let identity = |folder: &Path| {
+        let photographs = Some(open(folder).unwrap());
+        let setting = Tetromino {
+            photographs,
+            ..setting.clone()
+        };
+        setting.identity_of_images(Split::Test)
+    };
+    let before = identity(folder.path());
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["a.png", "b.png"] {
+        std::fs::copy(folder.path().join(name), copy.path().join(name)).unwrap();
+    }
+    assert_eq!(identity(copy.path()), before);
+    assert_eq!(identity(&folder.path().join(".")), before);
+    write("a.png", [90, 120], png::ColorType::Grayscale);
+    assert_ne!(identity(folder.path()), before);
     write("c.png", [200, 30], png::ColorType::Grayscale);
+    setting.photographs = Some(open(folder.path()).unwrap());
     let problem = problem(&setting);
     assert!(
         problem.contains("c.png") && problem.contains("64 x 64"),

@@ -1,8 +1,8 @@
 //! The backgrounds of tetrominoes: noise, smooth noise and photographs.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use rand::Rng;
@@ -10,7 +10,7 @@ use rand::seq::SliceRandom;
 use rand_distr::StandardNormal;
 use rayon::prelude::*;
 
-use super::Size;
+use super::{Photographs, Size};
 use crate::error::{Error, Result};
 use crate::image::{Resizer, gaussian};
 use crate::random::numpy::RandomState;
@@ -51,20 +51,20 @@ pub(super) fn smooth(values: &mut [f64], size: Size) {
     });
 }
 
-/// Backgrounds from the photographs of a folder. Each has a mean of 0.
+/// Backgrounds from photographs. Each has a mean of 0.
 ///
 /// Images are cut from photographs in random order. If there are enough photographs, each is used
 /// once: its short side is scaled to the side of the image, and the middle is cut out. If there are
 /// fewer, random squares are cut, and one photograph may appear in both training and test.
 pub(super) fn photographs(
-    folder: &Path,
+    photographs: &Photographs,
     values: &mut [f64],
     size: Size,
     seed: u32,
     name: &str,
 ) -> Result<()> {
     let side = size.side();
-    let mut files = files(folder)?;
+    let mut files = photographs.files().to_vec();
     files.shuffle(&mut stream(seed.into(), &format!("{name}/photographs")));
     let count = values.len() / (side * side);
     let enough = files.len() >= count;
@@ -114,29 +114,6 @@ pub(super) fn photographs(
             }
             Ok(())
         })
-}
-
-/// The PNG files of a folder, ordered by name.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).map_err(|problem| Error::file(folder, problem))?;
-    let is_png = |path: &PathBuf| {
-        path.extension()
-            .is_some_and(|ending| ending.eq_ignore_ascii_case("png"))
-    };
-    let mut files: Vec<PathBuf> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(is_png)
-        .collect();
-    files.sort();
-    if files.is_empty() {
-        Err(Error::file(
-            folder,
-            "has no photographs: no file that ends in .png (`mogrify -format png *.jpg` makes them of others)",
-        ))
-    } else {
-        Ok(files)
-    }
 }
 
 /// A PNG file as brightness from 0 to 255. Red, green and blue have the weights .299, .587 and

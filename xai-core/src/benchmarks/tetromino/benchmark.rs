@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value as Json, json};
 
-use super::{Background, Protocol, Scenario, Size, Tetromino};
+use super::{Background, Photographs, Protocol, Scenario, Size, Tetromino};
 use crate::dataset::{Dataset, Split};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::key::Key;
 use crate::sweep::context::{Benchmark, Context};
 use crate::sweep::declare::{Level, Scale, Value};
@@ -48,15 +48,8 @@ impl Benchmark for Tetromino {
         if let Some(most) = args.images {
             base.most_explained = most.get();
         }
-        base.photographs = args.photographs.clone();
-        if let Some(folder) = &base.photographs
-            && !folder.is_dir()
-        {
-            return Err(Error::file(
-                folder,
-                "is not a folder; give one that contains photographs as PNG files",
-            ));
-        }
+        let photographs = args.photographs.as_deref().map(Photographs::open);
+        base.photographs = photographs.transpose()?;
         Ok(base)
     }
 
@@ -66,6 +59,8 @@ impl Benchmark for Tetromino {
 
     /// The same for all splits.
     fn identity_of_images(&self, _: Split) -> Json {
+        let photographs = self.photographs.as_ref();
+        let used = photographs.filter(|_| self.background == Background::Photographs);
         json!({
             "scenario": self.scenario.name(),
             "background": self.background.name(),
@@ -73,7 +68,7 @@ impl Benchmark for Tetromino {
             "count": self.count,
             "seed": self.seed,
             "defects": self.defects.of_images(),
-            "photographs": self.photographs.as_ref().filter(|_| self.background == Background::Photographs),
+            "photographs": used.map(Photographs::key),
         })
     }
 
@@ -125,8 +120,8 @@ impl Benchmark for Tetromino {
     }
 
     fn about(&self) -> Vec<(String, String)> {
-        let folder = self.photographs.as_ref();
-        folder
+        let photographs = self.photographs.as_ref().map(Photographs::folder);
+        photographs
             .map(|folder| ("photographs".to_owned(), folder.display().to_string()))
             .into_iter()
             .collect()

@@ -1,7 +1,5 @@
 //! A data set of XAI-TRIS: its settings, and how its images are made.
 
-use std::path::PathBuf;
-
 use half::f16;
 use ndarray::Array3;
 use rayon::prelude::*;
@@ -9,7 +7,7 @@ use rayon::prelude::*;
 use super::backgrounds::{noise, noise_as_published, photographs, smooth};
 use super::placing::Patterns;
 use super::split::stratified;
-use super::{Background, Defect, Defects, Protocol, Scenario, Size};
+use super::{Background, Defect, Defects, Photographs, Protocol, Scenario, Size};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::random::numpy::RandomState;
@@ -33,8 +31,8 @@ pub struct Tetromino {
     pub defects: Defects,
     /// The largest number of test images that are explained.
     pub most_explained: usize,
-    /// The folder of the photographs, if they are the background.
-    pub photographs: Option<PathBuf>,
+    /// The photographs, if they are the background.
+    pub photographs: Option<Photographs>,
 }
 
 impl Tetromino {
@@ -146,8 +144,8 @@ impl Tetromino {
             )))
         };
         match (self.background, &self.photographs) {
-            (Background::Photographs, Some(folder)) => {
-                photographs(folder, values, self.size, self.seed, &name)?;
+            (Background::Photographs, Some(given)) => {
+                photographs(given, values, self.size, self.seed, &name)?;
             }
             (Background::Photographs, None) => {
                 return Err(Error::invalid(

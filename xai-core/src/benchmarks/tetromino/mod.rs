@@ -16,6 +16,7 @@ mod defects;
 mod making;
 mod methods;
 mod models;
+mod photographs;
 mod placing;
 mod scenario;
 mod scores;
@@ -27,6 +28,7 @@ pub use defects::{Defect, Defects, Protocol};
 pub use making::Tetromino;
 pub use methods::{SobelAlongRows, explain};
 pub use models::{Architecture, explained, network};
+pub use photographs::Photographs;
 pub use scenario::{Background, Scenario, Size};
 pub use scores::EmdAsPublished;
 
