@@ -63,6 +63,12 @@ fn main() -> ExitCode {
 }
 
 fn make(options: &Options) -> Result<()> {
+    if options.photographs.is_some() && options.background != Background::Photographs {
+        let background = options.background.name();
+        return Err(Error::invalid(format!(
+            "--photographs have no meaning with --background {background}; give --background photographs, or leave them out"
+        )));
+    }
     let mut setting = Tetromino::new(
         options.scenario,
         options.background,

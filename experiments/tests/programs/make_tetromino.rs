@@ -44,6 +44,13 @@ fn files_are_as_other_programs_expect_them() {
         message.starts_with("error: 30 images cannot be divided"),
         "{message}"
     );
+    let unused = run("--scenario xor --background white --photographs . --out other");
+    assert_eq!(unused.status.code(), Some(1));
+    let message = String::from_utf8_lossy(&unused.stderr).into_owned();
+    assert!(
+        message.starts_with("error: --photographs have no meaning with --background white"),
+        "{message}"
+    );
     let mistyped = run("--scenario xnor --background white --out other");
     assert_eq!(mistyped.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&mistyped.stderr).contains("translations_rotations"));
