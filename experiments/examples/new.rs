@@ -88,8 +88,12 @@ fn name(path: &Path) -> Result<&str> {
     // Names that Rust or Cargo needs itself.
     let reserved = [
         "alloc",
+        "build",
         "core",
         "crate",
+        "deps",
+        "examples",
+        "incremental",
         "proc-macro",
         "self",
         "std",

@@ -161,6 +161,10 @@ fn names_that_cannot_be_used_are_refused_and_nothing_is_written() {
         ("My_Study", "a name consists of a-z"),
         ("2nd", "a name consists of a-z"),
         ("xai_core", "reserved"),
+        ("build", "reserved"),
+        ("deps", "reserved"),
+        ("examples", "reserved"),
+        ("incremental", "reserved"),
         ("network", "the experiment itself uses the name `Network`"),
         ("..", "not a name"),
     ] {
