@@ -6,13 +6,14 @@
 //! `explain_image` writes such maps, and `make_dataset` writes such a ground truth. The metrics are
 //! described in the documentation of `xai_core::metrics` and in the book.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use experiments::{exit_code, npy};
 use ndarray::parallel::prelude::*;
-use ndarray::{Array4, Axis, Ix3, Ix4};
+use ndarray::{Array4, ArrayD, ArrayView3, Axis, Ix3, Ix4};
 use xai_core::metrics::{self, Channels, Combine, Metric, Score, Scores, Sign, chance_name};
 use xai_core::sweep::keep::write_scores;
 use xai_core::{Error, Result};
@@ -60,6 +61,13 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<()> {
+    // Two rows of the same image and metric would count as two images when missing scores are counted.
+    for (at, name) in options.metrics.iter().enumerate() {
+        if options.metrics[..at].contains(name) {
+            let problem = format!("--metrics: `{name}` is named twice; keep one");
+            return Err(Error::invalid(problem));
+        }
+    }
     let metrics: Vec<Box<dyn Metric>> = match options.metrics.as_slice() {
         [all] if all == "all" => metrics::NAMES
             .into_iter()
@@ -141,9 +149,38 @@ fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The maps as `[n, c, h, w]`.
+/// Maps whose largest magnitude is outside of these numbers are scaled. 32-bit floats end not far beyond them.
+const ORDINARY: RangeInclusive<f64> = 1e-30..=1e30;
+
+/// The maps as `[n, c, h, w]`. No metric depends on the scale of a map.
 fn maps(path: &Path) -> Result<Array4<f32>> {
-    let maps = npy::read(path, |value| value as f32)?;
+    let mut maps = with_channels(path, npy::read(path, |value| value as f32)?)?;
+    let largest = |map: ArrayView3<f32>| {
+        let magnitudes = map.iter().map(|value| f64::from(value.abs()));
+        magnitudes.fold(0.0, f64::max)
+    };
+    // As 64-bit floats, the maps take twice the memory, so they are read again only if some need it.
+    let ordinary = |map| ORDINARY.contains(&largest(map));
+    if !maps.outer_iter().all(ordinary) {
+        let exact = with_channels(path, npy::read(path, |value| value)?)?;
+        for (mut map, exact) in maps.outer_iter_mut().zip(exact.outer_iter()) {
+            let largest = exact
+                .iter()
+                .fold(0.0, |most: f64, value| most.max(value.abs()));
+            if largest > 0.0 && largest.is_finite() && !ORDINARY.contains(&largest) {
+                // A power of 2 keeps values apart that are almost equal.
+                let power = (-largest.log2()).clamp(-1000.0, 1000.0) as i32;
+                map.zip_mut_with(&exact, |value, exact| {
+                    *value = (exact * 2_f64.powi(power)) as f32;
+                });
+            }
+        }
+    }
+    Ok(maps)
+}
+
+/// An array with a channel axis, which is added if there is none.
+fn with_channels<T>(path: &Path, maps: ArrayD<T>) -> Result<Array4<T>> {
     let shape = maps.shape().to_vec();
     let with_channels = match shape.len() {
         3 => maps.insert_axis(Axis(1)),

@@ -101,6 +101,33 @@ fn all_metrics_with_chance_and_classes_of_maps_with_channels() {
     );
 }
 
+/// Maps beyond the range of 32-bit floats have the scores of the same maps in ordinary numbers.
+#[test]
+fn very_small_and_very_large_maps_are_scored() {
+    let folder = folder();
+    let maps = experiments::npy::read(&folder.path().join("saliency.npy"), |value| value).unwrap();
+    let scores = |scale: f64| {
+        let scaled: Vec<f64> = maps.iter().map(|value| value * scale).collect();
+        npy(&folder, "saliency.npy", &[2, 2, 3], &scaled);
+        let arguments = [&GOOD[..], &["--metrics", "all"]].concat();
+        let output = crate::common::run("score_maps", folder.path(), &arguments);
+        let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{messages}");
+        read_scores(&folder.path().join("scores.parquet")).unwrap()
+    };
+    let expected = scores(1.0);
+    assert!(!expected.is_empty());
+    for power in [-1000, -200, -110, 110, 200, 1000] {
+        let found = scores(2_f64.powi(power));
+        let rows = found.iter().zip(&expected);
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in rows {
+            let same = (found.value - expected.value).abs() < 1e-6;
+            assert!(same, "2^{power}: {found:?}, {expected:?}");
+        }
+    }
+}
+
 #[test]
 fn what_is_wrong_is_said() {
     let folder = folder();
@@ -148,6 +175,12 @@ fn what_is_wrong_is_said() {
             "truth.npy",
             vec!["--metrics", "presicion"],
             "did you mean `precision`?",
+        ),
+        (
+            "saliency.npy",
+            "truth.npy",
+            vec!["--metrics", "precision,auroc,precision"],
+            "`precision` is named twice; keep one",
         ),
         (
             "saliency.npy",
