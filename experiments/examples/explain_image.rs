@@ -3,7 +3,9 @@
 //!     cargo run --release --example explain_image -- --network N.json --weights W.safetensors \
 //!         --input X.npy --target 0 --methods all --out DIR
 //!
-//! `X.npy` is float32 or float64 `[n, c, h, w]`; `DIR/<method>.npy` is float32 of the same shape.
+//! `X.npy` is float32 or float64 `[n, c, h, w]`; `DIR/<method>.npy` is float32 of the same shape. Grey images can be given
+//! to a network of several channels; each attribution is then the sum over the channels. The maps of Grad-CAM and of the
+//! other class activation maps always have one channel, `[n, 1, h, w]`.
 //! Instead of `X.npy`, a scan (`.nii`, `.nii.gz`) can be given. Its slices are the images, and the maps
 //! are also written as `DIR/<method>.nii.gz`, which viewers show over the scan.
 //! The documentation of `xai_core::network::json` describes the format of `N.json`.
@@ -15,13 +17,16 @@ use std::process::ExitCode;
 use clap::Parser;
 use experiments::scans::{CutScan, Direction, Planes, is_scan};
 use experiments::{exit_code, npy};
-use ndarray::{Array4, ArrayView3};
+use ndarray::{Array4, ArrayView3, Axis};
 use xai_core::attribution::{Images, Memory, Panel, Segments, methods};
 use xai_core::device::DeviceChoice;
 use xai_core::network::{Network, json};
 use xai_core::{Error, Result};
 
 /// Explains images with a given network. Writes one array of attributions per method.
+///
+/// An array has the shape of the images. Two cases differ. If a network of several channels is given grey images, each
+/// attribution is the sum over the channels. Class activation maps, such as `grad_cam`, always have one channel.
 #[derive(Parser)]
 struct Options {
     /// A JSON list of layers, or `vgg16`, `vgg16_bn`, `resnet18` (torchvision's).
@@ -110,14 +115,18 @@ fn explain(options: &Options) -> Result<()> {
         network = network.fold_batch_norm();
     }
     let (scan, input) = read(options)?;
-    let count = input.dim().0;
+    let (count, channels, ..) = input.dim();
     let images = Images::new(input, vec![0; count]);
     (images.check()).map_err(|problem| Error::file(&options.input, problem))?;
     fs::create_dir_all(&options.out).map_err(|problem| Error::file(&options.out, problem))?;
     // The map of an image does not depend on the other images, nor on its position in the file.
     let images = images.indexed_by_content();
     let maps = panel.explain(&network, &images, options.target)?;
-    for map in maps {
+    for mut map in maps {
+        // Every channel of the network received the same grey value, so the effect of a pixel is the sum of theirs.
+        if channels == 1 && map.values.dim().1 > 1 {
+            map.values = map.values.sum_axis(Axis(1)).insert_axis(Axis(1));
+        }
         let zero = |image: &ArrayView3<f32>| image.iter().all(|&value| value == 0.0);
         let zeros = map.values.outer_iter().filter(zero).count();
         if zeros > 0 {
@@ -158,7 +167,7 @@ fn read(options: &Options) -> Result<(Option<CutScan>, Array4<f32>)> {
         let problem = "is not a scan, so `--planes` has no meaning; slice the array itself";
         return Err(Error::file(path, problem));
     }
-    let images = npy::read(path, |value| value as f32)?;
+    let images = npy::floats(path)?;
     let shape = images.shape().to_vec();
     let images = images
         .into_dimensionality()

@@ -24,6 +24,28 @@ pub fn read<T>(path: &Path, number: fn(f64) -> T) -> Result<ArrayD<T>> {
     }
 }
 
+/// Reads an array of float32 or float64, such as images that were preprocessed for a network.
+///
+/// # Errors
+/// As [`read`]; if the file has other numbers. Integers are often unscaled pixels.
+pub fn floats(path: &Path) -> Result<ArrayD<f32>> {
+    let array = read(path, |value| value as f32)?;
+    let wrong = |problem: String| Error::file(path, problem);
+    let header = File::open(path).and_then(NpyHeader::from_reader);
+    let header = header.map_err(|problem| wrong(problem.to_string()))?;
+    let kind = match header.dtype() {
+        DType::Plain(kind) => kind.to_string(),
+        other => other.descr(),
+    };
+    // The first character is the order of the bytes.
+    match kind.trim_start_matches(['<', '>', '|']) {
+        "f4" | "f8" => Ok(array),
+        other => Err(wrong(format!(
+            "holds {other}; should be float32 or float64, preprocessed as in training"
+        ))),
+    }
+}
+
 /// Writes an array.
 ///
 /// # Errors

@@ -155,6 +155,45 @@ fn every_method_can_be_asked_for() {
     }
 }
 
+/// A grey image in a network of three channels has the map of the image with three equal channels, summed over them.
+#[test]
+fn maps_of_grey_images_are_grey() {
+    let folder = folder("plain");
+    let grey: Vec<f32> = (0..64)
+        .map(|at| (at * at % 17) as f32 / 8.0 - 1.0)
+        .collect();
+    npy(&folder.path().join("grey.npy"), &[1, 1, 8, 8], &grey);
+    npy(
+        &folder.path().join("colour.npy"),
+        &[1, 3, 8, 8],
+        &grey.repeat(3),
+    );
+    for (input, out) in [("grey.npy", "grey"), ("colour.npy", "colour")] {
+        let methods = ["--methods", "saliency,input_x_gradient,lrp,grad_cam"];
+        let mut arguments = with("--input", input, &methods);
+        let at = arguments.iter().position(|&a| a == "maps").unwrap();
+        arguments[at] = out;
+        let output = explain_image(folder.path(), &arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+    }
+    for method in ["saliency", "input_x_gradient", "lrp", "grad_cam"] {
+        let read = |out: &str| maps(&folder.path().join(out).join(format!("{method}.npy")));
+        let (grey, colour) = (read("grey"), read("colour").sum_axis(ndarray::Axis(1)));
+        assert_eq!(grey.shape(), [1, 1, 8, 8], "{method}");
+        // A class activation map can be 0, where nothing speaks for the class.
+        let zeros = grey.iter().all(|&value| value == 0.0);
+        assert!(!zeros || method == "grad_cam", "{method}");
+        for (grey, colour) in grey.iter().zip(&colour) {
+            let off = (grey - colour).abs();
+            assert!(
+                off <= 1e-5 * colour.abs().max(1.0),
+                "{method}: {grey} {colour}"
+            );
+        }
+    }
+}
+
 /// Methods that draw samples give an image the same map wherever in the file it stands.
 #[test]
 fn the_order_of_the_images_does_not_matter() {
@@ -240,6 +279,8 @@ fn what_is_wrong_is_said_once() {
     npy(&at("flat.npy"), &[3, 16, 16], &[0.0_f32; 768]);
     npy(&at("small.npy"), &[1, 3, 8, 2], &[0.0_f32; 48]);
     npy(&at("two.npy"), &[1, 2, 16, 16], &[0.0_f32; 512]);
+    npy(&at("bytes.npy"), &[1, 3, 16, 16], &[7_u8; 768]);
+    npy(&at("whole.npy"), &[1, 3, 16, 16], &[7_i64; 768]);
     fs::write(at("text.npy"), "not numbers").unwrap();
     let whole = fs::read(at("x.npy")).unwrap();
     fs::write(at("cut.npy"), &whole[..whole.len() / 2]).unwrap();
@@ -268,6 +309,12 @@ fn what_is_wrong_is_said_once() {
             "flat.npy: is [3, 16, 16]; should be [n, channels, h, w]",
         ),
         ("--input", "two.npy", "takes 3 channels"),
+        (
+            "--input",
+            "bytes.npy",
+            "bytes.npy: holds u1; should be float32 or float64, preprocessed as in training",
+        ),
+        ("--input", "whole.npy", "whole.npy: holds i8; should be"),
         ("--input", "small.npy", "windows of [2, 2] pixels"),
         (
             "--target",
