@@ -318,6 +318,16 @@ fn tables_of_other_programs_say_what_is_wrong() {
             "t.csv: has semicolons between its columns; it should have commas",
         ),
         (
+            "t.csv",
+            b"file,sex,Sex\na.nii.gz,F,M\n",
+            "t.csv: has two columns sex; keep one",
+        ),
+        (
+            "t.csv",
+            b"file,sex,mask,mask\na.nii.gz,F,,\n",
+            "t.csv: has two columns mask; keep one",
+        ),
+        (
             "t.tsv",
             b"file,sex\na.nii.gz,F\n",
             "t.tsv: has commas between its columns; it should have tabs",

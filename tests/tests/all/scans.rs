@@ -397,6 +397,22 @@ fn subjects_that_cannot_be_used_are_listed_with_file_or_line() {
         "{:?}",
         folder.problems
     );
+
+    // One file of two subjects could be in training as one and in test as the other.
+    fs::write(
+        plain.path().join("t.csv"),
+        "file,sex,subject\na.nii.gz,F,s1\n./a.nii.gz,F,s2\n",
+    )
+    .unwrap();
+    let folder = Folder::open(plain.path()).unwrap();
+    assert_eq!(folder.scans.len(), 1);
+    assert_eq!(folder.without_scan, 0);
+    assert_eq!(folder.problems.len(), 1, "{:?}", folder.problems);
+    assert!(
+        folder.problems[0].contains("`s2` has the file of `s1`"),
+        "{:?}",
+        folder.problems
+    );
 }
 
 /// A BIDS folder of twelve phantoms.

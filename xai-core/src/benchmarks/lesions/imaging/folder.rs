@@ -99,6 +99,7 @@ impl Folder {
         let table = Table::find(path, &["file", "sex"]).map_err(|problem| Error::invalid(format!(
             "{problem}\nNor are there scans in the places of BIDS (sub-*/anat/*_T1w.nii.gz) or HCP (*/{HCP_IMAGE})."
         )))?;
+        table.once(&["subject", "mask"])?;
         let subject = |row: &_| {
             table
                 .cell(row, "subject")
@@ -141,12 +142,28 @@ impl Folder {
             problems: Vec::new(),
             without_scan: 0,
         };
+        // The subject of each file by its place on the disk. Links to one file count as that file.
+        let mut owners: BTreeMap<PathBuf, String> = BTreeMap::new();
         for Files {
             subject,
             image,
             mask,
         } in found
         {
+            let place = image.canonicalize().unwrap_or_else(|_| image.clone());
+            let owner = owners.entry(place).or_insert_with(|| subject.clone());
+            if *owner != subject {
+                sexes.remove(&subject);
+                let problem = Error::file(
+                    &image,
+                    format!(
+                        "`{subject}` has the file of `{owner}`, so the same images could be in training and in test; give each \
+                         subject its own file"
+                    ),
+                );
+                folder.problems.push(problem.to_string());
+                continue;
+            }
             let sex = sexes.remove(&subject).unwrap_or_else(|| {
                 Err(Error::file(
                     &image,

@@ -32,7 +32,10 @@ impl Table {
         let mut tables = Vec::new();
         for path in &files {
             match Self::read(path) {
-                Ok(table) if table.has(columns) => tables.push(table),
+                Ok(table) if table.has(columns) => {
+                    table.once(columns)?;
+                    tables.push(table);
+                }
                 Ok(table) => unreadable.extend(table.other_separator(columns)),
                 Err(problem) if first_line_has(path, columns) => return Err(problem),
                 Err(problem) => unreadable.push(problem),
@@ -77,7 +80,10 @@ impl Table {
         let table = Self::read(path)?;
         let missing = columns.iter().find(|name| table.column(name).is_none());
         match (missing, table.other_separator(columns)) {
-            (None, _) => Ok(table),
+            (None, _) => {
+                table.once(columns)?;
+                Ok(table)
+            }
             (_, Some(problem)) => Err(problem),
             (Some(name), None) => Err(Error::file(
                 path,
@@ -114,6 +120,24 @@ impl Table {
             columns,
             rows: records.collect(),
         })
+    }
+
+    /// An error if one of `columns` is there twice, because nobody can tell which of them is meant.
+    pub(crate) fn once(&self, columns: &[&str]) -> Result<()> {
+        let count = |name: &&&str| {
+            let name = name.to_lowercase();
+            self.columns
+                .iter()
+                .filter(|column| **column == name)
+                .count()
+        };
+        match columns.iter().find(|name| count(name) > 1) {
+            Some(name) => Err(Error::file(
+                &self.path,
+                format!("has two columns {name}; keep one"),
+            )),
+            None => Ok(()),
+        }
     }
 
     fn has(&self, columns: &[&str]) -> bool {
