@@ -196,6 +196,29 @@ fn the_identity_is_the_content() {
     fs::remove_dir_all(elsewhere).unwrap();
 }
 
+/// A copied image is no error, because some data sets have them, but the run says so.
+#[test]
+fn training_images_in_the_test_are_said() {
+    let folder = good([6, 6, 6]);
+    let about = || {
+        let about = read(folder.path()).unwrap().about();
+        about[0].1.clone()
+    };
+    assert!(!about().contains("training images"));
+    let (mut images, ..) = data("test", 6);
+    let (train, ..) = data("train", 6);
+    let first = s![1, .., .., ..];
+    images
+        .slice_mut(first)
+        .assign(&train.slice(s![4, .., .., ..]));
+    save(&folder.path().join("test"), "images", &images);
+    let said = about();
+    assert!(
+        said.contains("; 1 test images are also training images"),
+        "{said}"
+    );
+}
+
 /// Rewrites a table.
 fn edit(folder: &Path, split: &str, change: impl Fn(String) -> String) {
     let path = folder.join(split).join("labels.csv");
@@ -244,6 +267,21 @@ fn every_mistake_in_npy_files_is_named_with_file_and_row() {
             "a mask of another shape",
             |f| save(&f.join("test"), "truth", &Array3::<u8>::zeros((3, 12, 11))),
             &["test/truth.npy", "[3, 12, 11]", "[3, 12, 12]"],
+        ),
+        (
+            "pixels up to 255 in one split, and shares of 255 in the others",
+            |f| {
+                let (images, ..) = data("train", 6);
+                let bytes = images.mapv(|x| ((x + 0.5) * 100.0) as u8);
+                save(&f.join("train"), "images", &bytes);
+                let images = data("test", 3).0.mapv(|x| ((x + 0.5) * 100.0) as i64);
+                save(&f.join("test"), "images", &images);
+            },
+            &[
+                "test/images.npy",
+                "used as they are",
+                "train/images.npy holds uint8",
+            ],
         ),
         (
             "a class without training images",

@@ -106,6 +106,12 @@ impl Benchmark for Arrays {
                 "; {empty} test images have an empty mask, for which localisation has no score"
             );
         }
+        let repeated = self.folder.repeated;
+        if repeated > 0 {
+            text += &format!(
+                "; {repeated} test images are also training images, so the accuracy says less about new images"
+            );
+        }
         vec![("arrays".to_owned(), text)]
     }
 }

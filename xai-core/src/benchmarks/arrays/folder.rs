@@ -1,10 +1,12 @@
 //! The three splits together. They must have the same shape and classes, and no group in common.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
+use ndarray::{ArrayView3, Axis};
+
 use super::column::Column;
-use super::raw_split::RawSplit;
+use super::raw_split::{Kind, RawSplit};
 use super::{numpy, table};
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
@@ -18,6 +20,8 @@ pub(super) struct Folder {
     pub splits: [Dataset; 3],
     /// The names of the classes.
     pub classes: Vec<String>,
+    /// The number of test images that are also training images.
+    pub repeated: usize,
 }
 
 impl Folder {
@@ -33,18 +37,34 @@ impl Folder {
             read(Split::Test)?,
         ];
         same_shape(&raw_splits)?;
+        same_scale(&raw_splits)?;
         let classes = names(&raw_splits[0].class)?;
         let groups = groups(&raw_splits)?;
         let mut splits = Vec::with_capacity(raw_splits.len());
         for (raw, group) in raw_splits.into_iter().zip(groups) {
             splits.push(dataset(raw, group, &classes)?);
         }
+        let train = hashes(&splits[0]);
+        let known: HashSet<_> = train.into_iter().collect();
+        let test = hashes(&splits[2]);
+        let repeated = test.iter().filter(|hash| known.contains(hash)).count();
         let splits = splits.try_into();
         Ok(Self {
             splits: splits.expect("as many data sets as splits"),
             classes,
+            repeated,
         })
     }
+}
+
+/// A hash of each image.
+fn hashes(dataset: &Dataset) -> Vec<blake3::Hash> {
+    let of_image = |image: ArrayView3<f32>| {
+        let bytes: Vec<u8> = image.iter().flat_map(|value| value.to_le_bytes()).collect();
+        blake3::hash(&bytes)
+    };
+    let images = dataset.images();
+    images.axis_iter(Axis(0)).map(of_image).collect()
 }
 
 /// Reads the folder of a split.
@@ -98,6 +118,32 @@ fn same_shape(raw_splits: &[RawSplit; 3]) -> Result<()> {
             ),
         )),
         None => Ok(()),
+    }
+}
+
+/// Pixels from 0 to 255 beside pixels from 0 to 1 are a mistake of the file's type. Floats can be scaled in any way, and
+/// integers from 0 to 1 are the same in any type.
+fn same_scale(raw_splits: &[RawSplit; 3]) -> Result<()> {
+    let scaled = raw_splits.iter().find_map(|raw| match raw.kind {
+        Kind::Scaled(kind) => Some((raw, kind)),
+        Kind::Integers | Kind::Floats => None,
+    });
+    let mut integers = (raw_splits.iter()).filter(|raw| raw.kind == Kind::Integers);
+    let unscaled = integers.find_map(|raw| {
+        let mut values = raw.images.iter();
+        let outside = values.find(|value| !(0.0..=1.0).contains(*value));
+        outside.map(|value| (raw, value))
+    });
+    match (scaled, unscaled) {
+        (Some((scaled, kind)), Some((unscaled, value))) => Err(Error::file(
+            &unscaled.file,
+            format!(
+                "holds integers of another type than uint8 and uint16, which are used as they are (such as {value}), but {} holds \
+                 {kind}, which become numbers from 0 to 1; save both with the same type, for example by `images.astype(\"uint8\")`",
+                scaled.file.display()
+            ),
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -1,11 +1,12 @@
 //! A split in `.npy` files.
 
+use std::cell::Cell;
 use std::path::Path;
 
 use ndarray::{Array3, ArrayD, Axis, Ix3, Ix4};
 
 use super::column::Column;
-use super::raw_split::RawSplit;
+use super::raw_split::{Kind, RawSplit};
 use crate::error::{Error, Result};
 use crate::npy::{self, Number};
 
@@ -17,7 +18,17 @@ const GROUP: &str = "group.npy";
 /// Reads the files of a folder.
 pub(super) fn read(folder: &Path) -> Result<RawSplit> {
     let file = folder.join(IMAGES);
-    let images = npy::read(&file, pixel)?;
+    // All numbers of a file have one type.
+    let kind = Cell::new(Kind::Floats);
+    let images = npy::read(&file, |number| {
+        kind.set(match number {
+            Number::U8(_) => Kind::Scaled("uint8"),
+            Number::U16(_) => Kind::Scaled("uint16"),
+            Number::Integer(_) => Kind::Integers,
+            Number::Bool(_) | Number::Float(_) => Kind::Floats,
+        });
+        pixel(number)
+    })?;
     let shape = images.shape().to_vec();
     let images = match images.ndim() {
         3 => images.insert_axis(Axis(1)),
@@ -44,6 +55,7 @@ pub(super) fn read(folder: &Path) -> Result<RawSplit> {
         class: column(&folder.join(CLASS), "class", n)?,
         group: group.transpose()?,
         images,
+        kind: kind.get(),
         file,
     })
 }

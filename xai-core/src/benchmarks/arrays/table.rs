@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::column::Column;
 use super::picture;
-use super::raw_split::RawSplit;
+use super::raw_split::{Kind, RawSplit};
 use crate::error::{Error, Result};
 
 pub(super) const LABELS: &str = "labels.csv";
@@ -32,6 +32,7 @@ pub(super) fn read(folder: &Path) -> Result<RawSplit> {
     Ok(RawSplit {
         truth: truth.transpose()?,
         file: table.path,
+        kind: Kind::Scaled("PNG files"),
         images,
         class,
         group,
