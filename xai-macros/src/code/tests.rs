@@ -247,6 +247,48 @@ fn tuples_operators_and_lifetimes_are_told_apart() {
 }
 
 #[test]
+fn only_what_is_of_a_test_is_left_out() {
+    let words = |text: &str| super::tokens::words(text.parse().unwrap());
+    for (text, without) in [
+        (
+            "match x { #[cfg(test)] A => 1, B => 2, C => { 3 } } f();",
+            "match x { B => 2, C => { 3 } } f();",
+        ),
+        (
+            "match x { #[cfg(test)] A { y } if y => { 1 } B => 2, }",
+            "match x { B => 2, }",
+        ),
+        (
+            "match x { #[cfg(test)] A { .. } | D => Y { z: 1 }, B => { 2 } }",
+            "match x { B => { 2 } }",
+        ),
+        (
+            "struct S { #[cfg(test)] pub(crate) a: u8, b: u8 } fn f() {}",
+            "struct S { b: u8 } fn f() {}",
+        ),
+        (
+            "enum E { #[cfg(test)] #[x] A { y: u8 }, B { z: u8 }, }",
+            "enum E { B { z: u8 }, }",
+        ),
+        (
+            "enum E { #[cfg(test)] A, B } const C: u8 = 1;",
+            "enum E { B } const C: u8 = 1;",
+        ),
+        ("f(a); #[cfg(test)] { g(a); } h();", "f(a); h();"),
+        ("#[cfg(test)] { g(a); } if a { h(); }", "if a { h(); }"),
+        ("#[cfg(test)] for x in y { g(x); } h();", "h();"),
+        (
+            "#[cfg(test)] pub fn g<A, B>(a: A) {} fn h() {}",
+            "fn h() {}",
+        ),
+        ("#[cfg(test)] use a::{b, c}; use d;", "use d;"),
+        ("#[cfg(test)] let (a, b): X<A, B> = c; d();", "d();"),
+    ] {
+        assert_eq!(words(text), words(without), "{text}");
+    }
+}
+
+#[test]
 fn without_an_impl_the_whole_file_counts() {
     let file = "make!(Study);\nfn helper() {}";
     let Code { fit, test } = code(file, "Study").unwrap();

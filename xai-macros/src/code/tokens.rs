@@ -120,17 +120,74 @@ fn attribute(tokens: &[TokenTree], at: usize) -> Option<(Attribute, usize)> {
     }
 }
 
-/// The index after the item that begins at `at`: after its braces or its semicolon.
+/// The words that begin an item or a statement with commas in it. What else has attributes is mostly a field, a variant or
+/// an arm of a match, which a comma ends.
+const BEGINNINGS: [&str; 13] = [
+    "async", "const", "enum", "extern", "fn", "impl", "let", "mod", "static", "struct", "trait",
+    "type", "use",
+];
+
+/// The index after the item that begins at `at`: after its braces or its semicolon. A field, a variant or an arm also ends
+/// with its comma. An end too early counts more code than necessary; one too late would hide code.
 fn end_of_item(tokens: &[TokenTree], at: usize) -> usize {
-    let ends = |token: &TokenTree| match token {
-        TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
-        TokenTree::Punct(punct) => punct.as_char() == ';',
-        _ => false,
-    };
     let rest = tokens.get(at..).unwrap_or_default();
-    rest.iter()
-        .position(ends)
-        .map_or(tokens.len(), |end| at + end + 1)
+    let first = first_word(rest);
+    let comma_ends = first != "unsafe" && !BEGINNINGS.contains(&first.as_str());
+    for (number, token) in rest.iter().enumerate() {
+        let next = rest.get(number + 1);
+        let ends = match token {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+                !(comma_ends && continues(&rest[number + 1..]))
+            }
+            TokenTree::Punct(punct) => {
+                punct.as_char() == ';' || (comma_ends && punct.as_char() == ',')
+            }
+            _ => false,
+        };
+        if ends {
+            let group = matches!(token, TokenTree::Group(_));
+            let comma = group && comma_ends && is_comma(next);
+            return at + number + 1 + usize::from(comma);
+        }
+    }
+    tokens.len()
+}
+
+/// Whether the braces before these tokens belong to the pattern of an arm, or to a variant with a value.
+fn continues(rest: &[TokenTree]) -> bool {
+    let is = |token: &TokenTree, wanted: char| matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted);
+    match rest {
+        [first, ..] if is(first, '=') => true,
+        // A condition or another pattern, but not the next statement.
+        [first, ..] if is(first, '|') || first.to_string() == "if" => {
+            let ends = |token: &TokenTree| match token {
+                TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+                token => is(token, ';') || is(token, ','),
+            };
+            let mut pairs = rest.windows(2).take_while(|pair| !ends(&pair[0]));
+            pairs.any(|pair| is(&pair[0], '=') && is(&pair[1], '>'))
+        }
+        _ => false,
+    }
+}
+
+/// The first word after attributes and `pub`. Empty if there is none.
+fn first_word(tokens: &[TokenTree]) -> String {
+    let mut tokens = tokens.iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Punct(punct) if punct.as_char() == '#' => {
+                tokens.next();
+            }
+            TokenTree::Ident(name) if name == "pub" => {
+                let of = |token: &&TokenTree| matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis);
+                tokens.next_if(of);
+            }
+            TokenTree::Ident(name) => return name.to_string(),
+            _ => break,
+        }
+    }
+    String::new()
 }
 
 /// The operator that begins at `at`.
