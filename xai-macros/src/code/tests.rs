@@ -179,6 +179,29 @@ fn an_item_that_a_string_names_is_reached() {
     }
 }
 
+/// What uses a type need not name its alias.
+#[test]
+fn blocks_of_an_alias_count() {
+    for (using, item) in [
+        (
+            "lab.fit(train(STEPS).third(),",
+            "type N = Number; impl N { fn third(&self) -> f64 { 1.0 } }",
+        ),
+        (
+            "lab.fit(train(STEPS).third(),",
+            "type N = Number; trait Third { fn third(&self) -> f64; } impl Third for N { fn third(&self) -> f64 { 1.0 } }",
+        ),
+        (
+            "lab.fit(train(STEPS) * 3.0,",
+            "type N = Number; impl Mul<f64> for N { fn mul(self, by: f64) -> f64 { 1.0 } }",
+        ),
+    ] {
+        let using = FILE.replacen("lab.fit(train(STEPS),", using, 1);
+        let fit = |item: &str| code(&format!("{using}{item}"), "Study").unwrap().fit;
+        assert_ne!(fit(item), fit(&item.replace("1.0", "2.0")), "{item}");
+    }
+}
+
 #[test]
 fn tests_and_references_keep_models() {
     for edit in [
