@@ -30,6 +30,7 @@ pub fn experiment(options: TokenStream, item: TokenStream) -> TokenStream {
     let outside = package.map(|folder| code::outside(folder.as_ref(), file.as_deref()));
     let written = experiment::Written {
         source: source.as_deref(),
+        folder: file.as_deref().and_then(std::path::Path::parent),
         outside: outside.unwrap_or_default(),
     };
     experiment::experiment(options.into(), item.into(), &written).into()

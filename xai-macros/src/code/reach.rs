@@ -4,9 +4,11 @@
 //! may be once too often, and then something is computed again. It is never too seldom within the file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
 use quote::ToTokens;
-use syn::ImplItem;
+use syn::{ImplItem, LitStr};
 
 use super::items::{File, Import, Named, file};
 use super::tokens::{hash, words};
@@ -30,27 +32,36 @@ const VERSIONS: [&str; 2] = ["FIT_VERSION", "TEST_VERSION"];
 /// The code of an experiment in its file. `None` if the file cannot be read as Rust.
 ///
 /// Where the file has no `impl Run for` the experiment, such as where a macro writes it, the whole file counts.
-pub fn code(source: &str, experiment: &str) -> Option<Code> {
+/// `folder` is the folder of the file, where known. The files that it includes count as well.
+pub fn code(source: &str, experiment: &str, folder: Option<&Path>) -> Option<Code> {
     let source = syn::parse_file(source).ok()?;
     let file = file(&source, experiment);
     if file.runs.is_empty() {
-        let whole = hash(&words(source.to_token_stream()));
-        let whole = BTreeMap::from([("the whole file".to_owned(), whole)]);
+        let mut words = words(source.to_token_stream());
+        let included = included(&words, folder);
+        words.extend(included.iter().map(Included::hash));
+        let whole = BTreeMap::from([("the whole file".to_owned(), hash(&words))]);
         return Some(Code {
             fit: whole.clone(),
             test: whole,
         });
     }
     Some(Code {
-        fit: used(&file, experiment, &FIT),
-        test: used(&file, experiment, &TEST),
+        fit: used(&file, experiment, folder, &FIT),
+        test: used(&file, experiment, folder, &TEST),
     })
 }
 
 /// What these methods of `Run` use, themselves included.
-fn used(file: &File, experiment: &str, methods: &[&str]) -> BTreeMap<String, String> {
+fn used(
+    file: &File,
+    experiment: &str,
+    folder: Option<&Path>,
+    methods: &[&str],
+) -> BTreeMap<String, String> {
     let mut reached = Reached {
         experiment,
+        folder,
         ..Reached::default()
     };
     reached.add(experiment, file.fields.clone());
@@ -115,6 +126,8 @@ fn used(file: &File, experiment: &str, methods: &[&str]) -> BTreeMap<String, Str
 #[derive(Default)]
 struct Reached<'a> {
     experiment: &'a str,
+    /// The folder of the file.
+    folder: Option<&'a Path>,
     /// The hashes of each item's words. Items of the same title come together.
     items: BTreeMap<String, BTreeSet<String>>,
     /// The words that may name an item.
@@ -129,6 +142,18 @@ struct Reached<'a> {
 
 impl Reached<'_> {
     fn add(&mut self, title: &str, words: Vec<String>) {
+        self.mention(&words);
+        for included in included(&words, self.folder) {
+            if let Included::Code(words) = &included {
+                self.mention(words);
+            }
+            self.parts(title).insert(included.hash());
+        }
+        self.parts(title).insert(hash(&words));
+    }
+
+    /// Remembers the names among words.
+    fn mention(&mut self, words: &[String]) {
         for (at, word) in words.iter().enumerate() {
             let before = |steps| at.checked_sub(steps).map_or("", |at: usize| &words[at]);
             if before(1) == "." {
@@ -148,7 +173,6 @@ impl Reached<'_> {
             let integer = word.starts_with(['u', 'i']) && before(1) == "as";
             self.order |= word == "LEVELS" || integer;
         }
-        self.parts(title).insert(hash(&words));
     }
 
     fn parts(&mut self, title: &str) -> &mut BTreeSet<String> {
@@ -193,5 +217,45 @@ impl Reached<'_> {
 fn names_in_string(word: &str) -> impl Iterator<Item = String> {
     let text = if word.contains('"') { word } else { "" };
     text.split(|c: char| !c.is_alphanumeric() && c != '_')
+        .filter(|name| !name.is_empty())
         .map(str::to_owned)
+}
+
+/// The content of a file that code includes.
+enum Included {
+    /// By `include!`: its words.
+    Code(Vec<String>),
+    /// By `include_str!` or `include_bytes!`, or what is not Rust.
+    Bytes(Vec<u8>),
+}
+
+impl Included {
+    fn hash(&self) -> String {
+        match self {
+            Self::Code(words) => hash(words),
+            Self::Bytes(bytes) => blake3::hash(bytes).to_hex()[..16].to_owned(),
+        }
+    }
+}
+
+/// The files that `include!` and its like name by a literal, relative to the folder of the code. One that cannot be read is
+/// an error of the compiler's.
+fn included(words: &[String], folder: Option<&Path>) -> Vec<Included> {
+    let file = |words: &[String]| {
+        let [name, mark, _, literal] = words else {
+            return None;
+        };
+        let includes = ["include", "include_str", "include_bytes"].contains(&name.as_str());
+        if !includes || mark != "!" {
+            return None;
+        }
+        let literal: LitStr = syn::parse_str(literal).ok()?;
+        let bytes = fs::read(folder?.join(literal.value())).ok()?;
+        let text = str::from_utf8(&bytes).ok().filter(|_| name == "include");
+        match text.and_then(|text| text.parse().ok()) {
+            Some(tokens) => Some(Included::Code(super::tokens::words(tokens))),
+            None => Some(Included::Bytes(bytes)),
+        }
+    };
+    words.windows(4).filter_map(file).collect()
 }

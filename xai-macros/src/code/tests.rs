@@ -1,7 +1,14 @@
 //! What counts as a change, on the text of one file. A test of the workspace edits a file and runs it
 //! (`tests/tests/all/stale.rs`).
 
-use super::{Code, code};
+use std::fs;
+
+use super::Code;
+
+/// The code of an experiment that includes no file.
+fn code(source: &str, experiment: &str) -> Option<Code> {
+    super::code(source, experiment, None)
+}
 
 const FILE: &str = r##"
 //! A file.
@@ -177,6 +184,40 @@ fn an_item_that_a_string_names_is_reached() {
         let other = format!("{item} fn other() {{}}");
         assert_eq!(fit(item), fit(&other), "{item}");
     }
+}
+
+#[test]
+fn included_files_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let code = |text: &str| super::code(text, "Study", Some(folder.path())).unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    for (include, other) in [
+        ("include_str!(\"data.txt\")", "2 ,"),
+        ("std::include_bytes!(r\"data.txt\")", "3 ,"),
+        ("include!(\"data.txt\")", "STEPS"),
+    ] {
+        let of_fit = FILE.replacen("self.rate)", &format!("self.rate, {include})"), 1);
+        let missing = code(&of_fit);
+        write("data.txt", "1");
+        let before = code(&of_fit);
+        assert_ne!(missing.fit, before.fit, "{include}");
+        write("data.txt", other);
+        let after = code(&of_fit);
+        assert_ne!(before.fit, after.fit, "{include}");
+        assert_eq!(before.test, after.test, "{include}");
+        // Nothing uses this file.
+        let unused = format!("{FILE} const UNUSED: &str = {include};");
+        assert_eq!(code(&unused).fit, code(FILE).fit, "{include}");
+        fs::remove_file(folder.path().join("data.txt")).unwrap();
+    }
+    // Comments in included code mean nothing, and what it names counts.
+    let of_fit = FILE.replacen("self.rate)", "self.rate, include!(\"code.rs\"))", 1);
+    write("code.rs", "weighted(1.0)");
+    let before = code(&of_fit);
+    write("code.rs", "// a comment\nweighted(1.0)");
+    assert_eq!(code(&of_fit), before);
+    let other = of_fit.replacen("WEIGHT: f64 = 0.5", "WEIGHT: f64 = 0.25", 1);
+    assert_ne!(code(&other).fit, before.fit);
 }
 
 /// What uses a type need not name its alias.

@@ -7,11 +7,12 @@ mod parse;
 mod values;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::code::code;
+use crate::code;
 use crate::errors::Errors;
 
 /// Where an experiment stands.
@@ -19,6 +20,8 @@ use crate::errors::Errors;
 pub struct Written<'a> {
     /// The text of its file, if it is known.
     pub source: Option<&'a str>,
+    /// The folder of its file, if it is known.
+    pub folder: Option<&'a Path>,
     /// Fingerprints of the code outside of the file, by name.
     pub outside: BTreeMap<String, String>,
 }
@@ -45,7 +48,8 @@ pub fn experiment(options: TokenStream, item: TokenStream, written: &Written) ->
     match errors.into_tokens() {
         None => {
             let name = design.item.ident.to_string();
-            let code = written.source.and_then(|source| code(source, &name));
+            let source = written.source;
+            let code = source.and_then(|source| code::code(source, &name, written.folder));
             expand::expand(&design, code.as_ref(), &written.outside)
         }
         Some(errors) => expand::after_mistakes(&design, &errors),
