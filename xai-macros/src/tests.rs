@@ -86,6 +86,7 @@ fn an_experiment_in_its_file() {
         ),
         &Written {
             source: Some(file),
+            folder: None,
             outside: [("helper".to_owned(), "0123".to_owned())].into(),
         },
     );

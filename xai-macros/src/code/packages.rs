@@ -23,8 +23,13 @@ pub fn outside(folder: &Path, file: Option<&Path>) -> BTreeMap<String, String> {
         .collect();
     let lock = folder.ancestors().map(|folder| folder.join("Cargo.lock"));
     for path in file.map(modules).unwrap_or_default() {
-        // Those in `src` are part of the package.
-        if !path.starts_with(folder.join("src")) {
+        // Those in `src` are part of the package. A path can lead out of it again, as `src/../shared.rs` does.
+        let src = folder.join("src");
+        let outside = match (path.canonicalize(), src.canonicalize()) {
+            (Ok(path), Ok(src)) => !path.starts_with(src),
+            _ => false,
+        };
+        if outside || !path.starts_with(&src) {
             let name = path.strip_prefix(folder).unwrap_or(&path);
             let text = fs::read_to_string(&path).unwrap_or_default();
             found.insert(name.display().to_string(), of_text(text));
@@ -71,30 +76,71 @@ fn of_text(text: String) -> String {
 
 /// The files of the modules that a file declares by `mod name;`, directly or through others.
 fn modules(file: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    add_modules(file, &mut all);
+    all
+}
+
+fn add_modules(file: &Path, all: &mut Vec<PathBuf>) {
     let source = fs::read_to_string(file).ok();
     let source = source.and_then(|text| syn::parse_file(&text).ok());
     let (folder, stem) = (file.parent(), file.file_stem());
-    let (Some(source), Some(folder), Some(stem)) = (source, folder, stem) else {
-        return Vec::new();
-    };
-    let mut all = Vec::new();
-    for item in source.items {
+    if let (Some(source), Some(folder), Some(stem)) = (source, folder, stem) {
+        // A file that is no `mod.rs` and no program has its modules in a folder of its name.
+        let places = [folder.to_owned(), folder.join(stem)];
+        add_declared(&source.items, &places[..1], &places, all);
+    }
+}
+
+/// Adds the modules among items, whose files are in one of `places`. What `#[path]` says is relative to `of_path`.
+fn add_declared(
+    items: &[syn::Item],
+    of_path: &[PathBuf],
+    places: &[PathBuf],
+    all: &mut Vec<PathBuf>,
+) {
+    for item in items {
         let syn::Item::Mod(module) = item else {
             continue;
         };
         let name = module.ident.to_string();
-        let places = [
-            folder.join(format!("{name}.rs")),
-            folder.join(&name).join("mod.rs"),
-            folder.join(stem).join(format!("{name}.rs")),
-        ];
-        let found = places.into_iter().find(|place| place.exists());
-        if let (None, Some(found)) = (module.content, found) {
-            all.extend(modules(&found));
-            all.push(found);
+        let path = module.attrs.iter().find_map(path_attribute);
+        if let Some((_, items)) = &module.content {
+            let inside: Vec<PathBuf> = match &path {
+                Some(path) => of_path.iter().map(|place| place.join(path)).collect(),
+                None => places.iter().map(|place| place.join(&name)).collect(),
+            };
+            add_declared(items, &inside, &inside, all);
+            continue;
+        }
+        let candidates: Vec<PathBuf> = match &path {
+            Some(path) => of_path.iter().map(|place| place.join(path)).collect(),
+            None => {
+                let ends = [format!("{name}.rs"), format!("{name}/mod.rs")];
+                let files = |place: &PathBuf| ends.clone().map(|end| place.join(end));
+                places.iter().flat_map(files).collect()
+            }
+        };
+        let found = candidates.into_iter().find(|place| place.exists());
+        if let Some(found) = found.filter(|found| !all.contains(found)) {
+            all.push(found.clone());
+            add_modules(&found, all);
         }
     }
-    all
+}
+
+/// The path in `#[path = "..."]`.
+fn path_attribute(attribute: &syn::Attribute) -> Option<String> {
+    let syn::Meta::NameValue(pair) = &attribute.meta else {
+        return None;
+    };
+    match &pair.value {
+        syn::Expr::Lit(literal) if pair.path.is_ident("path") => match &literal.lit {
+            syn::Lit::Str(text) => Some(text.value()),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -256,6 +302,45 @@ mod tests {
         let after = outside(&study, Some(&example));
         assert_ne!(before["examples/beside.rs"], after["examples/beside.rs"]);
         assert_eq!(before["study"], after["study"]);
+    }
+
+    #[test]
+    fn modules_with_a_path_and_in_other_modules_count() {
+        let folder = workspace();
+        let study = folder.path().join("study");
+        let examples = study.join("examples");
+        let example = examples.join("one.rs");
+        for (file, text) in [
+            (
+                "examples/one.rs",
+                "#[path = \"../shared/far.rs\"]\nmod far;\nmod inner { mod deep; #[path = \"x.rs\"] mod other; }\nfn main() {}",
+            ),
+            ("shared/far.rs", "mod near;"),
+            ("shared/near.rs", ""),
+            ("examples/inner/deep.rs", ""),
+            ("examples/inner/x.rs", ""),
+            ("src/main.rs", "#[path = \"../shared/near.rs\"] mod near;"),
+        ] {
+            let path = study.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let before = outside(&study, Some(&example));
+        for (file, name) in [
+            ("shared/far.rs", "examples/../shared/far.rs"),
+            ("shared/near.rs", "examples/../shared/near.rs"),
+            ("examples/inner/deep.rs", "examples/inner/deep.rs"),
+            ("examples/inner/x.rs", "examples/inner/x.rs"),
+        ] {
+            assert!(before.contains_key(name), "{name}: {before:?}");
+            let text = fs::read_to_string(study.join(file)).unwrap();
+            fs::write(study.join(file), text + "fn f() { 1 }").unwrap();
+            let after = outside(&study, Some(&example));
+            assert_ne!(before[name], after[name], "{name}");
+        }
+        // A file beside `src` is no part of the package.
+        let main = outside(&study, Some(&study.join("src/main.rs")));
+        assert!(main.contains_key("src/../shared/near.rs"), "{main:?}");
     }
 
     #[test]
