@@ -50,6 +50,10 @@ impl Benchmark for Position {
     fn explained(&self) -> usize {
         self.0.explained()
     }
+
+    fn unused(&self, cells: &mut dyn Iterator<Item = Self>) -> Option<String> {
+        self.0.unused(&mut cells.map(|cell| cell.0))
+    }
 }
 // ANCHOR_END: benchmark
 

@@ -116,6 +116,31 @@ fn the_corrected_xai_tris_pairs_both_protocols() {
     assert!((lrp[1] - gradient[1]).abs() < 0.02, "{lrp:?} {gradient:?}");
 }
 
+/// Photographs that no cell has as its background are not passed over in silence.
+#[test]
+fn photographs_that_no_cell_uses_are_said() {
+    let out = tempfile::tempdir().unwrap();
+    std::fs::write(out.path().join("a.png"), "not read by a plan").unwrap();
+    for name in ["xai_tris", "tetromino_position"] {
+        let plan = |options: &[&str]| {
+            let output = tests::example(name)
+                .args(["--scale", "smoke", "--plan", "--out", "runs"])
+                .args(options)
+                .current_dir(&out)
+                .output()
+                .unwrap();
+            let (code, _, said) = tests::text(output);
+            assert_eq!(code, Some(0), "{said}");
+            said
+        };
+        let wanted = "--photographs are not used: no cell";
+        let said = plan(&["--photographs", "."]);
+        assert!(said.contains(wanted), "{name}: {said}");
+        let said = plan(&[]);
+        assert!(!said.contains(wanted), "{name}: {said}");
+    }
+}
+
 /// The files of a name anywhere in a folder.
 fn find(folder: &Path, name: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder)

@@ -188,7 +188,7 @@ fn declared_in_macro(words: &[String]) -> Vec<String> {
 /// Some functions of a benchmark describe it, decide what is in the plan, or are in the key of the scores.
 fn changes_results(item: &ImplItem) -> bool {
     let name = impl_item(item).unwrap_or_default();
-    !["about", "absent", "explained"].contains(&name.as_str())
+    !["about", "absent", "explained", "unused"].contains(&name.as_str())
 }
 
 fn is_of_test(item: &Item) -> bool {

@@ -119,6 +119,15 @@ impl Benchmark for Tetromino {
         absent.then(|| "no --photographs were given".to_owned())
     }
 
+    fn unused(&self, cells: &mut dyn Iterator<Item = Self>) -> Option<String> {
+        self.photographs.as_ref()?;
+        let used = cells.any(|cell| cell.background == Background::Photographs);
+        (!used).then(|| {
+            "--photographs are not used: no cell of this plan has the background photographs"
+                .to_owned()
+        })
+    }
+
     fn about(&self) -> Vec<(String, String)> {
         let photographs = self.photographs.as_ref().map(Photographs::folder);
         photographs

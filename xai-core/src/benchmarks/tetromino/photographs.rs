@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -12,7 +13,7 @@ use crate::key::Key;
 #[derive(Clone, Debug)]
 pub struct Photographs {
     folder: PathBuf,
-    files: Vec<PathBuf>,
+    files: Arc<[PathBuf]>,
     key: Key,
 }
 
@@ -41,7 +42,7 @@ impl Photographs {
         let key = Key::of(&hashed.collect::<Result<Vec<_>>>()?)?;
         Ok(Self {
             folder: folder.to_owned(),
-            files,
+            files: files.into(),
             key,
         })
     }

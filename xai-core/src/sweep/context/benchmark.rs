@@ -68,6 +68,13 @@ pub trait Benchmark: Clone + Send + Sync + 'static {
         None
     }
 
+    /// A warning if a file or folder was given that no cell of the plan uses. `cells` are the benchmarks of the cells. `None`
+    /// if everything is used.
+    fn unused(&self, cells: &mut dyn Iterator<Item = Self>) -> Option<String> {
+        let _ = cells;
+        None
+    }
+
     /// Whether a pixel is the same place in all images, as in slices on a common grid. The report then also
     /// shows the mean of a network's maps.
     fn one_space(&self) -> bool {

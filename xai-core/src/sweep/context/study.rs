@@ -54,6 +54,9 @@ pub trait Study: Sync {
     /// As [`Benchmark::absent`].
     fn absent(&self, parameter: &str, value: &Value) -> Option<String>;
 
+    /// As [`Benchmark::unused`], for the cells at these points.
+    fn unused(&self, points: &[Point]) -> Option<String>;
+
     /// As [`Benchmark::prepare`].
     ///
     /// # Errors
@@ -126,6 +129,13 @@ impl<R: Run> Study for Opened<R> {
 
     fn absent(&self, parameter: &str, value: &Value) -> Option<String> {
         self.benchmark.absent(parameter, value)
+    }
+
+    fn unused(&self, points: &[Point]) -> Option<String> {
+        // A cell whose benchmark cannot be made says so itself.
+        let benchmark = |point| R::at(point).benchmark(&self.benchmark).ok();
+        self.benchmark
+            .unused(&mut points.iter().filter_map(benchmark))
     }
 
     fn prepare(&self, context: &Context) -> Result<()> {

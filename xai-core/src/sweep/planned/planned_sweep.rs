@@ -62,7 +62,12 @@ impl PlannedSweep {
         let cells = cells(study, &plan, &which, options, &store, warn)?;
         match &options.part {
             Some(_) => check_frozen(&store, &plan, &which, &cells)?,
-            None => warn_of_old_cells(&store, &cells, warn),
+            None => {
+                warn_of_old_cells(&store, &cells, warn);
+                if let Some(problem) = study.unused(&plan.cells) {
+                    warn(problem);
+                }
+            }
         }
         Ok(Self {
             spec,
