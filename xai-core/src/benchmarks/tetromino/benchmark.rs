@@ -121,7 +121,8 @@ impl Benchmark for Tetromino {
 
     fn unused(&self, cells: &mut dyn Iterator<Item = Self>) -> Option<String> {
         self.photographs.as_ref()?;
-        let used = cells.any(|cell| cell.background == Background::Photographs);
+        let mut backgrounds = cells.map(|cell| cell.background);
+        let used = backgrounds.any(|background| background == Background::Photographs);
         (!used).then(|| {
             "--photographs are not used: no cell of this plan has the background photographs"
                 .to_owned()
