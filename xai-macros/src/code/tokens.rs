@@ -146,8 +146,10 @@ fn end_of_item(tokens: &[TokenTree], at: usize) -> usize {
         };
         if ends {
             let group = matches!(token, TokenTree::Group(_));
-            let comma = group && comma_ends && is_comma(next);
-            return at + number + 1 + usize::from(comma);
+            let comma = comma_ends && is_comma(next);
+            // As after `use a::{b, c}`.
+            let semicolon = matches!(next, Some(TokenTree::Punct(punct)) if punct.as_char() == ';');
+            return at + number + 1 + usize::from(group && (comma || semicolon));
         }
     }
     tokens.len()
