@@ -105,10 +105,10 @@ impl Figure {
         };
         let own = |chance: Option<f64>| chance.filter(|_| summary.chances_differ);
         let of_references = (summary.baselines.iter())
-            .filter_map(|one| Some((one.name.to_owned(), String::new(), own(one.chance())?)));
+            .filter_map(|one| Some((one.name.to_owned(), String::new(), own(one.chance)?)));
         let of_groups = keys.iter().flat_map(|key| {
             let of_tick = move |(tick, name): (usize, &String)| {
-                let chance = own(group_at(tick, key)?.chance())?;
+                let chance = own(group_at(tick, key)?.chance)?;
                 Some((series_name(summary, along, key), name.clone(), chance))
             };
             ticks.iter().enumerate().filter_map(of_tick)
@@ -125,13 +125,13 @@ impl Figure {
             baselines: summary
                 .baselines
                 .iter()
-                .map(|one| box_of(one.beside(method, &summary.methods), own(one.chance())))
+                .map(|one| box_of(one.beside(method, &summary.methods), own(one.chance)))
                 .collect(),
             boxes: (0..ticks.len())
                 .map(|tick| {
                     let groups = keys.iter().map(|key| group_at(tick, key));
                     groups
-                        .map(|group| box_of(group?.scores(method), own(group?.chance())))
+                        .map(|group| box_of(group?.scores(method), own(group?.chance)))
                         .collect()
                 })
                 .collect(),

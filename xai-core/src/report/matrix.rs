@@ -54,7 +54,7 @@ impl Matrix {
     pub fn of(summary: &Summary, title: String) -> Self {
         let larger = described(summary.metric).is_none_or(|known| known.larger_is_better);
         let groups = &summary.groups;
-        let chances: Vec<Option<f64>> = groups.iter().map(Group::chance).collect();
+        let chances: Vec<Option<f64>> = groups.iter().map(|group| group.chance).collect();
         let plain = |title: &str, text: &dyn Fn(&Group) -> String| MatrixRow {
             title: title.to_owned(),
             fields: groups
@@ -73,7 +73,7 @@ impl Matrix {
             })
             .collect();
         for reference in &summary.baselines {
-            let chance = reference.chance().or(summary.chance);
+            let chance = reference.chance.or(summary.chance);
             for method in &reference.methods {
                 let field = field(&reference.scores(method), chance);
                 rows.push(MatrixRow {

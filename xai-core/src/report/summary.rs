@@ -42,6 +42,8 @@ pub(super) struct Group<'a> {
     cells: Vec<&'a CellResult>,
     metric: &'a str,
     quality: Quality,
+    /// The mean chance level of its images, if the scores include it.
+    pub chance: Option<f64>,
 }
 
 /// A reference and the methods with which it was scored.
@@ -50,6 +52,8 @@ pub(super) struct Reference<'a> {
     pub methods: Vec<&'a str>,
     scores: &'a [Score],
     metric: &'a str,
+    /// The mean chance level of its images, if the scores include it.
+    pub chance: Option<f64>,
 }
 
 /// The metrics of a result, in the order in which the cells' scores first name them. Chance levels
@@ -105,19 +109,22 @@ impl<'a> Summary<'a> {
                 cells: cells.clone(),
                 metric,
                 quality,
+                chance: chance_level(cells.iter().flat_map(|cell| &cell.scores), metric),
             })
             .collect();
-        let of_references = (result.references.iter()).map(|one| chance_level(&one.scores, metric));
-        let chances = groups.iter().map(Group::chance).chain(of_references);
-        let chances: Vec<f64> = chances.flatten().collect();
-        let chance = in_common(&chances);
         let parameters = result.cells.iter().flat_map(|cell| &cell.values);
         let references = result.references.iter().map(|one| Reference {
             name: &one.name,
             methods: distinct(by_metric(&one.scores, metric).map(|score| score.method.as_str())),
             scores: &one.scores,
             metric,
+            chance: chance_level(&one.scores, metric),
         });
+        let references: Vec<Reference> = references.collect();
+        let of_references = references.iter().map(|one| one.chance);
+        let chances = groups.iter().map(|group| group.chance).chain(of_references);
+        let chances: Vec<f64> = chances.flatten().collect();
+        let chance = in_common(&chances);
         Self {
             name: &result.name,
             metric,
@@ -129,11 +136,24 @@ impl<'a> Summary<'a> {
             ),
             groups,
             methods,
-            baselines: references.filter(|one| !one.methods.is_empty()).collect(),
+            baselines: (references.into_iter())
+                .filter(|one| !one.methods.is_empty())
+                .collect(),
             chance,
             chances_differ: chance.is_none() && !chances.is_empty(),
             quality,
             chance_of_quality: quality.chance(result),
+        }
+    }
+}
+
+impl Summary<'_> {
+    /// What is known of the chance level, in words. `figure` is the name of the figure.
+    pub fn about_chance(&self, figure: &str) -> Option<String> {
+        match self.chance {
+            Some(chance) => Some(format!("chance level {chance:.3}")),
+            None if self.chances_differ => Some(format!("chance levels differ: see {figure}.csv")),
+            None => None,
         }
     }
 }
@@ -221,12 +241,6 @@ impl<'a> Group<'a> {
         of_method(scores, self.metric, method)
     }
 
-    /// The mean chance level of its images, if the scores include it.
-    pub fn chance(&self) -> Option<f64> {
-        let scores = self.cells.iter().flat_map(|cell| &cell.scores);
-        chance_level(scores, self.metric)
-    }
-
     fn mean(&self, number: impl Fn(&CellResult) -> f64) -> f64 {
         self.cells.iter().map(|cell| number(cell)).sum::<f64>() / self.cells.len() as f64
     }
@@ -236,11 +250,6 @@ impl Reference<'_> {
     /// The scores of one of its own `methods`, each with its image.
     pub fn scores(&self, method: &str) -> Vec<(u32, f64)> {
         of_method(self.scores, self.metric, method)
-    }
-
-    /// The mean chance level of its images, if the scores include it.
-    pub fn chance(&self) -> Option<f64> {
-        chance_level(self.scores, self.metric)
     }
 
     /// The scores to show beside a method of the cells: those of the same method, or all scores of

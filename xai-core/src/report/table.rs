@@ -224,11 +224,8 @@ pub(super) fn text(summary: &Summary, figure: &str) -> String {
     widths[axes] += missing;
 
     let mut out = format!("{}: mean {}", summary.name, metric_title(summary.metric));
-    if let Some(chance) = summary.chance {
-        write!(out, " (chance level {chance:.3})").expect("a string takes everything");
-    } else if summary.chances_differ {
-        write!(out, " (chance levels differ: see {figure}.csv)")
-            .expect("a string takes everything");
+    if let Some(chance) = summary.about_chance(figure) {
+        write!(out, " ({chance})").expect("a string takes everything");
     }
     out.push_str("\n\n");
     let height = header.iter().map(Vec::len).max().unwrap_or(0);

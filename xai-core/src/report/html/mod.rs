@@ -60,7 +60,7 @@ struct Results {
     /// The files of the figure.
     files: String,
     svg: String,
-    /// "chance level 0.125", or where to find them if they differ.
+    /// What is known of the chance level.
     chance: Option<String>,
     /// The names of the axes.
     columns: Vec<String>,
@@ -191,12 +191,7 @@ fn results((at, summary): (usize, &Summary)) -> Result<Results> {
             .join(", "),
         reading: drawn.reading(summary),
         svg: in_page(page::svg_text(&drawn)?),
-        chance: match summary.chance {
-            Some(chance) => Some(format!("chance level {chance:.3}")),
-            None => {
-                (summary.chances_differ).then(|| format!("chance levels differ: see {name}.csv"))
-            }
-        },
+        chance: summary.about_chance(&name),
         columns: names.collect(),
         quality: format!("test {}", summary.quality.title()),
         methods: summary
