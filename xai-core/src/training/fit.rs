@@ -8,7 +8,7 @@ use super::batch_norm::calibrate;
 use super::examples::{Examples, to_vec};
 use super::optimizer::OptimizerState;
 use super::plan::TrainingPlan;
-use super::validation::{Epoch, Validation};
+use super::validation::{Epoch, Validation, check_loss, check_validation_loss};
 use crate::device::Tensor;
 use crate::error::{Error, Result};
 use crate::network::{Layer, Network};
@@ -90,17 +90,7 @@ pub(crate) fn fit_watched(
             each_step,
         )?;
         let Validation { accuracy, loss, .. } = trained;
-        let finite = |what: &str, loss: f64, reason: &str| {
-            if loss.is_finite() {
-                return Ok(());
-            }
-            Err(Error::invalid(format!(
-                "the {what} of epoch {} is {loss}: the learning rate {} {reason}",
-                epoch + 1,
-                plan.rate(epoch)
-            )))
-        };
-        finite("loss", loss, "is too large")?;
+        check_loss(loss, epoch, plan.rate(epoch))?;
         if end.has_batch_norm() {
             // Running statistics lag behind weights that still change quickly. Statistics of the
             // current weights ("precise batch norm", Wu & Johnson 2021) evaluate what was learnt.
@@ -111,9 +101,7 @@ pub(crate) fn fit_watched(
             loss,
             validation: validation.evaluate(&end, plan.loss, &format!("validation/{epoch}")),
         };
-        let reason =
-            "may be too large, or an image or response of the validation set is out of range";
-        finite("validation loss", now.validation.loss, reason)?;
+        check_validation_loss(now.validation.loss, epoch, plan.rate(epoch))?;
         history.push(now);
         if plan.best(&history) == Some(epoch) {
             kept = Some((epoch, end.clone()));

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::error::{Error, Result};
+
 /// A result on the validation set. Selection sees nothing else.
 ///
 /// A number that does not apply is not a number (NaN). Selection by it is an error.
@@ -65,8 +67,31 @@ pub struct Epoch {
     pub validation: Validation,
 }
 
+/// An error if the loss of a pass over the training set is not finite. `epoch` is counted from 0.
+pub(crate) fn check_loss(loss: f64, epoch: usize, rate: f64) -> Result<()> {
+    finite("loss", loss, epoch, rate, "is too large")
+}
+
+/// The same for the validation set.
+pub(crate) fn check_validation_loss(loss: f64, epoch: usize, rate: f64) -> Result<()> {
+    let reason = "may be too large, or an image or response of the validation set is out of range";
+    finite("validation loss", loss, epoch, rate, reason)
+}
+
+fn finite(what: &str, loss: f64, epoch: usize, rate: f64, reason: &str) -> Result<()> {
+    if loss.is_finite() {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "the {what} of epoch {} is {loss}: the learning rate {rate} {reason}",
+        epoch + 1
+    )))
+}
+
 /// JSON writes the losses of a diverged training as `null`.
-pub(super) fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+pub(super) fn null_is_nan<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 

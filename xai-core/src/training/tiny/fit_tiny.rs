@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::random;
 use crate::training::fit::Fit;
-use crate::training::validation::{Epoch, Validation};
+use crate::training::validation::{Epoch, Validation, check_loss, check_validation_loss};
 
 /// How to train.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,17 +85,7 @@ pub fn fit_tiny(
             trained.add(passes.step(&program, &parameters, train, batch, &mut random));
             adam.update(&mut parameters, passes.gradients());
         }
-        let finite = |what: &str, loss: f64, reason: &str| {
-            if loss.is_finite() {
-                return Ok(());
-            }
-            Err(Error::invalid(format!(
-                "the {what} of epoch {} is {loss}: the learning rate {} {reason}",
-                epoch + 1,
-                schedule.rate
-            )))
-        };
-        finite("loss", trained.loss, "is too large")?;
+        check_loss(trained.loss, epoch, schedule.rate)?;
         let (mut validated, mut summed) = (Counts::default(), 0.0);
         for batch in numbers.chunks(schedule.batch) {
             let random = schedule.dropout_in_validation.then_some(&mut random);
@@ -103,9 +93,7 @@ pub fn fit_tiny(
             summed += counts.loss / batch.len() as f64;
             validated.add(counts);
         }
-        let reason =
-            "may be too large, or an image or response of the validation set is out of range";
-        finite("validation loss", validated.loss, reason)?;
+        check_validation_loss(validated.loss, epoch, schedule.rate)?;
         let of_train = trained.of(train.class.len());
         let now = Epoch {
             accuracy: of_train.accuracy,
