@@ -132,8 +132,7 @@ fn sum_tile<V: Lanes, const R: usize, const C: usize>(
             tile[row][at] = V::load(lanes_at(sums, row * pitch + column + at * LANES));
         }
     }
-    // The weights come from memory and are read once, so it does not matter that a processor without AVX-512 has too
-    // few registers for all sums.
+    // A loop of its own, because the weights come from memory; see `simd/products.rs`.
     let mut vectors = [V::splat(0.0); C];
     for (out, g) in g.as_chunks::<R>().0.iter().enumerate() {
         let line = &weight[out * inputs..];

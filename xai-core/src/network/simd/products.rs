@@ -63,76 +63,30 @@ pub(in crate::network) fn add_products<
         let steps = first..steps.min(first + together);
         let mut run = 0;
         while run < RUN {
-            let (vector, steps) = (|b, step, at| vector(b, step, run + at), || steps.clone());
+            let vector = |b, step, at| vector(b, step, run + at);
             let mut out = 0;
             while out < OUT {
                 let factor = |b, step, at| factor(b, step, out + at);
                 let part = &mut sums[out..];
+                // Adds to the sums of so many factors and vectors, and returns the number of factors.
+                macro_rules! add {
+                    ($part:literal, $vectors:literal) => {{
+                        let steps = steps.clone();
+                        add_part::<V, B, BLOCK, $part, $vectors, RUN>(
+                            part, run, steps, &block, vector, factor,
+                        );
+                        $part
+                    }};
+                }
                 out += match (OUT - out, RUN - run) {
-                    (1, 1) => add_part::<V, B, BLOCK, 1, 1, RUN>(
-                        part,
-                        run,
-                        steps(),
-                        &block,
-                        vector,
-                        factor,
-                    ),
-                    (1, 2) => add_part::<V, B, BLOCK, 1, 2, RUN>(
-                        part,
-                        run,
-                        steps(),
-                        &block,
-                        vector,
-                        factor,
-                    ),
-                    (1, _) => add_part::<V, B, BLOCK, 1, 3, RUN>(
-                        part,
-                        run,
-                        steps(),
-                        &block,
-                        vector,
-                        factor,
-                    ),
-                    (2 | 3, 1) => add_part::<V, B, BLOCK, 2, 1, RUN>(
-                        part,
-                        run,
-                        steps(),
-                        &block,
-                        vector,
-                        factor,
-                    ),
-                    (_, 1) => add_part::<V, B, BLOCK, 4, 1, RUN>(
-                        part,
-                        run,
-                        steps(),
-                        &block,
-                        vector,
-                        factor,
-                    ),
-                    (2, 2) => add_part::<V, B, BLOCK, 2, 2, RUN>(
-                        part,
-                        run,
-                        steps(),
-                        &block,
-                        vector,
-                        factor,
-                    ),
-                    (_, 2) => add_part::<V, B, BLOCK, 3, 2, RUN>(
-                        part,
-                        run,
-                        steps(),
-                        &block,
-                        vector,
-                        factor,
-                    ),
-                    _ => add_part::<V, B, BLOCK, 2, 3, RUN>(
-                        part,
-                        run,
-                        steps(),
-                        &block,
-                        vector,
-                        factor,
-                    ),
+                    (1, 1) => add!(1, 1),
+                    (1, 2) => add!(1, 2),
+                    (1, _) => add!(1, 3),
+                    (2 | 3, 1) => add!(2, 1),
+                    (_, 1) => add!(4, 1),
+                    (2, 2) => add!(2, 2),
+                    (_, 2) => add!(3, 2),
+                    _ => add!(2, 3),
                 };
             }
             run += 3;
@@ -140,7 +94,7 @@ pub(in crate::network) fn add_products<
     }
 }
 
-/// [`add_products`] for `PART` factors and, from the vector `first` on, `VECTORS` vectors. Returns `PART`.
+/// [`add_products`] for `PART` factors and, from the vector `first` on, `VECTORS` vectors.
 #[inline(always)]
 fn add_part<
     V: Lanes,
@@ -156,7 +110,7 @@ fn add_part<
     block: impl Fn(usize) -> B,
     vector: impl Fn(B, usize, usize) -> V,
     factor: impl Fn(B, usize, usize) -> V,
-) -> usize {
+) {
     let mut part = [[V::splat(0.0); VECTORS]; PART];
     for out in 0..PART {
         for at in 0..VECTORS {
@@ -183,7 +137,6 @@ fn add_part<
             sums[out][first + at] = part[out][at];
         }
     }
-    PART
 }
 
 #[cfg(test)]
