@@ -385,10 +385,6 @@ impl Walk {
             let last = channels_last.unwrap_or(last);
             self.made_by.insert(output.clone(), (before, last));
         }
-        let padded = node.input(0).and_then(|name| self.padded.get(name));
-        if let (Some(pads), Some(output)) = (padded.cloned(), node.output.first()) {
-            self.padded.insert(output.clone(), pads);
-        }
     }
 }
 

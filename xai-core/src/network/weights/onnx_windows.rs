@@ -141,8 +141,10 @@ pub fn of_pad(node: &Node, constants: &Constants) -> Pads {
 pub fn after(node: &Node, padded: &Pads) -> Option<Pads> {
     let operation = node.op_type.as_str();
     match operation {
-        // These make 0 of 0.
-        "Relu" | "LeakyRelu" | "Elu" | "Tanh" => Some(padded.clone()),
+        // These make 0 of 0. The caller moves the axes of a Transpose.
+        "Identity" | "Cast" | "Dropout" | "Transpose" | "Relu" | "LeakyRelu" | "Elu" | "Tanh" => {
+            Some(padded.clone())
+        }
         "Abs"
         | "Add"
         | "BatchNormalization"
