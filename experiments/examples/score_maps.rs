@@ -155,18 +155,16 @@ const ORDINARY: RangeInclusive<f64> = 1e-30..=1e30;
 /// The maps as `[n, c, h, w]`. No metric depends on the scale of a map.
 fn maps(path: &Path) -> Result<Array4<f32>> {
     let mut maps = with_channels(path, npy::read(path, |value| value as f32)?)?;
-    let largest = |map: ArrayView3<f32>| {
-        let magnitudes = map.iter().map(|value| f64::from(value.abs()));
-        magnitudes.fold(0.0, f64::max)
-    };
+    let largest = |values: &mut dyn Iterator<Item = f64>| values.map(f64::abs).fold(0.0, f64::max);
     // As 64-bit floats, the maps take twice the memory, so they are read again only if some need it.
-    let ordinary = |map| ORDINARY.contains(&largest(map));
+    let ordinary = |map: ArrayView3<f32>| {
+        let largest = largest(&mut map.iter().map(|&value| f64::from(value)));
+        ORDINARY.contains(&largest)
+    };
     if !maps.outer_iter().all(ordinary) {
         let exact = with_channels(path, npy::read(path, |value| value)?)?;
         for (mut map, exact) in maps.outer_iter_mut().zip(exact.outer_iter()) {
-            let largest = exact
-                .iter()
-                .fold(0.0, |most: f64, value| most.max(value.abs()));
+            let largest = largest(&mut exact.iter().copied());
             if largest > 0.0 && largest.is_finite() && !ORDINARY.contains(&largest) {
                 // A power of 2 keeps values apart that are almost equal.
                 let power = (-largest.log2()).clamp(-1000.0, 1000.0) as i32;

@@ -128,9 +128,8 @@ impl CutScan {
         Ok((scan, images.insert_axis(Axis(1))))
     }
 
-    /// Writes maps `[n, channels, rows, columns]` of the images as one NIfTI image on the scan's own
-    /// grid. A voxel entered every channel of the network, so its value is the sum over channels. It
-    /// is 0 in planes that were not explained.
+    /// Writes maps `[n, 1, rows, columns]` of the images as one NIfTI image on the scan's own grid. It is
+    /// 0 in planes that were not explained.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -138,7 +137,9 @@ impl CutScan {
         let mut image = Array3::zeros(self.shape);
         let mut slices = cut(image.view_mut(), self.axes);
         let explained = s![self.planes.clone(), .., ..];
-        slices.slice_mut(explained).assign(&maps.sum_axis(Axis(1)));
+        slices
+            .slice_mut(explained)
+            .assign(&maps.index_axis(Axis(1), 0));
         self.grid.write(path, image.view())
     }
 }
