@@ -2,7 +2,10 @@
 //! them.
 
 use std::fmt;
+use std::fs::File;
+use std::path::Path;
 
+use ndarray::ArrayView3;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -63,6 +66,20 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The length of a file, and the hash of its content.
+pub(crate) fn hash_of_file(path: &Path) -> Result<(u64, blake3::Hash)> {
+    let mut hash = blake3::Hasher::new();
+    let copied = File::open(path).and_then(|mut file| std::io::copy(&mut file, &mut hash));
+    let bytes = copied.map_err(|error| Error::file(path, error))?;
+    Ok((bytes, hash.finalize()))
+}
+
+/// The hash of the pixels of an image, in order.
+pub(crate) fn hash_of_image(image: ArrayView3<f32>) -> blake3::Hash {
+    let bytes: Vec<u8> = image.iter().flat_map(|pixel| pixel.to_le_bytes()).collect();
+    blake3::hash(&bytes)
 }
 
 /// Hashes a value with its type and length, so that different values give different bytes.

@@ -4,6 +4,7 @@ use ndarray::{Array3, Array4, ArrayView3, Axis};
 
 use super::gallery::{Gallery, Shown};
 use crate::error::{Error, Result};
+use crate::key::hash_of_image;
 
 /// Images with their classes, indices and ground truth.
 #[derive(Clone, Debug)]
@@ -62,11 +63,7 @@ impl Images {
     /// numbers for an image at any position in an array.
     pub fn indexed_by_content(self) -> Self {
         let hash = |image: ArrayView3<'_, f32>| {
-            let mut hash = blake3::Hasher::new();
-            for pixel in image {
-                hash.update(&pixel.to_le_bytes());
-            }
-            let [a, b, c, d, ..] = *hash.finalize().as_bytes();
+            let [a, b, c, d, ..] = *hash_of_image(image).as_bytes();
             u32::from_le_bytes([a, b, c, d])
         };
         let index = self.pixels.outer_iter().map(hash).collect();

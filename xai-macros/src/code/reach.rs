@@ -11,7 +11,7 @@ use quote::ToTokens;
 use syn::{ImplItem, LitStr};
 
 use super::items::{File, Import, Named, file};
-use super::tokens::{hash, words};
+use super::tokens::{digits, hash, words};
 
 /// The code that determines results: the title and hash of each item, in the order of the titles.
 #[derive(Debug, Default, PartialEq)]
@@ -233,7 +233,7 @@ impl Included {
     fn hash(&self) -> String {
         match self {
             Self::Code(words) => hash(words),
-            Self::Bytes(bytes) => blake3::hash(bytes).to_hex()[..16].to_owned(),
+            Self::Bytes(bytes) => digits(&blake3::hash(bytes)),
         }
     }
 }

@@ -32,7 +32,12 @@ pub fn hash(words: &[String]) -> String {
         hash.update(&(word.len() as u64).to_le_bytes());
         hash.update(word.as_bytes());
     }
-    hash.finalize().to_hex()[..16].to_owned()
+    digits(&hash.finalize())
+}
+
+/// The first 16 hexadecimal digits of a hash.
+pub fn digits(hash: &blake3::Hash) -> String {
+    hash.to_hex()[..16].to_owned()
 }
 
 fn append(tokens: TokenStream, words: &mut Vec<String>) {

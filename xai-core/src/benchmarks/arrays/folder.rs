@@ -3,13 +3,12 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
-use ndarray::{ArrayView3, Axis};
-
 use super::column::Column;
 use super::raw_split::{Kind, RawSplit};
 use super::{numpy, table};
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
+use crate::key::hash_of_image;
 
 /// The largest number of classes, because a class is stored in a byte.
 const MOST_CLASSES: usize = 256;
@@ -44,10 +43,9 @@ impl Folder {
         for (raw, group) in raw_splits.into_iter().zip(groups) {
             splits.push(dataset(raw, group, &classes)?);
         }
-        let train = hashes(&splits[0]);
-        let known: HashSet<_> = train.into_iter().collect();
-        let test = hashes(&splits[2]);
-        let repeated = test.iter().filter(|hash| known.contains(hash)).count();
+        let hashes = |split: usize| splits[split].images().outer_iter().map(hash_of_image);
+        let known: HashSet<_> = hashes(0).collect();
+        let repeated = hashes(2).filter(|hash| known.contains(hash)).count();
         let splits = splits.try_into();
         Ok(Self {
             splits: splits.expect("as many data sets as splits"),
@@ -55,16 +53,6 @@ impl Folder {
             repeated,
         })
     }
-}
-
-/// A hash of each image.
-fn hashes(dataset: &Dataset) -> Vec<blake3::Hash> {
-    let of_image = |image: ArrayView3<f32>| {
-        let bytes: Vec<u8> = image.iter().flat_map(|value| value.to_le_bytes()).collect();
-        blake3::hash(&bytes)
-    };
-    let images = dataset.images();
-    images.axis_iter(Axis(0)).map(of_image).collect()
 }
 
 /// Reads the folder of a split.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::key::Key;
+use crate::key::{Key, hash_of_file};
 
 /// The photographs of a folder. Two folders with the same files are equal.
 #[derive(Clone, Debug)]
@@ -32,12 +32,9 @@ impl Photographs {
         let files = files(folder)?;
         // Where the folder is does not matter, because a copy gives the same images.
         let hashed = files.par_iter().map(|file| {
-            let content = fs::read(file).map_err(|problem| Error::file(file, problem))?;
+            let (_, hash) = hash_of_file(file)?;
             let name = file.file_name().unwrap_or_default().to_string_lossy();
-            Ok((
-                name.into_owned(),
-                blake3::hash(&content).to_hex().to_string(),
-            ))
+            Ok((name.into_owned(), hash.to_hex().to_string()))
         });
         let key = Key::of(&hashed.collect::<Result<Vec<_>>>()?)?;
         Ok(Self {

@@ -1,14 +1,14 @@
 //! The manifest of a cell, and the names of its files.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::device::Adapter;
-use crate::error::{Error, Result};
-use crate::key::Key;
+use crate::error::Result;
+use crate::key::{Key, hash_of_file};
 use crate::training::{Epoch, Errors, Validation};
 
 /// The file of the model.
@@ -200,13 +200,10 @@ pub(crate) fn read(folder: &Path, warn: &dyn Fn(String)) -> Option<Manifest> {
 
 impl FileRecord {
     pub(crate) fn of(path: &Path) -> Result<Self> {
-        let mut file = File::open(path).map_err(|error| Error::file(path, error))?;
-        let mut hash = blake3::Hasher::new();
-        let bytes =
-            std::io::copy(&mut file, &mut hash).map_err(|error| Error::file(path, error))?;
+        let (bytes, hash) = hash_of_file(path)?;
         Ok(Self {
             bytes,
-            blake3: hash.finalize().to_hex().to_string(),
+            blake3: hash.to_hex().to_string(),
         })
     }
 }

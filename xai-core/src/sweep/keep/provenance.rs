@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use serde_json::{Value as Json, json};
 
+use crate::key::hash_of_file;
+
 /// The program and its sources, looked up once per process.
 ///
 /// The hash of the program is exact. The commit and `Cargo.lock` are those of the sources as they
@@ -31,8 +33,8 @@ pub(crate) fn provenance() -> Json {
 }
 
 fn hash(path: &Path) -> Option<String> {
-    let content = std::fs::read(path).ok()?;
-    Some(blake3::hash(&content).to_hex().to_string())
+    let (_, hash) = hash_of_file(path).ok()?;
+    Some(hash.to_hex().to_string())
 }
 
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
