@@ -11,6 +11,7 @@ mod names;
 mod onnx;
 mod onnx_constants;
 mod onnx_format;
+mod onnx_singles;
 mod onnx_windows;
 mod pickle;
 mod pytorch;
@@ -44,7 +45,8 @@ pub use fine_tuning::Loaded;
 ///
 /// # Errors
 /// If the file cannot be read or has another format; if a convolution of an ONNX file has another stride, padding,
-/// dilation or number of groups than its layer; if tensors are missing, are unknown to the network, have another shape,
+/// dilation or number of groups than its layer; if its graph has a constant that belongs to no layer, such as the 255 by
+/// which it divides images; if tensors are missing, are unknown to the network, have another shape,
 /// or hold numbers that are not finite. One error lists the first dozen, and the network is not changed.
 pub fn load_weights(network: &mut Network, path: &Path) -> Result<()> {
     let names = names::numbered(network);

@@ -1,7 +1,7 @@
 //! The weights in an ONNX graph: which operation has which, in the order of the forward pass.
 //!
-//! Every constant of the graph that changes numbers must be the parameter of a layer. Any other
-//! constant is an error, because a network without it would give different scores. So is a convolution that moves over its
+//! Every constant of the graph that changes numbers must be the parameter of a layer, or a single number in an
+//! activation function. Any other constant is an error, because a network without it would give different scores. So is a convolution that moves over its
 //! image in another way than the layer that takes its weight.
 
 use std::collections::HashMap;
@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use prost::Message;
 
 use super::layers::Kind;
-use super::onnx_constants::{Constants, Input};
+use super::onnx_constants::{Constants, Input, belongs_to_none};
 use super::onnx_format::{Model, Node};
+use super::onnx_singles::{ARITHMETIC, Singles};
 use super::onnx_windows::{Pads, Window, after, of_pad, together, transposed};
 use super::stored::{Numbers, Stored};
 use crate::network::Conv2d;
@@ -106,6 +107,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Operation>, String> {
         constants: Constants::of(graph.initializer)?,
         operations: Vec::new(),
         made_by: HashMap::new(),
+        singles: Singles::default(),
         padded: HashMap::new(),
         channels_last: false,
     };
@@ -114,6 +116,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Operation>, String> {
             walk.pass(&node)?;
         }
     }
+    walk.singles.end()?;
     if walk.operations.is_empty() {
         return Err(
             "is an ONNX file without weights: no Conv, Gemm, MatMul or BatchNormalization".into(),
@@ -128,6 +131,7 @@ struct Walk {
     /// The operation that computed a value, and whether its channels have been moved to the end
     /// since.
     made_by: HashMap<String, (usize, bool)>,
+    singles: Singles,
     /// What a `Pad` has added to a value since the last layer.
     padded: HashMap<String, Pads>,
     /// Whether images are `[n, h, w, c]` here.
@@ -136,6 +140,10 @@ struct Walk {
 
 impl Walk {
     fn pass(&mut self, node: &Node) -> Result<(), String> {
+        let has_parameter = ARITHMETIC.contains(&node.op_type.as_str())
+            && self.constant_and_other(node)?.is_some();
+        let layers = !self.operations.is_empty();
+        (self.singles).pass(node, &self.constants, layers, has_parameter)?;
         let mut padded = (node.input.iter()).filter_map(|name| self.padded.get(name));
         let padded = padded.find_map(|pads| after(node, pads));
         (self.padded).extend(node.output.first().cloned().zip(padded));
@@ -201,7 +209,7 @@ impl Walk {
             "Mul" => {
                 if let Some((factor, _)) = self.constant_and_other(node)? {
                     let one_a_channel = a_number_a_channel(&factor);
-                    let weight = one_a_channel.ok_or_else(|| belongs_to_none(node, &factor))?;
+                    let weight = one_a_channel.ok_or_else(|| no_layer(node, &factor))?;
                     self.note(node, Kind::Normalisation, weight, None, None);
                 }
             }
@@ -242,7 +250,7 @@ impl Walk {
             return Ok(());
         };
         let before = other.and_then(|name| self.made_by.get(&name).copied());
-        let none = || belongs_to_none(node, &shift);
+        let none = || no_layer(node, &shift);
         let (before, channels_last) = before.ok_or_else(none)?;
         let operation = &mut self.operations[before];
         let channels = operation.channels();
@@ -259,8 +267,8 @@ impl Walk {
         Ok(())
     }
 
-    /// An operation that is not a layer here must not have parameters, except for single numbers,
-    /// as in activation functions, and sizes.
+    /// An operation that is not a layer here must not have parameters, except for sizes and for single numbers, which
+    /// [`Singles`] has checked.
     fn has_no_parameters(&self, node: &Node) -> Result<(), String> {
         if node.op_type.starts_with("QLinear") || node.op_type.ends_with("Integer") {
             let operation = &node.op_type;
@@ -277,7 +285,7 @@ impl Walk {
                 && matches!(stored.numbers, Numbers::Own(_))
                 && stored.count().is_none_or(|count| count > 1)
             {
-                return Err(belongs_to_none(node, stored));
+                return Err(no_layer(node, stored));
             }
         }
         let arithmetic = ["Sub", "Div", "Pow", "PRelu"].contains(&node.op_type.as_str());
@@ -288,7 +296,7 @@ impl Walk {
     }
 
     /// The constant among two inputs, and the name of the other. `None` if there is none, or only a
-    /// single number, which belongs to an activation function.
+    /// single number, which [`Singles`] has checked.
     fn constant_and_other(
         &self,
         node: &Node,
@@ -389,12 +397,8 @@ impl Walk {
 }
 
 /// The error for a constant that is not the parameter of any layer.
-fn belongs_to_none(node: &Node, stored: &Stored<'_>) -> String {
-    let (operation, name, shape) = (&node.op_type, &stored.name, &stored.shape);
-    format!(
-        "has {operation} with the constant `{name}` {shape:?}, which is the parameter of no layer here; \
-         remove it from the network before the export, and if it preprocesses the images, preprocess them in the same way"
-    )
+fn no_layer(node: &Node, stored: &Stored<'_>) -> String {
+    belongs_to_none(&node.op_type, &format!("`{}` {:?}", stored.name, stored.shape))
 }
 
 /// `[c]`, `[1, c]` or `[c, 1, 1]` as `[c]`. `None` for a single number and everything else.

@@ -33,7 +33,7 @@ pub enum Input<'a> {
     Constant(&'a Stored<'static>),
     /// Computed from constants, and not a single number.
     Computed,
-    /// A single number, which belongs to an activation function.
+    /// A single number.
     Single,
     /// Computed from the image.
     Image(&'a str),
@@ -70,7 +70,10 @@ impl Constants {
     /// The value of an input that is a single number, if it is known.
     pub fn single(&self, node: &Node, at: usize) -> Option<f32> {
         let stored = self.known.get(node.input(at)?)?;
-        stored.floats().ok()?.first().copied()
+        match &stored.numbers {
+            Numbers::Integers(numbers) => numbers.first().map(|&number| number as f32),
+            _ => stored.floats().ok()?.first().copied(),
+        }
     }
 
     /// A parameter of a layer. `None` if it is left out.
@@ -146,6 +149,14 @@ impl Constants {
                 .insert(output.clone(), Computed { by, single });
         }
     }
+}
+
+/// The error for a constant of an operation that is not the parameter of any layer.
+pub fn belongs_to_none(operation: &str, constant: &str) -> String {
+    format!(
+        "has {operation} with the constant {constant}, which is the parameter of no layer here; \
+         remove it from the network before the export, and if it preprocesses the images, preprocess them in the same way"
+    )
 }
 
 /// The result of a node for a constant. `None` if the operation is not evaluated.
