@@ -217,6 +217,38 @@ fn chance_levels_of_different_test_sets_are_not_mixed() {
     assert_eq!((heights(&of_panel), heights(&of_boxes)), (2, 3));
 }
 
+/// A seed may choose the benchmark: two cells of one group, each with three images of its own under the same numbers.
+#[test]
+fn images_of_different_test_sets_in_one_group_are_different_images() {
+    let with_set = |seed: &str, from: f64, chance: f64| {
+        let of_image = |image: u32| {
+            let value = from + f64::from(image) / 10.0;
+            [
+                score(image, "saliency", "precision", value),
+                score(image, "", CHANCE, chance),
+            ]
+        };
+        let mut cell = cell("Mri", seed, (0.9, 0.8), (0..3).flat_map(of_image).collect());
+        cell.test_set = Some(Key::of(&seed).unwrap());
+        cell
+    };
+    let mut result = small();
+    result.references.clear();
+    result.cells = vec![with_set("0", 0.0, 0.125), with_set("1", 0.5, 0.0625)];
+    let folder = tempfile::tempdir().unwrap();
+    let paths = report::write(&result, folder.path()).unwrap();
+    let [table, figure] = [0, 3].map(|at| fs::read_to_string(&paths[at]).unwrap());
+    let row: Vec<&str> = table.lines().nth(1).unwrap().split(',').collect();
+    assert_eq!((row[5], row[6], row[7]), ("saliency", "6", "2"), "{table}");
+    // The mean of six images is 0.35. Three images with the means 0.25, 0.35 and 0.45 would lie within these.
+    let [mean, low, high] = [10, 11, 12].map(|column| row[column].parse::<f64>().unwrap());
+    assert!((mean - 0.35).abs() < 1e-9 && low < 0.25 && high > 0.45, "{table}");
+    let boxes = figure.lines().find(|line| line.starts_with("Saliency")).unwrap();
+    assert!(boxes.ends_with(",6"), "{figure}");
+    // The mean of both levels.
+    assert!(figure.contains("\nChance level,,,,,0.093750,"), "{figure}");
+}
+
 /// Seven levels of the first axis are more than colours can tell apart.
 #[test]
 fn many_series_are_a_matrix_of_means() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::quality::Quality;
 use super::scale::Scale;
-use super::summary::Summary;
+use super::summary::{Image, Summary, images};
 use super::table::{decimals, quoted};
 use crate::attribution::methods::method_title;
 use crate::metrics::{described, metric_title};
@@ -231,13 +231,13 @@ fn series_name(summary: &Summary, along: Option<usize>, key: &[usize]) -> String
     levels.join(", ")
 }
 
-fn box_of(values: Vec<(u32, f64)>, chance: Option<f64>) -> Option<ImageBox> {
-    let images: BTreeSet<u32> = values.iter().map(|&(image, _)| image).collect();
+fn box_of(values: Vec<(Image, f64)>, chance: Option<f64>) -> Option<ImageBox> {
+    let images = images(&values);
     let plain: Vec<f64> = values.into_iter().map(|(_, value)| value).collect();
     Some(ImageBox {
         summary: BoxSummary::of(&plain)?,
         mean: mean(&plain)?,
-        images: images.len(),
+        images,
         chance,
     })
 }

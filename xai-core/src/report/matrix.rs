@@ -1,15 +1,13 @@
 //! A matrix of means: one row per method, one column per combination of levels. With many
 //! combinations, it is easier to read than boxes.
 
-use std::collections::BTreeSet;
-
 use plotters::prelude::*;
 
 use super::canvas::{Align, Canvas, Turn};
 use super::font::text_width;
 use super::page::Page;
 use super::style::{BLUE, EDGE, FRAME, GRID, VERMILION};
-use super::summary::{Group, Summary};
+use super::summary::{Group, Image, Summary, images};
 use crate::attribution::methods::method_title;
 use crate::error::Result;
 use crate::metrics::described;
@@ -97,8 +95,7 @@ impl Matrix {
         rows.push(plain(&quality, &|group| two_digits(group.test_quality())));
         rows.push(plain("Images", &|group| {
             let scores = summary.methods.iter().flat_map(|m| group.scores(m));
-            let images: BTreeSet<u32> = scores.map(|(image, _)| image).collect();
-            images.len().to_string()
+            images(&scores.collect::<Vec<_>>()).to_string()
         }));
         let columns: Vec<Vec<String>> = groups
             .iter()
@@ -162,7 +159,7 @@ impl Matrix {
 }
 
 /// The mean of some scores as a coloured field.
-fn field(scores: &[(u32, f64)], chance: Option<f64>) -> Option<(String, Option<[f64; 2]>)> {
+fn field(scores: &[(Image, f64)], chance: Option<f64>) -> Option<(String, Option<[f64; 2]>)> {
     let values: Vec<f64> = scores.iter().map(|&(_, value)| value).collect();
     let mean = mean(&values)?;
     Some((two_digits(mean), Some([mean, chance.unwrap_or(f64::NAN)])))

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::quality::Quality;
 use crate::error::{Error, Result};
+use crate::key::Key;
 use crate::metrics::{CHANCE, Score, chance_name, is_chance, is_check, metric_and_group};
 use crate::statistics::mean;
 use crate::sweep::read::{CellResult, SweepResult};
@@ -34,6 +35,9 @@ pub(super) struct Summary<'a> {
     /// Its value without any knowledge.
     pub chance_of_quality: f64,
 }
+
+/// A scored image: its test set, and its index there. Images of the same index in different test sets are different images.
+pub(super) type Image<'a> = (Option<&'a Key>, u32);
 
 /// One combination of levels: cells that differ in their seed.
 pub(super) struct Group<'a> {
@@ -109,7 +113,7 @@ impl<'a> Summary<'a> {
                 cells: cells.clone(),
                 metric,
                 quality,
-                chance: chance_level(cells.iter().flat_map(|cell| &cell.scores), metric),
+                chance: chance_level(scores_of(cells), metric),
             })
             .collect();
         let parameters = result.cells.iter().flat_map(|cell| &cell.values);
@@ -118,7 +122,7 @@ impl<'a> Summary<'a> {
             methods: distinct(by_metric(&one.scores, metric).map(|score| score.method.as_str())),
             scores: &one.scores,
             metric,
-            chance: chance_level(&one.scores, metric),
+            chance: chance_level(of_one_set(&one.scores), metric),
         });
         let references: Vec<Reference> = references.collect();
         let of_references = references.iter().map(|one| one.chance);
@@ -158,7 +162,7 @@ impl Summary<'_> {
     }
 }
 
-/// The number of images that have a score. Images of the same number in different test sets are different images.
+/// The number of images that have a score.
 pub(super) fn scored_images(result: &SweepResult) -> usize {
     let images = result.cells.iter().flat_map(|cell| {
         let scores = cell.scores.iter();
@@ -167,11 +171,22 @@ pub(super) fn scored_images(result: &SweepResult) -> usize {
     images.collect::<BTreeSet<_>>().len()
 }
 
+/// The number of different images.
+pub(super) fn images(values: &[(Image, f64)]) -> usize {
+    let distinct: BTreeSet<&Image> = values.iter().map(|(image, _)| image).collect();
+    distinct.len()
+}
+
 /// The mean chance level of the images in some scores, if these include it. Each image counts once.
-fn chance_level<'a>(scores: impl IntoIterator<Item = &'a Score>, metric: &str) -> Option<f64> {
+fn chance_level<'a>(
+    scores: impl Iterator<Item = (Image<'a>, &'a Score)>,
+    metric: &str,
+) -> Option<f64> {
     let chance = chance_name(metric);
-    let of_images = by_metric(scores, &chance).map(|score| (score.image, score.value));
-    let of_images: BTreeMap<u32, f64> = of_images.collect();
+    let of_images = scores.filter(|(_, score)| score.metric == chance);
+    let of_images: BTreeMap<Image, f64> = of_images
+        .map(|(image, score)| (image, score.value))
+        .collect();
     mean(&of_images.into_values().collect::<Vec<_>>())
 }
 
@@ -236,9 +251,8 @@ impl<'a> Group<'a> {
     }
 
     /// The scores of a method, each with its image.
-    pub fn scores(&self, method: &str) -> Vec<(u32, f64)> {
-        let scores = self.cells.iter().flat_map(|cell| &cell.scores);
-        of_method(scores, self.metric, method)
+    pub fn scores(&self, method: &str) -> Vec<(Image<'a>, f64)> {
+        of_method(scores_of(&self.cells), self.metric, method)
     }
 
     fn mean(&self, number: impl Fn(&CellResult) -> f64) -> f64 {
@@ -246,20 +260,21 @@ impl<'a> Group<'a> {
     }
 }
 
-impl Reference<'_> {
+impl<'a> Reference<'a> {
     /// The scores of one of its own `methods`, each with its image.
-    pub fn scores(&self, method: &str) -> Vec<(u32, f64)> {
-        of_method(self.scores, self.metric, method)
+    pub fn scores(&self, method: &str) -> Vec<(Image<'a>, f64)> {
+        of_method(of_one_set(self.scores), self.metric, method)
     }
 
     /// The scores to show beside a method of the cells: those of the same method, or all scores of
     /// a filter, whose scores name none of `methods`.
-    pub fn beside(&self, method: &str, methods: &[&str]) -> Vec<(u32, f64)> {
+    pub fn beside(&self, method: &str, methods: &[&str]) -> Vec<(Image<'a>, f64)> {
         if self.methods.iter().any(|own| methods.contains(own)) {
             return self.scores(method);
         }
-        by_metric(self.scores, self.metric)
-            .map(|score| (score.image, score.value))
+        of_one_set(self.scores)
+            .filter(|(_, score)| score.metric == self.metric)
+            .map(|(image, score)| (image, score.value))
             .collect()
     }
 }
@@ -294,14 +309,27 @@ fn by_metric<'a>(
     scores.filter(move |score| score.metric == metric)
 }
 
+/// The scores of some cells, each with its image.
+fn scores_of<'a>(cells: &[&'a CellResult]) -> impl Iterator<Item = (Image<'a>, &'a Score)> {
+    cells.iter().flat_map(|&cell| {
+        let scores = cell.scores.iter();
+        scores.map(|score| ((cell.test_set.as_ref(), score.image), score))
+    })
+}
+
+/// The scores of a reference, each with its image. All are of one test set.
+fn of_one_set(scores: &[Score]) -> impl Iterator<Item = (Image<'_>, &Score)> {
+    scores.iter().map(|score| ((None, score.image), score))
+}
+
 fn of_method<'a>(
-    scores: impl IntoIterator<Item = &'a Score>,
+    scores: impl Iterator<Item = (Image<'a>, &'a Score)>,
     metric: &str,
     method: &str,
-) -> Vec<(u32, f64)> {
-    by_metric(scores, metric)
-        .filter(|score| score.method == method)
-        .map(|score| (score.image, score.value))
+) -> Vec<(Image<'a>, f64)> {
+    scores
+        .filter(|(_, score)| score.metric == metric && score.method == method)
+        .map(|(image, score)| (image, score.value))
         .collect()
 }
 

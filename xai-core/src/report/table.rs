@@ -1,12 +1,11 @@
 //! The table as CSV for programs and as aligned text for the terminal.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use rayon::prelude::*;
 
 use super::quality::Quality;
-use super::summary::Summary;
+use super::summary::{Image, Summary, images};
 use crate::attribution::methods::method_title;
 use crate::metrics::metric_title;
 use crate::statistics::{Interval, bootstrap_mean, mean, quantile};
@@ -15,9 +14,9 @@ use crate::statistics::{Interval, bootstrap_mean, mean, quantile};
 const BOOTSTRAP_SEED: u64 = 0;
 
 /// A row of the CSV before its last columns are computed.
-struct Row {
+struct Row<'a> {
     start: Vec<String>,
-    values: Vec<(u32, f64)>,
+    values: Vec<(Image<'a>, f64)>,
 }
 
 /// `table.csv`: a header, one row per combination and method, and one row per reference and method.
@@ -73,7 +72,7 @@ fn joined(fields: &[String]) -> String {
 }
 
 /// The rows of one metric.
-fn rows(summary: &Summary, several: bool) -> Vec<Row> {
+fn rows<'a>(summary: &Summary<'a>, several: bool) -> Vec<Row<'a>> {
     let metric = || several.then(|| summary.metric.to_owned());
     let mut rows: Vec<Row> = Vec::new();
     for group in &summary.groups {
@@ -94,7 +93,7 @@ fn rows(summary: &Summary, several: bool) -> Vec<Row> {
             row.push((*method).to_owned());
             row.extend(metric());
             row.extend([
-                images(&values),
+                images(&values).to_string(),
                 group.seeds().to_string(),
                 decimals(group.validation_quality()),
                 decimals(group.test_quality()),
@@ -110,7 +109,7 @@ fn rows(summary: &Summary, several: bool) -> Vec<Row> {
             row.resize(1 + summary.axes.len() + summary.others.len(), String::new());
             row.push((*method).to_owned());
             row.extend(metric());
-            row.push(images(&values));
+            row.push(images(&values).to_string());
             // No seeds, and no networks.
             let without = match summary.quality {
                 Quality::Accuracy => 3,
@@ -124,14 +123,14 @@ fn rows(summary: &Summary, several: bool) -> Vec<Row> {
 }
 
 /// The mean and its 95 % confidence interval. `None` if there are no values.
-pub(super) fn mean_and_interval(values: &[(u32, f64)]) -> Option<(f64, Interval)> {
+pub(super) fn mean_and_interval(values: &[(Image, f64)]) -> Option<(f64, Interval)> {
     let plain: Vec<f64> = values.iter().map(|&(_, value)| value).collect();
     Some((mean(&plain)?, bootstrap_mean(values, 0.95, BOOTSTRAP_SEED)?))
 }
 
 /// Mean, both ends of its 95 % confidence interval, and median. Empty fields if there are no
 /// values.
-fn number_columns(values: &[(u32, f64)]) -> [String; 4] {
+fn number_columns(values: &[(Image, f64)]) -> [String; 4] {
     let known = mean_and_interval(values);
     let mut plain: Vec<f64> = values.iter().map(|&(_, value)| value).collect();
     plain.sort_by(f64::total_cmp);
@@ -142,11 +141,6 @@ fn number_columns(values: &[(u32, f64)]) -> [String; 4] {
         quantile(&plain, 0.5),
     ]
     .map(|number| number.map_or(String::new(), decimals))
-}
-
-fn images(values: &[(u32, f64)]) -> String {
-    let distinct: BTreeSet<u32> = values.iter().map(|&(image, _)| image).collect();
-    distinct.len().to_string()
 }
 
 /// Six decimals, which is more than the precision of any of these numbers. Numbers nearer to 0 than 1e-3, such as p
@@ -278,7 +272,7 @@ pub(super) fn push_row<'a>(
     out.push('\n');
 }
 
-fn mean_text(values: &[(u32, f64)]) -> String {
+fn mean_text(values: &[(Image, f64)]) -> String {
     let plain: Vec<f64> = values.iter().map(|&(_, value)| value).collect();
     mean(&plain).map_or("-".to_owned(), |mean| format!("{mean:.3}"))
 }

@@ -22,7 +22,8 @@ pub struct Interval {
 /// then have a standard error of about 2 % of the interval's width.
 const RESAMPLES: usize = 1000;
 
-/// The confidence interval of the mean of `values`, each given with the image to which it belongs.
+/// The confidence interval of the mean of `values`, each given with the image to which it belongs: its index, or the
+/// index together with the test set if there are several.
 /// `level` is 0.95 for a 95 % interval. `None` if there are no values.
 ///
 /// This is a percentile bootstrap (Efron 1979) that resamples images. The scores of one image under
@@ -31,8 +32,12 @@ const RESAMPLES: usize = 1000;
 /// with other images, not with other training seeds.
 ///
 /// Draws come from the stream ("bootstrap", `seed`), so the same values give the same interval.
-pub fn bootstrap_mean(values: &[(u32, f64)], level: f64, seed: u64) -> Option<Interval> {
-    let mut images: BTreeMap<u32, (f64, usize)> = BTreeMap::new();
+pub fn bootstrap_mean<Image: Ord + Copy>(
+    values: &[(Image, f64)],
+    level: f64,
+    seed: u64,
+) -> Option<Interval> {
+    let mut images: BTreeMap<Image, (f64, usize)> = BTreeMap::new();
     for &(image, value) in values {
         let (sum, count) = images.entry(image).or_default();
         *sum += value;

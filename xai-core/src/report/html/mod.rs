@@ -18,7 +18,7 @@ use super::analysis;
 use super::figure::{Figure, performance};
 use super::main_figure::MainFigure;
 use super::page::{self, text_file};
-use super::summary::{Summary, scored_images};
+use super::summary::{Image, Summary, scored_images};
 use super::table;
 use super::write::{figure_name, only_analysed};
 use crate::attribution::methods::method_title;
@@ -204,8 +204,8 @@ fn results((at, summary): (usize, &Summary)) -> Result<Results> {
 }
 
 /// A row of means. The best is marked unless all are equal, as for a filter.
-fn means(
-    values: impl Iterator<Item = Vec<(u32, f64)>>,
+fn means<'a>(
+    values: impl Iterator<Item = Vec<(Image<'a>, f64)>>,
     larger_is_better: bool,
 ) -> Vec<Option<Mean>> {
     let known = values.map(|values| table::mean_and_interval(&values));

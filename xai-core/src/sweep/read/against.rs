@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::differences::differences;
 use super::finished::FinishedRun;
 use crate::error::{Error, Result};
+use crate::key::Key;
 use crate::metrics::{CHANCE, is_chance, is_check, metric_and_group};
 use crate::statistics::{
     Interval, bootstrap_clusters, bootstrap_difference, bootstrap_mean, mean, quantile,
@@ -19,11 +20,14 @@ use crate::sweep::keep::Predictions;
 /// The level of all intervals.
 const LEVEL: f64 = 0.95;
 
+/// An image: its test set, and its index there. Images of the same index in different test sets are different images.
+type Image<'a> = (Option<&'a Key>, u32);
+
 /// The values of one method and metric in one combination of levels: the image and its value, over all trainings.
-type Values = Vec<(u32, f64)>;
+type Values<'a> = Vec<(Image<'a>, f64)>;
 
 /// Values by metric, combination of levels, and method. The metric is the outermost, as in tables.
-type Grouped = BTreeMap<(String, Vec<String>, String), Values>;
+type Grouped<'a> = BTreeMap<(String, Vec<String>, String), Values<'a>>;
 
 /// One row of a comparison.
 struct Row {
@@ -209,11 +213,13 @@ fn test_sets(run: &FinishedRun) -> BTreeMap<Vec<String>, BTreeSet<String>> {
 
 /// All values of a run, those of the models among them: 1 for an image that is classified correctly and 0 for another
 /// one, or the absolute error of a regression.
-fn grouped(run: &FinishedRun) -> Grouped {
+fn grouped(run: &FinishedRun) -> Grouped<'_> {
     let mut grouped = Grouped::new();
     for cell in &run.cells {
         let levels = run.levels(cell);
+        let image = |index: u32| (cell.test_set.as_ref(), index);
         let (metric, values) = of_model(&cell.predictions);
+        let values = (0..).map(image).zip(values);
         let key = (metric.to_owned(), levels.clone(), String::new());
         grouped.entry(key).or_default().extend(values);
         for score in &cell.scores {
@@ -225,31 +231,31 @@ fn grouped(run: &FinishedRun) -> Grouped {
             grouped
                 .entry(key)
                 .or_default()
-                .push((score.image, score.value));
+                .push((image(score.image), score.value));
         }
     }
     grouped
 }
 
 /// How well a model does on each test image: whether it is right, or how far a regression is off.
-fn of_model(predictions: &Predictions) -> (&'static str, Values) {
+fn of_model(predictions: &Predictions) -> (&'static str, Vec<f64>) {
     let Some(numbers) = &predictions.regression else {
         let correct = predictions.correct();
         let correct = correct.map(|correct| f64::from(u8::from(correct)));
-        return (TEST_ACCURACY, (0..).zip(correct).collect());
+        return (TEST_ACCURACY, correct.collect());
     };
     let pairs = numbers.predicted.iter().zip(&numbers.response);
     let errors = pairs.map(|(predicted, response)| (predicted - response).abs());
-    (TEST_MAE, (0..).zip(errors).collect())
+    (TEST_MAE, errors.collect())
 }
 
 /// The mean of each image over trainings.
-fn by_image(values: &Values) -> BTreeMap<u32, f64> {
-    let mut images: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+fn by_image<'a>(values: &Values<'a>) -> BTreeMap<Image<'a>, f64> {
+    let mut images: BTreeMap<Image, Vec<f64>> = BTreeMap::new();
     for &(image, value) in values {
         images.entry(image).or_default().push(value);
     }
-    let mean = |(image, values): (u32, Vec<f64>)| (image, mean(&values).unwrap_or(f64::NAN));
+    let mean = |(image, values): (Image<'a>, Vec<f64>)| (image, mean(&values).unwrap_or(f64::NAN));
     images.into_iter().map(mean).collect()
 }
 
@@ -271,7 +277,7 @@ fn paired(here: &Values, there: &Values) -> Compared {
         .iter()
         .filter_map(|(image, &here)| Some((*image, here, *there.get(image)?)))
         .collect();
-    let side = |of: fn(&(u32, f64, f64)) -> f64| mean(&common.iter().map(of).collect::<Vec<_>>());
+    let side = |of: fn(&(Image, f64, f64)) -> f64| mean(&common.iter().map(of).collect::<Vec<_>>());
     let differences: Values = common.iter().map(|&(image, a, b)| (image, a - b)).collect();
     let interval = bootstrap_mean(&differences, LEVEL, 0);
     Some((
@@ -304,7 +310,7 @@ fn estimate(values: &Values, statistic: Statistic) -> (f64, Option<Interval>) {
             quantile(&values, 0.5)
         }
     };
-    let mut images: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    let mut images: BTreeMap<Image, Vec<f64>> = BTreeMap::new();
     for &(image, value) in values {
         images.entry(image).or_default().push(value);
     }
@@ -395,5 +401,49 @@ fn name_of_levels(axes: &[String], levels: &[String]) -> String {
         "all cells".to_owned()
     } else {
         levels.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Score;
+    use crate::sweep::read::finished::FinishedCell;
+
+    /// A run with one group of two cells, which were tested on different images under the same numbers.
+    fn run(shift: f64) -> FinishedRun {
+        let cell = |set: u8| FinishedCell {
+            values: BTreeMap::new(),
+            test_set: Some(Key::of(&set).unwrap()),
+            predictions: Predictions::new(vec![0], None, &[vec![0.75, 0.25]]).unwrap(),
+            scores: (0..3)
+                .map(|image| Score {
+                    image,
+                    class: 0,
+                    method: "saliency".into(),
+                    metric: "precision".into(),
+                    value: f64::from(image) + 10.0 * f64::from(set) * (1.0 + shift) + shift,
+                })
+                .collect(),
+        };
+        FinishedRun {
+            axes: Vec::new(),
+            cells: vec![cell(0), cell(1)],
+            facts: Json::Null,
+        }
+    }
+
+    #[test]
+    fn images_of_different_test_sets_are_different_images() {
+        let (here, there) = (run(1.0), run(0.0));
+        let key = ("precision".to_owned(), Vec::new(), "saliency".to_owned());
+        let [here, there] = [&here, &there].map(|run| grouped(run).remove(&key).unwrap());
+        let (images, _, _, interval) = paired(&here, &there).unwrap();
+        // Differences of 1 for three images and of 11 for the other three.
+        let interval = interval.unwrap();
+        assert_eq!(images, 6);
+        assert!(interval.low < 6.0 && interval.high > 6.0, "{interval:?}");
+        let (smaller, ..) = independent(&here, &there).unwrap();
+        assert_eq!((smaller, super::images(&here)), (6, 6));
     }
 }
