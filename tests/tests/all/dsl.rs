@@ -643,6 +643,71 @@ fn a_new_version_of_the_code_computes_what_depends_on_it() {
     assert_eq!(counts::<versions::first::Versioned>(out.path()), (0, 2));
 }
 
+/// What a cell returns twice: nothing, its chance levels, or its scores.
+#[experiment]
+struct Repeated {
+    #[axis([0.0, 1.0, 2.0])]
+    what: f64,
+}
+
+impl Run for Repeated {
+    type Benchmark = Six;
+    type Model = Numbers;
+
+    fn fit(&self, _: &Lab<Six>) -> Result<Fitted<Numbers>> {
+        Ok(Fitted {
+            model: Numbers(0.2, 0),
+            validation: Validation::default(),
+            history: Vec::new(),
+        })
+    }
+
+    fn test(&self, _: &Fitted<Numbers>, lab: &Lab<Six>) -> Result<Scores> {
+        let mut chance = scores(lab, "chance", |_| 0.25)?;
+        for score in &mut chance {
+            score.metric = "precision_chance".to_owned();
+        }
+        let one = scores(lab, "toy_method", f64::from)?;
+        let mut more = scores(lab, "toy_method", |image| 2.0 * f64::from(image) + 1.0)?;
+        match self.what {
+            0.0 => Ok([one, chance].concat()),
+            1.0 => {
+                for score in &mut more {
+                    score.method = "toy_method_b".into();
+                }
+                Ok([one, chance.clone(), more, chance].concat())
+            }
+            _ => Ok([one, more].concat()),
+        }
+    }
+}
+
+/// Their mean would be a score of no method.
+#[test]
+fn two_scores_of_one_image_method_and_metric_are_an_error() {
+    let out = folder();
+    let only = |what: &str| SweepOptions {
+        restriction: Restriction {
+            only: vec![format!("what={what}").parse().unwrap()],
+            ..Restriction::default()
+        },
+        ..options(out.path())
+    };
+    for (what, rows) in [("0.0", 12), ("1.0", 24)] {
+        let outcome = sweep::<Repeated>(&only(what), &Points).unwrap();
+        assert_eq!(outcome.result.unwrap().cells[0].scores.len(), rows);
+    }
+    let outcome = sweep::<Repeated>(&only("2.0"), &Points).unwrap();
+    assert_eq!(outcome.failed.len(), 1);
+    let problem = outcome.failed[0].to_string();
+    for part in [
+        "`test` returns two values of the precision of `toy_method` on image 0: 0 and 1",
+        "score.method = \"toy_method_b\".into()",
+    ] {
+        assert!(problem.contains(part), "{problem}");
+    }
+}
+
 #[test]
 fn the_plan_on_disk_says_which_code_ran() {
     let out = folder();

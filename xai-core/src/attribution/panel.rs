@@ -221,7 +221,8 @@ impl<M: Explainable> Panel<M> {
             if self.methods[..number].iter().any(|m| m.name() == name) {
                 return Err(Error::invalid(format!(
                     "two methods of this panel are called `{name}`, so their results could not be \
-                     distinguished; explain with one after the other"
+                     distinguished; explain with each in a panel of its own, and give the scores of one another name, as \
+                     in `for score in &mut scores {{ score.method = \"{name}_b\".into(); }}`"
                 )));
             }
         }

@@ -1,6 +1,6 @@
 //! The work on one cell in each phase.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Instant, SystemTime};
@@ -11,6 +11,7 @@ use crate::attribution::Gallery;
 use crate::dataset::Split;
 use crate::error::{Error, Result};
 use crate::key::FIT_CODE;
+use crate::metrics::{Score, is_chance, is_check};
 use crate::sweep::context::{Benchmark, Context, Fitted, Lab, Model, Opened, Run, Study};
 use crate::sweep::keep::{
     MAPS, MODEL, Manifest, Outside, PREDICTIONS, Predictions, Reference, Scored, Status,
@@ -129,6 +130,7 @@ impl<R: Run> Work for Opened<R> {
             history: manifest.history.clone(),
         };
         let scores = run.test(&fitted, &lab)?;
+        check_single(&scores, "`test`")?;
         let scored = Scored {
             asked: Some(lab.asked()),
             by: lab.code(),
@@ -165,7 +167,11 @@ impl<R: Run> Work for Opened<R> {
         let folder = context.stage("references", &inputs, |folder| {
             let gallery = Gallery::new(SHOWN);
             let lab = Lab::new(context.with_gallery(&gallery), lab.benchmark().clone());
-            write_references(folder, &R::references(&lab)?)?;
+            let references = R::references(&lab)?;
+            for Reference { name, scores } in &references {
+                check_single(scores, &format!("the reference `{name}`"))?;
+            }
+            write_references(folder, &references)?;
             write_maps(&folder.join(MAPS), &gallery.take())
         })?;
         let references = read_references(&folder)?;
@@ -180,6 +186,34 @@ pub(super) fn stages(study: &dyn Work, cell: &mut PlannedCell, context: &Context
         Err(Error::StagesReady) => Ok(()),
         done => done,
     }
+}
+
+/// Returns an error if an image has two scores by the same method and metric. Tables would show the mean of both, although
+/// they are of different methods. Two calls of `explain!` may both give the chance levels and checks of an image; these must
+/// be equal.
+fn check_single(scores: &[Score], by: &str) -> Result<()> {
+    let mut known = HashMap::new();
+    for score in scores {
+        let Score {
+            image,
+            method,
+            metric,
+            value,
+            ..
+        } = score;
+        let Some(before) = known.insert((image, method, metric), *value) else {
+            continue;
+        };
+        let repeats = is_chance(metric) || is_check(score);
+        if !(repeats && before.total_cmp(value).is_eq()) {
+            return Err(Error::invalid(format!(
+                "{by} returns two values of the {metric} of `{method}` on image {image}: {before} and {value}; give the \
+                 scores of one of them another name, as in \
+                 `for score in &mut more {{ score.method = \"{method}_b\".into(); }}`"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The manifest, which exists in every phase after the first.
