@@ -698,8 +698,8 @@ fn two_scores_of_one_image_method_and_metric_are_an_error() {
         assert_eq!(outcome.result.unwrap().cells[0].scores.len(), rows);
     }
     let outcome = sweep::<Repeated>(&only("2.0"), &Points).unwrap();
-    assert_eq!(outcome.failed.len(), 1);
-    let problem = outcome.failed[0].to_string();
+    assert_eq!(outcome.failures.len(), 1);
+    let problem = outcome.failures[0].1.to_string();
     for part in [
         "`test` returns two values of the precision of `toy_method` on image 0: 0 and 1",
         "score.method = \"toy_method_b\".into()",

@@ -14,7 +14,7 @@ use xai_core::metrics::imputation::impute;
 use xai_core::metrics::randomisation::{cascade, mprt};
 use xai_core::metrics::robustness::relative_changes;
 use xai_core::metrics::{WITHOUT_TRUTH, described};
-use xai_core::network::json;
+use xai_core::network::{Layer, json};
 use xai_core::prelude::*;
 
 const BASELINE: f32 = 0.25;
@@ -109,6 +109,40 @@ fn deletion_and_pixel_flipping_are_quantus() {
         of_class(&|row, class| row[class]),
     );
     close(&oracle.values(PixelFlipping { steps: 8 }), &flipping, 1e-5);
+}
+
+/// A network that ends in a softmax gives probabilities, and has no second softmax.
+#[test]
+fn deletion_of_a_network_that_ends_in_softmax_is_quantus() {
+    let oracle = Oracle::read();
+    let panel = || {
+        let (_, c, h, w) = oracle.images.pixels.dim();
+        let baseline = Array3::from_elem((c, h, w), BASELINE);
+        // Its map does not depend on the network.
+        let panel = Panel::new().with(Intensity).combine(Channels::Sum);
+        panel.baseline(Baseline::Image(baseline))
+    };
+    let values = |network: &Network, metric: Deletion| -> Vec<f64> {
+        let scores = panel().score(network, &oracle.images, &metric).unwrap();
+        let own = scores.iter().filter(|score| score.metric == "deletion");
+        own.map(|score| score.value).collect()
+    };
+    let of_logits = values(&oracle.network, Deletion { steps: 8 });
+    let mut layers = oracle.network.layers.clone();
+    layers.push(Layer::Softmax);
+    let with_softmax = Network::new(layers);
+    close(
+        &values(&with_softmax, Deletion { steps: 8 }),
+        &of_logits,
+        1e-6,
+    );
+
+    let class = oracle.images.class.clone();
+    let images = Dataset::new(oracle.images.pixels.clone(), class).unwrap();
+    let images = Examples::of(&images, &device());
+    let [plain, own] =
+        [&oracle.network, &with_softmax].map(|network| network.predict(&images).unwrap());
+    close(&own.concat(), &plain.concat(), 1e-6);
 }
 
 /// Insertion of a map is deletion of the map upside down, from the other end.

@@ -302,6 +302,13 @@ impl Network {
         })
     }
 
+    /// Whether the outputs are probabilities, because the last layer is a softmax.
+    pub fn ends_in_softmax(&self) -> bool {
+        let mut layers = self.layers.iter().rev();
+        let last = layers.find(|layer| !matches!(layer, Layer::Flatten));
+        matches!(last, Some(Layer::Softmax))
+    }
+
     /// The device of the parameters. `None` for a network without parameters, which computes
     /// anywhere.
     pub fn device(&self) -> Option<Device> {

@@ -389,6 +389,16 @@ pub(super) fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     download(tensor).expect("32-bit floats")
 }
 
+/// The probability of each class from the outputs of a model, whose layers are `network` if it has any: their softmax, or the
+/// outputs themselves if the network ends in a softmax.
+pub(crate) fn probabilities(outputs: &[f32], network: Option<&Network>) -> Vec<f64> {
+    if network.is_some_and(Network::ends_in_softmax) {
+        outputs.iter().map(|&output| output.into()).collect()
+    } else {
+        softmax(outputs)
+    }
+}
+
 /// The probability of each class, computed from its logits.
 pub fn softmax(logits: &[f32]) -> Vec<f64> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);

@@ -12,6 +12,7 @@ mod tiny;
 mod validation;
 
 pub use batch_norm::{calibrate, insert_batch_norm};
+pub(crate) use examples::probabilities;
 pub use examples::{Examples, softmax};
 pub(crate) use fit::fit_watched;
 pub use fit::{Fit, fit, order};

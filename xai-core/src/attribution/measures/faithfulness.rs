@@ -12,7 +12,7 @@ use crate::attribution::target::Target;
 use crate::error::{Error, Result};
 use crate::metrics::faithfulness::{Changes, areas, deletion, insertion, order};
 use crate::metrics::imputation::impute;
-use crate::training::{argmax, softmax};
+use crate::training::{self, argmax};
 
 /// The mean probability of the class while pixels are replaced by the panel's baseline, those with
 /// the highest heat first (Petsiuk et al. 2018): the area under the curve. Smaller is better.
@@ -347,13 +347,14 @@ fn target_scores<M: Predict>(
     }))
 }
 
-/// The probability of the target of each image: the softmax of the scores. The score itself if the
-/// model has a single one.
+/// The probability of the target of each image: the softmax of the scores, or the score itself if the model ends in a
+/// softmax or has a single one.
 fn probabilities<M: Predict>(batch: &Batch<'_, M>, images: ArrayView4<f32>) -> Result<Vec<f64>> {
     let scores = batch.class_scores_of(0, images)?;
+    let network = batch.model().layers();
     Ok(of_targets(batch, &scores, |scores, target| match scores {
         [only] => (*only).into(),
-        scores => softmax(scores)[target.output()],
+        scores => training::probabilities(scores, network)[target.output()],
     }))
 }
 

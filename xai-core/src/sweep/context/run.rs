@@ -12,7 +12,7 @@ use crate::sweep::declare::analysis::Analysis;
 use crate::sweep::declare::{Experiment, Published};
 use crate::sweep::keep::Reference;
 use crate::sweep::read::Results;
-use crate::training::{Epoch, Examples, Validation, softmax};
+use crate::training::{Epoch, Examples, Validation, probabilities};
 
 /// The work of one cell of an experiment.
 pub trait Run: Experiment {
@@ -98,7 +98,7 @@ impl Model for Network {
         let outputs = images.logits(self, TEST);
         let predicted = outputs.iter().map(|outputs| match outputs[..] {
             [number] => vec![number.into()],
-            _ => softmax(outputs),
+            _ => probabilities(outputs, Some(self)),
         });
         Ok(predicted.collect())
     }
