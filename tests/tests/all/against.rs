@@ -58,14 +58,9 @@ fn two_runs_are_compared_image_by_image() {
             (entry(row, "images"), entry(row, "comparison")),
             ("3", "paired")
         );
-        let [low, high] = ["ci95_low", "ci95_high"].map(|column| number(row, column));
-        // Three images with the differences 0, 0.25 and 0.5: a draw of three of the same is the 1/27th.
-        let ends = if known[2] == 0.0 {
-            [0.0, 0.0]
-        } else {
-            [0.0, 0.5]
-        };
-        assert_eq!([low, high], ends);
+        // Three images are too few for an interval.
+        let ends = ["ci95_low", "ci95_high"].map(|column| entry(row, column));
+        assert_eq!(ends, ["", ""]);
     }
     let settings = rows(&folder.join("against_settings.csv"));
     let what: Vec<_> = settings.iter().map(|row| entry(row, "what")).collect();
@@ -98,12 +93,6 @@ fn runs_on_other_images_are_not_paired() {
     for row in rows(&one.path().join("toy_command/against.csv")) {
         assert_eq!(entry(&row, "comparison"), "other images");
         assert_eq!(number(&row, "difference"), 0.0);
-        if entry(&row, "metric") == "precision" {
-            assert!(
-                number(&row, "ci95_low") < -0.3 && number(&row, "ci95_high") > 0.3,
-                "{row:?}"
-            );
-        }
     }
 }
 

@@ -396,5 +396,7 @@ fn the_difference_of_two_samples() {
             "{found} {expected}"
         );
     }
-    assert!(bootstrap_difference(&here, &[1.0], 0.95, 3).is_none());
+    assert!(bootstrap_difference(&here, &there[..4], 0.95, 3).is_none());
+    assert!(bootstrap_difference(&here[..4], &there, 0.95, 3).is_none());
+    assert!(bootstrap_difference(&here[..5], &there[..5], 0.95, 3).is_some());
 }

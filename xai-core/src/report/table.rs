@@ -122,22 +122,23 @@ fn rows<'a>(summary: &Summary<'a>, several: bool) -> Vec<Row<'a>> {
     rows
 }
 
-/// The mean and its 95 % confidence interval. `None` if there are no values.
-pub(super) fn mean_and_interval(values: &[(Image, f64)]) -> Option<(f64, Interval)> {
+/// The mean and its 95 % confidence interval. `None` if there are no values. Few images have no interval.
+pub(super) fn mean_and_interval(values: &[(Image, f64)]) -> Option<(f64, Option<Interval>)> {
     let plain: Vec<f64> = values.iter().map(|&(_, value)| value).collect();
-    Some((mean(&plain)?, bootstrap_mean(values, 0.95, BOOTSTRAP_SEED)?))
+    Some((mean(&plain)?, bootstrap_mean(values, 0.95, BOOTSTRAP_SEED)))
 }
 
 /// Mean, both ends of its 95 % confidence interval, and median. Empty fields if there are no
-/// values.
+/// values, or too few images for an interval.
 fn number_columns(values: &[(Image, f64)]) -> [String; 4] {
     let known = mean_and_interval(values);
+    let interval = known.and_then(|(_, interval)| interval);
     let mut plain: Vec<f64> = values.iter().map(|&(_, value)| value).collect();
     plain.sort_by(f64::total_cmp);
     [
         known.map(|(mean, _)| mean),
-        known.map(|(_, interval)| interval.low),
-        known.map(|(_, interval)| interval.high),
+        interval.map(|interval| interval.low),
+        interval.map(|interval| interval.high),
         quantile(&plain, 0.5),
     ]
     .map(|number| number.map_or(String::new(), decimals))

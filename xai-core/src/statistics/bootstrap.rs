@@ -22,9 +22,14 @@ pub struct Interval {
 /// then have a standard error of about 2 % of the interval's width.
 const RESAMPLES: usize = 1000;
 
+/// With fewer images, values or clusters there is no interval. A bootstrap cannot leave the range of the values it
+/// has seen, and that of n values holds the true median in at most `1 - 2 / 2^n` of the cases: never for one, 75 % for
+/// three, 88 % for four and 94 % for five.
+const FEWEST: usize = 5;
+
 /// The confidence interval of the mean of `values`, each given with the image to which it belongs: its index, or the
 /// index together with the test set if there are several.
-/// `level` is 0.95 for a 95 % interval. `None` if there are no values.
+/// `level` is 0.95 for a 95 % interval. `None` for fewer than five images, whose range is too narrow for an interval.
 ///
 /// This is a percentile bootstrap (Efron 1979) that resamples images. The scores of one image under
 /// several training seeds are similar. Resampling them separately would count the same image
@@ -44,7 +49,7 @@ pub fn bootstrap_mean<Image: Ord + Copy>(
         *count += 1;
     }
     let images: Vec<(f64, usize)> = images.into_values().collect();
-    if images.is_empty() {
+    if images.len() < FEWEST {
         return None;
     }
 
@@ -68,7 +73,7 @@ pub fn bootstrap_mean<Image: Ord + Copy>(
 }
 
 /// The confidence interval of the difference of the means of two independent samples, `here` minus `there`: a percentile
-/// bootstrap that resamples each of them. `None` for fewer than two values in either.
+/// bootstrap that resamples each of them. `None` for fewer than five values in either.
 ///
 /// Draws come from the stream ("bootstrap/difference", `seed`).
 pub fn bootstrap_difference(
@@ -77,7 +82,7 @@ pub fn bootstrap_difference(
     level: f64,
     seed: u64,
 ) -> Option<Interval> {
-    if here.len().min(there.len()) < 2 {
+    if here.len().min(there.len()) < FEWEST {
         return None;
     }
     let mut random = random::stream(seed, "bootstrap/difference");
@@ -95,10 +100,6 @@ pub fn bootstrap_difference(
         high: quantile(&differences, 1.0 - tail)?,
     })
 }
-
-/// With fewer clusters there is no interval. A bootstrap cannot leave the range of the values it
-/// has seen, and that of three values holds the true median in at most 75 % of the cases.
-const FEWEST: usize = 5;
 
 /// The confidence intervals of statistics of clustered observations. As many clusters (networks) as
 /// there are, `clusters`, are drawn with replacement. `statistics` returns the numbers of a draw,

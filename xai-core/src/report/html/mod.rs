@@ -82,7 +82,7 @@ struct Row {
 /// A mean with its interval, and whether it is the best of its row.
 struct Mean {
     mean: String,
-    interval: String,
+    interval: Option<String>,
     best: bool,
 }
 
@@ -215,9 +215,9 @@ fn means<'a>(
     let all = || known.iter().flatten().map(|&(mean, _)| written(mean));
     let (least, most) = (all().reduce(f64::min), all().reduce(f64::max));
     let best = if larger_is_better { most } else { least };
-    let cell = |(mean, interval): (f64, Interval)| Mean {
+    let cell = |(mean, interval): (f64, Option<Interval>)| Mean {
         mean: format!("{mean:.3}"),
-        interval: format!("{:.3}–{:.3}", interval.low, interval.high),
+        interval: interval.map(|interval| format!("{:.3}–{:.3}", interval.low, interval.high)),
         best: least != most && Some(written(mean)) == best,
     };
     known.into_iter().map(|one| one.map(cell)).collect()

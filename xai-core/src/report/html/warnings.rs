@@ -58,7 +58,8 @@ pub(super) fn of(
         let images = scored_images(result);
         if images < FEW {
             warnings.push(format!(
-                "The number of scored images is only {images}: the intervals are rough."
+                "The number of scored images is only {images}: the intervals are rough. Means of fewer than five images \
+                 have none."
             ));
         }
         if summary.groups.iter().any(|group| group.seeds() < 2) {

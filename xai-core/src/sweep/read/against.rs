@@ -443,7 +443,17 @@ mod tests {
         let interval = interval.unwrap();
         assert_eq!(images, 6);
         assert!(interval.low < 6.0 && interval.high > 6.0, "{interval:?}");
-        let (smaller, ..) = independent(&here, &there).unwrap();
+        // Both spread over more than 10, so the interval of independent sets is wider.
+        let (smaller, _, _, apart) = independent(&here, &there).unwrap();
+        let apart = apart.unwrap();
         assert_eq!((smaller, super::images(&here)), (6, 6));
+        assert!(
+            apart.low < interval.low && apart.high > interval.high,
+            "{apart:?}"
+        );
+        // One image in common shows nothing of the others.
+        let one = vec![here[0]];
+        let (images, _, _, interval) = paired(&one, &there).unwrap();
+        assert_eq!((images, interval), (1, None));
     }
 }
