@@ -4,10 +4,11 @@ use ndarray::{Array3, Axis, s};
 use tests::{CAPTUM_NETWORKS, Fixture, cpu};
 use xai_core::attribution::{
     DeepLift, Images, IntegratedGradients, NoModel, Panel, Saliency, ShapleyValueSampling,
-    layer_activation,
+    SmoothGrad, layer_activation,
 };
 use xai_core::metrics::{
-    CHECKS, COMPLETENESS_ERROR, CONSTANT_MAP, Precision, Score, TIED_MAP, ZERO_MAP,
+    CHECKS, COMPLETENESS_ERROR, CONSTANT_MAP, NOISE_OVER_RANGE, Precision, Score, TIED_MAP,
+    ZERO_MAP,
 };
 use xai_core::prelude::*;
 
@@ -129,4 +130,31 @@ fn maps_without_a_ranking_are_counted() {
             (2, TIED_MAP, 15.0)
         ]
     );
+}
+
+/// One blank image must not make the scores of all others useless: a report refuses infinite scores.
+#[test]
+fn noise_on_a_blank_image_is_counted_by_a_finite_number() {
+    let fixture = Fixture::read(&format!("captum/{}.safetensors", CAPTUM_NETWORKS[0]));
+    let mut images = with_truth(&fixture);
+    images.pixels.index_axis_mut(Axis(0), 0).fill(0.5);
+    let scores = |noise: f64| {
+        let method = SmoothGrad::of(Saliency).samples(1).absolute(noise);
+        let scores =
+            Panel::new()
+                .with(method)
+                .score(&fixture.network_on(&cpu()), &images, &Precision);
+        let mut scores = scores.unwrap();
+        assert!(
+            scores.iter().all(|score| score.value.is_finite()),
+            "{scores:?}"
+        );
+        scores.retain(|score| score.metric == NOISE_OVER_RANGE);
+        scores
+    };
+    let counted = scores(1e-9);
+    assert_eq!(counted.len(), 1, "{counted:?}");
+    assert_eq!((counted[0].image, counted[0].value), (0, f64::MAX));
+    assert!(scores(0.0).is_empty(), "no noise exceeds no range");
+    assert_eq!(scores(1e9).len(), images.len());
 }

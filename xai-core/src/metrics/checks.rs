@@ -16,7 +16,8 @@ pub const CONSTANT_MAP: &str = "constant_map";
 /// row.
 pub const TIED_MAP: &str = "tied_map";
 
-/// A row for each image whose range the method's noise exceeds: how many times.
+/// A row for each image whose range the method's noise exceeds: how many times. For an image of one value, whose range is 0,
+/// it is `f64::MAX`.
 pub const NOISE_OVER_RANGE: &str = "noise_over_range";
 
 /// The names of all checks. They are stored as metrics, and tables and figures show them apart.

@@ -166,14 +166,15 @@ impl<M, T: Explain<M>> Explain<M> for SmoothGrad<T> {
         })
     }
 
-    /// The noise as a multiple of the image's range, where it exceeds it.
+    /// The noise as a multiple of the image's range, where it exceeds it. Of an image of one value, whose range is 0, it is the
+    /// largest number, because a report refuses infinite scores.
     fn cautions(&self, batch: &Batch<'_, M>) -> Vec<Option<Caution>> {
         let Noise::Absolute(stdev) = self.noise else {
             return Vec::new();
         };
         let caution = |image: ArrayView3<f32>| {
             let times = stdev / range(image);
-            (times > 1.0).then_some((NOISE_OVER_RANGE, times))
+            (times > 1.0).then_some((NOISE_OVER_RANGE, times.min(f64::MAX)))
         };
         batch.pixels().outer_iter().map(caution).collect()
     }
