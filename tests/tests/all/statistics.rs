@@ -165,6 +165,35 @@ fn a_correlation_needs_three_pairs_that_vary() {
     );
 }
 
+/// NaN, such as the accuracy of a regression, is no large or small number. SciPy's result is NaN as well.
+#[test]
+fn nan_has_no_test_and_no_correlation() {
+    let (numbers, others) = (
+        [0.5, -1.0, 2.0, 3.0, 0.25, 1.5],
+        [1.0, 0.0, 2.5, 2.0, 0.5, 3.0],
+    );
+    for at in 0..numbers.len() {
+        for nan in [f64::NAN, -f64::NAN] {
+            let mut spoilt = numbers;
+            spoilt[at] = nan;
+            assert_eq!((wilcoxon(&spoilt), paired_t(&spoilt)), (None, None));
+            let pairs: Vec<(f64, f64)> = spoilt.into_iter().zip(others).collect();
+            let turned: Vec<(f64, f64)> = pairs.iter().map(|&(a, b)| (b, a)).collect();
+            for pairs in [pairs, turned] {
+                assert_eq!(
+                    (spearman(&pairs, 0.95), pearson(&pairs, 0.95)),
+                    (None, None)
+                );
+                assert_eq!(kendall(&pairs), None);
+            }
+        }
+    }
+    // Infinite numbers have ranks, but no mean.
+    let infinite = [f64::INFINITY, 1.0, -0.5, 2.0];
+    assert_eq!(wilcoxon(&infinite), wilcoxon(&[9.0, 1.0, -0.5, 2.0]));
+    assert_eq!(paired_t(&infinite), None);
+}
+
 #[test]
 fn paired_tests_are_scipys() {
     for case in &FIXTURE.paired {

@@ -18,7 +18,7 @@ pub struct Correlation {
 }
 
 /// Pearson's correlation: how close the pairs are to a straight line. `None` for fewer than three
-/// pairs, or if one of the two does not vary. Equal to `scipy.stats.pearsonr`.
+/// pairs, if one of the two does not vary, or if a number is NaN. Equal to `scipy.stats.pearsonr`.
 ///
 /// The pairs must be independent: one pair per trained network, not one per image. For clustered
 /// pairs, take the interval from [`bootstrap_clusters`](super::bootstrap_clusters).
@@ -28,10 +28,13 @@ pub fn pearson(pairs: &[(f64, f64)], level: f64) -> Option<Correlation> {
 
 /// Spearman's correlation: how close the pairs are to any rising curve. It is Pearson's correlation
 /// of the ranks, where ties share their rank. Equal to `scipy.stats.spearmanr`. As for [`pearson`],
-/// the pairs must be independent.
+/// the pairs must be independent. `None` also if a number is NaN, which has no rank.
 ///
 /// The variance of Fisher's z is that of Bonett and Wright (2000), `(1 + r^2 / 2) / (n - 3)`.
 pub fn spearman(pairs: &[(f64, f64)], level: f64) -> Option<Correlation> {
+    if pairs.iter().any(|pair| pair.0.is_nan() || pair.1.is_nan()) {
+        return None;
+    }
     let ranks = |of: fn(&(f64, f64)) -> f64| ranks(&pairs.iter().map(of).collect::<Vec<_>>());
     let ranked = ranks(|pair| pair.0).into_iter().zip(ranks(|pair| pair.1));
     let ranked: Vec<(f64, f64)> = ranked.collect();
@@ -95,7 +98,7 @@ pub fn coefficient(pairs: &[(f64, f64)]) -> Option<f64> {
 
 /// Kendall's tau-b: the share of pairs of entries that both numbers order alike, less the share that
 /// they order differently; ties count for neither. 1 is the same order, -1 the reverse. `None` for
-/// fewer than two entries, or if one of the two does not vary. Equal to `scipy.stats.kendalltau`.
+/// fewer than two entries, if one of the two does not vary, or if a number is NaN. Equal to `scipy.stats.kendalltau`.
 pub fn kendall(pairs: &[(f64, f64)]) -> Option<f64> {
     let [mut order, mut first, mut second] = [0.0; 3];
     for (at, a) in pairs.iter().enumerate() {
@@ -115,7 +118,7 @@ pub fn kendall(pairs: &[(f64, f64)]) -> Option<f64> {
 }
 
 /// The rank of each value in ascending order, starting at 1. Equal values share the mean of their
-/// ranks. Equal to `scipy.stats.rankdata`.
+/// ranks. Equal to `scipy.stats.rankdata`, except that NaN has a rank here: use it for numbers only.
 pub fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));

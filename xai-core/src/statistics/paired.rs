@@ -16,7 +16,7 @@ pub struct Test {
 }
 
 /// Student's paired t test. The differences must be independent and about normally distributed.
-/// `None` for fewer than two, or if all are equal. Equal to
+/// `None` for fewer than two, if all are equal, or if one is NaN or infinite. Equal to
 /// `scipy.stats.ttest_1samp(differences, 0)`.
 ///
 /// Differences of images under one network are not independent samples of networks. Use the mean
@@ -32,7 +32,7 @@ pub fn paired_t(differences: &[f64]) -> Option<Test> {
     let squares: f64 = differences.iter().map(|d| (d - middle).powi(2)).sum();
     let degrees = n as f64 - 1.0;
     let error = (squares / degrees / n as f64).sqrt();
-    if error == 0.0 {
+    if !(error > 0.0 && error.is_finite()) {
         return None;
     }
     let statistic = middle / error;
@@ -51,7 +51,8 @@ pub fn paired_t(differences: &[f64]) -> Option<Test> {
 const EXACT: usize = 100;
 
 /// Wilcoxon's signed-rank test. The differences must be independent and symmetrically distributed.
-/// Zeros are left out, and ties share their ranks. `None` if nothing is left.
+/// Zeros are left out, and ties share their ranks. `None` if nothing is left, or if one is NaN, as the accuracy of a
+/// regression is.
 ///
 /// Up to 100 differences, the p value is exact, with ties too: all ways to assign signs to the
 /// ranks are counted. Beyond that, it uses the normal approximation with ties in its variance.
@@ -60,7 +61,7 @@ const EXACT: usize = 100;
 pub fn wilcoxon(differences: &[f64]) -> Option<Test> {
     let kept: Vec<f64> = differences.iter().copied().filter(|d| *d != 0.0).collect();
     let n = kept.len();
-    if n == 0 {
+    if n == 0 || kept.iter().any(|difference| difference.is_nan()) {
         return None;
     }
     let ranks = ranks(&kept.iter().map(|d| d.abs()).collect::<Vec<_>>());
