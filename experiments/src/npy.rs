@@ -13,7 +13,7 @@ use xai_core::{Error, Result};
 ///
 /// # Errors
 /// As [`xai_core::npy::read`]; if the array is empty.
-pub fn read<T>(path: &Path, number: fn(f64) -> T) -> Result<ArrayD<T>> {
+pub fn read<T>(path: &Path, number: impl Fn(f64) -> T) -> Result<ArrayD<T>> {
     let array = xai_core::npy::read(path, |value| number(value.to_f64()))?;
     if array.is_empty() {
         let shape = array.shape();

@@ -128,6 +128,52 @@ fn very_small_and_very_large_maps_are_scored() {
     }
 }
 
+/// Values that only 64 bits tell apart would become ties.
+#[test]
+fn maps_whose_order_is_lost_in_32_bits_are_refused() {
+    let folder = folder();
+    let maps = experiments::npy::read(&folder.path().join("saliency.npy"), |value| value).unwrap();
+    let run = || {
+        let arguments = [&GOOD[..], &["--sign", "signed"]].concat();
+        let output = crate::common::run("score_maps", folder.path(), &arguments);
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let floats = |change: fn(f64) -> f64| {
+        let changed: Vec<f64> = maps.iter().copied().map(change).collect();
+        npy(&folder, "saliency.npy", &[2, 2, 3], &changed);
+        run()
+    };
+    let refused = |(fine, says): (bool, String), lost: &str| {
+        assert!(!fine, "{lost}");
+        for part in ["saliency.npy: image 0: ", lost, "subtract"] {
+            assert!(says.contains(part), "{says}");
+        }
+    };
+    // Six values, which are all 1 in 32 bits.
+    refused(
+        floats(|value| 1.0 - 1e-9 * value),
+        "5 of its 6 different values",
+    );
+    let integers: Vec<i64> = maps
+        .iter()
+        .map(|value| (1 << 40) + (10.0 * value) as i64)
+        .collect();
+    npy(&folder, "saliency.npy", &[2, 2, 3], &integers);
+    refused(run(), "5 of its 6 different values");
+    // A common offset that 32 bits bear, values that 32 bits round, and maps whose values differ by the rounding of 64 bits.
+    for change in [
+        |value| value + 100.0,
+        |value: f64| value.sqrt(),
+        |value: f64| 0.5 + 1e-16 * value,
+    ] {
+        let (fine, says) = floats(change);
+        assert!(fine, "{says}");
+    }
+}
+
 #[test]
 fn what_is_wrong_is_said() {
     let folder = folder();
