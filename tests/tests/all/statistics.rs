@@ -318,6 +318,13 @@ fn classifications_are_scikit_learns() {
     assert_eq!(areas(&[1, 1], &[0.2, 0.3]).unwrap(), None);
     assert!(areas(&[1, 0], &[0.2]).is_err());
     assert!(areas(&[1, 0], &[0.2, f64::NAN]).is_err());
+    // The logarithms of probabilities, of which one is 0, give the same order.
+    let plain = two(&[1.0, 0.5, 0.75, 0.25]);
+    let logarithms = plain.mapv(f64::ln);
+    let of = |outputs: &Array2<f64>| xai_core::statistics::areas(&[1, 0, 0, 1], outputs.view());
+    assert!(logarithms.iter().any(|&value| value == f64::NEG_INFINITY));
+    assert_eq!(of(&logarithms).unwrap(), of(&plain).unwrap());
+    assert!(of(&-logarithms).is_err(), "infinity is no probability");
     assert!(Confusion::of(&[0, 2], &[0, 0], 2).is_err());
     assert!(Confusion::of(&[0], &[0, 0], 2).is_err());
     let one_sided = Confusion::of(&[0, 0], &[0, 1], 2).unwrap();

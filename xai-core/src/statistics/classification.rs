@@ -127,9 +127,11 @@ impl Share {
 /// maps: [`Auroc`] and [`Auprc`].
 ///
 /// # Errors
-/// If the numbers of images differ, or a probability is not a number.
+/// If the numbers of images differ, or a probability is NaN or infinite. Minus infinity, the logarithm of a probability of 0,
+/// ranks last.
 pub fn areas(class: &[u8], probabilities: ArrayView2<f64>) -> Result<Option<[f64; 2]>> {
-    if let Some(bad) = probabilities.iter().find(|value| !value.is_finite()) {
+    let bad = |value: &&f64| value.is_nan() || **value == f64::INFINITY;
+    if let Some(bad) = probabilities.iter().find(bad) {
         return Err(Error::invalid(format!(
             "a probability is {bad}, so that images cannot be ranked by it"
         )));
