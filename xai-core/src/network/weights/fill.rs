@@ -1,10 +1,11 @@
 //! Puts tensors into a network, or reports everything that does not fit.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use burn::tensor::TensorData;
 
-use super::layers::{kind, weighted};
+use super::layers::{follows, kind, weighted};
 use super::names::{self, Dict, Matched};
 use super::onnx::Operation;
 use super::stored::{Stored, Tensors};
@@ -36,9 +37,45 @@ pub fn part(network: &mut Network, names: &[String], tensors: Tensors) -> Result
 pub fn in_order(network: &mut Network, operations: Vec<Operation>) -> Result<(), String> {
     let names = names::numbered(network);
     let classes = operations.last().map(Operation::shape);
+    let order = other_order(network, &names, &operations);
     let tensors = align(&names, &weighted(network), operations)
         .map_err(|problem| problem + &other_classes(network, classes.as_deref()))?;
+    order.map_or(Ok(()), Err)?;
     fill(network, &names, tensors, true)
+}
+
+/// The error if an operation takes the results of other operations than the layer at its place. A file may have the layers of
+/// a branch and of its shortcut in another order than the network, and two of them may have the same shape.
+pub(super) fn other_order(
+    network: &Network,
+    names: &[String],
+    operations: &[Operation],
+) -> Option<String> {
+    let layers = follows(network);
+    let mut pairs = names.iter().zip(&layers).zip(operations);
+    let ((name, layer), operation) =
+        pairs.find(|((_, layer), operation)| *layer != operation.follows())?;
+    let listed = |places: &BTreeSet<usize>, name: &dyn Fn(usize) -> Option<String>| {
+        let names: Vec<String> = places.iter().filter_map(|&at| name(at)).collect();
+        match names.as_slice() {
+            [] => "the image".to_owned(),
+            names => names.join(" and "),
+        }
+    };
+    let takes = listed(layer, &|at| {
+        names.get(at).map(|name| format!("layer {name}"))
+    });
+    let found = listed(operation.follows(), &|at| {
+        operations
+            .get(at)
+            .map(|operation| format!("`{}`", operation.name()))
+    });
+    Some(format!(
+        "the layers with weights are in another order than those of the file: layer {name} takes the result of {takes}, but `{}`, \
+         which is at its place in the file, takes that of {found}; exchange `branch` and `shortcut` of the block in the list, \
+         or give a file with names (.pth, safetensors)",
+        operation.name()
+    ))
 }
 
 /// The tensors of `operations` under the names of their layers.

@@ -1,6 +1,6 @@
 //! Weights of another task for a network that will be fine-tuned.
 
-use super::fill::{align, fill};
+use super::fill::{align, fill, other_order};
 use super::layers::{Kind, weighted};
 use super::names::{self, Dict, Matched};
 use super::onnx::Operation;
@@ -113,6 +113,7 @@ pub fn in_order(network: &mut Network, mut operations: Vec<Operation>) -> Result
     let layers = weighted(network);
     let parts = Parts::of(&layers)?;
     let linear = |operation: &Operation| operation.kind == Kind::Linear;
+    let order = other_order(network, &names[..parts.convolutions], &operations);
     let first = operations.iter().position(linear);
     let mut connected = operations.split_off(first.unwrap_or(operations.len()));
     connected.pop(); // the file's last layer
@@ -120,6 +121,7 @@ pub fn in_order(network: &mut Network, mut operations: Vec<Operation>) -> Result
     let further = align(&names[range.clone()], &layers[range], connected);
     let range = ..parts.convolutions;
     let mut tensors = align(&names[range], &layers[range], operations)?;
+    order.map_or(Ok(()), Err)?;
     let kept = match further {
         Ok(further) => {
             tensors.extend(further);

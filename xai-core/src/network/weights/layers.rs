@@ -1,5 +1,6 @@
 //! The layers of a network that have parameters.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::network::{Layer, Network};
@@ -26,6 +27,30 @@ impl fmt::Display for Kind {
 pub fn weighted(network: &Network) -> Vec<&Layer> {
     let layers = network.named_layers().into_iter().map(|(_, layer)| layer);
     layers.filter(|layer| kind(layer).is_some()).collect()
+}
+
+/// For each of the [`weighted`] layers, those whose results it takes, through layers without parameters.
+pub fn follows(network: &Network) -> Vec<BTreeSet<usize>> {
+    fn walk(
+        layers: &[Layer],
+        mut last: BTreeSet<usize>,
+        found: &mut Vec<BTreeSet<usize>>,
+    ) -> BTreeSet<usize> {
+        for layer in layers {
+            if let Layer::Residual(block) = layer {
+                let branch = walk(&block.branch, last.clone(), found);
+                last = walk(&block.shortcut, last, found);
+                last.extend(branch);
+            } else if kind(layer).is_some() {
+                let own = BTreeSet::from([found.len()]);
+                found.push(std::mem::replace(&mut last, own));
+            }
+        }
+        last
+    }
+    let mut found = Vec::new();
+    walk(&network.layers, BTreeSet::new(), &mut found);
+    found
 }
 
 /// The kind of a layer with parameters, and the shape of its weight.

@@ -4,7 +4,7 @@
 //! activation function. Any other constant is an error, because a network without it would give different scores. So is a convolution that moves over its
 //! image in another way than the layer that takes its weight.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use prost::Message;
 
@@ -28,6 +28,8 @@ pub struct Operation {
     moments: Option<Moments>,
     /// That of a convolution.
     window: Option<Window>,
+    /// The operations whose results it takes, through operations without weights.
+    follows: BTreeSet<usize>,
 }
 
 /// The statistics of a normalisation.
@@ -47,6 +49,11 @@ impl Operation {
 
     pub fn shape(&self) -> Vec<usize> {
         self.weight.shape.clone()
+    }
+
+    /// The operations whose results it takes, by their place in the order of the forward pass.
+    pub fn follows(&self) -> &BTreeSet<usize> {
+        &self.follows
     }
 
     /// What the file's convolution does otherwise than the layer of this name, whose weight has the same shape.
@@ -107,13 +114,16 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Operation>, String> {
         constants: Constants::of(graph.initializer)?,
         operations: Vec::new(),
         made_by: HashMap::new(),
+        follows: HashMap::new(),
         singles: Singles::default(),
         padded: HashMap::new(),
         channels_last: false,
     };
     for mut node in graph.node {
         if !walk.constants.pass(&mut node)? {
+            let before = walk.operations.len();
             walk.pass(&node)?;
+            walk.note_follows(&node, before);
         }
     }
     walk.singles.end()?;
@@ -131,6 +141,8 @@ struct Walk {
     /// The operation that computed a value, and whether its channels have been moved to the end
     /// since.
     made_by: HashMap<String, (usize, bool)>,
+    /// The last operations with weights from which a value was computed.
+    follows: HashMap<String, BTreeSet<usize>>,
     singles: Singles,
     /// What a `Pad` has added to a value since the last layer.
     padded: HashMap<String, Pads>,
@@ -140,8 +152,8 @@ struct Walk {
 
 impl Walk {
     fn pass(&mut self, node: &Node) -> Result<(), String> {
-        let has_parameter = ARITHMETIC.contains(&node.op_type.as_str())
-            && self.constant_and_other(node)?.is_some();
+        let has_parameter =
+            ARITHMETIC.contains(&node.op_type.as_str()) && self.constant_and_other(node)?.is_some();
         let layers = !self.operations.is_empty();
         (self.singles).pass(node, &self.constants, layers, has_parameter)?;
         let mut padded = (node.input.iter()).filter_map(|name| self.padded.get(name));
@@ -217,6 +229,21 @@ impl Walk {
             _ => self.has_no_parameters(node)?,
         }
         Ok(())
+    }
+
+    /// Records from which operations with weights a node's outputs come. There were `before` of them in front of it. The size
+    /// of a value does not come from its numbers.
+    fn note_follows(&mut self, node: &Node, before: usize) {
+        let mut follows = BTreeSet::new();
+        if !["Shape", "Size"].contains(&node.op_type.as_str()) {
+            let known = node.input.iter().filter_map(|name| self.follows.get(name));
+            follows.extend(known.flatten());
+        }
+        if let Some(operation) = self.operations.get_mut(before) {
+            operation.follows = std::mem::replace(&mut follows, BTreeSet::from([before]));
+        }
+        let outputs = node.output.iter().cloned();
+        (self.follows).extend(outputs.map(|output| (output, follows.clone())));
     }
 
     fn gemm(&mut self, node: &Node) -> Result<(), String> {
@@ -383,6 +410,7 @@ impl Walk {
             bias,
             moments,
             window: None,
+            follows: BTreeSet::new(),
         });
     }
 
@@ -398,7 +426,10 @@ impl Walk {
 
 /// The error for a constant that is not the parameter of any layer.
 fn no_layer(node: &Node, stored: &Stored<'_>) -> String {
-    belongs_to_none(&node.op_type, &format!("`{}` {:?}", stored.name, stored.shape))
+    belongs_to_none(
+        &node.op_type,
+        &format!("`{}` {:?}", stored.name, stored.shape),
+    )
 }
 
 /// `[c]`, `[1, c]` or `[c, 1, 1]` as `[c]`. `None` for a single number and everything else.
