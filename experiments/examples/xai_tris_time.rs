@@ -24,7 +24,7 @@ use xai_core::training::{Rows, TinySchedule, fit_tiny};
 /// Measures how long the models of XAI-TRIS take to train and to explain.
 #[derive(Parser)]
 struct Options {
-    /// A folder with 8 x 8 images, written by `make_tetromino`.
+    /// A folder with images of 8 x 8 or 64 x 64, written by `make_tetromino`.
     #[arg(long)]
     data: PathBuf,
     /// `linear`, `mlp` or `cnn`.
@@ -88,6 +88,9 @@ fn measure(options: &Options) -> Result<()> {
     let [train, validation, test] =
         ["train", "validation", "test"].map(|part| Part::read(&options.data.join(part)));
     let (train, validation, test) = (train?, validation?, test?);
+    let side = train.images.dim().1;
+    let size = Size::LEVELS.iter().find(|size| size.side() == side);
+    let size = *size.ok_or_else(|| Error::file(&options.data, "images of 8 x 8 or 64 x 64"))?;
     let device = DeviceChoice::Flex.open()?;
     let defects = Protocol::Published.defects();
     let schedule = TinySchedule {
@@ -100,10 +103,10 @@ fn measure(options: &Options) -> Result<()> {
 
     let start = Instant::now();
     let fits = seeds.par_iter().map(|&seed| {
-        let start = network(architecture, Size::Eight, defects, seed, &device);
+        let start = network(architecture, size, defects, seed, &device);
         fit_tiny(
             &start,
-            [1, 8, 8],
+            [1, side, side],
             train.rows()?,
             validation.rows()?,
             &schedule,

@@ -60,7 +60,8 @@ fn draw<DB: DrawingBackend>(figure: &Figure, layout: &Layout, canvas: &Canvas<DB
         if index % layout.columns == 0 {
             frame.draw_scale(canvas, &figure.left, -14.0, Align::Right)?;
         }
-        if index % layout.columns == layout.columns - 1 || index + 1 == count {
+        // Beside the last panel of a shorter row stand the labels of the panel above.
+        if index % layout.columns == layout.columns - 1 {
             frame.draw_scale(canvas, &figure.right, layout.panel.0 + 14.0, Align::Left)?;
         }
         if index + layout.columns >= count {

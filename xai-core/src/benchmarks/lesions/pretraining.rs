@@ -36,7 +36,7 @@ pub enum Corpus {
     /// Within the domain: the network predicts the sex of subjects from their MR slices, together
     /// with the quarter of the head that a slice comes from. With two classes alone, all features
     /// of a network this narrow carry the same information ("neural collapse", Papyan et al. 2020).
-    /// No fine-tuning of the last blocks recovers from that in the time of the desk scale.
+    /// No fine-tuning of the last blocks recovers from that in the few steps of the desk scale.
     Mri,
 }
 

@@ -87,7 +87,7 @@ impl Settings {
     /// `paper` has the published sizes as closely as 12 slices per subject allow: 2,508 images each
     /// for training and validation (published: 2,500), and 8,544 test images (published: 8,539).
     ///
-    /// `night` has the paper's network and the desk's images, about as many to train on as in the
+    /// `night` has the paper's network and the images of the desk scale, about as many to train on as in the
     /// paper. Images of 96 x 96 pixels take a fifth of the time of the published ones. They leave 3 x 3
     /// features to be classified, which are not enlarged to 7 x 7 as in torchvision: most of the
     /// weights would only multiply copies. Two passes of 180 steps are few, so that there is time

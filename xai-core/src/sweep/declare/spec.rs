@@ -17,16 +17,16 @@ pub enum Scale {
     /// Minutes on two cores.
     #[default]
     Desk,
-    /// The published network at small images; nights on two cores. A benchmark without sizes of its own
-    /// for a night takes those of the desk.
+    /// Several nights on two cores: the published network with small images. A benchmark without this
+    /// scale uses the sizes of the desk scale.
     Night,
     /// The published sizes; needs a GPU.
     Paper,
 }
 
 impl Scale {
-    /// The argument for this scale. A night takes the desk's; where it should not, compare with
-    /// [`Scale::Night`] first.
+    /// The argument for this scale. [`Scale::Night`] uses that of the desk scale. If it should not, compare
+    /// with it first.
     pub fn pick<T>(self, smoke: T, desk: T, paper: T) -> T {
         match self {
             Self::Smoke => smoke,
