@@ -6,12 +6,14 @@
 //! - models end in logits (X1), and the difference of the logits is explained (X2, X3);
 //! - the distance is divided by the longest distance in the image (X6);
 //! - images are in single precision (X7);
-//! - no run is dropped (X10);
-//! - maps of zeros count (X11);
+//! - maps of zeros count (X11), in both scores;
 //! - the Sobel filter uses both directions (X14);
 //! - LIME and KernelSHAP have 256 samples (X17);
 //! - each data set has its own noise (X18);
 //! - DeepLIFT has all its rules (X22).
+//!
+//! Feature permutation takes 16 values from training images instead of one from another image of its batch. All runs
+//! count on both sides (X10 is not compared).
 
 use experiments::xai_tris::{Protocols, conclusions};
 use xai_core::tetromino::prelude::*;

@@ -115,7 +115,19 @@ pub fn compare(measured: &BTreeMap<([String; 3], String), Measured>, analysis: &
          scores. CNNs are compared by the order of methods.",
     ));
     analysis.table(agreement(&cells));
-    analysis.curves(chart(&cells));
+    let precision = chart(
+        &cells,
+        "published_precision",
+        "Mean precision of every method: ours over the published",
+        (0.0, |published, ours| [published.precision, ours.precision]),
+    );
+    analysis.curves(precision);
+    analysis.curves(chart(
+        &cells,
+        "published_emd",
+        "Median distance score (EMD) of every method: ours over the published",
+        (0.7, |published, ours| [published.emd, ours.emd]),
+    ));
 }
 
 /// The agreement of each data set and model: the number of cells within tolerance, and the order of
@@ -162,24 +174,23 @@ fn agreement(cells: &BTreeMap<&[String; 3], Vec<(&PublishedCell, Measured)>>) ->
     table
 }
 
-/// Our precision against the published one, with one panel per model.
-fn chart(cells: &BTreeMap<&[String; 3], Vec<(&PublishedCell, Measured)>>) -> Curves {
-    let mut chart = Curves::new(
-        "published_precision",
-        "Mean precision of every method: ours over the published",
-        "published",
-        "ours",
-    );
-    for (name, title) in [("linear", "Linear model"), ("mlp", "MLP"), ("cnn", "CNN")] {
+/// Our scores against the published ones, with one panel per model. `of` is the lower end of the line of equal scores, and
+/// takes both scores of a method.
+fn chart(
+    cells: &BTreeMap<&[String; 3], Vec<(&PublishedCell, Measured)>>,
+    name: &str,
+    title: &str,
+    (low, of): (f64, fn(&PublishedCell, Measured) -> [f64; 2]),
+) -> Curves {
+    let mut chart = Curves::new(name, title, "published", "ours");
+    for (model, title) in [("linear", "Linear model"), ("mlp", "MLP"), ("cnn", "CNN")] {
         let mut curves = vec![Curve {
             series: "equal".to_owned(),
-            points: vec![[0.0, 0.0], [1.0, 1.0]],
+            points: vec![[low, low], [1.0, 1.0]],
             joined: true,
         }];
-        for ([scenario, ..], pairs) in cells.iter().filter(|(cell, _)| cell[2] == name) {
-            let points = pairs
-                .iter()
-                .map(|(published, ours)| [published.precision, ours.precision]);
+        for ([scenario, ..], pairs) in cells.iter().filter(|(cell, _)| cell[2] == model) {
+            let points = pairs.iter().map(|&(published, ours)| of(published, ours));
             curves.push(Curve {
                 series: scenario.clone(),
                 points: points.collect(),

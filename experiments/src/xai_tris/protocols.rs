@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use xai_core::prelude::*;
-use xai_core::statistics::mean;
-
-use crate::paired::mean_interval;
+use xai_core::statistics::{Interval, bootstrap_crossed, mean};
 
 /// The names of scenario, background and model.
 type Cell = [String; 3];
@@ -13,14 +11,24 @@ type Cell = [String; 3];
 /// Model-free maps. Each method should be better than the best of them.
 const WITHOUT_MODEL: [&str; 4] = ["sobel", "laplace", "uniform_noise", "intensity"];
 
-/// The values under both protocols, by seed.
-type BySeed = BTreeMap<u64, [Option<f64>; 2]>;
+/// The metrics that are compared, those of the public code.
+const METRICS: [&str; 2] = [PRECISION, "emd"];
+const PRECISION: &str = "precision_without_zeros";
 
-/// The mean precision of each cell, method, protocol and seed, and the accuracies.
+/// An image of a background (the first or the second).
+type Image = (usize, u32);
+
+/// The scores of a network, each with its image.
+type OfNetwork = Vec<(Image, f64)>;
+
+/// The scores under both protocols, by seed.
+type BySeed = BTreeMap<u64, [OfNetwork; 2]>;
+
+/// The scores of each cell, method, protocol and seed, and the accuracies.
 #[derive(Default)]
 pub struct Protocols {
-    /// By cell, method and seed: the published and the corrected value.
-    precision: BTreeMap<(Cell, String), BySeed>,
+    /// By metric, cell, method and seed: with the published protocol and with the corrected one.
+    scores: BTreeMap<(&'static str, Cell, String), BySeed>,
     /// By cell: the published and the corrected accuracy of each run.
     accuracy: BTreeMap<Cell, [Vec<f64>; 2]>,
 }
@@ -33,51 +41,60 @@ impl Protocols {
         for (cell, corrected, seed, tested) in runs {
             let side = usize::from(corrected);
             all.accuracy.entry(cell.clone()).or_default()[side].push(tested.accuracy);
-            let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-            for score in tested
-                .scores
-                .iter()
-                .filter(|score| score.metric == "precision_without_zeros")
-            {
+            let background = usize::from(cell[1] != "white");
+            for score in &tested.scores {
+                let known = METRICS.into_iter().find(|metric| *metric == score.metric);
+                let Some(metric) = known else { continue };
                 let method = score
                     .method
                     .strip_suffix("_captum")
                     .unwrap_or(&score.method);
-                values.entry(method).or_default().push(score.value);
-            }
-            for (method, values) in values {
-                let of_method = all
-                    .precision
-                    .entry((cell.clone(), method.to_owned()))
-                    .or_default();
-                of_method.entry(seed).or_default()[side] = mean(&values);
+                let key = (metric, cell.clone(), method.to_owned());
+                let of_method = all.scores.entry(key).or_default();
+                of_method.entry(seed).or_default()[side]
+                    .push(((background, score.image), score.value));
             }
         }
         all
     }
 
-    /// The means of a method in a cell by seed, with one protocol.
-    fn seeds(&self, cell: &Cell, method: &str, side: usize) -> BTreeMap<u64, f64> {
-        let found = self.precision.get(&(cell.clone(), method.to_owned()));
-        let seeds = found.into_iter().flatten();
-        seeds
-            .filter_map(|(&seed, sides)| Some((seed, sides[side]?)))
-            .collect()
+    /// The scores of a method in a cell under both protocols: of the networks of the same seeds, in their order.
+    fn twins(&self, metric: &'static str, cell: &Cell, method: &str) -> [Vec<OfNetwork>; 2] {
+        let found = self.scores.get(&(metric, cell.clone(), method.to_owned()));
+        let both = found
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .filter(|sides| sides.iter().all(|side| !side.is_empty()));
+        let both: Vec<&[OfNetwork; 2]> = both.collect();
+        [0, 1].map(|side| both.iter().map(|sides| sides[side].clone()).collect())
     }
 
-    /// For each seed, how far a method's mean is above that of the best model-free map.
-    fn above_filters(&self, cell: &Cell, method: &str, side: usize) -> Vec<f64> {
-        let best = WITHOUT_MODEL
-            .into_iter()
-            .map(|filter| self.seeds(cell, filter, side));
-        let best = best
-            .max_by(|a, b| middle(a).total_cmp(&middle(b)))
-            .unwrap_or_default();
-        let of_method = self.seeds(cell, method, side);
-        of_method
-            .iter()
-            .filter_map(|(seed, value)| Some(value - best.get(seed)?))
-            .collect()
+    /// For each network and image, how far a method's score is above that of the best model-free map.
+    fn above_filters(
+        &self,
+        metric: &'static str,
+        cell: &Cell,
+        method: &str,
+        side: usize,
+    ) -> Vec<OfNetwork> {
+        let of = |method: &str| -> BTreeMap<u64, &OfNetwork> {
+            let found = self.scores.get(&(metric, cell.clone(), method.to_owned()));
+            let seeds = found.into_iter().flatten();
+            seeds.map(|(&seed, sides)| (seed, &sides[side])).collect()
+        };
+        let mean_of = |seeds: &BTreeMap<u64, &OfNetwork>| {
+            mean_of(seeds.values().copied()).unwrap_or(f64::NEG_INFINITY)
+        };
+        let filters = WITHOUT_MODEL.into_iter().map(of);
+        let best = filters.max_by(|a, b| mean_of(a).total_cmp(&mean_of(b)));
+        let best = best.unwrap_or_default();
+        let pairs = of(method).into_iter().filter_map(|(seed, scores)| Some((scores, best.get(&seed)?)));
+        let above = pairs.map(|(method, filter)| {
+            let filter: BTreeMap<Image, f64> = filter.iter().copied().collect();
+            let above = |&(image, score): &(Image, f64)| Some((image, score - filter.get(&image)?));
+            method.iter().filter_map(above).collect()
+        });
+        above.collect()
     }
 
     fn cells(&self) -> impl Iterator<Item = &Cell> {
@@ -85,15 +102,22 @@ impl Protocols {
     }
 
     fn methods(&self) -> BTreeSet<&str> {
-        let methods = self.precision.keys().map(|(_, method)| method.as_str());
+        let methods = self.scores.keys().map(|(_, _, method)| method.as_str());
         methods
             .filter(|method| !WITHOUT_MODEL.contains(method))
             .collect()
     }
 }
 
-fn middle(seeds: &BTreeMap<u64, f64>) -> f64 {
-    mean(&seeds.values().copied().collect::<Vec<_>>()).unwrap_or(f64::NEG_INFINITY)
+/// The mean over networks and images.
+fn mean_of<'a>(networks: impl IntoIterator<Item = &'a OfNetwork>) -> Option<f64> {
+    let scores: Vec<f64> = networks.into_iter().flatten().map(|&(_, score)| score).collect();
+    mean(&scores)
+}
+
+/// The 95 % interval of a mean, or of its difference from another, over networks and images.
+fn interval(here: &[OfNetwork], there: &[OfNetwork]) -> Option<Interval> {
+    bootstrap_crossed(here, there, 0.95, 0)
 }
 
 /// Tables of every cell and method with the defects and without, and of the conclusions.
@@ -124,6 +148,7 @@ fn beaten(protocols: &Protocols) -> Table {
         "conclusions",
         "Does a method beat the edge filters, noise and the image itself?",
         [
+            "metric",
             "method",
             "cells",
             "published: beats",
@@ -132,33 +157,37 @@ fn beaten(protocols: &Protocols) -> Table {
             "corrected: beaten",
         ],
     );
-    for method in protocols.methods() {
-        let mut counts = [0; 5];
-        for cell in protocols.cells() {
-            let sides =
-                [0, 1].map(|side| mean_interval(&protocols.above_filters(cell, method, side)));
-            counts[0] += usize::from(sides.iter().any(Option::is_some));
-            for (side, found) in sides.into_iter().enumerate() {
-                let Some(interval) = found else { continue };
-                counts[1 + 2 * side] += usize::from(interval.low > 0.0);
-                counts[2 + 2 * side] += usize::from(interval.high < 0.0);
+    for metric in METRICS {
+        for method in protocols.methods() {
+            let mut counts = [0; 5];
+            for cell in protocols.cells() {
+                let sides = [0, 1].map(|side| {
+                    interval(&protocols.above_filters(metric, cell, method, side), &[])
+                });
+                counts[0] += usize::from(sides.iter().any(Option::is_some));
+                for (side, found) in sides.into_iter().enumerate() {
+                    let Some(interval) = found else { continue };
+                    counts[1 + 2 * side] += usize::from(interval.low > 0.0);
+                    counts[2 + 2 * side] += usize::from(interval.high < 0.0);
+                }
             }
+            let mut row: Vec<TableValue> = vec![metric.into(), method.into()];
+            row.extend(counts.map(TableValue::from));
+            table.row(row);
         }
-        let mut row: Vec<TableValue> = vec![method.into()];
-        row.extend(counts.map(TableValue::from));
-        table.row(row);
     }
     table.caption(
-        "A method beats them in a cell (scenario, background, model) if the 95 % interval over seeds of its precision less that \
-         of the best of them is above 0, and is beaten if it is below.",
+        "A method beats them in a cell (scenario, background, model) if the 95 % interval of its mean score less that of the best of \
+         them is above 0, and is beaten if it is below. Intervals are by a bootstrap of networks and images.",
     )
 }
 
 fn differences(protocols: &Protocols) -> Table {
     let mut table = Table::new(
         "corrected",
-        "Precision with the defects and without",
+        "Scores with the defects and without",
         [
+            "metric",
             "scenario",
             "background",
             "model",
@@ -170,35 +199,25 @@ fn differences(protocols: &Protocols) -> Table {
             "high",
         ],
     );
-    for ((cell, method), seeds) in &protocols.precision {
-        let twins: Vec<[f64; 2]> = seeds
-            .values()
-            .filter_map(|sides| Some([sides[0]?, sides[1]?]))
-            .collect();
-        let [published, corrected] =
-            [0, 1].map(|side| mean(&twins.iter().map(|twin| twin[side]).collect::<Vec<_>>()));
-        let found = mean_interval(
-            &twins
-                .iter()
-                .map(|[published, corrected]| corrected - published)
-                .collect::<Vec<_>>(),
-        );
-        let mut row: Vec<TableValue> = cell.iter().map(|name| name.as_str().into()).collect();
-        row.extend([method.as_str().into(), published.into(), corrected.into()]);
-        row.push(
-            published
-                .zip(corrected)
-                .map(|(published, corrected)| corrected - published)
-                .into(),
-        );
-        row.extend(TableValue::ends(found));
+    for (metric, cell, method) in protocols.scores.keys() {
+        let [published, corrected] = protocols.twins(metric, cell, method);
+        let [before, after] = [&published, &corrected].map(|side| mean_of(side));
+        let mut row: Vec<TableValue> = vec![(*metric).into()];
+        row.extend(cell.iter().map(|name| TableValue::from(name.as_str())));
+        row.extend([method.as_str().into(), before.into(), after.into()]);
+        let difference = before.zip(after).map(|(before, after)| after - before);
+        row.push(difference.into());
+        row.extend(TableValue::ends(interval(&corrected, &published)));
         table.row(row);
     }
-    table.caption("Means over images and seeds. The 95 % interval (by a bootstrap of seeds) is that of the difference between the two networks of one seed.")
+    table.caption(
+        "Means over images and seeds. The 95 % interval is by a bootstrap of networks, in pairs with the same initial weights, and of \
+         images, which differ between both protocols. It is not corrected for the number of comparisons.",
+    )
 }
 
-/// The effect of the correction on each method, with one panel per scenario and one series per
-/// model: the mean over backgrounds.
+/// The effect of the correction on the precision of each method, with one panel per scenario and one series per
+/// model: the mean over the images of both backgrounds.
 fn chart(protocols: &Protocols) -> Forest {
     let methods: Vec<&str> = protocols.methods().into_iter().collect();
     let mut forest = Forest::new(
@@ -212,29 +231,22 @@ fn chart(protocols: &Protocols) -> Forest {
         let mut estimates = Vec::new();
         for model in ["linear", "mlp", "cnn"] {
             for (row, method) in methods.iter().enumerate() {
-                let cells = protocols
-                    .cells()
-                    .filter(|cell| cell[0] == scenario && cell[2] == model);
-                let mut of_seed: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
-                for cell in cells {
-                    let sides = [0, 1].map(|side| protocols.seeds(cell, method, side));
-                    for (seed, published) in &sides[0] {
-                        if let Some(corrected) = sides[1].get(seed) {
-                            of_seed
-                                .entry(*seed)
-                                .or_default()
-                                .push(corrected - published);
-                        }
+                let of_model = |cell: &&Cell| cell[0] == scenario && cell[2] == model;
+                let mut sides: [Vec<OfNetwork>; 2] = [Vec::new(), Vec::new()];
+                for cell in protocols.cells().filter(of_model) {
+                    let found = protocols.twins(PRECISION, cell, method);
+                    for (side, found) in sides.iter_mut().zip(found) {
+                        side.resize_with(side.len().max(found.len()), Vec::new);
+                        side.iter_mut().zip(found).for_each(|(all, more)| all.extend(more));
                     }
                 }
-                let means: Vec<f64> = of_seed.values().filter_map(|values| mean(values)).collect();
-                if let Some(value) = mean(&means) {
-                    let interval = mean_interval(&means);
+                let [published, corrected] = &sides;
+                if let (Some(before), Some(after)) = (mean_of(published), mean_of(corrected)) {
                     estimates.push(Estimate {
                         row,
                         series: model.to_owned(),
-                        value,
-                        interval,
+                        value: after - before,
+                        interval: interval(corrected, published),
                     });
                 }
             }

@@ -97,10 +97,10 @@ fn the_corrected_xai_tris_pairs_both_protocols() {
     run_with("xai_tris_corrected", out.path(), &cell);
     let tables = find(out.path(), "corrected.csv");
     let table = std::fs::read_to_string(tables.first().expect("one table")).unwrap();
-    let header = "scenario,background,model,method,published,corrected,difference,low,high";
+    let header = "metric,scenario,background,model,method,published,corrected,difference,low,high";
     assert_eq!(table.lines().next(), Some(header));
     let row = |method: &str| {
-        let start = format!("linear,white,linear,{method},");
+        let start = format!("precision_without_zeros,linear,white,linear,{method},");
         let row = table.lines().find_map(|line| line.strip_prefix(&start));
         let row = row.unwrap_or_else(|| panic!("no {method} in\n{table}"));
         let numbers: Vec<f64> = row.split(',').flat_map(str::parse).collect();

@@ -20,12 +20,12 @@ pub struct Interval {
 
 /// Resamples of a bootstrap. The ends of a 95 % interval, about the 25th value from either side,
 /// then have a standard error of about 2 % of the interval's width.
-const RESAMPLES: usize = 1000;
+pub(super) const RESAMPLES: usize = 1000;
 
 /// With fewer images, values or clusters there is no interval. A bootstrap cannot leave the range of the values it
 /// has seen, and that of n values holds the true median in at most `1 - 2 / 2^n` of the cases: never for one, 75 % for
 /// three, 88 % for four and 94 % for five.
-const FEWEST: usize = 5;
+pub(super) const FEWEST: usize = 5;
 
 /// The confidence interval of the mean of `values`, each given with the image to which it belongs: its index, or the
 /// index together with the test set if there are several.
@@ -149,7 +149,7 @@ pub fn bootstrap_clusters(
 
 /// The share of draws beyond either end of an interval: the share of the normal distribution beyond
 /// the widened quantile of Student's t.
-fn expanded_tail(clusters: usize, level: f64) -> Option<f64> {
+pub(super) fn expanded_tail(clusters: usize, level: f64) -> Option<f64> {
     let n = clusters as f64;
     let t = StudentsT::new(0.0, 1.0, n - 1.0).ok()?;
     let reach = t.inverse_cdf(0.5 + level / 2.0) * (n / (n - 1.0)).sqrt();

@@ -6,7 +6,7 @@ use burn::tensor::TensorData;
 use ndarray::{ArrayView4, Axis};
 
 use super::models::{explained, logits};
-use super::scores::EmdAsPublished;
+use super::scores::{EmdAsPublished, WithoutMapsOfZeros};
 use super::{Defect, Defects, Tetromino};
 use crate::attribution::{
     Batch, Deconvolution, DeepLift, DeepTaylor, Enlarge, Explain, FeaturePermutation, GradientShap,
@@ -215,18 +215,18 @@ fn explain_as_keras(
         .score(logits, images, &scores(defects))
 }
 
-/// The four scores.
+/// The four scores. X11 concerns those of the public code.
 fn scores(
     defects: Defects,
 ) -> (
-    PrecisionWithoutZeros,
-    EmdAsPublished,
+    WithoutMapsOfZeros<PrecisionWithoutZeros>,
+    WithoutMapsOfZeros<EmdAsPublished>,
     RelevanceMassAccuracy,
     EmdFalseNegativeInvariant,
 ) {
     (
-        PrecisionWithoutZeros,
-        EmdAsPublished(defects),
+        WithoutMapsOfZeros(PrecisionWithoutZeros, defects),
+        WithoutMapsOfZeros(EmdAsPublished(defects), defects),
         RelevanceMassAccuracy,
         EmdFalseNegativeInvariant,
     )

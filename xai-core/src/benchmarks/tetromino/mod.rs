@@ -30,7 +30,7 @@ pub use methods::{SobelAlongRows, explain};
 pub use models::{Architecture, explained, network};
 pub use photographs::Photographs;
 pub use scenario::{Background, Scenario, Size};
-pub use scores::EmdAsPublished;
+pub use scores::{EmdAsPublished, WithoutMapsOfZeros};
 
 /// What an experiment file on this benchmark needs: `use xai_core::tetromino::prelude::*;`.
 pub mod prelude {

@@ -1,4 +1,4 @@
-//! The earth mover's distance as the public code scores it.
+//! The scores of the public code.
 
 use ndarray::ArrayView2;
 
@@ -6,8 +6,7 @@ use super::{Defect, Defects};
 use crate::error::Result;
 use crate::metrics::{Emd, Metric};
 
-/// [`Emd`] with the defects X6 and X11 if they are in the set. With X6, the distance is divided by
-/// sqrt(2 pixels). With X11, a map of zeros has no score.
+/// [`Emd`] with the defect X6 if it is in the set: the distance is divided by sqrt(2 pixels).
 ///
 /// The chance level is the score of a uniform map.
 #[derive(Clone, Copy, Debug)]
@@ -30,15 +29,10 @@ impl Metric for EmdAsPublished {
     }
 
     fn score(&self, map: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Option<f64>> {
+        // A map of zeros scores 0 on both scales.
         let zeros = map.iter().all(|&value| value == 0.0);
         let score = Emd.score(map, truth)?;
-        Ok(if !zeros {
-            score.map(|score| self.rescaled(score, truth.dim()))
-        } else if self.0.has(Defect::X11) {
-            None
-        } else {
-            score
-        })
+        Ok(score.map(|score| if zeros { score } else { self.rescaled(score, truth.dim()) }))
     }
 
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
@@ -47,11 +41,35 @@ impl Metric for EmdAsPublished {
     }
 }
 
+/// Another metric with the defect X11 if it is in the set: a map of zeros has no score.
+///
+/// The public code scores an image by precision and distance in one block. The distance of a map of zeros raises an error, and
+/// the image is left out of both (`top_8_score` and `top_4_score` in `eval_utils.py`).
+#[derive(Clone, Copy, Debug)]
+pub struct WithoutMapsOfZeros<M>(pub M, pub Defects);
+
+impl<M: Metric> Metric for WithoutMapsOfZeros<M> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn score(&self, map: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Option<f64>> {
+        let zeros = map.iter().all(|&value| value == 0.0);
+        let score = self.0.score(map, truth)?;
+        Ok(score.filter(|_| !(zeros && self.1.has(Defect::X11))))
+    }
+
+    fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
+        self.0.chance(truth)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use ndarray::Array2;
 
     use super::*;
+    use crate::metrics::PrecisionWithoutZeros;
 
     /// The reference values that the paper and its follow-up print for 8 x 8.
     #[test]
@@ -79,7 +97,6 @@ mod tests {
         assert!((score(&cells).unwrap() - 1.0).abs() < 1e-12);
         assert!((score(&[[0, 7]]).unwrap() - 0.48331).abs() < 5e-6);
         assert!((score(&[[0, 7], [7, 0]]).unwrap() - 0.53895).abs() < 5e-6);
-        assert_eq!(score(&[]), None);
         let corrected = EmdAsPublished(Defects::NONE);
         let halves = corrected
             .score(map(&[[0, 7], [7, 0]]).view(), truth.view())
@@ -89,5 +106,21 @@ mod tests {
             corrected.score(map(&[]).view(), truth.view()).unwrap(),
             Some(0.0)
         );
+    }
+    /// With X11, neither score of the public code counts a map of zeros. Without it, both are 0.
+    #[test]
+    fn maps_of_zeros_count_only_without_x11() {
+        let truth = Array2::from_shape_fn((8, 8), |(y, x)| y + x < 3);
+        let scores = |map: Array2<f32>, defects: Defects| {
+            let precision = WithoutMapsOfZeros(PrecisionWithoutZeros, defects);
+            let emd = WithoutMapsOfZeros(EmdAsPublished(defects), defects);
+            let (map, truth) = (map.view(), truth.view());
+            [precision.score(map, truth), emd.score(map, truth)].map(Result::unwrap)
+        };
+        let zeros = Array2::<f32>::zeros((8, 8));
+        assert_eq!(scores(zeros.clone(), Defects::ALL), [None; 2]);
+        assert_eq!(scores(zeros, Defects::NONE), [Some(0.0); 2]);
+        let perfect = truth.mapv(|inside| f32::from(u8::from(inside)));
+        assert_eq!(scores(perfect, Defects::ALL), [Some(1.0); 2]);
     }
 }
