@@ -61,7 +61,8 @@ impl Run for XaiTris {
                 Scenario::Linear => Architecture::Linear,
                 _ => Architecture::Mlp,
             };
-            let dropped = Protocol::Published.defects().has(Defect::X10) && model == first && seed == 0;
+            let dropped =
+                Protocol::Published.defects().has(Defect::X10) && model == first && seed == 0;
             !dropped || results.scale == Scale::Smoke
         });
         let rows = counted.map(|(cell, tested)| {

@@ -88,7 +88,9 @@ impl Protocols {
         let filters = WITHOUT_MODEL.into_iter().map(of);
         let best = filters.max_by(|a, b| mean_of(a).total_cmp(&mean_of(b)));
         let best = best.unwrap_or_default();
-        let pairs = of(method).into_iter().filter_map(|(seed, scores)| Some((scores, best.get(&seed)?)));
+        let pairs = of(method)
+            .into_iter()
+            .filter_map(|(seed, scores)| Some((scores, best.get(&seed)?)));
         let above = pairs.map(|(method, filter)| {
             let filter: BTreeMap<Image, f64> = filter.iter().copied().collect();
             let above = |&(image, score): &(Image, f64)| Some((image, score - filter.get(&image)?));
@@ -111,7 +113,11 @@ impl Protocols {
 
 /// The mean over networks and images.
 fn mean_of<'a>(networks: impl IntoIterator<Item = &'a OfNetwork>) -> Option<f64> {
-    let scores: Vec<f64> = networks.into_iter().flatten().map(|&(_, score)| score).collect();
+    let scores: Vec<f64> = networks
+        .into_iter()
+        .flatten()
+        .map(|&(_, score)| score)
+        .collect();
     mean(&scores)
 }
 
@@ -237,7 +243,9 @@ fn chart(protocols: &Protocols) -> Forest {
                     let found = protocols.twins(PRECISION, cell, method);
                     for (side, found) in sides.iter_mut().zip(found) {
                         side.resize_with(side.len().max(found.len()), Vec::new);
-                        side.iter_mut().zip(found).for_each(|(all, more)| all.extend(more));
+                        side.iter_mut()
+                            .zip(found)
+                            .for_each(|(all, more)| all.extend(more));
                     }
                 }
                 let [published, corrected] = &sides;

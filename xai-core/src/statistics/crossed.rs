@@ -31,7 +31,11 @@ pub fn bootstrap_crossed<Image: Ord + Copy>(
         return None;
     }
     let sides = [Side::of(here), Side::of(there)];
-    let sides = if there.is_empty() { &sides[..1] } else { &sides };
+    let sides = if there.is_empty() {
+        &sides[..1]
+    } else {
+        &sides
+    };
     if sides.iter().any(|side| side.images < FEWEST) {
         return None;
     }
@@ -158,9 +162,8 @@ mod tests {
     /// Without any variation, the interval is the value.
     #[test]
     fn equal_scores_have_an_interval_without_width() {
-        let networks = |score: f64| -> Networks {
-            vec![(0..6).map(|image| (image, score)).collect(); 5]
-        };
+        let networks =
+            |score: f64| -> Networks { vec![(0..6).map(|image| (image, score)).collect(); 5] };
         let one = bootstrap_crossed(&networks(0.75), &[], 0.95, 0).unwrap();
         assert_eq!([one.low, one.high], [0.75; 2]);
         let both = bootstrap_crossed(&networks(0.75), &networks(0.5), 0.95, 0).unwrap();
@@ -175,7 +178,13 @@ mod tests {
         assert!(bootstrap_crossed(&networks(5, 5), &networks(5, 9), 0.95, 0).is_some());
         assert_eq!(bootstrap_crossed(&networks(4, 5), &[], 0.95, 0), None);
         assert_eq!(bootstrap_crossed(&networks(5, 4), &[], 0.95, 0), None);
-        assert_eq!(bootstrap_crossed(&networks(5, 5), &networks(5, 4), 0.95, 0), None);
-        assert_eq!(bootstrap_crossed(&networks(5, 5), &networks(6, 5), 0.95, 0), None);
+        assert_eq!(
+            bootstrap_crossed(&networks(5, 5), &networks(5, 4), 0.95, 0),
+            None
+        );
+        assert_eq!(
+            bootstrap_crossed(&networks(5, 5), &networks(6, 5), 0.95, 0),
+            None
+        );
     }
 }

@@ -5,19 +5,21 @@ use nalgebra::{DMatrix, DVector};
 use ndarray::{Array2, ArrayView2, Axis};
 use statrs::distribution::{ContinuousCDF, FisherSnedecor, Normal};
 
-use super::{Background, Scenario, Tetromino};
+use super::mixture::best_of_placements;
+use super::{Background, Scenario, Size, Tetromino};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 
 impl Tetromino {
-    /// The accuracy of the best possible classifier (Bayes). It has a closed form in white noise.
+    /// The accuracy of the best possible classifier (Bayes) in white noise.
     ///
     /// The signal of a tetromino is shifted normal noise. Let p = Phi(alpha / (1 - alpha) side /
     /// sqrt 2) be the probability of telling two signs or two tetrominoes apart. The best accuracy
     /// of the linear scenario is p. For XOR, which requires telling two signs, it is p^2 + (1 -
     /// p)^2. Multiplied noise is recognised by the ratio of its squares over four pixels. For cells
     /// of one pixel, the best accuracy is that of an F distribution with 4 and 4 degrees of freedom
-    /// at 1 / (1 - alpha)^2. Moving tetrominoes have no closed form.
+    /// at 1 / (1 - alpha)^2. Moving tetrominoes have no closed form. Of 8 x 8 pixels, their images are simulated. `None`
+    /// for other noise, and for multiplied noise and moving tetrominoes of 64 x 64 pixels.
     pub fn best_accuracy(&self) -> Option<f64> {
         if self.background != Background::White {
             return None;
@@ -26,13 +28,18 @@ impl Tetromino {
             self.scenario.alpha(self.background, self.size),
             self.size.side() as f64,
         );
-        let p = Normal::standard().cdf(alpha / (1.0 - alpha) * side / 2f64.sqrt());
+        let ratio = alpha / (1.0 - alpha);
+        let p = Normal::standard().cdf(ratio * side / 2f64.sqrt());
         match self.scenario {
             Scenario::Linear => Some(p),
             Scenario::Xor => Some(p * p + (1.0 - p) * (1.0 - p)),
-            Scenario::Multiplicative if self.size.side() == 8 => {
-                let ratio = FisherSnedecor::new(4.0, 4.0).ok()?;
-                Some(ratio.cdf((1.0 - alpha).powi(-2)))
+            Scenario::Multiplicative if self.size == Size::Eight => {
+                let squares = FisherSnedecor::new(4.0, 4.0).ok()?;
+                Some(squares.cdf((1.0 - alpha).powi(-2)))
+            }
+            // A pattern's norm is that of four pixels, and the noise's that of all.
+            Scenario::TranslationsRotations if self.size == Size::Eight => {
+                Some(best_of_placements(ratio * side / 2.0, self.defects))
             }
             _ => None,
         }

@@ -15,6 +15,7 @@ mod closed_form;
 mod defects;
 mod making;
 mod methods;
+mod mixture;
 mod models;
 mod photographs;
 mod placing;

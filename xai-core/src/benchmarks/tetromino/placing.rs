@@ -82,16 +82,11 @@ impl Placement {
     /// Draws a placement for each of `count` images, in order. All places within the image are
     /// equally likely. With X8, the last row and column stay empty.
     pub fn draw(count: usize, size: Size, defects: Defects, random: &mut RandomState) -> Vec<Self> {
-        let cell = moved_cell(size);
-        let places = usize::from(!defects.has(Defect::X8));
         let mut one = || {
             let quarters = random.choice(4);
-            let [height, width] = match quarters % 2 {
-                0 => [3 * cell, 2 * cell],
-                _ => [2 * cell, 3 * cell],
-            };
-            let row = random.choice(size.side() - height + places);
-            let column = random.choice(size.side() - width + places);
+            let [rows, columns] = corners(quarters, size, defects);
+            let row = random.choice(rows);
+            let column = random.choice(columns);
             Self {
                 quarters,
                 corner: [row, column],
@@ -100,12 +95,33 @@ impl Placement {
         (0..count).map(|_| one()).collect()
     }
 
+    /// All placements that can be drawn.
+    pub fn all(size: Size, defects: Defects) -> impl Iterator<Item = Self> {
+        (0..4).flat_map(move |quarters| {
+            let [rows, columns] = corners(quarters, size, defects);
+            let corners =
+                (0..rows).flat_map(move |row| (0..columns).map(move |column| [row, column]));
+            corners.map(move |corner| Self { quarters, corner })
+        })
+    }
+
     /// The tetromino of a class at this placement.
     pub fn pattern(self, class: usize, size: Size) -> Array2<f64> {
         let cell = moved_cell(size);
         let shape = turned(enlarged(shape(class).view(), cell), self.quarters);
         placed(shape.view(), self.corner, size.side(), cell)
     }
+}
+
+/// The number of rows and of columns at which the corner of a rotated tetromino may be.
+fn corners(quarters: usize, size: Size, defects: Defects) -> [usize; 2] {
+    let cell = moved_cell(size);
+    let places = usize::from(!defects.has(Defect::X8));
+    let sides = match quarters % 2 {
+        0 => [3 * cell, 2 * cell],
+        _ => [2 * cell, 3 * cell],
+    };
+    sides.map(|side| size.side() - side + places)
 }
 
 /// The side of a cell of a moving tetromino, in pixels.

@@ -32,7 +32,13 @@ impl Metric for EmdAsPublished {
         // A map of zeros scores 0 on both scales.
         let zeros = map.iter().all(|&value| value == 0.0);
         let score = Emd.score(map, truth)?;
-        Ok(score.map(|score| if zeros { score } else { self.rescaled(score, truth.dim()) }))
+        Ok(score.map(|score| {
+            if zeros {
+                score
+            } else {
+                self.rescaled(score, truth.dim())
+            }
+        }))
     }
 
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
