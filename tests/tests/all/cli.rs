@@ -228,6 +228,10 @@ fn a_mistyped_name_or_value_suggests_the_near_one() {
             "error: `delay` cannot be `-1`; the values are 100, 250",
         ),
         (
+            &["--set", "delay=1", "rate=1", "--set", "delay=2,1,0"],
+            "error: `delay` is given more than once by --set or --seeds; give all its values at once: --set delay=1,2,0",
+        ),
+        (
             &["--seeds", "3"],
             "error: --seeds needs an experiment with one #[seed], and `toy_command` has 0; use --set NAME=VALUE,..",
         ),
