@@ -476,6 +476,23 @@ fn a_dry_run_and_a_frozen_plan_keep_what_is_there() {
     }
 }
 
+/// A new winner may change the images on which all agree, and then all are tested again.
+#[test]
+fn the_tasks_of_the_tests_have_room_for_all_winners() {
+    let out = tempfile::tempdir().unwrap();
+    assert_eq!(run(out.path(), "0,1", &[]).0, Some(0));
+    let (code, stdout, stderr) = run(out.path(), "0,1,2", &["--submit", "--dry-run"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    for line in [
+        "predict   3 winners in 1 task",
+        "test      3 winners in 1 task",
+    ] {
+        assert!(stdout.contains(line), "{stdout}");
+    }
+    let test = fs::read_to_string(folder(&out).join("slurm/1/test.sh")).unwrap();
+    assert!(test.contains("-lt 8 ]"), "{test}");
+}
+
 #[test]
 fn rows_of_whole_numbers_are_ranges() {
     let out = tempfile::tempdir().unwrap();

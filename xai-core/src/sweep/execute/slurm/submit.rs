@@ -13,7 +13,7 @@ use super::submission::{Job, LiveJob, folder, keep, live_jobs, next, refuse_jobs
 use crate::error::{Error, Result};
 use crate::sweep::context::Study;
 use crate::sweep::execute::freeze::freeze_planned;
-use crate::sweep::inspect::{Past, winners_to_be};
+use crate::sweep::inspect::{Past, expected_winners};
 use crate::sweep::keep::{MODEL, PREDICTIONS};
 use crate::sweep::planned::{
     PhaseName, PlannedSweep, SweepOptions, agreed, consensus, ones_with_all_stages, write_list,
@@ -193,9 +193,17 @@ fn needed(
         needed.push(packed(PhaseName::Fit, fits));
     }
     let Ok(winners) = planned.winners() else {
-        // How many there will be is known, but not which.
-        let cells = winners_to_be(&planned.spec, &planned.cells);
-        for phase in [PhaseName::Predict, PhaseName::Test] {
+        // How many there will be is known, but not which. A selection may choose others than those that have been
+        // predicted. A new winner may change the images on which all agree, and then all are tested again.
+        let winners = expected_winners(&planned.spec, &planned.cells);
+        let unpredicted = match planned.spec.select {
+            Some(_) => winners,
+            None => (planned.cells.iter().filter(|cell| !cell.has(PREDICTIONS))).count(),
+        };
+        for (phase, cells) in [
+            (PhaseName::Predict, unpredicted),
+            (PhaseName::Test, winners),
+        ] {
             let tasks = packed(phase, (0..cells).collect()).tasks.max(1);
             needed.push(Needed {
                 phase,
