@@ -55,6 +55,12 @@ impl Error {
         self.is_of_the_system(&denied)
     }
 
+    /// Whether the operating system has reported it, such as a disk or a network that fails. It says nothing about
+    /// the file's content, and may pass.
+    pub fn is_reported_by_the_system(&self) -> bool {
+        matches!(self, Self::File { problem, .. } if problem.contains("(os error "))
+    }
+
     /// Whether the operating system's error has one of these numbers.
     fn is_of_the_system(&self, numbers: &[i32]) -> bool {
         let Self::File { problem, .. } = self else {

@@ -228,6 +228,10 @@ fn a_mistyped_name_or_value_suggests_the_near_one() {
             "error: `delay` cannot be `-1`; the values are 100, 250",
         ),
         (
+            &["--set", "delay=1", "rate=1", "--set", "delay=2,1,0"],
+            "error: `delay` is given more than once by --set or --seeds; give all its values at once: --set delay=1,2,0",
+        ),
+        (
             &["--seeds", "3"],
             "error: --seeds needs an experiment with one #[seed], and `toy_command` has 0; use --set NAME=VALUE,..",
         ),
@@ -248,6 +252,12 @@ fn a_mistyped_name_or_value_suggests_the_near_one() {
         stderr.contains("`delay` is not of the form NAME=VALUE"),
         "{stderr}"
     );
+    for minutes in ["0", "-1", "NaN", "inf", "1e-320", "short"] {
+        let minutes = format!("--task-minutes={minutes}");
+        let (code, _, stderr) = run(out.path(), "0", &["--submit", "--dry-run", &minutes]);
+        assert_eq!(code, Some(2), "{minutes}");
+        assert!(stderr.contains("a number of minutes above 0"), "{stderr}");
+    }
 }
 
 /// A restricted run compares other images and so has scores of its own; it shares the models and

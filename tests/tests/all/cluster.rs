@@ -425,6 +425,74 @@ fn scripts_for_slurm_are_readable_and_whole() {
     );
 }
 
+/// A `squeue` that knows one job, in a folder for `PATH`.
+fn squeue(folder: &Path, says: &str) -> std::ffi::OsString {
+    use std::os::unix::fs::PermissionsExt;
+    let path = folder.join("squeue");
+    fs::write(&path, format!("#!/bin/sh\necho '{says}'\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    let folders = [folder.to_owned()]
+        .into_iter()
+        .chain(std::env::split_paths(&path));
+    std::env::join_paths(folders).unwrap()
+}
+
+/// Neither computes anything, so that neither may end what a run has begun or finished.
+#[test]
+fn a_dry_run_and_a_frozen_plan_keep_what_is_there() {
+    let (out, programs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    assert_eq!(run(out.path(), "0,1", &[]).0, Some(0));
+    let plan = || fs::read_to_string(folder(&out).join("plan.json")).unwrap();
+    let finished = plan();
+    assert!(finished.contains("\"finished\": true"), "{finished}");
+    let lays_out = [&["--submit", "--dry-run"][..], &["--freeze"]];
+    for arguments in lays_out {
+        assert_eq!(run(out.path(), "0,1", arguments).0, Some(0));
+        assert_eq!(plan(), finished, "{arguments:?}");
+    }
+    // A job of this plan waits, and a command lays another plan out.
+    let submission = folder(&out).join("slurm/1");
+    let job = r#"[{ "phase": "tables", "job": 4711, "list": null }]"#;
+    fs::write(submission.join("jobs.json"), job).unwrap();
+    for arguments in lays_out {
+        let with = |says: &str| {
+            let mut command = toy(TOY, out.path(), "0,1,2", arguments);
+            command.env("PATH", squeue(programs.path(), says));
+            text(command.output().unwrap())
+        };
+        let (code, _, stderr) = with("N/A PENDING");
+        assert_eq!(code, Some(1), "{arguments:?}");
+        assert!(
+            stderr.contains("job 4711 of another plan waits"),
+            "{stderr}"
+        );
+        assert_eq!(plan(), finished, "{arguments:?}");
+        assert_eq!(run(out.path(), "0,1", arguments).0, Some(0));
+        let (code, _, stderr) = with("N/A COMPLETED");
+        assert_eq!(code, Some(0), "{stderr}");
+        assert!(plan().contains("\"finished\": false"), "{}", plan());
+        fs::write(folder(&out).join("plan.json"), &finished).unwrap();
+    }
+}
+
+/// A new winner may change the images on which all agree, and then all are tested again.
+#[test]
+fn the_tasks_of_the_tests_have_room_for_all_winners() {
+    let out = tempfile::tempdir().unwrap();
+    assert_eq!(run(out.path(), "0,1", &[]).0, Some(0));
+    let (code, stdout, stderr) = run(out.path(), "0,1,2", &["--submit", "--dry-run"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    for line in [
+        "predict   3 winners in 1 task",
+        "test      3 winners in 1 task",
+    ] {
+        assert!(stdout.contains(line), "{stdout}");
+    }
+    let test = fs::read_to_string(folder(&out).join("slurm/1/test.sh")).unwrap();
+    assert!(test.contains("-lt 8 ]"), "{test}");
+}
+
 #[test]
 fn rows_of_whole_numbers_are_ranges() {
     let out = tempfile::tempdir().unwrap();

@@ -7,7 +7,10 @@ use std::process::Command;
 
 use ndarray::{Array2, Array3, Axis, s};
 use serde::Deserialize;
+use xai_core::device::DeviceChoice;
 use xai_core::lesions::imaging::{Affine, Brain, Folder, FolderKind, Sex, Slices, Volume};
+use xai_core::lesions::{LesionArgs, Lesions};
+use xai_core::prelude::*;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -564,6 +567,67 @@ fn bad_scans_stop_a_run_unless_they_are_skipped() {
         !fine && stderr.contains("4 women and 3 men are too few: a run needs 8 subjects"),
         "{stderr}"
     );
+}
+
+/// The lesions with these scans, of which bad ones are left out, in a laboratory.
+fn lab(data: &Path, out: &Path) -> Lab<Lesions> {
+    let arguments = LesionArgs {
+        data: Some(data.to_owned()),
+        skip_bad: true,
+        ..LesionArgs::default()
+    };
+    let lesions = Lesions::open(&arguments, Scale::Smoke).unwrap();
+    Lab::of(lesions, Scale::Smoke, DeviceChoice::Flex, out).unwrap()
+}
+
+/// Another process may be able to read the scan, and would then use other subjects.
+#[test]
+fn a_scan_that_the_system_cannot_read_is_not_skipped() {
+    let (out, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let data = twelve(root.path());
+    let lab = lab(&data, out.path());
+    let image = data.join("sub-04/anat/sub-04_T1w.nii.gz");
+    fs::rename(&image, image.with_extension("away")).unwrap();
+    let problem = lab.benchmark().prepare(lab.context()).unwrap_err();
+    let problem = problem.to_string();
+    assert!(
+        problem.contains("sub-04_T1w.nii.gz: ") && problem.contains("run the same command again"),
+        "{problem}"
+    );
+    fs::rename(image.with_extension("away"), &image).unwrap();
+    lab.benchmark().prepare(lab.context()).unwrap();
+}
+
+/// The numbers of subjects in a stage depend on those that were left out. Here the fingerprint of the folder does not
+/// show that a scan was bad for a while.
+#[test]
+fn images_of_other_subjects_are_other_stages() {
+    let (out, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let data = twelve(root.path());
+    let image = data.join("sub-04/anat/sub-04_T1w.nii.gz");
+    let whole = fs::read(&image).unwrap();
+    let modified = fs::metadata(&image).unwrap().modified().unwrap();
+    let write = |bytes: &[u8]| {
+        fs::write(&image, bytes).unwrap();
+        let file = fs::File::options().write(true).open(&image).unwrap();
+        file.set_modified(modified).unwrap();
+    };
+    let mut bad = whole.clone();
+    // Before its last 4 KiB, whose hash is part of the fingerprint.
+    bad[200] ^= 255;
+    let of_images = || {
+        let stages = fs::read_dir(out.path().join(".stages")).unwrap();
+        let files = stages.map(|stage| stage.unwrap().path().join("images.safetensors"));
+        files.filter(|file| file.exists()).count()
+    };
+    write(&bad);
+    lab(&data, out.path()).train().unwrap();
+    assert_eq!(of_images(), 1);
+    write(&whole);
+    lab(&data, out.path()).train().unwrap();
+    assert_eq!(of_images(), 2);
+    lab(&data, out.path()).train().unwrap();
+    assert_eq!(of_images(), 2);
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(super) struct TaskArgs {
     #[arg(long, requires = "submit")]
     dry_run: bool,
     /// With --submit: about how long a task should take; short cells share one
-    #[arg(long, value_name = "N", default_value_t = 30.0, requires = "submit")]
+    #[arg(long, value_name = "N", default_value_t = 30.0, value_parser = minutes, requires = "submit")]
     task_minutes: f64,
     /// With --submit: the largest number of tasks that run at the same time
     #[arg(long, value_name = "N", requires = "submit")]
@@ -113,6 +113,15 @@ impl TaskArgs {
         }
         Ok(Some(ExitCode::SUCCESS))
     }
+}
+
+/// The minutes of a task.
+fn minutes(text: &str) -> std::result::Result<f64, String> {
+    let number = text.parse().ok();
+    // A subnormal number stays as it is when `pack` makes tasks a little longer.
+    number
+        .filter(|number: &f64| number.is_normal() && *number > 0.0)
+        .ok_or_else(|| "give a number of minutes above 0, such as 30 or 0.5".to_owned())
 }
 
 /// The options of this command that its tasks need too, and those that only the last task needs.

@@ -114,7 +114,9 @@ impl File {
             let mut names = vec![title.clone()];
             match item {
                 Item::Trait(item) => names.extend(item.items.iter().filter_map(trait_item)),
-                Item::Macro(item) if item.ident.is_none() => names = declared_in_macro(&words),
+                Item::Macro(item) if item.ident.is_none() => {
+                    names = declared_in_macro(&item.mac.path, &words);
+                }
                 _ => {}
             }
             self.items.push(Named {
@@ -176,12 +178,16 @@ impl File {
     }
 }
 
-/// What the call of a macro declares, such as the statics of `thread_local!`. Without any such name, it counts
-/// everywhere.
-fn declared_in_macro(words: &[String]) -> Vec<String> {
-    let declares = ["static", "const", "fn", "struct", "enum", "type", "ref"];
+/// The statics that `thread_local!` and `lazy_static!` declare. What other macros make of their words is unknown, so the
+/// call of one has no names and counts everywhere.
+fn declared_in_macro(path: &syn::Path, words: &[String]) -> Vec<String> {
+    let known = ["thread_local", "lazy_static"];
+    let name = path.segments.last().map(|last| last.ident.to_string());
+    if !name.is_some_and(|name| known.contains(&name.as_str())) {
+        return Vec::new();
+    }
     let pairs = words.iter().zip(&words[1..]);
-    let named = pairs.filter(|(before, _)| declares.contains(&before.as_str()));
+    let named = pairs.filter(|(before, _)| ["static", "ref"].contains(&before.as_str()));
     named.map(|(_, name)| name.clone()).collect()
 }
 

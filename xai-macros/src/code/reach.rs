@@ -89,6 +89,7 @@ fn used(
     let mut items: Vec<&Named> = file.items.iter().collect();
     loop {
         let before = items.len() + waiting.len();
+        let renamed = reached.follow(&file.imports);
         // A method of `Run` calls another one as its own: `lab.test()` is another `test`.
         waiting.retain(|(name, words)| {
             let uses = reached.own.contains(name);
@@ -104,7 +105,7 @@ fn used(
             }
             !uses
         });
-        if before == items.len() + waiting.len() {
+        if !renamed && before == items.len() + waiting.len() {
             break;
         }
     }
@@ -202,6 +203,19 @@ impl Reached<'_> {
                 self.parts(&item.title).insert(part);
             }
         }
+    }
+
+    /// Remembers what the mentioned imports stand for: `use noise::level as strength` names an item `level`, which a
+    /// module of this file may declare. Returns whether a name is new.
+    fn follow(&mut self, imports: &[Import]) -> bool {
+        let mut new = false;
+        for import in imports {
+            if self.plain.contains(&import.name) {
+                let original = import.path.rsplit("::").next().unwrap_or_default();
+                new |= self.plain.insert(original.to_owned());
+            }
+        }
+        new
     }
 
     /// An import counts where its name is mentioned. The macro cannot see what `*` stands for, so that always counts.

@@ -243,6 +243,63 @@ fn blocks_of_an_alias_count() {
     }
 }
 
+/// A module of the file declares it, and an import gives it another name.
+#[test]
+fn what_a_renamed_import_stands_for_is_reached() {
+    let noise = "mod noise {
+        pub fn level() -> f64 { 1.0 }
+        pub const LEVEL: f64 = 1.0;
+        pub enum Kind { Loud = 1.0 as isize }
+        pub struct Levels; impl Levels { pub fn first() -> f64 { 1.0 } }
+        pub use self::level as of_noise;
+    }";
+    for (import, using) in [
+        ("use noise::level as other;", "other()"),
+        ("use noise::{level as other};", "other()"),
+        ("use noise::level::{self as other};", "other()"),
+        ("use noise::of_noise as other;", "other()"),
+        ("use noise::LEVEL as OTHER;", "OTHER"),
+        ("use noise::Kind::Loud as Other;", "Other"),
+        ("use noise::Levels as Other;", "Other::first()"),
+    ] {
+        let fit = |using: &str, noise: &str| {
+            let text = FILE.replacen("self.rate)", &format!("self.rate, {using})"), 1);
+            code(&format!("{text}{import}{noise}"), "Study")
+                .unwrap()
+                .fit
+        };
+        let edited = noise.replace("1.0", "2.0");
+        assert_ne!(fit(using, noise), fit(using, &edited), "{import}");
+        assert_eq!(fit("0", noise), fit("0", &edited), "{import}");
+    }
+}
+
+/// What a macro declares is known of those of the standard library alone.
+#[test]
+fn the_call_of_an_own_macro_counts_everywhere() {
+    let rates = "rates! { const A = 0.1, B = 0.2 }";
+    let with = |using: &str, call: &str| {
+        let text = FILE.replacen("self.rate)", &format!("self.rate, {using})"), 1);
+        code(&format!("{text}{call}"), "Study").unwrap()
+    };
+    for using in ["A", "B", "0"] {
+        let [before, after] = [rates, &rates.replace("0.2", "0.3")].map(|call| with(using, call));
+        assert_ne!(before.fit, after.fit, "{using}");
+        assert_ne!(before.test, after.test, "{using}");
+    }
+    for call in [
+        "thread_local! { static COUNT: Cell<u32> = 1; }",
+        "std::thread_local! { static COUNT: Cell<u32> = const { 1 }; }",
+        "lazy_static! { static ref COUNT: u32 = 1; }",
+    ] {
+        let edited = call.replace('1', "2");
+        let [before, after] = [call, &edited].map(|call| with("COUNT", call));
+        assert_ne!(before.fit, after.fit, "{call}");
+        assert_eq!(before.test, after.test, "{call}");
+        assert_eq!(with("0", call), with("0", &edited), "{call}");
+    }
+}
+
 #[test]
 fn tests_and_references_keep_models() {
     for edit in [

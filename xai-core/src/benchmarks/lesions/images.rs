@@ -52,7 +52,7 @@ pub(super) fn split(lesions: &Lesions, which: Split, context: &Context) -> Resul
         "seed": part.seed,
         "code": FIT_CODE,
     });
-    let inputs = with_data(inputs, lesions.scans.as_deref());
+    let inputs = with_data(inputs, lesions.scans.as_deref(), &subjects.left_out);
     let folder = context.stage("images", &inputs, |folder| make()?.save(&folder.join(FILE)))?;
     Dataset::load(&folder.join(FILE))
 }

@@ -90,7 +90,9 @@ impl Lab<Lesions> {
             "device": self.device_choice().kind(),
             "code": FIT_CODE,
         });
-        let mut inputs = with_data(inputs, self.benchmark().scans.as_deref());
+        let subjects = subjects(self.benchmark(), self.context())?;
+        let scans = self.benchmark().scans.as_deref();
+        let mut inputs = with_data(inputs, scans, &subjects.left_out);
         let defects = self.defects().of_training_images();
         if defects != Defects::NONE {
             inputs["defects"] = json!(defects);

@@ -43,15 +43,21 @@ impl Scans {
     }
 
     /// The usable subjects, at most `most`, in pairs of a woman and a man as long as there are
-    /// both. Each scan is read and cut once. Its slices are then a stage.
+    /// both, and the names of those whose scans cannot be used. Each scan is read and cut once. Its slices are then a
+    /// stage.
     ///
     /// # Errors
-    /// If scans cannot be used; all are listed in one message. With `skip_bad`, they are warnings.
-    pub(super) fn subjects(&self, context: &Context, most: usize) -> Result<Vec<ScannedSubject>> {
+    /// If scans cannot be used; all are listed in one message. With `skip_bad`, they are warnings. If the operating
+    /// system reports an error, because other processes may be able to read the scan and would then use other subjects.
+    pub(super) fn subjects(
+        &self,
+        context: &Context,
+        most: usize,
+    ) -> Result<(Vec<ScannedSubject>, Vec<String>)> {
         let mut scans: Vec<&Scan> = self.folder.scans.iter().collect();
         scans.shuffle(&mut stream(0, "scans/order"));
         let mut waiting = in_pairs(scans, |scan| scan.sex).into_iter();
-        let mut subjects = Vec::new();
+        let (mut subjects, mut left_out) = (Vec::new(), Vec::new());
         let mut problems = self.folder.problems.clone();
         let bar = context.progress(most.min(waiting.len()), "reading scans");
         // Subjects that are left out are replaced while there are others.
@@ -59,14 +65,19 @@ impl Scans {
             let next: Vec<&Scan> = waiting.by_ref().take(most - subjects.len()).collect();
             let cut = next.into_par_iter().map(|scan| {
                 let subject = cut(scan, context);
-                bar.tick()?;
-                subject
+                (scan, bar.tick().and(subject))
             });
-            for subject in cut.collect::<Vec<_>>() {
+            for (scan, subject) in cut.collect::<Vec<_>>() {
                 match subject {
                     Ok(subject) => subjects.push(subject),
                     Err(Error::Interrupted) => return Err(Error::Interrupted),
-                    Err(problem) => problems.push(problem.to_string()),
+                    Err(problem) if problem.is_reported_by_the_system() => {
+                        return Err(of_the_system(problem));
+                    }
+                    Err(problem) => {
+                        problems.push(problem.to_string());
+                        left_out.push(scan.subject.clone());
+                    }
                 }
             }
         }
@@ -87,7 +98,7 @@ impl Scans {
                 .reporter()
                 .warn(&format!("{left} of {total} subjects are used"));
         }
-        Ok(in_pairs(subjects, |subject| subject.sex))
+        Ok((in_pairs(subjects, |subject| subject.sex), left_out))
     }
 }
 
@@ -105,13 +116,29 @@ impl fmt::Display for Scans {
     }
 }
 
-/// Adds a run's data to the inputs of a key. Without data, nothing is added, so that results on
-/// synthetic subjects keep their keys.
-pub(super) fn with_data(mut inputs: Json, data: Option<&Scans>) -> Json {
+/// Adds a run's data to the inputs of a key, and the subjects that were left out when its scans were read. Where there is
+/// nothing to add, results keep their keys.
+pub(super) fn with_data(mut inputs: Json, data: Option<&Scans>, left_out: &[String]) -> Json {
     if let Some(data) = data {
         inputs["data"] = json!(data.fingerprint);
     }
+    if !left_out.is_empty() {
+        inputs["left_out"] = json!(left_out);
+    }
     inputs
+}
+
+/// An error of the operating system, with the way out.
+fn of_the_system(error: Error) -> Error {
+    match error {
+        Error::File { path, problem } => Error::file(
+            path,
+            format!(
+                "{problem}; this does not mean that the scan is bad, so --skip-bad does not leave it out: run the same                  command again, and if the error stays, take the subject out of the table"
+            ),
+        ),
+        other => other,
+    }
 }
 
 /// The slices of a scan, read from their stage.

@@ -27,6 +27,8 @@ pub(super) struct Subjects {
     pub(super) pretraining: Box<dyn Source + Send>,
     /// For pre-training and for its held-out check: as many women as men.
     pub(super) pretraining_parts: [Portion; 2],
+    /// The names of subjects whose scans cannot be used. The numbers of the others depend on them.
+    pub(super) left_out: Vec<String>,
 }
 
 /// A range of subjects, and the number of slices of each.
@@ -46,8 +48,11 @@ pub(super) fn subjects(lesions: &Lesions, context: &Context) -> Result<Arc<Subje
         match &lesions.scans {
             None => Ok(Subjects::synthetic(&wanted)),
             Some(scans) => {
-                let people = scans.subjects(context, wanted.total() as usize)?;
-                let subjects = Subjects::scanned(&wanted, people)?;
+                let (people, left_out) = scans.subjects(context, wanted.total() as usize)?;
+                let subjects = Subjects {
+                    left_out,
+                    ..Subjects::scanned(&wanted, people)?
+                };
                 let reporter = context.reporter();
                 reporter.print(&format!("  subjects  {subjects}\n"));
                 Ok(subjects)
@@ -91,6 +96,7 @@ impl Subjects {
             benchmark_parts: in_a_row(0, wanted.benchmark.map(|n| (n, wanted.slices))),
             pretraining: Box::new(Cohort::new(PRETRAINING_COHORT)),
             pretraining_parts: in_a_row(0, wanted.pretraining.map(|n| (n, SEX_SLICES))),
+            left_out: Vec::new(),
         }
     }
 
@@ -146,6 +152,7 @@ impl Subjects {
             ),
             pretraining: Box::new(source.clone()),
             benchmark: Box::new(source),
+            left_out: Vec::new(),
         })
     }
 }

@@ -1,14 +1,14 @@
 //! What every cell of a sweep can use, for any benchmark.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use super::consensus::Consensus;
-use super::kept::InMemory;
+use super::kept::{InMemory, OfCode};
 use super::on_device::OnDevice;
 use crate::attribution::{Gallery, Memory};
 use crate::device::{Device, DeviceChoice, Devices, on_cpu, return_freed_memory};
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::random;
 use crate::sweep::declare::Scale;
-use crate::sweep::keep::{Asked, ChosenByWinners, Outside, Store, code_of_stage};
+use crate::sweep::keep::{Asked, ChosenByWinners, Outside, Store, code_of_stage, note_other};
 use crate::sweep::watch::{Log, Progress, Reporter};
 
 /// The default memory of a process.
@@ -33,6 +33,9 @@ pub struct Context {
     consensus: Option<Arc<Consensus>>,
     gallery: Option<Gallery>,
     cell: Option<OfCell>,
+    /// The code that this cell's work comes from, outside of the experiment's file: this program's, or that of an older
+    /// stage that it uses.
+    code: Arc<Mutex<Outside>>,
     /// Whether a fit ends where its shared stages do.
     stages_only: bool,
 }
@@ -44,8 +47,6 @@ struct OfCell {
     seconds: Arc<Mutex<Seconds>>,
     /// The images that the cell asked for by what the winners make of them.
     asked: Arc<Mutex<Vec<Asked>>>,
-    /// The code of a stage that it uses, if other code than this has computed it.
-    other_code: Arc<Mutex<Option<Outside>>>,
 }
 
 /// Time that a cell's fit did not spend on the fit itself, in seconds.
@@ -85,6 +86,7 @@ impl Context {
             .collect::<Result<Vec<_>>>()?;
         Ok(Self {
             on_device: devices[0].clone(),
+            code: Arc::new(Mutex::new(store.code().clone())),
             shared: Arc::new(Shared {
                 scale,
                 devices,
@@ -122,11 +124,11 @@ impl Context {
             log,
             seconds: Arc::default(),
             asked: Arc::default(),
-            other_code: Arc::default(),
         };
         Ok(Self {
             seed,
             cell: log.map(cell),
+            code: Arc::new(Mutex::new(self.store().code().clone())),
             ..self.clone()
         })
     }
@@ -232,7 +234,12 @@ impl Context {
         make: impl FnOnce() -> Result<T>,
     ) -> Result<Arc<T>> {
         let budget = self.memory_to_share();
-        self.on_device.kept.get(name, budget, make)
+        let made = self
+            .on_device
+            .kept
+            .get(name, budget, || self.with_its_code(make))?;
+        self.uses(&made.code);
+        Ok(made.value.clone())
     }
 
     /// Drops what cells shared in a phase that is over, and returns its memory to the system.
@@ -274,38 +281,55 @@ impl Context {
         compute: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
         let (start, before) = (Instant::now(), self.seconds().in_stages);
-        let folder = self.shared.store.stage(name, inputs, compute)?;
-        self.uses_stage(&folder);
+        let folder = self.uncounted_stage(name, inputs, compute)?;
         // Stages inside this one are part of its own time.
         self.account(|seconds| seconds.in_stages = before + start.elapsed().as_secs_f64());
         Ok(folder)
     }
 
-    /// Notes which code has computed a stage that this cell uses.
-    pub(super) fn uses_stage(&self, folder: &Path) {
-        if let Some(cell) = &self.cell {
-            let code = code_of_stage(folder);
-            if code != *self.shared.store.code() {
-                let mut other = cell
-                    .other_code
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                *other = Some(code);
-            }
-        }
+    /// A [`stage`](Self::stage) whose time counts as the cell's own.
+    pub(super) fn uncounted_stage(
+        &self,
+        name: &str,
+        inputs: &impl Serialize,
+        compute: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
+        let folder = self.shared.store.stage(name, inputs, |folder| {
+            let made = self.with_its_code(|| compute(folder))?;
+            Ok(made.code)
+        })?;
+        self.uses(&code_of_stage(&folder));
+        Ok(folder)
+    }
+
+    /// What `make` makes, with the code that it comes from. Others who use it later depend on that code as well.
+    ///
+    /// If threads of a cell make several things at the same time, the code of one may be noted for another. Then
+    /// `--fresh-code` computes more than it has to.
+    fn with_its_code<T>(&self, make: impl FnOnce() -> Result<T>) -> Result<OfCode<T>> {
+        let before = std::mem::replace(&mut *self.noted(), self.store().code().clone());
+        let value = make();
+        let code = self.code();
+        self.uses(&before);
+        Ok(OfCode {
+            value: Arc::new(value?),
+            code,
+        })
+    }
+
+    /// Notes that this cell uses what comes from this code.
+    fn uses(&self, code: &Outside) {
+        note_other(&mut self.noted(), code, self.store().code());
     }
 
     /// The code that this cell's work comes from, outside of the experiment's file: this program's, or that of an older
     /// stage that it uses.
     pub(crate) fn code(&self) -> Outside {
-        let other = self.cell.as_ref().and_then(|cell| {
-            let other = cell
-                .other_code
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            other.clone()
-        });
-        other.unwrap_or_else(|| self.shared.store.code().clone())
+        self.noted().clone()
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Outside> {
+        self.code.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the per-device singleton of type `T` with this name, created by `make` on first use.
@@ -318,7 +342,9 @@ impl Context {
         name: &str,
         make: impl FnOnce() -> Result<T>,
     ) -> Result<Arc<T>> {
-        self.on_device.once(name, make)
+        let made = self.on_device.once(name, || self.with_its_code(make))?;
+        self.uses(&made.code);
+        Ok(made.value.clone())
     }
 
     /// A bar of `len` steps below that of the sweep. It is removed when it is dropped.
@@ -358,5 +384,99 @@ impl Context {
             asked.clone()
         };
         self.cell.as_ref().map(asked).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use ndarray::Array3;
+
+    use super::*;
+    use crate::dataset::Dataset;
+
+    /// A run of the program whose code has this fingerprint.
+    fn run(out: &Path, code: &str, only_this_code: bool) -> Context {
+        let store = Store::new(out, "toy").of_code(outside(code), only_this_code);
+        let (devices, reporter) = (DeviceChoice::Flex.into(), Reporter::new(true, false));
+        Context::open(Scale::Smoke, &devices, BUDGET, 1, store, reporter).unwrap()
+    }
+
+    fn outside(code: &str) -> Outside {
+        [("xai-core", code), ("Cargo.lock", "same")]
+            .map(|(name, code)| (name.to_owned(), code.to_owned()))
+            .into()
+    }
+
+    fn cell(run: &Context, name: &str) -> Context {
+        run.for_cell("toy", &name, None).unwrap()
+    }
+
+    fn images(context: &Context) -> Result<PathBuf> {
+        context.stage("images", &0, |_| Ok(()))
+    }
+
+    #[test]
+    fn every_cell_that_shares_what_old_code_made_belongs_to_that_code() {
+        let out = tempfile::tempdir().unwrap();
+        images(&run(out.path(), "old", false)).unwrap();
+        let run = run(out.path(), "new", false);
+        let once = |context: &Context| {
+            let number = context.once("number", || images(context).map(|_| 1));
+            number.unwrap()
+        };
+        let shared = |context: &Context| {
+            let make = || {
+                images(context)?;
+                Dataset::grey(Array3::zeros((1, 2, 5)), vec![0])
+            };
+            context.shared("images", make).unwrap()
+        };
+        // Before the cells, as `prepare` does.
+        once(&run);
+        for name in ["first", "second"] {
+            let cell = cell(&run, name);
+            assert_eq!(cell.code(), outside("new"), "{name}");
+            once(&cell);
+            assert_eq!(cell.code(), outside("old"), "{name}, once");
+        }
+        for name in ["third", "fourth"] {
+            let cell = cell(&run, name);
+            shared(&cell);
+            assert_eq!(cell.code(), outside("old"), "{name}, shared");
+        }
+        assert_eq!(cell(&run, "another").code(), outside("new"));
+    }
+
+    #[test]
+    fn a_stage_made_from_an_old_one_belongs_to_the_old_code() {
+        let out = tempfile::tempdir().unwrap();
+        images(&run(out.path(), "old", false)).unwrap();
+        let computed = Cell::new(0);
+        let network = |context: &Context| {
+            let compute = |_: &Path| {
+                computed.set(computed.get() + 1);
+                images(context).map(drop)
+            };
+            context.stage("pretraining", &0, compute).unwrap()
+        };
+        let next = run(out.path(), "new", false);
+        // What a cell used before is not part of the stage.
+        let first = cell(&next, "first");
+        let other = first.stage("other", &0, |_| Ok(())).unwrap();
+        network(&first);
+        let after = first.stage("after", &0, |_| Ok(())).unwrap();
+        assert_eq!(first.code(), outside("old"));
+        for stage in [other, after] {
+            assert_eq!(code_of_stage(&stage), outside("new"));
+        }
+        let later = cell(&run(out.path(), "new", false), "second");
+        assert_eq!(code_of_stage(&network(&later)), outside("old"));
+        assert_eq!((later.code(), computed.get()), (outside("old"), 1));
+
+        let fresh = cell(&run(out.path(), "new", true), "third");
+        network(&fresh);
+        assert_eq!((fresh.code(), computed.get()), (outside("new"), 2));
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::dataset::Dataset;
 use crate::error::Result;
+use crate::sweep::keep::Outside;
 use crate::training::Examples;
 
 /// Training and validation images after the frozen layers.
@@ -32,6 +33,18 @@ impl InMemory for Examples {
 impl InMemory for Pair {
     fn bytes(&self) -> usize {
         self.iter().map(Examples::bytes_in_memory).sum()
+    }
+}
+
+/// A value in memory, and the code outside of the experiment's file that it comes from.
+pub(super) struct OfCode<T> {
+    pub value: Arc<T>,
+    pub code: Outside,
+}
+
+impl<T: InMemory> InMemory for OfCode<T> {
+    fn bytes(&self) -> usize {
+        self.value.bytes()
     }
 }
 

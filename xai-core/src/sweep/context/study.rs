@@ -27,11 +27,11 @@ pub trait Study: Sync {
     /// Panics if a value of the point does not fit its parameter's type.
     fn check(&self, point: &Point);
 
-    /// The identity of the benchmark of a cell.
+    /// The identity of the benchmark of a cell, and the maximum number of its test images that are explained.
     ///
     /// # Errors
     /// As [`Run::benchmark`].
-    fn identity_at(&self, point: &Point) -> Result<Json>;
+    fn benchmark_at(&self, point: &Point) -> Result<(Json, usize)>;
 
     /// [`Benchmark::NAME`].
     fn benchmark_name(&self) -> &'static str;
@@ -99,8 +99,9 @@ impl<R: Run> Study for Opened<R> {
         drop(R::at(point));
     }
 
-    fn identity_at(&self, point: &Point) -> Result<Json> {
-        Ok(R::at(point).benchmark(&self.benchmark)?.identity())
+    fn benchmark_at(&self, point: &Point) -> Result<(Json, usize)> {
+        let benchmark = R::at(point).benchmark(&self.benchmark)?;
+        Ok((benchmark.identity(), benchmark.explained()))
     }
 
     fn benchmark_name(&self) -> &'static str {

@@ -166,9 +166,8 @@ impl<B: Benchmark> Lab<B> {
             "code": FIT_CODE,
         });
         let start = Instant::now();
-        // This does not use the context's `stage`: a training that a cell computes for itself
-        // counts as the cell's own time.
-        let folder = self.store().stage(name, &inputs, |folder| {
+        // A training that a cell computes for itself counts as the cell's own time.
+        let folder = self.uncounted_stage(name, &inputs, |folder| {
             let fit = compute(folder)?;
             let record = Record {
                 history: fit.history,
@@ -177,7 +176,6 @@ impl<B: Benchmark> Lab<B> {
             };
             write_json(&folder.join(RECORD), &record)
         })?;
-        self.uses_stage(&folder);
         let path = folder.join(RECORD);
         let text = fs::read(&path).map_err(|error| Error::file(&path, error))?;
         let record: Record = serde_json::from_slice(&text).map_err(|error| {

@@ -3,29 +3,36 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::slurm::refuse_jobs_of_another_plan;
 use crate::error::{Error, Result};
 use crate::files::write_file;
 use crate::sweep::context::Study;
-use crate::sweep::planned::{PlanFile, PlannedSweep, SweepOptions};
+use crate::sweep::planned::{PlanFile, PlannedSweep, SweepOptions, is_finished};
 use crate::sweep::watch::Reporter;
 
 /// Writes `plan.json` and a copy of this program beside it, so that a new build does not change what
-/// tasks run. Returns the path of the copy.
+/// tasks run. Returns the path of the copy. The `plan.json` of a finished run of the same cells is kept, because
+/// results are read by it.
 ///
 /// # Errors
-/// If the design cannot be laid out, or a file cannot be written.
+/// If the design cannot be laid out, if jobs of another plan run in the same folder, or if a file cannot be written.
 pub fn freeze(study: &dyn Study, options: &SweepOptions) -> Result<PathBuf> {
     let reporter = Reporter::new(options.quiet, options.json);
     let planned = PlannedSweep::of(study, options, &|problem| reporter.warn(&problem))?;
-    freeze_planned(study, &planned, options)
+    refuse_jobs_of_another_plan(&planned)?;
+    freeze_planned(study, &planned, options, false)
 }
 
+/// As [`freeze`]. If the caller `continues` a finished run, such as to score it again, it is not finished any more.
 pub(super) fn freeze_planned(
     study: &dyn Study,
     planned: &PlannedSweep,
     options: &SweepOptions,
+    continues: bool,
 ) -> Result<PathBuf> {
-    PlanFile::new(study, planned, options).keep(&planned.store, &planned.cells)?;
+    if continues || !is_finished(&planned.store, &planned.plan, &planned.cells) {
+        PlanFile::new(study, planned, options).keep(&planned.store, &planned.cells)?;
+    }
     copy_program(planned.store.folder(), planned.plan.name)
 }
 

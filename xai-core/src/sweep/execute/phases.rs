@@ -225,8 +225,10 @@ impl<'a> Sweep<'a> {
     pub fn test(&mut self, which: &[usize], agreed: &Agreed) -> Result<bool> {
         let study = self.study;
         let tested = |cell: &PlannedCell| cell.is_tested(agreed);
-        let work =
-            |cell: &mut PlannedCell, context: &Context| study.test(cell, context, &agreed.scored);
+        let work = |cell: &mut PlannedCell, context: &Context| {
+            let scored = cell.scored(agreed);
+            study.test(cell, context, &scored)
+        };
         self.phase("test", which, &tested, &work)
     }
 

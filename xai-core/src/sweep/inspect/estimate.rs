@@ -127,20 +127,27 @@ fn status(cell: &PlannedCell) -> &'static str {
     }
 }
 
-/// The number of cells that a selection will choose and that are not tested yet: for each
-/// combination of axes, the seeds of one choice. It is larger if the selection chooses other cells
-/// than those already tested.
-pub(crate) fn winners_to_be(spec: &Spec, cells: &[PlannedCell]) -> usize {
-    let tested = |cell: &&PlannedCell| cell.has(SCORES);
+/// The number of cells of these that a selection will choose: for each combination of axes, the seeds of one choice.
+/// Without a selection, all of them.
+pub(crate) fn expected_winners<'a>(
+    spec: &Spec,
+    cells: impl IntoIterator<Item = &'a PlannedCell>,
+) -> usize {
+    let cells = cells.into_iter();
     if spec.select.is_none() {
-        return cells.len() - cells.iter().filter(tested).count();
+        return cells.count();
     }
     let axes: Vec<_> = spec.names(Role::Axis).collect();
     let seeds: Vec<_> = spec.names(Role::Seed).collect();
     let place = |cell: &PlannedCell| (part(&cell.point, &axes), part(&cell.point, &seeds));
-    let all: BTreeSet<_> = cells.iter().map(place).collect();
-    let done: BTreeSet<_> = cells.iter().filter(tested).map(place).collect();
-    all.len() - done.len()
+    cells.map(place).collect::<BTreeSet<_>>().len()
+}
+
+/// The number of cells that a selection will choose and that are not tested yet. It is larger if the selection chooses
+/// other cells than those already tested.
+pub(super) fn winners_to_be(spec: &Spec, cells: &[PlannedCell]) -> usize {
+    let tested = cells.iter().filter(|cell| cell.has(SCORES));
+    expected_winners(spec, cells) - expected_winners(spec, tested)
 }
 
 /// Time and disk space of what remains.

@@ -5,7 +5,7 @@ mod estimate;
 mod status;
 mod why;
 
-pub(crate) use estimate::{Past, Remaining, winners_to_be};
+pub(crate) use estimate::{Past, Remaining, expected_winners};
 pub use status::{Failed, PhaseStatus, Running, Status, status};
 pub use why::why;
 pub(crate) use why::why_of;

@@ -190,20 +190,17 @@ impl Tests {
         if !winners.contains(&at) {
             return "is not needed: the validation selected another cell".to_owned();
         }
-        let Some(Agreed {
-            scored: now,
-            consensus,
-        }) = now
-        else {
+        let Some(agreed) = now else {
             return "waits for the predictions of every winner".to_owned();
         };
+        let now = cell.scored(agreed);
         let manifest = cell.manifest.as_ref().filter(|_| cell.has(SCORES));
         let Some(known) = manifest.and_then(|manifest| manifest.scored.as_ref()) else {
             return "must be computed: there are no scores".to_owned();
         };
         let mut changed = Vec::new();
         let asked = known.asked.as_deref();
-        if !asked.is_some_and(|asked| consensus.confirms(asked)) {
+        if !asked.is_some_and(|asked| agreed.consensus.confirms(asked)) {
             changed.push("the winners agree on other images".to_owned());
         }
         if known.explained != now.explained {

@@ -179,6 +179,16 @@ fn changed(before: &Outside, now: &Outside) -> Vec<String> {
     names.filter(differs).cloned().collect()
 }
 
+/// Notes in `known` what other code than `now` has computed: the fingerprints in which `other` differs from `now`.
+pub(crate) fn note_other(known: &mut Outside, other: &Outside, now: &Outside) {
+    for name in changed(other, now) {
+        match other.get(&name) {
+            Some(fingerprint) => known.insert(name, fingerprint.clone()),
+            None => known.remove(&name),
+        };
+    }
+}
+
 /// Whether a file belongs to the run and not to the cell alone.
 pub(crate) fn of_the_run(file: &str) -> bool {
     OF_THE_RUN.contains(&file)

@@ -12,6 +12,7 @@ mod store;
 mod tables;
 
 pub(crate) use claims::{Attempt, Claim, Holder, Patience};
+pub(crate) use manifest::note_other;
 pub use manifest::{
     Asked, ChosenByWinners, FileRecord, MAPS, MODEL, Manifest, Outside, PREDICTIONS, SCORES,
     Scored, Status,

@@ -20,8 +20,9 @@ const STAGE: &str = "stage.json";
 impl Store {
     /// The folder of a stage, computed by `compute` unless it is already done.
     ///
-    /// The folder's key is a hash of `name` and `inputs`. `compute` fills the folder it is given.
-    /// If several processes need the same stage, one computes it while the others wait.
+    /// The folder's key is a hash of `name` and `inputs`. `compute` fills the folder it is given, and
+    /// returns the code outside of the experiment's file that the content comes from: this program's, or
+    /// that of an older stage that it uses. If several processes need the same stage, one computes it while the others wait.
     ///
     /// # Errors
     /// If `compute` fails; [`Error::Interrupted`] while waiting; if files cannot be written.
@@ -29,7 +30,7 @@ impl Store {
         &self,
         name: &str,
         inputs: &impl Serialize,
-        compute: impl FnOnce(&Path) -> Result<()>,
+        compute: impl FnOnce(&Path) -> Result<Outside>,
     ) -> Result<PathBuf> {
         let inputs = serde_json::json!({ "stage": name, "inputs": inputs });
         let key = Key::of(&inputs)?;
@@ -41,10 +42,10 @@ impl Store {
         // Another process may have finished it while this one waited.
         if !self.has_stage(&key, &folder) {
             write_folder(&folder, &self.stages.join(STAGING), |aside| {
-                compute(aside)?;
+                let code = compute(aside)?;
                 let mut record = inputs;
                 record["bytes"] = serde_json::json!(sizes(aside)?);
-                record["code"] = serde_json::json!(self.code);
+                record["code"] = serde_json::json!(code);
                 put_json(&aside.join(STAGE), &record)
             })?;
             if let Some(renewed) = &self.renewed {
@@ -65,7 +66,7 @@ impl Store {
     }
 }
 
-/// The code that computed a stage, outside of the experiment's file. Empty if its record does not say it.
+/// The code that a stage comes from, outside of the experiment's file. Empty if its record does not say it.
 pub(crate) fn code_of_stage(folder: &Path) -> Outside {
     #[derive(Deserialize)]
     struct Record {

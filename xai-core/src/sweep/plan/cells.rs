@@ -95,11 +95,18 @@ impl Plan {
     /// Lays out a part of a design, for a run in which some values are not available.
     ///
     /// # Errors
-    /// As [`Plan::new`]; if the design does not have a name or value; if no cell is left.
+    /// As [`Plan::new`]; if the design does not have a name or value; if values are set for a name more than once; if no
+    /// cell is left.
     pub fn restricted(spec: &Spec, scale: Scale, absent: Absent, by: &Restriction) -> Result<Self> {
         let whole = Self::of_run(spec, scale, absent)?;
         if *by == Restriction::default() {
             return Ok(whole);
+        }
+        if let Some(twice) = repeated(&by.set) {
+            return Err(Error::invalid(format!(
+                "`{}` is given more than once by --set or --seeds; give all its values at once: --set {twice}",
+                twice.name
+            )));
         }
         let choices = |choices: &[Choice], among: &[Factor], closed| {
             let values = |choice: &Choice| {
@@ -160,6 +167,23 @@ impl Plan {
             absent,
         })
     }
+}
+
+/// A name for which values are chosen more than once, with all of them.
+fn repeated(choices: &[Choice]) -> Option<Choice> {
+    let same = |name: &str| {
+        let name = name.to_owned();
+        choices.iter().filter(move |other| other.name == name)
+    };
+    let twice = choices.iter().find(|one| same(&one.name).count() > 1)?;
+    let mut values: Vec<String> = Vec::new();
+    for value in same(&twice.name).flat_map(|choice| &choice.values) {
+        if !values.contains(value) {
+            values.push(value.clone());
+        }
+    }
+    let name = twice.name.clone();
+    Some(Choice { name, values })
 }
 
 /// The values that are not available at some of the points.

@@ -23,6 +23,8 @@ pub(crate) struct PlannedCell {
     pub manifest: Option<Box<Manifest>>,
     /// What determines the model, apart from the values.
     of_cell: Arc<Inputs>,
+    /// The maximum number of test images that are explained.
+    explained: usize,
     /// Set in a run that recomputes everything: the fit to ignore.
     stale: Option<String>,
     /// Set in a run with `--fresh-code`: the code that everything must be computed by.
@@ -61,9 +63,18 @@ impl PlannedCell {
                 by: Outside::new(),
                 ..known.clone()
             };
-            rest == now.scored && asked.is_some_and(|asked| now.consensus.confirms(asked))
+            rest == self.scored(now) && asked.is_some_and(|asked| now.consensus.confirms(asked))
         };
         self.has(SCORES) && self.has(MAPS) && known.is_some_and(same)
+    }
+
+    /// What its scores depend on, apart from the model. Its benchmark may explain more or fewer images than that of
+    /// another cell.
+    pub fn scored(&self, now: &Agreed) -> Scored {
+        Scored {
+            explained: self.explained,
+            ..now.scored.clone()
+        }
     }
 
     /// Reads the store again, because another process may have made progress.
@@ -103,7 +114,7 @@ pub(super) fn cells(
     });
     let cell = |&at: &usize| {
         let point = &plan.cells[at];
-        let identity = study.identity_at(point)?;
+        let (identity, explained) = study.benchmark_at(point)?;
         // Most cells have the same benchmark.
         if of_cell.identity != identity {
             of_cell = Arc::new(Inputs {
@@ -116,6 +127,7 @@ pub(super) fn cells(
             key: Key::of(&of_cell.at(point))?,
             manifest: None,
             of_cell: of_cell.clone(),
+            explained,
             stale: None,
             only_by: options.fresh_code.then(|| store.code().clone()),
         };
@@ -177,7 +189,8 @@ pub(crate) fn consensus(store: &Store, winners: &[&PlannedCell]) -> Result<Conse
 
 /// What the scores of all winners depend on, apart from the model of each.
 pub(crate) struct Agreed {
-    /// Without the images, which each cell asks for.
+    /// Without the images, which each cell asks for. The number of explained images is that of the run's own benchmark;
+    /// see [`PlannedCell::scored`].
     pub scored: Scored,
     /// Answers which images those are.
     pub consensus: Arc<Consensus>,

@@ -10,6 +10,18 @@ use crate::key::Key;
 use crate::sweep::keep::{PLAN, Store};
 use crate::sweep::plan::Plan;
 
+/// Whether the plan that lies in the folder is that of these cells, and its run has finished.
+pub(crate) fn is_finished(store: &Store, plan: &Plan, cells: &[PlannedCell]) -> bool {
+    #[derive(Deserialize)]
+    struct Run {
+        finished: bool,
+    }
+    let text = fs::read(store.folder().join(PLAN)).ok();
+    let run = text.and_then(|text| serde_json::from_slice::<Run>(&text).ok());
+    let all: Vec<_> = (0..cells.len()).collect();
+    run.is_some_and(|run| run.finished) && check_frozen(store, plan, &all, cells).is_ok()
+}
+
 /// Checks that `cells`, which are `which` of the plan, are those of the plan that lies in the folder.
 /// A task must not run another plan than the one that was divided.
 pub(crate) fn check_frozen(

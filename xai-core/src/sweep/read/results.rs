@@ -86,6 +86,8 @@ pub struct Results<E> {
     pub cells: Vec<Cell<E>>,
     /// The cells that have not been fitted yet.
     pub unfinished: Vec<E>,
+    /// Whether the run has finished. Before, it has no winners and no references.
+    pub finished: bool,
     /// The references. Empty before the run has finished.
     pub references: Vec<Reference>,
     /// The scale of the run.
@@ -93,7 +95,8 @@ pub struct Results<E> {
 }
 
 impl<E> Results<E> {
-    /// The selected cells, with their results on the test set.
+    /// The selected cells, with their results on the test set. There are none before the run has
+    /// [finished](Self::finished).
     pub fn winners(&self) -> impl Iterator<Item = (&Cell<E>, &Tested)> {
         let cells = self.cells.iter();
         cells.filter_map(|cell| Some((cell, cell.tested.as_ref()?)))
@@ -218,6 +221,7 @@ pub fn results_in<E: Experiment>(folder: impl AsRef<Path>) -> Result<Results<E>>
     let mut results = Results {
         cells: Vec::new(),
         unfinished: Vec::new(),
+        finished: kept.finished,
         references: Vec::new(),
         scale: kept.scale,
     };
@@ -261,6 +265,7 @@ struct PlanFile {
     experiment: String,
     scale: Scale,
     restricted: Option<PlanFilePart>,
+    finished: bool,
     absent: Vec<Absence>,
     cells: Vec<PlanFileCell>,
     baselines: Option<String>,

@@ -184,7 +184,8 @@ impl Folder {
     /// out. Their problems are returned as well, one message each.
     ///
     /// # Errors
-    /// If no subject can be used, or without `skip_bad` if one that is needed cannot be used.
+    /// If no subject can be used, or without `skip_bad` if one that is needed cannot be used. If the operating system
+    /// reports an error, which says nothing about the scan.
     pub fn slices(&self, count: usize, skip_bad: bool) -> Result<(Vec<Array2<f32>>, Vec<String>)> {
         let mut problems = self.problems.clone();
         let mut waiting = self.scans.iter();
@@ -199,7 +200,9 @@ impl Folder {
             for slices in read {
                 match slices {
                     Ok(slices) => subjects.push(slices),
-                    Err(problem) if skip_bad => problems.push(problem.to_string()),
+                    Err(problem) if skip_bad && !problem.is_reported_by_the_system() => {
+                        problems.push(problem.to_string());
+                    }
                     Err(problem) => return Err(problem),
                 }
             }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use ndarray::{Array2, Array3, Axis};
-use nifti::NiftiHeader;
 use nifti::writer::WriterOptions;
+use nifti::{NiftiError, NiftiHeader};
 
 use crate::benchmarks::lesions::imaging::Volume;
 use crate::benchmarks::lesions::imaging::cohort::{BRIGHTEST, PIXEL_MM};
@@ -68,7 +68,11 @@ impl Slices {
             .reference_header(&header)
             .compression_level(flate2::Compression::fast())
             .write_nifti(&kept)
-            .map_err(|e| Error::file(path, e))
+            .map_err(|problem| match problem {
+                // Its own text does not say what the operating system has reported.
+                NiftiError::Io(problem) => Error::file(path, problem),
+                problem => Error::file(path, problem),
+            })
     }
 
     /// Reads a file written by [`Slices::write`].

@@ -75,7 +75,7 @@ fn run(program: &str, arguments: &[&str]) -> Result<String> {
     let output = Command::new(program).args(arguments).output().map_err(|error| {
         Error::invalid(format!(
             "`{program}` cannot be started ({error}); run this on a machine that submits jobs to Slurm, or write \
-             the scripts only by --dry-run"
+             the scripts only by --dry-run, into a folder (--out) from which nothing was submitted"
         ))
     })?;
     if !output.status.success() {

@@ -6,4 +6,5 @@ mod script;
 mod submission;
 mod submit;
 
+pub(super) use submission::refuse_jobs_of_another_plan;
 pub use submit::{Submit, submit};

@@ -10,8 +10,33 @@ use super::commands::live_tasks;
 use crate::error::{Error, Result};
 use crate::files::{make_folder, write_json};
 use crate::sweep::plan::numbers;
+use crate::sweep::planned::{PlannedSweep, check_frozen};
 
 const JOBS: &str = "jobs.json";
+
+/// The folder of the submissions of a sweep.
+pub fn folder(planned: &PlannedSweep) -> PathBuf {
+    planned.store.folder().join("slurm")
+}
+
+/// Checks that no job of another plan than this waits or runs. It would find this one's `plan.json` and fail.
+///
+/// # Errors
+/// If there is one, or if Slurm cannot be asked.
+pub fn refuse_jobs_of_another_plan(planned: &PlannedSweep) -> Result<()> {
+    let all: Vec<_> = (0..planned.cells.len()).collect();
+    if check_frozen(&planned.store, &planned.plan, &all, &planned.cells).is_ok() {
+        return Ok(());
+    }
+    match live_jobs(&folder(planned))?.first() {
+        None => Ok(()),
+        Some(one) => Err(Error::invalid(format!(
+            "job {} of another plan waits or runs in {}; cancel it by scancel, or choose another folder by --out",
+            one.job.job,
+            planned.store.folder().display()
+        ))),
+    }
+}
 
 /// A job array that was submitted.
 #[derive(Clone, Debug, Serialize, Deserialize)]

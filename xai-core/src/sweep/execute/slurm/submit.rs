@@ -9,15 +9,14 @@ use std::path::{Path, PathBuf};
 use super::commands::{most_tasks, sbatch, scancel};
 use super::pack::pack;
 use super::script::{Array, Common, array, count, settings, tables};
-use super::submission::{Job, LiveJob, keep, live_jobs, next};
+use super::submission::{Job, LiveJob, folder, keep, live_jobs, next, refuse_jobs_of_another_plan};
 use crate::error::{Error, Result};
 use crate::sweep::context::Study;
 use crate::sweep::execute::freeze::freeze_planned;
-use crate::sweep::inspect::{Past, winners_to_be};
+use crate::sweep::inspect::{Past, expected_winners};
 use crate::sweep::keep::{MODEL, PREDICTIONS};
 use crate::sweep::planned::{
-    PhaseName, PlannedSweep, SweepOptions, agreed, check_frozen, consensus, ones_with_all_stages,
-    write_list,
+    PhaseName, PlannedSweep, SweepOptions, agreed, consensus, ones_with_all_stages, write_list,
 };
 use crate::sweep::watch::Reporter;
 
@@ -59,22 +58,14 @@ pub fn submit(study: &dyn Study, options: &SweepOptions, how: &Submit) -> Result
     let settings = settings(&how.settings)?;
     let reporter = Reporter::new(options.quiet, options.json);
     let planned = PlannedSweep::of(study, options, &|problem| reporter.warn(&problem))?;
-    let slurm = planned.store.folder().join("slurm");
-    let live = if slurm.exists() && !how.dry_run {
-        live_jobs(&slurm)?
-    } else {
+    refuse_jobs_of_another_plan(&planned)?;
+    let slurm = folder(&planned);
+    // The scripts of a dry run do not wait for other jobs, so they do everything.
+    let live = if how.dry_run {
         Vec::new()
+    } else {
+        live_jobs(&slurm)?
     };
-    let all: Vec<_> = (0..planned.cells.len()).collect();
-    if let Some(one) = live.first()
-        && check_frozen(&planned.store, &planned.plan, &all, &planned.cells).is_err()
-    {
-        return Err(Error::invalid(format!(
-            "job {} of another plan waits or runs in {}; cancel it by scancel, or choose another folder by --out",
-            one.job.job,
-            planned.store.folder().display()
-        )));
-    }
     let needed = needed(study, &planned, options, how, &settings, &live)?;
     let chain_is_live = live.iter().any(|live| live.job.phase == TABLES);
     let starts_with_fits = needed.iter().any(|needed| needed.phase == PhaseName::Fit);
@@ -86,7 +77,8 @@ pub fn submit(study: &dyn Study, options: &SweepOptions, how: &Submit) -> Result
             jobs.join(", ")
         ));
     }
-    let program = freeze_planned(study, &planned, options)?;
+    let continues = !how.dry_run && !needed.is_empty();
+    let program = freeze_planned(study, &planned, options, continues)?;
     let folder = next(&slurm)?;
     let folder = std::path::absolute(&folder).map_err(|error| Error::file(&folder, error))?;
     let common = Common {
@@ -201,9 +193,17 @@ fn needed(
         needed.push(packed(PhaseName::Fit, fits));
     }
     let Ok(winners) = planned.winners() else {
-        // How many there will be is known, but not which.
-        let cells = winners_to_be(&planned.spec, &planned.cells);
-        for phase in [PhaseName::Predict, PhaseName::Test] {
+        // How many there will be is known, but not which. A selection may choose others than those that have been
+        // predicted. A new winner may change the images on which all agree, and then all are tested again.
+        let winners = expected_winners(&planned.spec, &planned.cells);
+        let unpredicted = match planned.spec.select {
+            Some(_) => winners,
+            None => (planned.cells.iter().filter(|cell| !cell.has(PREDICTIONS))).count(),
+        };
+        for (phase, cells) in [
+            (PhaseName::Predict, unpredicted),
+            (PhaseName::Test, winners),
+        ] {
             let tasks = packed(phase, (0..cells).collect()).tasks.max(1);
             needed.push(Needed {
                 phase,
