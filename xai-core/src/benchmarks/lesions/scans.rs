@@ -134,7 +134,8 @@ fn of_the_system(error: Error) -> Error {
         Error::File { path, problem } => Error::file(
             path,
             format!(
-                "{problem}; this does not mean that the scan is bad, so --skip-bad does not leave it out: run the same                  command again, and if the error stays, take the subject out of the table"
+                "{problem}; this does not mean that the scan is bad, so --skip-bad does not leave it out: run the same \
+                 command again, and if the error stays, take the subject out of the table"
             ),
         ),
         other => other,
