@@ -126,7 +126,7 @@ pub fn compare(measured: &BTreeMap<([String; 3], String), Measured>, analysis: &
         &cells,
         "published_emd",
         "Median distance score (EMD) of every method: ours over the published",
-        (0.7, |published, ours| [published.emd, ours.emd]),
+        (0.65, |published, ours| [published.emd, ours.emd]),
     ));
 }
 
