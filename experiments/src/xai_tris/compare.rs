@@ -119,14 +119,16 @@ pub fn compare(measured: &BTreeMap<([String; 3], String), Measured>, analysis: &
         &cells,
         "published_precision",
         "Mean precision of every method: ours over the published",
-        (0.0, |published, ours| [published.precision, ours.precision]),
+        0.0,
+        |published, ours| [published.precision, ours.precision],
     );
     analysis.curves(precision);
     analysis.curves(chart(
         &cells,
         "published_emd",
         "Median distance score (EMD) of every method: ours over the published",
-        (0.65, |published, ours| [published.emd, ours.emd]),
+        0.65,
+        |published, ours| [published.emd, ours.emd],
     ));
 }
 
@@ -174,13 +176,14 @@ fn agreement(cells: &BTreeMap<&[String; 3], Vec<(&PublishedCell, Measured)>>) ->
     table
 }
 
-/// Our scores against the published ones, with one panel per model. `of` is the lower end of the line of equal scores, and
-/// takes both scores of a method.
+/// Our scores against the published ones, with one panel per model. `low` is the lower end of the line of equal scores, and
+/// `of` takes both scores of a method.
 fn chart(
     cells: &BTreeMap<&[String; 3], Vec<(&PublishedCell, Measured)>>,
     name: &str,
     title: &str,
-    (low, of): (f64, fn(&PublishedCell, Measured) -> [f64; 2]),
+    low: f64,
+    of: fn(&PublishedCell, Measured) -> [f64; 2],
 ) -> Curves {
     let mut chart = Curves::new(name, title, "published", "ours");
     for (model, title) in [("linear", "Linear model"), ("mlp", "MLP"), ("cnn", "CNN")] {

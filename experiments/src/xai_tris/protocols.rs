@@ -207,7 +207,7 @@ fn differences(protocols: &Protocols) -> Table {
     );
     for (metric, cell, method) in protocols.scores.keys() {
         let [published, corrected] = protocols.twins(metric, cell, method);
-        let [before, after] = [&published, &corrected].map(|side| mean_of(side));
+        let [before, after] = [&published, &corrected].map(mean_of);
         let mut row: Vec<TableValue> = vec![(*metric).into()];
         row.extend(cell.iter().map(|name| TableValue::from(name.as_str())));
         row.extend([method.as_str().into(), before.into(), after.into()]);

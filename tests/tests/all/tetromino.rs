@@ -6,12 +6,14 @@ use half::f16;
 use ndarray::Axis;
 use sha2::{Digest, Sha256};
 use xai_core::dataset::{Dataset, Split};
+use xai_core::device::DeviceChoice;
 use xai_core::metrics::{Metric, PrecisionWithoutZeros, RelevanceMassAccuracy};
+use xai_core::network::Layer;
 use xai_core::statistics::{mean, quantile};
 use xai_core::sweep::context::Benchmark;
 use xai_core::tetromino::{
-    Background, Defect, Defects, EmdAsPublished, LinearDiscriminant, Photographs, Protocol,
-    Scenario, Size, Tetromino,
+    Architecture, Background, Defect, Defects, EmdAsPublished, LinearDiscriminant, Photographs,
+    Protocol, Scenario, Size, Tetromino, network,
 };
 
 const SCENARIOS: [Scenario; 4] = [
@@ -241,6 +243,63 @@ fn images_that_cannot_be_divided_are_an_error() {
             problem.contains("give a multiple of 4, at least 20"),
             "{problem}"
         );
+    }
+}
+
+/// The numbers of parameters are those of the notes on the paper. Weights have a deviation of sqrt(2 / inputs), and biases are
+/// within 1 / sqrt(inputs), where PyTorch's own begin.
+#[test]
+fn models_have_the_published_parameters_and_initial_weights() {
+    let device = DeviceChoice::Flex.open().unwrap();
+    for (architecture, size, expected) in [
+        (Architecture::Linear, Size::Eight, 128),
+        (Architecture::Mlp, Size::Eight, 2_762),
+        (Architecture::Cnn, Size::Eight, 234),
+        (Architecture::Linear, Size::SixtyFour, 8_192),
+        (Architecture::Mlp, Size::SixtyFour, 1_130_624),
+        (Architecture::Cnn, Size::SixtyFour, 11_452),
+    ] {
+        let model = network(
+            architecture,
+            size,
+            Protocol::Published.defects(),
+            0,
+            &device,
+        );
+        // Each weight and bias, as a multiple of its deviation or bound.
+        let (mut weights, mut biases) = (Vec::new(), Vec::new());
+        for layer in &model.layers {
+            let (weight, shape, bias) = match layer {
+                Layer::Linear(layer) => {
+                    let shape = layer.weight.dims().to_vec();
+                    (layer.weight.to_data(), shape, &layer.bias)
+                }
+                Layer::Conv2d(layer) => {
+                    let shape = layer.weight.dims().to_vec();
+                    (layer.weight.to_data(), shape, &layer.bias)
+                }
+                _ => continue,
+            };
+            let inputs = shape[1..].iter().product::<usize>() as f32;
+            let numbers = weight.to_vec::<f32>().unwrap();
+            weights.extend(numbers.iter().map(|weight| weight / (2.0 / inputs).sqrt()));
+            if let Some(bias) = bias {
+                let numbers = bias.to_data().to_vec::<f32>().unwrap();
+                biases.extend(numbers.iter().map(|bias| bias * inputs.sqrt()));
+            }
+        }
+        let which = format!("{architecture:?} {size:?}");
+        assert_eq!(weights.len() + biases.len(), expected, "{which}");
+        let square =
+            weights.iter().map(|weight| weight * weight).sum::<f32>() / weights.len() as f32;
+        // Four standard errors of the mean of squares.
+        let error = 4.0 * (2.0 / weights.len() as f32).sqrt();
+        assert!((square - 1.0).abs() < error, "{which}: {square}");
+        assert!(biases.iter().all(|bias| bias.abs() <= 1.0), "{which}");
+        let widest = biases
+            .iter()
+            .fold(0.0f32, |most, bias| most.max(bias.abs()));
+        assert!(biases.is_empty() || widest > 0.8, "{which}: {widest}");
     }
 }
 
