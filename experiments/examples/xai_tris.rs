@@ -27,10 +27,12 @@ impl Run for XaiTris {
     type Benchmark = Tetromino;
     type Model = Network;
 
-    /// In the published plots, tetrominoes that move never reach the last row and column (X8).
+    /// In the published plots of 8 x 8, tetrominoes that move never reach the last row and column (X8).
     fn benchmark(&self, base: &Tetromino) -> Result<Tetromino> {
         let mut variant = base.with(self.scenario, self.background, Protocol::Published);
-        variant.defects = variant.defects.with(Defect::X8);
+        if variant.size == Size::Eight {
+            variant.defects = variant.defects.with(Defect::X8);
+        }
         Ok(variant)
     }
 

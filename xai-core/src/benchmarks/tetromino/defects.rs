@@ -10,7 +10,7 @@ use crate::defect_set::{DefectSet, KnownDefect};
 /// One defect of the public code (braindatalab/xai-tris at 515184e). The numbers are those of this
 /// project's list. Missing numbers do not concern this code: early stopping that never acts (X5),
 /// files that overwrite each other (X9), scores and figures that were not published (X12, X13,
-/// X16), a default setting (X20), and ImageNet (X15, X21).
+/// X16), one scale for all images of a data set, which is kept (X19), a default setting (X20), and ImageNet (X15, X21).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Defect {
     /// The network ends in a softmax, and the cross-entropy of training applies the softmax again.
