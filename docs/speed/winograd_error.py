@@ -33,17 +33,15 @@ def with_roots(roots):
 def transforms(points):
     """The matrices A^T, G and B^T of the points and infinity (Lavin and Gray 2016), from exact fractions."""
     points = [Fraction(point) for point in points]
-    outputs, others = len(points) + 2 - TAPS, range(len(points))
-    last = len(points)
+    outputs = len(points) + 2 - TAPS
     a = [[point**power for point in points] + [int(power == outputs - 1)] for power in range(outputs)]
     g, b = [], []
-    for at, point in enumerate(points):
-        rest = [points[other] for other in others if other != at]
+    for point in points:
+        rest = [other for other in points if other != point]
         g.append([point**power / np.prod([point - other for other in rest]) for power in range(TAPS)])
         b.append([*with_roots(rest), 0])
     g.append([int(power == TAPS - 1) for power in range(TAPS)])
     b.append(with_roots(points))
-    assert len(b) == last + 1
     return [np.array([[float(x) for x in row] for row in matrix]) for matrix in (a, g, b)]
 
 

@@ -59,7 +59,10 @@ pub fn compare_accuracies(all: &[Accuracies], analysis: &mut Analysis) -> Result
             "best possible",
         ],
     );
-    let mut row = |of: &Accuracies, model: &str, runs: &[f64]| {
+    // Some are simulated, so each is computed once.
+    let best = all.iter().map(|of| of.setting.best_accuracy());
+    let best: Vec<Option<f64>> = best.collect();
+    let mut row = |of: &Accuracies, best: Option<f64>, model: &str, runs: &[f64]| {
         let [lowest, highest] = [f64::min, f64::max].map(|pick| runs.iter().copied().reduce(pick));
         table.row([
             of.names[0].as_str().into(),
@@ -69,16 +72,15 @@ pub fn compare_accuracies(all: &[Accuracies], analysis: &mut Analysis) -> Result
             lowest.into(),
             mean(runs).into(),
             highest.into(),
-            of.setting.best_accuracy().into(),
+            best.into(),
         ]);
     };
     let mut of_discriminants = Vec::new();
-    for of in all {
-        row(of, &of.names[2], &of.runs);
+    for (of, &best) in all.iter().zip(&best) {
+        row(of, best, &of.names[2], &of.runs);
         if of.names[2] == Architecture::Linear.name() && of.setting.size == Size::Eight {
             let accuracy = of_discriminant(&of.setting)?;
-            row(of, "linear discriminant", &[accuracy]);
-            let best = of.setting.best_accuracy();
+            row(of, best, "linear discriminant", &[accuracy]);
             of_discriminants.extend(best.map(|best| [best, accuracy]));
         }
     }
@@ -98,9 +100,10 @@ pub fn compare_accuracies(all: &[Accuracies], analysis: &mut Analysis) -> Result
         joined: true,
     }];
     for model in [Architecture::Linear, Architecture::Mlp, Architecture::Cnn] {
-        let of_model = all.iter().filter(|of| of.names[2] == model.name());
+        let of_model = all.iter().zip(&best);
         let points: Vec<[f64; 2]> = of_model
-            .filter_map(|of| Some((of.setting.best_accuracy()?, &of.runs)))
+            .filter(|(of, _)| of.names[2] == model.name())
+            .filter_map(|(of, &best)| Some((best?, &of.runs)))
             .flat_map(|(best, runs)| runs.iter().map(move |&accuracy| [best, accuracy]))
             .collect();
         curves.push(Curve {

@@ -21,6 +21,12 @@ type Image = (usize, u32);
 /// The scores of a network, each with its image.
 type OfNetwork = Vec<(Image, f64)>;
 
+/// The scores under one protocol, by seed.
+type Seeds<'a> = BTreeMap<u64, &'a OfNetwork>;
+
+/// The scores of a map under one protocol, by seed and image.
+type Filter = BTreeMap<u64, BTreeMap<Image, f64>>;
+
 /// The scores under both protocols, by seed.
 type BySeed = BTreeMap<u64, [OfNetwork; 2]>;
 
@@ -69,34 +75,25 @@ impl Protocols {
         [0, 1].map(|side| both.iter().map(|sides| sides[side].clone()).collect())
     }
 
-    /// For each network and image, how far a method's score is above that of the best model-free map.
-    fn above_filters(
-        &self,
-        metric: &'static str,
-        cell: &Cell,
-        method: &str,
-        side: usize,
-    ) -> Vec<OfNetwork> {
-        let of = |method: &str| -> BTreeMap<u64, &OfNetwork> {
-            let found = self.scores.get(&(metric, cell.clone(), method.to_owned()));
-            let seeds = found.into_iter().flatten();
-            seeds.map(|(&seed, sides)| (seed, &sides[side])).collect()
-        };
-        let mean_of = |seeds: &BTreeMap<u64, &OfNetwork>| {
-            mean_of(seeds.values().copied()).unwrap_or(f64::NEG_INFINITY)
-        };
-        let filters = WITHOUT_MODEL.into_iter().map(of);
-        let best = filters.max_by(|a, b| mean_of(a).total_cmp(&mean_of(b)));
-        let best = best.unwrap_or_default();
-        let pairs = of(method)
+    /// The scores of a method in a cell under one protocol, by seed.
+    fn seeds(&self, metric: &'static str, cell: &Cell, method: &str, side: usize) -> Seeds<'_> {
+        let found = self.scores.get(&(metric, cell.clone(), method.to_owned()));
+        let seeds = found.into_iter().flatten();
+        seeds.map(|(&seed, sides)| (seed, &sides[side])).collect()
+    }
+
+    /// The scores of the best model-free map in a cell under one protocol, by seed and image.
+    fn best_filter(&self, metric: &'static str, cell: &Cell, side: usize) -> Filter {
+        let filters = WITHOUT_MODEL.map(|method| self.seeds(metric, cell, method, side));
+        let mean_of = |seeds: &Seeds| mean_of(seeds.values().copied()).unwrap_or(f64::NEG_INFINITY);
+        let best = filters
             .into_iter()
-            .filter_map(|(seed, scores)| Some((scores, best.get(&seed)?)));
-        let above = pairs.map(|(method, filter)| {
-            let filter: BTreeMap<Image, f64> = filter.iter().copied().collect();
-            let above = |&(image, score): &(Image, f64)| Some((image, score - filter.get(&image)?));
-            method.iter().filter_map(above).collect()
-        });
-        above.collect()
+            .max_by(|a, b| mean_of(a).total_cmp(&mean_of(b)));
+        let by_image = |scores: &OfNetwork| scores.iter().copied().collect();
+        let seeds = best.unwrap_or_default().into_iter();
+        seeds
+            .map(|(seed, scores)| (seed, by_image(scores)))
+            .collect()
     }
 
     fn cells(&self) -> impl Iterator<Item = &Cell> {
@@ -109,6 +106,18 @@ impl Protocols {
             .filter(|method| !WITHOUT_MODEL.contains(method))
             .collect()
     }
+}
+
+/// For each network and image, how far the score of a method is above that of a model-free map.
+fn above(method: &Seeds, filter: &Filter) -> Vec<OfNetwork> {
+    let pairs = method
+        .iter()
+        .filter_map(|(seed, scores)| Some((scores, filter.get(seed)?)));
+    let above = pairs.map(|(scores, filter)| {
+        let above = |&(image, score): &(Image, f64)| Some((image, score - filter.get(&image)?));
+        scores.iter().filter_map(above).collect()
+    });
+    above.collect()
 }
 
 /// The mean over networks and images.
@@ -164,11 +173,19 @@ fn beaten(protocols: &Protocols) -> Table {
         ],
     );
     for metric in METRICS {
+        let filters = protocols.cells().map(|cell| {
+            (
+                cell,
+                [0, 1].map(|side| protocols.best_filter(metric, cell, side)),
+            )
+        });
+        let filters: Vec<(&Cell, [Filter; 2])> = filters.collect();
         for method in protocols.methods() {
             let mut counts = [0; 5];
-            for cell in protocols.cells() {
+            for (cell, filters) in &filters {
                 let sides = [0, 1].map(|side| {
-                    interval(&protocols.above_filters(metric, cell, method, side), &[])
+                    let seeds = protocols.seeds(metric, cell, method, side);
+                    interval(&above(&seeds, &filters[side]), &[])
                 });
                 counts[0] += usize::from(sides.iter().any(Option::is_some));
                 for (side, found) in sides.into_iter().enumerate() {

@@ -103,6 +103,15 @@ impl Model for Numbers {
     }
 }
 
+/// A toy that nothing was trained for.
+fn fitted(rate: f64) -> Fitted<Numbers> {
+    Fitted {
+        model: Numbers(rate, 0),
+        validation: Validation::default(),
+        history: Vec::new(),
+    }
+}
+
 impl ToySweep {
     fn title(&self) -> String {
         format!(
@@ -502,11 +511,7 @@ impl Run for ToyParts {
     }
 
     fn fit(&self, _: &Lab<Part>) -> Result<Fitted<Numbers>> {
-        Ok(Fitted {
-            model: Numbers(0.2, 0),
-            validation: Validation::default(),
-            history: Vec::new(),
-        })
+        Ok(fitted(0.2))
     }
 
     fn test(&self, _: &Fitted<Numbers>, lab: &Lab<Part>) -> Result<Scores> {
@@ -650,7 +655,7 @@ mod versions {
     macro_rules! version {
         ($name:ident, $fit:expr, $test:expr) => {
             pub mod $name {
-                use crate::dsl::{FITS, Numbers, Six, TESTS, scores};
+                use crate::dsl::{FITS, Numbers, Six, TESTS, fitted, scores};
                 use xai_core::prelude::*;
 
                 #[experiment]
@@ -667,11 +672,7 @@ mod versions {
 
                     fn fit(&self, _: &Lab<Six>) -> Result<Fitted<Numbers>> {
                         FITS.with_borrow_mut(|fits| fits.push(self.rate.to_string()));
-                        Ok(Fitted {
-                            model: Numbers(self.rate, 0),
-                            validation: Validation::default(),
-                            history: Vec::new(),
-                        })
+                        Ok(fitted(self.rate))
                     }
 
                     fn test(&self, _: &Fitted<Numbers>, lab: &Lab<Six>) -> Result<Scores> {
@@ -736,11 +737,7 @@ impl Run for Repeated {
     type Model = Numbers;
 
     fn fit(&self, _: &Lab<Six>) -> Result<Fitted<Numbers>> {
-        Ok(Fitted {
-            model: Numbers(0.2, 0),
-            validation: Validation::default(),
-            history: Vec::new(),
-        })
+        Ok(fitted(0.2))
     }
 
     fn test(&self, _: &Fitted<Numbers>, lab: &Lab<Six>) -> Result<Scores> {

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use super::quality::Quality;
 use super::scale::Scale;
-use super::summary::{Image, Summary, images};
+use super::summary::{Summary, images};
 use super::table::{decimals, quoted};
 use crate::attribution::methods::method_title;
 use crate::metrics::{described, metric_title};
 use crate::statistics::{BoxSummary, mean};
+use crate::sweep::read::Image;
 
 /// The beginning of the values drawn, as [`Figure::csv`] writes them.
 pub(super) const BEGINNING: &str =

@@ -7,11 +7,12 @@ use super::canvas::{Align, Canvas, Turn};
 use super::font::text_width;
 use super::page::Page;
 use super::style::{BLUE, EDGE, FRAME, GRID, VERMILION};
-use super::summary::{Group, Image, Summary, images};
+use super::summary::{Group, Summary, images};
 use crate::attribution::methods::method_title;
 use crate::error::Result;
 use crate::metrics::described;
 use crate::statistics::mean;
+use crate::sweep::read::Image;
 
 // Lengths in pixels of the PNG.
 const TEXT: f64 = 30.0;

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::quality::Quality;
 use crate::error::{Error, Result};
-use crate::key::Key;
 use crate::metrics::{CHANCE, Score, chance_name, is_chance, is_check, metric_and_group};
 use crate::statistics::mean;
-use crate::sweep::read::{CellResult, SweepResult};
+use crate::sweep::read::{CellResult, Image, SweepResult};
 
 /// A sweep's result for one metric, by combination of levels.
 pub(super) struct Summary<'a> {
@@ -35,9 +34,6 @@ pub(super) struct Summary<'a> {
     /// Its value without any knowledge.
     pub chance_of_quality: f64,
 }
-
-/// A scored image: its test set, and its index there. Images of the same index in different test sets are different images.
-pub(super) type Image<'a> = (Option<&'a Key>, u32);
 
 /// One combination of levels: cells that differ in their seed.
 pub(super) struct Group<'a> {
@@ -113,7 +109,7 @@ impl<'a> Summary<'a> {
                 cells: cells.clone(),
                 metric,
                 quality,
-                chance: chance_level(scores_of(cells), metric),
+                chance: chance_level(scores_of(cells.iter().copied()), metric),
             })
             .collect();
         let parameters = result.cells.iter().flat_map(|cell| &cell.values);
@@ -164,10 +160,7 @@ impl Summary<'_> {
 
 /// The number of images that have a score.
 pub(super) fn scored_images(result: &SweepResult) -> usize {
-    let images = result.cells.iter().flat_map(|cell| {
-        let scores = cell.scores.iter();
-        scores.map(|score| (cell.test_set.as_ref(), score.image))
-    });
+    let images = scores_of(&result.cells).map(|(image, _)| image);
     images.collect::<BTreeSet<_>>().len()
 }
 
@@ -252,7 +245,7 @@ impl<'a> Group<'a> {
 
     /// The scores of a method, each with its image.
     pub fn scores(&self, method: &str) -> Vec<(Image<'a>, f64)> {
-        of_method(scores_of(&self.cells), self.metric, method)
+        of_method(scores_of(self.cells.iter().copied()), self.metric, method)
     }
 
     fn mean(&self, number: impl Fn(&CellResult) -> f64) -> f64 {
@@ -310,8 +303,10 @@ fn by_metric<'a>(
 }
 
 /// The scores of some cells, each with its image.
-fn scores_of<'a>(cells: &[&'a CellResult]) -> impl Iterator<Item = (Image<'a>, &'a Score)> {
-    cells.iter().flat_map(|&cell| {
+fn scores_of<'a>(
+    cells: impl IntoIterator<Item = &'a CellResult>,
+) -> impl Iterator<Item = (Image<'a>, &'a Score)> {
+    cells.into_iter().flat_map(|cell| {
         let scores = cell.scores.iter();
         scores.map(|score| ((cell.test_set.as_ref(), score.image), score))
     })

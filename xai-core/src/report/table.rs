@@ -5,10 +5,11 @@ use std::fmt::Write;
 use rayon::prelude::*;
 
 use super::quality::Quality;
-use super::summary::{Image, Summary, images};
+use super::summary::{Summary, images};
 use crate::attribution::methods::method_title;
 use crate::metrics::metric_title;
 use crate::statistics::{Interval, bootstrap_mean, mean, quantile};
+use crate::sweep::read::Image;
 
 /// The seed of the bootstrap. It is constant, so that two reports of one result agree.
 const BOOTSTRAP_SEED: u64 = 0;

@@ -18,6 +18,17 @@ pub struct Interval {
     pub high: f64,
 }
 
+impl Interval {
+    /// The range of the draws without the share `tail` of them at either end. `None` if there are no draws.
+    pub(super) fn of_draws(draws: &mut [f64], tail: f64) -> Option<Self> {
+        draws.sort_by(f64::total_cmp);
+        Some(Self {
+            low: quantile(draws, tail)?,
+            high: quantile(draws, 1.0 - tail)?,
+        })
+    }
+}
+
 /// Resamples of a bootstrap. The ends of a 95 % interval, about the 25th value from either side,
 /// then have a standard error of about 2 % of the interval's width.
 pub(super) const RESAMPLES: usize = 1000;
@@ -64,12 +75,7 @@ pub fn bootstrap_mean<Image: Ord + Copy>(
             sum / count as f64
         })
         .collect();
-    means.sort_by(f64::total_cmp);
-    let tail = (1.0 - level) / 2.0;
-    Some(Interval {
-        low: quantile(&means, tail)?,
-        high: quantile(&means, 1.0 - tail)?,
-    })
+    Interval::of_draws(&mut means, (1.0 - level) / 2.0)
 }
 
 /// The confidence interval of the difference of the means of two independent samples, `here` minus `there`: a percentile
@@ -93,12 +99,7 @@ pub fn bootstrap_difference(
         sum / values.len() as f64
     };
     let mut differences: Vec<f64> = (0..RESAMPLES).map(|_| drawn(here) - drawn(there)).collect();
-    differences.sort_by(f64::total_cmp);
-    let tail = (1.0 - level) / 2.0;
-    Some(Interval {
-        low: quantile(&differences, tail)?,
-        high: quantile(&differences, 1.0 - tail)?,
-    })
+    Interval::of_draws(&mut differences, (1.0 - level) / 2.0)
 }
 
 /// The confidence intervals of statistics of clustered observations. As many clusters (networks) as
@@ -138,11 +139,7 @@ pub fn bootstrap_clusters(
     let tail = expanded_tail(clusters, level)?;
     let interval = |at: usize| {
         let mut values: Vec<f64> = drawn.iter().map(|numbers| numbers[at]).collect();
-        values.sort_by(f64::total_cmp);
-        Some(Interval {
-            low: quantile(&values, tail)?,
-            high: quantile(&values, 1.0 - tail)?,
-        })
+        Interval::of_draws(&mut values, tail)
     };
     (0..drawn[0].len()).map(interval).collect()
 }

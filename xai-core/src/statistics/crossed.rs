@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use rand::Rng;
 
 use super::bootstrap::{FEWEST, Interval, RESAMPLES, expanded_tail};
-use super::quantile;
 use crate::random;
 
 /// The confidence interval of a mean over networks and images, `here`, or of its difference from the mean of `there`
@@ -26,17 +25,18 @@ pub fn bootstrap_crossed<Image: Ord + Copy>(
     level: f64,
     seed: u64,
 ) -> Option<Interval> {
-    let networks = here.len();
-    if networks < FEWEST || !(there.is_empty() || there.len() == networks) {
+    if !(there.is_empty() || there.len() == here.len()) {
         return None;
     }
     let sides = [Side::of(here), Side::of(there)];
-    let sides = if there.is_empty() {
-        &sides[..1]
-    } else {
-        &sides
-    };
-    if sides.iter().any(|side| side.images < FEWEST) {
+    interval(&sides[..if there.is_empty() { 1 } else { 2 }], level, seed)
+}
+
+/// The interval of one side, or of the difference between two. It is not generic, so that it is compiled and optimised once
+/// with this crate.
+fn interval(sides: &[Side], level: f64, seed: u64) -> Option<Interval> {
+    let networks = sides[0].scores.len();
+    if networks < FEWEST || sides.iter().any(|side| side.images < FEWEST) {
         return None;
     }
     let mut random = random::stream(seed, "bootstrap/crossed");
@@ -60,12 +60,7 @@ pub fn bootstrap_crossed<Image: Ord + Copy>(
     if means.len() < RESAMPLES / 2 {
         return None;
     }
-    means.sort_by(f64::total_cmp);
-    let tail = expanded_tail(networks, level)?;
-    Some(Interval {
-        low: quantile(&means, tail)?,
-        high: quantile(&means, 1.0 - tail)?,
-    })
+    Interval::of_draws(&mut means, expanded_tail(networks, level)?)
 }
 
 /// The scores of several networks as a table.

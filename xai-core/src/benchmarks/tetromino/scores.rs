@@ -113,6 +113,7 @@ mod tests {
             Some(0.0)
         );
     }
+
     /// With X11, neither score of the public code counts a map of zeros. Without it, both are 0.
     #[test]
     fn maps_of_zeros_count_only_without_x11() {

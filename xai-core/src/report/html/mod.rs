@@ -18,7 +18,7 @@ use super::analysis;
 use super::figure::{Figure, performance};
 use super::main_figure::MainFigure;
 use super::page::{self, text_file};
-use super::summary::{Image, Summary, scored_images};
+use super::summary::{Summary, scored_images};
 use super::table;
 use super::write::{figure_name, only_analysed};
 use crate::attribution::methods::method_title;
@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::metrics::{described, metric_title};
 use crate::statistics::Interval;
 use crate::sweep::declare::analysis::{Analysis, AnalysisItem};
-use crate::sweep::read::SweepResult;
+use crate::sweep::read::{Image, SweepResult};
 use gallery::Gallery;
 use plan::Plan;
 

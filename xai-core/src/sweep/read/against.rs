@@ -7,8 +7,8 @@ use serde_json::Value as Json;
 
 use super::differences::differences;
 use super::finished::FinishedRun;
+use super::results::Image;
 use crate::error::{Error, Result};
-use crate::key::Key;
 use crate::metrics::{CHANCE, is_chance, is_check, metric_and_group};
 use crate::statistics::{
     Interval, bootstrap_clusters, bootstrap_difference, bootstrap_mean, mean, quantile,
@@ -19,9 +19,6 @@ use crate::sweep::keep::Predictions;
 
 /// The level of all intervals.
 const LEVEL: f64 = 0.95;
-
-/// An image: its test set, and its index there. Images of the same index in different test sets are different images.
-type Image<'a> = (Option<&'a Key>, u32);
 
 /// The values of one method and metric in one combination of levels: the image and its value, over all trainings.
 type Values<'a> = Vec<(Image<'a>, f64)>;
@@ -407,6 +404,7 @@ fn name_of_levels(axes: &[String], levels: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::Key;
     use crate::metrics::Score;
     use crate::sweep::read::finished::FinishedCell;
 

@@ -40,6 +40,9 @@ pub struct CellResult {
     pub maps: Option<PathBuf>,
 }
 
+/// A test image: its test set, and its index there. Images of the same index in different test sets are different images.
+pub(crate) type Image<'a> = (Option<&'a Key>, u32);
+
 /// How far a regression is off.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RegressionResult {
