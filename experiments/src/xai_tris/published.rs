@@ -17,6 +17,9 @@ pub struct PublishedCell {
     pub emd: f64,
 }
 
+/// The methods that the public code computes by Keras, on networks of their own ([`keras_network`](super::keras_network)).
+pub const BY_KERAS: [&str; 3] = ["pattern_net", "pattern_attribution", "deep_taylor"];
+
 /// All cells as values for `--against published`.
 pub fn published() -> Published {
     let mut values = Vec::new();

@@ -18,6 +18,7 @@ mod experiments;
 mod faults;
 mod faulty_scans;
 mod grammar;
+mod keras;
 mod laboratory;
 mod lesions;
 mod measures;

@@ -16,7 +16,8 @@ use crate::sweep::declare::{Level, Scale, Value};
 /// The options of the benchmark on the command line.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct TetrominoArgs {
-    /// Folder of photographs as PNG files, for the background photographs
+    /// Folder of photographs as PNG files, for the background photographs. If there are fewer than
+    /// images, each gives several crops, and training and test share photographs
     #[arg(long, value_name = "DIR", help_heading = "Data and networks")]
     pub photographs: Option<PathBuf>,
 
@@ -61,7 +62,7 @@ impl Benchmark for Tetromino {
     fn identity_of_images(&self, _: Split) -> Json {
         let photographs = self.photographs.as_ref();
         let used = photographs.filter(|_| self.background == Background::Photographs);
-        json!({
+        let mut identity = json!({
             "scenario": self.scenario.name(),
             "background": self.background.name(),
             "size": self.size.name(),
@@ -69,7 +70,12 @@ impl Benchmark for Tetromino {
             "seed": self.seed,
             "defects": self.defects.of_images(),
             "photographs": used.map(Photographs::key),
-        })
+        });
+        // Most data sets are not turned, and keep the keys that they had before this setting.
+        if self.turned {
+            identity["turned"] = true.into();
+        }
+        identity
     }
 
     fn classes(&self) -> Vec<String> {

@@ -33,6 +33,10 @@ pub struct Tetromino {
     pub most_explained: usize,
     /// The photographs, if they are the background.
     pub photographs: Option<Photographs>,
+    /// Whether images and truth are turned by 180 degrees. In the public code's second framework, Keras, the padding "same"
+    /// adds a row and a column after the image, where `Conv2d` and a maximum pooling use those before it. On turned images, both
+    /// are the same.
+    pub turned: bool,
 }
 
 impl Tetromino {
@@ -50,6 +54,7 @@ impl Tetromino {
             defects: protocol.defects(),
             most_explained: usize::MAX,
             photographs: None,
+            turned: false,
         }
     }
 
@@ -98,11 +103,13 @@ impl Tetromino {
             let images = part
                 .iter()
                 .flat_map(|&image| &values[image * pixels..][..pixels]);
-            let images = images.map(|&value| number(value)).collect();
-            let truth = part
-                .iter()
-                .flat_map(|&image| patterns.truth(image))
-                .collect();
+            let mut images: Vec<f32> = images.map(|&value| number(value)).collect();
+            let truth = part.iter().flat_map(|&image| patterns.truth(image));
+            let mut truth: Vec<bool> = truth.collect();
+            if self.turned {
+                images.chunks_exact_mut(pixels).for_each(<[_]>::reverse);
+                truth.chunks_exact_mut(pixels).for_each(<[_]>::reverse);
+            }
             let shape = (part.len(), side, side);
             let images = Array3::from_shape_vec(shape, images).map_err(Error::invalid)?;
             let truth = Array3::from_shape_vec(shape, truth).map_err(Error::invalid)?;

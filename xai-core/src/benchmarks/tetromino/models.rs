@@ -170,6 +170,19 @@ impl Lab<Tetromino> {
     /// # Errors
     /// If the training is interrupted or diverges, or if its stage cannot be written.
     pub fn train_model(&self, architecture: Architecture, seed: u64) -> Result<Fitted<Network>> {
+        let benchmark = self.benchmark();
+        let (size, defects) = (benchmark.size, benchmark.defects);
+        let start = network(architecture, size, defects, seed, self.device());
+        self.train_network(&start, seed)
+    }
+
+    /// Trains a network of one's own as [`train_model`](Self::train_model) trains those of the paper. `seed` draws the order of
+    /// images and the dropout.
+    ///
+    /// # Errors
+    /// As [`train_model`](Self::train_model); if `start` has a layer that small trainings do not support, or does not fit the
+    /// images.
+    pub fn train_network(&self, start: &Network, seed: u64) -> Result<Fitted<Network>> {
         // The model is never put in evaluation mode (X4): dropout is on in validation and in the
         // resulting network.
         let defects = self.benchmark().defects;
@@ -178,7 +191,7 @@ impl Lab<Tetromino> {
             dropout_in_validation: defects.has(Defect::X4),
             ..SCHEDULE
         };
-        let fitted = self.train_model_by(architecture, &schedule, seed)?;
+        let fitted = self.train_by(start, &schedule, seed)?;
         let dropout = |layer: &Layer| matches!(layer, Layer::Dropout(_));
         if !defects.has(Defect::X4) || !fitted.model.layers.iter().any(dropout) {
             return Ok(fitted);
@@ -189,20 +202,13 @@ impl Lab<Tetromino> {
         })
     }
 
-    fn train_model_by(
+    fn train_by(
         &self,
-        architecture: Architecture,
+        start: &Network,
         schedule: &TinySchedule,
         seed: u64,
     ) -> Result<Fitted<Network>> {
         let benchmark = self.benchmark();
-        let start = network(
-            architecture,
-            benchmark.size,
-            benchmark.defects,
-            seed,
-            self.device(),
-        );
         let [train, validation] = [
             self.dataset(Split::Train)?,
             self.dataset(Split::Validation)?,
@@ -223,7 +229,7 @@ impl Lab<Tetromino> {
             let (of_train, of_validation) = (rows(&train)?, rows(&validation)?);
             let side = benchmark.size.side();
             let fit = fit_tiny(
-                &start,
+                start,
                 [1, side, side],
                 Rows {
                     pixels: &of_train,
