@@ -9,8 +9,8 @@
 //! - D3 leaves dropout on in validation, test and explanation. The networks of this study have
 //!   dropout at all scales, unlike those of other studies below the paper's scale. Without dropout,
 //!   this defect has no effect.
-//! - D7 tests on images of the subjects whose images selected the checkpoint. Look at its accuracy,
-//!   not at its precision.
+//! - D7 tests on images of the subjects whose images selected the checkpoint, and on some others. Look at
+//!   its accuracy, not at its precision.
 //! - D8 trains fewer layers. It does not affect fully fine-tuned networks, so those of this study
 //!   are not fully fine-tuned.
 //! - D4, D5 and D9 concern the edge filters and raw intensity alone. Networks and their

@@ -43,7 +43,8 @@ struct Options {
     /// Seed of all random numbers.
     #[arg(long, default_value_t = Tetromino::SEED)]
     seed: u32,
-    /// Folder of PNG files for `--background photographs`.
+    /// Folder of PNG files for `--background photographs`. If there are fewer than images, each gives several crops,
+    /// and the three parts share photographs.
     #[arg(long)]
     photographs: Option<PathBuf>,
     /// Folder for the three folders; created if necessary.

@@ -140,7 +140,8 @@ fn run(options: &Options) -> Result<()> {
         if scored < n {
             let name = metric.name();
             eprintln!(
-                "{name}: {} of {n} images have no score, because their ground truth is empty or covers the whole image",
+                "{name}: {} of {n} images have no score, because their ground truth is empty or covers the whole image \
+                 (top_k_intersection also needs maps of more than 1,000 pixels)",
                 n - scored
             );
         }

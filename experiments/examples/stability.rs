@@ -37,7 +37,7 @@ impl Run for Stability {
         let mut epochs =
             lab.fine_tune_epochs(start, self.depth, optimizer(lab, rate), self.seed)?;
         let history = epochs.iter().map(|after| after.epoch).collect();
-        // After an early stop, the network does not change any more.
+        // After an early stop, the network does not change any more. `trainings` leaves these epochs out.
         epochs.truncate(self.epoch);
         let last = epochs
             .pop()
@@ -113,9 +113,12 @@ fn trainings(results: &Results<Stability>) -> Vec<Training<'_>> {
         let Stability {
             corpus,
             depth,
+            epoch,
             seed,
-            ..
         } = cell.parameters;
+        if epoch > tested.history.len() {
+            continue;
+        }
         let same = |(of, training): &&mut ((Depth, u64), Training)| {
             *of == (depth, seed) && training.corpus == corpus
         };

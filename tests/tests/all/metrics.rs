@@ -85,6 +85,18 @@ fn metrics_are_those_of_scikit_learn_pot_and_quantus() {
     }
 }
 
+/// Quantus refuses a k that is not below the number of pixels. All maps would have the score |truth| / pixels.
+#[test]
+fn the_top_k_of_a_map_of_k_pixels_has_no_score() {
+    let (map, truth) = (Array2::<f32>::zeros((12, 16)), blocks());
+    for (k, defined) in [(191, true), (192, false), (1000, false), (0, false)] {
+        let metric = TopKIntersection { k };
+        let score = metric.score(map.view(), truth.view()).unwrap();
+        assert_eq!(score.is_some(), defined, "{k}");
+        assert_eq!(metric.chance(truth.view()).is_some(), defined, "{k}");
+    }
+}
+
 /// A truth of two blocks, 40 of 192 pixels.
 fn blocks() -> Array2<bool> {
     Array2::from_shape_fn((12, 16), |(y, x)| (2..7).contains(&y) && x % 12 < 4)

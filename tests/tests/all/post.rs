@@ -3,7 +3,9 @@
 
 use ndarray::{Array2, Array3};
 use tests::{Fixture, device};
-use xai_core::metrics::{RelevanceMassAccuracy, chance_name, group_name};
+use xai_core::metrics::{
+    Emd, EmdFalseNegativeInvariant, RelevanceMassAccuracy, chance_name, group_name,
+};
 use xai_core::network::json;
 use xai_core::prelude::*;
 
@@ -112,6 +114,64 @@ fn policies_share_the_explanations() {
             .into_iter()
             .all(differ)
     );
+}
+
+/// Image times gradient is 0 where the image is. So dropping these pixels changes no score that adds up absolute values,
+/// also in signed maps, whose smallest value is far from 0.
+#[test]
+fn dropped_pixels_of_signed_maps_have_no_mass() {
+    let layers = r#"["flatten", {"linear":{"in":100,"out":2}}]"#;
+    let network = json::init(layers, 2, &device()).unwrap();
+    let pixels = Array3::from_shape_fn((3, 10, 10), |(i, y, x)| {
+        ((i + 3 * y + 7 * x) % 5) as f32 / 5.0
+    });
+    let truth = Array3::from_shape_fn((3, 10, 10), |(i, y, x)| y == 3 + i && x > 5);
+    let images = Images::grey(pixels, vec![0, 1, 0]).with_truth(truth);
+    let signed = PostProcessing::default().combine(Sign::Signed);
+    let metrics = (
+        RelevanceMassAccuracy,
+        Emd,
+        EmdFalseNegativeInvariant,
+        Precision,
+    );
+    let scores = |post: PostProcessing| {
+        let panel = Panel::new().combine(signed).also([("also", post)]);
+        let panel = panel.with(InputXGradient);
+        let rows = panel.score(&network, &images, &metrics).unwrap();
+        let own = rows.iter().filter(|row| row.metric.contains("also"));
+        own.map(|row| row.value).collect::<Vec<_>>()
+    };
+    let (plain, dropped) = (scores(signed), scores(signed.inside_image(0.0)));
+    assert_eq!(plain.len(), 3 * 4 + 3 * 4);
+    // Of each image, three metrics add up absolute values; precision ranks.
+    for image in 0..3 {
+        assert_eq!(
+            plain[4 * image..4 * image + 3],
+            dropped[4 * image..4 * image + 3]
+        );
+    }
+    let first = |post: PostProcessing| {
+        let rows = Panel::new().combine(post).with(InputXGradient);
+        rows.score(&network, &images, &RelevanceMassAccuracy)
+            .unwrap()
+    };
+    assert_eq!(first(signed), first(signed.inside_image(0.0)));
+}
+
+/// If the percentile is negative, a cut would put the smallest values before those that are kept.
+#[test]
+fn a_negative_percentile_cuts_nothing() {
+    let map = ndarray::array![[[-10.0, -1.0, 2.0, 3.0]]];
+    let signed = PostProcessing::default().combine(Sign::Signed);
+    let cut = |percent: f64| {
+        let post = signed.cut_below(percent);
+        post.heat(map.view(), map.view())
+            .unwrap()
+            .into_raw_vec_and_offset()
+            .0
+    };
+    assert_eq!(cut(30.0), [-10.0, -1.0, 2.0, 3.0]);
+    assert_eq!(cut(70.0), [0.0, 0.0, 2.0, 3.0]);
 }
 
 #[test]

@@ -90,6 +90,46 @@ fn slices_are_scipys() {
     }
 }
 
+/// The slices cover the whole range in which the brain is wide enough, also if the number of planes is no multiple of
+/// theirs. An ellipsoid of half height c has half of its largest area at c / sqrt(2).
+#[test]
+fn slices_cover_the_range_whatever_the_number_of_planes() {
+    for planes in [41.0, 79.0, 80.0, 81.0, 119.0, 120.0] {
+        let c: f64 = planes / 2.0_f64.sqrt();
+        let depth = 2 * c as usize + 6;
+        let shape = (20, 24, depth);
+        let millimetres = |index: usize, size: f64, count: usize| {
+            (index as f64 - (count - 1) as f64 / 2.0) * size
+        };
+        let voxels = Array3::from_shape_fn(shape, |(x, y, z)| {
+            let [x, y] = [millimetres(x, 8.0, 20), millimetres(y, 8.0, 24)];
+            let z = millimetres(z, 1.0, depth);
+            let radius = (x / 62.0).powi(2) + (y / 80.0).powi(2) + (z / c).powi(2);
+            if radius <= 1.0 { 300.0 + z as f32 } else { 0.0 }
+        });
+        let affine = Affine {
+            matrix: [[8.0, 0.0, 0.0], [0.0, 8.0, 0.0], [0.0, 0.0, 1.0]],
+            offset: [0.0; 3],
+        };
+        let brain = Brain::new(Volume { voxels, affine }, None).unwrap();
+        let slices = brain.slices(40).unwrap();
+        let centre = (depth - 1) as f64 / 2.0;
+        let step = planes / 40.0;
+        let first = centre - planes / 2.0 + step / 2.0;
+        // The range is whole planes, and the area is measured on a coarse grid.
+        assert!(
+            (slices.first_mm - first).abs() < 2.5,
+            "{planes}: {} mm",
+            slices.first_mm
+        );
+        assert!(
+            (slices.step_mm - step).abs() < 0.1,
+            "{planes}: {} mm",
+            slices.step_mm
+        );
+    }
+}
+
 #[test]
 fn kept_slices_come_back_and_are_a_volume_for_viewers() {
     let folder = tempfile::tempdir().unwrap();

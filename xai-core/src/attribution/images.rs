@@ -5,6 +5,7 @@ use ndarray::{Array3, Array4, ArrayView3, Axis};
 use super::gallery::{Gallery, Shown};
 use crate::error::{Error, Result};
 use crate::key::hash_of_image;
+use crate::random;
 
 /// Images with their classes, indices and ground truth.
 #[derive(Clone, Debug)]
@@ -101,8 +102,7 @@ impl Images {
     /// At most `count` of the images, evenly spaced: for scores that take long.
     #[must_use]
     pub fn spaced(self, count: usize) -> Self {
-        let (all, count) = (self.len(), count.min(self.len()));
-        let which: Vec<usize> = (0..count).map(|at| at * all / count).collect();
+        let which = random::spaced(count.min(self.len()), self.len());
         Self {
             pixels: self.pixels.select(Axis(0), &which),
             class: which.iter().map(|&at| self.class[at]).collect(),

@@ -167,13 +167,19 @@ impl<M: Explainable> Panel<M> {
                     metric: metric.into(),
                     value,
                 };
-                let compare =
-                    |metric: &dyn Metric, map: ArrayView2<f32>, truth: ArrayView2<bool>| {
-                        metric.score(map, truth).map_err(|problem| {
-                            let index = images.index[image];
-                            Error::invalid(format!("{method} of image {index}: {problem}"))
-                        })
-                    };
+                let pixels = batch_pixels.index_axis(Axis(0), at);
+                let compare = |metric: &dyn Metric,
+                               post: &PostProcessing,
+                               map: ArrayView2<f32>,
+                               truth: ArrayView2<bool>| {
+                    let own = metric.adds_absolute_values();
+                    let own = own.then(|| post.without_dropped(map, pixels)).flatten();
+                    let map = own.as_ref().map_or(map, |own| own.view());
+                    metric.score(map, truth).map_err(|problem| {
+                        let index = images.index[image];
+                        Error::invalid(format!("{method} of image {index}: {problem}"))
+                    })
+                };
                 let mut rows = Scores::new();
                 rows.extend(
                     known
@@ -189,7 +195,9 @@ impl<M: Explainable> Panel<M> {
                     let value = match (&measures[place], same, compared[place], truth) {
                         (Some(values), ..) => values[number][at],
                         (None, Some(other), ..) => values[other][place],
-                        (None, None, Some(metric), Some(truth)) => compare(metric, map, truth)?,
+                        (None, None, Some(metric), Some(truth)) => {
+                            compare(metric, post, map, truth)?
+                        }
                         _ => None,
                     };
                     scored.push(value);
@@ -199,10 +207,10 @@ impl<M: Explainable> Panel<M> {
                 let attribution = explained.attributions[number].index_axis(Axis(0), at);
                 for (policy, post) in also {
                     let Some(given) = given else { break };
-                    let map = post.heat(attribution, batch_pixels.index_axis(Axis(0), at))?;
+                    let map = post.heat(attribution, pixels)?;
                     let truth = post.truth(given);
                     for metric in compared.iter().flatten() {
-                        let value = compare(*metric, map.view(), truth.view())?;
+                        let value = compare(*metric, post, map.view(), truth.view())?;
                         let name = group_name(metric.name(), policy);
                         rows.extend(value.map(|value| row(&name, value)));
                     }

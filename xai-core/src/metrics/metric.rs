@@ -75,6 +75,12 @@ pub trait Metric: Sync {
     /// The chance level: the expected score of a map with uniformly random ranks, unless the
     /// metric's documentation says otherwise. `None` if there is no score.
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64>;
+
+    /// Whether the score adds up absolute values, instead of ranking pixels. In signed maps, pixels
+    /// that [`inside_image`](super::PostProcessing::inside_image) drops are then 0.
+    fn adds_absolute_values(&self) -> bool {
+        false
+    }
 }
 
 /// Checks what every metric requires of its input: equal shapes and finite values.

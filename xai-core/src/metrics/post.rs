@@ -65,8 +65,8 @@ impl PostProcessing {
     }
 
     /// Sets every value below this percentile of the map's values to 0: 90 keeps the highest tenth.
-    /// The percentile is NumPy's, with linear interpolation. Values below 0 are set to 0 only if the
-    /// percentile is above them.
+    /// The percentile is NumPy's, with linear interpolation. If it is below 0, no value is set to 0,
+    /// because 0 would come before the values that are kept.
     #[must_use]
     pub fn cut_below(self, percentile: f64) -> Self {
         Self {
@@ -76,7 +76,8 @@ impl PostProcessing {
     }
 
     /// Drops pixels where no channel of the image is above `background`, 0 for scans without their skull: they get
-    /// the smallest value of the map, or 0 if that is larger.
+    /// the smallest value of the map, or 0 if that is larger. For metrics that
+    /// [add up absolute values](super::Metric::adds_absolute_values) they are always 0.
     #[must_use]
     pub fn inside_image(self, background: f32) -> Self {
         Self {
@@ -134,20 +135,31 @@ impl PostProcessing {
         }
         if let Some(percent) = self.percentile {
             let cut = percentile(map.view(), percent);
-            map.mapv_inplace(|value| if value < cut { 0.0 } else { value });
+            if cut >= 0.0 {
+                map.mapv_inplace(|value| if value < cut { 0.0 } else { value });
+            }
         }
         if let Some(background) = self.background {
             let least = map.iter().copied().fold(0.0, f32::min);
-            let brightest = image.fold_axis(Axis(0), f32::NEG_INFINITY, |a, &b| a.max(b));
-            ndarray::Zip::from(&mut map)
-                .and(&brightest)
-                .for_each(|value, &pixel| {
-                    if pixel <= background {
-                        *value = least;
-                    }
-                });
+            fill_outside(&mut map, image, background, least);
         }
         Ok(map)
+    }
+
+    /// The heat map for metrics that add up absolute values, if it is another one: dropped pixels are
+    /// 0. In a signed map, the smallest value has a large absolute value.
+    pub(crate) fn without_dropped(
+        &self,
+        map: ArrayView2<f32>,
+        image: ArrayView3<f32>,
+    ) -> Option<Array2<f32>> {
+        let background = self.background?;
+        if self.combine.sign != Sign::Signed {
+            return None;
+        }
+        let mut map = map.to_owned();
+        fill_outside(&mut map, image, background, 0.0);
+        Some(map)
     }
 
     /// The ground truth with which a map is compared.
@@ -167,6 +179,18 @@ impl PostProcessing {
         }
         dilated
     }
+}
+
+/// Sets the pixels where no channel of the image is above `background` to `value`.
+fn fill_outside(map: &mut Array2<f32>, image: ArrayView3<f32>, background: f32, value: f32) {
+    let brightest = image.fold_axis(Axis(0), f32::NEG_INFINITY, |a, &b| a.max(b));
+    ndarray::Zip::from(map)
+        .and(&brightest)
+        .for_each(|pixel, &brightest| {
+            if brightest <= background {
+                *pixel = value;
+            }
+        });
 }
 
 /// The percentile of a map's values, with linear interpolation, in 32 bits as the map.

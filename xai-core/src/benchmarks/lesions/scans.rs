@@ -17,7 +17,7 @@ use crate::sweep::context::Context;
 /// numbers of images.
 pub(super) const KEPT_SLICES: usize = 40;
 /// Raise this when a change to reading or cutting scans changes the slices.
-const SLICES_CODE: u32 = 2;
+const SLICES_CODE: u32 = 3;
 
 /// A folder of scans and its fingerprint.
 pub(super) struct Scans {

@@ -45,6 +45,10 @@ impl Metric for EmdAsPublished {
         Emd.chance(truth)
             .map(|score| self.rescaled(score, truth.dim()))
     }
+
+    fn adds_absolute_values(&self) -> bool {
+        true
+    }
 }
 
 /// Another metric with the defect X11 if it is in the set: a map of zeros has no score.
@@ -67,6 +71,10 @@ impl<M: Metric> Metric for WithoutMapsOfZeros<M> {
 
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
         self.0.chance(truth)
+    }
+
+    fn adds_absolute_values(&self) -> bool {
+        self.0.adds_absolute_values()
     }
 }
 

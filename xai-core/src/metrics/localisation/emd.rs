@@ -42,6 +42,10 @@ impl Metric for Emd {
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
         self.score(Array2::ones(truth.dim()).view(), truth).ok()?
     }
+
+    fn adds_absolute_values(&self) -> bool {
+        true
+    }
 }
 
 /// A variant of [`Emd`] that does not penalise false negatives. Moving mass within the truth costs
@@ -112,6 +116,10 @@ impl Metric for EmdFalseNegativeInvariant {
 
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
         self.score(Array2::ones(truth.dim()).view(), truth).ok()?
+    }
+
+    fn adds_absolute_values(&self) -> bool {
+        true
     }
 }
 

@@ -41,4 +41,8 @@ impl Metric for RelevanceMassAccuracy {
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
         Precision.chance(truth)
     }
+
+    fn adds_absolute_values(&self) -> bool {
+        true
+    }
 }

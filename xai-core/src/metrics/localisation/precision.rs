@@ -84,9 +84,9 @@ impl Metric for RelevanceRankAccuracy {
 /// The share of the k highest-valued pixels that lie in the ground truth, for a k that does not depend on
 /// the ground truth (Theiner et al. 2022). The default is 1,000, as in Quantus.
 ///
-/// If the ground truth has fewer than k pixels, the score is at most |truth| / k. If the map has fewer than
-/// k pixels, all of them are taken. Ties, an empty ground truth and the chance level are treated as in
-/// [`Precision`]. `None` for k = 0.
+/// If the ground truth has fewer than k pixels, the score is at most |truth| / k. Ties, an empty ground truth and the
+/// chance level are treated as in [`Precision`]. `None` for k = 0, and for a map of at most k pixels, which Quantus
+/// refuses: every map would have the same score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TopKIntersection {
     /// The number of pixels that are taken.
@@ -106,13 +106,14 @@ impl Metric for TopKIntersection {
 
     fn score(&self, map: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Option<f64>> {
         check(&map, &truth)?;
-        let k = self.k.min(map.len());
-        let defined = k > 0 && size(&truth) > 0;
+        let k = self.k;
+        let defined = (1..map.len()).contains(&k) && size(&truth) > 0;
         Ok(defined.then(|| hits(map, truth, k) as f64 / k as f64))
     }
 
     fn chance(&self, truth: ArrayView2<bool>) -> Option<f64> {
-        Precision.chance(truth).filter(|_| self.k > 0)
+        let defined = (1..truth.len()).contains(&self.k);
+        Precision.chance(truth).filter(|_| defined)
     }
 }
 

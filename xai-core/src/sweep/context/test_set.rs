@@ -10,6 +10,7 @@ use super::run::Model;
 use crate::attribution::Images;
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
+use crate::random;
 use crate::sweep::keep::ChosenByWinners;
 use crate::training::argmax;
 
@@ -119,8 +120,8 @@ impl<B: Benchmark> TestSet<'_, B> {
     /// The images with these indices and their ground truth, or evenly spaced ones of them.
     fn some(&self, images: Vec<u32>) -> Result<Images> {
         let count = images.len().min(self.lab.benchmark().explained());
-        let spaced = (0..count).map(|at| images[at * images.len() / count]);
-        let index: Vec<u32> = spaced.collect();
+        let spaced = random::spaced(count, images.len()).into_iter();
+        let index: Vec<u32> = spaced.map(|at| images[at]).collect();
         let which: Vec<usize> = index.iter().map(|&at| at as usize).collect();
         let dataset = self.dataset()?;
         let class = which.iter().map(|&at| dataset.class()[at]).collect();

@@ -139,11 +139,11 @@ impl Brain {
     /// `count` evenly spaced axial slices of [`SLICE_SHAPE`] with 0.7 mm pixels, from the lowest to
     /// the highest.
     ///
-    /// They cover the range in which the brain's area is at least half of its largest one. If the
-    /// image is not oblique and has enough planes of voxels, each slice lies on such a plane. Grey
-    /// values are interpolated trilinearly between brain voxels, once, directly from the file's
-    /// grid, in any orientation. Each slice is exactly 0 outside the brain and above 0 in it. Its
-    /// brightest pixel is 0.7.
+    /// They are the centres of equal parts of the range in which the brain's area is at least half of
+    /// its largest one. If the image is not oblique and has enough planes of voxels, each slice is cut
+    /// at the plane closest to its height. Grey values are interpolated trilinearly between brain
+    /// voxels, once, directly from the file's grid, in any orientation. Each slice is exactly 0 outside
+    /// the brain and above 0 in it. Its brightest pixel is 0.7.
     ///
     /// # Errors
     /// If the brain extends beyond the frame of [`SLICE_SHAPE`], so that it would be cut off.
@@ -151,7 +151,12 @@ impl Brain {
         let (first_mm, step_mm) = self.heights(count);
         let mut images = Array3::zeros((count, SLICE_SHAPE[0], SLICE_SHAPE[1]));
         for (k, mut image) in images.outer_iter_mut().enumerate() {
-            image.assign(&self.slice(first_mm + k as f64 * step_mm));
+            let height = first_mm + k as f64 * step_mm;
+            // Of two planes that are equally close, the lower one, whatever the rounding.
+            let planes = ((height - self.centre_mm[2]) / self.plane_mm - 1e-6).round();
+            let plane = self.centre_mm[2] + planes * self.plane_mm;
+            let enough_planes = step_mm >= self.plane_mm;
+            image.assign(&self.slice(if enough_planes { plane } else { height }));
         }
         let [rows, columns] = SLICE_SHAPE;
         let frame = [
@@ -192,18 +197,8 @@ impl Brain {
             .unwrap_or(largest);
         let planes = (largest..area.len()).take_while(enough).count() + largest - first;
         let first = first as i64 - reach;
-        if planes >= count {
-            let step = planes / count;
-            let spare = planes - 1 - step * (count - 1);
-            (
-                height(first + (spare / 2) as i64),
-                step as f64 * self.plane_mm,
-            )
-        } else {
-            // The centres of equal parts.
-            let step_mm = planes as f64 * self.plane_mm / count as f64;
-            (height(first) - 0.5 * self.plane_mm + 0.5 * step_mm, step_mm)
-        }
+        let step_mm = planes as f64 * self.plane_mm / count as f64;
+        (height(first) - 0.5 * self.plane_mm + 0.5 * step_mm, step_mm)
     }
 
     /// The amount of brain at a height, measured at every fourth pixel of every fourth row.

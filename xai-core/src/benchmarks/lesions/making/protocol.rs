@@ -99,8 +99,8 @@ impl Protocol {
     }
 
     /// The parts for training, validation and test, with the given numbers of subjects. No two
-    /// parts share a subject. Under D7, the test uses the validation's subjects, as many as it
-    /// needs, from the first. Under D6, the seeds are as far apart as in the public code, because
+    /// parts share a subject. Under D7, the test uses the validation's subjects. If it needs more, as at every
+    /// scale, further subjects follow, as in the public code. Under D6, the seeds are as far apart as in the public code, because
     /// each image uses one.
     pub fn splits(&self, [training, validation, test]: [u64; 3]) -> [Split; 3] {
         let chosen = training + validation;
