@@ -171,7 +171,7 @@ fn a_negative_percentile_cuts_nothing() {
             .0
     };
     assert_eq!(cut(30.0), [-10.0, -1.0, 2.0, 3.0]);
-    assert_eq!(cut(70.0), [0.0, 0.0, 2.0, 3.0]);
+    assert_eq!(cut(60.0), [0.0, 0.0, 2.0, 3.0]);
 }
 
 #[test]

@@ -21,16 +21,15 @@ pub fn stream(seed: u64, purpose: &str) -> ChaCha8Rng {
 
 /// `count` of `all` places in order, evenly spaced: the first of each of `count` equal parts.
 ///
-/// If the parts begin at fewer than [`PERIOD`] different places of a repeating order, the first ones
-/// could all be of one class, or the lowest slice of each subject. One place is then drawn from each
-/// part.
+/// If each part, or each second one, begins a whole number of places after the one before, the first places could all
+/// be of one class, or the lowest slice of each subject. One place is then drawn from each part.
 ///
 /// # Panics
 /// If `count` is greater than `all`.
 pub(crate) fn spaced(count: usize, all: usize) -> Vec<usize> {
     assert!(count <= all, "{count} of {all} places");
     let start = |part: usize| part * all / count;
-    let repeats = count < all && count / greatest_divisor(count, all) < PERIOD;
+    let repeats = count < all && (2 * all).is_multiple_of(count.max(1));
     let mut random = stream(0, &format!("spaced/{count}/{all}"));
     (0..count)
         .map(|part| {
@@ -41,18 +40,6 @@ pub(crate) fn spaced(count: usize, all: usize) -> Vec<usize> {
             }
         })
         .collect()
-}
-
-/// See [`spaced`].
-const PERIOD: usize = 8;
-
-/// The greatest common divisor (Euclid).
-fn greatest_divisor(a: usize, b: usize) -> usize {
-    if b == 0 {
-        a
-    } else {
-        greatest_divisor(b, a % b)
-    }
 }
 
 #[cfg(test)]
