@@ -51,7 +51,7 @@ pub(crate) fn sweep_of(study: &dyn Work, options: &SweepOptions) -> Result<Outco
     let reporter = Reporter::new(options.quiet, options.json);
     let planned = PlannedSweep::of(study, options, &|problem| reporter.warn(&problem))?;
     let folder = planned.store.folder().to_owned();
-    let remaining = Remaining::of(&planned, options);
+    let remaining = Remaining::of(study, &planned, options);
     if options.plan_only {
         reporter.print(&remaining.cells(&planned));
     }
@@ -226,7 +226,7 @@ impl<'a> Sweep<'a> {
         let study = self.study;
         let tested = |cell: &PlannedCell| cell.is_tested(agreed);
         let work = |cell: &mut PlannedCell, context: &Context| {
-            let scored = cell.scored(agreed);
+            let scored = cell.scored(&agreed.scored);
             study.test(cell, context, &scored)
         };
         self.phase("test", which, &tested, &work)

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 
-use super::cell::{PlannedCell, cells, outside};
+use super::cell::{Agreed, PlannedCell, agreed, cells, consensus, outside};
 use super::frozen_plan::check_frozen;
 use super::options::SweepOptions;
 use crate::error::{Error, Result};
 use crate::sweep::context::Study;
 use crate::sweep::declare::{Spec, Value};
-use crate::sweep::keep::{Manifest, Store};
+use crate::sweep::keep::{Manifest, PREDICTIONS, Store};
 use crate::sweep::plan::{Plan, winners};
 
 /// A sweep before anything is computed.
@@ -115,6 +115,24 @@ impl PlannedSweep {
 
 /// Cells computed by an earlier version have other keys. They are not moved or deleted.
 fn warn_of_old_cells(store: &Store, cells: &[PlannedCell], warn: &dyn Fn(String)) {
+
+    /// What the scores of the winners depend on. `None` before all of them have predicted the test set.
+    pub fn agreed(&self, study: &dyn Study) -> Option<Agreed> {
+        let winners = self.winners().ok()?;
+        let winners: Vec<_> = winners.iter().map(|&at| &self.cells[at]).collect();
+        let seen = winners.iter().all(|cell| cell.has(PREDICTIONS));
+        let consensus = seen.then(|| consensus(&self.store, &winners).ok())??;
+        Some(agreed(study, consensus))
+    }
+}
+
+/// Where a plan is run.
+fn store(plan: &Plan, options: &SweepOptions) -> Store {
+    let store = Store::new(&options.out, plan.name);
+    match &plan.restricted {
+        Some(restricted) => store.restricted(&restricted.label),
+        None => store,
+    }
     if cells.iter().all(|cell| cell.manifest.is_some()) {
         return;
     }
