@@ -140,8 +140,8 @@ pub type Table = fn(&SweepResult, &Analysis) -> String;
 /// Writes tables and figures into a folder. Returns the paths of the files.
 pub type Report = fn(&SweepResult, &Analysis, &Path) -> Result<Vec<PathBuf>>;
 
-/// Writes the page with all results into the folder of a run. Returns its path.
-pub type Page = fn(&SweepResult, &Analysis, &Path) -> Result<PathBuf>;
+/// Writes the page with all results of the run in a folder into another one, which may be the same. Returns its path.
+pub type Page = fn(&SweepResult, &Analysis, &Path, &Path) -> Result<PathBuf>;
 
 /// Writes the metadata of an archive into the folder of a run, with the licence of the results. Returns its path.
 pub type Archive = fn(&Path, Option<&str>) -> Result<PathBuf>;
@@ -151,6 +151,8 @@ pub struct Show {
     pub table: Table,
     pub report: Report,
     pub page: Page,
+    /// Whether a folder holds such a page.
+    pub has_page: fn(&Path) -> bool,
     pub archive: Archive,
 }
 
@@ -347,8 +349,9 @@ fn conclude(
     match Claim::of_reports(folder) {
         Ok(_claim) => {
             files = (show.report)(result, &analysis, folder)?;
-            if with_page {
-                files.push((show.page)(result, &analysis, folder)?);
+            // A page of an earlier run would be taken for one of this run.
+            if with_page || (show.has_page)(folder) {
+                files.push((show.page)(result, &analysis, &outcome.folder, folder)?);
             }
         }
         // The folder of a finished run may be read-only, for example in an archive.
