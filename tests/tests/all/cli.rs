@@ -625,9 +625,9 @@ fn a_finished_run_in_a_read_only_folder_is_shown() {
         "{stderr}"
     );
     let reports = elsewhere.path().join("reports");
-    let (code, _, stderr) = run(&["--report-to", reports.to_str().unwrap()]);
+    let (code, _, stderr) = run(&["--report", "--report-to", reports.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(reports.join("table.csv").exists());
+    assert!(reports.join("table.csv").exists() && reports.join("report.html").exists());
     for path in all(out.path()) {
         permit(&path, if path.is_dir() { 0o755 } else { 0o644 });
     }

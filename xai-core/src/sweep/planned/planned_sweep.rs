@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 
 use super::cell::{Agreed, PlannedCell, agreed, cells, consensus, outside};
 use super::frozen_plan::check_frozen;
@@ -39,11 +40,7 @@ impl PlannedSweep {
                 )?;
             }
         }
-        let mut store = Store::new(&options.out, spec.name);
-        if let Some(restricted) = &plan.restricted {
-            store = store.restricted(&restricted.label);
-        }
-        store = store.of_code(outside(&spec), options.fresh_code);
+        let mut store = store(&plan, options).of_code(outside(&spec), options.fresh_code);
         if options.fresh {
             store = store.without_old_stages();
         }
@@ -75,6 +72,13 @@ impl PlannedSweep {
             store,
             cells,
         })
+    }
+
+    /// The folder of the run that the options request. Nothing is looked up in it.
+    pub fn folder(study: &dyn Study, options: &SweepOptions) -> Result<PathBuf> {
+        let absent = |name: &str, value: &Value| study.absent(name, value);
+        let plan = Plan::restricted(&study.spec(), options.scale, &absent, &options.restriction)?;
+        Ok(store(&plan, options).folder().to_owned())
     }
 
     /// One line if cells were computed by other code outside of the experiment's file than runs now.
@@ -111,10 +115,6 @@ impl PlannedSweep {
         }
         winners(&self.spec, &measured)
     }
-}
-
-/// Cells computed by an earlier version have other keys. They are not moved or deleted.
-fn warn_of_old_cells(store: &Store, cells: &[PlannedCell], warn: &dyn Fn(String)) {
 
     /// What the scores of the winners depend on. `None` before all of them have predicted the test set.
     pub fn agreed(&self, study: &dyn Study) -> Option<Agreed> {
@@ -133,6 +133,10 @@ fn store(plan: &Plan, options: &SweepOptions) -> Store {
         Some(restricted) => store.restricted(&restricted.label),
         None => store,
     }
+}
+
+/// Cells computed by an earlier version have other keys. They are not moved or deleted.
+fn warn_of_old_cells(store: &Store, cells: &[PlannedCell], warn: &dyn Fn(String)) {
     if cells.iter().all(|cell| cell.manifest.is_some()) {
         return;
     }
