@@ -25,7 +25,7 @@ use crate::sweep::execute::{Outcome, Work, sweep_of};
 use crate::sweep::inspect::why_of;
 use crate::sweep::keep::{Claim, PLAN};
 use crate::sweep::plan::{Choice, Plan, Restriction, seeds};
-use crate::sweep::planned::SweepOptions;
+use crate::sweep::planned::{PlannedSweep, SweepOptions};
 use crate::sweep::read::{SweepResult, against_published, against_run, other_sizes};
 use crate::sweep::watch::{Reporter, catch_interrupt};
 
@@ -140,8 +140,8 @@ pub type Table = fn(&SweepResult, &Analysis) -> String;
 /// Writes tables and figures into a folder. Returns the paths of the files.
 pub type Report = fn(&SweepResult, &Analysis, &Path) -> Result<Vec<PathBuf>>;
 
-/// Writes the page with all results into the folder of a run. Returns its path.
-pub type Page = fn(&SweepResult, &Analysis, &Path) -> Result<PathBuf>;
+/// Writes the page with all results of the run in a folder into another one, which may be the same. Returns its path.
+pub type Page = fn(&SweepResult, &Analysis, &Path, &Path) -> Result<PathBuf>;
 
 /// Writes the metadata of an archive into the folder of a run, with the licence of the results. Returns its path.
 pub type Archive = fn(&Path, Option<&str>) -> Result<PathBuf>;
@@ -151,6 +151,8 @@ pub struct Show {
     pub table: Table,
     pub report: Report,
     pub page: Page,
+    /// Whether a folder holds such a page.
+    pub has_page: fn(&Path) -> bool,
     pub archive: Archive,
 }
 
@@ -254,6 +256,9 @@ fn run(
         }
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(against) = &against {
+        against.refuse(&PlannedSweep::folder(study, &options)?)?;
+    }
     if let Some(code) = tasks.run(study, &options, jobs)? {
         return Ok(code);
     }
@@ -298,12 +303,30 @@ impl Against {
         }
     }
 
+    /// Returns an error if this is the folder of the run itself. The run replaces what is there, so it would be compared
+    /// with itself.
+    fn refuse(&self, own: &Path) -> Result<()> {
+        match self {
+            Self::Run(other) if is_same(other, own) => Err(Error::file(
+                other,
+                "is the folder of this run itself, which replaces what is there: for --against, copy it first",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn compare(&self, folder: &Path, scale: Scale, analysis: &mut Analysis) -> Result<()> {
         match self {
             Self::Published(published) => against_published(folder, published, scale, analysis),
             Self::Run(other) => against_run(folder, other, analysis),
         }
     }
+}
+
+/// Whether two paths lead to the same folder. One that is not there is no other's.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let [one, other] = [one, other].map(Path::canonicalize);
+    matches!((one, other), (Ok(one), Ok(other)) if one == other)
 }
 
 fn default_jobs(devices: &Devices) -> usize {
@@ -344,11 +367,16 @@ fn conclude(
         against.map(|against| against.compare(&outcome.folder, options.scale, &mut analysis));
     let folder = report_to.as_ref().unwrap_or(&outcome.folder);
     let mut files = Vec::new();
-    match Claim::of_reports(folder) {
+    let claim = match &outcome.claim {
+        Some(_) if is_same(folder, &outcome.folder) => Ok(None), // held already
+        _ => Claim::of_reports(folder).map(Some),
+    };
+    match claim {
         Ok(_claim) => {
             files = (show.report)(result, &analysis, folder)?;
-            if with_page {
-                files.push((show.page)(result, &analysis, folder)?);
+            // A page of an earlier run would be taken for one of this run.
+            if with_page || (show.has_page)(folder) {
+                files.push((show.page)(result, &analysis, &outcome.folder, folder)?);
             }
         }
         // The folder of a finished run may be read-only, for example in an archive.

@@ -63,6 +63,7 @@ pub fn run<R: sweep::context::Run>() -> std::process::ExitCode {
         table: report::text_of_all,
         report: report::write_all,
         page: report::write_page,
+        has_page: report::has_page,
         archive: report::write_crate,
     })
 }

@@ -1,6 +1,6 @@
 //! The smallest experiment there is, for the tests of the command line: its model is one number.
 //!
-//! The environment makes it slow, large or fail: `TOY_DELAYS`, `TOY_STAGE`, `TOY_BYTES`, `TOY_FAILURES`;
+//! The environment makes it slow, large or fail: `TOY_DELAYS`, `TOY_STAGE`, `TOY_ANALYSIS`, `TOY_BYTES`, `TOY_FAILURES`;
 //! `TOY_NOTES` names a file that tells what was computed; `TOY_BROKEN` breaks the second device that is used.
 
 use std::fs;
@@ -159,6 +159,13 @@ impl Run for ToyCommand {
             .iter()
             .map(score)
             .collect())
+    }
+
+    /// Takes `TOY_ANALYSIS` milliseconds and shows nothing.
+    fn analysis(_: &Results<Self>, _: &mut Analysis) -> Result<()> {
+        note("analysis")?;
+        sleep(Duration::from_millis(environment("TOY_ANALYSIS")));
+        Ok(())
     }
 
     /// Of the cells with the delays 0 and 7, as if somebody had published them.

@@ -3,6 +3,8 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
 use tests::{text, toy};
 
@@ -69,6 +71,64 @@ fn two_runs_are_compared_image_by_image() {
     assert!(page.contains("What differs between the two runs"));
     let picture = fs::read_to_string(folder.join("against_precision.svg")).unwrap();
     assert!(picture.contains("halves"), "{picture}");
+}
+
+/// A run replaces its own folder and would be compared with itself.
+#[test]
+fn the_runs_own_folder_is_refused() {
+    let out = tempfile::tempdir().unwrap();
+    assert_eq!(run(out.path(), &[]).0, Some(0));
+    let own = out.path().join("toy_command");
+    let plan = || fs::read(own.join("plan.json")).unwrap();
+    let before = plan();
+    let indirect = own.join("cells/..");
+    for folder in [&own, &indirect] {
+        for more in [&["--fresh"][..], &["--submit"]] {
+            let mut arguments = vec!["--against", folder.to_str().unwrap()];
+            arguments.extend(more);
+            let (code, said, problem) = run(out.path(), &arguments);
+            assert_eq!((code, said.as_str()), (Some(1), ""), "{problem}");
+            let told = "is the folder of this run itself, which replaces what is there";
+            assert!(
+                problem.contains(told) && problem.contains("copy it first"),
+                "{problem}"
+            );
+        }
+    }
+    assert_eq!(plan(), before);
+    assert!(!own.join("against.csv").exists());
+    // A part of it is another run.
+    let arguments = ["--where", "rate=0.25", "--against", own.to_str().unwrap()];
+    let (code, _, problem) = run(out.path(), &arguments);
+    assert_eq!(code, Some(0), "{problem}");
+}
+
+/// While a run is analysed, another process of the same folder does not replace its plan, which has no winners yet.
+#[test]
+fn a_plan_is_not_replaced_while_it_is_read() {
+    let [one, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    assert_eq!(run(other.path(), &[]).0, Some(0));
+    let there = other.path().join("toy_command");
+    let notes = other.path().join("notes");
+    let arguments = ["--report", "--against", there.to_str().unwrap()];
+    let program = env!("CARGO_BIN_EXE_toy");
+    let mut first = toy(program, one.path(), "0,1", &arguments);
+    first.env("TOY_NOTES", &notes).env("TOY_ANALYSIS", "3000");
+    let piped = first.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let first = piped.spawn().unwrap();
+    let analysed = || fs::read_to_string(&notes).is_ok_and(|text| text.contains("analysis"));
+    while !analysed() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let mut second = toy(program, one.path(), "2,3", &[]);
+    let (code, _, problem) = text(second.output().unwrap());
+    assert_eq!(code, Some(0), "{problem}");
+    let (code, said, problem) = text(first.wait_with_output().unwrap());
+    assert_eq!(code, Some(0), "{problem}");
+    assert!(said.contains("This run against another run"), "{said}");
+    // The second run came after it.
+    let plan = fs::read_to_string(one.path().join("toy_command/plan.json")).unwrap();
+    assert!(plan.contains("delay=3") && !plan.contains("delay=1"));
 }
 
 /// Results of other images are two independent samples.

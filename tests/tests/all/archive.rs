@@ -89,6 +89,33 @@ fn the_metadata_list_every_file_and_nothing_else() {
     assert_eq!(root["hasPart"].as_array().unwrap().len(), parts.len());
 }
 
+/// An archive would hold the page of an earlier run as a result of this one.
+#[test]
+fn a_page_of_an_earlier_run_is_replaced() {
+    let out = tempfile::tempdir().unwrap();
+    let page = out.path().join("toy_command/report.html");
+    let scale = || {
+        let text = fs::read_to_string(&page).unwrap();
+        ["scale smoke", "scale desk"].map(|scale| text.contains(scale))
+    };
+    assert_eq!(
+        run(out.path(), &["--scale", "smoke", "--report"]).0,
+        Some(0)
+    );
+    assert_eq!(scale(), [true, false]);
+    let (code, said, problem) = run(out.path(), &["--crate", "CC-BY-4.0"]);
+    assert_eq!(code, Some(0), "{problem}");
+    assert_eq!(scale(), [false, true]);
+    assert!(said.contains("report.html"), "{said}");
+    // A page of somebody else's stays, and none is written without being asked for.
+    fs::write(&page, "mine").unwrap();
+    assert_eq!(run(out.path(), &[]).0, Some(0));
+    assert_eq!(fs::read_to_string(&page).unwrap(), "mine");
+    fs::remove_file(&page).unwrap();
+    assert_eq!(run(out.path(), &[]).0, Some(0));
+    assert!(!page.exists());
+}
+
 #[test]
 fn a_plan_alone_is_no_run() {
     let out = tempfile::tempdir().unwrap();

@@ -352,6 +352,37 @@ fn the_plan_lists_cells_and_estimates_the_rest() {
     assert_eq!(event["estimate"]["bytes"].as_f64().unwrap(), expected);
 }
 
+/// `--plan` and `--why` only say something. Beside an option that does something, one of both would not happen.
+#[test]
+fn a_plan_is_not_run() {
+    let out = tempfile::tempdir().unwrap();
+    for only in [&["--plan"][..], &["--why", "delay=0"]] {
+        for more in [
+            &["--submit"][..],
+            &["--shard", "1/2"],
+            &["--freeze"],
+            &["--status"],
+        ] {
+            let (code, stdout, stderr) = run(out.path(), "0", &[more, only].concat());
+            assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
+            assert!(stderr.contains("cannot be used with"), "{stderr}");
+        }
+    }
+    assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
+}
+
+/// The folder of tables may be the run's own, which is claimed already.
+#[test]
+fn a_report_goes_to_the_runs_own_folder_as_well() {
+    let out = tempfile::tempdir().unwrap();
+    let own = out.path().join("toy_command");
+    let arguments = ["--report", "--report-to", own.to_str().unwrap()];
+    let (code, _, stderr) = run(out.path(), "0", &arguments);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(own.join("report.html").exists());
+    assert!(!own.join(".claims/reports").exists());
+}
+
 #[test]
 fn json_is_all_that_stdout_has() {
     let out = tempfile::tempdir().unwrap();
@@ -594,9 +625,9 @@ fn a_finished_run_in_a_read_only_folder_is_shown() {
         "{stderr}"
     );
     let reports = elsewhere.path().join("reports");
-    let (code, _, stderr) = run(&["--report-to", reports.to_str().unwrap()]);
+    let (code, _, stderr) = run(&["--report", "--report-to", reports.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(reports.join("table.csv").exists());
+    assert!(reports.join("table.csv").exists() && reports.join("report.html").exists());
     for path in all(out.path()) {
         permit(&path, if path.is_dir() { 0o755 } else { 0o644 });
     }

@@ -543,6 +543,100 @@ fn a_cell_whose_own_benchmark_explains_other_images_is_tested_again() {
     assert!(tests().is_empty());
 }
 
+/// Explains all images if the winners agree on none. Two winners are each right about the images of the other class.
+#[experiment]
+struct ToyRefused {
+    #[axis(said())]
+    says: u64,
+}
+
+thread_local! {
+    static SAID: Cell<u64> = const { Cell::new(2) };
+}
+
+fn said() -> Vec<u64> {
+    (0..SAID.get()).collect()
+}
+
+/// Classifies every image as its number.
+pub struct Always(u64);
+
+impl Model for Always {
+    fn save(&self, path: &Path) -> Result<()> {
+        fs::write(path, self.0.to_string()).map_err(|error| Error::file(path, error))
+    }
+
+    fn load(path: &Path, _: &Device) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
+        Ok(Self(text.parse().map_err(Error::invalid)?))
+    }
+
+    fn predict(&self, _: &Examples) -> Result<Vec<Vec<f64>>> {
+        let row = [[1.0, 0.0], [0.0, 1.0]][self.0 as usize].to_vec();
+        Ok(vec![row; CLASSES.len()])
+    }
+}
+
+impl Run for ToyRefused {
+    type Benchmark = Six;
+    type Model = Always;
+
+    fn fit(&self, _: &Lab<Six>) -> Result<Fitted<Always>> {
+        Ok(Fitted {
+            model: Always(self.says),
+            validation: Validation::default(),
+            history: Vec::new(),
+        })
+    }
+
+    fn test(&self, _: &Fitted<Always>, lab: &Lab<Six>) -> Result<Scores> {
+        let agreed = lab.test().classified_correctly_by_all();
+        let images = agreed.or_else(|_| lab.test().all())?.index;
+        TESTS.with_borrow_mut(|tests| tests.push(format!("{} {}", self.says, images.len())));
+        let score = |&image: &u32| Score {
+            image,
+            class: CLASSES[image as usize],
+            method: "toy_method".to_owned(),
+            metric: "precision".to_owned(),
+            value: 0.5,
+        };
+        Ok(images.iter().map(score).collect())
+    }
+}
+
+#[test]
+fn a_refusal_that_a_test_handles_is_an_answer() {
+    let out = folder();
+    let tests = |levels: u64| {
+        SAID.set(levels);
+        let outcome = sweep::<ToyRefused>(&options(out.path()), &Points).unwrap();
+        assert!(outcome.failures.is_empty());
+        TESTS.take()
+    };
+    TESTS.take();
+    assert_eq!(tests(2), ["0 6", "1 6"]);
+    assert!(tests(2).is_empty(), "refused again");
+    // Without the other level, there are images to agree on.
+    assert_eq!(tests(1), ["0 3"]);
+    assert!(tests(1).is_empty());
+    assert_eq!(tests(2), ["0 6"]);
+}
+
+/// Otherwise a run that goes on could select another cell than one that computes everything at once.
+#[test]
+fn numbers_that_are_read_are_those_that_were_written() {
+    let bits = |validation: &Validation| validation.accuracy.to_bits();
+    for right in 0..=408 {
+        let written = Validation {
+            accuracy: f64::from(right) / 408.0,
+            ..Validation::default()
+        };
+        let text = serde_json::to_vec(&written).unwrap();
+        let read: Validation = serde_json::from_slice(&text).unwrap();
+        assert_eq!(bits(&read), bits(&written), "{right} of 408");
+    }
+}
+
 /// A run gives its cells back as the experiment's own struct, with the numbers that it computed.
 #[test]
 fn results_come_back_typed() {

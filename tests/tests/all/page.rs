@@ -48,16 +48,34 @@ impl Run for Evidence {
     }
 
     fn test(&self, fitted: &Fitted<Network>, lab: &Lab) -> Result<Scores> {
-        explain!(
+        let images = lab.test().classified_correctly_by_all()?;
+        let mut scores = explain!(
             model = fitted.model,
-            input = lab.test().classified_correctly_by_all()?,
+            input = images,
             methods = [Saliency, InputXGradient, Lrp::epsilon(1e-9)],
             combine = match self.sign.as_str() {
                 "absolute" => Sign::Absolute,
                 _ => Sign::Signed,
             },
             score = Precision
-        )
+        )?;
+        // The same method at two settings: nobody can say which map belongs to which score, so none is shown.
+        for (noise, name) in [(0.1, "smooth_grad"), (0.3, "smooth_grad_b")] {
+            let mut more = explain!(
+                model = fitted.model,
+                input = images,
+                methods = [SmoothGrad::of(Saliency).samples(1).absolute(noise)],
+                score = Precision
+            )?;
+            for score in more
+                .iter_mut()
+                .filter(|score| score.method == "smooth_grad")
+            {
+                score.method = name.into();
+            }
+            scores.extend(more);
+        }
+        Ok(scores)
     }
 
     fn references(lab: &Lab) -> Result<Vec<Reference>> {
@@ -118,7 +136,7 @@ static MADE: LazyLock<Made> = LazyLock::new(|| {
     let results = xai_core::results_in(&outcome.folder).unwrap();
     Evidence::analysis(&results, &mut analysis).unwrap();
     report::write_all(&result, &analysis, &outcome.folder).unwrap();
-    let path = report::write_page(&result, &analysis, &outcome.folder).unwrap();
+    let path = report::write_page(&result, &analysis, &outcome.folder, &outcome.folder).unwrap();
     Made {
         html: fs::read_to_string(path).unwrap(),
         result,
@@ -152,6 +170,10 @@ fn shown_maps_are_the_scored_ones() {
         }
     }
     assert_eq!(compared, 6 * 6 * 3);
+    let (_, tested) = results.winners().next().unwrap();
+    for method in ["smooth_grad", "smooth_grad_b"] {
+        assert!(tested.scores.iter().any(|score| score.method == method));
+    }
 }
 
 #[test]
@@ -188,8 +210,8 @@ fn every_metric_is_on_the_page() {
         }
     }
     let folder = tempfile::tempdir().unwrap();
-    fs::copy(MADE.dir.join("plan.json"), folder.path().join("plan.json")).unwrap();
-    let path = report::write_page(&result, &Analysis::default(), folder.path()).unwrap();
+    let to = folder.path();
+    let path = report::write_page(&result, &Analysis::default(), &MADE.dir, to).unwrap();
     let html = fs::read_to_string(path).unwrap();
     for text in [
         "Explanation performance (precision): of the k pixels",
@@ -219,16 +241,48 @@ fn every_metric_is_on_the_page() {
     );
 }
 
+/// An image with an empty ground truth has checks, and no score that a table shows.
+#[test]
+fn images_without_a_score_are_not_counted() {
+    let mut result = MADE.result.clone();
+    for (image, method, metric) in [
+        (1000, "saliency", "zero_map"),
+        (1001, "chance", "precision_chance"),
+        (1002, "saliency", "precision:a_group"),
+    ] {
+        result.cells[0].scores.push(Score {
+            image,
+            class: 0,
+            method: method.to_owned(),
+            metric: metric.to_owned(),
+            value: 1.0,
+        });
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path();
+    let path = report::write_page(&result, &Analysis::default(), &MADE.dir, to).unwrap();
+    let facts = |html: &str| {
+        let facts = html.split_once("<p class=\"facts\">").unwrap().1;
+        facts.split_once("</p>").unwrap().0.to_owned()
+    };
+    let found = facts(&fs::read_to_string(path).unwrap());
+    assert!(found.contains("scored images"), "{found}");
+    assert_eq!(found, facts(&MADE.html));
+}
+
 #[test]
 fn a_damaged_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let mut result = MADE.result.clone();
-    let missing = report::write_page(&result, &Analysis::default(), folder.path()).unwrap_err();
+    let page = |result: &SweepResult, run: &Path| {
+        report::write_page(result, &Analysis::default(), run, folder.path())
+    };
+    let missing = page(&result, folder.path()).unwrap_err();
     assert!(missing.to_string().contains("plan.json"), "{missing}");
     let damaged = folder.path().join("maps.safetensors");
     fs::write(&damaged, "nothing").unwrap();
     result.cells[0].maps = Some(damaged.clone());
-    let error = report::write_page(&result, &Analysis::default(), &MADE.dir).unwrap_err();
+    let error = page(&result, &MADE.dir).unwrap_err();
     let error = error.to_string();
     assert!(
         error.starts_with(&damaged.display().to_string()) && error.contains("delete it"),

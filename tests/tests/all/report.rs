@@ -7,7 +7,7 @@ use std::path::Path;
 
 use experiments::the_eight;
 use xai_core::key::Key;
-use xai_core::metrics::{Score, ZERO_MAP, group_name};
+use xai_core::metrics::{COMPLETENESS_ERROR, Score, ZERO_MAP, group_name};
 use xai_core::report;
 use xai_core::sweep::declare::analysis::{Analysis, Table};
 use xai_core::sweep::keep::Reference;
@@ -333,6 +333,44 @@ fn a_second_report_replaces_the_first_and_is_equal() {
         4,
         "no partial file is left"
     );
+}
+
+/// An image with an empty ground truth has no score, but its maps have checks. A map of zeros may have no score either,
+/// where other methods have one.
+#[test]
+fn checks_count_maps_of_scored_images() {
+    let mut result = small();
+    let scores = &mut result.cells[0].scores;
+    scores.clear();
+    for image in 0..10 {
+        scores.push(score(image, "lrp", "precision", 0.5));
+        let (metric, value) = match image {
+            0 => (ZERO_MAP, 1.0),
+            _ => ("precision", 0.5),
+        };
+        scores.push(score(image, "saliency", metric, value));
+    }
+    for image in 10..20 {
+        scores.push(score(image, "saliency", ZERO_MAP, 1.0));
+        scores.push(score(image, "saliency", COMPLETENESS_ERROR, 0.5));
+    }
+    result.cells.truncate(1);
+    result.references.clear();
+    let text = report::table_text(&result);
+    let checks: Vec<_> = text.lines().filter(|line| line.contains("check")).collect();
+    assert_eq!(
+        checks,
+        ["check: Saliency: 1 of 10 maps are 0 everywhere: they found nothing."]
+    );
+    let folder = tempfile::tempdir().unwrap();
+    report::write(&result, folder.path()).unwrap();
+    let csv = fs::read_to_string(folder.path().join("checks.csv")).unwrap();
+    assert!(csv.contains(",saliency,10,1,0,0,0,,\n"), "{csv}");
+    // Two cells have twice as many maps, also of the same images.
+    let again = result.cells[0].clone();
+    result.cells.push(again);
+    let text = report::table_text(&result);
+    assert!(text.contains("Saliency: 2 of 20 maps are 0"), "{text}");
 }
 
 /// Otherwise an archive of the folder holds them as results of this run. What the program has not written stays.

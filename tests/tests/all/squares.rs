@@ -177,7 +177,7 @@ fn a_regression_is_an_experiment_like_any_other() {
     );
     assert!(read("figure.csv").starts_with("method,"));
     assert!(read("figure.svg").contains("R2 of the regression"));
-    write_page(&result, &analysis, &folder).unwrap();
+    write_page(&result, &analysis, &folder, &folder).unwrap();
     assert!(read("report.html").contains("test R2"));
 }
 

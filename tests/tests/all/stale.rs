@@ -65,8 +65,14 @@ impl Study {
     }
 
     fn why(&self) -> String {
+        self.says(&["--why", "rate=0.25"])
+    }
+
+    /// What the program that was built last prints.
+    fn says(&self, arguments: &[&str]) -> String {
         let output = Command::new(self.folder.path().join("study"))
-            .args(["--scale", "smoke", "--out", "runs", "--why", "rate=0.25"])
+            .args(["--scale", "smoke", "--out", "runs"])
+            .args(arguments)
             .current_dir(&self.folder)
             .output()
             .unwrap();
@@ -108,7 +114,14 @@ fn an_edit_computes_what_it_determines_and_nothing_else() {
     assert!(why.contains("fit   is done"), "{why}");
     let reason = "test  must be computed: `WEIGHT` has changed, in the experiment's file\n";
     assert!(why.contains(reason), "{why}");
+    let plan = study.says(&["--plan"]);
+    let first = plan.split_whitespace().next();
+    assert_eq!(first, Some("predicted"), "{plan}");
+    assert!(plan.contains("3 of 3 cells fitted, 0 tested"), "{plan}");
+    assert!(plan.contains("estimate"), "{plan}");
     assert_eq!(study.run(), (0, 3), "the test");
+    let plan = study.says(&["--plan"]);
+    assert!(plan.contains("3 of 3 cells fitted, 3 tested"), "{plan}");
 
     // Editing what `fit` reaches fits again.
     study.edit("f64::from(step)", "f64::from(step + 1)");

@@ -1,7 +1,7 @@
 //! Heat maps to be shown to the user, collected when they are scored.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ndarray::Array2;
 
@@ -35,7 +35,16 @@ impl Shown {
 pub(crate) struct Gallery {
     /// The maximum number of images.
     room: usize,
-    shown: Arc<Mutex<BTreeMap<u32, Shown>>>,
+    kept: Arc<Mutex<Kept>>,
+}
+
+/// The images so far.
+#[derive(Debug, Default)]
+struct Kept {
+    /// By index.
+    shown: BTreeMap<u32, Shown>,
+    /// The methods with two different maps of one image, such as by two settings.
+    ambiguous: BTreeSet<String>,
 }
 
 impl Gallery {
@@ -43,14 +52,14 @@ impl Gallery {
     pub fn new(room: usize) -> Self {
         Self {
             room,
-            shown: Arc::default(),
+            kept: Arc::default(),
         }
     }
 
     /// Reserves places for a selection of `count` images, evenly spaced. `image` returns the image
     /// at a position.
     pub fn open_for(&self, count: usize, image: impl Fn(usize) -> Shown) {
-        let mut shown = self.shown();
+        let shown = &mut self.kept().shown;
         let free = self.room.saturating_sub(shown.len()).min(count);
         for image in (0..free).map(|at| image(at * count / free)) {
             shown.entry(image.index).or_insert(image);
@@ -59,21 +68,39 @@ impl Gallery {
 
     /// Keeps a method's heat map of an image, if the image is among those shown.
     pub fn keep(&self, index: u32, method: &str, map: &Array2<f32>) {
-        let mut shown = self.shown();
-        if let Some(image) = shown.get_mut(&index) {
-            image.maps.retain(|(known, _)| known != method);
-            image.maps.push((method.to_owned(), map.clone()));
+        let Kept { shown, ambiguous } = &mut *self.kept();
+        let Some(image) = shown.get_mut(&index) else {
+            return;
+        };
+        match image.map(method) {
+            None => image.maps.push((method.to_owned(), map.clone())),
+            Some(known) if same_bits(known, map) => {}
+            Some(_) => {
+                ambiguous.insert(method.to_owned());
+            }
         }
     }
 
     /// The images that have a heat map, by index.
+    ///
+    /// A method with two different maps of one image is left out. The experiment gives the scores of one of them another
+    /// name later, so nobody knows here to which of the two a score belongs.
     pub fn take(&self) -> Vec<Shown> {
-        let shown = std::mem::take(&mut *self.shown());
+        let Kept { shown, ambiguous } = std::mem::take(&mut *self.kept());
+        let clear = |mut image: Shown| {
+            image.maps.retain(|(method, _)| !ambiguous.contains(method));
+            image
+        };
         let explained = |image: &Shown| !image.maps.is_empty();
-        shown.into_values().filter(explained).collect()
+        shown.into_values().map(clear).filter(explained).collect()
     }
 
-    fn shown(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, Shown>> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn same_bits(a: &Array2<f32>, b: &Array2<f32>) -> bool {
+    let bits = |map: &Array2<f32>| map.map(|value| value.to_bits());
+    bits(a) == bits(b)
 }

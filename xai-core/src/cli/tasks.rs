@@ -17,7 +17,7 @@ use crate::sweep::planned::{Part, PhaseName, Shard, SweepOptions};
 pub(super) struct TaskArgs {
     /// Submit what is missing to Slurm and return at once: an array of tasks per phase, with these
     /// settings for sbatch, such as partition=gpu,time=4:00:00,gres=gpu:1
-    #[arg(long, value_name = "KEY=VALUE,..", num_args = 0..=1, default_missing_value = "")]
+    #[arg(long, value_name = "KEY=VALUE,..", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["plan", "why"])]
     submit: Option<String>,
     /// With --submit: only write the scripts
     #[arg(long, requires = "submit")]
@@ -29,13 +29,13 @@ pub(super) struct TaskArgs {
     #[arg(long, value_name = "N", requires = "submit")]
     at_once: Option<std::num::NonZeroUsize>,
     /// Show what is done, running, failed and waiting in each phase, then exit
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["plan", "why"])]
     status: bool,
     /// Write plan.json and a copy of this program, for tasks that run parts of it, then exit
-    #[arg(long, conflicts_with = "submit")]
+    #[arg(long, conflicts_with_all = ["submit", "plan", "why"])]
     freeze: bool,
     /// Run one part of the plan that was frozen: 3/64 is the third of 64
-    #[arg(long, value_name = "I/N", conflicts_with_all = ["submit", "freeze"])]
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["submit", "freeze", "plan", "why"])]
     shard: Option<Shard>,
     /// With --shard: the phase of the part
     #[arg(long, value_enum, default_value = "fit", requires = "shard")]

@@ -15,8 +15,12 @@ use crate::sweep::read::SweepResult;
 const COMPLETE: f64 = 0.05;
 
 /// The checks of some cells' maps by one method.
+///
+/// Only images with a score count, by whatever method. The others, such as those with an empty ground truth, have no map
+/// that tables and figures show.
 #[derive(Default)]
 struct Checked {
+    /// The maps of images that count, with or without a failed check.
     maps: usize,
     zero: usize,
     constant: usize,
@@ -28,29 +32,28 @@ struct Checked {
 }
 
 impl Checked {
-    fn of<'a>(scores: impl Iterator<Item = &'a Score>) -> Self {
-        let mut checked = Self::default();
-        let mut metrics: BTreeMap<&str, usize> = BTreeMap::new();
-        for score in scores {
-            match score.metric.as_str() {
-                ZERO_MAP => checked.zero += 1,
-                CONSTANT_MAP => checked.constant += 1,
-                TIED_MAP => checked.tied += 1,
-                NOISE_OVER_RANGE => checked.noisy += 1,
-                COMPLETENESS_ERROR => checked.errors.push(score.value),
-                metric => *metrics.entry(metric).or_default() += 1,
+    /// Adds the rows of one cell's maps.
+    fn add<'a>(&mut self, rows: impl Iterator<Item = &'a Score>) {
+        let mut images = BTreeSet::new();
+        for row in rows {
+            images.insert(row.image);
+            match row.metric.as_str() {
+                ZERO_MAP => self.zero += 1,
+                CONSTANT_MAP => self.constant += 1,
+                TIED_MAP => self.tied += 1,
+                NOISE_OVER_RANGE => self.noisy += 1,
+                COMPLETENESS_ERROR => self.errors.push(row.value),
+                _ => {}
             }
         }
-        checked.maps = metrics.into_values().max().unwrap_or(0);
-        checked.errors.sort_by(f64::total_cmp);
-        checked
+        self.maps += images.len();
     }
 }
 
 /// What a reader should know of the maps, one line per method and kind. Empty if nothing was found.
 pub(super) fn lines(result: &SweepResult) -> Vec<String> {
     let mut lines = Vec::new();
-    for (method, checked) in by_method(&all_scores(result)) {
+    for (method, checked) in by_method(sets(result)) {
         let (title, maps) = (method_title(method), checked.maps);
         for (count, what) in [
             (checked.zero, "are 0 everywhere: they found nothing"),
@@ -97,7 +100,7 @@ pub(super) const COLUMNS: [&str; 8] = [
 
 /// `checks.csv`: one row per cell or reference and method. `None` if the scores hold no check.
 pub(super) fn csv(result: &SweepResult) -> Option<String> {
-    if !all_scores(result).iter().any(|score| is_check(score)) {
+    if !sets(result).flatten().any(is_check) {
         return None;
     }
     let names: BTreeSet<&str> = (result.cells.iter().flat_map(|cell| &cell.values))
@@ -107,8 +110,8 @@ pub(super) fn csv(result: &SweepResult) -> Option<String> {
     header.extend(&names);
     header.extend(COLUMNS);
     let mut text = header.join(",") + "\n";
-    let mut add = |start: Vec<String>, scores: &[&Score]| {
-        for (method, checked) in by_method(scores) {
+    let mut add = |start: Vec<String>, scores: &[Score]| {
+        for (method, checked) in by_method([scores]) {
             let mut row: Vec<String> = start.iter().map(|field| quoted(field)).collect();
             row.push(method.to_owned());
             let counts = [
@@ -131,33 +134,47 @@ pub(super) fn csv(result: &SweepResult) -> Option<String> {
             found.map_or(String::new(), |(_, value)| value.clone())
         };
         let start = [String::new()].into_iter().chain(names.iter().map(value));
-        add(start.collect(), &cell.scores.iter().collect::<Vec<_>>());
+        add(start.collect(), &cell.scores);
     }
     for one in &result.references {
         let mut start = vec![one.name.clone()];
         start.resize(1 + names.len(), String::new());
-        add(start, &one.scores.iter().collect::<Vec<_>>());
+        add(start, &one.scores);
     }
     Some(text)
 }
 
-fn all_scores(result: &SweepResult) -> Vec<&Score> {
-    let of_cells = result.cells.iter().flat_map(|cell| &cell.scores);
-    let of_references = result.references.iter().flat_map(|one| &one.scores);
-    of_cells.chain(of_references).collect()
+/// The scores of each cell and each reference.
+fn sets(result: &SweepResult) -> impl Iterator<Item = &[Score]> {
+    let of_cells = result.cells.iter().map(|cell| cell.scores.as_slice());
+    let of_references = result.references.iter().map(|one| one.scores.as_slice());
+    of_cells.chain(of_references)
 }
 
-/// In the order in which the scores first name the methods.
-fn by_method<'a>(scores: &[&'a Score]) -> Vec<(&'a str, Checked)> {
-    let own = |score: &&&Score| score.method != CHANCE && !is_chance(&score.metric);
-    let mut methods: Vec<(&str, Vec<&Score>)> = Vec::new();
-    for score in scores.iter().filter(own) {
-        match methods.iter_mut().find(|(name, _)| *name == score.method) {
-            Some((_, scores)) => scores.push(score),
-            None => methods.push((&score.method, vec![score])),
+/// In the order in which the scores first name the methods. An image of one set is another image than those of the others.
+fn by_method<'a>(sets: impl IntoIterator<Item = &'a [Score]>) -> Vec<(&'a str, Checked)> {
+    let mut methods: Vec<(&str, Checked)> = Vec::new();
+    for scores in sets {
+        let of_image = |score: &Score| (!is_check(score)).then_some(score.image);
+        let scored: BTreeSet<u32> = scores.iter().filter_map(of_image).collect();
+        let mut of_methods: BTreeMap<&str, Vec<&Score>> = BTreeMap::new();
+        for score in scores {
+            if score.method == CHANCE || is_chance(&score.metric) {
+                continue;
+            }
+            if methods.iter().all(|(name, _)| *name != score.method) {
+                methods.push((&score.method, Checked::default()));
+            }
+            if scored.contains(&score.image) {
+                of_methods.entry(&score.method).or_default().push(score);
+            }
+        }
+        for (name, checked) in &mut methods {
+            checked.add(of_methods.remove(name).into_iter().flatten());
         }
     }
-    let checked =
-        |(name, scores): (&'a str, Vec<&'a Score>)| (name, Checked::of(scores.into_iter()));
-    methods.into_iter().map(checked).collect()
+    for (_, checked) in &mut methods {
+        checked.errors.sort_by(f64::total_cmp);
+    }
+    methods
 }

@@ -35,7 +35,7 @@ mod write;
 
 pub use crate::attribution::methods::method_title;
 pub use archive::write_crate;
-pub use html::write_page;
+pub use html::{has_page, write_page};
 pub use plate::{Picture, Plate, Row};
 pub use snapshot::snapshot;
 pub use write::{table_text, text_of_all, write, write_all, write_analysis, write_plate};

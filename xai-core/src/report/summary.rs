@@ -64,10 +64,8 @@ pub(super) struct Reference<'a> {
 /// If no cell has a score.
 pub(super) fn metrics(result: &SweepResult) -> Result<Vec<&str>> {
     let scores = result.cells.iter().flat_map(|cell| &cell.scores);
-    let scores = scores.filter(|score| score.method != CHANCE && !is_check(score));
-    let names = scores.map(|score| score.metric.as_str());
-    let own = |name: &&str| !is_chance(name) && metric_and_group(name).1.is_none();
-    match distinct(names.filter(own)) {
+    let scores = scores.filter(|score| is_shown(score));
+    match distinct(scores.map(|score| score.metric.as_str())) {
         none if none.is_empty() => Err(Error::invalid(format!(
             "{}: no cell has a score, so there is nothing to report",
             result.name
@@ -158,10 +156,19 @@ impl Summary<'_> {
     }
 }
 
-/// The number of images that have a score.
+/// The number of images that have a score of the [metrics] shown. An image with an empty ground truth may have checks alone.
 pub(super) fn scored_images(result: &SweepResult) -> usize {
-    let images = scores_of(&result.cells).map(|(image, _)| image);
-    images.collect::<BTreeSet<_>>().len()
+    let scores = scores_of(&result.cells).filter(|(_, score)| is_shown(score));
+    scores
+        .map(|(image, _)| image)
+        .collect::<BTreeSet<_>>()
+        .len()
+}
+
+/// Whether a score is neither a chance level nor a check nor of a [group](crate::metrics::group_name).
+fn is_shown(score: &Score) -> bool {
+    let beside = score.method == CHANCE || is_chance(&score.metric) || is_check(score);
+    !beside && metric_and_group(&score.metric).1.is_none()
 }
 
 /// The number of different images.

@@ -3,8 +3,9 @@
 //! Code outside of the file is no part of keys; [`packages`] makes fingerprints of it.
 //!
 //! [`tokens`] reads code without comments and layout, [`items`] takes a file apart, and [`reach`] follows the names
-//! from `Run::fit` and `Run::test` to the items that they use.
+//! from `Run::fit` and `Run::test` to the items that they use. [`included`] reads the files that code includes.
 
+mod included;
 mod items;
 mod packages;
 mod reach;

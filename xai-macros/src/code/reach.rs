@@ -4,14 +4,14 @@
 //! may be once too often, and then something is computed again. It is never too seldom within the file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use quote::ToTokens;
-use syn::{ImplItem, LitStr};
+use syn::ImplItem;
 
+use super::included::{Includes, includes};
 use super::items::{File, Import, Named, file};
-use super::tokens::{digits, hash, words};
+use super::tokens::{hash, words};
 
 /// The code that determines results: the title and hash of each item, in the order of the titles.
 #[derive(Debug, Default, PartialEq)]
@@ -20,6 +20,8 @@ pub struct Code {
     pub fit: BTreeMap<String, String>,
     /// What `test` and `references` use.
     pub test: BTreeMap<String, String>,
+    /// The calls of `include!` and its like in both whose file is not named by a text.
+    pub unseen: BTreeSet<String>,
 }
 
 /// The methods of `Run` that the key of a model covers, and of those that the key of its scores covers.
@@ -38,27 +40,30 @@ pub fn code(source: &str, experiment: &str, folder: Option<&Path>) -> Option<Cod
     let file = file(&source, experiment);
     if file.runs.is_empty() {
         let mut words = words(source.to_token_stream());
-        let included = included(&words, folder);
-        words.extend(included.iter().map(Included::hash));
+        let Includes { files, unseen } = includes(&words, folder);
+        words.extend(files.iter().map(|file| file.hash()));
         let whole = BTreeMap::from([("the whole file".to_owned(), hash(&words))]);
         return Some(Code {
             fit: whole.clone(),
             test: whole,
+            unseen,
         });
     }
+    let [fit, test] = [FIT, TEST].map(|methods| used(&file, experiment, folder, &methods));
     Some(Code {
-        fit: used(&file, experiment, folder, &FIT),
-        test: used(&file, experiment, folder, &TEST),
+        fit: fit.hashes(),
+        test: test.hashes(),
+        unseen: [fit.unseen, test.unseen].into_iter().flatten().collect(),
     })
 }
 
 /// What these methods of `Run` use, themselves included.
-fn used(
+fn used<'a>(
     file: &File,
-    experiment: &str,
-    folder: Option<&Path>,
+    experiment: &'a str,
+    folder: Option<&'a Path>,
     methods: &[&str],
-) -> BTreeMap<String, String> {
+) -> Reached<'a> {
     let mut reached = Reached {
         experiment,
         folder,
@@ -117,11 +122,7 @@ fn used(
     for import in &file.imports {
         reached.import(import);
     }
-    let hash = |(title, parts): (String, BTreeSet<String>)| {
-        let parts: Vec<_> = parts.into_iter().collect();
-        (title, hash(&parts))
-    };
-    reached.items.into_iter().map(hash).collect()
+    reached
 }
 
 #[derive(Default)]
@@ -139,16 +140,28 @@ struct Reached<'a> {
     own: BTreeSet<String>,
     /// Whether the order of an enum's variants may matter: `LEVELS`, and casts to integers.
     order: bool,
+    unseen: BTreeSet<String>,
 }
 
 impl Reached<'_> {
+    /// The hash of each item, by title.
+    fn hashes(&self) -> BTreeMap<String, String> {
+        let hash = |(title, parts): (&String, &BTreeSet<String>)| {
+            let parts: Vec<_> = parts.iter().cloned().collect();
+            (title.clone(), hash(&parts))
+        };
+        self.items.iter().map(hash).collect()
+    }
+
     fn add(&mut self, title: &str, words: Vec<String>) {
         self.mention(&words);
-        for included in included(&words, self.folder) {
-            if let Included::Code(words) = &included {
+        let Includes { files, unseen } = includes(&words, self.folder);
+        self.unseen.extend(unseen);
+        for file in files {
+            if let Some(words) = file.code() {
                 self.mention(words);
             }
-            self.parts(title).insert(included.hash());
+            self.parts(title).insert(file.hash());
         }
         self.parts(title).insert(hash(&words));
     }
@@ -233,43 +246,4 @@ fn names_in_string(word: &str) -> impl Iterator<Item = String> {
     text.split(|c: char| !c.is_alphanumeric() && c != '_')
         .filter(|name| !name.is_empty())
         .map(str::to_owned)
-}
-
-/// The content of a file that code includes.
-enum Included {
-    /// By `include!`: its words.
-    Code(Vec<String>),
-    /// By `include_str!` or `include_bytes!`, or what is not Rust.
-    Bytes(Vec<u8>),
-}
-
-impl Included {
-    fn hash(&self) -> String {
-        match self {
-            Self::Code(words) => hash(words),
-            Self::Bytes(bytes) => digits(&blake3::hash(bytes)),
-        }
-    }
-}
-
-/// The files that `include!` and its like name by a literal, relative to the folder of the code. One that cannot be read is
-/// an error of the compiler's.
-fn included(words: &[String], folder: Option<&Path>) -> Vec<Included> {
-    let file = |words: &[String]| {
-        let [name, mark, _, literal] = words else {
-            return None;
-        };
-        let includes = ["include", "include_str", "include_bytes"].contains(&name.as_str());
-        if !includes || mark != "!" {
-            return None;
-        }
-        let literal: LitStr = syn::parse_str(literal).ok()?;
-        let bytes = fs::read(folder?.join(literal.value())).ok()?;
-        let text = str::from_utf8(&bytes).ok().filter(|_| name == "include");
-        match text.and_then(|text| text.parse().ok()) {
-            Some(tokens) => Some(Included::Code(super::tokens::words(tokens))),
-            None => Some(Included::Bytes(bytes)),
-        }
-    };
-    words.windows(4).filter_map(file).collect()
 }

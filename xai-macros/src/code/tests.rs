@@ -82,7 +82,7 @@ fn changed(edits: &[(&str, &str)]) -> [bool; 2] {
         text = text.replacen(before, after, 1);
     }
     let [before, after] = [FILE, &text].map(|text| code(text, "Study").expect("Rust"));
-    let Code { fit, test } = before;
+    let Code { fit, test, .. } = before;
     [fit != after.fit, test != after.test]
 }
 
@@ -93,7 +93,7 @@ const BOTH: [bool; 2] = [true, true];
 
 #[test]
 fn each_key_has_what_it_uses() {
-    let Code { fit, test } = code(FILE, "Study").unwrap();
+    let Code { fit, test, .. } = code(FILE, "Study").unwrap();
     let titles = |items: std::collections::BTreeMap<String, String>| {
         items.into_keys().collect::<Vec<_>>().join(", ")
     };
@@ -191,10 +191,22 @@ fn included_files_count() {
     let folder = tempfile::tempdir().unwrap();
     let code = |text: &str| super::code(text, "Study", Some(folder.path())).unwrap();
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let up = "/..".repeat(30); // from this package to the root
+    let path = folder.path().join("data.txt");
+    let absolute = format!(
+        "include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\",), \"{up}{}\"))",
+        path.display()
+    );
+    write(
+        "inner.rs",
+        "include_str!(std::concat!(\"data\", '.', \"txt\"))",
+    );
     for (include, other) in [
         ("include_str!(\"data.txt\")", "2 ,"),
         ("std::include_bytes!(r\"data.txt\")", "3 ,"),
         ("include!(\"data.txt\")", "STEPS"),
+        (absolute.as_str(), "2"),
+        ("include!(\"inner.rs\")", "2"),
     ] {
         let of_fit = FILE.replacen("self.rate)", &format!("self.rate, {include})"), 1);
         let missing = code(&of_fit);
@@ -218,6 +230,37 @@ fn included_files_count() {
     assert_eq!(code(&of_fit), before);
     let other = of_fit.replacen("WEIGHT: f64 = 0.5", "WEIGHT: f64 = 0.25", 1);
     assert_ne!(code(&other).fit, before.fit);
+    // Files that include each other are an error of the compiler's.
+    write("code.rs", "include!(\"code.rs\")");
+    assert_ne!(code(&of_fit).fit, before.fit);
+}
+
+/// Whose file is not named by a text, where a result depends on it.
+#[test]
+fn a_file_that_nobody_can_see_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let unseen = |text: &str| {
+        let code = super::code(text, "Study", Some(folder.path())).unwrap();
+        code.unseen.into_iter().collect::<Vec<_>>()
+    };
+    let using = |include: &str| FILE.replacen("self.rate)", &format!("self.rate, {include})"), 1);
+    for (include, told) in [
+        ("include_str!(path!())", "include_str!(path!())"),
+        (
+            "include!(concat!(\"a\", NAME))",
+            "include!(concat!(\"a\",NAME))",
+        ),
+    ] {
+        assert_eq!(unseen(&using(include)), [told], "{include}");
+        let unused = format!("{FILE} const UNUSED: &str = {include};");
+        assert!(unseen(&unused).is_empty(), "{include}");
+    }
+    for include in [
+        "include_str!(\"missing.txt\")",
+        "include_str!(env!(\"XAI_NO_SUCH_VARIABLE\"))",
+    ] {
+        assert!(unseen(&using(include)).is_empty(), "{include}");
+    }
 }
 
 /// What uses a type need not name its alias.
@@ -412,7 +455,7 @@ fn only_what_is_of_a_test_is_left_out() {
 #[test]
 fn without_an_impl_the_whole_file_counts() {
     let file = "make!(Study);\nfn helper() {}";
-    let Code { fit, test } = code(file, "Study").unwrap();
+    let Code { fit, test, .. } = code(file, "Study").unwrap();
     assert_eq!(fit, test);
     assert_eq!(fit.keys().collect::<Vec<_>>(), ["the whole file"]);
     let other = code("make!(Study);\nfn helper() { /* x */ }", "Study").unwrap();

@@ -40,7 +40,7 @@ pub fn expand(design: &Design, code: Option<&Code>, outside: &Items) -> TokenStr
         let (target, by) = (select.target.iter(), &select.by);
         quote!(.#method(#(#target,)* #by))
     });
-    let code = code.map(|Code { fit, test }| {
+    let code = code.map(|Code { fit, test, .. }| {
         let [fit, test] = [fit, test].map(items);
         quote!(.code(#fit, #test))
     });

@@ -45,13 +45,21 @@ pub fn experiment(options: TokenStream, item: TokenStream, written: &Written) ->
         options,
     };
     check::check(&design, &mut errors);
+    let name = &design.item.ident;
+    let code = written
+        .source
+        .and_then(|source| code::code(source, &name.to_string(), written.folder));
+    for call in code.iter().flat_map(|code| &code.unseen) {
+        errors.at(
+            name,
+            format!(
+                "a change to the file of `{call}` would not be seen; name it by a text in quotes, or by `concat!` and `env!` \
+                 of such"
+            ),
+        );
+    }
     match errors.into_tokens() {
-        None => {
-            let name = design.item.ident.to_string();
-            let source = written.source;
-            let code = source.and_then(|source| code::code(source, &name, written.folder));
-            expand::expand(&design, code.as_ref(), &written.outside)
-        }
+        None => expand::expand(&design, code.as_ref(), &written.outside),
         Some(errors) => expand::after_mistakes(&design, &errors),
     }
 }

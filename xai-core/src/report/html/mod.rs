@@ -95,12 +95,29 @@ struct Extra {
     rows: Vec<Vec<String>>,
 }
 
-/// Writes `report.html` into the folder of a run, which holds its `plan.json`. Returns the path.
+/// The file of the page.
+const PAGE: &str = "report.html";
+
+/// What every page holds.
+const MARK: &str = "<p class=\"kind\">Report of an experiment</p>";
+
+/// Whether a folder holds a page that was written by [`write_page`].
+pub fn has_page(dir: &Path) -> bool {
+    std::fs::read_to_string(dir.join(PAGE)).is_ok_and(|text| text.contains(MARK))
+}
+
+/// Writes `report.html` into the folder `dir`. `run` is the folder of the run, which holds its `plan.json`; it may be the
+/// same. Returns the path.
 ///
 /// # Errors
 /// As [`write_all`](super::write_all); if the plan or heat maps cannot be read.
-pub fn write_page(result: &SweepResult, analysis: &Analysis, dir: &Path) -> Result<PathBuf> {
-    let plan = Plan::read(dir)?;
+pub fn write_page(
+    result: &SweepResult,
+    analysis: &Analysis,
+    run: &Path,
+    dir: &Path,
+) -> Result<PathBuf> {
+    let plan = Plan::read(run)?;
     let summaries = if only_analysed(result, analysis) {
         Vec::new()
     } else {
@@ -124,7 +141,7 @@ pub fn write_page(result: &SweepResult, analysis: &Analysis, dir: &Path) -> Resu
         plan: &plan,
     };
     let text = page.render().map_err(Error::invalid)?;
-    text_file(dir, "report.html", &text)
+    text_file(dir, PAGE, &text)
 }
 
 fn one_line(text: &str) -> String {

@@ -63,9 +63,20 @@ impl Consensus {
     /// Whether the images that were asked for earlier are still the same.
     pub fn confirms(&self, asked: &[Asked]) -> bool {
         asked.iter().all(|asked| {
-            let now = self.choose(&asked.images).and_then(|now| Key::of(&now));
+            let now = Self::answer(&self.choose(&asked.images));
             now.is_ok_and(|now| now == asked.answer)
         })
+    }
+
+    /// The key of what [`choose`](Self::choose) gave. All refusals have the same.
+    ///
+    /// # Errors
+    /// As [`Key::of`].
+    pub fn answer(chosen: &Result<Vec<u32>>) -> Result<Key> {
+        match chosen {
+            Ok(images) => Key::of(images),
+            Err(_) => Key::of(&"refused"),
+        }
     }
 
     /// The images for which `wanted` returns true. It receives the number of winners that are

@@ -365,16 +365,17 @@ impl Context {
                  ask for them in `test` or `references`, not in `fit`",
             )
         })?;
-        let chosen = consensus.choose(&images)?;
+        let chosen = consensus.choose(&images);
         if let Some(cell) = &self.cell {
-            let answer = Key::of(&chosen)?;
+            // A refusal too: the cell may handle it.
+            let answer = Consensus::answer(&chosen)?;
             let asked = Asked { images, answer };
             let mut all = cell.asked.lock().unwrap_or_else(PoisonError::into_inner);
             if !all.contains(&asked) {
                 all.push(asked);
             }
         }
-        Ok(chosen)
+        chosen
     }
 
     /// What this cell asked for so far.

@@ -15,7 +15,7 @@ use crate::process::peak_memory;
 use crate::sweep::context::{Context, Opened, Run};
 use crate::sweep::declare::Role;
 use crate::sweep::inspect::Remaining;
-use crate::sweep::keep::{MAPS, PLAN, PREDICTIONS, Reference, SCORES, read_scores};
+use crate::sweep::keep::{Claim, MAPS, PLAN, PREDICTIONS, Reference, SCORES, read_scores};
 use crate::sweep::planned::{
     Agreed, PlanFile, PlannedCell, PlannedSweep, SweepOptions, agreed, consensus,
 };
@@ -31,6 +31,8 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// `<out>/<experiment>`, or a folder in it for a restricted run.
     pub folder: PathBuf,
+    /// As long as it is held, `plan.json` in the folder is that of this result.
+    pub(crate) claim: Option<Claim>,
 }
 
 /// Runs an experiment. Work that is already done is not repeated.
@@ -43,15 +45,20 @@ pub struct Outcome {
 /// If the design cannot be laid out, if the device or a file is not available, if the disk is full,
 /// or on Ctrl-C.
 pub fn sweep<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result<Outcome> {
-    sweep_of(&Opened::<R>::new(benchmark.clone()), options)
+    let outcome = sweep_of(&Opened::<R>::new(benchmark.clone()), options)?;
+    // The caller may keep the outcome and run the same sweep again, which would wait for ever.
+    Ok(Outcome {
+        claim: None,
+        ..outcome
+    })
 }
 
-/// As [`sweep`].
+/// As [`sweep`]. No other process replaces the plan as long as the caller keeps the outcome.
 pub(crate) fn sweep_of(study: &dyn Work, options: &SweepOptions) -> Result<Outcome> {
     let reporter = Reporter::new(options.quiet, options.json);
     let planned = PlannedSweep::of(study, options, &|problem| reporter.warn(&problem))?;
     let folder = planned.store.folder().to_owned();
-    let remaining = Remaining::of(&planned, options);
+    let remaining = Remaining::of(study, &planned, options);
     if options.plan_only {
         reporter.print(&remaining.cells(&planned));
     }
@@ -80,6 +87,7 @@ pub(crate) fn sweep_of(study: &dyn Work, options: &SweepOptions) -> Result<Outco
             result: None,
             failures: Vec::new(),
             folder,
+            claim: None,
         });
     }
     Sweep::start(study, planned, reporter, options, record)?.run(&remaining, other_code)
@@ -93,6 +101,8 @@ pub(super) struct Sweep<'a> {
     options: &'a SweepOptions,
     record: PlanFile,
     pub failures: Vec<Failure>,
+    /// Made when the winners are recorded.
+    claim: Option<Claim>,
 }
 
 impl<'a> Sweep<'a> {
@@ -116,6 +126,7 @@ impl<'a> Sweep<'a> {
             context,
             options,
             failures: Vec::new(),
+            claim: None,
         })
     }
 
@@ -125,7 +136,7 @@ impl<'a> Sweep<'a> {
             .reporter()
             .event(|| remaining.event(&self.record, &self.planned));
         let folder = self.context.store().folder().to_owned();
-        self.keep_plan()?;
+        drop(self.keep_plan()?);
         let result = self.phases()?;
         self.warn_of_memory();
         // New cells may use old stages.
@@ -140,6 +151,7 @@ impl<'a> Sweep<'a> {
             result,
             failures: self.failures,
             folder,
+            claim: self.claim,
         })
     }
 
@@ -226,7 +238,7 @@ impl<'a> Sweep<'a> {
         let study = self.study;
         let tested = |cell: &PlannedCell| cell.is_tested(agreed);
         let work = |cell: &mut PlannedCell, context: &Context| {
-            let scored = cell.scored(agreed);
+            let scored = cell.scored(&agreed.scored);
             study.test(cell, context, &scored)
         };
         self.phase("test", which, &tested, &work)
@@ -256,21 +268,23 @@ impl<'a> Sweep<'a> {
         Ok(all_well)
     }
 
-    /// Records the winners and the folder of the references in `plan.json`.
+    /// Records the winners and the folder of the references in `plan.json`, and keeps others from replacing it: the
+    /// analysis reads it.
     fn record_winners(&mut self, winners: &[usize], references: &Path) -> Result<()> {
         let stage = references.file_name().unwrap_or_default().to_string_lossy();
         let other_code = self.planned.other_code();
         self.record.finish(winners, &stage, other_code);
-        self.keep_plan()
+        self.claim = self.keep_plan()?;
+        Ok(())
     }
 
     /// Writes `plan.json`. A finished run may be in a read-only folder. If work is left to do there, it
     /// fails with its own error.
-    fn keep_plan(&self) -> Result<()> {
+    fn keep_plan(&self) -> Result<Option<Claim>> {
         let store = self.context.store();
         match self.record.keep(store, &self.planned.cells) {
-            Err(error) if error.is_read_only() && store.folder().join(PLAN).exists() => Ok(()),
-            kept => kept,
+            Err(error) if error.is_read_only() && store.folder().join(PLAN).exists() => Ok(None),
+            kept => kept.map(Some),
         }
     }
 

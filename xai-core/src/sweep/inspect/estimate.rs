@@ -8,17 +8,35 @@ use indicatif::{HumanBytes, HumanDuration};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use crate::sweep::context::Study;
 use crate::sweep::declare::{Point, Role, Spec};
-use crate::sweep::keep::{MAPS, MODEL, Manifest, PREDICTIONS, SCORES};
+use crate::sweep::keep::{MAPS, MODEL, Manifest, PREDICTIONS, SCORES, Scored};
 use crate::sweep::plan::part;
-use crate::sweep::planned::{PlanFile, PlannedCell, PlannedSweep, SweepOptions};
+use crate::sweep::planned::{Agreed, PlanFile, PlannedCell, PlannedSweep, SweepOptions, scored};
 
 /// The progress of a sweep and what remains.
 pub(crate) struct Remaining {
     cells: usize,
     fitted: usize,
     tested: usize,
+    tests: Tests,
     cost: Cost,
+}
+
+/// What decides whether a cell is tested, as far as it is known before a run.
+struct Tests {
+    scored: Scored,
+    /// With the images that the winners agree on, once they are known.
+    agreed: Option<Agreed>,
+}
+
+impl Tests {
+    fn are_done(&self, cell: &PlannedCell) -> bool {
+        match &self.agreed {
+            Some(agreed) => cell.is_tested(agreed),
+            None => cell.is_scored_by(&self.scored),
+        }
+    }
 }
 
 enum Cost {
@@ -31,9 +49,15 @@ enum Cost {
 }
 
 impl Remaining {
-    pub fn of(planned: &PlannedSweep, options: &SweepOptions) -> Self {
-        let count = |file| planned.cells.iter().filter(|cell| cell.has(file)).count();
-        let (fitted, tested) = (count(MODEL), count(SCORES));
+    pub fn of(study: &dyn Study, planned: &PlannedSweep, options: &SweepOptions) -> Self {
+        let tests = Tests {
+            scored: scored(study),
+            agreed: planned.agreed(study),
+        };
+        let is_tested = |cell: &PlannedCell| tests.are_done(cell);
+        let cells = || planned.cells.iter();
+        let fitted = cells().filter(|cell| cell.has(MODEL)).count();
+        let tested = cells().filter(|cell| is_tested(cell)).count();
         let to_fit: Vec<_> = planned
             .cells
             .iter()
@@ -43,9 +67,9 @@ impl Remaining {
         let to_test = match planned.winners() {
             Ok(winners) => {
                 let cells = winners.iter().map(|&winner| &planned.cells[winner]);
-                cells.filter(|cell| !cell.has(SCORES)).count()
+                cells.filter(|cell| !is_tested(cell)).count()
             }
-            Err(_) => winners_to_be(&planned.spec, &planned.cells),
+            Err(_) => winners_to_be(&planned.spec, &planned.cells, &is_tested),
         };
         let cost = match (to_fit.is_empty(), to_test) {
             (true, 0) => Cost::Nothing,
@@ -55,6 +79,7 @@ impl Remaining {
             cells: planned.cells.len(),
             fitted,
             tested,
+            tests,
             cost,
         }
     }
@@ -64,13 +89,17 @@ impl Remaining {
         let mut text = String::new();
         for cell in &planned.cells {
             let key = &cell.key.as_str()[..12];
-            let _ = writeln!(text, "  {:9}  {key}  {}", status(cell), cell.point);
+            let _ = writeln!(text, "  {:9}  {key}  {}", self.status(cell), cell.point);
         }
         text + "\n"
     }
 
     /// The same for other programs: the event `plan` with a status for each cell.
-    pub fn event<'a>(&self, plan: &'a PlanFile, planned: &'a PlannedSweep) -> impl Serialize + 'a {
+    pub fn event<'a>(
+        &'a self,
+        plan: &'a PlanFile,
+        planned: &'a PlannedSweep,
+    ) -> impl Serialize + 'a {
         let estimate = match self.cost {
             Cost::Nothing => json!({ "seconds": 0.0, "bytes": 0 }),
             Cost::Unknown => Json::Null,
@@ -80,13 +109,22 @@ impl Remaining {
         };
         let last = json!({ "fitted": self.fitted, "tested": self.tested, "estimate": estimate });
         let with_status =
-            |cell: &PlannedCell, entry: &mut Json| entry["status"] = json!(status(cell));
+            move |cell: &PlannedCell, entry: &mut Json| entry["status"] = json!(self.status(cell));
         plan.with(
             &planned.cells,
             json!({ "event": "plan" }),
             last,
             with_status,
         )
+    }
+
+    fn status(&self, cell: &PlannedCell) -> &'static str {
+        match () {
+            () if self.tests.are_done(cell) => "tested",
+            () if cell.has(PREDICTIONS) => "predicted",
+            () if cell.has(MODEL) => "fitted",
+            () => "to do",
+        }
     }
 }
 
@@ -97,6 +135,7 @@ impl fmt::Display for Remaining {
             fitted,
             tested,
             cost,
+            ..
         } = self;
         writeln!(
             f,
@@ -118,15 +157,6 @@ impl fmt::Display for Remaining {
     }
 }
 
-fn status(cell: &PlannedCell) -> &'static str {
-    match () {
-        () if cell.has(SCORES) => "tested",
-        () if cell.has(PREDICTIONS) => "predicted",
-        () if cell.has(MODEL) => "fitted",
-        () => "to do",
-    }
-}
-
 /// The number of cells of these that a selection will choose: for each combination of axes, the seeds of one choice.
 /// Without a selection, all of them.
 pub(crate) fn expected_winners<'a>(
@@ -145,8 +175,12 @@ pub(crate) fn expected_winners<'a>(
 
 /// The number of cells that a selection will choose and that are not tested yet. It is larger if the selection chooses
 /// other cells than those already tested.
-pub(super) fn winners_to_be(spec: &Spec, cells: &[PlannedCell]) -> usize {
-    let tested = cells.iter().filter(|cell| cell.has(SCORES));
+pub(super) fn winners_to_be(
+    spec: &Spec,
+    cells: &[PlannedCell],
+    is_tested: &dyn Fn(&PlannedCell) -> bool,
+) -> usize {
+    let tested = cells.iter().filter(|cell| is_tested(cell));
     expected_winners(spec, cells) - expected_winners(spec, tested)
 }
 

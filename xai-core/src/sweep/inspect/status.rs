@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::key::Key;
 use crate::sweep::context::Study;
 use crate::sweep::keep::{Holder, MODEL, PREDICTIONS, SCORES};
-use crate::sweep::planned::{PlannedCell, PlannedSweep, SweepOptions, agreed, consensus};
+use crate::sweep::planned::{PlannedCell, PlannedSweep, SweepOptions};
 use crate::sweep::watch::{Reporter, failure};
 
 /// How far a sweep is.
@@ -73,14 +73,11 @@ pub fn status(study: &dyn Study, options: &SweepOptions) -> Result<Status> {
         .winners()
         .ok()
         .map(|winners| winners.iter().map(|&at| &planned.cells[at]).collect());
-    let expected = winners_to_be(&planned.spec, &planned.cells)
-        + all.iter().filter(|cell| cell.has(SCORES)).count();
+    let scored = |cell: &PlannedCell| cell.has(SCORES);
+    let expected = winners_to_be(&planned.spec, &planned.cells, &scored)
+        + all.iter().filter(|cell| scored(cell)).count();
     let of_winners = winners.as_deref().unwrap_or_default();
-    let predicted = of_winners.iter().all(|cell| cell.has(PREDICTIONS));
-    let agreed = consensus(&planned.store, of_winners)
-        .ok()
-        .filter(|_| predicted)
-        .map(|consensus| agreed(study, consensus));
+    let agreed = planned.agreed(study);
     let is_tested =
         |cell: &PlannedCell| agreed.as_ref().is_some_and(|agreed| cell.is_tested(agreed));
     let mut status = Status {

@@ -7,9 +7,9 @@ use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
 use crate::sweep::context::{Opened, Run, Study};
-use crate::sweep::keep::{Manifest, PREDICTIONS, SCORES};
+use crate::sweep::keep::{Manifest, SCORES};
 use crate::sweep::plan::{Choice, factor, values};
-use crate::sweep::planned::{Agreed, PlannedCell, PlannedSweep, SweepOptions, agreed, consensus};
+use crate::sweep::planned::{Agreed, PlannedCell, PlannedSweep, SweepOptions};
 use crate::sweep::read::{Difference, differences};
 use crate::sweep::watch::Reporter;
 
@@ -170,11 +170,8 @@ impl Tests {
         let Ok(winners) = planned.winners() else {
             return Self::NoSelection;
         };
-        let cells: Vec<_> = winners.iter().map(|&at| &planned.cells[at]).collect();
-        let seen = cells.iter().all(|cell| cell.has(PREDICTIONS));
-        let consensus = consensus(&planned.store, &cells).ok().filter(|_| seen);
-        match consensus {
-            Some(consensus) => Self::Known(winners, agreed(study, consensus)),
+        match planned.agreed(study) {
+            Some(agreed) => Self::Known(winners, agreed),
             None => Self::NoImages(winners),
         }
     }
@@ -193,7 +190,7 @@ impl Tests {
         let Some(agreed) = now else {
             return "waits for the predictions of every winner".to_owned();
         };
-        let now = cell.scored(agreed);
+        let now = cell.scored(&agreed.scored);
         let manifest = cell.manifest.as_ref().filter(|_| cell.has(SCORES));
         let Some(known) = manifest.and_then(|manifest| manifest.scored.as_ref()) else {
             return "must be computed: there are no scores".to_owned();

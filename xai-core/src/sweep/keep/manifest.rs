@@ -112,7 +112,7 @@ pub struct Scored {
 pub struct Asked {
     /// Which images.
     pub images: ChosenByWinners,
-    /// The hash of their positions in the test set.
+    /// The hash of their positions in the test set, or that of a refusal.
     pub answer: Key,
 }
 

@@ -124,10 +124,11 @@ impl Store {
         self.models.join("logs").join(format!("{key}.log"))
     }
 
-    /// Writes a file of the sweep.
-    pub(crate) fn keep(&self, name: &str, content: &impl Serialize) -> Result<()> {
-        let _claim = Claim::of_reports(&self.folder)?;
-        write_json(&self.folder.join(name), content)
+    /// Writes a file of the sweep. No other process writes it as long as the caller keeps the claim.
+    pub(crate) fn keep(&self, name: &str, content: &impl Serialize) -> Result<Claim> {
+        let claim = Claim::of_reports(&self.folder)?;
+        write_json(&self.folder.join(name), content)?;
+        Ok(claim)
     }
 
     /// Attempts to get the right to write a cell.

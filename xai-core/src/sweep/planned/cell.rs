@@ -54,26 +54,36 @@ impl PlannedCell {
 
     /// Whether its explanations were scored as the winners would be now, on images on which they still agree.
     pub fn is_tested(&self, now: &Agreed) -> bool {
-        let known = self.manifest.as_ref();
-        let known = known.and_then(|manifest| manifest.scored.as_ref());
-        let same = |known: &Scored| {
-            let asked = known.asked.as_deref();
+        let known = self.known_scores(&now.scored);
+        let asked = known.and_then(|known| known.asked.as_deref());
+        asked.is_some_and(|asked| now.consensus.confirms(asked))
+    }
+
+    /// Whether its explanations were scored by the code that scores now, on whatever images.
+    pub fn is_scored_by(&self, now: &Scored) -> bool {
+        let known = self.known_scores(now);
+        known.is_some_and(|known| known.asked.is_some())
+    }
+
+    /// What its scores depend on, if that is the same now apart from the images that it asked for.
+    fn known_scores(&self, now: &Scored) -> Option<&Scored> {
+        let manifest = (self.manifest.as_ref()).filter(|_| self.has(SCORES) && self.has(MAPS))?;
+        manifest.scored.as_ref().filter(|known| {
             let rest = Scored {
                 asked: None,
                 by: Outside::new(),
-                ..known.clone()
+                ..(*known).clone()
             };
-            rest == self.scored(now) && asked.is_some_and(|asked| now.consensus.confirms(asked))
-        };
-        self.has(SCORES) && self.has(MAPS) && known.is_some_and(same)
+            rest == self.scored(now)
+        })
     }
 
     /// What its scores depend on, apart from the model. Its benchmark may explain more or fewer images than that of
     /// another cell.
-    pub fn scored(&self, now: &Agreed) -> Scored {
+    pub fn scored(&self, now: &Scored) -> Scored {
         Scored {
             explained: self.explained,
-            ..now.scored.clone()
+            ..now.clone()
         }
     }
 
@@ -198,16 +208,21 @@ pub(crate) struct Agreed {
 
 /// What the scores of winners with this consensus depend on.
 pub(crate) fn agreed(study: &dyn Study, consensus: Consensus) -> Agreed {
-    let [_, version] = study.versions();
     Agreed {
-        scored: Scored {
-            asked: None,
-            explained: study.explained(),
-            code: [TEST_CODE, version],
-            file: study.spec().code.map(|code| items(code.test)),
-            by: Outside::new(),
-        },
+        scored: scored(study),
         consensus: Arc::new(consensus),
+    }
+}
+
+/// What the scores of all winners depend on, apart from the model of each and the images.
+pub(crate) fn scored(study: &dyn Study) -> Scored {
+    let [_, version] = study.versions();
+    Scored {
+        asked: None,
+        explained: study.explained(),
+        code: [TEST_CODE, version],
+        file: study.spec().code.map(|code| items(code.test)),
+        by: Outside::new(),
     }
 }
 

@@ -8,7 +8,7 @@ mod part;
 mod plan_file;
 mod planned_sweep;
 
-pub(crate) use cell::{Agreed, PlannedCell, agreed, consensus, values};
+pub(crate) use cell::{Agreed, PlannedCell, agreed, consensus, scored, values};
 pub(crate) use frozen_plan::{check_frozen, is_finished};
 pub use options::SweepOptions;
 pub use part::{Part, PhaseName, Shard};

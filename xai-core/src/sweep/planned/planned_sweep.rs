@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 
-use super::cell::{PlannedCell, cells, outside};
+use super::cell::{Agreed, PlannedCell, agreed, cells, consensus, outside};
 use super::frozen_plan::check_frozen;
 use super::options::SweepOptions;
 use crate::error::{Error, Result};
 use crate::sweep::context::Study;
 use crate::sweep::declare::{Spec, Value};
-use crate::sweep::keep::{Manifest, Store};
+use crate::sweep::keep::{Manifest, PREDICTIONS, Store};
 use crate::sweep::plan::{Plan, winners};
 
 /// A sweep before anything is computed.
@@ -39,11 +40,7 @@ impl PlannedSweep {
                 )?;
             }
         }
-        let mut store = Store::new(&options.out, spec.name);
-        if let Some(restricted) = &plan.restricted {
-            store = store.restricted(&restricted.label);
-        }
-        store = store.of_code(outside(&spec), options.fresh_code);
+        let mut store = store(&plan, options).of_code(outside(&spec), options.fresh_code);
         if options.fresh {
             store = store.without_old_stages();
         }
@@ -75,6 +72,13 @@ impl PlannedSweep {
             store,
             cells,
         })
+    }
+
+    /// The folder of the run that the options request. Nothing is looked up in it.
+    pub fn folder(study: &dyn Study, options: &SweepOptions) -> Result<PathBuf> {
+        let absent = |name: &str, value: &Value| study.absent(name, value);
+        let plan = Plan::restricted(&study.spec(), options.scale, &absent, &options.restriction)?;
+        Ok(store(&plan, options).folder().to_owned())
     }
 
     /// One line if cells were computed by other code outside of the experiment's file than runs now.
@@ -110,6 +114,24 @@ impl PlannedSweep {
             ));
         }
         winners(&self.spec, &measured)
+    }
+
+    /// What the scores of the winners depend on. `None` before all of them have predicted the test set.
+    pub fn agreed(&self, study: &dyn Study) -> Option<Agreed> {
+        let winners = self.winners().ok()?;
+        let winners: Vec<_> = winners.iter().map(|&at| &self.cells[at]).collect();
+        let seen = winners.iter().all(|cell| cell.has(PREDICTIONS));
+        let consensus = seen.then(|| consensus(&self.store, &winners).ok())??;
+        Some(agreed(study, consensus))
+    }
+}
+
+/// Where a plan is run.
+fn store(plan: &Plan, options: &SweepOptions) -> Store {
+    let store = Store::new(&options.out, plan.name);
+    match &plan.restricted {
+        Some(restricted) => store.restricted(&restricted.label),
+        None => store,
     }
 }
 

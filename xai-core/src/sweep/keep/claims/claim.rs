@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::sweep::watch::check_interrupt;
 
 /// The right to write something. It ends when this is dropped or when the process ends in any way.
+#[derive(Debug)]
 pub(crate) struct Claim {
     path: PathBuf,
     held: Arc<Held>,
@@ -135,6 +136,7 @@ impl Patience {
 }
 
 /// A claim that this process holds.
+#[derive(Debug)]
 pub(super) struct Held {
     pub(super) own: PathBuf,
     /// The claims of dead owners that this one goes back to, with their names.
@@ -143,6 +145,7 @@ pub(super) struct Held {
     pub(super) pulse: Mutex<Pulse>,
 }
 
+#[derive(Debug)]
 pub(super) struct Pulse {
     pub(super) file: File,
     pub(super) count: u64,
