@@ -76,6 +76,25 @@ fn rules_and_composites_are_zennits() {
     }
 }
 
+/// Without a convolution `epsilon_gamma_box` has no zB, and `excitation_backprop` goes through the derivative of a tanh
+/// (`fixtures/beyond/make_composites.py`).
+#[test]
+fn composites_of_other_layers_are_zennits() {
+    for name in ["dense", "activations"] {
+        let file = Fixture::read(&format!("beyond/{name}.safetensors"));
+        let (network, images) = (file.network(), file.images());
+        let named = composites().into_iter().skip(7);
+        for (composite, method) in named {
+            let found = explain(method, &network, &images);
+            assert_close(
+                &found,
+                &file.array(composite),
+                &format!("{composite} of {name}"),
+            );
+        }
+    }
+}
+
 #[test]
 fn class_activation_maps_are_captums() {
     let beyond = beyond();
