@@ -167,7 +167,7 @@ impl Rule for Rescale<'_> {
     /// Uses slopes as for any function of one value, and subtracts their mean over an image's
     /// classes, because what all classes have in common does not change a probability. Captum
     /// subtracts the mean over the whole batch, so an image's map depends on the other images of
-    /// the batch.
+    /// the batch. Because of the mean, attributions do not add up to the difference in output.
     fn softmax(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         let slopes = self.relu(step, flow);
         let classes = slopes.dims()[1];

@@ -305,6 +305,12 @@ impl Network {
         first.flatten()
     }
 
+    /// Whether any layer is a softmax.
+    pub fn has_softmax(&self) -> bool {
+        let layers = self.named_layers();
+        (layers.iter()).any(|(_, layer)| matches!(layer, Layer::Softmax))
+    }
+
     /// Whether the outputs are probabilities, because the last layer is a softmax.
     pub fn ends_in_softmax(&self) -> bool {
         let mut layers = self.layers.iter().rev();
