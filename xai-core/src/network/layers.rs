@@ -305,6 +305,15 @@ impl Network {
         first.flatten()
     }
 
+    /// The number of channels that images with `given` channels have for the network: grey images are
+    /// repeated to as many as it takes.
+    pub(crate) fn channels_of(&self, given: usize) -> usize {
+        match given {
+            1 => self.input_channels().unwrap_or(1),
+            _ => given,
+        }
+    }
+
     /// Whether any layer is a softmax.
     pub fn has_softmax(&self) -> bool {
         let layers = self.named_layers();
