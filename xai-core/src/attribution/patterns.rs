@@ -12,14 +12,15 @@
 
 use ndarray::{ArrayView4, s};
 
+use super::model::Explainable;
 use super::rules::Rule;
 use super::trace::{Step, Trace};
-use crate::device::{Device, DeviceChoice, Tensor};
+use crate::device::{Device, DeviceChoice, Tensor, memory_for_passes};
 use crate::error::{Error, Result};
 use crate::network::{Conv2d, Layer, Linear, Network, shapes};
 
-/// The number of images that go through the network together.
-const TOGETHER: usize = 256;
+/// The largest number of images that go through the network together.
+const MOST: usize = 256;
 
 /// Which examples the patterns of a unit without a ReLU are fitted to, such as those of the last
 /// layer.
@@ -62,6 +63,20 @@ impl Patterns {
         network: &Network,
         images: ArrayView4<f32>,
     ) -> Result<Self> {
+        let (_, c, h, w) = images.dim();
+        let device = device_of(network)?;
+        let of_one = network.bytes([network.channels_of(c), h, w]).max(1);
+        let together = (memory_for_passes(&device) / of_one).clamp(1, MOST);
+        Self::fit_together(estimator, network, images, together)
+    }
+
+    /// [`fit_by`](Self::fit_by) with this many images in a pass.
+    fn fit_together(
+        estimator: PatternEstimator,
+        network: &Network,
+        images: ArrayView4<f32>,
+        together: usize,
+    ) -> Result<Self> {
         let unfit = |layer: &Layer| matches!(layer, Layer::Residual(_) | Layer::BatchNorm2d(_));
         if images.is_empty() || network.layers.iter().any(unfit) {
             return Err(Error::invalid(
@@ -69,21 +84,16 @@ impl Patterns {
                  normalisation; fold that into the layers before it by `fold_batch_norm`",
             ));
         }
-        let device = network
-            .device()
-            .map_or_else(|| DeviceChoice::Flex.open(), Ok)?;
+        let device = device_of(network)?;
         let mut sums: Vec<Option<Sums>> = network.layers.iter().map(Sums::of).collect();
         let (n, c, h, w) = images.dim();
-        let repeats = match (c, network.input_channels()) {
-            (1, Some(channels)) => channels,
-            _ => 1,
-        };
-        shapes(network, [c * repeats, h, w])?;
-        for first in (0..n).step_by(TOGETHER) {
-            let part = images.slice(s![first..n.min(first + TOGETHER), .., .., ..]);
+        let channels = network.channels_of(c);
+        shapes(network, [channels, h, w])?;
+        for first in (0..n).step_by(together) {
+            let part = images.slice(s![first..n.min(first + together), .., .., ..]);
             let trace = Trace::new(
                 &network.layers,
-                upload(part, &device).repeat_dim(1, repeats),
+                upload(part, &device).repeat_dim(1, channels / c),
                 None,
             );
             for (at, (step, sums)) in trace.steps().zip(&mut sums).enumerate() {
@@ -300,6 +310,10 @@ fn weight_grad(step: &Step<'_>, at_output: Tensor<4>) -> Tensor<4> {
     }
 }
 
+fn device_of(network: &Network) -> Result<Device> {
+    (network.device()).map_or_else(|| DeviceChoice::Flex.open(), Ok)
+}
+
 fn upload(images: ArrayView4<f32>, device: &Device) -> Tensor<4> {
     let (n, c, h, w) = images.dim();
     let values: Vec<f32> = images.iter().copied().collect();
@@ -309,4 +323,45 @@ fn upload(images: ArrayView4<f32>, device: &Device) -> Tensor<4> {
 fn numbers(tensor: Tensor<4>) -> Result<Vec<f32>> {
     let values = tensor.into_data().into_vec::<f32>();
     values.map_err(|problem| Error::invalid(format!("{problem:?}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array4;
+
+    use super::*;
+    use crate::network::json;
+
+    #[test]
+    fn images_in_other_numbers_a_pass_give_the_same_patterns() {
+        let device = DeviceChoice::Flex.open().unwrap();
+        let layers = r#"[{"conv2d": {"in": 3, "out": 4, "kernel": 3}}, "relu", "flatten",
+            {"linear": {"in": 144, "out": 2}}]"#;
+        let network = json::init(layers, 5, &device).unwrap();
+        let images = Array4::from_shape_fn((40, 1, 8, 8), |(n, _, y, x)| {
+            ((n * 64 + y * 8 + x) as f32).sin()
+        });
+        let fit = |together| {
+            let estimator = PatternEstimator::Linear;
+            let fitted = Patterns::fit_together(estimator, &network, images.view(), together);
+            let fitted = fitted.unwrap();
+            let mut values = Vec::new();
+            for layer in fitted.layers() {
+                values.extend(match layer {
+                    Layer::Conv2d(conv) => numbers(conv.weight.clone()).unwrap(),
+                    Layer::Linear(linear) => numbers(linear.weight.clone().unsqueeze()).unwrap(),
+                    _ => Vec::new(),
+                });
+            }
+            values
+        };
+        let [few, all] = [3, 256].map(fit);
+        let largest = all
+            .iter()
+            .fold(0.0_f32, |most, value| most.max(value.abs()));
+        assert!(largest > 0.0 && few.len() == 4 * 27 + 288);
+        for (few, all) in few.iter().zip(&all) {
+            assert!((few - all).abs() < 1e-6 * largest, "{few} and {all}");
+        }
+    }
 }
