@@ -11,7 +11,7 @@ use xai_core::device::{Device, DeviceChoice, Tensor};
 use xai_core::network::{Network, json};
 
 /// The networks of `fixtures/captum` that every method is compared on, each a file `captum/<name>.safetensors`.
-pub const CAPTUM_NETWORKS: [&str; 14] = [
+pub const CAPTUM_NETWORKS: [&str; 15] = [
     "plain",
     "strided",
     "overlapping_pools",
@@ -26,6 +26,7 @@ pub const CAPTUM_NETWORKS: [&str; 14] = [
     "residual",
     "nested",
     "grouped",
+    "dropout_before_pool",
 ];
 
 /// A safetensors file.

@@ -10,6 +10,7 @@ use xai_core::metrics::{
     CHECKS, COMPLETENESS_ERROR, CONSTANT_MAP, NOISE_OVER_RANGE, Precision, Score, TIED_MAP,
     ZERO_MAP,
 };
+use xai_core::network::Layer;
 use xai_core::prelude::*;
 
 /// The images of a fixture with some truth.
@@ -61,6 +62,21 @@ fn complete_methods_are_found_complete() {
             let worst = errors.iter().copied().fold(0.0, f64::max);
             assert!(worst < most, "{name} {method}: {worst}");
         }
+    }
+}
+
+/// DeepLIFT is not complete at a softmax, so it promises no sum of a network with one.
+#[test]
+fn deep_lift_promises_nothing_of_a_softmax() {
+    let fixture = Fixture::read("captum/plain.safetensors");
+    let (mut network, images) = (fixture.network_on(&cpu()), with_truth(&fixture));
+    for checked in [images.len(), 0] {
+        let panel = Panel::new().with(DeepLift).with(DeepLift::captum());
+        let scores = panel.score(&network, &images, &Precision).unwrap();
+        for method in ["deep_lift", "deep_lift_captum"] {
+            assert_eq!(errors(&scores, method).len(), checked, "{method}");
+        }
+        network.layers.push(Layer::Softmax);
     }
 }
 

@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, Array4};
 use tests::{Fixture, largest};
 use xai_core::device::{DeviceChoice, Tensor};
-use xai_core::network::{Layer, Linear, Network};
+use xai_core::network::{Layer, Linear, Network, json};
 use xai_core::training::{Rows, TinySchedule, fit_tiny, tiny_gradients};
 
 const SHAPE: [usize; 3] = [1, 8, 8];
@@ -102,6 +102,30 @@ fn gradients_are_torchs() {
             "{name}: {loss}"
         );
     }
+}
+
+/// The softmax of several positions would be another function here than in `Network::forward`.
+#[test]
+fn a_softmax_of_several_positions_is_an_error() {
+    let device = DeviceChoice::Flex.open().unwrap();
+    let network = |last: &str| {
+        let layers = format!(
+            r#"[{{"conv2d": {{"in": 1, "out": 2, "kernel": 1}}}}, {last}, "flatten", {{"linear": {{"in": 128, "out": 2}}}}, "softmax"]"#
+        );
+        json::init(&layers, 0, &device).unwrap()
+    };
+    let (pixels, class) = (vec![0.5; 128], vec![0, 1]);
+    let rows = Rows {
+        pixels: &pixels,
+        class: &class,
+    };
+    assert!(tiny_gradients(&network(r#""relu""#), SHAPE, rows).is_ok());
+    let problem = tiny_gradients(&network(r#""softmax""#), SHAPE, rows).unwrap_err();
+    let problem = problem.to_string();
+    assert!(
+        problem.contains("layer 1") && problem.contains("a softmax of one position"),
+        "{problem}"
+    );
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Methods beyond the paper's eight, compared with zennit and Captum (`fixtures/beyond/make.py`). Relevance is conserved
 //! if the rule conserves it.
 
-use ndarray::{Array4, Axis};
+use ndarray::{Array4, Axis, concatenate, s};
 use tests::{Fixture, error};
 use xai_core::attribution::lrp::{Composite, LrpRule};
 use xai_core::attribution::{
-    CamOptions, DeepLiftShap, Enlarge, GradCam, GradCamPlusPlus, GuidedGradCam, HiResCam,
+    CamOptions, DeepLiftShap, Enlarge, GradCam, GradCamPlusPlus, GuidedGradCam, HiResCam, Images,
     KernelShap, LayerCam, LrpComposite, Panel, Segments, internal_influence, layer_activation,
     layer_conductance, layer_gradient_x_activation,
 };
@@ -72,6 +72,25 @@ fn rules_and_composites_are_zennits() {
             let wanted = beyond.array(&format!("{name}/{rule}"));
             let found = explain(method, &network, &images);
             assert_close(&found, &wanted, &format!("{rule} of {name}"));
+        }
+    }
+}
+
+/// Without a convolution `epsilon_gamma_box` has no zB, and `excitation_backprop` goes through the derivative of a tanh
+/// (`fixtures/beyond/make_composites.py`).
+#[test]
+fn composites_of_other_layers_are_zennits() {
+    for name in ["dense", "activations"] {
+        let file = Fixture::read(&format!("beyond/{name}.safetensors"));
+        let (network, images) = (file.network(), file.images());
+        let named = composites().into_iter().skip(7);
+        for (composite, method) in named {
+            let found = explain(method, &network, &images);
+            assert_close(
+                &found,
+                &file.array(composite),
+                &format!("{composite} of {name}"),
+            );
         }
     }
 }
@@ -160,6 +179,39 @@ fn layers_and_several_baselines_are_captums() {
     let found = explain(DeepLiftShap { baselines }, &network, &images);
     let wanted = beyond.array("plain/deep_lift_shap");
     assert_close(&found, &wanted, "deep_lift_shap");
+}
+
+/// A layer is explained with the same images as a panel: grey ones are repeated, and broken ones are errors.
+#[test]
+fn images_of_a_layer_are_those_of_a_panel() {
+    let (network, images) = network("plain");
+    let all = |images: &Images| -> [xai_core::Result<Array4<f32>>; 4] {
+        [
+            layer_activation(&network, images, 1),
+            layer_conductance(&network, images, TARGET, 1, 5),
+            internal_influence(&network, images, TARGET, 1, 5),
+            layer_gradient_x_activation(&network, images, TARGET, 1),
+        ]
+    };
+    let grey = images.pixels.slice(s![.., ..1, .., ..]);
+    let repeated = concatenate(Axis(1), &[grey; 3]).unwrap();
+    let with = |pixels| Images::new(pixels, images.class.clone());
+    let found = all(&with(grey.to_owned()));
+    for (found, expected) in found.into_iter().zip(all(&with(repeated))) {
+        assert_eq!(found.unwrap(), expected.unwrap());
+    }
+    let mut broken = images.clone();
+    broken.pixels[[1, 0, 2, 3]] = f32::NAN;
+    let unnumbered = images.clone().with_index(vec![0]);
+    for (images, words) in [
+        (broken, "image 1 holds NaN in channel 0"),
+        (unnumbered, "1 indices"),
+    ] {
+        for found in all(&images) {
+            let problem = found.unwrap_err().to_string();
+            assert!(problem.contains(words), "{problem}");
+        }
+    }
 }
 
 /// Of all coalitions KernelSHAP makes exact Shapley values.

@@ -2,15 +2,17 @@
 //! the definitions: the gradient is autodiff's, and integrated gradients and DeepLIFT are complete.
 
 use ndarray::{Array2, Array4, Axis};
-use tests::{CAPTUM_NETWORKS, Fixture, chosen, download, error, largest, upload};
+use tests::{CAPTUM_NETWORKS, Fixture, chosen, device, download, error, largest, upload};
 use xai_core::attribution::{
-    DeepLift, Explain, GradientShap, Images, IntegratedGradients, Panel, Saliency,
+    DeepLift, Explain, GradientShap, Images, InputXGradient, IntegratedGradients, Panel, Saliency,
 };
+use xai_core::dataset::Dataset;
 use xai_core::device::{DeviceChoice, Tensor};
 use xai_core::network::{Layer, Network};
+use xai_core::training::{Examples, Optimizer, TrainingPlan, fit};
 
 use crate::autodiff::{self, Mode};
-use crate::common::{one, the_eight};
+use crate::common::{explain, one, the_eight};
 
 /// One of Captum's fixtures.
 struct Parity {
@@ -94,8 +96,8 @@ fn every_method_gives_captums_values() {
             }
         }
     }
-    // 35 classes and 8 methods; where sums tie, the 2 methods on a path have no expected values.
-    assert_eq!(compared, 35 * 8 - 3 * 2);
+    // 38 classes and 8 methods; where sums tie, the 2 methods on a path have no expected values.
+    assert_eq!(compared, 38 * 8 - 3 * 2);
 }
 
 /// Captum's own DeepLIFT, defect included; it differs from the published rule by the named share.
@@ -111,6 +113,7 @@ fn captums_deep_lift_is_there_to_compare() {
         "smooth",
         "residual",
         "grouped",
+        "dropout_before_pool",
     ] {
         let fixture = Parity::read(name);
         for class in 0..fixture.classes {
@@ -124,6 +127,27 @@ fn captums_deep_lift_is_there_to_compare() {
             assert!(error_of(fixture.explain(DeepLift, class)) > 0.01, "{name}");
         }
     }
+}
+
+/// Behind a linear layer a normalisation is one of features, whose number says nothing about the channels of the images
+/// (`fixtures/captum/make_flat_norm.py`).
+#[test]
+fn normalised_features_take_grey_images() {
+    let file = Fixture::read("captum/flat_norm.safetensors");
+    let (network, images) = (file.network(), file.images());
+    assert_eq!(network.input_channels(), None);
+    let scores: Array2<f32> = download(network.forward(upload(&images.pixels)));
+    assert!(error(&scores, &file.array("logits")) < 1e-6);
+    let maps = explain(InputXGradient, &network, &images);
+    assert!(error(&maps, &file.array("input_x_gradient")) < 1e-6);
+
+    let dataset = Dataset::new(images.pixels, vec![0, 1, 0, 1]).unwrap();
+    let images = Examples::of(&dataset, &device());
+    let plan = TrainingPlan::new(Optimizer::Adam(0.01), 30, 4);
+    let fitted = fit(&network, 0, &images, &images, &plan, 1, |_, _| Ok(())).unwrap();
+    let losses = fitted.history.iter().map(|epoch| epoch.loss);
+    let losses: Vec<f64> = losses.collect();
+    assert!(losses[29] < 0.5 * losses[0], "{losses:?}");
 }
 
 #[test]

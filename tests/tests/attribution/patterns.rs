@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2, Array4, ArrayView4, Axis, s};
 use tests::{Fixture, error};
 use xai_core::attribution::{
-    DeepTaylor, Explain, FeaturePermutation, Images, NoModel, PatternAttribution, PatternEstimator,
-    PatternNet, Patterns, UniformNoise,
+    DeepTaylor, Explain, FeaturePermutation, Images, NoModel, Panel, PatternAttribution,
+    PatternEstimator, PatternNet, Patterns, UniformNoise,
 };
 use xai_core::network::{Layer, Network};
 
@@ -133,7 +133,7 @@ fn the_pattern_of_a_linear_model_is_its_signal() {
     // Patterns of one network do not explain another.
     let images = fixture.images();
     let wrong = PatternNet::new(Arc::new(fitted));
-    let panel = xai_core::attribution::Panel::new().with(wrong);
+    let panel = Panel::new().with(wrong);
     let problem = panel
         .explain(&fixture.network(), &images, 0)
         .unwrap_err()
@@ -223,6 +223,27 @@ fn published_permutations_are_within_batches() {
     }
 }
 
+/// Captum refuses a batch of one image, in which nothing can be permuted.
+#[test]
+fn an_image_alone_in_its_batch_is_an_error() {
+    let images = numbered();
+    let model = model(|image| image.iter().sum());
+    for (images, of, words) in [
+        (
+            images.clone(),
+            3,
+            "image 3 is alone in its batch (7 images in batches of 3)",
+        ),
+        (images.clone(), 6, "such as 5"),
+        (images.clone(), 1, "such as 7"),
+        (single(&images, 5), 50, "give more images"),
+    ] {
+        let panel = Panel::new().with(FeaturePermutation::published(&images, of));
+        let problem = panel.explain(&model, &images, 0).unwrap_err().to_string();
+        assert!(problem.contains(words), "{problem}");
+    }
+}
+
 /// With all images as donors, and enough draws, the fall is weight times the distance from the donors' mean.
 #[test]
 fn permuted_values_are_the_donors() {
@@ -255,7 +276,7 @@ fn permuted_values_are_the_donors() {
     assert_ne!(other, one);
 
     let wrong = FeaturePermutation::new(Array4::zeros((1, 1, 3, 3)), 1);
-    let panel = xai_core::attribution::Panel::new().with(wrong);
+    let panel = Panel::new().with(wrong);
     let problem = panel.explain(&model, &images, 0).unwrap_err().to_string();
     assert!(problem.contains("of the images' shape"), "{problem}");
 }

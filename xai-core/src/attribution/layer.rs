@@ -18,7 +18,8 @@ const POINTS: usize = 16;
 /// The output of layer `layer` (counted from 0) for each image: `[n, channels, h, w]`.
 ///
 /// # Errors
-/// If there is no such layer, or if the images do not fit the network.
+/// If there is no such layer, or if the images do not fit the network or are not valid (see
+/// [`Images::check`]).
 pub fn layer_activation(network: &Network, images: &Images, layer: usize) -> Result<Array4<f32>> {
     let call = LayerCall::new(network, images, layer)?;
     call.each_image(|x, image| {
@@ -36,7 +37,8 @@ pub fn layer_activation(network: &Network, images: &Images, layer: usize) -> Res
 /// the gradient at a point times the output's change to the next point.
 ///
 /// # Errors
-/// If there is no such layer, no step or no such class, or if the images do not fit the network.
+/// If there is no such layer, no step or no such class, or if the images do not fit the network or are
+/// not valid.
 pub fn layer_conductance(
     network: &Network,
     images: &Images,
@@ -109,7 +111,7 @@ pub fn internal_influence(
 /// that output: `[n, channels, h, w]`. Captum's `LayerGradientXActivation`.
 ///
 /// # Errors
-/// If there is no such layer or class, or if the images do not fit the network.
+/// If there is no such layer or class, or if the images do not fit the network or are not valid.
 pub fn layer_gradient_x_activation(
     network: &Network,
     images: &Images,
@@ -144,13 +146,18 @@ struct LayerCall<'a> {
     images: &'a Images,
     layer: usize,
     classes: usize,
+    /// The number of channels that the network takes.
+    channels: usize,
+    /// That of the layer's output.
     shape: [usize; 3],
 }
 
 impl<'a> LayerCall<'a> {
     fn new(network: &'a Network, images: &'a Images, layer: usize) -> Result<Self> {
-        let (_, c, h, w) = images.pixels.dim();
-        let shapes = shapes(network, [c, h, w])?;
+        images.check()?;
+        let (_, given, h, w) = images.pixels.dim();
+        let channels = network.channels_of(given);
+        let shapes = shapes(network, [channels, h, w])?;
         if layer >= network.layers.len() {
             return Err(Error::invalid(format!(
                 "there is no layer {layer}: the network has {} layers, counted from 0",
@@ -162,6 +169,7 @@ impl<'a> LayerCall<'a> {
             images,
             layer,
             classes: shapes[network.layers.len()][0],
+            channels,
             shape: shapes[layer + 1],
         })
     }
@@ -198,7 +206,7 @@ impl<'a> LayerCall<'a> {
         let mut values = Vec::with_capacity(n * channels * height * width);
         for (index, image) in pixels.axis_iter(Axis(0)).enumerate() {
             let image: Vec<f32> = image.iter().copied().collect();
-            let x = upload(image, [1, c, h, w], &device);
+            let x = upload(image, [1, c, h, w], &device).repeat_dim(1, self.channels / c);
             values.extend(download(what(x, index))?);
         }
         Array4::from_shape_vec((n, channels, height, width), values).map_err(Error::invalid)

@@ -310,16 +310,54 @@ impl Variant {
 
 /// Which rule each affine layer uses.
 ///
-/// As in zennit's composites, an activation passes relevance through, a maximum gives all to its
-/// winner, and an average or the sum of a residual block distributes it in proportion.
+/// As in zennit's composites, a maximum gives all to its winner, and an average or the sum of a
+/// residual block distributes relevance in proportion.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Composite {
-    /// For the first convolution or fully connected layer, if it has its own rule.
-    pub first: Option<LrpRule>,
+    /// The rule of the first layer, if it has its own.
+    pub first: Option<First>,
     /// For convolutions.
     pub convolution: LrpRule,
     /// For fully connected layers.
     pub linear: LrpRule,
+    /// For activations.
+    pub activation: AtActivation,
+}
+
+/// The rule of the first layer, and which layer that is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum First {
+    /// The first convolution or fully connected layer.
+    Affine(LrpRule),
+    /// The first convolution. A network without one has no such layer.
+    Convolution(LrpRule),
+}
+
+impl First {
+    fn rule(self) -> LrpRule {
+        match self {
+            Self::Affine(rule) | Self::Convolution(rule) => rule,
+        }
+    }
+
+    fn is(self, layer: &Layer) -> bool {
+        match layer {
+            Layer::Conv2d(_) => true,
+            Layer::Linear(_) => matches!(self, Self::Affine(_)),
+            _ => false,
+        }
+    }
+}
+
+/// What an activation does to relevance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtActivation {
+    /// Passes it through.
+    #[default]
+    Pass,
+    /// Multiplies it by the activation's derivative. For a ReLU, this is the same if silent inputs get
+    /// nothing from the layer behind it, as by z+.
+    Derivative,
 }
 
 impl Composite {
@@ -329,16 +367,17 @@ impl Composite {
             first: None,
             convolution: rule,
             linear: rule,
+            activation: AtActivation::Pass,
         }
     }
 
     /// The composite as a rule for the network of `layers`, which should not have batch
     /// normalisation.
     pub fn over<'a>(&'a self, layers: &[Layer]) -> CompositeRule<'a> {
-        let affine = |layer: &Layer| matches!(layer, Layer::Conv2d(_) | Layer::Linear(_));
+        let index = |first: First| index_of_first(layers, |layer: &Layer| first.is(layer));
         CompositeRule {
             composite: self,
-            first: index_of_first(layers, affine),
+            first: self.first.and_then(index),
         }
     }
 }
@@ -347,6 +386,7 @@ impl Composite {
 #[derive(Clone, Copy, Debug)]
 pub struct CompositeRule<'a> {
     composite: &'a Composite,
+    /// The index of the layer with its own rule.
     first: Option<usize>,
 }
 
@@ -356,8 +396,10 @@ impl Rule for CompositeRule<'_> {
             first,
             convolution,
             linear,
+            activation: _,
         } = *self.composite;
         let first = first.filter(|_| self.first == Some(step.index));
+        let first = first.map(First::rule);
         let rule = match step.layer {
             Layer::Conv2d(_) => first.unwrap_or(convolution),
             Layer::Linear(_) => first.unwrap_or(linear),
@@ -368,12 +410,15 @@ impl Rule for CompositeRule<'_> {
         rule.redistribute(step, &flow)
     }
 
-    fn relu(&self, _: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
-        flow
+    fn relu(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        match self.composite.activation {
+            AtActivation::Pass => flow,
+            AtActivation::Derivative => step.pull_back(flow),
+        }
     }
 
-    fn activation(&self, _: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
-        flow
+    fn activation(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        self.relu(step, flow)
     }
 
     /// As in the epsilon rule. zennit uses the gradient of dropout, which would not conserve

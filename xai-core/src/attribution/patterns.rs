@@ -12,14 +12,16 @@
 
 use ndarray::{ArrayView4, s};
 
+use super::model::Explainable;
 use super::rules::Rule;
 use super::trace::{Step, Trace};
-use crate::device::{Device, DeviceChoice, Tensor};
+use crate::device::{Device, DeviceChoice, Tensor, memory_for_passes};
 use crate::error::{Error, Result};
+use crate::network::ops::Window;
 use crate::network::{Conv2d, Layer, Linear, Network, shapes};
 
-/// The number of images that go through the network together.
-const TOGETHER: usize = 256;
+/// The largest number of images that go through the network together.
+const MOST: usize = 256;
 
 /// Which examples the patterns of a unit without a ReLU are fitted to, such as those of the last
 /// layer.
@@ -31,6 +33,9 @@ pub enum PatternEstimator {
     /// Those with a positive output, as if a ReLU followed. iNNvestigate 1.0.9 fits all layers like
     /// this unless it is told otherwise (`pattern_type=None` means "relu" in its
     /// `analyzer/pattern_based.py`), so published maps may be of this kind.
+    ///
+    /// Of a convolution, outputs beyond the last whole window of the pooling behind it do not count. No later
+    /// layer sees them, and a Keras network with the padding "same" has none.
     ReluEverywhere,
 }
 
@@ -62,6 +67,20 @@ impl Patterns {
         network: &Network,
         images: ArrayView4<f32>,
     ) -> Result<Self> {
+        let (_, c, h, w) = images.dim();
+        let device = device_of(network)?;
+        let of_one = network.bytes([network.channels_of(c), h, w]).max(1);
+        let together = (memory_for_passes(&device) / of_one).clamp(1, MOST);
+        Self::fit_together(estimator, network, images, together)
+    }
+
+    /// [`fit_by`](Self::fit_by) with this many images in a pass.
+    fn fit_together(
+        estimator: PatternEstimator,
+        network: &Network,
+        images: ArrayView4<f32>,
+        together: usize,
+    ) -> Result<Self> {
         let unfit = |layer: &Layer| matches!(layer, Layer::Residual(_) | Layer::BatchNorm2d(_));
         if images.is_empty() || network.layers.iter().any(unfit) {
             return Err(Error::invalid(
@@ -69,28 +88,34 @@ impl Patterns {
                  normalisation; fold that into the layers before it by `fold_batch_norm`",
             ));
         }
-        let device = network
-            .device()
-            .map_or_else(|| DeviceChoice::Flex.open(), Ok)?;
+        let device = device_of(network)?;
         let mut sums: Vec<Option<Sums>> = network.layers.iter().map(Sums::of).collect();
         let (n, c, h, w) = images.dim();
-        let repeats = match (c, network.input_channels()) {
-            (1, Some(channels)) => channels,
-            _ => 1,
-        };
-        shapes(network, [c * repeats, h, w])?;
-        for first in (0..n).step_by(TOGETHER) {
-            let part = images.slice(s![first..n.min(first + TOGETHER), .., .., ..]);
+        let channels = network.channels_of(c);
+        shapes(network, [channels, h, w])?;
+        for first in (0..n).step_by(together) {
+            let part = images.slice(s![first..n.min(first + together), .., .., ..]);
             let trace = Trace::new(
                 &network.layers,
-                upload(part, &device).repeat_dim(1, repeats),
+                upload(part, &device).repeat_dim(1, channels / c),
                 None,
             );
             for (at, (step, sums)) in trace.steps().zip(&mut sums).enumerate() {
-                let with_relu = estimator == PatternEstimator::ReluEverywhere
-                    || matches!(network.layers.get(at + 1), Some(Layer::Relu));
+                let everywhere = estimator == PatternEstimator::ReluEverywhere;
+                let with_relu =
+                    everywhere || matches!(network.layers.get(at + 1), Some(Layer::Relu));
+                let [.., h, w] = step.output.dims();
+                let seen = match network.layers[at + 1..] {
+                    [Layer::MaxPool2d(window), ..]
+                    | [Layer::Relu, Layer::MaxPool2d(window), ..]
+                        if everywhere =>
+                    {
+                        seen(window, [h, w])
+                    }
+                    _ => [h, w],
+                };
                 if let Some(sums) = sums {
-                    sums.add(&step, with_relu)?;
+                    sums.add(&step, with_relu, seen)?;
                 }
             }
         }
@@ -196,19 +221,26 @@ impl Sums {
         })
     }
 
-    fn add(&mut self, step: &Step<'_>, with_relu: bool) -> Result<()> {
+    /// Adds the examples of a step. Only the first `seen` rows and columns of outputs count.
+    fn add(&mut self, step: &Step<'_>, with_relu: bool, seen: [usize; 2]) -> Result<()> {
         let output = step.output.clone();
-        let active = if with_relu {
+        let mut active = if with_relu {
             output.clone().greater_elem(0.0).float()
         } else {
             output.ones_like()
         };
+        let [n, outputs, h, w] = output.dims();
+        let is_seen = |place: usize| place / w % h < seen[0] && place % w < seen[1];
+        if seen != [h, w] {
+            let mask: Vec<f32> = (0..h * w).map(|place| is_seen(place).into()).collect();
+            let mask = Tensor::<1>::from_data(mask.as_slice(), &active.device());
+            active = active * mask.reshape([1, 1, h, w]);
+        }
         let bias = match step.layer {
             Layer::Conv2d(conv) => &conv.bias,
             Layer::Linear(linear) => &linear.bias,
             _ => unreachable!("only these have sums"),
         };
-        let [n, outputs, h, w] = output.dims();
         let y = match bias {
             Some(bias) => {
                 output
@@ -230,7 +262,8 @@ impl Sums {
             }
         }
         let (active, y) = (numbers(active)?, numbers(y)?);
-        for (place, (active, y)) in active.into_iter().zip(y).enumerate() {
+        let examples = active.into_iter().zip(y).enumerate();
+        for (place, (active, y)) in examples.filter(|(place, _)| is_seen(*place)) {
             let counts = &mut self.counts[place / (h * w) % outputs];
             for (count, value) in counts.iter_mut().zip([1.0, active, y]) {
                 *count += f64::from(value);
@@ -285,6 +318,22 @@ impl Sums {
     }
 }
 
+/// The rows and columns, of `size` ones, that lie in a window of a maximum pooling.
+fn seen(window: Window, size: [usize; 2]) -> [usize; 2] {
+    std::array::from_fn(|axis| {
+        let Window {
+            kernel,
+            stride,
+            padding,
+        } = window;
+        let padded = size[axis] + 2 * padding[axis];
+        let windows = padded.saturating_sub(kernel[axis]) / stride[axis];
+        (windows * stride[axis] + kernel[axis])
+            .saturating_sub(padding[axis])
+            .min(size[axis])
+    })
+}
+
 /// The sums over examples of the input times the values at the outputs, in the order of the
 /// weights.
 fn weight_grad(step: &Step<'_>, at_output: Tensor<4>) -> Tensor<4> {
@@ -300,6 +349,10 @@ fn weight_grad(step: &Step<'_>, at_output: Tensor<4>) -> Tensor<4> {
     }
 }
 
+fn device_of(network: &Network) -> Result<Device> {
+    (network.device()).map_or_else(|| DeviceChoice::Flex.open(), Ok)
+}
+
 fn upload(images: ArrayView4<f32>, device: &Device) -> Tensor<4> {
     let (n, c, h, w) = images.dim();
     let values: Vec<f32> = images.iter().copied().collect();
@@ -309,4 +362,45 @@ fn upload(images: ArrayView4<f32>, device: &Device) -> Tensor<4> {
 fn numbers(tensor: Tensor<4>) -> Result<Vec<f32>> {
     let values = tensor.into_data().into_vec::<f32>();
     values.map_err(|problem| Error::invalid(format!("{problem:?}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array4;
+
+    use super::*;
+    use crate::network::json;
+
+    #[test]
+    fn images_in_other_numbers_a_pass_give_the_same_patterns() {
+        let device = DeviceChoice::Flex.open().unwrap();
+        let layers = r#"[{"conv2d": {"in": 3, "out": 4, "kernel": 3}}, "relu", "flatten",
+            {"linear": {"in": 144, "out": 2}}]"#;
+        let network = json::init(layers, 5, &device).unwrap();
+        let images = Array4::from_shape_fn((40, 1, 8, 8), |(n, _, y, x)| {
+            ((n * 64 + y * 8 + x) as f32).sin()
+        });
+        let fit = |together| {
+            let estimator = PatternEstimator::Linear;
+            let fitted = Patterns::fit_together(estimator, &network, images.view(), together);
+            let fitted = fitted.unwrap();
+            let mut values = Vec::new();
+            for layer in fitted.layers() {
+                values.extend(match layer {
+                    Layer::Conv2d(conv) => numbers(conv.weight.clone()).unwrap(),
+                    Layer::Linear(linear) => numbers(linear.weight.clone().unsqueeze()).unwrap(),
+                    _ => Vec::new(),
+                });
+            }
+            values
+        };
+        let [few, all] = [3, 256].map(fit);
+        let largest = all
+            .iter()
+            .fold(0.0_f32, |most, value| most.max(value.abs()));
+        assert!(largest > 0.0 && few.len() == 4 * 27 + 288);
+        for (few, all) in few.iter().zip(&all) {
+            assert!((few - all).abs() < 1e-6 * largest, "{few} and {all}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 use super::rows::for_each;
 use super::trace::{Step, Trace};
-use crate::device::Tensor;
+use crate::device::{Tensor, upload};
 use crate::network::{Activation, Layer, ops};
 
 /// One entry per kind of layer: from the flow at the layer's output to the flow at its input.
@@ -167,7 +167,7 @@ impl Rule for Rescale<'_> {
     /// Uses slopes as for any function of one value, and subtracts their mean over an image's
     /// classes, because what all classes have in common does not change a probability. Captum
     /// subtracts the mean over the whole batch, so an image's map depends on the other images of
-    /// the batch.
+    /// the batch. Because of the mean, attributions do not add up to the difference in output.
     fn softmax(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         let slopes = self.relu(step, flow);
         let classes = slopes.dims()[1];
@@ -204,10 +204,16 @@ fn difference(values: &Tensor<4>, reference: &Tensor<4>) -> Tensor<4> {
 /// The rescale rule as Captum 0.6 to 0.9 applies it, which is not complete.
 ///
 /// If two of {ReLU, another activation, MaxPool} are neighbours, the first one does not see the
-/// flow after the second one's rule, but the flow after the second one's gradient. Every block of a
-/// plain convolutional network ends with such a pair. The gradients of image and reference differ
-/// there, so both flow: the rule needs a [`Trace::beside`] whose first half are the images and
-/// whose second half are their references. Captum has no rule for GELU and uses its gradient.
+/// flow after the second one's rule, but the flow after the second one's gradient. They are also
+/// neighbours with a dropout between them that is not active. Every block of a plain convolutional
+/// network ends with such a pair. The gradients of image and reference differ there, so both flow:
+/// the rule needs a [`Trace::beside`] whose first half are the images and whose second half are their
+/// references. Captum has no rule for GELU and uses its gradient.
+///
+/// Where windows of a MaxPool overlap and have the same winner, only what the last of them sends back
+/// counts. Where an input of a MaxPool hardly differs from the reference's, Captum takes the gradient
+/// of the first image of the batch for all of them. Here it is the image's own, as in Captum with one
+/// image at a time.
 #[derive(Debug, Default)]
 pub struct RescaleCaptum {
     /// The last ReLU or pooling, and the flow after its gradient.
@@ -250,16 +256,54 @@ impl Rule for RescaleCaptum {
         slopes - shared
     }
 
+    /// An inactive dropout is not there for Captum, because it hands on the tensor that it receives.
+    fn dropout(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+        if let (None, Some((index, _))) = (step.mask, &mut *self.passed.borrow_mut())
+            && *index == step.index + 1
+        {
+            *index = step.index;
+        }
+        step.pull_back(flow)
+    }
+
     fn max_pool(&self, step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
         let (flow, gradient) = self.seen(step, flow);
         let [out, reference] = halves(step.output);
         let most = out.clone().max_pair(reference.clone());
         let shares = Tensor::cat(vec![most.clone() - reference, out - most], 0);
-        let [won, lost] = halves(&step.pull_back(flow * shares));
+        let sent = only_the_last(step, flow * shares);
+        let [won, lost] = halves(&step.pull_back(sent));
         let [image, reference] = halves(step.input);
         let [gradient, _] = halves(&gradient);
         twice(Rescale::slope(won + lost, image - reference, gradient))
     }
+}
+
+/// `flow` without what torch's `max_unpool2d` overwrites: of the windows of a pooling with the same
+/// winner, the last one in row-major order counts.
+fn only_the_last(step: &Step<'_>, flow: Tensor<4>) -> Tensor<4> {
+    let (Layer::MaxPool2d(window), Some(places)) = (step.layer, step.maxima) else {
+        unreachable!("a trace records the maxima of every pooling");
+    };
+    if (0..2).all(|axis| window.stride[axis] >= window.kernel[axis]) {
+        return flow;
+    }
+    let [.., height, width] = step.input.dims();
+    let [_, _, rows, columns] = flow.dims();
+    let places = places.to_data().iter::<i64>().collect::<Vec<_>>();
+    let mut counts = vec![0.0; places.len()];
+    let mut taken = vec![usize::MAX; height * width]; // by the plane of this number
+    for (plane, (places, counts)) in (places.chunks(rows * columns))
+        .zip(counts.chunks_mut(rows * columns))
+        .enumerate()
+    {
+        for (&place, count) in places.iter().zip(counts).rev() {
+            if std::mem::replace(&mut taken[place as usize], plane) != plane {
+                *count = 1.0;
+            }
+        }
+    }
+    flow.clone() * upload(counts, flow.dims(), &flow.device())
 }
 
 fn halves(values: &Tensor<4>) -> [Tensor<4>; 2] {

@@ -293,13 +293,31 @@ impl Network {
     }
 
     /// The number of channels that the network's images must have. `None` if its first layers take
-    /// any number.
+    /// any number. A layer behind a [`Layer::Flatten`] or [`Layer::Linear`] says nothing about it.
     pub fn input_channels(&self) -> Option<usize> {
-        (self.named_layers().iter()).find_map(|(_, layer)| match layer {
-            Layer::Conv2d(conv) => Some(conv.inputs()),
-            Layer::BatchNorm2d(norm) => Some(norm.weight.dims()[0]),
+        let layers = self.named_layers();
+        let first = layers.iter().find_map(|(_, layer)| match layer {
+            Layer::Conv2d(conv) => Some(Some(conv.inputs())),
+            Layer::BatchNorm2d(norm) => Some(Some(norm.weight.dims()[0])),
+            Layer::Flatten | Layer::Linear(_) => Some(None),
             _ => None,
-        })
+        });
+        first.flatten()
+    }
+
+    /// The number of channels that images with `given` channels have for the network: grey images are
+    /// repeated to as many as it takes.
+    pub(crate) fn channels_of(&self, given: usize) -> usize {
+        match given {
+            1 => self.input_channels().unwrap_or(1),
+            _ => given,
+        }
+    }
+
+    /// Whether any layer is a softmax.
+    pub fn has_softmax(&self) -> bool {
+        let layers = self.named_layers();
+        (layers.iter()).any(|(_, layer)| matches!(layer, Layer::Softmax))
     }
 
     /// Whether the outputs are probabilities, because the last layer is a softmax.

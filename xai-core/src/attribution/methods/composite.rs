@@ -1,6 +1,6 @@
 //! Layer-wise relevance propagation with different rules in different layers.
 
-use crate::attribution::lrp::{Composite, LrpRule};
+use crate::attribution::lrp::{AtActivation, Composite, First, LrpRule};
 use crate::attribution::{Batch, Explain, Layered, Method, Trace, propagate};
 use crate::device::Tensor;
 use crate::error::Result;
@@ -27,9 +27,10 @@ impl LrpComposite {
     }
 
     /// Gamma (0.25) in convolutions, epsilon (1e-6) in fully connected layers, and zB in the first
-    /// layer for pixels between `low` and `high`, such as 0 and 1.
+    /// convolution for pixels between `low` and `high`, such as 0 and 1. A network without a convolution
+    /// has epsilon everywhere.
     pub fn epsilon_gamma_box(low: f64, high: f64) -> Self {
-        let first = LrpRule::ZBox { low, high };
+        let first = First::Convolution(LrpRule::ZBox { low, high });
         let composite = over_epsilon(Some(first), LrpRule::Gamma(0.25));
         Self::new("lrp_epsilon_gamma_box", composite)
     }
@@ -45,7 +46,7 @@ impl LrpComposite {
 
     /// z+ in convolutions, epsilon (1e-6) in fully connected layers, and flat in the first layer.
     pub fn epsilon_plus_flat() -> Self {
-        let composite = over_epsilon(Some(LrpRule::Flat), LrpRule::ZPlus);
+        let composite = over_epsilon(Some(First::Affine(LrpRule::Flat)), LrpRule::ZPlus);
         Self::new("lrp_epsilon_plus_flat", composite)
     }
 
@@ -55,22 +56,28 @@ impl LrpComposite {
             alpha: 2.0,
             beta: 1.0,
         };
-        let composite = over_epsilon(Some(LrpRule::Flat), rule);
+        let composite = over_epsilon(Some(First::Affine(LrpRule::Flat)), rule);
         Self::new("lrp_epsilon_alpha2_beta1_flat", composite)
     }
 
     /// Excitation backpropagation (Zhang et al. 2016): z+ in all layers. As with all composites, it starts from the target's
-    /// score. The paper starts from 1, which is another scale.
+    /// score. The paper starts from 1, which is another scale. As in zennit, relevance is multiplied by the derivative of an
+    /// activation, which matters for others than the ReLU.
     pub fn excitation_backprop() -> Self {
-        Self::new("excitation_backprop", Composite::all(LrpRule::ZPlus))
+        let composite = Composite {
+            activation: AtActivation::Derivative,
+            ..Composite::all(LrpRule::ZPlus)
+        };
+        Self::new("excitation_backprop", composite)
     }
 }
 
-fn over_epsilon(first: Option<LrpRule>, convolution: LrpRule) -> Composite {
+fn over_epsilon(first: Option<First>, convolution: LrpRule) -> Composite {
     Composite {
         first,
         convolution,
         linear: LrpRule::Epsilon(1e-6),
+        activation: AtActivation::Pass,
     }
 }
 

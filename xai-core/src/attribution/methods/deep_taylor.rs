@@ -1,6 +1,6 @@
 //! Deep Taylor decomposition.
 
-use crate::attribution::lrp::{Composite, LrpRule};
+use crate::attribution::lrp::{Composite, First, LrpRule};
 use crate::attribution::{Batch, Explain, Layered, LrpComposite, Method};
 use crate::device::Tensor;
 use crate::error::Result;
@@ -35,9 +35,8 @@ impl DeepTaylor {
     fn with_first(first: Option<LrpRule>) -> Self {
         let z_plus = LrpRule::ZPlusWithoutBias;
         let composite = Composite {
-            first,
-            convolution: z_plus,
-            linear: z_plus,
+            first: first.map(First::Affine),
+            ..Composite::all(z_plus)
         };
         Self {
             composite: LrpComposite::new("deep_taylor", composite),

@@ -52,7 +52,11 @@ impl<M: Layered> Explain<M> for Lrp {
 /// DeepLIFT with the [rescale rule](Rescale) as published, from the panel's
 /// [baseline](crate::attribution::Panel::baseline).
 ///
-/// Complete: an image's attributions sum to the target's score minus the baseline's. Captum's
+/// Complete: an image's attributions sum to the target's score minus the baseline's. A network with a
+/// softmax is an exception, because Captum's rule for it, which is used here, is not complete. Explain the
+/// scores before the softmax for attributions that are.
+///
+/// Captum's
 /// version since 0.6.0 is not complete: if a ReLU and a MaxPool are neighbours, it leaves out the rule
 /// of one of them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -81,8 +85,17 @@ impl<M: Layered> Explain<M> for DeepLift {
     }
 
     fn promised_sums(&self, batch: &Batch<'_, M>) -> Result<Option<Vec<f32>>> {
-        batch.differences_of_scores().map(Some)
+        sums_of_rescale(batch)
     }
+}
+
+/// What DeepLIFT's attributions add up to. At a softmax, [`Rescale`] subtracts a mean from the multipliers, so there is no
+/// such sum.
+fn sums_of_rescale<M: Layered>(batch: &Batch<'_, M>) -> Result<Option<Vec<f32>>> {
+    if batch.model().network().has_softmax() {
+        return Ok(None);
+    }
+    batch.differences_of_scores().map(Some)
 }
 
 /// [`DeepLift`] with the error of Captum 0.6 to 0.9, for comparison with results that have it.
@@ -106,13 +119,13 @@ impl<M: Layered> Explain<M> for DeepLiftCaptum {
     }
 
     fn promised_sums(&self, batch: &Batch<'_, M>) -> Result<Option<Vec<f32>>> {
-        batch.differences_of_scores().map(Some)
+        sums_of_rescale(batch)
     }
 }
 
 /// DeepLIFT averaged over several baselines (Lundberg and Lee 2017, as Captum's `DeepLiftShap`),
 /// with the [rescale rule](Rescale) as published. Attributions sum to the target's score minus its
-/// mean over the baselines.
+/// mean over the baselines, except for a network with a softmax, as those of [`DeepLift`].
 #[derive(Clone, Debug)]
 pub struct DeepLiftShap {
     /// Images to compare with, `[m, c, h, w]`, in the shape of the explained images.

@@ -136,12 +136,18 @@ pub fn explain(
         SAMPLES
     };
     let permutation = if defects.has(Defect::X2) {
-        FeaturePermutation::published(images, BATCH)
+        // Captum fails if a last batch has one image, so the public code has no results for such numbers of images. Here
+        // the batches are a little smaller then. A single image has no permutation.
+        let of = FeaturePermutation::largest_batch(images.len(), BATCH);
+        of.map(|of| FeaturePermutation::published(images, of))
     } else {
-        FeaturePermutation::new(train.to_owned(), DRAWS)
+        Some(FeaturePermutation::new(train.to_owned(), DRAWS))
     };
-    let mut panel = Panel::new()
-        .with(permutation)
+    let mut panel = Panel::new();
+    if let Some(permutation) = permutation {
+        panel = panel.with(permutation);
+    }
+    panel = panel
         .with(IntegratedGradients::default())
         .with(Saliency)
         .with(GradientShap::default())
@@ -230,4 +236,16 @@ fn scores(
         RelevanceMassAccuracy,
         EmdFalseNegativeInvariant,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_image_is_alone_in_a_batch() {
+        let of = |images| FeaturePermutation::largest_batch(images, BATCH);
+        assert_eq!([of(500), of(30), of(501)], [Some(50), Some(50), Some(49)]);
+        assert_eq!([of(2), of(1)], [Some(50), None]);
+    }
 }

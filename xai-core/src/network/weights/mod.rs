@@ -9,6 +9,7 @@ mod fine_tuning;
 mod layers;
 mod names;
 mod onnx;
+mod onnx_channels;
 mod onnx_constants;
 mod onnx_format;
 mod onnx_singles;

@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use prost::Message;
 
 use super::layers::Kind;
+use super::onnx_channels::Channels;
 use super::onnx_constants::{Constants, Input, belongs_to_none};
 use super::onnx_format::{Model, Node};
 use super::onnx_singles::{ARITHMETIC, Singles};
@@ -110,6 +111,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Operation>, String> {
     let model =
         Model::decode(bytes).map_err(|problem| format!("is not an ONNX file ({problem})"))?;
     let graph = model.graph.ok_or("is an ONNX file without a graph")?;
+    let channels = Channels::of_images(&graph.image_sizes());
     let mut walk = Walk {
         constants: Constants::of(graph.initializer)?,
         operations: Vec::new(),
@@ -117,7 +119,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Operation>, String> {
         follows: HashMap::new(),
         singles: Singles::default(),
         padded: HashMap::new(),
-        channels_last: false,
+        channels,
     };
     for mut node in graph.node {
         if !walk.constants.pass(&mut node)? {
@@ -146,8 +148,8 @@ struct Walk {
     singles: Singles,
     /// What a `Pad` has added to a value since the last layer.
     padded: HashMap<String, Pads>,
-    /// Whether images are `[n, h, w, c]` here.
-    channels_last: bool,
+    /// Where the channels of the images are here.
+    channels: Channels,
 }
 
 impl Walk {
@@ -166,7 +168,7 @@ impl Walk {
                     Some([0, 3, 1, 2]) => false,
                     _ => return Ok(()),
                 };
-                self.channels_last = moved;
+                self.channels.moved(moved);
                 self.hand_on(node, Some(moved));
                 let padded = (node.output.first()).and_then(|name| self.padded.get_mut(name));
                 if let Some(Ok(pads)) = padded {
@@ -183,7 +185,7 @@ impl Walk {
                     ));
                 }
                 let bias = self.constants.parameter(node, 2, "bias")?;
-                self.channels_last = false;
+                self.channels = Channels::First(weight.shape[0]);
                 let padded = node.input(0).and_then(|name| self.padded.get(name));
                 let window = Window::of(node, [weight.shape[2], weight.shape[3]], padded);
                 self.note(node, Kind::Convolution, weight, bias, None);
@@ -208,11 +210,12 @@ impl Walk {
                             .into(),
                     );
                 }
-                let weight = self.required(node, 1, "scale")?;
-                let bias = self.required(node, 2, "bias")?;
+                let parameter = |at, role| self.features(node, self.required(node, at, role)?);
+                let weight = parameter(1, "scale")?;
+                let bias = parameter(2, "bias")?;
                 let moments = Moments {
-                    mean: self.required(node, 3, "mean")?,
-                    variance: self.required(node, 4, "variance")?,
+                    mean: parameter(3, "mean")?,
+                    variance: parameter(4, "variance")?,
                     epsilon: node.attribute("epsilon").map_or(1e-5, |a| a.f),
                 };
                 self.note(node, Kind::Normalisation, weight, Some(bias), Some(moments));
@@ -222,6 +225,7 @@ impl Walk {
                 if let Some((factor, _)) = self.constant_and_other(node)? {
                     let one_a_channel = a_number_a_channel(&factor);
                     let weight = one_a_channel.ok_or_else(|| no_layer(node, &factor))?;
+                    let weight = self.features(node, weight)?;
                     self.note(node, Kind::Normalisation, weight, None, None);
                 }
             }
@@ -279,7 +283,8 @@ impl Walk {
         let before = other.and_then(|name| self.made_by.get(&name).copied());
         let none = || no_layer(node, &shift);
         let (before, channels_last) = before.ok_or_else(none)?;
-        let operation = &mut self.operations[before];
+        let operation = &self.operations[before];
+        let normalises = operation.kind == Kind::Normalisation;
         let channels = operation.channels();
         // For an image `[n, c, h, w]`, the channels are the third axis from the end.
         let images = operation.kind == Kind::Convolution && !channels_last;
@@ -290,7 +295,13 @@ impl Walk {
             return Err(none());
         }
         let shape = channels.into_iter().collect();
-        operation.bias = Some(Stored { shape, ..shift });
+        let shift = Stored { shape, ..shift };
+        let shift = if normalises {
+            self.features(node, shift)?
+        } else {
+            shift
+        };
+        self.operations[before].bias = Some(shift);
         Ok(())
     }
 
@@ -364,33 +375,29 @@ impl Walk {
     fn linear(
         &mut self,
         node: &Node,
-        mut weight: Converted,
+        weight: Converted,
         bias: Option<Converted>,
     ) -> Result<(), String> {
-        let &[rows, features] = weight.shape.as_slice() else {
+        if weight.shape.len() != 2 {
             let name = &weight.name;
             return Err(format!(
                 "holds a product with `{name}`, which is not a matrix"
             ));
-        };
-        // Features that were flattened in the order row, column, channel. torch's order is channel,
-        // row, column.
-        let channels = (self.operations.iter().rev())
-            .find(|operation| operation.kind == Kind::Convolution)
-            .and_then(Operation::channels);
-        if let (true, Some(channels @ 1..)) = (self.channels_last, channels)
-            && features % channels == 0
-        {
-            let pixels = features / channels;
-            let order = (0..rows * features).map(|place| {
-                let (row, feature) = (place / features, place % features);
-                row * features + feature % pixels * channels + feature / pixels
-            });
-            weight = weight.reordered(vec![rows, features], order);
         }
-        self.channels_last = false;
+        let weight = self.features(node, weight)?;
+        self.channels = Channels::Flat;
         self.note(node, Kind::Linear, weight, bias, None);
         Ok(())
+    }
+
+    /// The parameters `[.., features]` of all features of an image, in torch's order.
+    fn features(&self, node: &Node, parameters: Converted) -> Result<Converted, String> {
+        self.channels
+            .in_torchs_order(parameters)
+            .map_err(|problem| {
+                let layer = &node.op_type;
+                format!("holds a {layer} of the features of images, but {problem}")
+            })
     }
 
     /// Records an operation with weights.
@@ -402,7 +409,7 @@ impl Walk {
         bias: Option<Converted>,
         moments: Option<Moments>,
     ) {
-        let made = (self.operations.len(), self.channels_last);
+        let made = (self.operations.len(), self.channels.are_last());
         (self.made_by).extend(node.output.first().map(|output| (output.clone(), made)));
         self.operations.push(Operation {
             kind,

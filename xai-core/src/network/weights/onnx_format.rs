@@ -20,6 +20,56 @@ pub struct Graph {
     pub node: Vec<Node>,
     #[prost(message, repeated, tag = "5")]
     pub initializer: Vec<TensorProto>,
+    #[prost(message, repeated, tag = "11")]
+    pub input: Vec<ValueInfo>,
+}
+
+impl Graph {
+    /// The sizes of the first input that is not stored in the file: those of the images, each 0 if it is not known. Empty
+    /// if not even their number is known.
+    pub fn image_sizes(&self) -> Vec<usize> {
+        let stored = |name: &String| self.initializer.iter().any(|tensor| tensor.name == *name);
+        let image = self.input.iter().find(|input| !stored(&input.name));
+        let shape = image.and_then(|image| image.r#type.as_ref()?.tensor.as_ref()?.shape.as_ref());
+        let sizes = shape.into_iter().flat_map(|shape| &shape.dim);
+        sizes
+            .map(|size| usize::try_from(size.value).unwrap_or(0))
+            .collect()
+    }
+}
+
+/// The name and the type of a value.
+#[derive(Message)]
+pub struct ValueInfo {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(message, optional, tag = "2")]
+    pub r#type: Option<Type>,
+}
+
+#[derive(Message)]
+pub struct Type {
+    #[prost(message, optional, tag = "1")]
+    pub tensor: Option<TensorType>,
+}
+
+#[derive(Message)]
+pub struct TensorType {
+    #[prost(message, optional, tag = "2")]
+    pub shape: Option<Shape>,
+}
+
+#[derive(Message)]
+pub struct Shape {
+    #[prost(message, repeated, tag = "1")]
+    pub dim: Vec<Dimension>,
+}
+
+#[derive(Message)]
+pub struct Dimension {
+    /// 0 for a size that has only a name.
+    #[prost(int64, tag = "1")]
+    pub value: i64,
 }
 
 #[derive(Message)]

@@ -310,6 +310,7 @@ mod tests {
         let graph = Graph {
             node,
             initializer: vec![weight],
+            input: Vec::new(),
         };
         let bytes = Model { graph: Some(graph) }.encode_to_vec();
         let layers = format!(r#"[{{"conv2d": {{"out": 2, "kernel": 3, {layer}}}}}]"#);

@@ -160,7 +160,8 @@ impl Program {
                     operations.push(Operation::Relu);
                     sizes.push(size);
                 }
-                Layer::Softmax => {
+                // `Operation::Softmax` is over all values of the layer, so there must be one position.
+                Layer::Softmax if input[1..] == [1, 1] => {
                     operations.push(Operation::Softmax);
                     sizes.push(size);
                 }
@@ -186,7 +187,7 @@ impl Program {
                 _ => {
                     return Err(Error::invalid(format!(
                         "layer {at} of the network is none of those that a tiny network may have: plain convolutions, fully \
-                         connected layers, ReLUs, dropouts, maximum poolings without padding, a softmax"
+                         connected layers, ReLUs, dropouts, maximum poolings without padding, a softmax of one position"
                     )));
                 }
             }

@@ -3,8 +3,9 @@
 
 use std::ops::Range;
 
-use super::parts::{differing, has_even_parts};
+use super::parts::differing;
 use super::points::{Point, sum_over_points};
+use super::ties::has_ties;
 use crate::attribution::Target;
 use crate::attribution::rows::for_each;
 use crate::attribution::rules::Gradient;
@@ -34,16 +35,16 @@ pub(super) fn difference_times_gradients<M: Layered>(
     let region = (on_cpu.then(|| differing(batch, &layers[..bend]))).flatten();
     // Two groups of images: those whose ties must go to the first pixel, and the others. Usually
     // one group is empty.
-    let even: Vec<bool> = if on_cpu {
-        has_even_parts(batch)
+    let ties: Vec<bool> = if on_cpu {
+        has_ties(batch)
     } else {
         // On a GPU, both kinds of trace use the same convolutions, so the one with half the memory
         // is enough.
         vec![false; batch.targets().len()]
     };
     let group = |wanted| {
-        (0..even.len())
-            .filter(|&image| even[image] == wanted)
+        (0..ties.len())
+            .filter(|&image| ties[image] == wanted)
             .collect()
     };
     let groups: [Vec<usize>; 2] = [true, false].map(group);
@@ -51,7 +52,7 @@ pub(super) fn difference_times_gradients<M: Layered>(
         .iter()
         .zip([true, false])
         .filter(|(group, _)| !group.is_empty());
-    let gradients = gradients.map(|(group, even)| {
+    let gradients = gradients.map(|(group, ties)| {
         let group = Group {
             way: rows(&way, group),
             start: match start.dims()[0] {
@@ -61,7 +62,7 @@ pub(super) fn difference_times_gradients<M: Layered>(
             targets: group.iter().map(|&image| batch.targets()[image]).collect(),
             region: region.as_ref().map(|region| region.select(group)),
             images: group,
-            even,
+            ties,
         };
         let masks = |points: Range<usize>| {
             let of_point = |point| group.images.iter().map(move |&image| (image, point));
@@ -102,8 +103,8 @@ struct Group<'a> {
     way: Tensor<4>,
     /// Where the difference from the baseline is not 0, if known; see [`differing`].
     region: Option<Region>,
-    /// Whether ties matter; see [`has_even_parts`].
-    even: bool,
+    /// Whether ties matter; see [`has_ties`].
+    ties: bool,
 }
 
 impl Group<'_> {
@@ -120,12 +121,12 @@ impl Group<'_> {
             return Ok(self.gradient_by_stretch(stretch, layers, points, masks));
         }
         // A trace for gradients takes half the memory of a full trace.
-        let rows = if self.even { rows } else { 2 * rows };
+        let rows = if self.ties { rows } else { 2 * rows };
         let start = for_each(&self.start, self.images.len());
         let line = [&start, &self.way];
         sum_over_points(line, self.images, points, rows, |places, points| {
             let count = points.len();
-            let trace = if self.even {
+            let trace = if self.ties {
                 Trace::new(layers, places, masks(points))
             } else {
                 Trace::for_gradients(layers, places, masks(points))
@@ -138,7 +139,7 @@ impl Group<'_> {
     /// The beginning of `layers` as one [`FusedLayers`], if ties do not matter and the layers are of
     /// its kind.
     fn stretch(&self, layers: &[Layer], points: usize, rows: usize) -> Option<FusedLayers> {
-        let region = self.region.as_ref().filter(|_| !self.even)?;
+        let region = self.region.as_ref().filter(|_| !self.ties)?;
         // It takes a quarter of the memory of a trace.
         let images = self.images.len();
         let rows = (4 * rows).clamp(images, images * points);

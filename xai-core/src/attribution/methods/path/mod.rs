@@ -4,6 +4,7 @@ mod layered;
 mod parts;
 mod points;
 mod quadrature;
+mod ties;
 
 use std::ops::Range;
 

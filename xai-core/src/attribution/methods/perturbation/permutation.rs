@@ -53,7 +53,8 @@ impl FeaturePermutation {
     /// value is permuted once within the batch. The map of an image therefore depends on its batch,
     /// and a value can replace itself.
     ///
-    /// Captum draws again if a permutation changes nothing. This method does the same.
+    /// Captum draws again if a permutation changes nothing. This method does the same. It refuses images
+    /// that leave a batch of one, as Captum does, because there is nothing to permute.
     pub fn published(images: &Images, of: usize) -> Self {
         let rows = images.index.iter().enumerate();
         Self {
@@ -64,6 +65,30 @@ impl FeaturePermutation {
             },
             seed: 0,
         }
+    }
+
+    /// The largest size of batches, at most `most`, that leaves none of `images` alone. `None` if every
+    /// size does.
+    pub(crate) fn largest_batch(images: usize, most: usize) -> Option<usize> {
+        (2..=most).rev().find(|of| images % of != 1)
+    }
+
+    /// Returns an error if an image is alone in its batch.
+    fn check_batches(&self, of: usize, rows: &HashMap<u32, usize>) -> Result<()> {
+        let images = self.donors.dim().0;
+        if of > 1 && images % of != 1 {
+            return Ok(());
+        }
+        let last = rows.iter().find(|(_, row)| **row + 1 == images);
+        let last = last.map_or_else(String::new, |(index, _)| format!(" {index}"));
+        let other = Self::largest_batch(images, of).or(Self::largest_batch(images, images));
+        let other = other.map_or_else(
+            || "give more images".to_owned(),
+            |other| format!("take another number for `of`, such as {other}"),
+        );
+        Err(Error::invalid(format!(
+            "image{last} is alone in its batch ({images} images in batches of {of}), so there is nothing to permute; {other}"
+        )))
     }
 
     /// Sets the seed of the draws.
@@ -108,17 +133,16 @@ impl FeaturePermutation {
     }
 }
 
-/// A random order of `count` items. It differs from the present order if any other exists.
+/// A random order of `count` items, at least two. It differs from the present order.
 fn permutation(count: usize, seed: u64, name: &str) -> Vec<usize> {
     let mut random = stream(seed, name);
     loop {
         let mut order: Vec<usize> = (0..count).collect();
         order.shuffle(&mut random);
-        if count < 2
-            || order
-                .iter()
-                .enumerate()
-                .any(|(place, &number)| place != number)
+        if order
+            .iter()
+            .enumerate()
+            .any(|(place, &number)| place != number)
         {
             return order;
         }
@@ -139,6 +163,9 @@ impl<M: Predict> Explain<M> for FeaturePermutation {
             Kind::Drawn { draws } => draws,
             Kind::Batches { of, .. } => of.min(1),
         };
+        if let Kind::Batches { of: of @ 1.., rows } = &self.kind {
+            self.check_batches(*of, rows)?;
+        }
         if donors == 0 || draws == 0 || [dc, dh, dw] != [c, h, w] {
             return Err(Error::invalid(format!(
                 "feature_permutation has {donors} donors of {:?} and {draws} draws for images of {:?} (channels, \
