@@ -56,9 +56,8 @@ impl<M: Layered> Explain<M> for Lrp {
 /// softmax is an exception, because Captum's rule for it, which is used here, is not complete. Explain the
 /// scores before the softmax for attributions that are.
 ///
-/// Captum's
-/// version since 0.6.0 is not complete: if a ReLU and a MaxPool are neighbours, it leaves out the rule
-/// of one of them.
+/// Captum's version since 0.6.0 is not complete: if a ReLU and a MaxPool are neighbours, it leaves out
+/// the rule of one of them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DeepLift;
 

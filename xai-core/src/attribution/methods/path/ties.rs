@@ -7,8 +7,8 @@ use ndarray::{ArrayView3, Axis};
 use crate::attribution::{Batch, Layered};
 use crate::network::Layer;
 
-/// How far apart two equal parts of an image are: rows down, columns to the right.
-type Shift = (usize, isize);
+/// How far one part of an image is from another: rows down, columns to the right.
+type Shift = [isize; 2];
 
 /// Which images repeat themselves, differ from the baseline there, and do so at a distance that a
 /// pooling sees within one window. The window's values are then equal, and the gradient must go to
@@ -23,47 +23,54 @@ pub(super) fn has_ties<M: Layered>(batch: &Batch<'_, M>) -> Vec<bool> {
     let images = pixels.outer_iter().enumerate();
     let found = images.map(|(image, x)| {
         let b = baseline.index_axis(Axis(0), image.min(baseline.dim().0 - 1));
-        shifts.iter().any(|&shift| repeats(x, b, shift))
+        repeats(x, b, &shifts)
     });
     found.collect()
 }
 
-/// Whether 3 x 3 pixels of `x` are the same again at this distance, and the middle of one of the two
-/// parts differs from the baseline `b`.
-fn repeats(x: ArrayView3<'_, f32>, b: ArrayView3<'_, f32>, (down, right): Shift) -> bool {
+/// Whether 3 x 3 pixels of `x`, whose middle differs from the baseline `b`, are the same again at one of
+/// these distances.
+fn repeats(x: ArrayView3<'_, f32>, b: ArrayView3<'_, f32>, shifts: &BTreeSet<Shift>) -> bool {
     let (channels, h, w) = x.dim();
-    let differs = |y, column| (0..channels).any(|c| x[[c, y, column]] != b[[c, y, column]]);
-    let same = |y: usize, column: usize| {
-        let further = column
-            .checked_add_signed(right)
-            .filter(|&column| column < w);
-        further.is_some_and(|further| {
-            (0..channels).all(|c| x[[c, y, column]] == x[[c, y + down, further]])
-        })
+    let x = x.as_standard_layout();
+    let values = x.as_slice().expect("in the standard layout");
+    let same = |at: usize, other: usize| {
+        (0..channels * h * w)
+            .step_by(h * w)
+            .all(|channel| values[channel + at] == values[channel + other])
     };
-    let mut run = vec![0_usize; w]; // rows up to here in which three pixels side by side repeat
-    (0..h.saturating_sub(down)).any(|y| {
-        let mut side_by_side = 0;
-        (0..w).any(|column| {
-            side_by_side = if same(y, column) { side_by_side + 1 } else { 0 };
-            run[column] = if side_by_side >= 3 {
-                run[column] + 1
-            } else {
-                0
+    let inside = |y: usize, column: usize| (1..h - 1).contains(&y) && (1..w - 1).contains(&column);
+    let differs =
+        |y: usize, column: usize| (0..channels).any(|c| x[[c, y, column]] != b[[c, y, column]]);
+    let pixels = (0..h).flat_map(|y| (0..w).map(move |column| (y, column)));
+    let middles = pixels.filter(|&(y, column)| inside(y, column) && differs(y, column));
+    let middles: Vec<(usize, usize)> = middles.collect();
+    shifts.iter().any(|&[down, right]| {
+        middles.iter().any(|&(y, column)| {
+            let other = y
+                .checked_add_signed(down)
+                .zip(column.checked_add_signed(right));
+            let Some((other_y, other_column)) = other.filter(|&(y, column)| inside(y, column))
+            else {
+                return false;
             };
-            let further = |column: usize| column.saturating_add_signed(right);
-            run[column] >= 3
-                && (differs(y - 1, column - 1) || differs(y - 1 + down, further(column - 1)))
+            let (at, other) = (y * w + column, other_y * w + other_column);
+            // Few pixels equal the other one, so that their neighbours are rarely compared.
+            same(at, other)
+                && (0..9).all(|k| {
+                    let from_first = k / 3 * w + k % 3;
+                    same(at + from_first - w - 1, other + from_first - w - 1)
+                })
         })
     })
 }
 
 /// The distances, in pixels of an image of this size, between two values in one window of a maximum
-/// pooling. One of each two opposite directions is enough.
+/// pooling.
 fn shifts(layers: &[Layer], plane: [usize; 2]) -> BTreeSet<Shift> {
     let mut shifts = BTreeSet::new();
     collect(layers, plane, [1, 1], &mut shifts);
-    shifts.retain(|&(down, right)| down < plane[0] && right.unsigned_abs() < plane[1]);
+    shifts.retain(|shift| (0..2).all(|axis| shift[axis].unsigned_abs() < plane[axis]));
     shifts
 }
 
@@ -81,11 +88,10 @@ fn collect(
             Layer::AvgPool2d(pool) => pool.window,
             Layer::MaxPool2d(window) => {
                 let [rows, columns] = window.kernel.map(|kernel| kernel as isize);
-                for (i, j) in (0..rows).flat_map(|i| (1 - columns..columns).map(move |j| (i, j))) {
-                    if i > 0 || j > 0 {
-                        shifts.insert((i as usize * step[0], j * step[1] as isize));
-                    }
-                }
+                let steps =
+                    (1 - rows..rows).flat_map(|i| (1 - columns..columns).map(move |j| [i, j]));
+                let steps = steps.filter(|&steps| steps != [0, 0]);
+                shifts.extend(steps.map(|[i, j]| [i * step[0] as isize, j * step[1] as isize]));
                 *window
             }
             Layer::AdaptiveAvgPool2d(output) => {
@@ -112,8 +118,8 @@ fn collect(
 mod tests {
     use super::*;
     use crate::device::DeviceChoice;
+    use crate::network::Conv2d;
     use crate::network::ops::Window;
-    use crate::network::{Conv2d, VggConfig};
 
     fn pooling(kernel: usize, stride: usize) -> Layer {
         Layer::MaxPool2d(Window {
@@ -128,31 +134,20 @@ mod tests {
         let device = DeviceChoice::Flex.open().unwrap();
         let weight = crate::device::Tensor::zeros([1, 1, 3, 3], &device);
         let strided = Layer::Conv2d(Conv2d::new(weight, None, [2, 2], [1, 1]));
-        let one = |step: isize| {
-            [
-                (0, step),
-                (step as usize, -step),
-                (step as usize, 0),
-                (step as usize, step),
-            ]
-        };
-        let expected: BTreeSet<Shift> = one(1).into_iter().chain(one(4)).collect();
+        let around = |step: isize| (0..9).map(move |k| [(k / 3 - 1) * step, (k % 3 - 1) * step]);
+        let mut expected: BTreeSet<Shift> = around(1).chain(around(4)).collect();
+        expected.remove(&[0, 0]);
         assert_eq!(
             shifts(&[pooling(2, 2), strided, pooling(2, 2)], [32, 32]),
             expected
         );
-        // A window of 3 x 3 values sees 12 of them, and an image of 5 x 2 pixels only these.
-        assert_eq!(shifts(&[pooling(3, 1)], [9, 9]).len(), 12);
-        let narrow = [(0, 1), (1, -1), (1, 0), (1, 1), (2, -1), (2, 0), (2, 1)];
-        assert_eq!(shifts(&[pooling(3, 1)], [5, 2]), BTreeSet::from(narrow));
-        let config = VggConfig {
-            width_divisor: 16,
-            pooled: 1,
-            dropout: 0.0,
-            classes: 2,
-        };
-        let vgg = config.init(false, 0, &device);
-        assert_eq!(shifts(&vgg.layers, [224, 224]).len(), 20);
+        // A value of a window of 3 x 3 sees the other 24 around it, in an image of 5 x 2 pixels those of three columns.
+        assert_eq!(shifts(&[pooling(3, 1)], [9, 9]).len(), 24);
+        assert_eq!(shifts(&[pooling(3, 1)], [5, 2]).len(), 14);
+        assert_eq!(
+            shifts(&[2; 5].map(|side| pooling(side, side)), [224, 224]).len(),
+            40
+        );
         assert!(shifts(&[Layer::Relu, Layer::Flatten], [8, 8]).is_empty());
     }
 }
