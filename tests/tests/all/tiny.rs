@@ -232,8 +232,8 @@ fn over_all_masks(weight: [[f32; 4]; 2], rate: f64) -> (f64, [f64; 4]) {
         for pixel in 0..4 {
             probability *= if kept(pixel) { 1.0 - rate } else { rate };
             if kept(pixel) {
-                for class in 0..2 {
-                    logits[class] += f64::from(weight[class][pixel]) / (1.0 - rate);
+                for (logit, weight) in logits.iter_mut().zip(weight) {
+                    *logit += f64::from(weight[pixel]) / (1.0 - rate);
                 }
             }
         }
