@@ -37,7 +37,7 @@ impl Run for Stability {
         let mut epochs =
             lab.fine_tune_epochs(start, self.depth, optimizer(lab, rate), self.seed)?;
         let history = epochs.iter().map(|after| after.epoch).collect();
-        // After an early stop, the network does not change any more. `trainings` leaves these epochs out.
+        // After an early stop, the network does not change any more.
         epochs.truncate(self.epoch);
         let last = epochs
             .pop()
@@ -87,6 +87,13 @@ struct Training<'a> {
 }
 
 impl Training<'_> {
+    /// Whether its last network is the one of `tested`, so that all their scores are equal.
+    fn ends_with(&self, tested: &Tested) -> bool {
+        self.epochs
+            .last()
+            .is_some_and(|last| last.scores == tested.scores)
+    }
+
     /// Accuracy and mean precision after each epoch.
     fn points(&self, method: &str) -> Vec<[f64; 2]> {
         let point = |tested: &&Tested| Some([tested.accuracy, precision(&tested.scores, method)?]);
@@ -113,16 +120,15 @@ fn trainings(results: &Results<Stability>) -> Vec<Training<'_>> {
         let Stability {
             corpus,
             depth,
-            epoch,
             seed,
+            ..
         } = cell.parameters;
-        if epoch > tested.history.len() {
-            continue;
-        }
         let same = |(of, training): &&mut ((Depth, u64), Training)| {
             *of == (depth, seed) && training.corpus == corpus
         };
         match trainings.iter_mut().find(same) {
+            // After an early stop, the same network follows again.
+            Some((_, training)) if training.ends_with(tested) => {}
             Some((_, training)) => training.epochs.push(tested),
             None => {
                 let epochs = vec![tested];
