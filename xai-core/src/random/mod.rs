@@ -73,7 +73,7 @@ mod tests {
             }
         }
         assert_eq!(spaced(3, 3), [0, 1, 2]);
-        assert_eq!(spaced(0, 5), []);
+        assert!(spaced(0, 5).is_empty());
         // No common divisor: the first of each part.
         assert_eq!(spaced(9, 20), [0, 2, 4, 6, 8, 11, 13, 15, 17]);
     }
