@@ -53,7 +53,7 @@ def patterns_and_truth(scenario, rng):
         return fixed[classes], both, classes
     if scenario == "XOR":
         signs = np.repeat([(1, 1), (-1, -1), (1, -1), (-1, 1)], COUNT // 4, axis=0)
-        return np.einsum("ns,shw->nhw", signs, fixed), both, classes
+        return np.einsum("ns,sij->nij", signs, fixed), both, classes
     images = np.zeros((COUNT, 8, 8))
     for image, shape in zip(images, classes):
         turned = np.rot90(SHAPES[shape], rng.randint(0, 4))
