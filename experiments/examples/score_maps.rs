@@ -15,7 +15,9 @@ use clap::Parser;
 use experiments::{exit_code, npy};
 use ndarray::parallel::prelude::*;
 use ndarray::{Array4, ArrayD, ArrayView3, Axis, Ix3, Ix4, Zip};
-use xai_core::metrics::{self, Channels, Combine, Metric, Score, Scores, Sign, chance_name};
+use xai_core::metrics::{
+    self, Channels, Combine, Metric, Score, Scores, Sign, TopKIntersection, chance_name,
+};
 use xai_core::sweep::keep::write_scores;
 use xai_core::{Error, Result};
 
@@ -132,6 +134,7 @@ fn run(options: &Options) -> Result<()> {
         })
         .collect::<Result<_>>()?;
     let rows = rows.concat();
+    let top_k = TopKIntersection::default();
     for metric in &metrics {
         let scored = rows
             .iter()
@@ -140,9 +143,13 @@ fn run(options: &Options) -> Result<()> {
         if scored < n {
             let name = metric.name();
             eprintln!(
-                "{name}: {} of {n} images have no score, because their ground truth is empty or covers the whole image \
-                 (top_k_intersection also needs maps of more than 1,000 pixels)",
-                n - scored
+                "{name}: {} of {n} images have no score, because their ground truth is empty or covers the whole image{}",
+                n - scored,
+                if name == top_k.name() {
+                    format!(", or because their maps have at most {} pixels", top_k.k)
+                } else {
+                    String::new()
+                }
             );
         }
     }

@@ -1,7 +1,7 @@
 //! XAI-TRIS as published: at 8 x 8 beside the published scores, or at 64 x 64 (`--scale paper`).
 
 use experiments::xai_tris::{
-    BY_KERAS, accuracies, compare, compare_accuracies, medians, published,
+    BY_KERAS, accuracies, compare, compare_accuracies, medians, names, published,
 };
 use xai_core::tetromino::prelude::*;
 use xai_core::tetromino::{Defect, Size, TetrominoArgs};
@@ -76,8 +76,7 @@ impl Run for XaiTris {
                 model,
                 ..
             } = cell.parameters;
-            let names = [scenario.name(), background.name(), model.name()].map(str::to_owned);
-            (names, &tested.scores)
+            (names(scenario, background, model), &tested.scores)
         });
         let base = Tetromino::open(&TetrominoArgs::default(), results.scale)?;
         // The published scores at 64 x 64 are not available.

@@ -15,7 +15,7 @@
 //! Feature permutation takes 16 values from training images instead of one from another image of its batch. All runs
 //! count on both sides (X10 is not compared).
 
-use experiments::xai_tris::{Protocols, conclusions};
+use experiments::xai_tris::{Protocols, conclusions, names};
 use xai_core::tetromino::prelude::*;
 
 /// Explanation performance with and without the defects of the public code, model by model (XAI-TRIS, 8 x 8).
@@ -68,7 +68,7 @@ impl Run for XaiTrisCorrected {
                 protocol,
                 seed,
             } = cell.parameters;
-            let names = [scenario.name(), background.name(), model.name()].map(str::to_owned);
+            let names = names(scenario, background, model);
             (names, protocol == Protocol::Corrected, seed, tested)
         });
         conclusions(&Protocols::of(runs), analysis);

@@ -4,7 +4,7 @@
 //! applies one softmax instead of two, and all five runs begin from the same weights (`experiments/src/xai_tris/keras.rs`).
 //! `tests/compare_keras.py` does the same in NumPy and PyTorch.
 
-use experiments::xai_tris::{compare, keras_network, medians};
+use experiments::xai_tris::{compare, keras_network, medians, names};
 use xai_core::attribution::PatternEstimator;
 use xai_core::tetromino::prelude::*;
 use xai_core::tetromino::{Defect, Size};
@@ -58,8 +58,7 @@ impl Run for XaiTrisKeras {
                 model,
                 ..
             } = cell.parameters;
-            let names = [scenario.name(), background.name(), model.name()].map(str::to_owned);
-            (names, &tested.scores)
+            (names(scenario, background, model), &tested.scores)
         });
         compare(&medians(rows), analysis);
         Ok(())

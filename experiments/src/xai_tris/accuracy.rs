@@ -7,6 +7,8 @@ use xai_core::prelude::*;
 use xai_core::statistics::mean;
 use xai_core::tetromino::{Architecture, LinearDiscriminant, Size, Tetromino};
 
+use super::names;
+
 /// A data set with a model, and the test accuracy of each run.
 pub struct Accuracies {
     /// The data set.
@@ -23,12 +25,7 @@ pub fn accuracies(
 ) -> Vec<Accuracies> {
     let mut all: BTreeMap<[String; 3], Accuracies> = BTreeMap::new();
     for (setting, model, accuracy) in runs {
-        let names = [
-            setting.scenario.name(),
-            setting.background.name(),
-            model.name(),
-        ]
-        .map(str::to_owned);
+        let names = names(setting.scenario, setting.background, model);
         let of_cell = all.entry(names.clone()).or_insert(Accuracies {
             setting,
             names,

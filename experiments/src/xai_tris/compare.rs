@@ -4,8 +4,14 @@ use std::collections::BTreeMap;
 
 use xai_core::prelude::*;
 use xai_core::statistics::{coefficient, mean, quantile, ranks};
+use xai_core::tetromino::{Architecture, Background, Scenario};
 
 use super::{PUBLISHED, PublishedCell};
+
+/// The names of scenario, background and model, as in the published table.
+pub fn names(scenario: Scenario, background: Background, model: Architecture) -> [String; 3] {
+    [scenario.name(), background.name(), model.name()].map(str::to_owned)
+}
 
 /// The scores of one cell, over images and runs.
 #[derive(Clone, Copy, Debug)]

@@ -31,15 +31,10 @@ pub fn keras_network(model: Architecture, device: &Device) -> Network {
                 let mut kernel: Array4<f32> = array(name);
                 kernel.invert_axis(Axis(0));
                 kernel.invert_axis(Axis(1));
-                let halve = Window {
-                    kernel: [2, 2],
-                    stride: [2, 2],
-                    padding: [0, 0],
-                };
                 layers.extend([
                     convolution(kernel, 1, device),
                     Layer::Relu,
-                    Layer::MaxPool2d(halve),
+                    Layer::MaxPool2d(Window::square(2)),
                 ]);
             }
             let kernel: Array4<f32> = array("cnn.3");

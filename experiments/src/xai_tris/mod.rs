@@ -7,7 +7,7 @@ mod protocols;
 mod published;
 
 pub use accuracy::{Accuracies, accuracies, compare_accuracies};
-pub use compare::{Measured, compare, medians};
+pub use compare::{Measured, compare, medians, names};
 pub use keras::keras_network;
 pub use protocols::{Protocols, conclusions};
 pub use published::{BY_KERAS, PUBLISHED, PublishedCell, published};

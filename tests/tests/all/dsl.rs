@@ -104,9 +104,9 @@ impl Model for Numbers {
 }
 
 /// A toy that nothing was trained for.
-fn fitted(rate: f64) -> Fitted<Numbers> {
+fn fitted<M>(model: M) -> Fitted<M> {
     Fitted {
-        model: Numbers(rate, 0),
+        model,
         validation: Validation::default(),
         history: Vec::new(),
     }
@@ -182,6 +182,12 @@ impl Run for ToySweep {
 }
 
 fn scores(lab: &Lab<Six>, method: &str, value: impl Fn(u32) -> f64) -> Result<Scores> {
+    let images = lab.test().classified_correctly_by_all()?.index;
+    Ok(scores_of(&images, method, value))
+}
+
+/// One row per image.
+fn scores_of(images: &[u32], method: &str, value: impl Fn(u32) -> f64) -> Scores {
     let score = |&image: &u32| Score {
         image,
         class: CLASSES[image as usize],
@@ -189,13 +195,7 @@ fn scores(lab: &Lab<Six>, method: &str, value: impl Fn(u32) -> f64) -> Result<Sc
         metric: "precision".to_owned(),
         value: value(image),
     };
-    Ok(lab
-        .test()
-        .classified_correctly_by_all()?
-        .index
-        .iter()
-        .map(score)
-        .collect())
+    images.iter().map(score).collect()
 }
 
 fn options(out: &Path) -> SweepOptions {
@@ -511,20 +511,13 @@ impl Run for ToyParts {
     }
 
     fn fit(&self, _: &Lab<Part>) -> Result<Fitted<Numbers>> {
-        Ok(fitted(0.2))
+        Ok(fitted(Numbers(0.2, 0)))
     }
 
     fn test(&self, _: &Fitted<Numbers>, lab: &Lab<Part>) -> Result<Scores> {
         let images = lab.test().all()?.index;
         TESTS.with_borrow_mut(|tests| tests.push(format!("{} {}", self.part, images.len())));
-        let score = |&image: &u32| Score {
-            image,
-            class: CLASSES[image as usize],
-            method: "toy_method".to_owned(),
-            metric: "precision".to_owned(),
-            value: 0.5,
-        };
-        Ok(images.iter().map(score).collect())
+        Ok(scores_of(&images, "toy_method", |_| 0.5))
     }
 }
 
@@ -582,25 +575,14 @@ impl Run for ToyRefused {
     type Model = Always;
 
     fn fit(&self, _: &Lab<Six>) -> Result<Fitted<Always>> {
-        Ok(Fitted {
-            model: Always(self.says),
-            validation: Validation::default(),
-            history: Vec::new(),
-        })
+        Ok(fitted(Always(self.says)))
     }
 
     fn test(&self, _: &Fitted<Always>, lab: &Lab<Six>) -> Result<Scores> {
         let agreed = lab.test().classified_correctly_by_all();
         let images = agreed.or_else(|_| lab.test().all())?.index;
         TESTS.with_borrow_mut(|tests| tests.push(format!("{} {}", self.says, images.len())));
-        let score = |&image: &u32| Score {
-            image,
-            class: CLASSES[image as usize],
-            method: "toy_method".to_owned(),
-            metric: "precision".to_owned(),
-            value: 0.5,
-        };
-        Ok(images.iter().map(score).collect())
+        Ok(scores_of(&images, "toy_method", |_| 0.5))
     }
 }
 
@@ -766,7 +748,7 @@ mod versions {
 
                     fn fit(&self, _: &Lab<Six>) -> Result<Fitted<Numbers>> {
                         FITS.with_borrow_mut(|fits| fits.push(self.rate.to_string()));
-                        Ok(fitted(self.rate))
+                        Ok(fitted(Numbers(self.rate, 0)))
                     }
 
                     fn test(&self, _: &Fitted<Numbers>, lab: &Lab<Six>) -> Result<Scores> {
@@ -831,7 +813,7 @@ impl Run for Repeated {
     type Model = Numbers;
 
     fn fit(&self, _: &Lab<Six>) -> Result<Fitted<Numbers>> {
-        Ok(fitted(0.2))
+        Ok(fitted(Numbers(0.2, 0)))
     }
 
     fn test(&self, _: &Fitted<Numbers>, lab: &Lab<Six>) -> Result<Scores> {

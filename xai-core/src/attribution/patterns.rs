@@ -320,17 +320,10 @@ impl Sums {
 
 /// The rows and columns, of `size` ones, that lie in a window of a maximum pooling.
 fn seen(window: Window, size: [usize; 2]) -> [usize; 2] {
+    let windows = window.output(size);
     std::array::from_fn(|axis| {
-        let Window {
-            kernel,
-            stride,
-            padding,
-        } = window;
-        let padded = size[axis] + 2 * padding[axis];
-        let windows = padded.saturating_sub(kernel[axis]) / stride[axis];
-        (windows * stride[axis] + kernel[axis])
-            .saturating_sub(padding[axis])
-            .min(size[axis])
+        let end = (windows[axis] - 1) * window.stride[axis] + window.kernel[axis];
+        (end - window.padding[axis]).min(size[axis])
     })
 }
 

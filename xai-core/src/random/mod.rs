@@ -29,7 +29,7 @@ pub fn stream(seed: u64, purpose: &str) -> ChaCha8Rng {
 pub(crate) fn spaced(count: usize, all: usize) -> Vec<usize> {
     assert!(count <= all, "{count} of {all} places");
     let start = |part: usize| part * all / count;
-    let repeats = count < all && (2 * all).is_multiple_of(count.max(1));
+    let repeats = (1..all).contains(&count) && (2 * all).is_multiple_of(count);
     let mut random = stream(0, &format!("spaced/{count}/{all}"));
     (0..count)
         .map(|part| {

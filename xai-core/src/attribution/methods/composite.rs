@@ -76,8 +76,7 @@ fn over_epsilon(first: Option<First>, convolution: LrpRule) -> Composite {
     Composite {
         first,
         convolution,
-        linear: LrpRule::Epsilon(1e-6),
-        activation: AtActivation::Pass,
+        ..Composite::all(LrpRule::Epsilon(1e-6))
     }
 }
 

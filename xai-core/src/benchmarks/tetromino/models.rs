@@ -90,15 +90,10 @@ pub fn network(
             for pair in channels.windows(2) {
                 let (weight, bias) = draw(&[pair[1], pair[0], kernel, kernel], true);
                 let weight = Tensor::from_data(weight, device);
-                let window = Window {
-                    kernel: [2, 2],
-                    stride: [2, 2],
-                    padding: [0, 0],
-                };
                 layers.extend([
                     Layer::Conv2d(Conv2d::new(weight, bias, [1, 1], [1, 1])),
                     Layer::Relu,
-                    Layer::MaxPool2d(window),
+                    Layer::MaxPool2d(Window::square(2)),
                 ]);
             }
             let (weight, bias) = draw(&[2, features], size == Size::Eight);
