@@ -7,7 +7,7 @@ use crate::device::{Device, Tensor, upload};
 
 /// `count` values of a mask: 0 with probability `rate`, otherwise 1 / (1 - rate), which keeps the
 /// mean.
-pub(crate) fn mask(rate: f64, count: usize, rng: &mut impl Rng) -> Vec<f32> {
+pub(crate) fn mask(rate: f64, count: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
     let keep = 1.0 - rate;
     let value = |kept| if kept { 1.0 / keep as f32 } else { 0.0 };
     (0..count).map(|_| value(rng.random_bool(keep))).collect()

@@ -4,7 +4,7 @@
 //! It is written by hand instead of using Burn's autodiff, because on a CPU it then uses this
 //! crate's kernels. A test compares every gradient with autodiff's.
 
-use rand::Rng;
+use rand_chacha::ChaCha8Rng;
 
 use super::batch_norm::moments;
 use super::loss::cross_entropy_gradient;
@@ -86,12 +86,7 @@ pub struct Step {
 ///
 /// `x` is the input of the first layer, and `class` the target of each image. Dropout draws from
 /// `rng`.
-pub fn step(
-    network: &mut Network,
-    x: Tensor<4>,
-    class: &[u8],
-    rng: &mut (impl Rng + Send),
-) -> Step {
+pub fn step(network: &mut Network, x: Tensor<4>, class: &[u8], rng: &mut ChaCha8Rng) -> Step {
     step_by(
         network,
         x,
@@ -106,7 +101,7 @@ pub fn step_by(
     network: &mut Network,
     x: Tensor<4>,
     gradient: impl FnOnce(Tensor<2>) -> Tensor<2> + Send,
-    rng: &mut (impl Rng + Send),
+    rng: &mut ChaCha8Rng,
 ) -> Step {
     let device = x.device();
     on_a_worker(&device, || {
@@ -125,7 +120,7 @@ pub fn step_by(
 fn forward_all(
     layers: &mut [Layer],
     mut x: Tensor<4>,
-    rng: &mut impl Rng,
+    rng: &mut ChaCha8Rng,
 ) -> (Tensor<4>, Vec<Saved>) {
     let mut saved = Vec::with_capacity(layers.len());
     let mut layers = layers.iter_mut().peekable();
@@ -147,7 +142,7 @@ fn forward_all(
     (x, saved)
 }
 
-fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut impl Rng) -> (Tensor<4>, Saved) {
+fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut ChaCha8Rng) -> (Tensor<4>, Saved) {
     match layer {
         // It does not matter here which of several equal pixels a pooling takes.
         Layer::Conv2d(conv) => (conv.forward_loose(x.clone()), Saved::Input(x)),
