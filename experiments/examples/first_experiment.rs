@@ -1,10 +1,10 @@
 // ANCHOR: file
 // ANCHOR: title
-//! Do explanations improve when the whole network is fine-tuned? The experiment of the book's tutorial.
 use xai_core::lesions::prelude::*;
 // ANCHOR_END: title
 
 // ANCHOR: design
+/// Do explanations improve when the whole network is fine-tuned?
 #[rustfmt::skip] #[experiment(select(max = |v| v.accuracy), snapshot = smoke)]
 struct FirstExperiment {
     // ANCHOR: axis

@@ -16,6 +16,7 @@ use xai_core::lesions::making::Protocol;
 use xai_core::lesions::prelude::*;
 use xai_core::training::fit;
 
+/// Measures what is saved if the outputs of frozen layers are computed only once. Prints a table.
 #[derive(Parser)]
 struct Arguments {
     /// Size of the images and the network

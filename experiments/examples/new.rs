@@ -40,6 +40,9 @@ fn main() -> ExitCode {
 fn write_file(path: &Path) -> Result<()> {
     let experiment = experiment(name(path)?)?;
     let path = path.with_extension("rs");
+    // A crate may have no folder of examples yet.
+    let folder = path.parent().unwrap_or(Path::new(""));
+    fs::create_dir_all(folder).map_err(|problem| Error::file(folder, problem))?;
     write(&path, &experiment)?;
     println!("{}", path.display());
     Ok(())
@@ -119,9 +122,7 @@ fn experiment(name: &str) -> Result<String> {
         .lines()
         .filter(|line| !line.contains("// ANCHOR"));
     let text: String = lines.flat_map(|line| [line, "\n"]).collect();
-    Ok(text
-        .replace(" The experiment of the book's tutorial.", "")
-        .replace("FirstExperiment", &own))
+    Ok(text.replace("FirstExperiment", &own))
 }
 
 fn capitalized(word: &str) -> String {

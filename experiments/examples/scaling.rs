@@ -5,11 +5,11 @@
 //!
 //! Each row runs in a new process, because memory is the peak of a process.
 
-use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
+use clap::Parser;
 use experiments::{exit_code, the_eight};
 use ndarray::Array4;
 use xai_core::attribution::{Images, Panel, methods};
@@ -145,18 +145,25 @@ impl Run for EmptyCells {
     }
 }
 
+/// Measures how time and memory of the panel of eight methods grow with images, network and methods, and those of a sweep
+/// with its cells. Prints tables.
+#[derive(Parser)]
+struct Options {
+    /// Folder in which to write the chart, scaling.svg, and its numbers, scaling.csv.
+    folder: Option<PathBuf>,
+    /// The numbers of one row, which is measured in this process.
+    #[arg(long, hide = true, num_args = 1..=4)]
+    row: Vec<usize>,
+}
+
 fn main() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let numbers = arguments.iter().filter_map(|a| a.to_str()?.parse().ok());
-    let row: Vec<usize> = numbers.collect();
-    let done = match (&row[..], &arguments[..]) {
-        (&[size, count, divisor, methods], _) => explain([size, count, divisor, methods]),
-        (&[cells], _) => run::<Cells>(cells),
-        (&[cells, 0], _) => run::<EmptyCells>(cells),
-        (_, [dir]) => all(Some(Path::new(dir))),
-        _ => all(None),
-    };
-    exit_code(done)
+    let Options { folder, row } = Options::parse();
+    exit_code(match row[..] {
+        [size, count, divisor, methods] => explain([size, count, divisor, methods]),
+        [cells] => run::<Cells>(cells),
+        [cells, 0] => run::<EmptyCells>(cells),
+        _ => all(folder.as_deref()),
+    })
 }
 
 fn all(dir: Option<&Path>) -> Result<()> {
@@ -222,7 +229,7 @@ fn exponent(points: &[[f64; 3]], column: usize) -> f64 {
 fn in_a_process(row: &[usize]) -> Result<[f64; 3]> {
     let program = std::env::current_exe().map_err(Error::invalid)?;
     let arguments = row.iter().map(ToString::to_string);
-    let output = Command::new(&program).args(arguments).output();
+    let output = Command::new(&program).arg("--row").args(arguments).output();
     let output = output.map_err(Error::invalid)?;
     let text = String::from_utf8_lossy(&output.stdout);
     let numbers: Vec<f64> = text.split_whitespace().flat_map(|n| n.parse()).collect();

@@ -154,6 +154,8 @@ pub struct Show {
     /// Whether a folder holds such a page.
     pub has_page: fn(&Path) -> bool,
     pub archive: Archive,
+    /// The licence in such metadata, if a folder holds them.
+    pub archived: fn(&Path) -> Option<Option<String>>,
 }
 
 /// Runs an experiment from the command line. This is all that its `main` does.
@@ -218,7 +220,9 @@ fn run(
 ) -> Result<ExitCode> {
     let with_page = arguments.report;
     let report_to = arguments.report_to;
-    let archive = arguments.archive;
+    let archive = arguments
+        .archive
+        .map(|licence| Some(licence).filter(|licence| !licence.is_empty()));
     let against = (arguments.against.as_deref())
         .map(|named| Against::of(named, published))
         .transpose()?;
@@ -266,12 +270,18 @@ fn run(
     let code = conclude(
         study, &outcome, &options, show, with_page, report_to, against,
     )?;
-    // After all other files, which it lists.
-    if let (Some(licence), Some(_)) = (archive, &outcome.result) {
-        let licence = Some(licence).filter(|licence| !licence.is_empty());
-        let path = (show.archive)(&outcome.folder, licence.as_deref())?;
+    // After all other files, which it lists. Metadata of an earlier run would list files that were changed.
+    let asked = archive.is_some();
+    if outcome.result.is_some()
+        && let Some(licence) = archive.or_else(|| (show.archived)(&outcome.folder))
+    {
         let reporter = Reporter::new(options.quiet, options.json);
-        reporter.print(&format!("  {}\n", path.display()));
+        match (show.archive)(&outcome.folder, licence.as_deref()) {
+            Ok(path) => reporter.print(&format!("  {}\n", path.display())),
+            // Nothing was changed in a folder that is read-only.
+            Err(error) if error.is_read_only() && !asked => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(code)
 }

@@ -56,8 +56,8 @@ extern crate self as xai_core;
 /// Runs an experiment from the command line:
 /// `fn main() -> ExitCode { xai_core::run::<Fig4Best>() }`.
 ///
-/// The exit code is 0 on success, 1 after a failure (finished cells are kept), 2 for a wrong
-/// option, and 130 after Ctrl-C.
+/// The exit code is 0 on success, 1 after a failure (finished cells are kept), 2 if the command line
+/// cannot be read, and 130 after Ctrl-C.
 pub fn run<R: sweep::context::Run>() -> std::process::ExitCode {
     cli::main::<R>(&cli::Show {
         table: report::text_of_all,
@@ -65,6 +65,7 @@ pub fn run<R: sweep::context::Run>() -> std::process::ExitCode {
         page: report::write_page,
         has_page: report::has_page,
         archive: report::write_crate,
+        archived: report::licence_of_crate,
     })
 }
 

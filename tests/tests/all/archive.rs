@@ -89,6 +89,47 @@ fn the_metadata_list_every_file_and_nothing_else() {
     assert_eq!(root["hasPart"].as_array().unwrap().len(), parts.len());
 }
 
+/// Metadata list the files with their sizes, so a run that writes others writes them again, with the licence that they have.
+#[test]
+fn metadata_of_an_earlier_run_are_replaced() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().join("toy_command");
+    let copy = out.path().join("copy");
+    let parts = || {
+        let graph = self::graph(&folder);
+        let root = graph.iter().find(|one| one["@id"] == "./").unwrap();
+        assert!(root["license"]["@id"].to_string().contains("CC-BY-4.0"));
+        root["hasPart"].to_string()
+    };
+    assert_eq!(run(out.path(), &["--crate", "CC-BY-4.0"]).0, Some(0));
+    assert!(!parts().contains("against"), "{}", parts());
+    fs::create_dir(&copy).unwrap();
+    for file in ["plan.json", "table.csv"] {
+        fs::copy(folder.join(file), copy.join(file)).unwrap();
+    }
+    let cells = fs::read_dir(folder.join("cells")).unwrap();
+    for cell in cells.map(|cell| cell.unwrap()) {
+        let to = copy.join("cells").join(cell.file_name());
+        fs::create_dir_all(&to).unwrap();
+        for file in fs::read_dir(cell.path()).unwrap().map(|file| file.unwrap()) {
+            fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+    }
+    let (code, _, problem) = run(out.path(), &["--against", copy.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{problem}");
+    assert!(parts().contains("against.csv"), "{}", parts());
+    // None are written without being asked for, and those of somebody else stay.
+    let metadata = folder.join("ro-crate-metadata.json");
+    for other in [None, Some(r#"{"@graph": [{"@id": "./"}]}"#)] {
+        fs::remove_file(&metadata).ok();
+        if let Some(text) = other {
+            fs::write(&metadata, text).unwrap();
+        }
+        assert_eq!(run(out.path(), &[]).0, Some(0));
+        assert_eq!(fs::read_to_string(&metadata).ok().as_deref(), other);
+    }
+}
+
 /// An archive would hold the page of an earlier run as a result of this one.
 #[test]
 fn a_page_of_an_earlier_run_is_replaced() {

@@ -278,7 +278,7 @@ fn a_restricted_run_has_a_folder_of_its_own() {
         "nothing is fitted:\n{stderr}"
     );
     assert!(
-        stdout.starts_with("toy_command at scale desk: 2 cells, part or variant of 6\n"),
+        stdout.starts_with("toy_command at scale desk: 2 cells instead of 6\n"),
         "{stdout}"
     );
     assert!(
@@ -303,7 +303,7 @@ fn a_restricted_run_has_a_folder_of_its_own() {
     let (_, stdout, _) = run(out.path(), "0,1,2", &["--plan", "--where", "delay=0,1,2"]);
     assert!(stdout.contains("scale desk: 6 cells\n"), "{stdout}");
     let (_, stdout, _) = run(out.path(), "0,1,2", &["--plan", "--set", "rate=0.125"]);
-    assert!(stdout.contains("3 cells, part or variant of 6"), "{stdout}");
+    assert!(stdout.contains("3 cells instead of 6"), "{stdout}");
     assert!(stdout.contains("partial/rate=0.125"), "{stdout}");
 }
 

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ndarray::Array2;
 
+use crate::random;
+
 /// An explained image with the heat maps that were scored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shown {
@@ -56,12 +58,11 @@ impl Gallery {
         }
     }
 
-    /// Reserves places for a selection of `count` images, evenly spaced. `image` returns the image
-    /// at a position.
+    /// Reserves places for some of `count` images, spread evenly. `image` returns the image at a position.
     pub fn open_for(&self, count: usize, image: impl Fn(usize) -> Shown) {
         let shown = &mut self.kept().shown;
         let free = self.room.saturating_sub(shown.len()).min(count);
-        for image in (0..free).map(|at| image(at * count / free)) {
+        for image in random::spaced(free, count).into_iter().map(image) {
             shown.entry(image.index).or_insert(image);
         }
     }

@@ -56,7 +56,7 @@ pub(crate) fn metric_and_group(name: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A measure of how well a heat map finds the ground truth. Larger is better, except for counts of
+/// How well a heat map finds the ground truth. Larger is better, except for counts of
 /// wrong pixels; see [`METRICS`](super::METRICS).
 pub trait Metric: Sync {
     /// The name in snake case, as in score rows.

@@ -55,8 +55,7 @@ pub struct Described {
     pub larger_is_better: bool,
 }
 
-/// The metrics that need no ground truth, but a model and a method: the
-/// [measures](crate::attribution::Measure).
+/// The [measures](crate::attribution::Measure): scores that need a model and a method, but no ground truth.
 #[rustfmt::skip]
 pub const WITHOUT_TRUTH: [Described; 9] = [
     measure("deletion", "deletion", "the mean probability of the class while a map's pixels are removed, highest first", false),

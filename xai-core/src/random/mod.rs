@@ -19,10 +19,11 @@ pub fn stream(seed: u64, purpose: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(*hash.finalize().as_bytes())
 }
 
-/// `count` of `all` places in order, evenly spaced: the first of each of `count` equal parts.
+/// `count` of `all` places in order, spread evenly: the first of each of `count` equal parts.
 ///
-/// If each part, or each second one, begins a whole number of places after the one before, the first places could all
-/// be of one class, or the lowest slice of each subject. One place is then drawn from each part.
+/// Images often follow a repeating order, such as the classes or the heights of the slices. If the distance between the
+/// chosen places fits this order, all chosen images could be of one class. In this case, one place is drawn from each
+/// part.
 ///
 /// # Panics
 /// If `count` is greater than `all`.

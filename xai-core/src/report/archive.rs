@@ -63,6 +63,20 @@ pub fn write_crate(folder: &Path, licence: Option<&str>) -> Result<PathBuf> {
     text_file(folder, METADATA, &text)
 }
 
+/// The licence in the metadata of a folder, as [`write_crate`] takes it. `None` if the folder holds no such metadata.
+pub fn licence_of_crate(folder: &Path) -> Option<Option<String>> {
+    let text = std::fs::read(folder.join(METADATA)).ok()?;
+    let metadata: Json = serde_json::from_slice(&text).ok()?;
+    let graph = metadata["@graph"].as_array()?;
+    let named = |id: &Json| graph.iter().find(|entity| entity["@id"] == *id);
+    let root = named(&json!("./"))?;
+    if !root["mentions"].to_string().contains(RUN) {
+        return None; // somebody else's
+    }
+    let licence = named(&root["license"]["@id"]).and_then(|licence| licence["name"].as_str());
+    Some(licence.map(str::to_owned))
+}
+
 /// What goes into the metadata.
 struct Described<'a> {
     plan: Json,

@@ -34,7 +34,7 @@ mod table;
 mod write;
 
 pub use crate::attribution::methods::method_title;
-pub use archive::write_crate;
+pub use archive::{licence_of_crate, write_crate};
 pub use html::{has_page, write_page};
 pub use plate::{Picture, Plate, Row};
 pub use snapshot::snapshot;

@@ -44,7 +44,7 @@ impl Default for Insertion {
 
 /// The mean score of the class, before any softmax, while values of the image are replaced by the
 /// panel's baseline, those with the highest signed attribution first (Bach et al. 2015). Smaller is
-/// better. Every channel of a pixel is replaced by itself.
+/// better. Each channel of a pixel is replaced separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PixelFlipping {
     /// The number of steps from the image to the baseline.

@@ -48,7 +48,7 @@ pub fn all<M: Layered>() -> Vec<NamedMethod<M>> {
         in_all("Integrated Gradients", Gradient, "50 points: 50 passes forward and back", |_| Box::new(IntegratedGradients::default())),
         in_all("GradientSHAP", Gradient, "5 points: 5 passes forward and back", |s| Box::new(GradientShap { seed: s.seed, ..Default::default() })),
         in_all("DeepLIFT", Layers, "the published rule: one pass back", |_| Box::new(DeepLift)),
-        in_all("DeepLIFT (Captum)", Layers, "as Captum 0.6 to 0.9 computes it: one pass back", |_| Box::new(DeepLift::captum())),
+        in_all("DeepLIFT (Captum)", Layers, "as Captum 0.6 to 0.9 computes it: two passes back", |_| Box::new(DeepLift::captum())),
         in_all("Saliency", Gradient, "one pass back", |_| Box::new(Saliency)),
         in_all("Input × Gradient", Gradient, "one pass back", |_| Box::new(InputXGradient)),
         in_all("Guided Backprop", Layers, "one pass back", |_| Box::new(GuidedBackprop)),
@@ -76,9 +76,9 @@ pub fn all<M: Layered>() -> Vec<NamedMethod<M>> {
         by_name("Occlusion", Scores, "windows of 3 x 3, strides 1: one pass per window", |_| Box::new(Occlusion::default())),
         by_name("Feature Ablation", Scores, "each value is a part: one pass per part", |s| Box::new(FeatureAblation { segments: s.segments })),
         by_name("Shapley Value Sampling", Scores, "each value is a part, 25 orders: 25 passes per part", |s| Box::new(ShapleyValueSampling { segments: s.segments, seed: s.seed, ..Default::default() })),
-        by_name("LIME", Scores, "each value is a part, Lasso 0.01: 50 passes", |s| Box::new(Lime { segments: s.segments, seed: s.seed, ..Default::default() })),
-        by_name("KernelSHAP", Scores, "each value is a part: 23 passes", |s| Box::new(KernelShap { segments: s.segments, seed: s.seed, ..Default::default() })),
-        by_name("RISE", Scores, "grid of 7 x 7, open with probability 0.5: 4000 passes", |s| Box::new(Rise { seed: s.seed, ..Default::default() })),
+        by_name("LIME", Scores, "each value is a part, Lasso 0.01: 51 passes", |s| Box::new(Lime { segments: s.segments, seed: s.seed, ..Default::default() })),
+        by_name("KernelSHAP", Scores, "each value is a part: 25 passes", |s| Box::new(KernelShap { segments: s.segments, seed: s.seed, ..Default::default() })),
+        by_name("RISE", Scores, "grid of 7 x 7, open with probability 0.5: 4001 passes", |s| Box::new(Rise { seed: s.seed, ..Default::default() })),
     ]
 }
 

@@ -71,7 +71,8 @@ impl<T: Method> SmoothGrad<T> {
         Self { kind, ..self }
     }
 
-    /// The variance of the attributions (Adebayo et al. 2018), divided by the number of samples.
+    /// The variance of the attributions (Adebayo et al. 2018): the sum of squared deviations is divided by the number of
+    /// samples.
     pub fn variance(self) -> Self {
         let kind = Kind::Variance;
         Self { kind, ..self }

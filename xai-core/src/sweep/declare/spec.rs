@@ -17,7 +17,7 @@ pub enum Scale {
     /// Minutes on two cores.
     #[default]
     Desk,
-    /// Several nights on two cores: the published network with small images. A benchmark without this
+    /// An evening on two cores for each seed: the published network with small images. A benchmark without this
     /// scale uses the sizes of the desk scale.
     Night,
     /// The published sizes; needs a GPU.

@@ -386,7 +386,7 @@ impl fmt::Display for Plan {
         )?;
         match &self.restricted {
             None => writeln!(f)?,
-            Some(part) => writeln!(f, ", part or variant of {}", part.of)?,
+            Some(part) => writeln!(f, " instead of {}", part.of)?,
         }
         let width = self
             .factors
