@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use experiments::means::{mean_of, methods};
-use experiments::paired::{COLUMNS, paired};
+use experiments::paired::{COLUMNS, Scored, paired, right_less_wrong};
 use experiments::{best_rates, explain, fine_tune, references};
 use xai_core::lesions::prelude::*;
 use xai_core::metrics::{chance_name, group_name};
@@ -138,7 +138,8 @@ fn right_and_wrong(results: &Results<Misclassified>) -> [Option<AnalysisItem>; 2
     )
     .caption(
         "The image's mean over networks is subtracted from each precision, so that hard images do not count as wrong \
-         networks. There is one difference per network, so that worse networks do not count either. 95 % interval by a bootstrap of networks, p of \
+         networks. Right networks are a part of that mean, so the difference is divided by the share of it that remains. \
+         There is one difference per network, so that worse networks do not count either. 95 % interval by a bootstrap of networks, p of \
          Wilcoxon's signed-rank test over networks, corrected by Holm over methods.",
     );
     let rows: Vec<_> = methods
@@ -178,30 +179,22 @@ fn right_and_wrong(results: &Results<Misclassified>) -> [Option<AnalysisItem>; 2
 /// others.
 fn differences(winners: &[&Tested], method: &str) -> Vec<f64> {
     let by_some = group_name("precision", BY_SOME);
-    let disputed = |tested: &Tested| -> Vec<(u32, f64)> {
-        let scores = tested.scores.iter();
-        let wanted = scores.filter(|score| score.method == method && score.metric == by_some);
-        wanted.map(|score| (score.image, score.value)).collect()
-    };
-    let mut of_image: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-    for (image, value) in winners.iter().flat_map(|tested| disputed(tested)) {
-        of_image.entry(image).or_default().push(value);
-    }
-    let difference = |tested: &&Tested| {
+    let disputed = |tested: &&Tested| -> Vec<Scored> {
         let said = &tested.predictions;
-        let (mut right, mut wrong) = (Vec::new(), Vec::new());
-        for (image, value) in disputed(tested) {
-            let at = image as usize;
-            let side = if said.class[at] == said.predicted[at] {
-                &mut right
-            } else {
-                &mut wrong
-            };
-            side.push(value - mean(&of_image[&image])?);
-        }
-        Some(mean(&right)? - mean(&wrong)?)
+        let scores = tested.scores.iter();
+        scores
+            .filter(|score| score.method == method && score.metric == by_some)
+            .map(|score| {
+                let at = score.image as usize;
+                Scored {
+                    image: score.image,
+                    score: score.value,
+                    right: said.class[at] == said.predicted[at],
+                }
+            })
+            .collect()
     };
-    winners.iter().filter_map(difference).collect()
+    right_less_wrong(&winners.iter().map(disputed).collect::<Vec<_>>())
 }
 
 fn main() -> ExitCode {

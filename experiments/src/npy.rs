@@ -1,5 +1,6 @@
 //! NumPy's `.npy` files: whole arrays, and arrays too large for memory that are read in pages.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{BufWriter, Seek, Write};
 use std::os::unix::fs::FileExt;
@@ -7,21 +8,35 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayBase, ArrayD, Data, Dimension};
 use npyz::{AutoSerialize, DType, NpyHeader, Order, TypeStr, WriteOptions, WriterBuilder};
+use xai_core::npy::Number;
 use xai_core::{Error, Result};
 
 /// Reads an array of any numbers or booleans with [`xai_core::npy::read`]. `number` converts each of them.
 ///
 /// # Errors
-/// As [`xai_core::npy::read`]; if the array is empty.
+/// As [`xai_core::npy::read`]; if the array is empty, or if it has integers beyond 2^53, which 64-bit floats do not tell
+/// apart.
 pub fn read<T>(path: &Path, number: impl Fn(f64) -> T) -> Result<ArrayD<T>> {
-    let array = xai_core::npy::read(path, |value| number(value.to_f64()))?;
+    let rounded = Cell::new(false);
+    let array = xai_core::npy::read(path, |value| {
+        if matches!(value, Number::Integer(whole) if whole.unsigned_abs() > 1 << f64::MANTISSA_DIGITS)
+        {
+            rounded.set(true);
+        }
+        number(value.to_f64())
+    })?;
     if array.is_empty() {
         let shape = array.shape();
         let problem = format!("is {shape:?}: there is nothing in it");
-        Err(Error::file(path, problem))
-    } else {
-        Ok(array)
+        return Err(Error::file(path, problem));
     }
+    if rounded.get() {
+        return Err(Error::file(
+            path,
+            "holds integers beyond 2^53, which 64-bit floats do not tell apart; subtract what they have in common",
+        ));
+    }
+    Ok(array)
 }
 
 /// Reads an array of float32 or float64, such as images that were preprocessed for a network.

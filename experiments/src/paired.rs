@@ -1,5 +1,7 @@
 //! Paired comparisons with one difference per network.
 
+use std::collections::BTreeMap;
+
 use xai_core::lesions::prelude::*;
 use xai_core::statistics::{Interval, Test, bootstrap_clusters, holm, mean, wilcoxon};
 
@@ -37,6 +39,63 @@ impl Paired {
     }
 }
 
+/// A network's score of an image, and whether the network classifies the image correctly.
+#[derive(Clone, Copy, Debug)]
+pub struct Scored {
+    /// The image's index.
+    pub image: u32,
+    /// The score of its map.
+    pub score: f64,
+    /// Whether the network is right.
+    pub right: bool,
+}
+
+/// For each network that is right about some images and wrong about others: by how much its scores are higher where it is
+/// right.
+///
+/// The image's mean over networks is subtracted from each score, so that hard images do not count as wrong networks. This
+/// subtracts a part of what is asked for. Let a score be the image's level plus the network's level, plus `d` if the network is
+/// right. The mean over networks then contains `d` times the share of networks that are right. So the remaining difference is
+/// `d` times one less the mean share over the images where the network is right, plus the mean share where it is wrong. It
+/// is divided by this factor, which is above 0.
+pub fn right_less_wrong(networks: &[Vec<Scored>]) -> Vec<f64> {
+    let mut of_image: BTreeMap<u32, Vec<Scored>> = BTreeMap::new();
+    for scored in networks.iter().flatten() {
+        of_image.entry(scored.image).or_default().push(*scored);
+    }
+    // The mean score of each image, and the share of networks that are right.
+    let means: BTreeMap<u32, [f64; 2]> = of_image
+        .into_iter()
+        .map(|(image, all)| {
+            let of =
+                |value: fn(&Scored) -> f64| all.iter().map(value).sum::<f64>() / all.len() as f64;
+            (
+                image,
+                [
+                    of(|one| one.score),
+                    of(|one| f64::from(u8::from(one.right))),
+                ],
+            )
+        })
+        .collect();
+    let difference = |network: &Vec<Scored>| {
+        let side = |right: bool| {
+            let of_side = network.iter().filter(move |scored| scored.right == right);
+            let residuals: Vec<[f64; 2]> = of_side
+                .map(|scored| {
+                    let [score, share] = means[&scored.image];
+                    [scored.score - score, f64::from(u8::from(right)) - share]
+                })
+                .collect();
+            let mean = |at: usize| mean(&residuals.iter().map(|one| one[at]).collect::<Vec<_>>());
+            Some([mean(0)?, mean(1)?])
+        };
+        let ([right, more], [wrong, less]) = (side(true)?, side(false)?);
+        Some((right - wrong) / (more - less))
+    };
+    networks.iter().filter_map(difference).collect()
+}
+
 /// All comparisons of a study. Each is a list of differences, one per network. If all are zero or
 /// there is no network, there is no test, and the comparison does not count in the correction.
 pub fn paired(comparisons: &[Vec<f64>]) -> Vec<Paired> {
@@ -61,4 +120,40 @@ pub fn mean_interval(values: &[f64]) -> Option<Interval> {
         Some(vec![mean(&values)?])
     });
     intervals.map(|intervals| intervals[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Networks of different quality, hard images, and a difference of exactly 0.1, which must be found.
+    #[test]
+    fn the_difference_between_right_and_wrong_is_found() {
+        let network = |number: u32| {
+            let of = |image: u32| {
+                // Networks with higher numbers are right more often, and images with higher numbers are harder.
+                let right = (image * 7 + number * 3) % 11 + number > image / 2 + 2;
+                let score = f64::from(image % 5) / 4.0 + f64::from(number) / 10.0;
+                let score = score + if right { 0.1 } else { 0.0 };
+                Scored {
+                    image,
+                    score,
+                    right,
+                }
+            };
+            (0..20).map(of).collect::<Vec<_>>()
+        };
+        let mut networks: Vec<Vec<Scored>> = (0..6).map(network).collect();
+        let both =
+            |of: &Vec<Scored>| of.iter().any(|one| one.right) && !of.iter().all(|one| one.right);
+        assert!(networks.iter().all(both));
+        for difference in right_less_wrong(&networks) {
+            assert!((difference - 0.1).abs() < 1e-12, "{difference}");
+        }
+        // A network that is always right has no difference.
+        networks[0]
+            .iter_mut()
+            .for_each(|scored| scored.right = true);
+        assert_eq!(right_less_wrong(&networks).len(), 5);
+    }
 }

@@ -76,11 +76,11 @@ fn rules_and_composites_are_zennits() {
     }
 }
 
-/// Without a convolution `epsilon_gamma_box` has no zB, and `excitation_backprop` goes through the derivative of a tanh
-/// (`fixtures/beyond/make_composites.py`).
+/// Without a convolution `epsilon_gamma_box` has no zB, and `excitation_backprop` goes through the derivative of a tanh and
+/// of a batch norm (`fixtures/beyond/make_composites.py`).
 #[test]
 fn composites_of_other_layers_are_zennits() {
-    for name in ["dense", "activations"] {
+    for name in ["dense", "activations", "norms"] {
         let file = Fixture::read(&format!("beyond/{name}.safetensors"));
         let (network, images) = (file.network(), file.images());
         let named = composites().into_iter().skip(7);

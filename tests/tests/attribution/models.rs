@@ -88,8 +88,8 @@ fn ties_on_a_path_go_to_the_first() {
 }
 
 /// A texture that repeats within a window of a pooling makes ties there, also if the window lies behind another pooling
-/// and the texture's period is more than one pixel (`fixtures/captum/make_textures.py`). The last image is noise. Rounding
-/// decides some of its maxima.
+/// and the texture's period is more than one pixel (`fixtures/captum/make_textures.py`). One image is noise. Rounding
+/// decides some of its maxima. In the last one, what repeats is a line of one pixel beside the baseline.
 #[test]
 fn ties_of_a_texture_go_to_the_first() {
     let (network, images) = network("textures");

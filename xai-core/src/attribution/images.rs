@@ -99,7 +99,7 @@ impl Images {
         });
     }
 
-    /// At most `count` of the images, evenly spaced: for scores that take long.
+    /// At most `count` of the images, spread evenly: for scores that take long.
     #[must_use]
     pub fn spaced(self, count: usize) -> Self {
         let which = random::spaced(count.min(self.len()), self.len());

@@ -404,7 +404,7 @@ impl Rule for CompositeRule<'_> {
             Layer::Conv2d(_) => first.unwrap_or(convolution),
             Layer::Linear(_) => first.unwrap_or(linear),
             // A batch normalisation that could not be merged is treated like an activation.
-            Layer::BatchNorm2d(_) => return flow,
+            Layer::BatchNorm2d(_) => return self.relu(step, flow),
             _ => LrpRule::Epsilon(STABILIZER),
         };
         rule.redistribute(step, &flow)

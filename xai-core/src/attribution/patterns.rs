@@ -102,15 +102,17 @@ impl Patterns {
             );
             for (at, (step, sums)) in trace.steps().zip(&mut sums).enumerate() {
                 let everywhere = estimator == PatternEstimator::ReluEverywhere;
-                let with_relu =
-                    everywhere || matches!(network.layers.get(at + 1), Some(Layer::Relu));
+                let behind = network.layers[at + 1..].iter();
+                let mut behind = behind.filter(|layer| !matches!(layer, Layer::Dropout(_)));
+                let next = [behind.next(), behind.next()];
+                let with_relu = everywhere || matches!(next[0], Some(Layer::Relu));
                 let [.., h, w] = step.output.dims();
-                let seen = match network.layers[at + 1..] {
-                    [Layer::MaxPool2d(window), ..]
-                    | [Layer::Relu, Layer::MaxPool2d(window), ..]
+                let seen = match next {
+                    [Some(Layer::MaxPool2d(window)), _]
+                    | [Some(Layer::Relu), Some(Layer::MaxPool2d(window))]
                         if everywhere =>
                     {
-                        seen(window, [h, w])
+                        seen(*window, [h, w])
                     }
                     _ => [h, w],
                 };

@@ -196,13 +196,17 @@ fn last_convolution(layers: &[Layer]) -> Result<usize> {
     let last = layers.iter().rposition(convolves).ok_or_else(|| {
         Error::invalid("the network has no convolution, so there are no feature maps for Grad-CAM")
     })?;
-    let behind = layers[last + 1..].iter().take_while(|layer| {
+    let acts = |layer: &Layer| {
         matches!(
             layer,
             Layer::BatchNorm2d(_) | Layer::Relu | Layer::Activation(_)
         )
-    });
-    Ok(last + behind.count())
+    };
+    // A dropout between them changes nothing, unless it is active.
+    let behind = layers[last + 1..].iter();
+    let behind = behind.take_while(|layer| acts(layer) || matches!(layer, Layer::Dropout(_)));
+    let acting = behind.enumerate().filter(|(_, layer)| acts(layer));
+    Ok(acting.last().map_or(last, |(at, _)| last + 1 + at))
 }
 
 /// Resizes each plane as torch's `interpolate(mode="nearest")`: pixel i of n comes from pixel

@@ -49,8 +49,8 @@ impl Metric for Emd {
 }
 
 /// A variant of [`Emd`] that does not penalise false negatives. Moving mass within the truth costs
-/// nothing, so a map on any part of the truth scores 1 (Clark, Wilming and Haufe 2025, "Correcting
-/// misinterpretations of additive models", appendix D).
+/// nothing, so a map on any part of the truth scores 1 (Clark et al. 2025, "Correcting misinterpretations
+/// of additive models", appendix D).
 ///
 /// The cost is divided by the cost of the worst pixel: the largest cost of a map with all its mass
 /// in one place. A map of zeros scores 0. An empty truth has no score (`None`). If all pixels are

@@ -15,7 +15,8 @@ type Shift = [isize; 2];
 /// the first of them, as in torch. Where image and baseline are equal, as in an even background, the
 /// gradient is multiplied by 0, so this does not matter.
 ///
-/// A layer sees at least 3 x 3 pixels at a time.
+/// A convolution by Winograd sees at least 3 x 3 values at a time. Only such a convolution can give equal neighbourhoods
+/// different sums.
 pub(super) fn has_ties<M: Layered>(batch: &Batch<'_, M>) -> Vec<bool> {
     let (pixels, baseline) = (batch.pixels(), batch.baseline_pixels());
     let (_, _, h, w) = pixels.dim();
@@ -28,39 +29,45 @@ pub(super) fn has_ties<M: Layered>(batch: &Batch<'_, M>) -> Vec<bool> {
     found.collect()
 }
 
-/// Whether 3 x 3 pixels of `x`, whose middle differs from the baseline `b`, are the same again at one of
-/// these distances.
+/// Whether 3 x 3 pixels of `x`, of which one differs from the baseline `b`, are the same again at one of these distances.
+/// They may lie across the border of the image, where convolutions see padding.
 fn repeats(x: ArrayView3<'_, f32>, b: ArrayView3<'_, f32>, shifts: &BTreeSet<Shift>) -> bool {
     let (channels, h, w) = x.dim();
     let x = x.as_standard_layout();
     let values = x.as_slice().expect("in the standard layout");
-    let same = |at: usize, other: usize| {
-        (0..channels * h * w)
-            .step_by(h * w)
-            .all(|channel| values[channel + at] == values[channel + other])
+    // The place of a pixel in its channel, if it is in the image.
+    let place = |[y, column]: [usize; 2], [down, right]: Shift| {
+        let y = y.checked_add_signed(down).filter(|&y| y < h)?;
+        let column = column
+            .checked_add_signed(right)
+            .filter(|&column| column < w)?;
+        Some(y * w + column)
     };
-    let inside = |y: usize, column: usize| (1..h - 1).contains(&y) && (1..w - 1).contains(&column);
-    let differs =
-        |y: usize, column: usize| (0..channels).any(|c| x[[c, y, column]] != b[[c, y, column]]);
-    let pixels = (0..h).flat_map(|y| (0..w).map(move |column| (y, column)));
-    let middles = pixels.filter(|&(y, column)| inside(y, column) && differs(y, column));
-    let middles: Vec<(usize, usize)> = middles.collect();
+    let same = |one: Option<usize>, other: Option<usize>| match (one, other) {
+        (Some(one), Some(other)) => (0..channels * h * w)
+            .step_by(h * w)
+            .all(|channel| values[channel + one] == values[channel + other]),
+        (None, None) => true,
+        _ => false,
+    };
+    let around = || (-1..=1).flat_map(|down| (-1..=1).map(move |right| [down, right]));
+    let differing: Vec<bool> = (0..h * w)
+        .map(|at| (0..channels).any(|c| x[[c, at / w, at % w]] != b[[c, at / w, at % w]]))
+        .collect();
+    let pixels = (0..h).flat_map(|y| (0..w).map(move |column| [y, column]));
+    let differs = |pixel: &[usize; 2]| {
+        let mut places = around().filter_map(|shift| place(*pixel, shift));
+        places.any(|at| differing[at])
+    };
+    let middles: Vec<[usize; 2]> = pixels.filter(differs).collect();
     shifts.iter().any(|&[down, right]| {
-        middles.iter().any(|&(y, column)| {
-            let other = y
-                .checked_add_signed(down)
-                .zip(column.checked_add_signed(right));
-            let Some((other_y, other_column)) = other.filter(|&(y, column)| inside(y, column))
-            else {
-                return false;
-            };
-            let (at, other) = (y * w + column, other_y * w + other_column);
+        middles.iter().any(|&pixel| {
+            let other = place(pixel, [down, right]);
             // Few pixels equal the other one, so that their neighbours are rarely compared.
-            same(at, other)
-                && (0..9).all(|k| {
-                    let from_first = k / 3 * w + k % 3;
-                    same(at + from_first - w - 1, other + from_first - w - 1)
-                })
+            other.is_some()
+                && same(place(pixel, [0, 0]), other)
+                && around()
+                    .all(|[y, x]| same(place(pixel, [y, x]), place(pixel, [down + y, right + x])))
         })
     })
 }
@@ -127,6 +134,41 @@ mod tests {
             stride: [stride; 2],
             padding: [0; 2],
         })
+    }
+
+    /// Lines of one pixel, and even parts at the border, whose neighbourhoods contain padding or the baseline.
+    #[test]
+    fn what_repeats_beside_the_baseline_or_the_border_is_found() {
+        let shifts = shifts(&[pooling(2, 2)], [12, 12]);
+        // Differs everywhere, and repeats nowhere.
+        let textured = |y: usize, column: usize| 1.0 + ((y * 12 + column) as f32).sqrt();
+        let found = |value: &dyn Fn(usize, usize) -> f32| {
+            let x = ndarray::Array3::from_shape_fn([1, 12, 12], |(_, y, column)| value(y, column));
+            repeats(
+                x.view(),
+                ndarray::Array3::zeros([1, 12, 12]).view(),
+                &shifts,
+            )
+        };
+        assert!(!found(&textured));
+        assert!(!found(&|_, _| 0.0));
+        assert!(!found(&|y, column| if y < 6 {
+            0.0
+        } else {
+            textured(y, column)
+        }));
+        let line = |y: usize, column: usize| if y == 6 { 0.5 } else { textured(y, column) };
+        assert!(!found(&line));
+        assert!(found(&|y, column| if y < 6 {
+            0.0
+        } else {
+            line(y, column)
+        }));
+        assert!(found(&|y, column| if y < 2 {
+            0.5
+        } else {
+            textured(y, column)
+        }));
     }
 
     #[test]
