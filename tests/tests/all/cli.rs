@@ -352,17 +352,20 @@ fn the_plan_lists_cells_and_estimates_the_rest() {
     assert_eq!(event["estimate"]["bytes"].as_f64().unwrap(), expected);
 }
 
-/// `--plan` and `--why` only say something. Beside an option that does something, one of both would not happen.
+/// `--plan`, `--why` and `--status` only say something. Beside an option that does something, one of both would not happen.
 #[test]
 fn a_plan_is_not_run() {
     let out = tempfile::tempdir().unwrap();
-    for only in [&["--plan"][..], &["--why", "delay=0"]] {
-        for more in [
-            &["--submit"][..],
-            &["--shard", "1/2"],
-            &["--freeze"],
-            &["--status"],
-        ] {
+    let submit = &["--submit"][..];
+    let others = [submit, &["--shard", "1/2"], &["--freeze"]];
+    for (only, also) in [
+        (&["--plan"][..], &["--status"][..]),
+        (&["--why", "delay=0"], &["--status"]),
+        (&["--status"], submit),
+        (&["--fresh"], &["--freeze"]),
+    ] {
+        let others = others.into_iter().filter(|_| only != ["--fresh"]);
+        for more in others.chain([also]) {
             let (code, stdout, stderr) = run(out.path(), "0", &[more, only].concat());
             assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
             assert!(stderr.contains("cannot be used with"), "{stderr}");

@@ -29,10 +29,10 @@ pub(super) struct TaskArgs {
     #[arg(long, value_name = "N", requires = "submit")]
     at_once: Option<std::num::NonZeroUsize>,
     /// Show what is done, running, failed and waiting in each phase, then exit
-    #[arg(long, conflicts_with_all = ["plan", "why"])]
+    #[arg(long, conflicts_with_all = ["submit", "freeze", "shard", "plan", "why"])]
     status: bool,
     /// Write plan.json and a copy of this program, for tasks that run parts of it, then exit
-    #[arg(long, conflicts_with_all = ["submit", "plan", "why"])]
+    #[arg(long, conflicts_with_all = ["submit", "plan", "why", "fresh"])]
     freeze: bool,
     /// Run one part of the plan that was frozen: 3/64 is the third of 64
     #[arg(long, value_name = "I/N", conflicts_with_all = ["submit", "freeze", "plan", "why"])]

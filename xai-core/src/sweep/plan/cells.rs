@@ -152,7 +152,10 @@ impl Plan {
             let mut choices = by.only.iter().chain(&by.set);
             choices.any(|choice| choice.name == factor.name)
         };
-        let label = label(factors.iter().filter(named))?;
+        let mut label = label(factors.iter().filter(named))?;
+        if !by.set.is_empty() && whole.has_other_cells(factors.iter().filter(named), &cells) {
+            label = format!("set+{label}");
+        }
         Ok(Self {
             restricted: Some(Restricted {
                 label,
@@ -166,6 +169,32 @@ impl Plan {
             skipped,
             absent,
         })
+    }
+}
+
+impl Plan {
+    /// Whether `--where` with the levels of these factors is possible and leaves others than these cells. If values depend on
+    /// others, `--set` with the same levels can have more cells.
+    fn has_other_cells<'a>(
+        &self,
+        chosen: impl Iterator<Item = &'a Factor>,
+        cells: &[Point],
+    ) -> bool {
+        let texts = |factor: &Factor| factor.levels.iter().map(Value::to_string).collect();
+        let chosen: Vec<(&str, HashSet<String>)> =
+            chosen.map(|factor| (factor.name, texts(factor))).collect();
+        let possible = chosen.iter().all(|(name, levels)| {
+            let mut factors = self.factors.iter();
+            let known = factors.find(|factor| factor.name == *name);
+            known.is_some_and(|known| levels.is_subset(&texts(known)))
+        });
+        let of_chosen = |point: &&Point| {
+            chosen.iter().all(|(name, levels)| {
+                let value = point.value(name);
+                value.is_some_and(|value| levels.contains(&value.to_string()))
+            })
+        };
+        possible && !self.cells.iter().filter(of_chosen).eq(cells)
     }
 }
 
@@ -309,9 +338,17 @@ fn values(parameter: &Parameter, point: &Point, set: &[(&str, Vec<Value>)]) -> R
     Ok(values)
 }
 
-/// `group=a depth=all`: the named parameters at a point.
+/// `group=a depth=all`: the named parameters at a point. Different points have different texts.
 pub(crate) fn part(point: &Point, names: &[&str]) -> String {
-    let one = |name: &&str| format!("{name}={}", part_value(point, name));
+    let one = |name: &&str| {
+        let value = part_value(point, name);
+        // Such a value could look like another parameter with its value.
+        if value.contains(['=', '"']) {
+            format!("{name}={value:?}")
+        } else {
+            format!("{name}={value}")
+        }
+    };
     names.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
@@ -412,5 +449,66 @@ impl fmt::Display for Plan {
             )?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::restrict::seeds;
+    use super::*;
+    use crate::sweep::declare::Domain;
+
+    /// Each depth has a rate of its own. With `--where`, the other depth has no cells, but with `--set` it has.
+    #[test]
+    fn other_cells_have_another_folder() {
+        let spec = Spec::new("toy", "")
+            .axis("depth", &[], |_| {
+                Domain(vec![Value::Integer(1), Value::Integer(2)])
+            })
+            .tune("rate", &["depth"], |point| {
+                Domain(vec![point.value("depth").unwrap().clone()])
+            })
+            .seed("seed", &[], |_| {
+                Domain((0..3).map(Value::Integer).collect())
+            });
+        let choice = |text: &str| text.parse::<Choice>().unwrap();
+        let label = |only: &[&str], set: &[&str]| {
+            let by = Restriction {
+                only: only.iter().map(|text| choice(text)).collect(),
+                set: set.iter().map(|text| choice(text)).collect(),
+            };
+            let plan = Plan::restricted(&spec, Scale::Smoke, &|_, _| None, &by).unwrap();
+            (plan.cells.len(), plan.restricted.unwrap().label)
+        };
+        assert_eq!(label(&["rate=1"], &[]), (3, "rate=1".to_owned()));
+        assert_eq!(label(&[], &["rate=1"]), (6, "set+rate=1".to_owned()));
+        // The same cells have the same folder, and values that the design has not are possible with `--set` alone.
+        assert_eq!(label(&["seed=0"], &[]), label(&[], &["seed=0"]));
+        assert_eq!(label(&[], &["seed=0,7"]), (4, "seed=0,7".to_owned()));
+    }
+
+    #[test]
+    fn a_number_of_replicates_is_not_a_seed() {
+        let spec = Spec::new("toy", "").seed("seed", &[], |_| Domain(vec![Value::Integer(0)]));
+        let values = |text: &str| seeds(&spec, text).map(|choice| choice.values);
+        assert_eq!(values("3").unwrap(), ["0", "1", "2"]);
+        assert_eq!(values("7,9").unwrap(), ["7", "9"]);
+        for many in ["20261129", "99999999999"] {
+            let problem = values(many).unwrap_err().to_string();
+            let advice = format!("--set seed={many}");
+            assert!(problem.ends_with(&advice), "{problem}");
+        }
+        assert!(values("0").is_err());
+    }
+
+    #[test]
+    fn different_points_have_different_texts() {
+        let point = |a: &str, b: &str| {
+            let text = |text: &str| Value::Text(text.to_owned());
+            let point = Point::origin(Scale::Smoke).with("a", text(a));
+            part(&point.with("b", text(b)), &["a", "b"])
+        };
+        assert_eq!(point("x", "a z"), "a=x b=a z");
+        assert_ne!(point("x", "y b=z"), point("x b=y", "z"));
     }
 }

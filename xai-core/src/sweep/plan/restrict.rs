@@ -135,10 +135,16 @@ pub(crate) fn seeds(spec: &Spec, text: &str) -> Result<Choice> {
             names.len()
         )));
     };
+    let digits = text.chars().all(|c| c.is_ascii_digit());
     let values = match text.parse() {
-        Ok(count @ 1u32..) => (0..count).map(|seed| seed.to_string()).collect(),
         Ok(0) => return Err(Error::invalid("--seeds 0 leaves nothing to run")),
-        Err(_) => text.split(',').map(|seed| seed.trim().to_owned()).collect(),
+        Ok(count @ 1..=MOST_REPLICATES) => (0..count).map(|seed| seed.to_string()).collect(),
+        _ if digits && !text.is_empty() => {
+            return Err(Error::invalid(format!(
+                "--seeds {text} asks for that many replicates; for this one seed, write --set {name}={text}"
+            )));
+        }
+        _ => text.split(',').map(|seed| seed.trim().to_owned()).collect(),
     };
     let name = name.to_owned();
     Ok(Choice { name, values })
@@ -159,6 +165,9 @@ pub(crate) fn values(factor: &Factor, text: &str, among: bool) -> Result<Vec<Val
         .map(|number| value(factor, &number.to_string(), among))
         .collect()
 }
+
+/// The largest number of replicates. A larger number is probably meant as a seed.
+const MOST_REPLICATES: u32 = 100_000;
 
 /// The largest number of values in a range.
 const MOST: i128 = 10_000_000;

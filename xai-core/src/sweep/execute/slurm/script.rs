@@ -186,7 +186,7 @@ fn head(common: &Common, phase: &str, what: &str, array: &str, job: &str) -> Str
         "#!/bin/bash\n# {}, phase `{phase}`: {what}. Written by --submit.\n",
         common.name
     );
-    let here = std::env::current_dir().unwrap_or_default();
+    let here = here();
     let log = common.folder.join("log").join(format!("{phase}-{job}.txt"));
     let _ = write!(
         text,
@@ -241,11 +241,30 @@ fn quoted(word: &std::ffi::OsStr) -> String {
     }
 }
 
+fn here() -> PathBuf {
+    std::env::current_dir().unwrap_or_default()
+}
+
+/// Returns an error if a path cannot stand in a line of `#SBATCH`. Slurm replaces `%` and the letter behind it, and reads
+/// a backslash as a sign that it should not. Its jobs would fail without a log.
+pub fn check_paths(common: &Common) -> Result<()> {
+    for path in [&here(), &common.folder] {
+        if path.to_string_lossy().contains(['%', '\\', '\n', '\r']) {
+            return Err(Error::file(
+                path,
+                "has a character that Slurm does not take in a path (%, a backslash or a line break): rename the folder, \
+                 or name another one by --out",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// A path in a line of `#SBATCH`, where blanks end a word.
 fn escaped(path: &Path) -> String {
     let text = path.to_string_lossy();
-    if text.contains([' ', '\t', '"', '\'', '\\', '#']) {
-        format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    if text.contains([' ', '\t', '"', '\'', '#']) {
+        format!("\"{}\"", text.replace('"', "\\\""))
     } else {
         text.into_owned()
     }
@@ -280,6 +299,26 @@ mod tests {
         assert!(settings("").unwrap().is_empty());
         for wrong in ["gpu", "array=1-3", "a b=c", "=3"] {
             assert!(settings(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn paths_that_slurm_would_change_are_refused() {
+        for (folder, good) in [
+            ("/scratch/a b#c/é", true),
+            ("/scratch/50%A", false),
+            ("/scratch/a\\b", false),
+            ("/scratch/a\nb", false),
+        ] {
+            let common = Common {
+                name: "toy".to_owned(),
+                program: PathBuf::from("toy"),
+                arguments: Vec::new(),
+                settings: Vec::new(),
+                folder: PathBuf::from(folder),
+                at_once: None,
+            };
+            assert_eq!(check_paths(&common).is_ok(), good, "{folder}");
         }
     }
 
