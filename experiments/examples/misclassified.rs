@@ -7,8 +7,6 @@
 //! disagree, the precision minus the image's mean over networks, compared between the images that a
 //! network classifies correctly and those it does not.
 
-use std::collections::BTreeMap;
-
 use experiments::means::{mean_of, methods};
 use experiments::paired::{COLUMNS, Scored, paired, right_less_wrong};
 use experiments::{best_rates, explain, fine_tune, references};
