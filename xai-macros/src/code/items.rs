@@ -106,14 +106,18 @@ impl File {
                 Item::Trait(item) => item.ident.to_string(),
                 Item::Macro(item) => match &item.ident {
                     Some(name) => name.to_string(), // macro_rules!
-                    None => item.mac.path.to_token_stream().to_string() + "!",
+                    None => call(&item.mac),
                 },
                 _ => continue, // extern crates and blocks: code outside of the file
             };
             let words = words(item.to_token_stream());
             let mut names = vec![title.clone()];
             match item {
-                Item::Trait(item) => names.extend(item.items.iter().filter_map(trait_item)),
+                Item::Trait(item) => {
+                    let all: Option<Vec<_>> = item.items.iter().map(trait_item).collect();
+                    // With a macro among them, all of them are unknown.
+                    names = all.map_or_else(Vec::new, |all| [names, all].concat());
+                }
                 Item::Macro(item) if item.ident.is_none() => {
                     names = declared_in_macro(&item.mac.path, &words);
                 }
@@ -142,14 +146,13 @@ impl File {
         let header = words(header.to_token_stream());
         let Some(path) = of_trait else {
             for item in &block.items {
-                let Some(name) = impl_item(item) else {
-                    continue;
-                };
                 let mut all = header.clone();
                 all.extend(words(item.to_token_stream()));
+                // What a macro makes of its words is unknown, so it counts wherever the type does.
+                let names = impl_item(item).into_iter().collect();
                 self.items.push(Named {
-                    title: format!("{own}::{name}"),
-                    names: vec![name],
+                    title: format!("{own}::{}", impl_title(item)),
+                    names,
                     after_dot: true,
                     of: Some(own.clone()).filter(|own| types.contains(own)),
                     words: all,
@@ -223,7 +226,20 @@ fn last_name(of: &Type) -> String {
     .unwrap_or_default()
 }
 
-fn impl_item(item: &ImplItem) -> Option<String> {
+/// How a report calls an item of an `impl`.
+pub fn impl_title(item: &ImplItem) -> String {
+    match item {
+        ImplItem::Macro(item) => call(&item.mac),
+        _ => impl_item(item).unwrap_or_else(|| "an item".to_owned()),
+    }
+}
+
+fn call(of: &syn::Macro) -> String {
+    of.path.to_token_stream().to_string() + "!"
+}
+
+/// The name of an item of an `impl`. The call of a macro has none, and neither has what syn cannot read.
+pub fn impl_item(item: &ImplItem) -> Option<String> {
     match item {
         ImplItem::Fn(item) => Some(item.sig.ident.to_string()),
         ImplItem::Const(item) => Some(item.ident.to_string()),

@@ -10,7 +10,7 @@ use quote::ToTokens;
 use syn::ImplItem;
 
 use super::included::{Includes, includes};
-use super::items::{File, Import, Named, file};
+use super::items::{File, Import, Named, file, impl_title};
 use super::tokens::{hash, words};
 
 /// The code that determines results: the title and hash of each item, in the order of the titles.
@@ -73,16 +73,12 @@ fn used<'a>(
     let of_run: Vec<_> = file.runs.iter().flat_map(|run| &run.items).collect();
     let mut waiting = Vec::new();
     for item in of_run {
-        let (name, begins) = match item {
-            ImplItem::Fn(item) => {
-                let name = item.sig.ident.to_string();
-                let begins = methods.contains(&name.as_str());
-                (name, begins)
-            }
-            ImplItem::Const(item) if VERSIONS.iter().any(|name| item.ident == name) => continue,
-            ImplItem::Const(item) => (item.ident.to_string(), true),
-            ImplItem::Type(item) => (item.ident.to_string(), true),
-            _ => continue,
+        let name = impl_title(item);
+        let begins = match item {
+            ImplItem::Fn(_) => methods.contains(&name.as_str()),
+            ImplItem::Const(_) if VERSIONS.contains(&name.as_str()) => continue,
+            // A macro may write any method.
+            _ => true,
         };
         let words = words(item.to_token_stream());
         if begins {

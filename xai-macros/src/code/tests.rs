@@ -343,6 +343,53 @@ fn the_call_of_an_own_macro_counts_everywhere() {
     }
 }
 
+/// A macro within an `impl` or a trait may write any of its items.
+#[test]
+fn macros_within_blocks_count() {
+    let fit = FILE.split_once("    fn fit(").unwrap().1;
+    let fit = fit.split_once("    fn test(").unwrap().0;
+    let fit = format!("    fn fit({fit}");
+    let both = |call: &str| {
+        let text = FILE.replacen(&fit, call, 1);
+        code(&text, "Study").unwrap()
+    };
+    // In `impl Run`, one that writes `fit`, and its definition.
+    let definition = "macro_rules! fitting { ($n:expr) => { fn fit() { train($n) } } }";
+    let with = |call: &str, definition: &str| both(&format!("{call} }} {definition} impl Rest {{"));
+    let before = with("fitting!(1);", definition);
+    for (call, definition) in [
+        ("fitting!(2);", definition),
+        ("fitting!(1);", &definition.replace("$n)", "$n + 1)")),
+    ] {
+        let after = with(call, definition);
+        assert_ne!(before.fit, after.fit, "{call} {definition}");
+        assert_ne!(before.test, after.test, "{call} {definition}");
+    }
+    assert!(before.fit.contains_key("fitting!"), "{before:?}");
+    // In the block of a type, and in a trait whose blocks do not name the experiment.
+    let using = FILE.replacen("self.rate)", "self.rate, self.epochs())", 1);
+    let definition = "macro_rules! written { ($n:expr) => { fn epochs(&self) -> usize { $n } } }";
+    for (block, counts) in [
+        ("impl Study { written!(1); }", true),
+        ("impl Number { written!(1); }", true),
+        (
+            "trait Epochs { written!(1); } impl<T> Epochs for T {}",
+            true,
+        ),
+        ("impl Legend { written!(1); }", false),
+    ] {
+        let fit = |block: &str, definition: &str| {
+            let text = format!("{using}{definition}{block}");
+            code(&text, "Study").unwrap().fit
+        };
+        let before = fit(block, definition);
+        let call = fit(&block.replace('1', "2"), definition);
+        let definition = fit(block, &definition.replace("$n }", "$n + 1 }"));
+        assert_eq!(before != call, counts, "{block}");
+        assert_eq!(before != definition, counts, "{block}");
+    }
+}
+
 #[test]
 fn tests_and_references_keep_models() {
     for edit in [
