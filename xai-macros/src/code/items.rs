@@ -1,10 +1,11 @@
 //! The items of a file: what each is called, and which words it consists of.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
+use syn::ext::IdentExt;
 use syn::{Attribute, Fields, ImplItem, Item, ItemEnum, ItemImpl, TraitItem, Type, UseTree};
 
-use super::tokens::words;
+use super::tokens::{without_raw, words};
 
 /// A file that holds an experiment.
 #[derive(Default)]
@@ -53,10 +54,10 @@ pub fn file(source: &syn::File, experiment: &str) -> File {
 fn declared(items: &[Item], types: &mut Vec<String>) {
     for item in items {
         match item {
-            Item::Struct(item) => types.push(item.ident.to_string()),
-            Item::Enum(item) => types.push(item.ident.to_string()),
-            Item::Union(item) => types.push(item.ident.to_string()),
-            Item::Trait(item) => types.push(item.ident.to_string()),
+            Item::Struct(item) => types.push(name(&item.ident)),
+            Item::Enum(item) => types.push(name(&item.ident)),
+            Item::Union(item) => types.push(name(&item.ident)),
+            Item::Trait(item) => types.push(name(&item.ident)),
             Item::Mod(module) => declared(content(module), types),
             _ => {}
         }
@@ -86,7 +87,7 @@ impl File {
                     self.add_impl(block, experiment, types);
                     continue;
                 }
-                Item::Struct(item) if item.ident == experiment => {
+                Item::Struct(item) if name(&item.ident) == experiment => {
                     for field in &item.fields {
                         let (name, kind) = (&field.ident, &field.ty);
                         self.fields.extend(words(quote::quote!(#name: #kind,)));
@@ -97,15 +98,15 @@ impl File {
                     self.items.push(an_enum(item));
                     continue;
                 }
-                Item::Fn(item) => item.sig.ident.to_string(),
-                Item::Const(item) => item.ident.to_string(),
-                Item::Static(item) => item.ident.to_string(),
-                Item::Struct(item) => item.ident.to_string(),
-                Item::Union(item) => item.ident.to_string(),
-                Item::Type(item) => item.ident.to_string(),
-                Item::Trait(item) => item.ident.to_string(),
+                Item::Fn(item) => name(&item.sig.ident),
+                Item::Const(item) => name(&item.ident),
+                Item::Static(item) => name(&item.ident),
+                Item::Struct(item) => name(&item.ident),
+                Item::Union(item) => name(&item.ident),
+                Item::Type(item) => name(&item.ident),
+                Item::Trait(item) => name(&item.ident),
                 Item::Macro(item) => match &item.ident {
-                    Some(name) => name.to_string(), // macro_rules!
+                    Some(ident) => name(ident), // macro_rules!
                     None => call(&item.mac),
                 },
                 _ => continue, // extern crates and blocks: code outside of the file
@@ -138,7 +139,7 @@ impl File {
         let own = last_name(&block.self_ty);
         let of_trait = block.trait_.as_ref().map(|(_, path, _)| path);
         let of_run = of_trait.and_then(|path| path.segments.last());
-        if of_run.is_some_and(|name| name.ident == "Run") && own == experiment {
+        if of_run.is_some_and(|last| name(&last.ident) == "Run") && own == experiment {
             return self.runs.push(block.clone());
         }
         let mut header = block.clone();
@@ -163,8 +164,9 @@ impl File {
         };
         // Methods of a trait can be called without being named, such as `Drop::drop`. So the block counts where a
         // type or trait of its header does; all of these that are declared elsewhere cannot decide.
-        let names = header.iter().filter(|word| types.contains(word)).cloned();
-        let trait_name = path.segments.last().map(|last| last.ident.to_string());
+        let names = header.iter().map(|word| without_raw(word).to_owned());
+        let names = names.filter(|name| types.contains(name));
+        let trait_name = path.segments.last().map(|last| name(&last.ident));
         let trait_name = trait_name.unwrap_or_default();
         let mut block = block.clone();
         if trait_name == "Benchmark" {
@@ -185,13 +187,15 @@ impl File {
 /// call of one has no names and counts everywhere.
 fn declared_in_macro(path: &syn::Path, words: &[String]) -> Vec<String> {
     let known = ["thread_local", "lazy_static"];
-    let name = path.segments.last().map(|last| last.ident.to_string());
+    let name = path.segments.last().map(|last| name(&last.ident));
     if !name.is_some_and(|name| known.contains(&name.as_str())) {
         return Vec::new();
     }
     let pairs = words.iter().zip(&words[1..]);
     let named = pairs.filter(|(before, _)| ["static", "ref"].contains(&before.as_str()));
-    named.map(|(_, name)| name.clone()).collect()
+    named
+        .map(|(_, name)| without_raw(name).to_owned())
+        .collect()
 }
 
 /// Some functions of a benchmark describe it, decide what is in the plan, or are in the key of the scores.
@@ -215,10 +219,15 @@ fn is_of_test(item: &Item) -> bool {
     })
 }
 
+/// A name without `r#`.
+fn name(ident: &Ident) -> String {
+    ident.unraw().to_string()
+}
+
 /// The last name of a type's path: `Network` of `&network::Network`.
 fn last_name(of: &Type) -> String {
     match of {
-        Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
+        Type::Path(path) => path.path.segments.last().map(|last| name(&last.ident)),
         Type::Reference(reference) => Some(last_name(&reference.elem)),
         Type::Paren(inner) => Some(last_name(&inner.elem)),
         _ => None,
@@ -241,18 +250,18 @@ fn call(of: &syn::Macro) -> String {
 /// The name of an item of an `impl`. The call of a macro has none, and neither has what syn cannot read.
 pub fn impl_item(item: &ImplItem) -> Option<String> {
     match item {
-        ImplItem::Fn(item) => Some(item.sig.ident.to_string()),
-        ImplItem::Const(item) => Some(item.ident.to_string()),
-        ImplItem::Type(item) => Some(item.ident.to_string()),
+        ImplItem::Fn(item) => Some(name(&item.sig.ident)),
+        ImplItem::Const(item) => Some(name(&item.ident)),
+        ImplItem::Type(item) => Some(name(&item.ident)),
         _ => None,
     }
 }
 
 fn trait_item(item: &TraitItem) -> Option<String> {
     match item {
-        TraitItem::Fn(item) => Some(item.sig.ident.to_string()),
-        TraitItem::Const(item) => Some(item.ident.to_string()),
-        TraitItem::Type(item) => Some(item.ident.to_string()),
+        TraitItem::Fn(item) => Some(name(&item.sig.ident)),
+        TraitItem::Const(item) => Some(name(&item.ident)),
+        TraitItem::Type(item) => Some(name(&item.ident)),
         _ => None,
     }
 }
@@ -261,8 +270,8 @@ fn trait_item(item: &TraitItem) -> Option<String> {
 /// others.
 fn an_enum(item: &ItemEnum) -> Named {
     let variants = item.variants.iter();
-    let mut names = vec![item.ident.to_string()];
-    names.extend(variants.clone().map(|variant| variant.ident.to_string()));
+    let mut names = vec![name(&item.ident)];
+    names.extend(variants.clone().map(|variant| name(&variant.ident)));
     let plain = |variant: &syn::Variant| {
         matches!(variant.fields, Fields::Unit) && variant.discriminant.is_none()
     };
@@ -272,12 +281,12 @@ fn an_enum(item: &ItemEnum) -> Named {
         without.variants.clear();
         let level = |variant: &syn::Variant| {
             let words = words(variant.to_token_stream());
-            (variant.ident.to_string(), words)
+            (name(&variant.ident), words)
         };
         levels = variants.map(level).collect();
     }
     Named {
-        title: item.ident.to_string(),
+        title: name(&item.ident),
         names,
         after_dot: false,
         of: None,
@@ -317,8 +326,8 @@ fn imports(before: &str, tree: &UseTree, all: &mut Vec<Import>) {
         UseTree::Path(path) => {
             imports(&format!("{before}{}::", path.ident), &path.tree, all);
         }
-        UseTree::Name(name) => add(name.ident.to_string(), format!("{before}{}", name.ident)),
-        UseTree::Rename(name) => add(name.rename.to_string(), format!("{before}{}", name.ident)),
+        UseTree::Name(of) => add(name(&of.ident), format!("{before}{}", of.ident)),
+        UseTree::Rename(of) => add(name(&of.rename), format!("{before}{}", of.ident)),
         UseTree::Glob(_) => add("*".to_owned(), format!("{before}*")),
         UseTree::Group(group) => {
             for tree in &group.items {

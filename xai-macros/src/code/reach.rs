@@ -11,7 +11,7 @@ use syn::ImplItem;
 
 use super::included::{Includes, includes};
 use super::items::{File, Import, Named, file, impl_title};
-use super::tokens::{hash, words};
+use super::tokens::{hash, without_raw, words};
 
 /// The code that determines results: the title and hash of each item, in the order of the titles.
 #[derive(Debug, Default, PartialEq)]
@@ -134,7 +134,7 @@ struct Reached<'a> {
     after_dot: BTreeSet<String>,
     /// The words after `self.`, `Self::` and the experiment's name.
     own: BTreeSet<String>,
-    /// Whether the order of an enum's variants may matter: `LEVELS`, and casts to integers.
+    /// Whether the order of an enum's variants may matter: `LEVELS`, and casts to what may be an integer.
     order: bool,
     unseen: BTreeSet<String>,
 }
@@ -164,12 +164,13 @@ impl Reached<'_> {
 
     /// Remembers the names among words.
     fn mention(&mut self, words: &[String]) {
-        for (at, word) in words.iter().enumerate() {
-            let before = |steps| at.checked_sub(steps).map_or("", |at: usize| &words[at]);
+        let words: Vec<&str> = words.iter().map(|word| without_raw(word)).collect();
+        for (at, &word) in words.iter().enumerate() {
+            let before = |steps| at.checked_sub(steps).map_or("", |at: usize| words[at]);
             if before(1) == "." {
-                self.after_dot.insert(word.clone());
+                self.after_dot.insert(word.to_owned());
             } else {
-                self.plain.insert(word.clone());
+                self.plain.insert(word.to_owned());
             }
             self.plain.extend(names_in_string(word));
             let own = match before(1) {
@@ -178,10 +179,11 @@ impl Reached<'_> {
                 _ => false,
             };
             if own {
-                self.own.insert(word.clone());
+                self.own.insert(word.to_owned());
             }
-            let integer = word.starts_with(['u', 'i']) && before(1) == "as";
-            self.order |= word == "LEVELS" || integer;
+            // `as _` and `as Alias` may be casts to integers too.
+            let cast = before(1) == "as" && !["f32", "f64"].contains(&word);
+            self.order |= word == "LEVELS" || cast;
         }
     }
 
@@ -221,7 +223,7 @@ impl Reached<'_> {
         for import in imports {
             if self.plain.contains(&import.name) {
                 let original = import.path.rsplit("::").next().unwrap_or_default();
-                new |= self.plain.insert(original.to_owned());
+                new |= self.plain.insert(without_raw(original).to_owned());
             }
         }
         new

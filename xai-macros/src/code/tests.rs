@@ -343,6 +343,47 @@ fn the_call_of_an_own_macro_counts_everywhere() {
     }
 }
 
+/// `r#name` and `name` are the same.
+#[test]
+fn raw_names_are_names() {
+    for (using, item) in [
+        (
+            "self.epochs()",
+            "impl Study { fn r#epochs(&self) -> usize { 1 } }",
+        ),
+        (
+            "self.r#epochs()",
+            "impl Study { fn epochs(&self) -> usize { 1 } }",
+        ),
+        (
+            "self.r#epochs()",
+            "trait Epochs { fn epochs(&self) -> usize { 1 } }",
+        ),
+        ("epochs()", "fn r#epochs() -> usize { 1 }"),
+        ("EPOCHS", "const r#EPOCHS: usize = 1;"),
+        ("format!(\"{EPOCHS}\")", "const r#EPOCHS: usize = 1;"),
+        ("r#EPOCHS", "thread_local! { static EPOCHS: usize = 1; }"),
+        ("EPOCHS", "thread_local! { static r#EPOCHS: usize = 1; }"),
+        (
+            "epochs()",
+            "use all::r#old as epochs; mod all { fn old() -> usize { 1 } }",
+        ),
+        (
+            "Other::new()",
+            "struct r#Other; impl Default for r#Other { fn new() { 1 } }",
+        ),
+    ] {
+        let using = FILE.replacen("self.rate)", &format!("self.rate, {using})"), 1);
+        let fit = |item: &str| code(&format!("{using}{item}"), "Study").unwrap().fit;
+        assert_ne!(fit(item), fit(&item.replace('1', "2")), "{item}");
+    }
+    let raw = FILE
+        .replace("Study", "r#Study")
+        .replace("fn fit", "fn r#fit");
+    let Code { fit, .. } = code(&raw, "Study").unwrap();
+    assert!(fit.contains_key("fit"), "{fit:?}");
+}
+
 /// A macro within an `impl` or a trait may write any of its items.
 #[test]
 fn macros_within_blocks_count() {
@@ -429,12 +470,20 @@ fn a_new_value_changes_nothing_that_is_there() {
         assert_eq!(changed(&[edit]), NOTHING, "{edit:?}");
     }
     // Where the order of the levels can matter, it counts.
-    let cast = ("self.rate)", "self.rate, self.depth as usize)");
-    let [before, after] = [&[cast][..], &[cast, ("Shallow, Deep", "Deep, Shallow")]].map(|edits| {
-        let text = (edits.iter()).fold(FILE.to_owned(), |text, (a, b)| text.replacen(a, b, 1));
-        code(&text, "Study").unwrap().fit
-    });
-    assert_ne!(before, after);
+    for (cast, counts) in [
+        ("self.depth as usize", true),
+        ("number(self.depth as _)", true),
+        ("self.depth as Count", true),
+        ("self.rate as f32", false),
+    ] {
+        let cast = ("self.rate)", format!("self.rate, {cast})"));
+        let other = ("Shallow, Deep", "Deep, Shallow".to_owned());
+        let [before, after] = [&[cast.clone()][..], &[cast.clone(), other]].map(|edits| {
+            let text = (edits.iter()).fold(FILE.to_owned(), |text, (a, b)| text.replacen(a, b, 1));
+            code(&text, "Study").unwrap().fit
+        });
+        assert_eq!(before != after, counts, "{cast:?}");
+    }
     // A level that `fit` treats by name counts with what is said of it.
     let named = ("self.rate)", "self.rate, self.depth == Depth::Deep)");
     let [before, after] =

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::ext::IdentExt;
 
 use crate::code;
 use crate::errors::Errors;
@@ -48,7 +49,7 @@ pub fn experiment(options: TokenStream, item: TokenStream, written: &Written) ->
     let name = &design.item.ident;
     let code = written
         .source
-        .and_then(|source| code::code(source, &name.to_string(), written.folder));
+        .and_then(|source| code::code(source, &name.unraw().to_string(), written.folder));
     for call in code.iter().flat_map(|code| &code.unseen) {
         errors.at(
             name,
