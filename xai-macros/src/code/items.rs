@@ -13,9 +13,16 @@ pub struct File {
     pub items: Vec<Named>,
     pub imports: Vec<Import>,
     /// The `impl Run for` the experiment. There may be several with `#[cfg]`.
-    pub runs: Vec<ItemImpl>,
+    pub runs: Vec<Block>,
     /// The fields of the experiment, without their values.
     pub fields: Vec<String>,
+}
+
+/// A block of methods.
+pub struct Block {
+    /// The attributes of the block and of the modules around it.
+    pub around: Vec<String>,
+    pub items: Vec<ImplItem>,
 }
 
 /// An item that others can name.
@@ -38,6 +45,8 @@ pub struct Import {
     /// `*` stands for all names of a module.
     pub name: String,
     pub path: String,
+    /// The attributes of the import and of the modules around it.
+    pub around: Vec<String>,
 }
 
 /// Takes a file apart.
@@ -64,6 +73,11 @@ fn declared(items: &[Item], types: &mut Vec<String>) {
     }
 }
 
+/// The words of attributes such as `#[cfg(unix)]`.
+fn attributes(all: &[Attribute]) -> Vec<String> {
+    words(quote::quote!(#(#all)*))
+}
+
 fn content(module: &syn::ItemMod) -> &[Item] {
     module.content.as_ref().map_or(&[], |(_, items)| items)
 }
@@ -76,11 +90,15 @@ impl File {
             }
             let title = match item {
                 Item::Mod(module) => {
-                    self.add(content(module), experiment, types);
+                    let mut inside = Self::default();
+                    inside.add(content(module), experiment, types);
+                    self.take(inside, &module.attrs);
                     continue;
                 }
                 Item::Use(import) => {
-                    imports("", &import.tree, &mut self.imports);
+                    let mut inside = Self::default();
+                    imports("", &import.tree, &mut inside.imports);
+                    self.take(inside, &import.attrs);
                     continue;
                 }
                 Item::Impl(block) => {
@@ -135,12 +153,31 @@ impl File {
         }
     }
 
+    /// Adds what stands within something with these attributes.
+    fn take(&mut self, inside: Self, attrs: &[Attribute]) {
+        let mut inside = inside;
+        let words = inside.items.iter_mut().map(|item| &mut item.words);
+        let of_runs = inside.runs.iter_mut().map(|run| &mut run.around);
+        let of_imports = inside.imports.iter_mut().map(|import| &mut import.around);
+        for words in words.chain(of_runs).chain(of_imports) {
+            words.splice(0..0, attributes(attrs));
+        }
+        self.items.append(&mut inside.items);
+        self.runs.append(&mut inside.runs);
+        self.imports.append(&mut inside.imports);
+        self.fields.append(&mut inside.fields);
+    }
+
     fn add_impl(&mut self, block: &ItemImpl, experiment: &str, types: &[String]) {
         let own = last_name(&block.self_ty);
         let of_trait = block.trait_.as_ref().map(|(_, path, _)| path);
         let of_run = of_trait.and_then(|path| path.segments.last());
         if of_run.is_some_and(|last| name(&last.ident) == "Run") && own == experiment {
-            return self.runs.push(block.clone());
+            let block = Block {
+                around: attributes(&block.attrs),
+                items: block.items.clone(),
+            };
+            return self.runs.push(block);
         }
         let mut header = block.clone();
         header.items.clear();
@@ -320,7 +357,8 @@ fn imports(before: &str, tree: &UseTree, all: &mut Vec<Import>) {
             _ => name,
         };
         let path = module.unwrap_or(path);
-        all.push(Import { name, path });
+        let around = Vec::new();
+        all.push(Import { name, path, around });
     };
     match tree {
         UseTree::Path(path) => {
