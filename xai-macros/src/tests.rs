@@ -93,6 +93,45 @@ fn an_experiment_in_its_file() {
     assert_snapshot!(pretty(expansion));
 }
 
+/// Only the compiler knows whether a condition holds. It has warned of those that it does not know where they stand.
+#[test]
+fn a_condition_of_the_build_is_part_of_the_code() {
+    let file = "
+        impl Run for Small {
+            fn fit(&self) -> f64 { if cfg!(feature = \"long\") { 0.1 } else { 0.2 } }
+        }";
+    let expand = |file: &str| {
+        let written = Written {
+            source: Some(file),
+            ..Written::default()
+        };
+        crate::experiment::experiment(
+            quote!(),
+            quote!(
+                struct Small;
+            ),
+            &written,
+        )
+        .to_string()
+    };
+    let text = expand(file);
+    let expected = quote!(
+        #[cfg(feature = "long")]
+        ("cfg(feature=\"long\")", "true"),
+        #[cfg(not(feature = "long"))]
+        ("cfg(feature=\"long\")", "false")
+    );
+    assert!(text.contains(&expected.to_string()), "{text}");
+    assert!(text.contains("unexpected_cfgs"), "{text}");
+    assert!(!expand("impl Run for Small {}").contains("unexpected_cfgs"));
+    // In a macro, a variable may stand for any condition.
+    let text = expand("impl Run for Small { fn fit() { cfg!($on) } }");
+    assert!(
+        text.contains("a change to what is meant by `cfg($on)` would not be seen"),
+        "{text}"
+    );
+}
+
 #[test]
 fn levels() {
     let expansion = crate::level::level(quote! {

@@ -12,6 +12,10 @@ use serde_json::Value as Json;
 struct Study {
     folder: tempfile::TempDir,
     text: String,
+    /// Options of the compiler.
+    options: Vec<&'static str>,
+    /// The variable `STEPS` while it compiles.
+    steps: &'static str,
 }
 
 impl Study {
@@ -19,7 +23,12 @@ impl Study {
         let file = tests::fixture("stale/study.rs");
         let text = fs::read_to_string(file).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, text }
+        Self {
+            folder,
+            text,
+            options: Vec::new(),
+            steps: "3",
+        }
     }
 
     fn edit(&mut self, before: &str, after: &str) {
@@ -36,6 +45,8 @@ impl Study {
             .args(tests::Libraries::built().arguments(&["tests"]))
             .args([file, "-o"])
             .arg(&program)
+            .args(&self.options)
+            .env("STEPS", self.steps)
             .current_dir(&self.folder)
             .output()
             .unwrap();
@@ -131,6 +142,38 @@ fn an_edit_computes_what_it_determines_and_nothing_else() {
     assert!(why.contains(reason), "{why}");
     assert_eq!(why.matches("changed").count(), 1, "{why}");
     assert_eq!(study.run(), (3, 3), "the fit");
+}
+
+/// Two builds of the same file can be different programs.
+#[test]
+fn what_a_build_decides_is_part_of_the_key() {
+    let mut study = Study::new();
+    study.edit(
+        "fn train(",
+        "#[cfg(feature = \"long\")]\nuse std::f64::consts::PI as START;\n\
+         #[cfg(not(feature = \"long\"))]\nuse std::f64::consts::E as START;\n\
+         const NAME: &str = env!(\"STEPS\");\n\n\
+         fn train(",
+    );
+    study.edit(
+        "(0..STEPS).map(|step| after(rate, step)).sum()",
+        "START + rate * NAME.len() as f64",
+    );
+    assert_eq!(study.run(), (2, 2));
+    assert_eq!(study.run(), (0, 0), "the same build");
+    study.options = vec!["--cfg", "feature=\"long\"", "-Dwarnings"];
+    study
+        .options
+        .extend(["--check-cfg", "cfg(feature, values(\"long\"))"]);
+    assert_eq!(study.run(), (2, 2), "a feature");
+    study.steps = "10";
+    study.build();
+    let why = study.why();
+    let reason = "`env!(\"STEPS\")` has changed, in the experiment's file\n";
+    assert!(why.contains(reason), "{why}");
+    assert_eq!(study.run(), (2, 2), "a variable");
+    (study.options, study.steps) = (Vec::new(), "3");
+    assert_eq!(study.run(), (0, 0), "the first build");
 }
 
 /// The code outside of the file is recorded. Where it has changed, one line says so, and `--fresh-code` computes what it

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use syn::Lit;
 
-use super::tokens::{digits, hash, words};
+use super::tokens::{digits, hash, without_raw, words};
 
 /// Files may include files; the compiler refuses a circle.
 const DEEPEST: usize = 16;
@@ -45,37 +45,60 @@ impl Included {
     }
 }
 
+/// Where code stands.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// The folder of its file, if it is known.
+    pub folder: Option<&'a Path>,
+    /// The values of the variables of the environment.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl<'a> Place<'a> {
+    /// A place in the crate that is compiled.
+    pub fn compiled(folder: Option<&'a Path>) -> Self {
+        let variable = &|name: &str| std::env::var(name).ok();
+        Self { folder, variable }
+    }
+}
+
 /// What words include, relative to the folder of the code. Without a folder nothing is known. A file that cannot be read is
 /// an error of the compiler's.
-pub fn includes(words: &[String], folder: Option<&Path>) -> Includes {
+pub fn includes(words: &[String], place: Place) -> Includes {
     let mut found = Includes::default();
-    if let Some(folder) = folder {
-        found.add(words, folder, 0);
-    }
+    found.add(words, place, 0);
     found
 }
 
+pub fn is_include(name: &str) -> bool {
+    ["include", "include_str", "include_bytes"].contains(&name)
+}
+
 impl Includes {
-    fn add(&mut self, words: &[String], folder: &Path, depth: usize) {
+    fn add(&mut self, words: &[String], place: Place, depth: usize) {
+        let Some(folder) = place.folder else {
+            return;
+        };
         for at in 0..words.len() {
             let [name, mark, _, inner @ ..] = &words[at..] else {
                 break;
             };
-            let includes = ["include", "include_str", "include_bytes"].contains(&name.as_str());
-            if !includes || mark != "!" {
+            let name = without_raw(name);
+            if !is_include(name) || mark != "!" {
                 continue;
             }
-            match text(inner) {
-                Some((Some(path), _)) => self.file(name, &folder.join(path), depth),
+            match text(inner, place) {
+                Some((Some(path), _)) => self.file(name, &folder.join(path), place, depth),
                 Some((None, _)) => {} // an error of the compiler's
                 None => {
-                    self.unseen.insert(format!("{name}!({})", within(inner)));
+                    self.unseen
+                        .insert(format!("{name}!({})", within(inner).concat()));
                 }
             }
         }
     }
 
-    fn file(&mut self, name: &str, path: &Path, depth: usize) {
+    fn file(&mut self, name: &str, path: &Path, place: Place, depth: usize) {
         let Ok(bytes) = fs::read(path) else {
             return;
         };
@@ -84,15 +107,16 @@ impl Includes {
             return self.files.push(Included::Bytes(bytes));
         };
         let words = words(tokens);
-        if let Some(folder) = path.parent().filter(|_| depth < DEEPEST) {
-            self.add(&words, folder, depth + 1);
+        if depth < DEEPEST {
+            let folder = path.parent();
+            self.add(&words, Place { folder, ..place }, depth + 1);
         }
         self.files.push(Included::Code(words));
     }
 }
 
-/// The words before the closing parenthesis of a call, as one text.
-fn within(words: &[String]) -> String {
+/// The words before the closing parenthesis of a call.
+pub fn within(words: &[String]) -> &[String] {
     let mut open = 1;
     let inside = words.iter().take_while(|word| {
         match word.as_str() {
@@ -102,24 +126,24 @@ fn within(words: &[String]) -> String {
         }
         open > 0
     });
-    inside.map(String::as_str).collect()
+    &words[..inside.count()]
 }
 
 /// A text that the compiler knows. `None` if it has a variable that the environment lacks.
-type Text = Option<String>;
+pub type Text = Option<String>;
 
 /// The text at the beginning of words: a literal, or `concat!` and `env!` of such. Also the words after it.
-fn text(words: &[String]) -> Option<(Text, &[String])> {
+pub fn text<'a>(words: &'a [String], place: Place) -> Option<(Text, &'a [String])> {
     match words {
         [path, colons, rest @ ..] if ["std", "core"].contains(&path.as_str()) && colons == "::" => {
-            text(rest)
+            text(rest, place)
         }
         [name, mark, _, inner @ ..] if mark == "!" => {
-            let (arguments, rest) = arguments(inner)?;
+            let (arguments, rest) = arguments(inner, place)?;
             let arguments: Option<Vec<String>> = arguments.into_iter().collect();
             let text = match name.as_str() {
                 "concat" => arguments.map(|all| all.concat()),
-                "env" => arguments.and_then(|all| std::env::var(all.first()?).ok()),
+                "env" => arguments.and_then(|all| (place.variable)(all.first()?)),
                 _ => return None,
             };
             Some((text, rest))
@@ -139,7 +163,7 @@ fn text(words: &[String]) -> Option<(Text, &[String])> {
 }
 
 /// The arguments of a macro whose opening parenthesis stands before these words, and the words after the closing one.
-fn arguments(words: &[String]) -> Option<(Vec<Text>, &[String])> {
+fn arguments<'a>(words: &'a [String], place: Place) -> Option<(Vec<Text>, &'a [String])> {
     let (mut all, mut rest) = (Vec::new(), words);
     loop {
         match rest {
@@ -148,7 +172,7 @@ fn arguments(words: &[String]) -> Option<(Vec<Text>, &[String])> {
             }
             [comma, more @ ..] if comma == "," => rest = more,
             _ => {
-                let (argument, after) = text(rest)?;
+                let (argument, after) = text(rest, place)?;
                 all.push(argument);
                 rest = after;
             }

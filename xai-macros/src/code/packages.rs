@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use super::included::{Included, Place, includes};
 use super::tokens::{hash, words};
 
 /// They say by themselves what their code is.
@@ -23,16 +24,12 @@ pub fn outside(folder: &Path, file: Option<&Path>) -> BTreeMap<String, String> {
         .collect();
     let lock = folder.ancestors().map(|folder| folder.join("Cargo.lock"));
     for path in file.map(modules).unwrap_or_default() {
-        // Those in `src` are part of the package. A path can lead out of it again, as `src/../shared.rs` does.
+        // Those in `src` are part of the package, apart from those of programs.
         let src = folder.join("src");
-        let outside = match (path.canonicalize(), src.canonicalize()) {
-            (Ok(path), Ok(src)) => !path.starts_with(src),
-            _ => false,
-        };
-        if outside || !path.starts_with(&src) {
+        let of_package = path.starts_with(&src) && within(&path, &src);
+        if !of_package || within(&path, &src.join("bin")) {
             let name = path.strip_prefix(folder).unwrap_or(&path);
-            let text = fs::read_to_string(&path).unwrap_or_default();
-            found.insert(name.display().to_string(), of_text(text));
+            found.insert(name.display().to_string(), of_file(&path, folder));
         }
     }
     if let Some(text) = lock
@@ -44,33 +41,75 @@ pub fn outside(folder: &Path, file: Option<&Path>) -> BTreeMap<String, String> {
     found
 }
 
-/// The fingerprint of a package: the code in its folder `src`, without comments and layout. Programs are not part of it,
-/// and neither is `except`, the experiment's own file.
+/// The fingerprint of a package: the code of its library, without comments and layout, and the files that this code
+/// includes. Programs are not part of it, and neither is `except`, the experiment's own file.
 pub fn sources(package: &Path, except: Option<&Path>) -> String {
     let src = package.join("src");
+    let library = library(package);
     let except = except.and_then(|path| path.canonicalize().ok());
     let mut files = Vec::new();
     rust_files(&src, &mut files);
     let programs = [src.join("bin"), src.join("main.rs")];
-    files.retain(|path| {
-        let own = except.is_some() && path.canonicalize().ok() == except;
-        !own && !programs.iter().any(|program| path.starts_with(program))
-    });
+    files.retain(|path| !programs.iter().any(|program| path.starts_with(program)));
     files.sort();
+    // `[lib]` and `#[path]` can name files that are not in `src`.
+    let mut elsewhere = modules(&library);
+    elsewhere.push(library);
+    elsewhere.retain(|path| path.exists() && !within(path, &src));
+    elsewhere.sort();
     let mut all = Vec::new();
-    for path in files {
-        let name = path.strip_prefix(&src).unwrap_or(&path);
+    for path in files.iter().chain(&elsewhere) {
+        if except.is_some() && path.canonicalize().ok() == except {
+            continue;
+        }
+        let name = path.strip_prefix(&src).unwrap_or(path);
+        let name = name.strip_prefix(package).unwrap_or(name);
         all.push(name.display().to_string());
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        all.push(of_text(text));
+        all.push(of_file(path, package));
     }
     hash(&all)
 }
 
-fn of_text(text: String) -> String {
-    match text.parse() {
-        Ok(tokens) => hash(&words(tokens)),
-        Err(_) => hash(&[text]),
+/// The file of a package's library.
+fn library(package: &Path) -> PathBuf {
+    let manifest = read(package).unwrap_or_default();
+    let path = manifest.get("lib").and_then(|lib| lib.get("path"));
+    package.join(path.and_then(Value::as_str).unwrap_or("src/lib.rs"))
+}
+
+/// The hash of a file of a package and of what it includes.
+fn of_file(path: &Path, package: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let Ok(tokens) = text.parse() else {
+        return hash(&[text]);
+    };
+    let words = words(tokens);
+    // The compiler has the variables of one package. Of another one, only the folder is known.
+    let compiled = std::env::var_os("CARGO_MANIFEST_DIR");
+    let compiled = compiled.is_some_and(|compiled| Path::new(&compiled) == package);
+    let variable = |name: &str| match name {
+        "CARGO_MANIFEST_DIR" => Some(package.display().to_string()),
+        _ if compiled => std::env::var(name).ok(),
+        _ => None,
+    };
+    let place = Place {
+        folder: path.parent(),
+        variable: &variable,
+    };
+    let included = includes(&words, place).files;
+    if included.is_empty() {
+        return hash(&words);
+    }
+    let included = included.iter().map(Included::hash);
+    let all: Vec<_> = [hash(&words)].into_iter().chain(included).collect();
+    hash(&all)
+}
+
+/// Whether a path is in a folder. It can lead out of it again, as `src/../shared.rs` does.
+fn within(path: &Path, folder: &Path) -> bool {
+    match (path.canonicalize(), folder.canonicalize()) {
+        (Ok(path), Ok(folder)) => path.starts_with(folder),
+        _ => path.starts_with(folder),
     }
 }
 
@@ -341,6 +380,83 @@ mod tests {
         // A file beside `src` is no part of the package.
         let main = outside(&study, Some(&study.join("src/main.rs")));
         assert!(main.contains_key("src/../shared/near.rs"), "{main:?}");
+    }
+
+    #[test]
+    fn files_that_a_package_includes_count() {
+        for (include, file) in [
+            ("include_str!(\"n.txt\")", "helper/src/n.txt"),
+            ("include_bytes!(\"../data/n.bin\")", "helper/data/n.bin"),
+            (
+                "include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/n.txt\"))",
+                "helper/n.txt",
+            ),
+        ] {
+            let folder = workspace();
+            let write = |file: &str, text: &str| {
+                let path = folder.path().join(file);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, text).unwrap();
+            };
+            write("helper/src/lib.rs", &format!("const N: X = {include};"));
+            write(file, "1");
+            let study = folder.path().join("study");
+            let before = outside(&study, None);
+            write(file, "2");
+            let after = outside(&study, None);
+            assert_ne!(before["helper"], after["helper"], "{include}");
+            assert_eq!(before["study"], after["study"], "{include}");
+        }
+    }
+
+    #[test]
+    fn a_library_need_not_be_in_src() {
+        for (library, files) in [
+            ("lib.rs", ["helper/lib.rs", "helper/near.rs"]),
+            ("code/lib.rs", ["helper/code/lib.rs", "helper/code/near.rs"]),
+            ("src/lib.rs", ["helper/src/lib.rs", "helper/near.rs"]),
+        ] {
+            let folder = workspace();
+            let write = |file: &str, text: &str| {
+                let path = folder.path().join(file);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, text).unwrap();
+            };
+            let manifest = format!("[package]\nname = 'helper'\n[lib]\npath = '{library}'\n");
+            let near = if library == "src/lib.rs" {
+                "#[path = \"../near.rs\"] mod near;"
+            } else {
+                "mod near;"
+            };
+            write("helper/Cargo.toml", &manifest);
+            write(files[0], near);
+            write(files[1], "fn f() {}");
+            let study = folder.path().join("study");
+            let mut before = outside(&study, None);
+            for (file, text) in [(files[0], near), (files[1], "")] {
+                write(file, &format!("{text} fn f() {{ 1 }}"));
+                let after = outside(&study, None);
+                assert_ne!(before["helper"], after["helper"], "{file}");
+                before = after;
+            }
+            // Another program of the package.
+            write("helper/examples/other.rs", "fn main() {}");
+            assert_eq!(before, outside(&study, None), "{library}");
+        }
+    }
+
+    #[test]
+    fn modules_of_a_program_count() {
+        let folder = workspace();
+        let study = folder.path().join("study");
+        let program = study.join("src/bin/one/main.rs");
+        fs::create_dir_all(program.parent().unwrap()).unwrap();
+        fs::write(&program, "mod part;").unwrap();
+        fs::write(program.with_file_name("part.rs"), "").unwrap();
+        let before = outside(&study, Some(&program));
+        fs::write(program.with_file_name("part.rs"), "fn f() {}").unwrap();
+        let after = outside(&study, Some(&program));
+        assert_ne!(before, after);
     }
 
     #[test]

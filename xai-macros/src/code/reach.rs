@@ -4,14 +4,14 @@
 //! may be once too often, and then something is computed again. It is never too seldom within the file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use quote::ToTokens;
 use syn::ImplItem;
 
-use super::included::{Includes, includes};
-use super::items::{File, Import, Named, file};
-use super::tokens::{hash, words};
+use super::included::{Included, Includes, Place, includes};
+use super::items::{Block, File, Import, Named, file, impl_title};
+use super::settings::settings;
+use super::tokens::{hash, without_raw, words};
 
 /// The code that determines results: the title and hash of each item, in the order of the titles.
 #[derive(Debug, Default, PartialEq)]
@@ -20,7 +20,10 @@ pub struct Code {
     pub fit: BTreeMap<String, String>,
     /// What `test` and `references` use.
     pub test: BTreeMap<String, String>,
-    /// The calls of `include!` and its like in both whose file is not named by a text.
+    /// The conditions of the build that decide which of it counts.
+    pub fit_conditions: BTreeSet<String>,
+    pub test_conditions: BTreeSet<String>,
+    /// The calls of `include!`, `env!`, `cfg!` and their like in both that do not say by a text what they mean.
     pub unseen: BTreeSet<String>,
 }
 
@@ -34,57 +37,55 @@ const VERSIONS: [&str; 2] = ["FIT_VERSION", "TEST_VERSION"];
 /// The code of an experiment in its file. `None` if the file cannot be read as Rust.
 ///
 /// Where the file has no `impl Run for` the experiment, such as where a macro writes it, the whole file counts.
-/// `folder` is the folder of the file, where known. The files that it includes count as well.
-pub fn code(source: &str, experiment: &str, folder: Option<&Path>) -> Option<Code> {
+/// The files that it includes count as well.
+pub fn code(source: &str, experiment: &str, place: Place) -> Option<Code> {
     let source = syn::parse_file(source).ok()?;
     let file = file(&source, experiment);
     if file.runs.is_empty() {
+        let mut whole = Reached::new(experiment, place);
         let mut words = words(source.to_token_stream());
-        let Includes { files, unseen } = includes(&words, folder);
-        words.extend(files.iter().map(|file| file.hash()));
-        let whole = BTreeMap::from([("the whole file".to_owned(), hash(&words))]);
+        let files = whole.look(&words);
+        words.extend(files.iter().map(Included::hash));
+        let mut items = whole.hashes();
+        items.insert("the whole file".to_owned(), hash(&words));
         return Some(Code {
-            fit: whole.clone(),
-            test: whole,
-            unseen,
+            fit: items.clone(),
+            test: items,
+            fit_conditions: whole.conditions.clone(),
+            test_conditions: whole.conditions,
+            unseen: whole.unseen,
         });
     }
-    let [fit, test] = [FIT, TEST].map(|methods| used(&file, experiment, folder, &methods));
+    let [fit, test] = [FIT, TEST].map(|methods| used(&file, experiment, place, &methods));
     Some(Code {
         fit: fit.hashes(),
         test: test.hashes(),
+        fit_conditions: fit.conditions,
+        test_conditions: test.conditions,
         unseen: [fit.unseen, test.unseen].into_iter().flatten().collect(),
     })
 }
 
 /// What these methods of `Run` use, themselves included.
 fn used<'a>(
-    file: &File,
+    file: &'a File,
     experiment: &'a str,
-    folder: Option<&'a Path>,
+    place: Place<'a>,
     methods: &[&str],
 ) -> Reached<'a> {
-    let mut reached = Reached {
-        experiment,
-        folder,
-        ..Reached::default()
-    };
+    let mut reached = Reached::new(experiment, place);
     reached.add(experiment, file.fields.clone());
-    let of_run: Vec<_> = file.runs.iter().flat_map(|run| &run.items).collect();
+    let items = |run: &'a Block| run.items.iter().map(|item| (&run.around, item));
     let mut waiting = Vec::new();
-    for item in of_run {
-        let (name, begins) = match item {
-            ImplItem::Fn(item) => {
-                let name = item.sig.ident.to_string();
-                let begins = methods.contains(&name.as_str());
-                (name, begins)
-            }
-            ImplItem::Const(item) if VERSIONS.iter().any(|name| item.ident == name) => continue,
-            ImplItem::Const(item) => (item.ident.to_string(), true),
-            ImplItem::Type(item) => (item.ident.to_string(), true),
-            _ => continue,
+    for (around, item) in file.runs.iter().flat_map(items) {
+        let name = impl_title(item);
+        let begins = match item {
+            ImplItem::Fn(_) => methods.contains(&name.as_str()),
+            ImplItem::Const(_) if VERSIONS.contains(&name.as_str()) => continue,
+            // A macro may write any method.
+            _ => true,
         };
-        let words = words(item.to_token_stream());
+        let words = [around.clone(), words(item.to_token_stream())].concat();
         if begins {
             reached.add(&name, words);
         } else {
@@ -125,11 +126,9 @@ fn used<'a>(
     reached
 }
 
-#[derive(Default)]
 struct Reached<'a> {
     experiment: &'a str,
-    /// The folder of the file.
-    folder: Option<&'a Path>,
+    place: Place<'a>,
     /// The hashes of each item's words. Items of the same title come together.
     items: BTreeMap<String, BTreeSet<String>>,
     /// The words that may name an item.
@@ -138,12 +137,27 @@ struct Reached<'a> {
     after_dot: BTreeSet<String>,
     /// The words after `self.`, `Self::` and the experiment's name.
     own: BTreeSet<String>,
-    /// Whether the order of an enum's variants may matter: `LEVELS`, and casts to integers.
+    /// Whether the order of an enum's variants may matter: `LEVELS`, and casts to what may be an integer.
     order: bool,
+    conditions: BTreeSet<String>,
     unseen: BTreeSet<String>,
 }
 
-impl Reached<'_> {
+impl<'a> Reached<'a> {
+    fn new(experiment: &'a str, place: Place<'a>) -> Self {
+        Self {
+            experiment,
+            place,
+            items: BTreeMap::new(),
+            plain: BTreeSet::new(),
+            after_dot: BTreeSet::new(),
+            own: BTreeSet::new(),
+            order: false,
+            conditions: BTreeSet::new(),
+            unseen: BTreeSet::new(),
+        }
+    }
+
     /// The hash of each item, by title.
     fn hashes(&self) -> BTreeMap<String, String> {
         let hash = |(title, parts): (&String, &BTreeSet<String>)| {
@@ -155,9 +169,7 @@ impl Reached<'_> {
 
     fn add(&mut self, title: &str, words: Vec<String>) {
         self.mention(&words);
-        let Includes { files, unseen } = includes(&words, self.folder);
-        self.unseen.extend(unseen);
-        for file in files {
+        for file in self.look(&words) {
             if let Some(words) = file.code() {
                 self.mention(words);
             }
@@ -166,14 +178,32 @@ impl Reached<'_> {
         self.parts(title).insert(hash(&words));
     }
 
+    /// Remembers what words ask of the build, and gives the files that they include.
+    fn look(&mut self, words: &[String]) -> Vec<Included> {
+        let Includes { files, unseen } = includes(words, self.place);
+        self.unseen.extend(unseen);
+        let included = files.iter().filter_map(Included::code);
+        for words in [words].into_iter().chain(included) {
+            let found = settings(words, self.place);
+            for (name, value) in found.variables {
+                let value = hash(value.as_slice());
+                self.parts(&format!("env!({name:?})")).insert(value);
+            }
+            self.conditions.extend(found.conditions);
+            self.unseen.extend(found.unseen);
+        }
+        files
+    }
+
     /// Remembers the names among words.
     fn mention(&mut self, words: &[String]) {
-        for (at, word) in words.iter().enumerate() {
-            let before = |steps| at.checked_sub(steps).map_or("", |at: usize| &words[at]);
+        let words: Vec<&str> = words.iter().map(|word| without_raw(word)).collect();
+        for (at, &word) in words.iter().enumerate() {
+            let before = |steps| at.checked_sub(steps).map_or("", |at: usize| words[at]);
             if before(1) == "." {
-                self.after_dot.insert(word.clone());
+                self.after_dot.insert(word.to_owned());
             } else {
-                self.plain.insert(word.clone());
+                self.plain.insert(word.to_owned());
             }
             self.plain.extend(names_in_string(word));
             let own = match before(1) {
@@ -182,10 +212,11 @@ impl Reached<'_> {
                 _ => false,
             };
             if own {
-                self.own.insert(word.clone());
+                self.own.insert(word.to_owned());
             }
-            let integer = word.starts_with(['u', 'i']) && before(1) == "as";
-            self.order |= word == "LEVELS" || integer;
+            // `as _` and `as Alias` may be casts to integers too.
+            let cast = before(1) == "as" && !["f32", "f64"].contains(&word);
+            self.order |= word == "LEVELS" || cast;
         }
     }
 
@@ -213,6 +244,7 @@ impl Reached<'_> {
                 hash(words)
             };
             if self.order || self.plain.contains(name) {
+                self.look(words);
                 self.parts(&item.title).insert(part);
             }
         }
@@ -225,7 +257,7 @@ impl Reached<'_> {
         for import in imports {
             if self.plain.contains(&import.name) {
                 let original = import.path.rsplit("::").next().unwrap_or_default();
-                new |= self.plain.insert(original.to_owned());
+                new |= self.plain.insert(without_raw(original).to_owned());
             }
         }
         new
@@ -236,6 +268,9 @@ impl Reached<'_> {
         if import.name == "*" || self.plain.contains(&import.name) {
             let title = format!("use {}", import.path);
             self.parts(&title).insert(import.name.clone());
+            if !import.around.is_empty() {
+                self.add(&title, import.around.clone());
+            }
         }
     }
 }

@@ -3,11 +3,11 @@
 
 use std::fs;
 
-use super::Code;
+use super::{Code, Place};
 
 /// The code of an experiment that includes no file.
 fn code(source: &str, experiment: &str) -> Option<Code> {
-    super::code(source, experiment, None)
+    super::code(source, experiment, Place::compiled(None))
 }
 
 const FILE: &str = r##"
@@ -189,7 +189,8 @@ fn an_item_that_a_string_names_is_reached() {
 #[test]
 fn included_files_count() {
     let folder = tempfile::tempdir().unwrap();
-    let code = |text: &str| super::code(text, "Study", Some(folder.path())).unwrap();
+    let code =
+        |text: &str| super::code(text, "Study", Place::compiled(Some(folder.path()))).unwrap();
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     let up = "/..".repeat(30); // from this package to the root
     let path = folder.path().join("data.txt");
@@ -235,16 +236,19 @@ fn included_files_count() {
     assert_ne!(code(&of_fit).fit, before.fit);
 }
 
-/// Whose file is not named by a text, where a result depends on it.
+/// Whose file, variable or condition is not named by a text, where a result depends on it.
 #[test]
 fn a_file_that_nobody_can_see_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let unseen = |text: &str| {
-        let code = super::code(text, "Study", Some(folder.path())).unwrap();
+        let code = super::code(text, "Study", Place::compiled(Some(folder.path()))).unwrap();
         code.unseen.into_iter().collect::<Vec<_>>()
     };
     let using = |include: &str| FILE.replacen("self.rate)", &format!("self.rate, {include})"), 1);
     for (include, told) in [
+        ("env!(name!())", "env!(name!())"),
+        ("cfg!(feature = $name)", "cfg(feature=$name)"),
+        ("{ #[cfg($on)] 1 }", "cfg($on)"),
         ("include_str!(path!())", "include_str!(path!())"),
         (
             "include!(concat!(\"a\", NAME))",
@@ -261,6 +265,118 @@ fn a_file_that_nobody_can_see_is_told() {
     ] {
         assert!(unseen(&using(include)).is_empty(), "{include}");
     }
+}
+
+/// What `env!` gives is in no word of the file.
+#[test]
+fn variables_of_the_environment_count() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("inner.rs"), "env!(\"STEPS\")").unwrap();
+    fs::write(folder.path().join("3"), "").unwrap();
+    fs::write(folder.path().join("4"), "").unwrap();
+    let code = |text: &str, steps: Option<&str>| {
+        let variable = |name: &str| steps.filter(|_| name == "STEPS").map(str::to_owned);
+        let place = Place {
+            folder: Some(folder.path()),
+            variable: &variable,
+        };
+        super::code(text, "Study", place).unwrap()
+    };
+    for call in [
+        "env!(\"STEPS\")",
+        "std::env!(concat!(\"ST\", \"EPS\"), \"say how many\")",
+        "option_env!(r\"STEPS\")",
+        "include!(\"inner.rs\")",
+    ] {
+        let of_fit = FILE.replacen("self.rate)", &format!("self.rate, {call})"), 1);
+        let before = code(&of_fit, Some("3"));
+        for other in [Some("4"), Some(""), None] {
+            let after = code(&of_fit, other);
+            assert_ne!(before.fit, after.fit, "{call} {other:?}");
+            assert_eq!(before.test, after.test, "{call} {other:?}");
+        }
+        let title = "env!(\"STEPS\")";
+        assert!(before.fit.contains_key(title), "{before:?}");
+        // Nothing uses this one.
+        let unused = format!("{FILE} const UNUSED: &str = {call};");
+        assert_eq!(code(&unused, Some("3")), code(FILE, None), "{call}");
+    }
+    // The content of a file counts, and not its path.
+    let path = FILE.replacen("self.rate)", "self.rate, include_str!(env!(\"STEPS\")))", 1);
+    assert_eq!(code(&path, Some("3")), code(&path, Some("4")));
+    // So does the whole file, where it has no `impl Run`.
+    let whole = "make!(Study); const STEPS: &str = env!(\"STEPS\");";
+    assert_ne!(code(whole, Some("3")).test, code(whole, Some("4")).test);
+}
+
+/// What only the compiler knows, such as the features of the package.
+#[test]
+fn conditions_of_the_build_are_found() {
+    let conditions = |text: &str| {
+        let code = code(text, "Study").unwrap();
+        let all = [code.fit_conditions, code.test_conditions];
+        all.map(|all| all.into_iter().collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(conditions(FILE), ["", ""]);
+    let fit = [
+        ("cfg!(feature = \"long\")", "feature=\"long\""),
+        (
+            "cfg!(any(feature = \"long\", not(unix),))",
+            "any(feature=\"long\",not(unix))",
+        ),
+        ("{ #[cfg(unix)] let x = 1; x }", "unix"),
+        (
+            "{ #[cfg_attr(all(unix, x), allow(y), cfg(windows), cfg_attr(z, cfg(y)))] { 1 } }",
+            "all(unix,x) windows y z",
+        ),
+        ("cfg_if! { if #[cfg(unix)] { 1 } else { 2 } }", "unix"),
+    ];
+    for (using, found) in fit {
+        let text = FILE.replacen("self.rate)", &format!("self.rate, {using})"), 1);
+        assert_eq!(conditions(&text), [found, ""], "{using}");
+        let unused = format!("{FILE} fn unused() {{ {using} }}");
+        assert_eq!(conditions(&unused), ["", ""], "{using}");
+    }
+    for (before, after, found) in [
+        ("impl Run", "#[cfg(unix)] impl Run", ["unix", "unix"]),
+        ("const STEPS", "#[cfg(unix)] const STEPS", ["unix", ""]),
+        ("Shallow, Deep", "#[cfg(unix)] Shallow, Deep", ["", ""]),
+        (
+            "fn weighted",
+            "#[cfg(not(unix))] fn weighted",
+            ["", "not(unix)"],
+        ),
+        ("use std::", "#[cfg(unix)] use std::", ["unix", ""]),
+        (
+            "const WEIGHT: f64 = 0.5;",
+            "#[cfg(unix)] mod inner { pub const WEIGHT: f64 = 0.5; }",
+            ["", "unix"],
+        ),
+        (
+            "fn half(&self)",
+            "#[cfg(unix)] fn half(&self)",
+            ["", "unix"],
+        ),
+        (
+            "use xai",
+            "mod inner { #![cfg(unix)] use a::*; } use xai",
+            ["unix", "unix"],
+        ),
+    ] {
+        assert!(FILE.contains(before), "{before}");
+        assert_eq!(
+            conditions(&FILE.replacen(before, after, 1)),
+            found,
+            "{after}"
+        );
+    }
+    // What is conditional counts with its condition.
+    let swapped = |one: &str, other: &str| {
+        format!("{FILE} #[cfg({one})] use other::*; #[cfg({other})] use another::*;")
+    };
+    let [before, after] = [swapped("unix", "not(unix)"), swapped("not(unix)", "unix")]
+        .map(|text| code(&text, "Study").unwrap());
+    assert_ne!(before.fit, after.fit);
 }
 
 /// What uses a type need not name its alias.
@@ -343,6 +459,94 @@ fn the_call_of_an_own_macro_counts_everywhere() {
     }
 }
 
+/// `r#name` and `name` are the same.
+#[test]
+fn raw_names_are_names() {
+    for (using, item) in [
+        (
+            "self.epochs()",
+            "impl Study { fn r#epochs(&self) -> usize { 1 } }",
+        ),
+        (
+            "self.r#epochs()",
+            "impl Study { fn epochs(&self) -> usize { 1 } }",
+        ),
+        (
+            "self.r#epochs()",
+            "trait Epochs { fn epochs(&self) -> usize { 1 } }",
+        ),
+        ("epochs()", "fn r#epochs() -> usize { 1 }"),
+        ("EPOCHS", "const r#EPOCHS: usize = 1;"),
+        ("format!(\"{EPOCHS}\")", "const r#EPOCHS: usize = 1;"),
+        ("r#EPOCHS", "thread_local! { static EPOCHS: usize = 1; }"),
+        ("EPOCHS", "thread_local! { static r#EPOCHS: usize = 1; }"),
+        (
+            "epochs()",
+            "use all::r#old as epochs; mod all { fn old() -> usize { 1 } }",
+        ),
+        (
+            "Other::new()",
+            "struct r#Other; impl Default for r#Other { fn new() { 1 } }",
+        ),
+    ] {
+        let using = FILE.replacen("self.rate)", &format!("self.rate, {using})"), 1);
+        let fit = |item: &str| code(&format!("{using}{item}"), "Study").unwrap().fit;
+        assert_ne!(fit(item), fit(&item.replace('1', "2")), "{item}");
+    }
+    let raw = FILE
+        .replace("Study", "r#Study")
+        .replace("fn fit", "fn r#fit");
+    let Code { fit, .. } = code(&raw, "Study").unwrap();
+    assert!(fit.contains_key("fit"), "{fit:?}");
+}
+
+/// A macro within an `impl` or a trait may write any of its items.
+#[test]
+fn macros_within_blocks_count() {
+    let fit = FILE.split_once("    fn fit(").unwrap().1;
+    let fit = fit.split_once("    fn test(").unwrap().0;
+    let fit = format!("    fn fit({fit}");
+    let both = |call: &str| {
+        let text = FILE.replacen(&fit, call, 1);
+        code(&text, "Study").unwrap()
+    };
+    // In `impl Run`, one that writes `fit`, and its definition.
+    let definition = "macro_rules! fitting { ($n:expr) => { fn fit() { train($n) } } }";
+    let with = |call: &str, definition: &str| both(&format!("{call} }} {definition} impl Rest {{"));
+    let before = with("fitting!(1);", definition);
+    for (call, definition) in [
+        ("fitting!(2);", definition),
+        ("fitting!(1);", &definition.replace("$n)", "$n + 1)")),
+    ] {
+        let after = with(call, definition);
+        assert_ne!(before.fit, after.fit, "{call} {definition}");
+        assert_ne!(before.test, after.test, "{call} {definition}");
+    }
+    assert!(before.fit.contains_key("fitting!"), "{before:?}");
+    // In the block of a type, and in a trait whose blocks do not name the experiment.
+    let using = FILE.replacen("self.rate)", "self.rate, self.epochs())", 1);
+    let definition = "macro_rules! written { ($n:expr) => { fn epochs(&self) -> usize { $n } } }";
+    for (block, counts) in [
+        ("impl Study { written!(1); }", true),
+        ("impl Number { written!(1); }", true),
+        (
+            "trait Epochs { written!(1); } impl<T> Epochs for T {}",
+            true,
+        ),
+        ("impl Legend { written!(1); }", false),
+    ] {
+        let fit = |block: &str, definition: &str| {
+            let text = format!("{using}{definition}{block}");
+            code(&text, "Study").unwrap().fit
+        };
+        let before = fit(block, definition);
+        let call = fit(&block.replace('1', "2"), definition);
+        let definition = fit(block, &definition.replace("$n }", "$n + 1 }"));
+        assert_eq!(before != call, counts, "{block}");
+        assert_eq!(before != definition, counts, "{block}");
+    }
+}
+
 #[test]
 fn tests_and_references_keep_models() {
     for edit in [
@@ -382,12 +586,20 @@ fn a_new_value_changes_nothing_that_is_there() {
         assert_eq!(changed(&[edit]), NOTHING, "{edit:?}");
     }
     // Where the order of the levels can matter, it counts.
-    let cast = ("self.rate)", "self.rate, self.depth as usize)");
-    let [before, after] = [&[cast][..], &[cast, ("Shallow, Deep", "Deep, Shallow")]].map(|edits| {
-        let text = (edits.iter()).fold(FILE.to_owned(), |text, (a, b)| text.replacen(a, b, 1));
-        code(&text, "Study").unwrap().fit
-    });
-    assert_ne!(before, after);
+    for (cast, counts) in [
+        ("self.depth as usize", true),
+        ("number(self.depth as _)", true),
+        ("self.depth as Count", true),
+        ("self.rate as f32", false),
+    ] {
+        let cast = ("self.rate)", format!("self.rate, {cast})"));
+        let other = ("Shallow, Deep", "Deep, Shallow".to_owned());
+        let [before, after] = [&[cast.clone()][..], &[cast.clone(), other]].map(|edits| {
+            let text = (edits.iter()).fold(FILE.to_owned(), |text, (a, b)| text.replacen(a, b, 1));
+            code(&text, "Study").unwrap().fit
+        });
+        assert_eq!(before != after, counts, "{cast:?}");
+    }
     // A level that `fit` treats by name counts with what is said of it.
     let named = ("self.rate)", "self.rate, self.depth == Depth::Deep)");
     let [before, after] =

@@ -25,6 +25,13 @@ pub fn words(tokens: TokenStream) -> Vec<String> {
     words
 }
 
+/// A name without `r#`, which may stand at one of its places and not at another.
+pub fn without_raw(word: &str) -> &str {
+    let name = word.strip_prefix("r#");
+    name.filter(|name| !name.starts_with(['"', '#'])) // a string
+        .unwrap_or(word)
+}
+
 /// A hash of words, in 16 hexadecimal digits.
 pub fn hash(words: &[String]) -> String {
     let mut hash = blake3::Hasher::new();

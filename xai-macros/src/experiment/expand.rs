@@ -1,6 +1,6 @@
 //! Turns a checked design into code: the struct, one impl, and a test if a snapshot is requested.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -40,11 +40,16 @@ pub fn expand(design: &Design, code: Option<&Code>, outside: &Items) -> TokenStr
         let (target, by) = (select.target.iter(), &select.by);
         quote!(.#method(#(#target,)* #by))
     });
-    let code = code.map(|Code { fit, test, .. }| {
-        let [fit, test] = [fit, test].map(items);
+    let conditional = code
+        .is_some_and(|code| !code.fit_conditions.is_empty() || !code.test_conditions.is_empty());
+    // The conditions are the user's, for whom the compiler has checked them already.
+    let unchecked = conditional.then(|| quote!(#[allow(unexpected_cfgs)]));
+    let code = code.map(|code| {
+        let fit = items(&code.fit, &code.fit_conditions);
+        let test = items(&code.test, &code.test_conditions);
         quote!(.code(#fit, #test))
     });
-    let outside = (!outside.is_empty()).then(|| items(outside));
+    let outside = (!outside.is_empty()).then(|| items(outside, &BTreeSet::new()));
     let outside = outside.map(|outside| quote!(.outside(#outside)));
     let fields = design.parameters.iter().map(|parameter| {
         let (field, text) = (&parameter.name, parameter.text());
@@ -61,6 +66,7 @@ pub fn expand(design: &Design, code: Option<&Code>, outside: &Items) -> TokenStr
 
             #[automatically_derived]
             impl __xai::Experiment for #name {
+                #unchecked
                 fn spec() -> __xai::Spec {
                     __xai::Spec::new(#text, #description)
                         #(#parameters)*
@@ -83,9 +89,16 @@ pub fn expand(design: &Design, code: Option<&Code>, outside: &Items) -> TokenStr
 /// Hashes by name.
 type Items = BTreeMap<String, String>;
 
-fn items(items: &Items) -> TokenStream {
+/// Also says of each condition whether it holds, which only the compiler knows.
+fn items(items: &Items, conditions: &BTreeSet<String>) -> TokenStream {
     let items = items.iter().map(|(name, hash)| quote!((#name, #hash)));
-    quote!(&[#(#items),*])
+    let conditions = conditions.iter().filter_map(|condition| {
+        let title = format!("cfg({condition})");
+        let condition: TokenStream = condition.parse().ok()?;
+        Some(quote!(#[cfg(#condition)] (#title, "true"), #[cfg(not(#condition))] (#title, "false")))
+    });
+    let all = items.chain(conditions);
+    quote!(&[#(#all),*])
 }
 
 /// The struct and an impl that is never run. With it, the compiler reports the mistakes and no

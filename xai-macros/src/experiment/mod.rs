@@ -11,6 +11,7 @@ use std::path::Path;
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::ext::IdentExt;
 
 use crate::code;
 use crate::errors::Errors;
@@ -46,20 +47,33 @@ pub fn experiment(options: TokenStream, item: TokenStream, written: &Written) ->
     };
     check::check(&design, &mut errors);
     let name = &design.item.ident;
+    let place = code::Place::compiled(written.folder);
     let code = written
         .source
-        .and_then(|source| code::code(source, &name.to_string(), written.folder));
+        .and_then(|source| code::code(source, &name.unraw().to_string(), place));
     for call in code.iter().flat_map(|code| &code.unseen) {
-        errors.at(
-            name,
-            format!(
-                "a change to the file of `{call}` would not be seen; name it by a text in quotes, or by `concat!` and `env!` \
-                 of such"
-            ),
-        );
+        errors.at(name, unseen(call));
     }
     match errors.into_tokens() {
         None => expand::expand(&design, code.as_ref(), &written.outside),
         Some(errors) => expand::after_mistakes(&design, &errors),
     }
+}
+
+/// A call that results depend on, in a way that nobody can see.
+fn unseen(call: &str) -> String {
+    let (what, instead) = if call.starts_with("include") {
+        (
+            "the file of",
+            "name it by a text in quotes, or by `concat!` and `env!` of such",
+        )
+    } else if call.starts_with("cfg") {
+        ("what is meant by", "write it without a variable of a macro")
+    } else {
+        (
+            "the variable of",
+            "name it by a text in quotes, or by `concat!` of such",
+        )
+    };
+    format!("a change to {what} `{call}` would not be seen; {instead}")
 }
