@@ -33,6 +33,8 @@ pub struct Store {
     /// For models, predictions and logs. The same folder, unless the run is restricted.
     models: PathBuf,
     pub(super) stages: PathBuf,
+    /// The stages whose files this process has read and found intact.
+    pub(super) intact: Arc<Mutex<BTreeSet<Key>>>,
     /// Set in a run that recomputes everything: the stages that it has computed.
     pub(super) renewed: Option<Arc<Mutex<BTreeSet<Key>>>>,
     /// The code that runs, outside of the experiment's file.
@@ -53,6 +55,7 @@ impl Store {
             models: folder.clone(),
             folder,
             stages,
+            intact: Arc::default(),
             renewed: None,
             code: Outside::new(),
             only_this_code: false,
@@ -94,11 +97,6 @@ impl Store {
     /// in it.
     pub fn folder(&self) -> &Path {
         &self.folder
-    }
-
-    /// The folder of the stages.
-    pub(crate) fn stages(&self) -> &Path {
-        &self.stages
     }
 
     /// The folder of a cell's model and predictions.
