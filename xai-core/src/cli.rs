@@ -375,6 +375,7 @@ fn conclude(
     }
     let compared =
         against.map(|against| against.compare(&outcome.folder, options.scale, &mut analysis));
+    outcome.check_sources()?; // both have read them again
     let folder = report_to.as_ref().unwrap_or(&outcome.folder);
     let mut files = Vec::new();
     let claim = match &outcome.claim {
@@ -387,6 +388,7 @@ fn conclude(
             // A page of an earlier run would be taken for one of this run.
             if with_page || (show.has_page)(folder) {
                 files.push((show.page)(result, &analysis, &outcome.folder, folder)?);
+                outcome.check_sources()?; // its heat maps
             }
         }
         // The folder of a finished run may be read-only, for example in an archive.

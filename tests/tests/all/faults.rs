@@ -111,6 +111,36 @@ fn fig4_best_killed_twenty_times_ends_as_if_it_had_not_been() {
     assert!(results(&folder(&out)) == results(&folder(&undisturbed)));
 }
 
+/// The analysis reads the files of the winners again.
+#[test]
+fn scores_that_change_while_a_run_analyses_them_are_an_error() {
+    let out = tempfile::tempdir().unwrap();
+    let notes = out.path().join("notes");
+    let mut command = toy(TOY, out.path(), "0", &[]);
+    command
+        .env("TOY_NOTES", &notes)
+        .env("TOY_ANALYSIS", "3000")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let run = command.spawn().unwrap();
+    let analyses = || fs::read_to_string(&notes).is_ok_and(|text| text.contains("analysis"));
+    while !analyses() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let folder = out.path().join("toy_command");
+    for cell in fs::read_dir(folder.join("cells")).unwrap() {
+        let scores = cell.unwrap().path().join("scores.parquet");
+        if scores.exists() {
+            fs::write(scores, "of another process").unwrap();
+        }
+    }
+    let (code, _, stderr) = text(run.wait_with_output().unwrap());
+    assert_eq!(code, Some(1), "{stderr}");
+    let said = "toy_command: another process tests the same cells with other settings";
+    assert!(stderr.contains(said), "{stderr}");
+    assert!(!folder.join("table.csv").exists());
+}
+
 /// A stage of each kind, in which one bit of each file is another one.
 #[test]
 fn a_damaged_stage_is_computed_again() {
