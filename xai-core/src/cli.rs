@@ -17,7 +17,7 @@ use crate::attribution::Memory;
 use crate::device::{Adapter, DeviceChoice, Devices};
 use crate::error::{Error, Result};
 use crate::metrics::Scores;
-use crate::process::{cores, limit_threads};
+use crate::process::{cores, limit_threads, to_stderr, to_stdout};
 use crate::sweep::context::{BUDGET, Benchmark, Opened, Run};
 use crate::sweep::declare::analysis::Analysis;
 use crate::sweep::declare::{Published, Role, Scale, Spec, Value};
@@ -199,7 +199,7 @@ fn failed(error: &Error, reporter: &Reporter) -> ExitCode {
     } else {
         ""
     };
-    eprintln!("error: {error}{hint}");
+    to_stderr(&format!("error: {error}{hint}"));
     reporter.event(|| json!({ "event": "error", "message": error.to_string() }));
     ExitCode::from(match error {
         Error::Interrupted => 130,
@@ -250,13 +250,14 @@ fn run(
         quiet: arguments.quiet,
         json: arguments.json,
     };
+    let reporter = Reporter::new(options.quiet, options.json);
     let study = &*open(options.scale)?;
     if !arguments.why.is_empty() {
         let reason = why_of(study, &options, &arguments.why)?;
         if options.json {
-            println!("{}", json!({ "event": "why", "reason": reason }))
+            reporter.event(|| json!({ "event": "why", "reason": reason }));
         } else {
-            print!("{reason}")
+            to_stdout(&reason);
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -275,7 +276,6 @@ fn run(
     if outcome.result.is_some()
         && let Some(licence) = archive.or_else(|| (show.archived)(&outcome.folder))
     {
-        let reporter = Reporter::new(options.quiet, options.json);
         match (show.archive)(&outcome.folder, licence.as_deref()) {
             Ok(path) => reporter.print(&format!("  {}\n", path.display())),
             // Nothing was changed in a folder that is read-only.
@@ -375,6 +375,7 @@ fn conclude(
     }
     let compared =
         against.map(|against| against.compare(&outcome.folder, options.scale, &mut analysis));
+    outcome.check_sources()?; // both have read them again
     let folder = report_to.as_ref().unwrap_or(&outcome.folder);
     let mut files = Vec::new();
     let claim = match &outcome.claim {
@@ -387,6 +388,7 @@ fn conclude(
             // A page of an earlier run would be taken for one of this run.
             if with_page || (show.has_page)(folder) {
                 files.push((show.page)(result, &analysis, &outcome.folder, folder)?);
+                outcome.check_sources()?; // its heat maps
             }
         }
         // The folder of a finished run may be read-only, for example in an archive.

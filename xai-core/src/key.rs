@@ -71,9 +71,9 @@ impl fmt::Display for Key {
 /// The length of a file, and the hash of its content.
 pub(crate) fn hash_of_file(path: &Path) -> Result<(u64, blake3::Hash)> {
     let mut hash = blake3::Hasher::new();
-    let copied = File::open(path).and_then(|mut file| std::io::copy(&mut file, &mut hash));
-    let bytes = copied.map_err(|error| Error::file(path, error))?;
-    Ok((bytes, hash.finalize()))
+    let read = File::open(path).and_then(|file| hash.update_reader(file).map(drop));
+    read.map_err(|error| Error::file(path, error))?;
+    Ok((hash.count(), hash.finalize()))
 }
 
 /// The hash of the pixels of an image, in order.

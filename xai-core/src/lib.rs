@@ -3,6 +3,8 @@
 //! Modules are listed in the order in which data flows. Each module uses only those above it.
 
 #![warn(missing_docs)]
+// They panic if nobody reads; `process` has functions that do not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 // The blank lines keep rustfmt from sorting the modules. Their order is the architecture.
 pub mod error;

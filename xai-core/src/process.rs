@@ -1,6 +1,8 @@
-//! This process among all that share a disk: its name, whether another one still runs, its cores and its memory.
+//! This process among all that share a disk: its name, whether another one still runs, its cores and its memory. And what
+//! it prints.
 
 use std::fs;
+use std::io::Write;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -154,6 +156,18 @@ pub(crate) fn limit_threads() {
 /// for them forever.
 pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| work())
+}
+
+/// Writes text to stdout. If it cannot be written, as when a terminal was closed or a program no longer reads, that is no
+/// reason to stop: `print!` would panic.
+pub(crate) fn to_stdout(text: &str) {
+    let mut to = std::io::stdout().lock();
+    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+}
+
+/// Writes a line to stderr, as [`to_stdout`] does.
+pub(crate) fn to_stderr(line: &str) {
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// The most memory that this process has occupied so far, in bytes. `None` if the system does not say.

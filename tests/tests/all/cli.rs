@@ -91,6 +91,44 @@ fn a_pipe_gets_a_line_from_time_to_time() {
     assert!(!stderr.contains("waiting"), "{stderr}");
 }
 
+/// A run goes on after its terminal was closed, and after the program that read from it has ended.
+#[test]
+fn a_run_that_nobody_reads_goes_on() {
+    let out = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["--plan"][..],
+        &["--plan", "--json"],
+        &[],
+        &["--why", "delay=0"],
+        &["--why", "delay=0", "--json"],
+        &["--status"],
+        &["--status", "--json"],
+        &["--json"],
+    ] {
+        let mut toy = toy(out.path(), "0,1", arguments);
+        toy.env("XAI_PROGRESS_SECONDS", "0.01");
+        let mut child = toy
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        let code = child.wait().unwrap().code();
+        assert_eq!(code, Some(0), "{arguments:?}");
+    }
+    assert!(out.path().join("toy_command/table.csv").exists());
+
+    // A failure keeps its own exit code.
+    let mut toy = toy(out.path(), "13", &[]);
+    let mut child = toy
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
 #[test]
 fn help_shows_the_experiments_own_parameters() {
     let out = tempfile::tempdir().unwrap();

@@ -536,6 +536,115 @@ fn a_cell_whose_own_benchmark_explains_other_images_is_tested_again() {
     assert!(tests().is_empty());
 }
 
+/// The six images. How many of them are explained is no part of a key.
+#[derive(Clone)]
+struct Explained(usize);
+
+impl Benchmark for Explained {
+    const NAME: &'static str = "explained";
+    type Args = NoArgs;
+
+    fn open(_: &NoArgs, _: Scale) -> Result<Self> {
+        Ok(Self(6))
+    }
+
+    fn identity(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    /// A result asks for them while it is read.
+    fn classes(&self) -> Vec<String> {
+        if let Some(out) = DAMAGED.with_borrow(Clone::clone) {
+            for cell in fs::read_dir(out.join("toy_shared/cells"))
+                .into_iter()
+                .flatten()
+            {
+                fs::write(cell.unwrap().path().join(store::SCORES), "of others").unwrap();
+            }
+        }
+        Points::<6, 2>.classes()
+    }
+
+    fn split(&self, which: Split, context: &Context) -> Result<Dataset> {
+        Points::<6, 2>.split(which, context)
+    }
+
+    fn explained(&self) -> usize {
+        self.0
+    }
+}
+
+thread_local! {
+    /// The folder in which another sweep explains two images, between the tests and the result of the first one.
+    static MEANWHILE: RefCell<Option<PathBuf>> = const { RefCell::new(None) };
+    /// The folder whose scores change whenever a result is read.
+    static DAMAGED: RefCell<Option<PathBuf>> = const { RefCell::new(None) };
+}
+
+#[experiment]
+struct ToyShared {
+    #[axis([1, 2])]
+    number: u64,
+}
+
+impl Run for ToyShared {
+    type Benchmark = Explained;
+    type Model = Numbers;
+
+    fn fit(&self, _: &Lab<Explained>) -> Result<Fitted<Numbers>> {
+        Ok(fitted(Numbers(0.2, 0)))
+    }
+
+    fn test(&self, _: &Fitted<Numbers>, lab: &Lab<Explained>) -> Result<Scores> {
+        let images = lab.test().all()?.index;
+        TESTS.with_borrow_mut(|tests| tests.push(format!("{} {}", self.number, images.len())));
+        Ok(scores_of(&images, "toy_method", |_| 0.5))
+    }
+
+    fn references(_: &Lab<Explained>) -> Result<Vec<Reference>> {
+        if let Some(out) = MEANWHILE.take() {
+            sweep::<Self>(&options(&out), &Explained(2))?;
+        }
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn scores_of_a_process_with_other_settings_are_not_mixed_in() {
+    let out = folder();
+    MEANWHILE.set(Some(out.path().to_owned()));
+    TESTS.take();
+    let outcome = sweep::<ToyShared>(&options(out.path()), &Explained(3)).unwrap();
+    assert_eq!(TESTS.take(), ["1 3", "2 3", "1 2", "2 2", "1 3", "2 3"]);
+    let cells = outcome.result.unwrap().cells;
+    let explained: Vec<_> = cells.iter().map(|cell| cell.scores.len()).collect();
+    assert_eq!(explained, [3, 3]);
+    let read = results_in::<ToyShared>(out.path().join("toy_shared")).unwrap();
+    let explained: Vec<_> = read.winners().map(|(_, it)| it.scores.len()).collect();
+    assert_eq!(explained, [3, 3]);
+}
+
+#[test]
+fn scores_that_change_again_and_again_are_an_error() {
+    let out = folder();
+    DAMAGED.set(Some(out.path().to_owned()));
+    TESTS.take();
+    let problem = sweep::<ToyShared>(&options(out.path()), &Explained(3)).unwrap_err();
+    let problem = problem.to_string();
+    assert!(
+        problem.contains("toy_shared: another process tests"),
+        "{problem}"
+    );
+    assert!(problem.ends_with("by --out"), "{problem}");
+    let tests = TESTS.take().len();
+    assert!((4..40).contains(&tests), "{tests}");
+    let plan = fs::read_to_string(out.path().join("toy_shared/plan.json")).unwrap();
+    assert!(plan.contains("\"finished\": false"), "{plan}");
+
+    DAMAGED.take();
+    assert!(sweep::<ToyShared>(&options(out.path()), &Explained(3)).is_ok());
+}
+
 /// Explains all images if the winners agree on none. Two winners are each right about the images of the other class.
 #[experiment]
 struct ToyRefused {

@@ -2,6 +2,7 @@
 //! where stated, with `fig4_best`.
 #![cfg(unix)]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -108,6 +109,85 @@ fn fig4_best_killed_twenty_times_ends_as_if_it_had_not_been() {
     assert_eq!(code, Some(0), "{stderr}");
     let folder = |out: &tempfile::TempDir| out.path().join("fig4_best");
     assert!(results(&folder(&out)) == results(&folder(&undisturbed)));
+}
+
+/// The analysis reads the files of the winners again.
+#[test]
+fn scores_that_change_while_a_run_analyses_them_are_an_error() {
+    let out = tempfile::tempdir().unwrap();
+    let notes = out.path().join("notes");
+    let mut command = toy(TOY, out.path(), "0", &[]);
+    command
+        .env("TOY_NOTES", &notes)
+        .env("TOY_ANALYSIS", "3000")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let run = command.spawn().unwrap();
+    let analyses = || fs::read_to_string(&notes).is_ok_and(|text| text.contains("analysis"));
+    while !analyses() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let folder = out.path().join("toy_command");
+    for cell in fs::read_dir(folder.join("cells")).unwrap() {
+        let scores = cell.unwrap().path().join("scores.parquet");
+        if scores.exists() {
+            fs::write(scores, "of another process").unwrap();
+        }
+    }
+    let (code, _, stderr) = text(run.wait_with_output().unwrap());
+    assert_eq!(code, Some(1), "{stderr}");
+    let said = "toy_command: another process tests the same cells with other settings";
+    assert!(stderr.contains(said), "{stderr}");
+    assert!(!folder.join("table.csv").exists());
+}
+
+/// A stage of each kind, in which one bit of each file is another one.
+#[test]
+fn a_damaged_stage_is_computed_again() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().join("first_experiment");
+    let run = || {
+        let mut command = tests::example("first_experiment");
+        // With so little memory, outputs of frozen layers go to files.
+        command.args(["--scale", "smoke", "--memory", "1MiB"]);
+        command.args(["--where", "depth=1conv", "rate=0.003"]);
+        let output = command.arg("--out").arg(out.path()).output();
+        let (code, _, stderr) = text(output.unwrap());
+        assert_eq!(code, Some(0), "{stderr}");
+        results(&folder.join("partial/depth=1conv+rate=0.003"))
+    };
+    let expected = run();
+    let mut damaged = BTreeSet::new();
+    for stage in fs::read_dir(out.path().join(".stages")).unwrap() {
+        let stage = stage.unwrap().path();
+        let Ok(record) = fs::read(stage.join("stage.json")) else {
+            continue; // claims, and folders that are being filled
+        };
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        for file in record["bytes"].as_object().unwrap().keys() {
+            let path = stage.join(file);
+            let mut bytes = fs::read(&path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 0x10;
+            fs::write(&path, bytes).unwrap();
+            damaged.insert(format!("{} {file}", record["stage"].as_str().unwrap()));
+        }
+    }
+    let all = [
+        "frozen train.f32",
+        "frozen validation.f32",
+        "images images.safetensors",
+        "pretraining-shapes history.json",
+        "pretraining-shapes network.safetensors",
+        "references maps.safetensors",
+        "references names.json",
+        "training network.safetensors",
+        "training training.json",
+    ];
+    assert_eq!(Vec::from_iter(&damaged), all);
+    // All that is asked for again.
+    fs::remove_dir_all(folder.join("cells")).unwrap();
+    assert!(run() == expected);
 }
 
 #[test]

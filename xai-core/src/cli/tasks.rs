@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::sweep::execute::{Submit, Work, freeze, run_part, submit};
 use crate::sweep::inspect::status;
 use crate::sweep::planned::{Part, PhaseName, Shard, SweepOptions};
+use crate::sweep::watch::Reporter;
 
 /// The options.
 #[derive(clap::Args)]
@@ -68,17 +69,18 @@ impl TaskArgs {
                  by --out",
             ));
         }
+        let reporter = Reporter::new(options.quiet, options.json);
         let print = |text: String| {
             if options.json {
-                println!("{}", json!({ "event": "text", "text": text }));
-            } else if !options.quiet {
-                print!("{text}");
+                reporter.event(|| json!({ "event": "text", "text": text }));
+            } else {
+                reporter.print(&text);
             }
         };
         if self.status {
             let status = status(study, options)?;
             if options.json {
-                println!("{}", json!({ "event": "status", "status": status }));
+                reporter.event(|| json!({ "event": "status", "status": status }));
             } else {
                 print(status.to_string());
             }

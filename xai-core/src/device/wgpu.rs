@@ -7,6 +7,7 @@ use wgpu::{AdapterInfo, Backends, DeviceType, Instance, InstanceDescriptor};
 
 use super::Adapter;
 use crate::error::{Error, Result};
+use crate::process::to_stderr;
 
 /// A build has only one of the two, because Burn disables both if a program requests both.
 const BACKEND: Backends = if cfg!(feature = "metal") {
@@ -78,10 +79,10 @@ pub(super) fn open(index: usize) -> Result<WgpuDevice> {
         _ => {
             static ONCE: Once = Once::new();
             ONCE.call_once(|| {
-                eprintln!(
+                to_stderr(&format!(
                     "warning: {} is a software driver that runs on this machine's processor, far slower than --device flex",
                     gpu.name
-                );
+                ));
             });
             WgpuDevice::Cpu
         }

@@ -31,7 +31,8 @@ pub(super) fn freeze_planned(
     continues: bool,
 ) -> Result<PathBuf> {
     if continues || !is_finished(&planned.store, &planned.plan, &planned.cells) {
-        drop(PlanFile::new(study, planned, options).keep(&planned.store, &planned.cells)?);
+        let _claim = planned.store.claim_reports()?;
+        PlanFile::new(study, planned, options).keep(&planned.store, &planned.cells)?;
     }
     copy_program(planned.store.folder(), planned.plan.name)
 }

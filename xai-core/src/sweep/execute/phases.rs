@@ -15,12 +15,16 @@ use crate::process::peak_memory;
 use crate::sweep::context::{Context, Opened, Run};
 use crate::sweep::declare::Role;
 use crate::sweep::inspect::Remaining;
-use crate::sweep::keep::{Claim, MAPS, PLAN, PREDICTIONS, Reference, SCORES, read_scores};
+use crate::sweep::keep::{Claim, MAPS, PLAN, PREDICTIONS, Reference, SCORES, Sources, read_scores};
 use crate::sweep::planned::{
     Agreed, PlanFile, PlannedCell, PlannedSweep, SweepOptions, agreed, consensus,
 };
 use crate::sweep::read::{CellResult, RegressionResult, SweepResult};
 use crate::sweep::watch::Reporter;
+
+/// How often the winners are tested if other processes test them with other settings in between. Each of those tests a
+/// cell once, and then waits until this process has ended.
+const ATTEMPTS: usize = 10;
 
 /// The outcome of a sweep.
 #[derive(Debug)]
@@ -33,6 +37,31 @@ pub struct Outcome {
     pub folder: PathBuf,
     /// As long as it is held, `plan.json` in the folder is that of this result.
     pub(crate) claim: Option<Claim>,
+    /// The files of the winners that the result was read from.
+    sources: Sources,
+}
+
+impl Outcome {
+    /// Checks that whoever has read files of the winners since the sweep has read those of its result.
+    ///
+    /// # Errors
+    /// If another process has replaced any of them.
+    pub(crate) fn check_sources(&self) -> Result<()> {
+        if self.sources.are_unchanged() {
+            Ok(())
+        } else {
+            Err(disturbed(&self.folder))
+        }
+    }
+}
+
+/// Other processes have tested the same cells in their way.
+fn disturbed(folder: &Path) -> Error {
+    Error::file(
+        folder,
+        "another process tests the same cells with other settings, such as another number of explained images, so scores \
+         of both would be mixed; run this command again when it has ended, or in another folder by --out",
+    )
 }
 
 /// Runs an experiment. Work that is already done is not repeated.
@@ -42,8 +71,8 @@ pub struct Outcome {
 /// in the same folder and share the work.
 ///
 /// # Errors
-/// If the design cannot be laid out, if the device or a file is not available, if the disk is full,
-/// or on Ctrl-C.
+/// If the design cannot be laid out, if the device or a file is not available, if the disk is full, if other processes
+/// keep testing the same cells with other settings, or on Ctrl-C.
 pub fn sweep<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result<Outcome> {
     let outcome = sweep_of(&Opened::<R>::new(benchmark.clone()), options)?;
     // The caller may keep the outcome and run the same sweep again, which would wait for ever.
@@ -88,6 +117,7 @@ pub(crate) fn sweep_of(study: &dyn Work, options: &SweepOptions) -> Result<Outco
             failures: Vec::new(),
             folder,
             claim: None,
+            sources: Sources::default(),
         });
     }
     Sweep::start(study, planned, reporter, options, record)?.run(&remaining, other_code)
@@ -101,8 +131,19 @@ pub(super) struct Sweep<'a> {
     options: &'a SweepOptions,
     record: PlanFile,
     pub failures: Vec<Failure>,
-    /// Made when the winners are recorded.
+    /// Made when the winners are tested.
     claim: Option<Claim>,
+}
+
+/// The winners after all phases.
+struct Tested {
+    /// Their positions in the plan.
+    winners: Vec<usize>,
+    /// What their scores depend on.
+    agreed: Agreed,
+    /// The stage of the references.
+    folder: PathBuf,
+    references: Vec<Reference>,
 }
 
 impl<'a> Sweep<'a> {
@@ -136,8 +177,10 @@ impl<'a> Sweep<'a> {
             .reporter()
             .event(|| remaining.event(&self.record, &self.planned));
         let folder = self.context.store().folder().to_owned();
-        drop(self.keep_plan()?);
-        let result = self.phases()?;
+        let claim = self.claim_reports()?;
+        self.keep_plan()?;
+        drop(claim);
+        let (result, sources) = self.phases()?.unzip();
         self.warn_of_memory();
         // New cells may use old stages.
         if let Some(line) = self
@@ -152,6 +195,7 @@ impl<'a> Sweep<'a> {
             failures: self.failures,
             folder,
             claim: self.claim,
+            sources: sources.unwrap_or_default(),
         })
     }
 
@@ -167,8 +211,35 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// The phases, with barriers between them; `None` if a cell failed.
-    fn phases(&mut self) -> Result<Option<SweepResult>> {
+    /// The result, and the files of the winners that it was read from; `None` if a cell failed.
+    ///
+    /// Another process may have tested winners again in the meantime, such as with another number of explained images.
+    /// A result must not mix scores of both, so each winner is looked up again after all are tested.
+    fn phases(&mut self) -> Result<Option<(SweepResult, Sources)>> {
+        for _ in 0..ATTEMPTS {
+            let Some(tested) = self.tested()? else {
+                return Ok(None);
+            };
+            // Others wait for it after their tests. So what is tested again now stays.
+            if self.claim.is_none() {
+                self.claim = self.claim_reports()?;
+            }
+            if !self.finds_again(&tested) {
+                continue;
+            }
+            let sources = self.sources(&tested.winners);
+            let result = self.result(&tested);
+            if sources.are_unchanged() {
+                let result = result?;
+                self.record_winners(&tested)?;
+                return Ok(Some((result, sources)));
+            }
+        }
+        Err(disturbed(self.context.store().folder()))
+    }
+
+    /// The winners after the phases, with barriers between them; `None` if a cell failed.
+    fn tested(&mut self) -> Result<Option<Tested>> {
         let all: Vec<usize> = (0..self.planned.cells.len()).collect();
         if !self.fit(&all)? {
             return Ok(None);
@@ -187,11 +258,12 @@ impl<'a> Sweep<'a> {
             .study
             .references(self.planned.plan.name, &self.context, &agreed);
         match references {
-            Ok((folder, references)) => {
-                self.record_winners(&winners, &folder)?;
-                let maps = folder.join(MAPS);
-                self.result(&winners, references, maps).map(Some)
-            }
+            Ok((folder, references)) => Ok(Some(Tested {
+                winners,
+                agreed,
+                folder,
+                references,
+            })),
             Err(error) if matches!(error, Error::Interrupted) || error.is_disk_full() => Err(error),
             Err(error) => {
                 let reporter = self.context.reporter();
@@ -200,6 +272,32 @@ impl<'a> Sweep<'a> {
                 Ok(None)
             }
         }
+    }
+
+    /// Whether the winners on disk are those that were tested, with scores as this run computes them.
+    fn finds_again(&mut self, tested: &Tested) -> bool {
+        let store = self.context.store().clone();
+        for &winner in &tested.winners {
+            // What is damaged is told when it is computed again.
+            self.planned.cells[winner].refresh(&store, &|_| ());
+        }
+        let winners = self.planned.winners();
+        let agreed = self.planned.agreed(self.study);
+        let is_tested = |&at: &usize| self.planned.cells[at].is_tested(&tested.agreed);
+        winners.is_ok_and(|winners| winners == tested.winners)
+            && agreed.is_some_and(|agreed| agreed.consensus == tested.agreed.consensus)
+            && tested.winners.iter().all(is_tested)
+    }
+
+    /// The files of the winners, whose manifests were found.
+    fn sources(&self, winners: &[usize]) -> Sources {
+        let mut sources = Sources::default();
+        for &winner in winners {
+            if let Some(manifest) = &self.planned.cells[winner].manifest {
+                sources.extend(self.context.store().sources(manifest));
+            }
+        }
+        sources
     }
 
     /// Computes the stages that these cells share with others.
@@ -268,32 +366,39 @@ impl<'a> Sweep<'a> {
         Ok(all_well)
     }
 
-    /// Records the winners and the folder of the references in `plan.json`, and keeps others from replacing it: the
-    /// analysis reads it.
-    fn record_winners(&mut self, winners: &[usize], references: &Path) -> Result<()> {
-        let stage = references.file_name().unwrap_or_default().to_string_lossy();
+    /// Records the winners and the folder of the references in `plan.json`. The analysis reads it.
+    fn record_winners(&mut self, tested: &Tested) -> Result<()> {
+        let stage = tested.folder.file_name().unwrap_or_default();
         let other_code = self.planned.other_code();
-        self.record.finish(winners, &stage, other_code);
-        self.claim = self.keep_plan()?;
-        Ok(())
+        self.record
+            .finish(&tested.winners, &stage.to_string_lossy(), other_code);
+        self.keep_plan()
     }
 
-    /// Writes `plan.json`. A finished run may be in a read-only folder. If work is left to do there, it
-    /// fails with its own error.
-    fn keep_plan(&self) -> Result<Option<Claim>> {
+    /// Keeps others from replacing `plan.json`.
+    fn claim_reports(&self) -> Result<Option<Claim>> {
+        self.unless_read_only(self.context.store().claim_reports())
+    }
+
+    /// Writes `plan.json`.
+    fn keep_plan(&self) -> Result<()> {
         let store = self.context.store();
-        match self.record.keep(store, &self.planned.cells) {
-            Err(error) if error.is_read_only() && store.folder().join(PLAN).exists() => Ok(None),
-            kept => kept.map(Some),
+        let kept = self.record.keep(store, &self.planned.cells);
+        self.unless_read_only(kept).map(drop)
+    }
+
+    /// A finished run may be in a read-only folder. If work is left to do there, it fails with its own error.
+    fn unless_read_only<T>(&self, done: Result<T>) -> Result<Option<T>> {
+        let finished = || self.context.store().folder().join(PLAN).exists();
+        match done {
+            Err(error) if error.is_read_only() && finished() => Ok(None),
+            done => done.map(Some),
         }
     }
 
-    fn result(
-        &self,
-        winners: &[usize],
-        references: Vec<Reference>,
-        reference_maps: PathBuf,
-    ) -> Result<SweepResult> {
+    /// The result, from the manifests that were found last and the files that they list.
+    fn result(&self, tested: &Tested) -> Result<SweepResult> {
+        let store = self.context.store();
         let cell = |&winner: &usize| {
             let cell = &self.planned.cells[winner];
             let manifest = cell.manifest.as_ref().expect("winners are fitted");
@@ -311,8 +416,8 @@ impl<'a> Sweep<'a> {
                     validation: manifest.validation,
                     test,
                 }),
-                scores: read_scores(&self.context.store().file(&cell.key, SCORES))?,
-                maps: Some(self.context.store().file(&cell.key, MAPS)),
+                scores: read_scores(&store.intact(manifest, SCORES)?)?,
+                maps: Some(store.file(&cell.key, MAPS)),
             })
         };
         let factors = self.planned.plan.factors.iter();
@@ -327,9 +432,9 @@ impl<'a> Sweep<'a> {
                     )
                 })
                 .collect(),
-            cells: winners.iter().map(cell).collect::<Result<_>>()?,
-            references,
-            reference_maps: Some(reference_maps),
+            cells: tested.winners.iter().map(cell).collect::<Result<_>>()?,
+            references: tested.references.clone(),
+            reference_maps: Some(tested.folder.join(MAPS)),
             classes: self.study.classes(),
         })
     }

@@ -24,6 +24,7 @@ pub(crate) use provenance::provenance;
 pub use references::Reference;
 pub(crate) use references::{read_references, write_references};
 pub(crate) use stages::code_of_stage;
+pub(crate) use store::Sources;
 pub use store::Store;
 pub use tables::{read_scores, write_scores};
 

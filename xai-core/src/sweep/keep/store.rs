@@ -33,6 +33,8 @@ pub struct Store {
     /// For models, predictions and logs. The same folder, unless the run is restricted.
     models: PathBuf,
     pub(super) stages: PathBuf,
+    /// The stages whose files this process has read and found intact.
+    pub(super) intact: Arc<Mutex<BTreeSet<Key>>>,
     /// Set in a run that recomputes everything: the stages that it has computed.
     pub(super) renewed: Option<Arc<Mutex<BTreeSet<Key>>>>,
     /// The code that runs, outside of the experiment's file.
@@ -53,6 +55,7 @@ impl Store {
             models: folder.clone(),
             folder,
             stages,
+            intact: Arc::default(),
             renewed: None,
             code: Outside::new(),
             only_this_code: false,
@@ -96,11 +99,6 @@ impl Store {
         &self.folder
     }
 
-    /// The folder of the stages.
-    pub(crate) fn stages(&self) -> &Path {
-        &self.stages
-    }
-
     /// The folder of a cell's model and predictions.
     pub fn cell(&self, key: &Key) -> PathBuf {
         self.models.join(CELLS).join(key.as_str())
@@ -124,11 +122,14 @@ impl Store {
         self.models.join("logs").join(format!("{key}.log"))
     }
 
-    /// Writes a file of the sweep. No other process writes it as long as the caller keeps the claim.
-    pub(crate) fn keep(&self, name: &str, content: &impl Serialize) -> Result<Claim> {
-        let claim = Claim::of_reports(&self.folder)?;
-        write_json(&self.folder.join(name), content)?;
-        Ok(claim)
+    /// The right to write the files of the sweep. Other processes wait as long as the caller keeps it.
+    pub(crate) fn claim_reports(&self) -> Result<Claim> {
+        Claim::of_reports(&self.folder)
+    }
+
+    /// Writes a file of the sweep. The caller has claimed them.
+    pub(crate) fn keep(&self, name: &str, content: &impl Serialize) -> Result<()> {
+        write_json(&self.folder.join(name), content)
     }
 
     /// Attempts to get the right to write a cell.
@@ -231,6 +232,13 @@ impl Store {
         ))
     }
 
+    /// The files that the results of a cell are read from, all but its model, as its manifest lists them.
+    pub(crate) fn sources(&self, manifest: &Manifest) -> Sources {
+        let files = manifest.files.iter().filter(|(name, _)| *name != MODEL);
+        let files = files.map(|(name, record)| (self.file(&manifest.key, name), record.clone()));
+        Sources(files.collect())
+    }
+
     /// Saves a new cell, whose model `save` writes to the path it is given. The caller has claimed it.
     ///
     /// Returns its manifest, or that of another process that has saved the same cell in the meantime.
@@ -319,6 +327,25 @@ impl Store {
         manifest.scored = Some(scored);
         self.add(manifest, MAPS, maps)?;
         self.add(manifest, SCORES, scores)
+    }
+}
+
+/// Files that results were read from, as they were then.
+#[derive(Debug, Default)]
+pub(crate) struct Sources(Vec<(PathBuf, FileRecord)>);
+
+impl Sources {
+    /// Adds those of another cell.
+    pub fn extend(&mut self, more: Self) {
+        self.0.extend(more.0);
+    }
+
+    /// Whether no other process has replaced any of them.
+    pub fn are_unchanged(&self) -> bool {
+        let unchanged = |(path, before): &(PathBuf, FileRecord)| {
+            FileRecord::of(path).is_ok_and(|now| now == *before)
+        };
+        self.0.iter().all(unchanged)
     }
 }
 

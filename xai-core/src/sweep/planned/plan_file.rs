@@ -11,7 +11,7 @@ use super::options::SweepOptions;
 use super::planned_sweep::PlannedSweep;
 use crate::error::Result;
 use crate::sweep::context::Study;
-use crate::sweep::keep::{Claim, PLAN, Store, provenance};
+use crate::sweep::keep::{PLAN, Store, provenance};
 
 /// The content of `plan.json`. The cells, of which there may be a million, are written one by one.
 pub(crate) struct PlanFile {
@@ -87,8 +87,8 @@ impl PlanFile {
         }
     }
 
-    /// Writes the file. No other process writes it as long as the caller keeps the claim.
-    pub fn keep(&self, store: &Store, cells: &[PlannedCell]) -> Result<Claim> {
+    /// Writes the file. The caller has claimed the files of the sweep.
+    pub fn keep(&self, store: &Store, cells: &[PlannedCell]) -> Result<()> {
         store.keep(PLAN, &self.with(cells, Json::Null, Json::Null, |_, _| ()))
     }
 }

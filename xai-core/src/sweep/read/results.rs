@@ -238,7 +238,7 @@ pub fn results_in<E: Experiment>(folder: impl AsRef<Path>) -> Result<Results<E>>
         }
     }
     if let Some(stage) = kept.baselines {
-        results.references = read_references(&store.stages().join(stage))?;
+        results.references = read_references(&store.finished_stage(&stage)?)?;
     }
     Ok(results)
 }

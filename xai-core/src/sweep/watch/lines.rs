@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 
+use crate::process::to_stderr;
+
 /// The time from one line to the next.
 pub const EVERY: Duration = Duration::from_secs(10);
 
@@ -80,7 +82,7 @@ fn print_from_time_to_time(lines: &Arc<Lines>) {
                 return;
             };
             if let Some(text) = lines.text() {
-                eprintln!("{text}");
+                to_stderr(&text);
             }
         }
     });

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::lines::{EVERY, Lines, Shown, describe, left};
 use super::log::Log;
 use crate::error::{Error, Result};
+use crate::process::{to_stderr, to_stdout};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -41,7 +42,7 @@ pub fn catch_interrupt() {
 fn interrupt() -> bool {
     let again = INTERRUPTED.swap(true, Ordering::Relaxed);
     if !again {
-        eprintln!("stopping at the next safe point; press Ctrl-C again to stop at once");
+        to_stderr("stopping at the next safe point; press Ctrl-C again to stop at once");
     }
     again
 }
@@ -120,32 +121,41 @@ impl Reporter {
     /// Reports a finished cell. On a terminal, the bar shows it.
     pub fn finished(&self, line: &str) {
         if self.lines.is_some() {
-            eprintln!("{line}");
+            to_stderr(line);
         }
     }
 
     /// Prints a warning above the bars.
     pub fn warn(&self, line: &str) {
-        self.bars.suspend(|| eprintln!("{line}"));
+        self.above_bars(|| to_stderr(line));
     }
 
     /// Writes to stdout above the bars, unless quiet.
     pub fn print(&self, text: &str) {
         if !self.quiet && !self.json {
-            self.bars.suspend(|| print!("{text}"));
+            self.above_bars(|| to_stdout(text));
         }
     }
 
     /// Writes an event as one line of JSON to stdout, if events are requested.
     pub fn event<E: Serialize>(&self, event: impl FnOnce() -> E) {
         if self.json {
-            // A program that no longer reads is no reason to stop.
-            self.bars.suspend(|| {
+            self.above_bars(|| {
+                // A program that no longer reads is no reason to stop.
                 let mut to = BufWriter::new(std::io::stdout().lock());
                 let _ = serde_json::to_writer(&mut to, &event());
                 let _ = to.write_all(b"\n").and_then(|()| to.flush());
             });
         }
+    }
+
+    /// Writes while no bar is on the screen.
+    fn above_bars(&self, write: impl FnOnce()) {
+        // After the terminal was closed, `suspend` would panic.
+        if !std::io::stderr().is_terminal() {
+            self.bars.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        self.bars.suspend(write);
     }
 }
 
