@@ -91,6 +91,14 @@ fn a_pipe_gets_a_line_from_time_to_time() {
     assert!(!stderr.contains("waiting"), "{stderr}");
 }
 
+/// The exit code of a program whose output nobody reads.
+fn unread(mut program: Command) -> Option<i32> {
+    let program = program.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = program.spawn().unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    child.wait().unwrap().code()
+}
+
 /// A run goes on after its terminal was closed, and after the program that read from it has ended.
 #[test]
 fn a_run_that_nobody_reads_goes_on() {
@@ -107,26 +115,12 @@ fn a_run_that_nobody_reads_goes_on() {
     ] {
         let mut toy = toy(out.path(), "0,1", arguments);
         toy.env("XAI_PROGRESS_SECONDS", "0.01");
-        let mut child = toy
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        drop((child.stdout.take(), child.stderr.take()));
-        let code = child.wait().unwrap().code();
-        assert_eq!(code, Some(0), "{arguments:?}");
+        assert_eq!(unread(toy), Some(0), "{arguments:?}");
     }
     assert!(out.path().join("toy_command/table.csv").exists());
 
     // A failure keeps its own exit code.
-    let mut toy = toy(out.path(), "13", &[]);
-    let mut child = toy
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop((child.stdout.take(), child.stderr.take()));
-    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(unread(toy(out.path(), "13", &[])), Some(1));
 }
 
 #[test]
@@ -394,17 +388,16 @@ fn the_plan_lists_cells_and_estimates_the_rest() {
 #[test]
 fn a_plan_is_not_run() {
     let out = tempfile::tempdir().unwrap();
-    let submit = &["--submit"][..];
-    let others = [submit, &["--shard", "1/2"], &["--freeze"]];
-    for (only, also) in [
-        (&["--plan"][..], &["--status"][..]),
-        (&["--why", "delay=0"], &["--status"]),
-        (&["--status"], submit),
-        (&["--fresh"], &["--freeze"]),
+    let [submit, shard, freeze] = [&["--submit"][..], &["--shard", "1/2"], &["--freeze"]];
+    let [plan, why, status] = [&["--plan"][..], &["--why", "delay=0"], &["--status"]];
+    for (only, others) in [
+        (plan, &[submit, shard, freeze, status][..]),
+        (why, &[submit, shard, freeze, status]),
+        (status, &[submit, shard, freeze]),
+        (&["--fresh"], &[freeze]),
     ] {
-        let others = others.into_iter().filter(|_| only != ["--fresh"]);
-        for more in others.chain([also]) {
-            let (code, stdout, stderr) = run(out.path(), "0", &[more, only].concat());
+        for more in others {
+            let (code, stdout, stderr) = run(out.path(), "0", &[*more, only].concat());
             assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
             assert!(stderr.contains("cannot be used with"), "{stderr}");
         }

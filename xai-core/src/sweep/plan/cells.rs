@@ -152,8 +152,9 @@ impl Plan {
             let mut choices = by.only.iter().chain(&by.set);
             choices.any(|choice| choice.name == factor.name)
         };
-        let mut label = label(factors.iter().filter(named))?;
-        if !by.set.is_empty() && whole.has_other_cells(factors.iter().filter(named), &cells) {
+        let named: Vec<&Factor> = factors.iter().filter(named).collect();
+        let mut label = label(named.iter().copied())?;
+        if !by.set.is_empty() && whole.has_other_cells(&named, &cells) {
             label = format!("set+{label}");
         }
         Ok(Self {
@@ -170,19 +171,15 @@ impl Plan {
             absent,
         })
     }
-}
 
-impl Plan {
     /// Whether `--where` with the levels of these factors is possible and leaves others than these cells. If values depend on
     /// others, `--set` with the same levels can have more cells.
-    fn has_other_cells<'a>(
-        &self,
-        chosen: impl Iterator<Item = &'a Factor>,
-        cells: &[Point],
-    ) -> bool {
+    fn has_other_cells(&self, chosen: &[&Factor], cells: &[Point]) -> bool {
         let texts = |factor: &Factor| factor.levels.iter().map(Value::to_string).collect();
-        let chosen: Vec<(&str, HashSet<String>)> =
-            chosen.map(|factor| (factor.name, texts(factor))).collect();
+        let chosen: Vec<(&str, HashSet<String>)> = chosen
+            .iter()
+            .map(|factor| (factor.name, texts(factor)))
+            .collect();
         let possible = chosen.iter().all(|(name, levels)| {
             let mut factors = self.factors.iter();
             let known = factors.find(|factor| factor.name == *name);

@@ -245,10 +245,10 @@ fn here() -> PathBuf {
     std::env::current_dir().unwrap_or_default()
 }
 
-/// Returns an error if a path cannot stand in a line of `#SBATCH`. Slurm replaces `%` and the letter behind it, and reads
-/// a backslash as a sign that it should not. Its jobs would fail without a log.
-pub fn check_paths(common: &Common) -> Result<()> {
-    for path in [&here(), &common.folder] {
+/// Returns an error if the current folder, or this one for logs, cannot stand in a line of `#SBATCH`. Slurm replaces `%` and
+/// the letter behind it, and reads a backslash as a sign that it should not. Its jobs would fail without a log.
+pub fn check_path(folder: &Path) -> Result<()> {
+    for path in [&here(), folder] {
         if path.to_string_lossy().contains(['%', '\\', '\n', '\r']) {
             return Err(Error::file(
                 path,
@@ -310,15 +310,7 @@ mod tests {
             ("/scratch/a\\b", false),
             ("/scratch/a\nb", false),
         ] {
-            let common = Common {
-                name: "toy".to_owned(),
-                program: PathBuf::from("toy"),
-                arguments: Vec::new(),
-                settings: Vec::new(),
-                folder: PathBuf::from(folder),
-                at_once: None,
-            };
-            assert_eq!(check_paths(&common).is_ok(), good, "{folder}");
+            assert_eq!(check_path(Path::new(folder)).is_ok(), good, "{folder}");
         }
     }
 

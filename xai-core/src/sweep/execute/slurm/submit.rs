@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::commands::{most_tasks, sbatch, scancel};
 use super::pack::pack;
-use super::script::{Array, Common, array, check_paths, count, settings, tables};
+use super::script::{Array, Common, array, check_path, count, settings, tables};
 use super::submission::{Job, LiveJob, folder, keep, live_jobs, next, refuse_jobs_of_another_plan};
 use crate::error::{Error, Result};
 use crate::sweep::context::Study;
@@ -60,6 +60,7 @@ pub fn submit(study: &dyn Study, options: &SweepOptions, how: &Submit) -> Result
     let planned = PlannedSweep::of(study, options, &|problem| reporter.warn(&problem))?;
     refuse_jobs_of_another_plan(&planned)?;
     let slurm = folder(&planned);
+    check_path(&slurm)?;
     // The scripts of a dry run do not wait for other jobs, so they do everything.
     let live = if how.dry_run {
         Vec::new()
@@ -89,7 +90,6 @@ pub fn submit(study: &dyn Study, options: &SweepOptions, how: &Submit) -> Result
         folder,
         at_once: how.at_once,
     };
-    check_paths(&common)?;
     let scripts = write_scripts(&common, &needed, how)?;
     let mut text = String::new();
     if how.dry_run {
