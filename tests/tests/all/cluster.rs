@@ -476,6 +476,28 @@ fn a_dry_run_and_a_frozen_plan_keep_what_is_there() {
     }
 }
 
+/// Tasks score the winners again, so that until they have ended some winners have other scores than the run had.
+#[test]
+fn a_plan_whose_winners_are_scored_otherwise_is_not_finished() {
+    let out = tempfile::tempdir().unwrap();
+    assert_eq!(run(out.path(), "0,1", &[]).0, Some(0));
+    let plan = folder(&out).join("plan.json");
+    let finished = || fs::read_to_string(&plan).unwrap().contains("\"finished\": true");
+    assert_eq!(run(out.path(), "0,1", &["--freeze"]).0, Some(0));
+    assert!(finished());
+    // As if the run had explained at most two images.
+    for cell in fs::read_dir(folder(&out).join("cells")).unwrap() {
+        let path = cell.unwrap().path().join("manifest.json");
+        let mut manifest: Json = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        if manifest["scored"].is_object() {
+            manifest["scored"]["explained"] = 2.into();
+            fs::write(&path, manifest.to_string()).unwrap();
+        }
+    }
+    assert_eq!(run(out.path(), "0,1", &["--freeze"]).0, Some(0));
+    assert!(!finished());
+}
+
 /// A new winner may change the images on which all agree, and then all are tested again.
 #[test]
 fn the_tasks_of_the_tests_have_room_for_all_winners() {
