@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::slurm::refuse_jobs_of_another_plan;
+use super::slurm::job_of_another_plan;
 use crate::error::{Error, Result};
 use crate::files::write_file;
 use crate::sweep::context::Study;
@@ -19,7 +19,9 @@ use crate::sweep::watch::Reporter;
 pub fn freeze(study: &dyn Study, options: &SweepOptions) -> Result<PathBuf> {
     let reporter = Reporter::new(options.quiet, options.json);
     let planned = PlannedSweep::of(study, options, &|problem| reporter.warn(&problem))?;
-    refuse_jobs_of_another_plan(&planned)?;
+    if let Some(error) = job_of_another_plan(study, &planned)? {
+        return Err(error);
+    }
     freeze_planned(study, &planned, options, false)
 }
 

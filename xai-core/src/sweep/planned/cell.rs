@@ -226,6 +226,12 @@ pub(crate) fn scored(study: &dyn Study) -> Scored {
     }
 }
 
+/// The key of what the scores of these cells depend on, apart from their models and images.
+pub(crate) fn scored_key(study: &dyn Study, cells: &[PlannedCell]) -> Result<Key> {
+    let explained: Vec<_> = cells.iter().map(|cell| cell.explained).collect();
+    Key::of(&(scored(study), explained))
+}
+
 /// The code that runs, outside of the experiment's file.
 pub(super) fn outside(spec: &Spec) -> Outside {
     let mut code = items(spec.outside);
