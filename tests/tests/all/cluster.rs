@@ -521,7 +521,11 @@ fn each_job_is_recorded_at_once() {
     let (out, programs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let record = folder(&out).join("slurm/1/jobs.json");
     let submit = |sbatch: &str| {
-        program(programs.path(), "scancel", "echo $@ > $(dirname $0)/cancelled");
+        program(
+            programs.path(),
+            "scancel",
+            "echo $@ > $(dirname $0)/cancelled",
+        );
         let path = program(programs.path(), "sbatch", sbatch);
         let mut command = toy(TOY, out.path(), "0,1", &["--submit"]);
         text(command.env("PATH", path).output().unwrap())
@@ -560,9 +564,17 @@ fn of_two_submissions_at_once_one_submits() {
         assert_eq!(*code, Some(0), "{stderr}");
         stdout.contains("waits or runs already")
     };
-    assert_eq!(answers.iter().filter(|one| idle(one)).count(), 1, "{answers:?}");
+    assert_eq!(
+        answers.iter().filter(|one| idle(one)).count(),
+        1,
+        "{answers:?}"
+    );
     let submitted = fs::read_to_string(programs.path().join("submitted")).unwrap();
-    assert_eq!(submitted.lines().count(), 5, "one per phase, and the tables");
+    assert_eq!(
+        submitted.lines().count(),
+        5,
+        "one per phase, and the tables"
+    );
 }
 
 /// Tasks score the winners again, so that until they have ended some winners have other scores than the run had.
@@ -571,7 +583,11 @@ fn a_plan_whose_winners_are_scored_otherwise_is_not_finished() {
     let out = tempfile::tempdir().unwrap();
     assert_eq!(run(out.path(), "0,1", &[]).0, Some(0));
     let plan = folder(&out).join("plan.json");
-    let finished = || fs::read_to_string(&plan).unwrap().contains("\"finished\": true");
+    let finished = || {
+        fs::read_to_string(&plan)
+            .unwrap()
+            .contains("\"finished\": true")
+    };
     assert_eq!(run(out.path(), "0,1", &["--freeze"]).0, Some(0));
     assert!(finished());
     // As if the run had explained at most two images.
@@ -585,6 +601,33 @@ fn a_plan_whose_winners_are_scored_otherwise_is_not_finished() {
     }
     assert_eq!(run(out.path(), "0,1", &["--freeze"]).0, Some(0));
     assert!(!finished());
+}
+
+/// A plain run would replace the plan of tasks that wait, which would then fail.
+#[test]
+fn a_run_of_another_plan_waits_for_the_jobs() {
+    let (out, programs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    program(programs.path(), "sbatch", "echo 4711");
+    let with = |says: &str, delays: &str, arguments: &[&str]| {
+        let mut command = toy(TOY, out.path(), delays, arguments);
+        command.env("PATH", squeue(programs.path(), says));
+        text(command.output().unwrap())
+    };
+    let waits = "1 PENDING";
+    let (code, _, stderr) = with(waits, "0,1", &["--submit"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let (code, _, stderr) = with(waits, "0,1,2", &[]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("job 4711 of another plan"), "{stderr}");
+    // Those of the same plan share the work with the tasks.
+    let (code, _, stderr) = with(waits, "0,1", &[]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let (code, _, stderr) = with("1 COMPLETED", "0,1,2", &[]);
+    assert_eq!(code, Some(0), "{stderr}");
+    // Where Slurm cannot be asked.
+    let mut command = toy(TOY, out.path(), "0,1,2,3", &[]);
+    let (code, _, stderr) = text(command.env("PATH", "/nowhere").output().unwrap());
+    assert_eq!(code, Some(0), "{stderr}");
 }
 
 /// A new winner may change the images on which all agree, and then all are tested again.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use indicatif::HumanBytes;
 
 use super::queue::{Failure, Phase};
+use super::slurm::job_of_another_plan;
 use super::work::{self, Work};
 use crate::error::{Error, Result};
 use crate::process::peak_memory;
@@ -71,8 +72,8 @@ fn disturbed(folder: &Path) -> Error {
 /// in the same folder and share the work.
 ///
 /// # Errors
-/// If the design cannot be laid out, if the device or a file is not available, if the disk is full, if other processes
-/// keep testing the same cells with other settings, or on Ctrl-C.
+/// If the design cannot be laid out, if the device or a file is not available, if the disk is full, if jobs of another plan
+/// run in the same folder, if other processes keep testing the same cells with other settings, or on Ctrl-C.
 pub fn sweep<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result<Outcome> {
     let outcome = sweep_of(&Opened::<R>::new(benchmark.clone()), options)?;
     // The caller may keep the outcome and run the same sweep again, which would wait for ever.
@@ -119,6 +120,10 @@ pub(crate) fn sweep_of(study: &dyn Work, options: &SweepOptions) -> Result<Outco
             claim: None,
             sources: Sources::default(),
         });
+    }
+    // Where Slurm cannot be asked, nobody knows of a job, and the folder may be a copy.
+    if let Ok(Some(error)) = job_of_another_plan(study, &planned) {
+        return Err(error);
     }
     Sweep::start(study, planned, reporter, options, record)?.run(&remaining, other_code)
 }
