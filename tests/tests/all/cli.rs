@@ -417,6 +417,45 @@ fn a_report_goes_to_the_runs_own_folder_as_well() {
     assert!(!own.join(".claims/reports").exists());
 }
 
+/// Each run holds its own folder while it claims the other one.
+#[test]
+fn two_runs_that_report_into_each_others_folders_end() {
+    let outs = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let own = outs.each_ref().map(|out| out.path().join("toy_command"));
+    let finished = outs.each_ref().map(|out| {
+        assert_eq!(run(out.path(), "0,1", &[]).0, Some(0));
+        fs::read(out.path().join("toy_command/plan.json")).unwrap()
+    });
+    let mut runs = [(0, 1), (1, 0)].map(|(one, other)| {
+        let to = own[other].to_str().unwrap();
+        let mut command = toy(outs[one].path(), "0,1", &["--report", "--report-to", to]);
+        command.env("TOY_ANALYSIS", "1500");
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    });
+    let start = Instant::now();
+    let codes = runs.each_mut().map(|run| {
+        loop {
+            match run.try_wait().unwrap() {
+                Some(status) => break status.code(),
+                None if start.elapsed() > Duration::from_secs(60) => {
+                    run.kill().unwrap();
+                    break None;
+                }
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    });
+    assert_eq!(codes, [Some(0); 2], "they wait for each other");
+    for (own, before) in own.iter().zip(&finished) {
+        assert!(own.join("report.html").exists());
+        let [now, before] = [fs::read(own.join("plan.json")).unwrap(), before.clone()]
+            .map(|plan| serde_json::from_slice::<Json>(&plan).unwrap());
+        assert_eq!(now["cells"], before["cells"]);
+        assert_eq!(now["finished"], true);
+    }
+}
+
 #[test]
 fn json_is_all_that_stdout_has() {
     let out = tempfile::tempdir().unwrap();
