@@ -386,6 +386,34 @@ fn the_plan_lists_cells_and_estimates_the_rest() {
 
 /// `--plan`, `--why` and `--status` only say something. Beside an option that does something, one of both would not happen.
 #[test]
+fn an_estimate_of_any_length_is_printed() {
+    let out = tempfile::tempdir().unwrap();
+    assert_eq!(run(out.path(), "0", &[]).0, Some(0));
+    for cell in fs::read_dir(out.path().join("toy_command/cells")).unwrap() {
+        let path = cell.unwrap().path().join("manifest.json");
+        let mut manifest: Json = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        manifest["seconds"]["fit"] = 1e30.into();
+        fs::write(&path, manifest.to_string()).unwrap();
+    }
+    let (code, stdout, stderr) = run(out.path(), "0,1", &["--plan"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("estimate  about "), "{stdout}");
+}
+
+#[test]
+fn a_number_of_more_than_64_bits_is_one_error() {
+    let out = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = run(
+        out.path(),
+        "0",
+        &["--set", "delay=99999999999999999999999999"],
+    );
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("`delay` cannot be `9999"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
+#[test]
 fn a_plan_is_not_run() {
     let out = tempfile::tempdir().unwrap();
     let [submit, shard, freeze] = [&["--submit"][..], &["--shard", "1/2"], &["--freeze"]];

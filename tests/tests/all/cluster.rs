@@ -141,13 +141,15 @@ fn a_list_names_the_cells_of_each_shard() {
     expected.sort_unstable();
     fitted.sort_unstable();
     assert_eq!(fitted, expected);
-    fs::write(&list, "0..9\n2\n").unwrap();
-    let (code, _, stderr) = run(out.path(), "0,1,2", &["--shard", "1/2", "--list", path]);
-    assert_eq!(code, Some(1));
-    assert!(
-        stderr.contains("line 1 is no list of cells of this plan"),
-        "{stderr}"
-    );
+    for wrong in ["0..9", "0..99999999999999999"] {
+        fs::write(&list, format!("{wrong}\n2\n")).unwrap();
+        let (code, _, stderr) = run(out.path(), "0,1,2", &["--shard", "1/2", "--list", path]);
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(
+            stderr.contains("line 1 is no list of cells of this plan"),
+            "{stderr}"
+        );
+    }
 }
 
 #[test]

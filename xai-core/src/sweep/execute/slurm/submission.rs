@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::files::{make_folder, write_json};
 use crate::key::Key;
 use crate::sweep::context::Study;
-use crate::sweep::plan::numbers;
+use crate::sweep::plan::positions;
 use crate::sweep::planned::{PlannedSweep, check_frozen, scored_key};
 
 const JOBS: &str = "jobs.json";
@@ -31,7 +31,7 @@ pub fn job_of_another_plan(study: &dyn Study, planned: &PlannedSweep) -> Result<
     let same = check_frozen(&planned.store, &planned.plan, &all, &planned.cells).is_ok();
     let scored = scored_key(study, &planned.cells)?;
     let other = |job: &Job| !same || job.scored.as_ref().is_some_and(|known| *known != scored);
-    let live = live_jobs(&folder(planned), &other)?;
+    let live = live_jobs(planned, &other)?;
     Ok(live.first().map(|one| {
         Error::invalid(format!(
             "job {} of another plan, or with other settings of the scores, waits or runs in {}; cancel it by scancel, or \
@@ -65,9 +65,9 @@ pub struct LiveJob {
 }
 
 /// The jobs of all earlier submissions that wait or run, among those that are `asked` for.
-pub fn live_jobs(slurm: &Path, asked: &dyn Fn(&Job) -> bool) -> Result<Vec<LiveJob>> {
+pub fn live_jobs(planned: &PlannedSweep, asked: &dyn Fn(&Job) -> bool) -> Result<Vec<LiveJob>> {
     let mut live = Vec::new();
-    for folder in submissions(slurm) {
+    for folder in submissions(&folder(planned)) {
         let path = folder.join(JOBS);
         let Ok(text) = fs::read(&path) else { continue }; // a dry run
         let jobs: Vec<Job> = serde_json::from_slice(&text).map_err(|error| {
@@ -87,12 +87,7 @@ pub fn live_jobs(slurm: &Path, asked: &dyn Fn(&Job) -> bool) -> Result<Vec<LiveJ
                 let text = fs::read_to_string(&list).map_err(|error| Error::file(&list, error))?;
                 for (task, line) in (1..).zip(text.lines()) {
                     if tasks.contains(&task) {
-                        let found = numbers(line).unwrap_or_default();
-                        cells.extend(
-                            found
-                                .into_iter()
-                                .filter_map(|cell| usize::try_from(cell).ok()),
-                        );
+                        cells.extend(positions(line, planned.cells.len()).unwrap_or_default());
                     }
                 }
             }

@@ -70,7 +70,7 @@ pub fn submit(study: &dyn Study, options: &SweepOptions, how: &Submit) -> Result
     let live = if how.dry_run {
         Vec::new()
     } else {
-        live_jobs(&slurm, &|_| true)?
+        live_jobs(&planned, &|_| true)?
     };
     let needed = needed(study, &planned, options, how, &settings, &live)?;
     let chain_is_live = live.iter().any(|live| live.job.phase == TABLES);
