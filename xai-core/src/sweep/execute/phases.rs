@@ -18,7 +18,7 @@ use crate::sweep::declare::Role;
 use crate::sweep::inspect::Remaining;
 use crate::sweep::keep::{Claim, MAPS, PLAN, PREDICTIONS, Reference, SCORES, Sources, read_scores};
 use crate::sweep::planned::{
-    Agreed, PlanFile, PlannedCell, PlannedSweep, SweepOptions, agreed, consensus,
+    Agreed, PlanFile, PlannedCell, PlannedSweep, SweepOptions, agreed, classes, consensus,
 };
 use crate::sweep::read::{CellResult, RegressionResult, SweepResult};
 use crate::sweep::watch::Reporter;
@@ -110,7 +110,7 @@ pub(crate) fn sweep_of(study: &dyn Work, options: &SweepOptions) -> Result<Outco
     if let Some(line) = &other_code {
         reporter.warn(line);
     }
-    let record = PlanFile::new(study, &planned, options);
+    let record = PlanFile::new(study, &planned, options)?;
     if options.plan_only {
         reporter.event(|| remaining.event(&record, &planned));
         return Ok(Outcome {
@@ -440,7 +440,10 @@ impl<'a> Sweep<'a> {
             cells: tested.winners.iter().map(cell).collect::<Result<_>>()?,
             references: tested.references.clone(),
             reference_maps: Some(tested.folder.join(MAPS)),
-            classes: self.study.classes(),
+            classes: classes(
+                self.study,
+                tested.winners.iter().map(|&at| &self.planned.cells[at]),
+            )?,
         })
     }
 }

@@ -8,7 +8,9 @@ mod part;
 mod plan_file;
 mod planned_sweep;
 
-pub(crate) use cell::{Agreed, PlannedCell, agreed, consensus, scored, scored_key, values};
+pub(crate) use cell::{
+    Agreed, PlannedCell, agreed, classes, consensus, scored, scored_key, values,
+};
 pub(crate) use frozen_plan::check_frozen;
 pub use options::SweepOptions;
 pub use part::{Part, PhaseName, Shard};
