@@ -16,6 +16,7 @@ use tasks::TaskArgs;
 use crate::attribution::Memory;
 use crate::device::{Adapter, DeviceChoice, Devices};
 use crate::error::{Error, Result};
+use crate::files::write_file;
 use crate::metrics::Scores;
 use crate::process::{cores, limit_threads, to_stderr, to_stdout};
 use crate::sweep::context::{BUDGET, Benchmark, Opened, Run};
@@ -267,9 +268,15 @@ fn run(
     if let Some(code) = tasks.run(study, &options, jobs)? {
         return Ok(code);
     }
-    let outcome = sweep_of(study, &options)?;
+    let mut outcome = sweep_of(study, &options)?;
     let code = conclude(
-        study, &outcome, &options, show, with_page, report_to, against,
+        study,
+        &mut outcome,
+        &options,
+        show,
+        with_page,
+        report_to,
+        against,
     )?;
     // After all other files, which it lists. Metadata of an earlier run would list files that were changed.
     let asked = archive.is_some();
@@ -349,7 +356,7 @@ fn default_jobs(devices: &Devices) -> usize {
 /// Prints the table, writes the report, and lists the paths.
 fn conclude(
     study: &dyn Work,
-    outcome: &Outcome,
+    outcome: &mut Outcome,
     options: &SweepOptions,
     show: &Show,
     with_page: bool,
@@ -375,15 +382,15 @@ fn conclude(
     }
     let compared =
         against.map(|against| against.compare(&outcome.folder, options.scale, &mut analysis));
-    outcome.check_sources()?; // both have read them again
     let folder = report_to.as_ref().unwrap_or(&outcome.folder);
     let mut files = Vec::new();
     let claim = match &outcome.claim {
         Some(_) if is_same(folder, &outcome.folder) => Ok(None), // held already
-        _ => Claim::of_reports(folder).map(Some),
+        _ => claim_other(folder, &outcome.folder, &mut outcome.claim).map(Some),
     };
     match claim {
         Ok(_claim) => {
+            outcome.check_sources()?; // the analysis and the comparison have read them again
             files = (show.report)(result, &analysis, folder)?;
             // A page of an earlier run would be taken for one of this run.
             if with_page || (show.has_page)(folder) {
@@ -413,6 +420,29 @@ fn conclude(
     reporter.print(&text);
     reporter.event(|| event(result, &outcome.folder, &files));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Claims another folder, into which a run in the folder `own` reports. Its own claim may be `held`. Two runs that report
+/// into each other's folders would wait for ever, so that everyone makes such claims in the order of the paths.
+fn claim_other(other: &Path, own: &Path, held: &mut Option<Claim>) -> Result<Claim> {
+    let paths = [other, own].map(Path::canonicalize);
+    let is_first = matches!(&paths, [Ok(other), Ok(own)] if other < own);
+    if held.is_none() || !is_first {
+        return Claim::of_reports(other);
+    }
+    let path = own.join(PLAN);
+    let read = || std::fs::read(&path).map_err(|error| Error::file(&path, error));
+    let plan = read()?;
+    *held = None;
+    let claim = Claim::of_reports(other)?;
+    *held = Some(Claim::of_reports(own)?);
+    // Another process may have replaced it in the meantime.
+    if read()? != plan {
+        write_file(&path, |aside| {
+            std::fs::write(aside, &plan).map_err(|error| Error::file(aside, error))
+        })?;
+    }
+    Ok(claim)
 }
 
 /// The result for other programs: means over images, by method and metric.

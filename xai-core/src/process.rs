@@ -52,14 +52,22 @@ impl Owner {
         })
     }
 
-    /// Whether the process runs. `None` if it belongs to another machine, so that nobody here knows.
+    /// Whether the process runs. `None` if nobody here knows: it belongs to another machine, or a process with its number
+    /// runs and does not say when it started.
     pub fn runs(&self) -> Option<bool> {
         let this = Self::this();
         let here = self.host == this.host && self.place == this.place;
-        let same = || start_of(self.pid).is_none_or(|start| start == self.start);
-        here.then(|| exists(self.pid))
-            .flatten()
-            .map(|it| it && same())
+        let exists = here.then(|| exists(self.pid)).flatten()?;
+        self.is_this(exists, start_of(self.pid))
+    }
+
+    /// Whether the process with this number is this one, if it exists and started then.
+    fn is_this(&self, exists: bool, start: Option<u64>) -> Option<bool> {
+        if exists {
+            start.map(|start| start == self.start)
+        } else {
+            Some(false)
+        }
     }
 }
 
@@ -205,7 +213,6 @@ mod tests {
         assert_eq!(Owner::of(&elsewhere.to_string()), Some(elsewhere.clone()));
         assert_eq!(elsewhere.runs(), None);
         if cfg!(unix) {
-            assert_eq!(this.runs(), Some(true));
             let mut child = std::process::Command::new("true").spawn().unwrap();
             let ended = Owner {
                 pid: child.id(),
@@ -214,7 +221,11 @@ mod tests {
             child.wait().unwrap();
             assert_eq!(ended.runs(), Some(false));
         }
+        // A process that does not say when it started may have the number of one that has ended.
+        assert_eq!(this.is_this(true, None), None);
+        assert_eq!(this.is_this(false, None), Some(false));
         if cfg!(target_os = "linux") {
+            assert_eq!(this.runs(), Some(true));
             // Its number belongs to another process now.
             let earlier = Owner {
                 start: this.start + 1,

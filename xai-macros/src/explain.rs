@@ -154,13 +154,22 @@ fn check(call: &Call, errors: &mut Errors) -> Vec<Ident> {
             errors.at(method, "write a method by its type, such as `Saliency`, `Lrp::epsilon(1e-9)` or `IntegratedGradients { steps: 50 }`");
             continue;
         };
-        let field = Ident::new(&snake_case(&name.to_string()), name.span());
+        let field = field(&snake_case(&name.to_string()), name.span());
         if fields.contains(&field) {
             errors.at(method, format!("two methods would have the field `{field}`; use the builder `Panel`, which returns a list"));
         }
         fields.push(field);
     }
     fields
+}
+
+/// A field of this name, which may be a keyword.
+fn field(name: &str, span: Span) -> Ident {
+    match name {
+        "self" | "super" | "crate" => Ident::new(&format!("{name}_"), span), // never a field
+        _ if syn::parse_str::<Ident>(name).is_ok() => Ident::new(name, span),
+        _ => Ident::new_raw(name, span),
+    }
 }
 
 /// The name of a method's type: `Lrp` of `Lrp::epsilon(1e-9)`.

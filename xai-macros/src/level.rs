@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::ext::IdentExt;
 use syn::{Attribute, Data, DeriveInput, Fields, Ident, LitStr, Path, Token};
 
 use crate::errors::Errors;
@@ -65,7 +66,7 @@ fn parse<'a>(item: &'a DeriveInput, errors: &mut Errors) -> Vec<(&'a Ident, Stri
         );
     }
     for variant in &data.variants {
-        let mut name = snake_case(&variant.ident.to_string());
+        let mut name = snake_case(&variant.ident.unraw().to_string());
         for attribute in variant.attrs.iter().filter(is_level) {
             match attribute.parse_args::<LitStr>() {
                 Ok(text) => {

@@ -154,6 +154,23 @@ fn an_explanation() {
 }
 
 #[test]
+fn names_may_be_keywords() {
+    let level = crate::level::level(quote!(
+        enum Kind {
+            r#try,
+        }
+    ));
+    assert!(pretty(level).contains("=> \"try\""));
+    let explanation =
+        crate::explain::explain(quote!(input = images, methods = [Yield, Self { steps: 5 }]));
+    let text = pretty(quote!(fn example() { let maps = #explanation; }));
+    assert!(
+        text.contains("r#yield:") && text.contains("self_:"),
+        "{text}"
+    );
+}
+
+#[test]
 fn an_explanation_that_is_scored() {
     let expansion = crate::explain::explain(quote!(
         input = images,
@@ -234,6 +251,30 @@ fn the_struct_survives_mistakes() {
     assert!(text.starts_with(structure), "{text}");
     assert!(text.contains("Experiment for Broken"), "{text}");
     assert_eq!(text.matches("compile_error!").count(), 5, "{text}");
+}
+
+#[test]
+fn a_parameter_has_no_name_of_a_column() {
+    for name in [
+        "method",
+        "mean",
+        "ci95_low",
+        "test_accuracy",
+        "tied",
+        "difference",
+    ] {
+        let field = quote::format_ident!("{name}");
+        let expansion = crate::experiment::experiment(
+            quote!(),
+            quote!(struct E { #[axis([1, 2])] #field: usize }),
+            &Written::default(),
+        );
+        let text = expansion.to_string();
+        assert!(
+            text.contains(&format!("a table has a column `{name}`")),
+            "{text}"
+        );
+    }
 }
 
 #[test]

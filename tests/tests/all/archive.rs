@@ -89,6 +89,26 @@ fn the_metadata_list_every_file_and_nothing_else() {
     assert_eq!(root["hasPart"].as_array().unwrap().len(), parts.len());
 }
 
+#[test]
+fn addresses_are_valid_whatever_files_and_licence_are_called() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().join("toy_command");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("my notes 100%.txt"), "notes").unwrap();
+    assert_eq!(
+        run(out.path(), &["--crate", "MIT OR Apache-2.0"]).0,
+        Some(0)
+    );
+    let graph = self::graph(&folder);
+    let of = |id: &str| graph.iter().find(|one| one["@id"] == id).unwrap();
+    let at = "my%20notes%20100%25.txt";
+    assert_eq!(of(at)["name"], "my notes 100%.txt");
+    assert!(of("./")["hasPart"].to_string().contains(at));
+    assert!(of("#run")["result"].to_string().contains(at));
+    assert_eq!(of("./")["license"]["@id"], "#licence");
+    assert_eq!(of("#licence")["name"], "MIT OR Apache-2.0");
+}
+
 /// Metadata list the files with their sizes, so a run that writes others writes them again, with the licence that they have.
 #[test]
 fn metadata_of_an_earlier_run_are_replaced() {

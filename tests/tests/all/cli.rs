@@ -386,6 +386,34 @@ fn the_plan_lists_cells_and_estimates_the_rest() {
 
 /// `--plan`, `--why` and `--status` only say something. Beside an option that does something, one of both would not happen.
 #[test]
+fn an_estimate_of_any_length_is_printed() {
+    let out = tempfile::tempdir().unwrap();
+    assert_eq!(run(out.path(), "0", &[]).0, Some(0));
+    for cell in fs::read_dir(out.path().join("toy_command/cells")).unwrap() {
+        let path = cell.unwrap().path().join("manifest.json");
+        let mut manifest: Json = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        manifest["seconds"]["fit"] = 1e30.into();
+        fs::write(&path, manifest.to_string()).unwrap();
+    }
+    let (code, stdout, stderr) = run(out.path(), "0,1", &["--plan"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("estimate  about "), "{stdout}");
+}
+
+#[test]
+fn a_number_of_more_than_64_bits_is_one_error() {
+    let out = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = run(
+        out.path(),
+        "0",
+        &["--set", "delay=99999999999999999999999999"],
+    );
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("`delay` cannot be `9999"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
+#[test]
 fn a_plan_is_not_run() {
     let out = tempfile::tempdir().unwrap();
     let [submit, shard, freeze] = [&["--submit"][..], &["--shard", "1/2"], &["--freeze"]];
@@ -415,6 +443,45 @@ fn a_report_goes_to_the_runs_own_folder_as_well() {
     assert_eq!(code, Some(0), "{stderr}");
     assert!(own.join("report.html").exists());
     assert!(!own.join(".claims/reports").exists());
+}
+
+/// Each run holds its own folder while it claims the other one.
+#[test]
+fn two_runs_that_report_into_each_others_folders_end() {
+    let outs = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let own = outs.each_ref().map(|out| out.path().join("toy_command"));
+    let finished = outs.each_ref().map(|out| {
+        assert_eq!(run(out.path(), "0,1", &[]).0, Some(0));
+        fs::read(out.path().join("toy_command/plan.json")).unwrap()
+    });
+    let mut runs = [(0, 1), (1, 0)].map(|(one, other)| {
+        let to = own[other].to_str().unwrap();
+        let mut command = toy(outs[one].path(), "0,1", &["--report", "--report-to", to]);
+        command.env("TOY_ANALYSIS", "1500");
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    });
+    let start = Instant::now();
+    let codes = runs.each_mut().map(|run| {
+        loop {
+            match run.try_wait().unwrap() {
+                Some(status) => break status.code(),
+                None if start.elapsed() > Duration::from_secs(60) => {
+                    run.kill().unwrap();
+                    break None;
+                }
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    });
+    assert_eq!(codes, [Some(0); 2], "they wait for each other");
+    for (own, before) in own.iter().zip(&finished) {
+        assert!(own.join("report.html").exists());
+        let [now, before] = [fs::read(own.join("plan.json")).unwrap(), before.clone()]
+            .map(|plan| serde_json::from_slice::<Json>(&plan).unwrap());
+        assert_eq!(now["cells"], before["cells"]);
+        assert_eq!(now["finished"], true);
+    }
 }
 
 #[test]

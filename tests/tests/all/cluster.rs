@@ -141,13 +141,15 @@ fn a_list_names_the_cells_of_each_shard() {
     expected.sort_unstable();
     fitted.sort_unstable();
     assert_eq!(fitted, expected);
-    fs::write(&list, "0..9\n2\n").unwrap();
-    let (code, _, stderr) = run(out.path(), "0,1,2", &["--shard", "1/2", "--list", path]);
-    assert_eq!(code, Some(1));
-    assert!(
-        stderr.contains("line 1 is no list of cells of this plan"),
-        "{stderr}"
-    );
+    for wrong in ["0..9", "0..99999999999999999"] {
+        fs::write(&list, format!("{wrong}\n2\n")).unwrap();
+        let (code, _, stderr) = run(out.path(), "0,1,2", &["--shard", "1/2", "--list", path]);
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(
+            stderr.contains("line 1 is no list of cells of this plan"),
+            "{stderr}"
+        );
+    }
 }
 
 #[test]
@@ -427,9 +429,17 @@ fn scripts_for_slurm_are_readable_and_whole() {
 
 /// A `squeue` that knows one job, in a folder for `PATH`.
 fn squeue(folder: &Path, says: &str) -> std::ffi::OsString {
+    program(folder, "squeue", &format!("echo '{says}'"))
+}
+
+/// What `squeue` says of a job array.
+const TASKS_WAIT: &str = "1 PENDING\n2 PENDING\n3 PENDING\n4 PENDING";
+
+/// A script that stands for a program of Slurm, in a folder for `PATH`.
+fn program(folder: &Path, name: &str, script: &str) -> std::ffi::OsString {
     use std::os::unix::fs::PermissionsExt;
-    let path = folder.join("squeue");
-    fs::write(&path, format!("#!/bin/sh\necho '{says}'\n")).unwrap();
+    let path = folder.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     let path = std::env::var_os("PATH").unwrap();
     let folders = [folder.to_owned()]
@@ -464,7 +474,7 @@ fn a_dry_run_and_a_frozen_plan_keep_what_is_there() {
         let (code, _, stderr) = with("N/A PENDING");
         assert_eq!(code, Some(1), "{arguments:?}");
         assert!(
-            stderr.contains("job 4711 of another plan waits"),
+            stderr.contains("job 4711 of another plan, or with"),
             "{stderr}"
         );
         assert_eq!(plan(), finished, "{arguments:?}");
@@ -474,6 +484,152 @@ fn a_dry_run_and_a_frozen_plan_keep_what_is_there() {
         assert!(plan().contains("\"finished\": false"), "{}", plan());
         fs::write(folder(&out).join("plan.json"), &finished).unwrap();
     }
+}
+
+/// The jobs that wait would compute the old scores.
+#[test]
+fn jobs_that_score_otherwise_refuse_a_submission() {
+    let (out, programs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    program(programs.path(), "sbatch", "echo 4711");
+    let path = squeue(programs.path(), TASKS_WAIT);
+    let submit = |arguments: &[&str]| {
+        let mut command = toy(TOY, out.path(), "0,1", arguments);
+        text(command.env("PATH", &path).output().unwrap())
+    };
+    let (code, stdout, stderr) = submit(&["--submit"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("tables    job 4711"), "{stdout}");
+    let (_, stdout, _) = submit(&["--submit"]);
+    assert!(stdout.contains("waits or runs already"), "{stdout}");
+    let record = folder(&out).join("slurm/1/jobs.json");
+    let mut jobs: Json = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+    for job in jobs.as_array_mut().unwrap() {
+        job["scored"] = "other settings".into();
+    }
+    fs::write(&record, jobs.to_string()).unwrap();
+    for arguments in [&["--submit"][..], &["--submit", "--dry-run"], &["--freeze"]] {
+        let (code, _, stderr) = submit(arguments);
+        assert_eq!(code, Some(1), "{arguments:?}");
+        assert!(
+            stderr.contains("with other settings of the scores, waits"),
+            "{stderr}"
+        );
+    }
+}
+
+/// Whoever submits may be killed at any moment, and the jobs must be known all the same.
+#[test]
+fn each_job_is_recorded_at_once() {
+    let (out, programs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let record = folder(&out).join("slurm/1/jobs.json");
+    let submit = |sbatch: &str| {
+        program(
+            programs.path(),
+            "scancel",
+            "echo $@ > $(dirname $0)/cancelled",
+        );
+        let path = program(programs.path(), "sbatch", sbatch);
+        let mut command = toy(TOY, out.path(), "0,1", &["--submit"]);
+        text(command.env("PATH", path).output().unwrap())
+    };
+    let at = record.display();
+    // Only the first job is unknown when it is submitted.
+    let (code, _, stderr) = submit(&format!("ls {at} >> $(dirname $0)/known; echo 4711"));
+    assert_eq!(code, Some(0), "{stderr}");
+    let known = fs::read_to_string(programs.path().join("known")).unwrap();
+    assert_eq!(known.lines().count(), 4, "{known}");
+    // A job that cannot be recorded is cancelled.
+    fs::remove_dir_all(folder(&out).join("slurm")).unwrap();
+    let (code, _, stderr) = submit(&format!("mkdir {at}; echo 4711"));
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("jobs.json"), "{stderr}");
+    let cancelled = fs::read_to_string(programs.path().join("cancelled")).unwrap();
+    assert_eq!(cancelled, "4711\n");
+}
+
+#[test]
+fn of_two_submissions_at_once_one_submits() {
+    let (out, programs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    squeue(programs.path(), TASKS_WAIT);
+    let sbatch = "sleep 0.3; echo >> $(dirname $0)/submitted; echo 4711";
+    let path = program(programs.path(), "sbatch", sbatch);
+    let mut submissions = [0; 2].map(|_| {
+        let mut command = toy(TOY, out.path(), "0,1", &["--submit"]);
+        command.env("PATH", &path).env("XAI_CLAIM_BEAT_MS", "100");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Some(command.spawn().unwrap())
+    });
+    let answers = submissions
+        .each_mut()
+        .map(|one| text(one.take().unwrap().wait_with_output().unwrap()));
+    let idle = |(code, stdout, stderr): &(_, String, String)| {
+        assert_eq!(*code, Some(0), "{stderr}");
+        stdout.contains("waits or runs already")
+    };
+    assert_eq!(
+        answers.iter().filter(|one| idle(one)).count(),
+        1,
+        "{answers:?}"
+    );
+    let submitted = fs::read_to_string(programs.path().join("submitted")).unwrap();
+    assert_eq!(
+        submitted.lines().count(),
+        5,
+        "one per phase, and the tables"
+    );
+}
+
+/// Tasks score the winners again, so that until they have ended some winners have other scores than the run had.
+#[test]
+fn a_plan_whose_winners_are_scored_otherwise_is_not_finished() {
+    let out = tempfile::tempdir().unwrap();
+    assert_eq!(run(out.path(), "0,1", &[]).0, Some(0));
+    let plan = folder(&out).join("plan.json");
+    let finished = || {
+        fs::read_to_string(&plan)
+            .unwrap()
+            .contains("\"finished\": true")
+    };
+    assert_eq!(run(out.path(), "0,1", &["--freeze"]).0, Some(0));
+    assert!(finished());
+    // As if the run had explained at most two images.
+    for cell in fs::read_dir(folder(&out).join("cells")).unwrap() {
+        let path = cell.unwrap().path().join("manifest.json");
+        let mut manifest: Json = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        if manifest["scored"].is_object() {
+            manifest["scored"]["explained"] = 2.into();
+            fs::write(&path, manifest.to_string()).unwrap();
+        }
+    }
+    assert_eq!(run(out.path(), "0,1", &["--freeze"]).0, Some(0));
+    assert!(!finished());
+}
+
+/// A plain run would replace the plan of tasks that wait, which would then fail.
+#[test]
+fn a_run_of_another_plan_waits_for_the_jobs() {
+    let (out, programs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    program(programs.path(), "sbatch", "echo 4711");
+    let with = |says: &str, delays: &str, arguments: &[&str]| {
+        let mut command = toy(TOY, out.path(), delays, arguments);
+        command.env("PATH", squeue(programs.path(), says));
+        text(command.output().unwrap())
+    };
+    let waits = "1 PENDING";
+    let (code, _, stderr) = with(waits, "0,1", &["--submit"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let (code, _, stderr) = with(waits, "0,1,2", &[]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("job 4711 of another plan"), "{stderr}");
+    // Those of the same plan share the work with the tasks.
+    let (code, _, stderr) = with(waits, "0,1", &[]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let (code, _, stderr) = with("1 COMPLETED", "0,1,2", &[]);
+    assert_eq!(code, Some(0), "{stderr}");
+    // Where Slurm cannot be asked.
+    let mut command = toy(TOY, out.path(), "0,1,2,3", &[]);
+    let (code, _, stderr) = text(command.env("PATH", "/nowhere").output().unwrap());
+    assert_eq!(code, Some(0), "{stderr}");
 }
 
 /// A new winner may change the images on which all agree, and then all are tested again.

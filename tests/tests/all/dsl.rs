@@ -484,7 +484,8 @@ impl Benchmark for Part {
     }
 
     fn classes(&self) -> Vec<String> {
-        Points::<6, 2>.classes()
+        let second = if self.0 { "small" } else { "large" };
+        ["even", second].map(str::to_owned).to_vec()
     }
 
     fn split(&self, which: Split, context: &Context) -> Result<Dataset> {
@@ -534,6 +535,33 @@ fn a_cell_whose_own_benchmark_explains_other_images_is_tested_again() {
     MOST.set(2);
     assert_eq!(tests(), ["true 2"]);
     assert!(tests().is_empty());
+}
+
+/// The benchmark of the run itself may be that of no cell.
+#[test]
+fn a_run_has_the_classes_and_the_identity_of_its_cells() {
+    let out = folder();
+    let run = |only: &[&str]| {
+        let restriction = Restriction {
+            only: only.iter().map(|one| one.parse().unwrap()).collect(),
+            ..Restriction::default()
+        };
+        let options = SweepOptions {
+            restriction,
+            ..options(out.path())
+        };
+        let outcome = sweep::<ToyParts>(&options, &Part(false)).unwrap();
+        let plan = fs::read(outcome.folder.join("plan.json")).unwrap();
+        let plan: serde_json::Value = serde_json::from_slice(&plan).unwrap();
+        let of = &plan["benchmark"];
+        let classes = outcome.result.unwrap().classes;
+        assert_eq!(of["classes"], serde_json::json!(classes));
+        (classes.join(" "), of["identity"].to_string())
+    };
+    let own = |classes: &str, identity: &str| (classes.to_owned(), identity.to_owned());
+    assert_eq!(run(&["part=true"]), own("even small", "true"));
+    assert_eq!(run(&["part=false"]), own("even large", "false"));
+    assert_eq!(run(&[]), own("even class 1", "[false,true]"));
 }
 
 /// The six images. How many of them are explained is no part of a key.

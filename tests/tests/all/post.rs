@@ -3,6 +3,8 @@
 
 use ndarray::{Array2, Array3};
 use tests::{Fixture, device};
+use xai_core::attribution::{Batch, Explain, Method};
+use xai_core::device::Tensor;
 use xai_core::metrics::{
     Emd, EmdFalseNegativeInvariant, RelevanceMassAccuracy, chance_name, group_name,
 };
@@ -172,6 +174,32 @@ fn a_negative_percentile_cuts_nothing() {
     };
     assert_eq!(cut(30.0), [-10.0, -1.0, 2.0, 3.0]);
     assert_eq!(cut(60.0), [0.0, 0.0, 2.0, 3.0]);
+}
+
+/// The file of heat maps has the ground truth of each image by this name.
+struct Truth;
+
+impl Method for Truth {
+    fn name(&self) -> &'static str {
+        "truth"
+    }
+}
+
+impl<M> Explain<M> for Truth {
+    fn attribute(&self, batch: &Batch<'_, M>) -> Result<Tensor<4>> {
+        <Sobel as Explain<M>>::attribute(&Sobel, batch)
+    }
+}
+
+#[test]
+fn a_method_has_no_name_of_a_stored_part() {
+    let images = Images::grey(Array3::ones((1, 4, 4)), vec![0])
+        .with_truth(Array3::from_elem((1, 4, 4), true));
+    let scores = Panel::new()
+        .with(Truth)
+        .score(&NoModel, &images, &Precision);
+    let problem = scores.unwrap_err().to_string();
+    assert!(problem.contains("is called `truth`"), "{problem}");
 }
 
 #[test]

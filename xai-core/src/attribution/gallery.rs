@@ -7,6 +7,9 @@ use ndarray::Array2;
 
 use crate::random;
 
+/// The names of an image's other parts in the file of its heat maps. No method may have them.
+pub(super) const PARTS: [&str; 2] = ["pixels", "truth"];
+
 /// An explained image with the heat maps that were scored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shown {

@@ -6,6 +6,7 @@ use ndarray::{Array4, ArrayView3, ArrayView4, Axis, s};
 
 use super::baseline::Baseline;
 use super::batch::{Batch, Passes, Reference};
+use super::gallery::PARTS;
 use super::images::Images;
 use super::method::Explain;
 use super::model::Explainable;
@@ -218,6 +219,12 @@ impl<M: Explainable> Panel<M> {
         }
         for (number, method) in self.methods.iter().enumerate() {
             let name = method.name();
+            if PARTS.contains(&name) {
+                return Err(Error::invalid(format!(
+                    "a method of this panel is called `{name}`, as a part of each image in the file of heat maps is; give \
+                     it another name"
+                )));
+            }
             if self.methods[..number].iter().any(|m| m.name() == name) {
                 return Err(Error::invalid(format!(
                     "two methods of this panel are called `{name}`, so their results could not be \

@@ -138,7 +138,7 @@ impl Described<'_> {
             "datePublished": self.ended(),
             "conformsTo": PROFILES.map(|(at, ..)| id(at)),
             "mainEntity": id(PLAN), "mentions": [id(RUN)],
-            "hasPart": self.files.iter().map(|(path, _)| id(path)).collect::<Json>(),
+            "hasPart": self.files.iter().map(|(path, _)| id(&address(path))).collect::<Json>(),
         });
         if let Some((at, _)) = self.licence() {
             root["license"] = id(&at);
@@ -194,7 +194,7 @@ impl Described<'_> {
             "name": format!("Run of {} at scale {}", self.text("experiment"), self.text("scale")),
             "description": format!("The command was: {}", texts(&self.plan["command"]).join(" ")),
             "instrument": id(PLAN), "object": inputs.collect::<Json>(),
-            "result": results.map(|(path, _)| id(path)).collect::<Json>(),
+            "result": results.map(|(path, _)| id(&address(path))).collect::<Json>(),
             "endTime": self.ended(),
             "actionStatus": id("http://schema.org/CompletedActionStatus"),
         })
@@ -223,10 +223,13 @@ impl Described<'_> {
     /// The address and the name of the licence.
     fn licence(&self) -> Option<(String, &str)> {
         let name = self.licence?;
+        let is_identifier = |c: char| c.is_ascii_alphanumeric() || "-.+".contains(c);
         let at = if name.contains(':') {
             name.to_owned()
-        } else {
+        } else if name.chars().all(is_identifier) {
             format!("https://spdx.org/licenses/{name}")
+        } else {
+            "#licence".to_owned() // such as `MIT OR Apache-2.0`, which has no page
         };
         Some((at, name))
     }
@@ -234,6 +237,19 @@ impl Described<'_> {
 
 fn id(of: &str) -> Json {
     json!({ "@id": of })
+}
+
+/// The path of a file as a relative address.
+fn address(path: &str) -> String {
+    let mut address = String::new();
+    for byte in path.bytes() {
+        match byte {
+            b'/' | b'-' | b'.' | b'_' | b'~' | b'=' | b',' | b'+' => address.push(byte.into()),
+            _ if byte.is_ascii_alphanumeric() => address.push(byte.into()),
+            _ => address.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    address
 }
 
 fn parameter(name: &str) -> String {
@@ -261,8 +277,7 @@ fn file((path, bytes): &(String, u64)) -> Json {
         Some("parquet") => Some("application/vnd.apache.parquet"),
         _ => None, // none is registered for safetensors
     };
-    let mut file =
-        json!({ "@id": path, "@type": "File", "name": path, "contentSize": bytes.to_string() });
+    let mut file = json!({ "@id": address(path), "@type": "File", "name": path, "contentSize": bytes.to_string() });
     if let Some(format) = format {
         file["encodingFormat"] = format.into();
     }

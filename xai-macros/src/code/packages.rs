@@ -17,6 +17,7 @@ const OWN: [&str; 2] = ["xai-core", "xai-macros"];
 pub fn outside(folder: &Path, file: Option<&Path>) -> BTreeMap<String, String> {
     let mut packages = BTreeMap::new();
     visit(folder, true, &mut packages);
+    visit_patches(folder, &mut packages);
     let mut found: BTreeMap<String, String> = packages
         .into_iter()
         .filter(|(name, _)| !OWN.contains(&name.as_str()))
@@ -240,14 +241,37 @@ fn path(folder: &Path, name: &str, dependency: &Value) -> Option<PathBuf> {
         .get("workspace")?
         .as_bool()
         .filter(|of_workspace| *of_workspace)?;
-    let (root, manifest) = folder.ancestors().find_map(|root| {
+    let (root, manifest) = workspace(folder)?;
+    let shared = manifest.get("workspace")?.get("dependencies")?.get(name)?;
+    Some(root.join(shared.get("path")?.as_str()?))
+}
+
+/// The root of the workspace of a package, and its manifest.
+fn workspace(folder: &Path) -> Option<(&Path, Table)> {
+    folder.ancestors().find_map(|root| {
         let manifest = read(root)?;
         manifest
             .contains_key("workspace")
             .then_some((root, manifest))
-    })?;
-    let shared = manifest.get("workspace")?.get("dependencies")?.get(name)?;
-    Some(root.join(shared.get("path")?.as_str()?))
+    })
+}
+
+/// Adds the packages that the workspace, or a package without one, puts in the place of others.
+fn visit_patches(folder: &Path, packages: &mut BTreeMap<String, PathBuf>) {
+    let found = workspace(folder).or_else(|| Some((folder, read(folder)?)));
+    let Some((root, manifest)) = found else {
+        return;
+    };
+    let sources = manifest.get("patch").and_then(Value::as_table);
+    let patches = sources.into_iter().flatten();
+    for (_, patch) in patches
+        .filter_map(|(_, source)| source.as_table())
+        .flatten()
+    {
+        if let Some(path) = patch.get("path").and_then(Value::as_str) {
+            visit(&root.join(path), false, packages);
+        }
+    }
 }
 
 fn read(folder: &Path) -> Option<Table> {
@@ -325,6 +349,27 @@ mod tests {
             ["study"]
         );
         assert_eq!(changed("Cargo.lock", "# other versions"), ["Cargo.lock"]);
+    }
+
+    #[test]
+    fn a_package_in_the_place_of_another_counts() {
+        let folder = workspace();
+        let study = folder.path().join("study");
+        let root = folder.path().join("Cargo.toml");
+        let text = fs::read_to_string(&root).unwrap();
+        let patch = "\n[patch.crates-io]\nserde = { path = 'patched' }";
+        fs::write(&root, text + patch).unwrap();
+        let patched = folder.path().join("patched");
+        fs::create_dir_all(patched.join("src")).unwrap();
+        fs::write(patched.join("Cargo.toml"), "[package]\nname = 'serde'").unwrap();
+        let now = || {
+            let mut found = outside(&study, None);
+            found.remove("serde")
+        };
+        let before = now();
+        assert!(before.is_some());
+        fs::write(patched.join("src/lib.rs"), "pub fn f() {}").unwrap();
+        assert_ne!(now(), before);
     }
 
     #[test]

@@ -10,9 +10,16 @@ use crate::names::suggestion;
 /// The only dependency that is not a parameter.
 pub const SCALE: &str = "scale";
 
-/// Columns of every table and score file.
-const COLUMNS: [&str; 8] = [
+/// Columns of the score files, and of the tables that have a column for each parameter.
+#[rustfmt::skip]
+const COLUMNS: [&str; 29] = [
     "baseline", "method", "metric", "image", "images", "seeds", "class", "value",
+    // table.csv
+    "validation_accuracy", "test_accuracy", "validation_r2", "test_r2", "test_mae", "mean", "ci95_low", "ci95_high", "median",
+    // checks.csv
+    "maps", "zero", "constant", "tied", "noise_over_range", "completeness_error_median", "completeness_error_max",
+    // against.csv
+    "here", "there", "published", "difference", "comparison",
 ];
 
 pub fn check(design: &Design, errors: &mut Errors) {
@@ -28,7 +35,7 @@ pub fn check(design: &Design, errors: &mut Errors) {
         if COLUMNS.iter().any(|column| name == column) {
             errors.at(
                 name,
-                format!("every table has a column `{name}`; rename the parameter"),
+                format!("a table has a column `{name}`; rename the parameter"),
             );
         }
         values::check(parameter, errors);

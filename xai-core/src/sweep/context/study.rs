@@ -36,11 +36,11 @@ pub trait Study: Sync {
     /// [`Benchmark::NAME`].
     fn benchmark_name(&self) -> &'static str;
 
-    /// As [`Benchmark::identity`].
-    fn identity(&self) -> Json;
-
-    /// As [`Benchmark::classes`].
-    fn classes(&self) -> Vec<String>;
+    /// [`Benchmark::classes`] of the benchmark of a cell.
+    ///
+    /// # Errors
+    /// As [`Run::benchmark`].
+    fn classes_at(&self, point: &Point) -> Result<Vec<String>>;
 
     /// As [`Benchmark::explained`].
     fn explained(&self) -> usize;
@@ -108,12 +108,8 @@ impl<R: Run> Study for Opened<R> {
         R::Benchmark::NAME
     }
 
-    fn identity(&self) -> Json {
-        self.benchmark.identity()
-    }
-
-    fn classes(&self) -> Vec<String> {
-        self.benchmark.classes()
+    fn classes_at(&self, point: &Point) -> Result<Vec<String>> {
+        Ok(R::at(point).benchmark(&self.benchmark)?.classes())
     }
 
     fn explained(&self) -> usize {

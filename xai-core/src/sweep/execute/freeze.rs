@@ -3,23 +3,25 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::slurm::refuse_jobs_of_another_plan;
+use super::slurm::job_of_another_plan;
 use crate::error::{Error, Result};
 use crate::files::write_file;
 use crate::sweep::context::Study;
-use crate::sweep::planned::{PlanFile, PlannedSweep, SweepOptions, is_finished};
+use crate::sweep::planned::{PlanFile, PlannedSweep, SweepOptions};
 use crate::sweep::watch::Reporter;
 
 /// Writes `plan.json` and a copy of this program beside it, so that a new build does not change what
-/// tasks run. Returns the path of the copy. The `plan.json` of a finished run of the same cells is kept, because
-/// results are read by it.
+/// tasks run. Returns the path of the copy. The `plan.json` of a finished run of the same cells with the same
+/// scores is kept, because results are read by it.
 ///
 /// # Errors
 /// If the design cannot be laid out, if jobs of another plan run in the same folder, or if a file cannot be written.
 pub fn freeze(study: &dyn Study, options: &SweepOptions) -> Result<PathBuf> {
     let reporter = Reporter::new(options.quiet, options.json);
     let planned = PlannedSweep::of(study, options, &|problem| reporter.warn(&problem))?;
-    refuse_jobs_of_another_plan(&planned)?;
+    if let Some(error) = job_of_another_plan(study, &planned)? {
+        return Err(error);
+    }
     freeze_planned(study, &planned, options, false)
 }
 
@@ -30,9 +32,9 @@ pub(super) fn freeze_planned(
     options: &SweepOptions,
     continues: bool,
 ) -> Result<PathBuf> {
-    if continues || !is_finished(&planned.store, &planned.plan, &planned.cells) {
+    if continues || !planned.is_finished(study) {
         let _claim = planned.store.claim_reports()?;
-        PlanFile::new(study, planned, options).keep(&planned.store, &planned.cells)?;
+        PlanFile::new(study, planned, options)?.keep(&planned.store, &planned.cells)?;
     }
     copy_program(planned.store.folder(), planned.plan.name)
 }

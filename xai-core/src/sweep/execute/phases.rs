@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use indicatif::HumanBytes;
 
 use super::queue::{Failure, Phase};
+use super::slurm::job_of_another_plan;
 use super::work::{self, Work};
 use crate::error::{Error, Result};
 use crate::process::peak_memory;
@@ -17,7 +18,7 @@ use crate::sweep::declare::Role;
 use crate::sweep::inspect::Remaining;
 use crate::sweep::keep::{Claim, MAPS, PLAN, PREDICTIONS, Reference, SCORES, Sources, read_scores};
 use crate::sweep::planned::{
-    Agreed, PlanFile, PlannedCell, PlannedSweep, SweepOptions, agreed, consensus,
+    Agreed, PlanFile, PlannedCell, PlannedSweep, SweepOptions, agreed, classes, consensus,
 };
 use crate::sweep::read::{CellResult, RegressionResult, SweepResult};
 use crate::sweep::watch::Reporter;
@@ -71,8 +72,8 @@ fn disturbed(folder: &Path) -> Error {
 /// in the same folder and share the work.
 ///
 /// # Errors
-/// If the design cannot be laid out, if the device or a file is not available, if the disk is full, if other processes
-/// keep testing the same cells with other settings, or on Ctrl-C.
+/// If the design cannot be laid out, if the device or a file is not available, if the disk is full, if jobs of another plan
+/// run in the same folder, if other processes keep testing the same cells with other settings, or on Ctrl-C.
 pub fn sweep<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result<Outcome> {
     let outcome = sweep_of(&Opened::<R>::new(benchmark.clone()), options)?;
     // The caller may keep the outcome and run the same sweep again, which would wait for ever.
@@ -109,7 +110,7 @@ pub(crate) fn sweep_of(study: &dyn Work, options: &SweepOptions) -> Result<Outco
     if let Some(line) = &other_code {
         reporter.warn(line);
     }
-    let record = PlanFile::new(study, &planned, options);
+    let record = PlanFile::new(study, &planned, options)?;
     if options.plan_only {
         reporter.event(|| remaining.event(&record, &planned));
         return Ok(Outcome {
@@ -119,6 +120,10 @@ pub(crate) fn sweep_of(study: &dyn Work, options: &SweepOptions) -> Result<Outco
             claim: None,
             sources: Sources::default(),
         });
+    }
+    // Where Slurm cannot be asked, nobody knows of a job, and the folder may be a copy.
+    if let Ok(Some(error)) = job_of_another_plan(study, &planned) {
+        return Err(error);
     }
     Sweep::start(study, planned, reporter, options, record)?.run(&remaining, other_code)
 }
@@ -435,7 +440,10 @@ impl<'a> Sweep<'a> {
             cells: tested.winners.iter().map(cell).collect::<Result<_>>()?,
             references: tested.references.clone(),
             reference_maps: Some(tested.folder.join(MAPS)),
-            classes: self.study.classes(),
+            classes: classes(
+                self.study,
+                tested.winners.iter().map(|&at| &self.planned.cells[at]),
+            )?,
         })
     }
 }

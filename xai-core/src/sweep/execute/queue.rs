@@ -76,8 +76,11 @@ impl Phase<'_> {
             std::thread::scope(|scope| {
                 let job = |number| {
                     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-                    pool.map_err(Error::invalid)?
-                        .install(|| under_way.job(number))
+                    match pool {
+                        Ok(pool) => pool.install(|| under_way.job(number)),
+                        // The others must not wait for this job.
+                        Err(error) => under_way.end(number, Err(Error::invalid(error))),
+                    }
                 };
                 let jobs: Vec<_> = (0..jobs)
                     .map(|number| scope.spawn(move || job(number)))
@@ -194,9 +197,17 @@ impl<'a> UnderWay<'a> {
     /// Runs one job: takes the next cell until there is none.
     fn job(&self, number: usize) -> Result<()> {
         let context = self.context.for_job(number);
-        let device = number % self.options.devices.all().len();
-        let ended = self.take_turns(&context, device);
-        self.queue().jobs[device] -= 1;
+        let device = self.device_of(number);
+        self.end(number, self.take_turns(&context, device))
+    }
+
+    fn device_of(&self, job: usize) -> usize {
+        job % self.options.devices.all().len()
+    }
+
+    /// Counts a job that has ended. After an error, the others end too.
+    fn end(&self, job: usize, ended: Result<()>) -> Result<()> {
+        self.queue().jobs[self.device_of(job)] -= 1;
         if ended.is_err() {
             self.stop.store(true, Ordering::Relaxed);
         }

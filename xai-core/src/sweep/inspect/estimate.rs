@@ -150,7 +150,7 @@ impl fmt::Display for Remaining {
             Cost::About(from, seconds, bytes) => writeln!(
                 f,
                 "  estimate  about {:#} and {}, without shared stages (from {from} finished cells)",
-                HumanDuration(Duration::from_secs_f64(*seconds)),
+                HumanDuration(Duration::try_from_secs_f64(*seconds).unwrap_or(Duration::MAX)),
                 HumanBytes(*bytes)
             ),
         }

@@ -127,6 +127,11 @@ impl Store {
         Claim::of_reports(&self.folder)
     }
 
+    /// The right to submit the sweep to a scheduler.
+    pub(crate) fn claim_submission(&self) -> Result<Claim> {
+        Claim::wait(&self.folder.join(CLAIMS).join("submission"))
+    }
+
     /// Writes a file of the sweep. The caller has claimed them.
     pub(crate) fn keep(&self, name: &str, content: &impl Serialize) -> Result<()> {
         write_json(&self.folder.join(name), content)

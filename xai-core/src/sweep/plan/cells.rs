@@ -119,7 +119,7 @@ impl Plan {
         };
         let set = choices(&by.set, &whole.factors, false)?;
         let points = lay_out(spec, scale, absent, &set)?;
-        let absent = absences(&points);
+        let missing = absences(&points);
         // Values that are not available are known all the same, so that the error can give the
         // reason.
         let only = choices(&by.only, &factors(spec, points.iter()), true)?;
@@ -154,7 +154,31 @@ impl Plan {
         };
         let named: Vec<&Factor> = factors.iter().filter(named).collect();
         let mut label = label(named.iter().copied())?;
-        if !by.set.is_empty() && whole.has_other_cells(&named, &cells) {
+        // If values depend on others, `--set` can have other cells than `--where` with the same levels.
+        let texts =
+            |values: &[Value]| -> HashSet<String> { values.iter().map(Value::to_string).collect() };
+        let is_possible = |(name, values): &(&str, Vec<Value>)| {
+            let known = whole.factors.iter().find(|factor| factor.name == *name);
+            let known = known.map_or_else(HashSet::new, |known| texts(&known.levels));
+            values
+                .iter()
+                .all(|value| known.contains(&value.to_string()))
+        };
+        let (possible, new): (Vec<_>, Vec<_>) = set.into_iter().partition(is_possible);
+        let is_new = |factor: &&Factor| new.iter().any(|(name, _)| *name == factor.name);
+        let chosen: Vec<(&str, HashSet<String>)> = (named.iter().filter(|factor| !is_new(factor)))
+            .map(|factor| (factor.name, texts(&factor.levels)))
+            .collect();
+        let of_chosen = |point: &Point| {
+            chosen.iter().all(|(name, levels)| {
+                let value = point.value(name);
+                value.is_some_and(|value| levels.contains(&value.to_string()))
+            })
+        };
+        if !possible.is_empty()
+            && let Ok(points) = lay_out(spec, scale, absent, &new)
+            && skip(spec, points.into_iter().filter(of_chosen).collect()).0 != cells
+        {
             label = format!("set+{label}");
         }
         Ok(Self {
@@ -168,30 +192,8 @@ impl Plan {
             factors,
             cells,
             skipped,
-            absent,
+            absent: missing,
         })
-    }
-
-    /// Whether `--where` with the levels of these factors is possible and leaves others than these cells. If values depend on
-    /// others, `--set` with the same levels can have more cells.
-    fn has_other_cells(&self, chosen: &[&Factor], cells: &[Point]) -> bool {
-        let texts = |factor: &Factor| factor.levels.iter().map(Value::to_string).collect();
-        let chosen: Vec<(&str, HashSet<String>)> = chosen
-            .iter()
-            .map(|factor| (factor.name, texts(factor)))
-            .collect();
-        let possible = chosen.iter().all(|(name, levels)| {
-            let mut factors = self.factors.iter();
-            let known = factors.find(|factor| factor.name == *name);
-            known.is_some_and(|known| levels.is_subset(&texts(known)))
-        });
-        let of_chosen = |point: &&Point| {
-            chosen.iter().all(|(name, levels)| {
-                let value = point.value(name);
-                value.is_some_and(|value| levels.contains(&value.to_string()))
-            })
-        };
-        possible && !self.cells.iter().filter(of_chosen).eq(cells)
     }
 }
 
@@ -479,6 +481,13 @@ mod tests {
         };
         assert_eq!(label(&["rate=1"], &[]), (3, "rate=1".to_owned()));
         assert_eq!(label(&[], &["rate=1"]), (6, "set+rate=1".to_owned()));
+        // Also together with values that the design has not.
+        let [by_where, by_set] = [
+            label(&["rate=1"], &["seed=0,7"]),
+            label(&[], &["rate=1", "seed=0,7"]),
+        ];
+        assert_eq!(by_where, (2, "rate=1+seed=0,7".to_owned()));
+        assert_eq!(by_set, (4, "set+rate=1+seed=0,7".to_owned()));
         // The same cells have the same folder, and values that the design has not are possible with `--set` alone.
         assert_eq!(label(&["seed=0"], &[]), label(&[], &["seed=0"]));
         assert_eq!(label(&[], &["seed=0,7"]), (4, "seed=0,7".to_owned()));

@@ -30,16 +30,17 @@ pub(crate) fn range(text: &str) -> Option<std::ops::RangeInclusive<i128>> {
     (first <= last).then_some(first..=last)
 }
 
-/// Reads what [`ranges`] writes.
-pub(crate) fn numbers(text: &str) -> Option<Vec<i128>> {
-    let mut numbers = Vec::new();
+/// Reads what [`ranges`] writes: positions in a plan of `cells` cells. `None` if it is anything else.
+pub(crate) fn positions(text: &str, cells: usize) -> Option<Vec<usize>> {
+    let position = |number: i128| usize::try_from(number).ok().filter(|&at| at < cells);
+    let mut positions = Vec::new();
     for part in text.split(',').filter(|part| !part.is_empty()) {
         match range(part) {
-            Some(range) => numbers.extend(range),
-            None => numbers.push(part.trim().parse().ok()?),
+            Some(range) => positions.extend(position(*range.start())?..=position(*range.end())?),
+            None => positions.push(position(part.trim().parse().ok()?)?),
         }
     }
-    Some(numbers)
+    Some(positions)
 }
 
 #[cfg(test)]
@@ -53,10 +54,11 @@ mod tests {
         assert_eq!(text(&[0, 1, 2, 5, 6, 7, 8, 20]), "0,1,2,5..8,20");
         assert_eq!(text(&[-3, -2, -1, 0, 7, 6]), "-3..0,7,6");
         assert_eq!(text(&[]), "");
-        for list in [&[0, 1, 2, 3, 9, 8][..], &[-5, -4, -3, -2], &[7]] {
-            assert_eq!(numbers(&ranges(list)).as_deref(), Some(list));
+        assert_eq!(positions("0..3,9,8", 10).unwrap(), [0, 1, 2, 3, 9, 8]);
+        for wrong in ["0..3,9,8", "-1", "0..99999999999999999"] {
+            assert_eq!(positions(wrong, 9), None);
         }
         assert_eq!(range("9..3"), None);
-        assert_eq!(numbers("1,x"), None);
+        assert_eq!(positions("1,x", 9), None);
     }
 }

@@ -181,9 +181,10 @@ fn value(factor: &Factor, text: &str, among: bool) -> Result<Value> {
     let like = &factor.levels[0];
     let value = match like {
         Value::Bool(_) => text.parse().ok().map(Value::Bool),
-        // A parameter that is never below 0 may have an unsigned type.
+        // A parameter that is never below 0 may have an unsigned type. None has more than 64 bits.
         Value::Integer(_) => (text.parse().ok())
             .filter(|&value: &i128| value >= 0 || factor.levels.iter().any(is_negative))
+            .filter(|value| (i64::MIN.into()..=u64::MAX.into()).contains(value))
             .map(Value::Integer),
         Value::Float(_) => (text.parse().ok())
             .filter(|value: &f64| value.is_finite())

@@ -1,6 +1,6 @@
 //! A cell of a sweep: what determines it, and what the store has for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
@@ -150,6 +150,72 @@ pub(super) fn cells(
     which.iter().map(cell).collect()
 }
 
+/// The first of the cells with each benchmark.
+fn of_each_benchmark<'a>(cells: impl IntoIterator<Item = &'a PlannedCell>) -> Vec<&'a PlannedCell> {
+    let mut found: Vec<&PlannedCell> = Vec::new();
+    for cell in cells {
+        let same = |known: &&PlannedCell| {
+            let (known, new) = (&known.of_cell, &cell.of_cell);
+            Arc::ptr_eq(known, new) || known.identity == new.identity
+        };
+        if !found.iter().any(same) {
+            found.push(cell);
+        }
+    }
+    found
+}
+
+/// The names of the classes in the benchmarks of these cells. A class with different names is `class 0`. Empty if the
+/// benchmarks have different numbers of classes.
+pub(crate) fn classes<'a>(
+    study: &dyn Study,
+    cells: impl IntoIterator<Item = &'a PlannedCell>,
+) -> Result<Vec<String>> {
+    let cells = of_each_benchmark(cells).into_iter();
+    let all: Vec<_> = cells
+        .map(|cell| study.classes_at(&cell.point))
+        .collect::<Result<_>>()?;
+    let mut names = all.first().cloned().unwrap_or_default();
+    if all.iter().any(|others| others.len() != names.len()) {
+        return Ok(Vec::new());
+    }
+    for (class, name) in names.iter_mut().enumerate() {
+        if all.iter().any(|others| others[class] != *name) {
+            *name = format!("class {class}");
+        }
+    }
+    Ok(names)
+}
+
+/// The identity of the benchmarks of these cells. Where they differ, it has a list of what they are.
+pub(super) fn identity(cells: &[PlannedCell]) -> Json {
+    let cells = of_each_benchmark(cells).into_iter();
+    let identities: Vec<_> = cells.map(|cell| &cell.of_cell.identity).collect();
+    merged(&identities)
+}
+
+fn merged(all: &[&Json]) -> Json {
+    let mut different: Vec<&Json> = Vec::new();
+    for one in all {
+        if !different.contains(one) {
+            different.push(one);
+        }
+    }
+    if let [one] = different[..] {
+        return one.clone();
+    }
+    let objects = different.iter().map(|one| one.as_object());
+    let Some(objects) = objects.collect::<Option<Vec<_>>>() else {
+        return json!(different);
+    };
+    let names: BTreeSet<&String> = objects.iter().flat_map(|one| one.keys()).collect();
+    let entry = |name: &String| {
+        let values: Vec<_> = objects.iter().filter_map(|one| one.get(name)).collect();
+        (name.clone(), merged(&values))
+    };
+    names.into_iter().map(entry).collect()
+}
+
 /// What determines a model, apart from the values of its cell.
 #[derive(Clone)]
 struct Inputs {
@@ -226,6 +292,12 @@ pub(crate) fn scored(study: &dyn Study) -> Scored {
     }
 }
 
+/// The key of what the scores of these cells depend on, apart from their models and images.
+pub(crate) fn scored_key(study: &dyn Study, cells: &[PlannedCell]) -> Result<Key> {
+    let explained: Vec<_> = cells.iter().map(|cell| cell.explained).collect();
+    Key::of(&(scored(study), explained))
+}
+
 /// The code that runs, outside of the experiment's file.
 pub(super) fn outside(spec: &Spec) -> Outside {
     let mut code = items(spec.outside);
@@ -252,6 +324,16 @@ pub(crate) fn values(point: &Point) -> Json {
 mod tests {
     use super::*;
     use crate::sweep::declare::{Scale, Value};
+
+    #[test]
+    fn identities_are_merged() {
+        let [one, other] = [1, 2].map(|size| json!({ "of": { "size": size, "seed": 7 }, "n": 3 }));
+        assert_eq!(merged(&[&one, &one]), one);
+        let both = json!({ "of": { "size": [1, 2], "seed": 7 }, "n": 3 });
+        assert_eq!(merged(&[&one, &other, &one]), both);
+        let more = json!({ "of": null });
+        assert_eq!(merged(&[&one, &more])["of"], json!([one["of"], null]));
+    }
 
     /// A change of anything that a fit depends on changes its key.
     #[test]

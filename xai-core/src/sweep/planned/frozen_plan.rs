@@ -11,7 +11,7 @@ use crate::sweep::keep::{PLAN, Store};
 use crate::sweep::plan::Plan;
 
 /// Whether the plan that lies in the folder is that of these cells, and its run has finished.
-pub(crate) fn is_finished(store: &Store, plan: &Plan, cells: &[PlannedCell]) -> bool {
+pub(super) fn is_finished(store: &Store, plan: &Plan, cells: &[PlannedCell]) -> bool {
     #[derive(Deserialize)]
     struct Run {
         finished: bool,

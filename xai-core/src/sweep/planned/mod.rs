@@ -8,8 +8,10 @@ mod part;
 mod plan_file;
 mod planned_sweep;
 
-pub(crate) use cell::{Agreed, PlannedCell, agreed, consensus, scored, values};
-pub(crate) use frozen_plan::{check_frozen, is_finished};
+pub(crate) use cell::{
+    Agreed, PlannedCell, agreed, classes, consensus, scored, scored_key, values,
+};
+pub(crate) use frozen_plan::check_frozen;
 pub use options::SweepOptions;
 pub use part::{Part, PhaseName, Shard};
 pub(crate) use part::{ones_with_all_stages, write_list};

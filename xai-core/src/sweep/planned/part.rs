@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use crate::error::{Error, Result};
 use crate::sweep::declare::{Role, Spec};
-use crate::sweep::plan::{Plan, numbers, part as combination, ranges};
+use crate::sweep::plan::{Plan, part as combination, positions, ranges};
 
 /// The phases that are divided between tasks, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -101,12 +101,7 @@ impl Part {
             );
             return Err(Error::file(list, problem));
         }
-        let found = numbers(lines[number - 1]).unwrap_or_default();
-        let found: Vec<_> = found
-            .into_iter()
-            .map(|number| usize::try_from(number).ok().filter(|&at| at < cells))
-            .collect::<Option<_>>()
-            .unwrap_or_default();
+        let found = positions(lines[number - 1], cells).unwrap_or_default();
         if found.is_empty() {
             let problem =
                 format!("line {number} is no list of cells of this plan, such as 0..11,14");

@@ -6,7 +6,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
-use super::cell::{PlannedCell, values};
+use super::cell::{PlannedCell, classes, identity, values};
 use super::options::SweepOptions;
 use super::planned_sweep::PlannedSweep;
 use crate::error::Result;
@@ -23,7 +23,10 @@ pub(crate) struct PlanFile {
 
 impl PlanFile {
     /// The content before the run.
-    pub fn new(study: &dyn Study, planned: &PlannedSweep, options: &SweepOptions) -> Self {
+    ///
+    /// # Errors
+    /// If the benchmark of a cell cannot be made.
+    pub fn new(study: &dyn Study, planned: &PlannedSweep, options: &SweepOptions) -> Result<Self> {
         let plan = &planned.plan;
         let command = std::env::args_os();
         let head = json!({
@@ -38,10 +41,10 @@ impl PlanFile {
             "benchmark": {
                 "name": study.benchmark_name(),
                 "about": study.about(),
-                "classes": study.classes(),
+                "classes": classes(study, &planned.cells)?,
                 "explained": study.explained(),
                 "one_space": study.one_space(),
-                "identity": study.identity(),
+                "identity": identity(&planned.cells),
             },
             "restricted": plan.restricted,
             "finished": false,
@@ -53,11 +56,11 @@ impl PlanFile {
             "skipped": plan.skipped,
             "absent": plan.absent,
         });
-        Self {
+        Ok(Self {
             head,
             tail,
             winners: BTreeSet::new(),
-        }
+        })
     }
 
     /// Records the end of the run: the winners, the name of the stage of the references, and what is to be said of

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 
 use super::cell::{Agreed, PlannedCell, agreed, cells, consensus, outside};
-use super::frozen_plan::check_frozen;
+use super::frozen_plan::{check_frozen, is_finished};
 use super::options::SweepOptions;
 use crate::error::{Error, Result};
 use crate::sweep::context::Study;
@@ -114,6 +114,16 @@ impl PlannedSweep {
             ));
         }
         winners(&self.spec, &measured)
+    }
+
+    /// Whether a run of these cells has finished in the folder, and scored its winners as they would be scored now.
+    pub fn is_finished(&self, study: &dyn Study) -> bool {
+        let are_tested = |agreed: Agreed| {
+            let winners = self.winners().unwrap_or_default();
+            winners.iter().all(|&at| self.cells[at].is_tested(&agreed))
+        };
+        is_finished(&self.store, &self.plan, &self.cells)
+            && self.agreed(study).is_some_and(are_tested)
     }
 
     /// What the scores of the winners depend on. `None` before all of them have predicted the test set.

@@ -67,7 +67,8 @@ pub struct SweepResult {
     /// The file with some of their heat maps, for [`read_maps`]. `None` in a result that was not
     /// run.
     pub reference_maps: Option<PathBuf>,
-    /// The names of the benchmark's classes, in the order of their numbers.
+    /// The names of the benchmark's classes, in the order of their numbers. A class whose name depends on the cell is
+    /// `class 0`. Empty if their number depends on the cell.
     pub classes: Vec<String>,
 }
 

@@ -6,5 +6,5 @@ mod script;
 mod submission;
 mod submit;
 
-pub(super) use submission::refuse_jobs_of_another_plan;
+pub(super) use submission::job_of_another_plan;
 pub use submit::{Submit, submit};

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::commands::live_tasks;
 use crate::error::{Error, Result};
 use crate::files::{make_folder, write_json};
-use crate::sweep::plan::numbers;
-use crate::sweep::planned::{PlannedSweep, check_frozen};
+use crate::key::Key;
+use crate::sweep::context::Study;
+use crate::sweep::plan::positions;
+use crate::sweep::planned::{PlannedSweep, check_frozen, scored_key};
 
 const JOBS: &str = "jobs.json";
 
@@ -19,23 +21,25 @@ pub fn folder(planned: &PlannedSweep) -> PathBuf {
     planned.store.folder().join("slurm")
 }
 
-/// Checks that no job of another plan than this waits or runs. It would find this one's `plan.json` and fail.
+/// What is wrong if a job of another plan than this waits or runs, or one that scores otherwise. The first would find this
+/// one's `plan.json` and fail, and the other would mix its scores with this one's.
 ///
 /// # Errors
-/// If there is one, or if Slurm cannot be asked.
-pub fn refuse_jobs_of_another_plan(planned: &PlannedSweep) -> Result<()> {
+/// If Slurm cannot be asked about such a job.
+pub fn job_of_another_plan(study: &dyn Study, planned: &PlannedSweep) -> Result<Option<Error>> {
     let all: Vec<_> = (0..planned.cells.len()).collect();
-    if check_frozen(&planned.store, &planned.plan, &all, &planned.cells).is_ok() {
-        return Ok(());
-    }
-    match live_jobs(&folder(planned))?.first() {
-        None => Ok(()),
-        Some(one) => Err(Error::invalid(format!(
-            "job {} of another plan waits or runs in {}; cancel it by scancel, or choose another folder by --out",
+    let same = check_frozen(&planned.store, &planned.plan, &all, &planned.cells).is_ok();
+    let scored = scored_key(study, &planned.cells)?;
+    let other = |job: &Job| !same || job.scored.as_ref().is_some_and(|known| *known != scored);
+    let live = live_jobs(planned, &other)?;
+    Ok(live.first().map(|one| {
+        Error::invalid(format!(
+            "job {} of another plan, or with other settings of the scores, waits or runs in {}; cancel it by scancel, or \
+             choose another folder by --out",
             one.job.job,
             planned.store.folder().display()
-        ))),
-    }
+        ))
+    }))
 }
 
 /// A job array that was submitted.
@@ -48,6 +52,9 @@ pub struct Job {
     /// The file with the cells of each task, in the folder of the submission. `None` if the tasks divide
     /// the winners, which were not known.
     pub list: Option<String>,
+    /// The key of what decides the scores. Earlier versions did not record it.
+    #[serde(default)]
+    pub scored: Option<Key>,
 }
 
 /// A job of an earlier submission of which tasks wait or run.
@@ -57,10 +64,10 @@ pub struct LiveJob {
     pub cells: BTreeSet<usize>,
 }
 
-/// The jobs of all earlier submissions that wait or run.
-pub fn live_jobs(slurm: &Path) -> Result<Vec<LiveJob>> {
+/// The jobs of all earlier submissions that wait or run, among those that are `asked` for.
+pub fn live_jobs(planned: &PlannedSweep, asked: &dyn Fn(&Job) -> bool) -> Result<Vec<LiveJob>> {
     let mut live = Vec::new();
-    for folder in submissions(slurm) {
+    for folder in submissions(&folder(planned)) {
         let path = folder.join(JOBS);
         let Ok(text) = fs::read(&path) else { continue }; // a dry run
         let jobs: Vec<Job> = serde_json::from_slice(&text).map_err(|error| {
@@ -69,7 +76,7 @@ pub fn live_jobs(slurm: &Path) -> Result<Vec<LiveJob>> {
                 format!("is damaged ({error}); delete it if none of its jobs waits or runs"),
             )
         })?;
-        for job in jobs {
+        for job in jobs.into_iter().filter(asked) {
             let tasks = live_tasks(job.job)?;
             if tasks.is_empty() {
                 continue;
@@ -80,12 +87,7 @@ pub fn live_jobs(slurm: &Path) -> Result<Vec<LiveJob>> {
                 let text = fs::read_to_string(&list).map_err(|error| Error::file(&list, error))?;
                 for (task, line) in (1..).zip(text.lines()) {
                     if tasks.contains(&task) {
-                        let found = numbers(line).unwrap_or_default();
-                        cells.extend(
-                            found
-                                .into_iter()
-                                .filter_map(|cell| usize::try_from(cell).ok()),
-                        );
+                        cells.extend(positions(line, planned.cells.len()).unwrap_or_default());
                     }
                 }
             }
@@ -100,6 +102,8 @@ pub fn next(slurm: &Path) -> Result<PathBuf> {
     let number = |folder: &PathBuf| folder.file_name()?.to_str()?.parse::<u32>().ok();
     let last = submissions(slurm).iter().filter_map(number).max();
     let folder = slurm.join((last.unwrap_or(0) + 1).to_string());
+    make_folder(slurm)?;
+    fs::create_dir(&folder).map_err(|error| Error::file(&folder, error))?;
     make_folder(&folder.join("log"))?;
     Ok(folder)
 }

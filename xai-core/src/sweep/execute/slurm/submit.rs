@@ -9,14 +9,16 @@ use std::path::{Path, PathBuf};
 use super::commands::{most_tasks, sbatch, scancel};
 use super::pack::pack;
 use super::script::{Array, Common, array, check_path, count, settings, tables};
-use super::submission::{Job, LiveJob, folder, keep, live_jobs, next, refuse_jobs_of_another_plan};
+use super::submission::{Job, LiveJob, folder, job_of_another_plan, keep, live_jobs, next};
 use crate::error::{Error, Result};
+use crate::key::Key;
 use crate::sweep::context::Study;
 use crate::sweep::execute::freeze::freeze_planned;
 use crate::sweep::inspect::{Past, expected_winners};
 use crate::sweep::keep::{MODEL, PREDICTIONS};
 use crate::sweep::planned::{
-    PhaseName, PlannedSweep, SweepOptions, agreed, consensus, ones_with_all_stages, write_list,
+    PhaseName, PlannedSweep, SweepOptions, agreed, consensus, ones_with_all_stages, scored_key,
+    write_list,
 };
 use crate::sweep::watch::Reporter;
 
@@ -52,20 +54,23 @@ struct Needed {
 /// before. Returns what to tell the user.
 ///
 /// # Errors
-/// If the plan cannot be laid out, if jobs of another plan run in the same folder, or if Slurm refuses a
-/// job; those submitted before it are then cancelled.
+/// If the plan cannot be laid out, if jobs of another plan or with other settings of the scores run in the same folder, or
+/// if Slurm refuses a job or it cannot be recorded; those submitted before are then cancelled.
 pub fn submit(study: &dyn Study, options: &SweepOptions, how: &Submit) -> Result<String> {
     let settings = settings(&how.settings)?;
     let reporter = Reporter::new(options.quiet, options.json);
     let planned = PlannedSweep::of(study, options, &|problem| reporter.warn(&problem))?;
-    refuse_jobs_of_another_plan(&planned)?;
     let slurm = folder(&planned);
     check_path(&slurm)?;
+    let _claim = planned.store.claim_submission()?;
+    if let Some(error) = job_of_another_plan(study, &planned)? {
+        return Err(error);
+    }
     // The scripts of a dry run do not wait for other jobs, so they do everything.
     let live = if how.dry_run {
         Vec::new()
     } else {
-        live_jobs(&slurm)?
+        live_jobs(&planned, &|_| true)?
     };
     let needed = needed(study, &planned, options, how, &settings, &live)?;
     let chain_is_live = live.iter().any(|live| live.job.phase == TABLES);
@@ -108,7 +113,8 @@ pub fn submit(study: &dyn Study, options: &SweepOptions, how: &Submit) -> Result
         );
         return Ok(text);
     }
-    let jobs = submit_all(&common.folder, &scripts, &live)?;
+    let scored = scored_key(study, &planned.cells)?;
+    let jobs = submit_all(&common.folder, &scripts, &live, &scored)?;
     let _ = writeln!(
         text,
         "submitted; scripts and logs in {}",
@@ -329,8 +335,13 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<PathBuf> {
 }
 
 /// Submits the scripts, each after the one before and after the live jobs of earlier submissions that
-/// belong to earlier phases.
-fn submit_all(folder: &Path, scripts: &[Script], live: &[LiveJob]) -> Result<Vec<Job>> {
+/// belong to earlier phases. Each is recorded at once, so that it is known if this process is killed.
+fn submit_all(
+    folder: &Path,
+    scripts: &[Script],
+    live: &[LiveJob],
+    scored: &Key,
+) -> Result<Vec<Job>> {
     let order = ["stages", "fit", "predict", "test", TABLES];
     let place = |phase: &str| order.iter().position(|known| *known == phase);
     let mut jobs: Vec<Job> = Vec::new();
@@ -346,18 +357,19 @@ fn submit_all(folder: &Path, scripts: &[Script], live: &[LiveJob]) -> Result<Vec
         // Whatever becomes of them: what they leave undone is seen by the phase itself.
         after.extend(earlier.map(|live| format!("afterany:{}", live.job.job)));
         let dependency = Some(after.join(",")).filter(|after| !after.is_empty());
-        match sbatch(&script.path, dependency.as_deref()) {
-            Ok(job) => jobs.push(Job {
+        let submitted = sbatch(&script.path, dependency.as_deref()).and_then(|job| {
+            jobs.push(Job {
                 phase: script.name.clone(),
                 job,
                 list: script.list.clone(),
-            }),
-            Err(error) => {
-                scancel(&jobs.iter().map(|job| job.job).collect::<Vec<_>>());
-                return Err(error);
-            }
+                scored: Some(scored.clone()),
+            });
+            keep(folder, &jobs)
+        });
+        if let Err(error) = submitted {
+            scancel(&jobs.iter().map(|job| job.job).collect::<Vec<_>>());
+            return Err(error);
         }
     }
-    keep(folder, &jobs)?;
     Ok(jobs)
 }
