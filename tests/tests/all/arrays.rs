@@ -699,6 +699,49 @@ fn every_mistake_in_tables_and_pictures_is_named_with_file_and_line() {
                 "line 4",
             ],
         ),
+        (
+            "a group in two splits, written in two ways",
+            |f| {
+                edit(f, "train", |table| table.replace("train2", "002"));
+                edit(f, "test", |table| table.replace("test5", "2"));
+            },
+            &[
+                "test/labels.csv",
+                "line 7: group 2 is the same number as 002 in",
+                "train/labels.csv (line 4); write a group in the same way everywhere",
+            ],
+        ),
+        (
+            "a group in two splits, as text and as integer",
+            |f| {
+                edit(f, "train", |table| table.replace("train2", "002"));
+                let validation = f.join("validation");
+                fs::remove_file(validation.join("labels.csv")).unwrap();
+                save(&validation, "images", &pixels("validation", 1));
+                save(&validation, "class", &Array1::from_vec(vec![2i64]));
+                save(&validation, "group", &Array1::from_vec(vec![2i64]));
+            },
+            &[
+                "validation/group.npy",
+                "row 0 (counted from 0): group 2 is the same number as 002 in",
+                "train/labels.csv (line 4)",
+            ],
+        ),
+        (
+            "a class written in two ways",
+            |f| {
+                edit(f, "train", |table| {
+                    let table = table.replace("0t.png,left", "0t.png,1");
+                    table.replace("left", "01")
+                });
+            },
+            &[
+                "train/labels.csv",
+                "line 5: class 01 is the same number as 1 in",
+                "train/labels.csv (line 2)",
+                "begin it with a letter",
+            ],
+        ),
     ];
     check(good_pictures, mistakes);
 }

@@ -9,6 +9,7 @@ use super::{numpy, table};
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
 use crate::key::hash_of_image;
+use crate::suggest::whole_number;
 
 /// The largest number of classes, because a class is stored in a byte.
 const MOST_CLASSES: usize = 256;
@@ -37,6 +38,8 @@ impl Folder {
         ];
         same_shape(&raw_splits)?;
         same_scale(&raw_splits)?;
+        one_writing(raw_splits.iter().map(|raw| &raw.class))?;
+        one_writing(raw_splits.iter().filter_map(|raw| raw.group.as_ref()))?;
         let classes = names(&raw_splits[0].class)?;
         let groups = groups(&raw_splits)?;
         let mut splits = Vec::with_capacity(raw_splits.len());
@@ -133,6 +136,33 @@ fn same_scale(raw_splits: &[RawSplit; 3]) -> Result<()> {
         )),
         _ => Ok(()),
     }
+}
+
+/// No number may be written in two ways, such as `007` and `7`. Names are compared as texts, so these would be two.
+fn one_writing<'a>(columns: impl Iterator<Item = &'a Column>) -> Result<()> {
+    let mut known: HashMap<i128, (&Column, usize)> = HashMap::new();
+    for column in columns {
+        for (image, text) in column.texts.iter().enumerate() {
+            let Some(number) = whole_number(text) else {
+                continue;
+            };
+            let &mut (other, at) = known.entry(number).or_insert((column, image));
+            if other.texts[at] != *text {
+                return Err(column.error(
+                    image,
+                    format!(
+                        "is the same number as {} in {} ({}); write a {} in the same way everywhere, or begin it with a letter if \
+                         it is another one",
+                        other.texts[at],
+                        other.file.display(),
+                        other.place(at),
+                        column.what
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The classes of the training images. They are in numerical order if all are numbers, and
