@@ -56,7 +56,7 @@ fn files_of_other_programs_are_read() {
     let [byte, word]: [fn(f32) -> f32; 2] = [|v| v / 255.0, |v| v * 251.0 / 65535.0];
     check(&numpy.train().unwrap(), 2, byte, &[1, 0, 1, 2]);
     check(&numpy.validation().unwrap(), 2, word, &[2, 1]);
-    let float = |v| v / 8.0;
+    let float = |v| v / 256.0;
     check(&numpy.test().dataset().unwrap(), 2, float, &[0, 2]);
     check(&pictures.train().unwrap(), 3, byte, &[2, 0, 2, 1]);
     check(&pictures.validation().unwrap(), 3, word, &[1, 2]);
@@ -279,8 +279,25 @@ fn every_mistake_in_npy_files_is_named_with_file_and_row() {
             },
             &[
                 "test/images.npy",
+                "holds integers of another type",
                 "used as they are",
                 "train/images.npy holds uint8",
+            ],
+        ),
+        (
+            "floats up to 255 in one split, and shares of 255 in the others",
+            |f| {
+                for (name, n) in [("validation", 3), ("test", 3)] {
+                    let bytes = data(name, n).0.mapv(|x| ((x + 0.5) * 100.0) as u8);
+                    save(&f.join(name), "images", &bytes);
+                }
+                let images = data("train", 6).0.mapv(|x| ((x + 0.5) * 100.0).floor());
+                save(&f.join("train"), "images", &images);
+            },
+            &[
+                "train/images.npy: holds floats, which are used as they are (such as",
+                "validation/images.npy holds uint8",
+                "on the same scale",
             ],
         ),
         (

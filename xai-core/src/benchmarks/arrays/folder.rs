@@ -14,6 +14,9 @@ use crate::suggest::whole_number;
 /// The largest number of classes, because a class is stored in a byte.
 const MOST_CLASSES: usize = 256;
 
+/// The largest absolute value of floats beside integers that are scaled to 0 to 1. Filters may overshoot this range a little.
+const LARGEST_FLOAT: f32 = 1.5;
+
 /// The content of a folder.
 pub(super) struct Folder {
     /// In the order of [`Split::ALL`].
@@ -112,25 +115,30 @@ fn same_shape(raw_splits: &[RawSplit; 3]) -> Result<()> {
     }
 }
 
-/// Pixels from 0 to 255 beside pixels from 0 to 1 are a mistake of the file's type. Floats can be scaled in any way, and
-/// integers from 0 to 1 are the same in any type.
+/// Pixels from 0 to 255 beside pixels from 0 to 1 are a mistake of the file's type. Integers from 0 to 1 are the same in any
+/// type. Floats beyond [`LARGEST_FLOAT`] are on another scale than scaled integers.
 fn same_scale(raw_splits: &[RawSplit; 3]) -> Result<()> {
     let scaled = raw_splits.iter().find_map(|raw| match raw.kind {
         Kind::Scaled(kind) => Some((raw, kind)),
         Kind::Integers | Kind::Floats => None,
     });
-    let mut integers = (raw_splits.iter()).filter(|raw| raw.kind == Kind::Integers);
-    let unscaled = integers.find_map(|raw| {
+    let unscaled = raw_splits.iter().find_map(|raw| {
+        let (what, range) = match raw.kind {
+            Kind::Scaled(_) => return None,
+            Kind::Integers => ("integers of another type than uint8 and uint16", 0.0..=1.0),
+            Kind::Floats => ("floats", -LARGEST_FLOAT..=LARGEST_FLOAT),
+        };
         let mut values = raw.images.iter();
-        let outside = values.find(|value| !(0.0..=1.0).contains(*value));
-        outside.map(|value| (raw, value))
+        let outside = values.find(|value| value.is_finite() && !range.contains(*value));
+        outside.map(|value| (raw, what, value))
     });
     match (scaled, unscaled) {
-        (Some((scaled, kind)), Some((unscaled, value))) => Err(Error::file(
+        (Some((scaled, kind)), Some((unscaled, what, value))) => Err(Error::file(
             &unscaled.file,
             format!(
-                "holds integers of another type than uint8 and uint16, which are used as they are (such as {value}), but {} holds \
-                 {kind}, which become numbers from 0 to 1; save both with the same type, for example by `images.astype(\"uint8\")`",
+                "holds {what}, which are used as they are (such as {value}), but {} holds {kind}, which become numbers from 0 to \
+                 1; save both with the same type and on the same scale, for example by `images.astype(\"uint8\")` if they are from \
+                 0 to 255",
                 scaled.file.display()
             ),
         )),
