@@ -198,7 +198,7 @@ fn the_identity_is_the_content() {
 
 /// A copied image is no error, because some data sets have them, but the run says so.
 #[test]
-fn training_images_in_the_test_are_said() {
+fn images_in_two_splits_are_said() {
     let folder = good([6, 6, 6]);
     let about = || {
         let about = read(folder.path()).unwrap().about();
@@ -217,6 +217,27 @@ fn training_images_in_the_test_are_said() {
         said.contains("; 1 test images are also training images"),
         "{said}"
     );
+    assert!(!said.contains("also validation images"), "{said}");
+
+    let folder = good([6, 3, 6]);
+    let mut test = data("test", 6).0;
+    let mut validation = data("validation", 3).0;
+    let train = data("train", 6).0;
+    validation
+        .slice_mut(s![0, .., .., ..])
+        .assign(&train.slice(s![5, .., .., ..]));
+    test.slice_mut(s![..2, .., .., ..])
+        .assign(&validation.slice(s![1.., .., .., ..]));
+    save(&folder.path().join("validation"), "images", &validation);
+    save(&folder.path().join("test"), "images", &test);
+    let said = read(folder.path()).unwrap().about()[0].1.clone();
+    for part in [
+        "; 2 test images are also validation images, so the accuracy says less about new images",
+        "; 1 validation images are also training images",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(!said.contains("test images are also training"), "{said}");
 }
 
 /// Rewrites a table.

@@ -23,8 +23,8 @@ pub(super) struct Folder {
     pub splits: [Dataset; 3],
     /// The names of the classes.
     pub classes: Vec<String>,
-    /// The number of test images that are also training images.
-    pub repeated: usize,
+    /// Two splits that share images: a split, an earlier split, and how many images of the former are also in the latter.
+    pub repeated: Vec<(Split, Split, usize)>,
 }
 
 impl Folder {
@@ -49,9 +49,15 @@ impl Folder {
         for (raw, group) in raw_splits.into_iter().zip(groups) {
             splits.push(dataset(raw, group, &classes)?);
         }
-        let hashes = |split: usize| splits[split].images().outer_iter().map(hash_of_image);
-        let known: HashSet<_> = hashes(0).collect();
-        let repeated = hashes(2).filter(|hash| known.contains(hash)).count();
+        let hashes = |split: &Dataset| split.images().outer_iter().map(hash_of_image).collect();
+        let hashes: Vec<Vec<_>> = splits.iter().map(hashes).collect();
+        let repeated = [(2, 0), (2, 1), (1, 0)].map(|(split, earlier)| {
+            let known: HashSet<_> = hashes[earlier].iter().collect();
+            let count = hashes[split].iter().filter(|hash| known.contains(hash));
+            (Split::ALL[split], Split::ALL[earlier], count.count())
+        });
+        let repeated = repeated.into_iter().filter(|(.., count)| *count > 0);
+        let repeated = repeated.collect();
         let splits = splits.try_into();
         Ok(Self {
             splits: splits.expect("as many data sets as splits"),
