@@ -439,6 +439,21 @@ fn max_sensitivity_explains_noisy_images_again() {
     assert!(values.clone().count() == 4 && values.clone().all(|score| score.value == 0.0));
 }
 
+/// Noise in shares of a range of 0 changes nothing. That is no robustness.
+#[test]
+fn max_sensitivity_of_an_even_image_is_undefined() {
+    let mut oracle = Oracle::read();
+    oracle.images.pixels.index_axis_mut(Axis(0), 2).fill(0.5);
+    let metric = MaxSensitivity::default();
+    let scores = oracle
+        .panel()
+        .score(&oracle.network, &oracle.images, &metric);
+    let scores = scores.unwrap().into_iter();
+    let own = scores.filter(|score| score.metric == "max_sensitivity");
+    let images: Vec<u32> = own.map(|score| score.image).collect();
+    assert_eq!(images, [0, 1, 3]);
+}
+
 /// Without a draw nothing changes, and without a radius in numbers nothing is compared: that is not robust.
 #[test]
 fn a_sensitivity_without_draws_or_radius_is_refused() {
