@@ -1,4 +1,4 @@
-//! Suggestions for mistyped names.
+//! Suggestions for mistyped names, and names that differ only in how a number is written.
 
 /// Names with a lower similarity (Jaro-Winkler, 0 to 1) do not count as typing errors.
 const ALIKE: f64 = 0.75;
@@ -31,9 +31,26 @@ pub(crate) fn suggestion<'a>(
     near.unwrap_or_else(|| format!("; {there_is} {}", known.join(", ")))
 }
 
+/// The whole number that a name is, such as 7 for `7`, `007` and `7.0`.
+pub(crate) fn whole_number(name: &str) -> Option<i128> {
+    let (whole, rest) = name.split_once('.').unwrap_or((name, ""));
+    let zeros = rest.bytes().all(|digit| digit == b'0');
+    whole.parse().ok().filter(|_| zeros)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{did_you_mean, near};
+    use super::{did_you_mean, near, whole_number};
+
+    #[test]
+    fn a_number_is_the_same_however_it_is_written() {
+        for name in ["7", "007", "+7", "7.0", "7."] {
+            assert_eq!(whole_number(name), Some(7), "{name}");
+        }
+        for name in ["", ".0", "s7", "7.5", "7.0.0", "1e3", "nan"] {
+            assert_eq!(whole_number(name), None, "{name}");
+        }
+    }
 
     #[test]
     fn slips_are_understood_and_other_names_are_not() {

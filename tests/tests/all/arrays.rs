@@ -56,7 +56,7 @@ fn files_of_other_programs_are_read() {
     let [byte, word]: [fn(f32) -> f32; 2] = [|v| v / 255.0, |v| v * 251.0 / 65535.0];
     check(&numpy.train().unwrap(), 2, byte, &[1, 0, 1, 2]);
     check(&numpy.validation().unwrap(), 2, word, &[2, 1]);
-    let float = |v| v / 8.0;
+    let float = |v| v / 256.0;
     check(&numpy.test().dataset().unwrap(), 2, float, &[0, 2]);
     check(&pictures.train().unwrap(), 3, byte, &[2, 0, 2, 1]);
     check(&pictures.validation().unwrap(), 3, word, &[1, 2]);
@@ -198,7 +198,7 @@ fn the_identity_is_the_content() {
 
 /// A copied image is no error, because some data sets have them, but the run says so.
 #[test]
-fn training_images_in_the_test_are_said() {
+fn images_in_two_splits_are_said() {
     let folder = good([6, 6, 6]);
     let about = || {
         let about = read(folder.path()).unwrap().about();
@@ -217,6 +217,27 @@ fn training_images_in_the_test_are_said() {
         said.contains("; 1 test images are also training images"),
         "{said}"
     );
+    assert!(!said.contains("also validation images"), "{said}");
+
+    let folder = good([6, 3, 6]);
+    let mut test = data("test", 6).0;
+    let mut validation = data("validation", 3).0;
+    let train = data("train", 6).0;
+    validation
+        .slice_mut(s![0, .., .., ..])
+        .assign(&train.slice(s![5, .., .., ..]));
+    test.slice_mut(s![..2, .., .., ..])
+        .assign(&validation.slice(s![1.., .., .., ..]));
+    save(&folder.path().join("validation"), "images", &validation);
+    save(&folder.path().join("test"), "images", &test);
+    let said = read(folder.path()).unwrap().about()[0].1.clone();
+    for part in [
+        "; 2 test images are also validation images, so the accuracy says less about new images",
+        "; 1 validation images are also training images",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(!said.contains("test images are also training"), "{said}");
 }
 
 /// Rewrites a table.
@@ -279,8 +300,25 @@ fn every_mistake_in_npy_files_is_named_with_file_and_row() {
             },
             &[
                 "test/images.npy",
+                "holds integers of another type",
                 "used as they are",
                 "train/images.npy holds uint8",
+            ],
+        ),
+        (
+            "floats up to 255 in one split, and shares of 255 in the others",
+            |f| {
+                for (name, n) in [("validation", 3), ("test", 3)] {
+                    let bytes = data(name, n).0.mapv(|x| ((x + 0.5) * 100.0) as u8);
+                    save(&f.join(name), "images", &bytes);
+                }
+                let images = data("train", 6).0.mapv(|x| ((x + 0.5) * 100.0).floor());
+                save(&f.join("train"), "images", &images);
+            },
+            &[
+                "train/images.npy: holds floats, which are used as they are (such as",
+                "validation/images.npy holds uint8",
+                "on the same scale",
             ],
         ),
         (
@@ -697,6 +735,49 @@ fn every_mistake_in_tables_and_pictures_is_named_with_file_and_line() {
                 "group train2",
                 "train/labels.csv",
                 "line 4",
+            ],
+        ),
+        (
+            "a group in two splits, written in two ways",
+            |f| {
+                edit(f, "train", |table| table.replace("train2", "002"));
+                edit(f, "test", |table| table.replace("test5", "2"));
+            },
+            &[
+                "test/labels.csv",
+                "line 7: group 2 is the same number as 002 in",
+                "train/labels.csv (line 4); write a group in the same way everywhere",
+            ],
+        ),
+        (
+            "a group in two splits, as text and as integer",
+            |f| {
+                edit(f, "train", |table| table.replace("train2", "002"));
+                let validation = f.join("validation");
+                fs::remove_file(validation.join("labels.csv")).unwrap();
+                save(&validation, "images", &pixels("validation", 1));
+                save(&validation, "class", &Array1::from_vec(vec![2i64]));
+                save(&validation, "group", &Array1::from_vec(vec![2i64]));
+            },
+            &[
+                "validation/group.npy",
+                "row 0 (counted from 0): group 2 is the same number as 002 in",
+                "train/labels.csv (line 4)",
+            ],
+        ),
+        (
+            "a class written in two ways",
+            |f| {
+                edit(f, "train", |table| {
+                    let table = table.replace("0t.png,left", "0t.png,1");
+                    table.replace("left", "01")
+                });
+            },
+            &[
+                "train/labels.csv",
+                "line 5: class 01 is the same number as 1 in",
+                "train/labels.csv (line 2)",
+                "begin it with a letter",
             ],
         ),
     ];

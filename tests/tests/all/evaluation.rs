@@ -100,9 +100,12 @@ fn curves_of_a_linear_model_by_hand() {
         |images: ArrayView4<f32>| Ok(images.outer_iter().map(|x| f64::from(x.sum())).collect());
     let all = deletion(images.view(), images.view(), zeros.view(), 1, sum).unwrap();
     assert_eq!(all, array![[15.0, 7.0, 3.0, 1.0, 0.0]]);
-    assert_eq!(areas(&all), [Some((7.5 + 7.0 + 3.0 + 1.0) / 4.0)]);
+    assert_eq!(areas(&all, 4, 1), [Some((7.5 + 7.0 + 3.0 + 1.0) / 4.0)]);
     let rise = insertion(images.view(), images.view(), zeros.view(), 3, sum).unwrap();
     assert_eq!(rise, array![[0.0, 14.0, 15.0]]);
+    // The second step has one feature instead of three.
+    assert_eq!(areas(&rise, 4, 3), [Some((3.0 * 7.0 + 14.5) / 4.0)]);
+    assert_eq!(areas(&array![[1.0]], 0, 1), [None]);
     // One channel of attributions: a pixel goes with all its channels; of equal ones the first goes first.
     let ties = Array4::ones((1, 1, 1, 2));
     let pixels = deletion(images.view(), ties.view(), zeros.view(), 1, sum).unwrap();

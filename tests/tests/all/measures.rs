@@ -14,7 +14,7 @@ use xai_core::metrics::imputation::impute;
 use xai_core::metrics::randomisation::{cascade, mprt};
 use xai_core::metrics::robustness::relative_changes;
 use xai_core::metrics::{WITHOUT_TRUTH, described};
-use xai_core::network::{Layer, json};
+use xai_core::network::{Layer, Linear, json};
 use xai_core::prelude::*;
 
 const BASELINE: f32 = 0.25;
@@ -85,7 +85,10 @@ fn area(curve: Array2<f32>, first: Vec<f64>) -> Vec<f64> {
         0 => first[image],
         step => curve[[image, step - 1]].into(),
     });
-    areas(&whole).into_iter().map(Option::unwrap).collect()
+    // All its steps have the same length.
+    let steps = columns - 1;
+    let areas = areas(&whole, steps, 1).into_iter();
+    areas.map(Option::unwrap).collect()
 }
 
 #[test]
@@ -143,6 +146,29 @@ fn deletion_of_a_network_that_ends_in_softmax_is_quantus() {
     let [plain, own] =
         [&oracle.network, &with_softmax].map(|network| network.predict(&images).unwrap());
     close(&own.concat(), &plain.concat(), 1e-6);
+}
+
+/// 81 pixels in 20 steps are 16 steps of 5 pixels and one of 1. If each pixel counts the same, curves are straight lines from
+/// 0 to 1 over the number of pixels, whatever the steps.
+#[test]
+fn a_shorter_last_step_counts_less() {
+    let linear = Linear {
+        weight: Tensor::ones([1, 81], &device()) / 81.0,
+        bias: None,
+    };
+    let network = Network::new(vec![Layer::Flatten, Layer::Linear(linear)]);
+    let images = Images::new(Array4::ones((1, 1, 9, 9)), vec![0]);
+    let panel = || Panel::new().with(Intensity).baseline(Baseline::Zero);
+    let (deletion, insertion, flipping) = (
+        Deletion { steps: 20 },
+        Insertion { steps: 20 },
+        PixelFlipping { steps: 20 },
+    );
+    let scores = panel().score(&network, &images, &(deletion, insertion, flipping));
+    let scores = scores.unwrap().into_iter();
+    let own = scores.filter(|score| described(&score.metric).is_some());
+    let values: Vec<f64> = own.map(|score| score.value).collect();
+    close(&values, &[0.5; 3], 1e-5);
 }
 
 /// Insertion of a map is deletion of the map upside down, from the other end.
@@ -411,6 +437,21 @@ fn max_sensitivity_explains_noisy_images_again() {
         .iter()
         .filter(|score| score.metric == "max_sensitivity");
     assert!(values.clone().count() == 4 && values.clone().all(|score| score.value == 0.0));
+}
+
+/// Noise in shares of a range of 0 changes nothing. That is no robustness.
+#[test]
+fn max_sensitivity_of_an_even_image_is_undefined() {
+    let mut oracle = Oracle::read();
+    oracle.images.pixels.index_axis_mut(Axis(0), 2).fill(0.5);
+    let metric = MaxSensitivity::default();
+    let scores = oracle
+        .panel()
+        .score(&oracle.network, &oracle.images, &metric);
+    let scores = scores.unwrap().into_iter();
+    let own = scores.filter(|score| score.metric == "max_sensitivity");
+    let images: Vec<u32> = own.map(|score| score.image).collect();
+    assert_eq!(images, [0, 1, 3]);
 }
 
 /// Without a draw nothing changes, and without a radius in numbers nothing is compared: that is not robust.

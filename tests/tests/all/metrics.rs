@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ndarray::{Array2, Array3, Array4, ArrayView2, Axis, array, stack};
 use serde::Deserialize;
 use xai_core::Result;
-use xai_core::attribution::{Deconvolution, Images, InputXGradient, Panel, Saliency};
+use xai_core::attribution::{
+    Deconvolution, Images, InputXGradient, Intensity, NoModel, Panel, Saliency,
+};
 use xai_core::device::{DeviceChoice, Tensor};
 use xai_core::metrics::{
     Auprc, Auroc, Channels, Combine, Count, Emd, EmdFalseNegativeInvariant, EmdTopK, Metric, NAMES,
@@ -490,4 +492,34 @@ fn equal_maps_and_truths_are_scored_once() {
         });
         assert!((row.value - expected).abs() < 1e-9, "{row:?}: {expected}");
     }
+}
+
+/// A metric whose scores would be taken for chance levels.
+struct ByChance;
+
+impl Metric for ByChance {
+    fn name(&self) -> &'static str {
+        "by_chance"
+    }
+
+    fn score(&self, _: ArrayView2<f32>, _: ArrayView2<bool>) -> Result<Option<f64>> {
+        Ok(Some(1.0))
+    }
+
+    fn chance(&self, _: ArrayView2<bool>) -> Option<f64> {
+        None
+    }
+}
+
+#[test]
+fn a_metric_with_the_name_of_a_chance_level_is_refused() {
+    let images = Images::new(Array4::zeros((1, 1, 12, 16)), vec![0])
+        .with_truth(blocks().insert_axis(Axis(0)));
+    let panel = Panel::new().with(Intensity);
+    let problem = panel.score(&NoModel, &images, &ByChance).unwrap_err();
+    let problem = problem.to_string();
+    assert!(
+        problem.contains("`by_chance` ends like those of chance levels"),
+        "{problem}"
+    );
 }

@@ -126,6 +126,47 @@ fn table_csv() {
     "#);
 }
 
+/// Each filter of a reference has a mean and a box of its own.
+#[test]
+fn filters_of_one_reference_are_not_pooled() {
+    let mut result = small();
+    let reference = &mut result.references[0];
+    reference.name = "No network".to_owned();
+    reference.scores = [pair("sobel", 0.1, 0.1), pair("laplace", 0.9, 0.9)].concat();
+    let text = report::table_text(&result);
+    for (title, saliency, lrp) in [
+        ("No network: Sobel", "0.100", "0.100"),
+        ("No network: Laplace", "0.900", "0.900"),
+        ("Untrained network", "0.150", "0.350"),
+    ] {
+        let mut rows = text.lines().filter_map(|line| line.strip_prefix(title));
+        let means = rows.next().unwrap_or_default().split_whitespace();
+        assert!(means.eq([saliency, lrp]), "{title}: {text}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let paths = report::write(&result, folder.path()).unwrap();
+    let [table, figure] = [0, 3].map(|at| fs::read_to_string(&paths[at]).unwrap());
+    for (method, mean) in [("sobel", "0.1"), ("laplace", "0.9")] {
+        let row = format!("No network,,,,,{method},2,,,,{mean}00000,");
+        assert!(table.contains(&row), "{row}: {table}");
+    }
+    let boxes = |start: &str| {
+        figure
+            .lines()
+            .filter(|line| line.starts_with(start))
+            .count()
+    };
+    for panel in ["Saliency", "LRP"] {
+        for (filter, value) in [("Sobel", "0.100000"), ("Laplace", "0.900000")] {
+            assert_eq!(
+                boxes(&format!("{panel},No network: {filter},,{value},")),
+                1,
+                "{figure}"
+            );
+        }
+    }
+}
+
 /// A score of a measure without ground truth may be tiny, and must not become 0.
 #[test]
 fn small_numbers_keep_their_magnitude() {

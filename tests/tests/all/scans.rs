@@ -441,7 +441,22 @@ fn subjects_that_cannot_be_used_are_listed_with_file_or_line() {
         folder.problems
     );
 
-    // One file of two subjects could be in training as one and in test as the other.
+    // One subject under two names could be in training as one and in test as the other.
+    let table = "file,sex,subject\na.nii.gz,F,007\nb.nii.gz,F,7\nc.nii.gz,F,8\n";
+    fs::write(plain.path().join("t.csv"), table).unwrap();
+    put(plain.path(), "b.nii.gz");
+    put(plain.path(), "c.nii.gz");
+    let folder = Folder::open(plain.path()).unwrap();
+    assert_eq!(folder.scans.len(), 1);
+    assert_eq!(folder.problems.len(), 2, "{:?}", folder.problems);
+    for problem in &folder.problems {
+        assert!(
+            problem.contains("t.csv: line 3: 7 is the same number as 007 in line 2; keep one row"),
+            "{problem}"
+        );
+    }
+
+    // So could one file of two subjects.
     fs::write(
         plain.path().join("t.csv"),
         "file,sex,subject\na.nii.gz,F,s1\n./a.nii.gz,F,s2\n",

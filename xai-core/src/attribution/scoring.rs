@@ -17,7 +17,7 @@ use crate::device::{self, Tensor, on_cpu};
 use crate::error::{Error, Result};
 use crate::metrics::{
     CHANCE, COMPLETENESS_ERROR, Metric, PostProcessing, Score, Scores, chance_name,
-    completeness_error, failed_checks, group_name,
+    completeness_error, failed_checks, group_name, is_chance,
 };
 
 impl<M: Explainable> Panel<M> {
@@ -34,7 +34,7 @@ impl<M: Explainable> Panel<M> {
     ///
     /// # Errors
     /// As [`explain`](Self::explain); if a metric needs ground truth and the images have none; if a
-    /// metric rejects a map.
+    /// metric rejects a map; if the name of a metric ends in `_chance`.
     pub fn score(&self, model: &M, images: &Images, metrics: &impl Metrics<M>) -> Result<Scores> {
         let metrics = metrics.list();
         let compares = |metric: &Measured<M>| matches!(metric, Measured::WithTruth(_));
@@ -42,6 +42,13 @@ impl<M: Explainable> Panel<M> {
             return Err(Error::invalid(
                 "these images have no ground truth to score against; add it with `with_truth`",
             ));
+        }
+        if let Some(metric) = metrics.iter().find(|metric| is_chance(metric.name())) {
+            return Err(Error::invalid(format!(
+                "the name of the metric `{}` ends like those of chance levels, which tables and figures leave out; let its \
+                 `name` return another one",
+                metric.name()
+            )));
         }
         images.check()?;
         images.open_gallery();

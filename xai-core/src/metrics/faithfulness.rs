@@ -46,11 +46,18 @@ pub fn insertion(
 
 /// The area under each curve `[n, steps + 1]` by the trapezoidal rule, where all steps together
 /// have length 1. This is the mean score along the curve. `None` for a curve of a single point.
-pub fn areas(curves: &Array2<f64>) -> Vec<Option<f64>> {
+///
+/// Each step replaces `step` of the `features`. The last one replaces the rest, so it may be shorter.
+pub fn areas(curves: &Array2<f64>, features: usize, step: usize) -> Vec<Option<f64>> {
     let area = |curve: ndarray::ArrayView1<f64>| {
-        let (first, last) = (curve.first()?, curve.last()?);
-        let steps = curve.len() - 1;
-        (steps > 0).then(|| (curve.sum() - (first + last) / 2.0) / steps as f64)
+        let ends = curve.iter().zip(curve.iter().skip(1));
+        let widths = (0..features)
+            .step_by(step.max(1))
+            .map(|done| step.min(features - done));
+        let parts = ends
+            .zip(widths)
+            .map(|((a, b), width)| (a + b) / 2.0 * width as f64);
+        (curve.len() > 1).then(|| parts.sum::<f64>() / features as f64)
     };
     curves.outer_iter().map(area).collect()
 }

@@ -59,7 +59,7 @@ pub(crate) fn metric_and_group(name: &str) -> (&str, Option<&str>) {
 /// How well a heat map finds the ground truth. Larger is better, except for counts of
 /// wrong pixels; see [`METRICS`](super::METRICS).
 pub trait Metric: Sync {
-    /// The name in snake case, as in score rows.
+    /// The name in snake case, as in score rows. It may not end in `_chance`, as those of chance levels do.
     fn name(&self) -> &'static str;
 
     /// The score of a heat map `[h, w]` (larger is more relevant) for the ground truth `[h, w]`.

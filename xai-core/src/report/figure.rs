@@ -106,7 +106,7 @@ impl Figure {
         };
         let own = |chance: Option<f64>| chance.filter(|_| summary.chances_differ);
         let of_references = (summary.baselines.iter())
-            .filter_map(|one| Some((one.name.to_owned(), String::new(), own(one.chance)?)));
+            .filter_map(|one| Some((one.title.clone(), String::new(), own(one.chance)?)));
         let of_groups = keys.iter().flat_map(|key| {
             let of_tick = move |(tick, name): (usize, &String)| {
                 let chance = own(group_at(tick, key)?.chance)?;
@@ -150,7 +150,7 @@ impl Figure {
             baselines: summary
                 .baselines
                 .iter()
-                .map(|one| one.name.to_owned())
+                .map(|one| one.title.clone())
                 .collect(),
             series,
             ticks,

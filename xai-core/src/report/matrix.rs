@@ -7,7 +7,7 @@ use super::canvas::{Align, Canvas, Turn};
 use super::font::text_width;
 use super::page::Page;
 use super::style::{BLUE, EDGE, FRAME, GRID, VERMILION};
-use super::summary::{Group, Summary, images};
+use super::summary::{Group, Summary, images, title_of};
 use crate::attribution::methods::method_title;
 use crate::error::Result;
 use crate::metrics::described;
@@ -76,10 +76,7 @@ impl Matrix {
             for method in &reference.methods {
                 let field = field(&reference.scores(method), chance);
                 rows.push(MatrixRow {
-                    title: match method_title(method) {
-                        title if title == reference.name => title,
-                        title => format!("{}: {title}", reference.name),
-                    },
+                    title: title_of(reference.name, method),
                     fields: vec![field; groups.len()],
                 });
             }

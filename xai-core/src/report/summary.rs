@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::quality::Quality;
+use crate::attribution::methods::method_title;
 use crate::error::{Error, Result};
 use crate::metrics::{CHANCE, Score, chance_name, is_chance, is_check, metric_and_group};
 use crate::statistics::mean;
@@ -46,9 +47,11 @@ pub(super) struct Group<'a> {
     pub chance: Option<f64>,
 }
 
-/// A reference and the methods with which it was scored.
+/// A reference and the methods with which it was scored. Several filters under one name are a row and a box each.
 pub(super) struct Reference<'a> {
     pub name: &'a str,
+    /// The name, with the filter if there are several.
+    pub title: String,
     pub methods: Vec<&'a str>,
     scores: &'a [Score],
     metric: &'a str,
@@ -111,12 +114,24 @@ impl<'a> Summary<'a> {
             })
             .collect();
         let parameters = result.cells.iter().flat_map(|cell| &cell.values);
-        let references = result.references.iter().map(|one| Reference {
-            name: &one.name,
-            methods: distinct(by_metric(&one.scores, metric).map(|score| score.method.as_str())),
-            scores: &one.scores,
-            metric,
-            chance: chance_level(of_one_set(&one.scores), metric),
+        let references = result.references.iter().flat_map(|one| {
+            let all = by_metric(&one.scores, metric).map(|score| score.method.as_str());
+            let own = distinct(all);
+            let filters = own.len() > 1 && own.iter().all(|method| !methods.contains(method));
+            let rows: Vec<(String, Vec<&str>)> = if filters {
+                let row = |method| (title_of(&one.name, method), vec![method]);
+                own.into_iter().map(row).collect()
+            } else {
+                vec![(one.name.clone(), own)]
+            };
+            rows.into_iter().map(move |(title, methods)| Reference {
+                name: &one.name,
+                title,
+                methods,
+                scores: &one.scores,
+                metric,
+                chance: chance_level(of_one_set(&one.scores), metric),
+            })
         });
         let references: Vec<Reference> = references.collect();
         let of_references = references.iter().map(|one| one.chance);
@@ -169,6 +184,14 @@ pub(super) fn scored_images(result: &SweepResult) -> usize {
 fn is_shown(score: &Score) -> bool {
     let beside = score.method == CHANCE || is_chance(&score.metric) || is_check(score);
     !beside && metric_and_group(&score.metric).1.is_none()
+}
+
+/// The title of a reference with one of its methods. A filter is not named twice.
+pub(super) fn title_of(reference: &str, method: &str) -> String {
+    match method_title(method) {
+        title if title == reference => title,
+        title => format!("{reference}: {title}"),
+    }
 }
 
 /// The number of different images.
@@ -266,16 +289,13 @@ impl<'a> Reference<'a> {
         of_method(of_one_set(self.scores), self.metric, method)
     }
 
-    /// The scores to show beside a method of the cells: those of the same method, or all scores of
-    /// a filter, whose scores name none of `methods`.
+    /// The scores to show beside a method of the cells: those of the same method, or those of a filter, which is none of
+    /// `methods`.
     pub fn beside(&self, method: &str, methods: &[&str]) -> Vec<(Image<'a>, f64)> {
-        if self.methods.iter().any(|own| methods.contains(own)) {
-            return self.scores(method);
+        match self.methods[..] {
+            [filter] if !methods.contains(&filter) => self.scores(filter),
+            _ => self.scores(method),
         }
-        of_one_set(self.scores)
-            .filter(|(_, score)| score.metric == self.metric)
-            .map(|(image, score)| (image, score.value))
-            .collect()
     }
 }
 

@@ -213,7 +213,7 @@ pub(super) fn text(summary: &Summary, figure: &str) -> String {
     let longest = summary
         .baselines
         .iter()
-        .map(|one| one.name.chars().count())
+        .map(|one| one.title.chars().count())
         .max()
         .unwrap_or(0);
     let missing = longest.saturating_sub(start(&widths));
@@ -242,7 +242,7 @@ pub(super) fn text(summary: &Summary, figure: &str) -> String {
     }
     for baseline in &summary.baselines {
         let name_width = start(&widths);
-        write!(out, "{:name_width$}", baseline.name).expect("a string takes everything");
+        write!(out, "{:name_width$}", baseline.title).expect("a string takes everything");
         for (method, width) in summary.methods.iter().zip(&widths[axes + 1..]) {
             let mean = mean_text(&baseline.beside(method, &summary.methods));
             write!(out, "  {mean:>width$}").expect("a string takes everything");

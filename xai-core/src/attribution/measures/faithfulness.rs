@@ -322,8 +322,9 @@ fn areas_under<'e, M>(
     explained.each(|method| {
         let map = map(method);
         let (_, channels, h, w) = map.dim();
-        let step = step(channels * h * w, steps)?;
-        Ok(areas(&curves(&ends, map, step)?))
+        let features = channels * h * w;
+        let step = step(features, steps)?;
+        Ok(areas(&curves(&ends, map, step)?, features, step))
     })
 }
 

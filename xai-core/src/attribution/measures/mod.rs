@@ -34,7 +34,7 @@ pub use robustness::MaxSensitivity;
 /// [`Explain`]. For `score = ..`, implement [`Metrics`] as well: its `list` returns
 /// `vec![Measured::WithoutTruth(self)]`.
 pub trait Measure<M>: Sync {
-    /// The name in snake case, as in score rows.
+    /// The name in snake case, as in score rows. It may not end in `_chance`, as those of chance levels do.
     fn name(&self) -> &'static str;
 
     /// The values of each method, one per image of the batch. `None` if the measure is undefined for

@@ -1,6 +1,6 @@
 //! Does the explanation stay the same when the image hardly changes?
 
-use ndarray::{Array4, Axis};
+use ndarray::{Array4, ArrayView3};
 
 use super::{Explained, Measure};
 use crate::attribution::batch::Batch;
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::metrics::robustness::{relative_changes, uniform_noise};
 
 /// The largest relative change of the attribution over images with uniform noise (Yeh et al. 2019).
-/// Smaller is more robust. An attribution of zeros has none.
+/// Smaller is more robust. An attribution of zeros has none, and neither has an image of one value, whose range is 0.
 ///
 /// Each draw costs one more explanation by every method.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,14 +58,17 @@ impl<M: Explainable> Measure<M> for MaxSensitivity {
             self.draws,
             self.seed,
         );
-        let mut largest = vec![vec![Some(0.0_f64); pixels.dim().0]; explained.len()];
+        let range = |image: ArrayView3<f32>| {
+            let least = image.iter().copied().fold(f32::INFINITY, f32::min);
+            image.iter().copied().fold(f32::NEG_INFINITY, f32::max) - least
+        };
+        let ranges: Vec<f32> = pixels.outer_iter().map(range).collect();
+        let first = ranges.iter().map(|&range| (range > 0.0).then_some(0.0_f64));
+        let mut largest = vec![first.collect::<Vec<_>>(); explained.len()];
         for mut noisy in noise {
-            for (mut noisy, image) in noisy.axis_iter_mut(Axis(0)).zip(pixels.axis_iter(Axis(0))) {
-                let ends = (image.iter())
-                    .fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], &value| {
-                        [low.min(value), high.max(value)]
-                    });
-                noisy *= ends[1] - ends[0];
+            let images = noisy.outer_iter_mut().zip(pixels.outer_iter());
+            for ((mut noisy, image), &range) in images.zip(&ranges) {
+                noisy *= range;
                 noisy += &image;
             }
             // Methods that sample draw the same numbers as for the image itself.

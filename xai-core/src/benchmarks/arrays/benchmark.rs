@@ -106,10 +106,13 @@ impl Benchmark for Arrays {
                 "; {empty} test images have an empty mask, for which localisation has no score"
             );
         }
-        let repeated = self.folder.repeated;
-        if repeated > 0 {
+        for (split, earlier, count) in &self.folder.repeated {
+            let earlier = match earlier {
+                Split::Train => "training",
+                _ => "validation",
+            };
             text += &format!(
-                "; {repeated} test images are also training images, so the accuracy says less about new images"
+                "; {count} {split} images are also {earlier} images, so the accuracy says less about new images"
             );
         }
         vec![("arrays".to_owned(), text)]

@@ -9,9 +9,13 @@ use super::{numpy, table};
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
 use crate::key::hash_of_image;
+use crate::suggest::whole_number;
 
 /// The largest number of classes, because a class is stored in a byte.
 const MOST_CLASSES: usize = 256;
+
+/// The largest absolute value of floats beside integers that are scaled to 0 to 1. Filters may overshoot this range a little.
+const LARGEST_FLOAT: f32 = 1.5;
 
 /// The content of a folder.
 pub(super) struct Folder {
@@ -19,8 +23,8 @@ pub(super) struct Folder {
     pub splits: [Dataset; 3],
     /// The names of the classes.
     pub classes: Vec<String>,
-    /// The number of test images that are also training images.
-    pub repeated: usize,
+    /// Two splits that share images: a split, an earlier split, and how many images of the former are also in the latter.
+    pub repeated: Vec<(Split, Split, usize)>,
 }
 
 impl Folder {
@@ -37,15 +41,23 @@ impl Folder {
         ];
         same_shape(&raw_splits)?;
         same_scale(&raw_splits)?;
+        one_writing(raw_splits.iter().map(|raw| &raw.class))?;
+        one_writing(raw_splits.iter().filter_map(|raw| raw.group.as_ref()))?;
         let classes = names(&raw_splits[0].class)?;
         let groups = groups(&raw_splits)?;
         let mut splits = Vec::with_capacity(raw_splits.len());
         for (raw, group) in raw_splits.into_iter().zip(groups) {
             splits.push(dataset(raw, group, &classes)?);
         }
-        let hashes = |split: usize| splits[split].images().outer_iter().map(hash_of_image);
-        let known: HashSet<_> = hashes(0).collect();
-        let repeated = hashes(2).filter(|hash| known.contains(hash)).count();
+        let hashes = |split: &Dataset| split.images().outer_iter().map(hash_of_image).collect();
+        let hashes: Vec<Vec<_>> = splits.iter().map(hashes).collect();
+        let repeated = [(2, 0), (2, 1), (1, 0)].map(|(split, earlier)| {
+            let known: HashSet<_> = hashes[earlier].iter().collect();
+            let count = hashes[split].iter().filter(|hash| known.contains(hash));
+            (Split::ALL[split], Split::ALL[earlier], count.count())
+        });
+        let repeated = repeated.into_iter().filter(|(.., count)| *count > 0);
+        let repeated = repeated.collect();
         let splits = splits.try_into();
         Ok(Self {
             splits: splits.expect("as many data sets as splits"),
@@ -109,30 +121,62 @@ fn same_shape(raw_splits: &[RawSplit; 3]) -> Result<()> {
     }
 }
 
-/// Pixels from 0 to 255 beside pixels from 0 to 1 are a mistake of the file's type. Floats can be scaled in any way, and
-/// integers from 0 to 1 are the same in any type.
+/// Pixels from 0 to 255 beside pixels from 0 to 1 are a mistake of the file's type. Integers from 0 to 1 are the same in any
+/// type. Floats beyond [`LARGEST_FLOAT`] are on another scale than scaled integers.
 fn same_scale(raw_splits: &[RawSplit; 3]) -> Result<()> {
     let scaled = raw_splits.iter().find_map(|raw| match raw.kind {
         Kind::Scaled(kind) => Some((raw, kind)),
         Kind::Integers | Kind::Floats => None,
     });
-    let mut integers = (raw_splits.iter()).filter(|raw| raw.kind == Kind::Integers);
-    let unscaled = integers.find_map(|raw| {
+    let unscaled = raw_splits.iter().find_map(|raw| {
+        let (what, range) = match raw.kind {
+            Kind::Scaled(_) => return None,
+            Kind::Integers => ("integers of another type than uint8 and uint16", 0.0..=1.0),
+            Kind::Floats => ("floats", -LARGEST_FLOAT..=LARGEST_FLOAT),
+        };
         let mut values = raw.images.iter();
-        let outside = values.find(|value| !(0.0..=1.0).contains(*value));
-        outside.map(|value| (raw, value))
+        let outside = values.find(|value| value.is_finite() && !range.contains(*value));
+        outside.map(|value| (raw, what, value))
     });
     match (scaled, unscaled) {
-        (Some((scaled, kind)), Some((unscaled, value))) => Err(Error::file(
+        (Some((scaled, kind)), Some((unscaled, what, value))) => Err(Error::file(
             &unscaled.file,
             format!(
-                "holds integers of another type than uint8 and uint16, which are used as they are (such as {value}), but {} holds \
-                 {kind}, which become numbers from 0 to 1; save both with the same type, for example by `images.astype(\"uint8\")`",
+                "holds {what}, which are used as they are (such as {value}), but {} holds {kind}, which become numbers from 0 to \
+                 1; save both with the same type and on the same scale, for example by `images.astype(\"uint8\")` if they are from \
+                 0 to 255",
                 scaled.file.display()
             ),
         )),
         _ => Ok(()),
     }
+}
+
+/// No number may be written in two ways, such as `007` and `7`. Names are compared as texts, so these would be two.
+fn one_writing<'a>(columns: impl Iterator<Item = &'a Column>) -> Result<()> {
+    let mut known: HashMap<i128, (&Column, usize)> = HashMap::new();
+    for column in columns {
+        for (image, text) in column.texts.iter().enumerate() {
+            let Some(number) = whole_number(text) else {
+                continue;
+            };
+            let &mut (other, at) = known.entry(number).or_insert((column, image));
+            if other.texts[at] != *text {
+                return Err(column.error(
+                    image,
+                    format!(
+                        "is the same number as {} in {} ({}); write a {} in the same way everywhere, or begin it with a letter if \
+                         it is another one",
+                        other.texts[at],
+                        other.file.display(),
+                        other.place(at),
+                        column.what
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The classes of the training images. They are in numerical order if all are numbers, and

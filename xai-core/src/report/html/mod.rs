@@ -185,7 +185,7 @@ fn results((at, summary): (usize, &Summary)) -> Result<Results> {
     for baseline in &summary.baselines {
         let values = summary.methods.iter();
         rows.push(Row {
-            levels: vec![baseline.name.to_owned()],
+            levels: vec![baseline.title.clone()],
             baseline: true,
             quality: String::new(),
             cells: means(

@@ -10,8 +10,8 @@ use crate::metrics::Scores;
 /// A result that does not depend on any parameter, such as an edge filter or an untrained network.
 ///
 /// In a figure with one panel per method, a reference appears in the panel of each method that its
-/// scores name. If its scores name no panel's method, it appears in all panels. This is the case
-/// for a filter, which is its own method.
+/// scores name. If its scores name no panel's method, it appears in all panels, once with each of its
+/// methods. This is the case for filters, which are their own methods.
 #[derive(Clone, Debug)]
 pub struct Reference {
     /// The name in the legend, e.g. `Sobel filter`.

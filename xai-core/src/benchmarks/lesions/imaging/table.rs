@@ -9,6 +9,7 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 use crate::benchmarks::lesions::imaging::Sex;
 use crate::benchmarks::lesions::imaging::there::{self, entries};
 use crate::error::{Error, Result};
+use crate::suggest::whole_number;
 
 /// A table with a line of column names, which are matched without regard to case.
 pub(crate) struct Table {
@@ -183,8 +184,7 @@ impl Table {
 
     /// An error about a row.
     pub(crate) fn error(&self, row: &StringRecord, problem: impl std::fmt::Display) -> Error {
-        let line = row.position().map_or(0, csv::Position::line);
-        Error::file(&self.path, format!("line {line}: {problem}"))
+        Error::file(&self.path, format!("line {}: {problem}", line_of(row)))
     }
 
     /// The sex of each subject, or the problem of its row. `subject` names the subject of a row.
@@ -194,10 +194,28 @@ impl Table {
         sex_column: &str,
     ) -> BTreeMap<String, Result<Sex>> {
         let mut sexes = BTreeMap::new();
+        // The first subject with each number, which is 7 for both `7` and `007`, and its line.
+        let mut numbers = BTreeMap::new();
         for row in &self.rows {
             let Some(subject) = subject(row) else {
                 continue;
             };
+            if let Some(number) = whole_number(subject.trim_start_matches("sub-")) {
+                let (first, line) =
+                    (numbers.entry(number)).or_insert_with(|| (subject.clone(), line_of(row)));
+                if *first != subject {
+                    let alike = || {
+                        let problem = format!(
+                            "{subject} is the same number as {first} in line {line}; keep one row a subject, or begin their names \
+                             with different letters if they are two"
+                        );
+                        Err(self.error(row, problem))
+                    };
+                    sexes.insert(first.clone(), alike());
+                    sexes.insert(subject.clone(), alike());
+                    continue;
+                }
+            }
             let sex = match self.cell(row, sex_column).map(str::to_lowercase).as_deref() {
                 Some("f" | "female") => Ok(Sex::Female),
                 Some("m" | "male") => Ok(Sex::Male),
@@ -220,6 +238,10 @@ impl Table {
         }
         sexes
     }
+}
+
+fn line_of(row: &StringRecord) -> u64 {
+    row.position().map_or(0, csv::Position::line)
 }
 
 /// The separator of a table with this name.
@@ -275,7 +297,7 @@ fn records(text: &str, separator: u8) -> Result<Vec<StringRecord>, String> {
     let mut records = records.map_err(|problem| format!("is not a readable table: {problem}"))?;
     let mut open_since = None;
     for record in &mut records {
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = line_of(record);
         if record.iter().any(|cell| cell.contains(['\n', '\r'])) {
             return Err(several_lines(line));
         }
