@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use xai_core::metrics::{Metric, Precision, Score, described, metric_title};
+use xai_core::metrics::{Metric, Precision, Score, better, described, metric_title};
 use xai_core::prelude::*;
 use xai_core::statistics::{Interval, bootstrap_clusters, kendall, mean};
 
@@ -17,8 +17,8 @@ pub struct Judged<'a> {
     pub scores: &'a [Score],
 }
 
-/// The mean over images for each metric and method, and the values of each image. Metrics of which
-/// less is better have the opposite sign.
+/// The mean over images for each metric and method, and the values of each image. Their sign makes
+/// larger numbers better, see [`Better::rank`](xai_core::metrics::Better::rank).
 struct Means {
     data: String,
     mean: BTreeMap<(String, String), f64>,
@@ -29,8 +29,7 @@ impl Means {
     fn of(judged: &Judged) -> Self {
         let mut images: BTreeMap<(String, String), BTreeMap<u32, f64>> = BTreeMap::new();
         for score in judged.scores {
-            let better = described(&score.metric).is_none_or(|known| known.larger_is_better);
-            let value = if better { score.value } else { -score.value };
+            let value = better(&score.metric).rank(score.value);
             let place = (score.metric.clone(), score.method.clone());
             images.entry(place).or_default().insert(score.image, value);
         }
@@ -146,7 +145,7 @@ pub fn agreement(networks: &[Judged], analysis: &mut Analysis) {
          reverse. `methods`: over methods, for each network. `networks`: over networks on the same data, for each method. \
          `images`: over images, for each network and method. `loss`: the precision of the best method less that of the method that \
          the metric ranks first. Means; 95 % intervals by a bootstrap of networks. A metric of which less is better has the \
-         opposite sign.",
+         opposite sign, and one of which nearer to 0 is better counts by its size, also with the opposite sign.",
         networks.len(),
         methods.len(),
     ));

@@ -13,7 +13,7 @@ use xai_core::metrics::faithfulness::{areas, infidelity};
 use xai_core::metrics::imputation::impute;
 use xai_core::metrics::randomisation::{cascade, mprt};
 use xai_core::metrics::robustness::relative_changes;
-use xai_core::metrics::{WITHOUT_TRUTH, described};
+use xai_core::metrics::{Better, WITHOUT_TRUTH, better, described};
 use xai_core::network::{Layer, Linear, json};
 use xai_core::prelude::*;
 
@@ -616,7 +616,14 @@ fn every_measure_is_described() {
         Mprt::default(),
     );
     assert_eq!(named(&all), WITHOUT_TRUTH.map(|one| one.name));
-    assert!(described("insertion").unwrap().larger_is_better);
+    assert_eq!(better("insertion"), Better::More);
+    assert_eq!(better("deletion"), Better::Less);
+    assert_eq!(better("of_an_experiment"), Better::More);
+    // A correlation that should vanish: -0.5 is as bad as 0.5.
+    for name in ["mprt", "random_logit"] {
+        let ranks = [0.1, -0.2, 0.5, -0.5].map(|score| better(name).rank(score));
+        assert_eq!(ranks, [-0.1, -0.2, -0.5, -0.5]);
+    }
     assert!(described("near_hit").is_none());
     let name: &str = Measure::<Network>::name(&Sparseness);
     assert_eq!(name, "sparseness");

@@ -59,9 +59,9 @@ impl<'a> Trace<'a> {
 
     /// As [`new`](Self::new), with half the memory and, on a CPU, in half the time. It is suitable
     /// for gradients that are multiplied by the input's difference from a baseline. The input of a
-    /// ReLU is replaced by its output, which has the same sign. Ties of a pooling may go to a pixel
-    /// other than the first. They occur where the image repeats itself. In an even background this
-    /// difference is 0; an image that repeats itself elsewhere needs a [`new`](Self::new) trace.
+    /// ReLU is replaced by its output, which has the same sign. Ties of a pooling may go to a place
+    /// other than the first. In an even background, this difference is 0. An image with ties elsewhere needs a
+    /// [`new`](Self::new) trace.
     pub fn for_gradients(layers: &'a [Layer], x: Tensor<4>, mut masks: Option<Masks>) -> Self {
         Self::numbered(layers, x, 0, false, &mut masks)
     }

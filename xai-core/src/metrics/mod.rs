@@ -36,6 +36,7 @@ pub use localisation::{
 pub use metric::{CHANCE, Metric, Score, Scores, chance_name, group_name};
 pub(crate) use metric::{check, is_chance, metric_and_group};
 pub use names::{
-    Described, METRICS, NAMES, NamedMetric, WITHOUT_TRUTH, described, metric_title, named,
+    Better, Described, METRICS, NAMES, NamedMetric, WITHOUT_TRUTH, better, described, metric_title,
+    named,
 };
 pub use post::PostProcessing;

@@ -1,12 +1,36 @@
 //! Metrics by name, for programs that choose metrics at run time, and for reports, which only know
 //! names.
 
+use Better::{Less, More, NearerZero};
+
 use crate::error::{Error, Result};
 use crate::metrics::{
     Auprc, Auroc, Count, Emd, EmdFalseNegativeInvariant, EmdTopK, Metric, PointingGame, Precision,
     PrecisionWithoutZeros, RelevanceMassAccuracy, RelevanceRankAccuracy, TopKIntersection,
 };
 use crate::suggest::did_you_mean;
+
+/// Which scores of a metric are better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// Larger ones.
+    More,
+    /// Smaller ones.
+    Less,
+    /// Those nearer to 0. The score is a correlation that should vanish.
+    NearerZero,
+}
+
+impl Better {
+    /// `score`, with the sign that makes a larger number better: `score`, `-score` or `-|score|`.
+    pub fn rank(self, score: f64) -> f64 {
+        match self {
+            Self::More => score,
+            Self::Less => -score,
+            Self::NearerZero => -score.abs(),
+        }
+    }
+}
 
 /// A metric that can be selected by its name.
 #[derive(Clone, Copy)]
@@ -17,8 +41,8 @@ pub struct NamedMetric {
     pub title: &'static str,
     /// A short description that follows the title.
     pub meaning: &'static str,
-    /// Whether a larger score is better.
-    pub larger_is_better: bool,
+    /// Which scores are better.
+    pub better: Better,
     make: fn() -> Box<dyn Metric>,
 }
 
@@ -51,42 +75,47 @@ pub struct Described {
     pub title: &'static str,
     /// A short description that follows the title.
     pub meaning: &'static str,
-    /// Whether a larger score is better.
-    pub larger_is_better: bool,
+    /// Which scores are better.
+    pub better: Better,
 }
 
 /// The [measures](crate::attribution::Measure): scores that need a model and a method, but no ground truth.
 #[rustfmt::skip]
 pub const WITHOUT_TRUTH: [Described; 9] = [
-    measure("deletion", "deletion", "the mean probability of the class while a map's pixels are removed, highest first", false),
-    measure("insertion", "insertion", "the mean probability of the class while a map's pixels are added to the baseline, highest first", true),
-    measure("pixel_flipping", "pixel flipping", "the mean score of the class while single values of the image are removed, those with the highest attribution first", false),
-    measure("road", "ROAD", "how often the class is still predicted while a map's pixels are replaced by means of their neighbours, highest first", false),
-    measure("infidelity", "infidelity", "the mean squared difference between the change of the score when a square is removed and the sum of its attributions", false),
-    measure("max_sensitivity", "max-sensitivity", "the largest relative change of the attribution when the image hardly changes", false),
-    measure("sparseness", "sparseness", "the Gini index of a map", true),
-    measure("random_logit", "random logit", "the rank correlation of the attributions of the true and of another class", false),
-    measure("mprt", "MPRT", "the rank correlation of the attributions of the network and of networks with random parameters", false),
+    measure("deletion", "deletion", "the mean probability of the class while a map's pixels are removed, highest first", Less),
+    measure("insertion", "insertion", "the mean probability of the class while a map's pixels are added to the baseline, highest first", More),
+    measure("pixel_flipping", "pixel flipping", "the mean score of the class while single values of the image are removed, those with the highest attribution first", Less),
+    measure("road", "ROAD", "how often the class is still predicted while a map's pixels are replaced by means of their neighbours, highest first", Less),
+    measure("infidelity", "infidelity", "the mean squared difference between the change of the score when a square is removed and the sum of its attributions", Less),
+    measure("max_sensitivity", "max-sensitivity", "the largest relative change of the attribution when the image hardly changes", Less),
+    measure("sparseness", "sparseness", "the Gini index of a map", More),
+    measure("random_logit", "random logit", "the rank correlation of the attributions of the true and of another class", NearerZero),
+    measure("mprt", "MPRT", "the rank correlation of the attributions of the network and of networks with random parameters", NearerZero),
 ];
 
 const fn measure(
     name: &'static str,
     title: &'static str,
     meaning: &'static str,
-    larger_is_better: bool,
+    better: Better,
 ) -> Described {
     Described {
         name,
         title,
         meaning,
-        larger_is_better,
+        better,
     }
+}
+
+/// Which scores of the metric of this name are better. Larger ones, for a metric of an experiment's own.
+pub fn better(name: &str) -> Better {
+    described(name).map_or(More, |known| known.better)
 }
 
 /// What is known about the metric of this name. `None` for a metric of an experiment's own.
 pub fn described(name: &str) -> Option<Described> {
     let known = METRICS.iter().find(|metric| metric.name == name);
-    let known = known.map(|of| measure(of.name, of.title, of.meaning, of.larger_is_better));
+    let known = known.map(|of| measure(of.name, of.title, of.meaning, of.better));
     known.or_else(|| WITHOUT_TRUTH.into_iter().find(|metric| metric.name == name))
 }
 
@@ -111,7 +140,7 @@ const fn metric(
         name,
         title,
         meaning,
-        larger_is_better: true,
+        better: More,
         make,
     }
 }
@@ -123,7 +152,7 @@ const fn less_is_better(
     make: fn() -> Box<dyn Metric>,
 ) -> NamedMetric {
     NamedMetric {
-        larger_is_better: false,
+        better: Less,
         ..metric(name, title, meaning, make)
     }
 }

@@ -38,7 +38,9 @@ impl Activation {
         match self {
             Self::LeakyRelu(slope) => activation::leaky_relu(x, slope),
             Self::Elu(alpha) => {
-                let below = (x.clone().clamp_max(0.0).exp() - 1.0) * alpha;
+                // exp(x) - 1 by tanh(x / 2). The plain difference would lose its digits near 0.
+                let tanh = (x.clone().clamp_max(0.0) * 0.5).tanh();
+                let below = tanh.clone() * (2.0 * alpha) / (-tanh + 1.0);
                 x.clamp_min(0.0) + below
             }
             Self::Gelu => activation::gelu(x),

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// The entry of the metadata with the list of layers.
 const LAYERS: &str = "layers";
 /// The entry with the seed of active dropout, if it is active.
-const ACTIVE_DROPOUT: &str = "active_dropout";
+pub(super) const ACTIVE_DROPOUT: &str = "active_dropout";
 
 impl Network {
     /// Writes layers and weights to one file.

@@ -7,7 +7,7 @@ use super::scale::Scale;
 use super::summary::{Summary, images};
 use super::table::{decimals, quoted};
 use crate::attribution::methods::method_title;
-use crate::metrics::{described, metric_title};
+use crate::metrics::{Better, better, metric_title};
 use crate::statistics::{BoxSummary, mean};
 use crate::sweep::read::Image;
 
@@ -281,9 +281,9 @@ fn ends(panels: &[Panel], chance: Option<f64>) -> (f64, f64) {
 /// What a metric measures, such as "Explanation performance (precision)".
 pub(super) fn performance(metric: &str) -> String {
     let title = metric_title(metric);
-    if described(metric).is_none_or(|known| known.larger_is_better) {
-        format!("Explanation performance ({title})")
-    } else {
-        format!("Explanation errors ({title}; less is better)")
+    match better(metric) {
+        Better::More => format!("Explanation performance ({title})"),
+        Better::Less => format!("Explanation errors ({title}; less is better)"),
+        Better::NearerZero => format!("Explanation errors ({title}; nearer to 0 is better)"),
     }
 }

@@ -10,7 +10,7 @@ use super::style::{BLUE, EDGE, FRAME, GRID, VERMILION};
 use super::summary::{Group, Summary, images, title_of};
 use crate::attribution::methods::method_title;
 use crate::error::Result;
-use crate::metrics::described;
+use crate::metrics::{Better, better};
 use crate::statistics::mean;
 use crate::sweep::read::Image;
 
@@ -51,7 +51,6 @@ struct MatrixRow {
 impl Matrix {
     /// The means of a summary, titled with what they measure.
     pub fn of(summary: &Summary, title: String) -> Self {
-        let larger = described(summary.metric).is_none_or(|known| known.larger_is_better);
         let groups = &summary.groups;
         let chances: Vec<Option<f64>> = groups.iter().map(|group| group.chance).collect();
         let plain = |title: &str, text: &dyn Fn(&Group) -> String| MatrixRow {
@@ -113,7 +112,7 @@ impl Matrix {
         let last = &mut columns.iter().filter_map(|levels| levels.last());
         let titles = &mut rows.iter().map(|row| &row.title).chain(&axes);
         Self {
-            colors: Colors::of(&rows, larger),
+            colors: Colors::of(&rows, better(summary.metric)),
             left: EDGE + widest(titles) + 24.0,
             turned: widest(last) + 20.0,
             axes,
@@ -170,35 +169,37 @@ fn two_digits(value: f64) -> String {
 /// From value to colour: blue is better than chance, orange is worse. Without a chance level, the
 /// worst value is white.
 struct Colors {
-    /// The value of white, unless each field has its own.
+    /// The [rank](Better::rank) of white, unless each field has its own.
     white: Option<f64>,
-    /// The difference from white that has the full colour.
+    /// The difference of ranks from white that has the full colour.
     full: f64,
-    larger_is_better: bool,
+    better: Better,
 }
 
 impl Colors {
-    fn of(rows: &[MatrixRow], larger_is_better: bool) -> Self {
+    fn of(rows: &[MatrixRow], better: Better) -> Self {
         let fields = rows.iter().flat_map(|row| row.fields.iter().flatten());
-        let values: Vec<[f64; 2]> = fields.filter_map(|(_, value)| *value).collect();
-        let pick = if larger_is_better { f64::min } else { f64::max };
-        let worst = values.iter().map(|&[value, _]| value).reduce(pick);
-        let unknown = values.iter().any(|[_, chance]| chance.is_nan());
+        let values = fields.filter_map(|(_, value)| *value);
+        let ranks: Vec<[f64; 2]> = values
+            .map(|values| values.map(|value| better.rank(value)))
+            .collect();
+        let worst = ranks.iter().map(|&[rank, _]| rank).reduce(f64::min);
+        let unknown = ranks.iter().any(|[_, chance]| chance.is_nan());
         let white = worst.filter(|_| unknown);
-        let far = values
+        let far = ranks
             .iter()
-            .map(|&[value, chance]| (value - white.unwrap_or(chance)).abs());
+            .map(|&[rank, chance]| (rank - white.unwrap_or(chance)).abs());
         Self {
             white,
             full: far.fold(f64::MIN_POSITIVE, f64::max),
-            larger_is_better,
+            better,
         }
     }
 
     /// The colour of a value and that of the text on it.
-    fn at(&self, [value, chance]: [f64; 2]) -> [RGBColor; 2] {
-        let share = (value - self.white.unwrap_or(chance)) / self.full;
-        self.of_share(if self.larger_is_better { share } else { -share })
+    fn at(&self, values: [f64; 2]) -> [RGBColor; 2] {
+        let [rank, chance] = values.map(|value| self.better.rank(value));
+        self.of_share((rank - self.white.unwrap_or(chance)) / self.full)
     }
 
     /// The colours of a difference from white, from -1 to 1.
@@ -304,14 +305,13 @@ impl Matrix {
             let [color, _] = self.colors.of_share(share);
             canvas.rectangle((x(step), top), (x(step + 1), top + KEY.1), color)?;
         }
-        let sign = if self.colors.larger_is_better {
-            1.0
-        } else {
-            -1.0
+        let sign = match self.colors.better {
+            Better::More => 1.0,
+            Better::Less | Better::NearerZero => -1.0,
         };
         let marks: Vec<(f64, String)> = match self.colors.white {
             Some(white) => [0.0, 1.0]
-                .map(|share| (share, two_digits(white + sign * share * self.colors.full)))
+                .map(|share| (share, two_digits(sign * (white + share * self.colors.full))))
                 .to_vec(),
             None => vec![
                 (0.0, format!("{:+.2}", -sign * self.colors.full)),

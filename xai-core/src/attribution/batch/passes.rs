@@ -111,7 +111,8 @@ impl<'a, M: Layered> Batch<'a, M> {
     pub fn baseline(&self) -> &Trace<'a> {
         (self.baseline.trace).get_or_init(|| {
             let images = self.targets.len();
-            let masks = self.masks("baseline", (0..images).map(|image| (image, 0)));
+            // Altered images share this pass, so it does not depend on the repetition.
+            let masks = self.masks_of("baseline", (0..images).map(|image| (image, 0)), "");
             let x = self.upload(self.baseline_pixels());
             let x = if masks.is_some() {
                 for_each(&x, images)
@@ -130,12 +131,22 @@ impl<'a, M: Layered> Batch<'a, M> {
         pass: &str,
         rows: impl Iterator<Item = (usize, usize)>,
     ) -> Option<Masks> {
+        self.masks_of(pass, rows, &self.repeat)
+    }
+
+    /// As [`masks`](Self::masks), for this repetition.
+    fn masks_of(
+        &self,
+        pass: &str,
+        rows: impl Iterator<Item = (usize, usize)>,
+        repeat: &str,
+    ) -> Option<Masks> {
         let network = self.model.network();
         network.active_dropout()?;
         let rows: Vec<_> = rows.collect();
         network.masks(rows.len(), |row| {
             let (image, number) = rows[row];
-            format!("{pass}/{}/{number}{}", self.index[image], self.repeat)
+            format!("{pass}/{}/{number}{repeat}", self.index[image])
         })
     }
 

@@ -111,7 +111,11 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Operation>, String> {
     let model =
         Model::decode(bytes).map_err(|problem| format!("is not an ONNX file ({problem})"))?;
     let graph = model.graph.ok_or("is an ONNX file without a graph")?;
-    let channels = Channels::of_images(&graph.image_sizes());
+    let sizes = graph.image_sizes();
+    let channels = Channels::of_images(&sizes);
+    let axes = graph.images().filter(|_| !sizes.is_empty());
+    let axes = axes.map(|images| (images.name.clone(), sizes.len()));
+    let axes = axes.into_iter().collect();
     let mut walk = Walk {
         constants: Constants::of(graph.initializer)?,
         operations: Vec::new(),
@@ -119,6 +123,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Operation>, String> {
         follows: HashMap::new(),
         singles: Singles::default(),
         padded: HashMap::new(),
+        axes,
         channels,
     };
     for mut node in graph.node {
@@ -126,6 +131,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Operation>, String> {
             let before = walk.operations.len();
             walk.pass(&node)?;
             walk.note_follows(&node, before);
+            walk.note_axes(&node);
         }
     }
     walk.singles.end()?;
@@ -148,6 +154,8 @@ struct Walk {
     singles: Singles,
     /// What a `Pad` has added to a value since the last layer.
     padded: HashMap<String, Pads>,
+    /// The number of axes of a value, if it is known.
+    axes: HashMap<String, usize>,
     /// Where the channels of the images are here.
     channels: Channels,
 }
@@ -166,7 +174,17 @@ impl Walk {
                 let moved = match node.attribute("perm").map(|perm| perm.ints.as_slice()) {
                     Some([0, 2, 3, 1]) => true,
                     Some([0, 3, 1, 2]) => false,
-                    _ => return Ok(()),
+                    Some(order) if order.iter().copied().eq(0..order.len() as i64) => {
+                        self.hand_on(node, None);
+                        return Ok(());
+                    }
+                    order => {
+                        return Err(format!(
+                            "has a Transpose by {:?}, which no layer here does; only channels can be moved: [0, 2, 3, 1] \
+                             or [0, 3, 1, 2]",
+                            order.unwrap_or_default()
+                        ));
+                    }
                 };
                 self.channels.moved(moved);
                 self.hand_on(node, Some(moved));
@@ -222,8 +240,9 @@ impl Walk {
             }
             // Batch normalisation may be written as a factor and a shift per channel.
             "Mul" => {
-                if let Some((factor, _)) = self.constant_and_other(node)? {
+                if let Some((factor, other)) = self.constant_and_other(node)? {
                     let one_a_channel = a_number_a_channel(&factor);
+                    let one_a_channel = one_a_channel.filter(|_| self.on_channels(&factor, other));
                     let weight = one_a_channel.ok_or_else(|| no_layer(node, &factor))?;
                     let weight = self.features(node, weight)?;
                     self.note(node, Kind::Normalisation, weight, None, None);
@@ -280,17 +299,13 @@ impl Walk {
         let Some((shift, other)) = self.constant_and_other(node)? else {
             return Ok(());
         };
-        let before = other.and_then(|name| self.made_by.get(&name).copied());
+        let before = other.as_ref().and_then(|name| self.made_by.get(name));
         let none = || no_layer(node, &shift);
-        let (before, channels_last) = before.ok_or_else(none)?;
+        let (before, _) = *before.ok_or_else(none)?;
         let operation = &self.operations[before];
         let normalises = operation.kind == Kind::Normalisation;
         let channels = operation.channels();
-        // For an image `[n, c, h, w]`, the channels are the third axis from the end.
-        let images = operation.kind == Kind::Convolution && !channels_last;
-        let place = shift.shape.iter().rposition(|&size| size != 1);
-        let place = place.map(|place| shift.shape.len() - 1 - place);
-        let fits = shift.count() == channels && place.is_none_or(|p| !images || p == 2);
+        let fits = shift.count() == channels && self.on_channels(&shift, other);
         if !fits || operation.bias.is_some() {
             return Err(none());
         }
@@ -303,6 +318,46 @@ impl Walk {
         };
         self.operations[before].bias = Some(shift);
         Ok(())
+    }
+
+    /// Whether the numbers of `constant` lie along the channels or features of the value `other`, as far as its axes are
+    /// known: the third axis from the end for images `[n, c, h, w]`, and the last one otherwise.
+    fn on_channels(&self, constant: &Converted, other: Option<String>) -> bool {
+        let place = constant.shape.iter().rposition(|&size| size != 1);
+        let axes = other.and_then(|name| self.axes.get(&name));
+        let (Some(place), Some(&axes)) = (place, axes) else {
+            return true;
+        };
+        let from_the_end = constant.shape.len() - 1 - place;
+        match (axes, self.channels) {
+            (2, _) | (4, Channels::Last(_) | Channels::LastOfAny) => from_the_end == 0,
+            (4, Channels::First(_) | Channels::FirstOfAny) => from_the_end == 2,
+            _ => true,
+        }
+    }
+
+    /// Records the number of axes of a node's first output.
+    fn note_axes(&mut self, node: &Node) {
+        let known = node.input(0).and_then(|name| self.axes.get(name)).copied();
+        let integer = |name: &str| node.attribute(name).map(|one| one.i);
+        let axes = match node.op_type.as_str() {
+            "Conv" => Some(4),
+            "Gemm" | "Flatten" => Some(2),
+            "Reshape" => match self.constants.input(node, 1) {
+                Input::Constant(shape) => shape.count(),
+                _ => None,
+            },
+            "ReduceMean" | "ReduceMax" | "ReduceSum" if integer("keepdims") == Some(0) => None,
+            "Squeeze" | "Unsqueeze" | "Expand" | "Gather" | "Split" | "Concat" => None,
+            // One of them may be a constant or a value with fewer axes.
+            "Add" | "Sub" | "Mul" | "Div" => {
+                let axes = node.input.iter().filter_map(|name| self.axes.get(name));
+                axes.max().copied()
+            }
+            _ => known,
+        };
+        let output = node.output.first().cloned();
+        (self.axes).extend(output.zip(axes));
     }
 
     /// An operation that is not a layer here must not have parameters, except for sizes and for single numbers, which

@@ -25,12 +25,17 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// The sizes of the first input that is not stored in the file: those of the images, each 0 if it is not known. Empty
-    /// if not even their number is known.
-    pub fn image_sizes(&self) -> Vec<usize> {
+    /// The first input that is not stored in the file: the images.
+    pub fn images(&self) -> Option<&ValueInfo> {
         let stored = |name: &String| self.initializer.iter().any(|tensor| tensor.name == *name);
-        let image = self.input.iter().find(|input| !stored(&input.name));
-        let shape = image.and_then(|image| image.r#type.as_ref()?.tensor.as_ref()?.shape.as_ref());
+        self.input.iter().find(|input| !stored(&input.name))
+    }
+
+    /// The sizes of the [`images`](Self::images), each 0 if it is not known. Empty if not even their number is known.
+    pub fn image_sizes(&self) -> Vec<usize> {
+        let shape = self
+            .images()
+            .and_then(|image| image.r#type.as_ref()?.tensor.as_ref()?.shape.as_ref());
         let sizes = shape.into_iter().flat_map(|shape| &shape.dim);
         sizes
             .map(|size| usize::try_from(size.value).unwrap_or(0))

@@ -23,7 +23,7 @@ use super::table;
 use super::write::{figure_name, only_analysed};
 use crate::attribution::methods::method_title;
 use crate::error::{Error, Result};
-use crate::metrics::{described, metric_title};
+use crate::metrics::{Better, better, described, metric_title};
 use crate::statistics::Interval;
 use crate::sweep::declare::analysis::{Analysis, AnalysisItem};
 use crate::sweep::read::{Image, SweepResult};
@@ -167,7 +167,7 @@ fn facts(plan: &Plan, result: &SweepResult, summaries: &[Summary]) -> Vec<String
 
 fn results((at, summary): (usize, &Summary)) -> Result<Results> {
     let known = described(summary.metric);
-    let larger = known.is_none_or(|known| known.larger_is_better);
+    let better = better(summary.metric);
     let names = summary.axes.iter().map(|(name, _)| name.replace('_', " "));
     let mut rows: Vec<Row> = Vec::new();
     for group in &summary.groups {
@@ -178,7 +178,7 @@ fn results((at, summary): (usize, &Summary)) -> Result<Results> {
             quality: format!("{:.3}", group.test_quality()),
             cells: means(
                 summary.methods.iter().map(|method| group.scores(method)),
-                larger,
+                better,
             ),
         });
     }
@@ -190,7 +190,7 @@ fn results((at, summary): (usize, &Summary)) -> Result<Results> {
             quality: String::new(),
             cells: means(
                 values.map(|method| baseline.beside(method, &summary.methods)),
-                larger,
+                better,
             ),
         });
     }
@@ -223,19 +223,19 @@ fn results((at, summary): (usize, &Summary)) -> Result<Results> {
 /// A row of means. The best is marked unless all are equal, as for a filter.
 fn means<'a>(
     values: impl Iterator<Item = Vec<(Image<'a>, f64)>>,
-    larger_is_better: bool,
+    better: Better,
 ) -> Vec<Option<Mean>> {
     let known = values.map(|values| table::mean_and_interval(&values));
     let known: Vec<_> = known.collect();
     // Means that are written the same count as equal.
     let written = |mean: f64| (1000.0 * mean).round();
     let all = || known.iter().flatten().map(|&(mean, _)| written(mean));
-    let (least, most) = (all().reduce(f64::min), all().reduce(f64::max));
-    let best = if larger_is_better { most } else { least };
+    let differ = all().any(|mean| Some(mean) != all().next());
+    let best = all().map(|mean| better.rank(mean)).reduce(f64::max);
     let cell = |(mean, interval): (f64, Option<Interval>)| Mean {
         mean: format!("{mean:.3}"),
         interval: interval.map(|interval| format!("{:.3}–{:.3}", interval.low, interval.high)),
-        best: least != most && Some(written(mean)) == best,
+        best: differ && Some(better.rank(written(mean))) == best,
     };
     known.into_iter().map(|one| one.map(cell)).collect()
 }

@@ -36,7 +36,7 @@ pub(super) fn difference_times_gradients<M: Layered>(
     // Two groups of images: those whose ties must go to the first pixel, and the others. Usually
     // one group is empty.
     let ties: Vec<bool> = if on_cpu {
-        has_ties(batch)
+        has_ties(trace, batch.baseline())?
     } else {
         // On a GPU, both kinds of trace use the same convolutions, so the one with half the memory
         // is enough.

@@ -1,124 +1,99 @@
 //! The images in which maxima of a pooling tie.
 
-use std::collections::BTreeSet;
+use ndarray::{Array4, ArrayView3, Axis};
 
-use ndarray::{ArrayView3, Axis};
-
-use crate::attribution::{Batch, Layered};
+use crate::attribution::Trace;
+use crate::device::{Tensor, download};
+use crate::error::{Error, Result};
 use crate::network::Layer;
+use crate::network::ops::Window;
 
-/// How far one part of an image is from another: rows down, columns to the right.
-type Shift = [isize; 2];
-
-/// Which images repeat themselves, differ from the baseline there, and do so at a distance that a
-/// pooling sees within one window. The window's values are then equal, and the gradient must go to
-/// the first of them, as in torch. Where image and baseline are equal, as in an even background, the
-/// gradient is multiplied by 0, so this does not matter.
+/// The images with windows of a maximum pooling in which two places are equal. The gradient must then go to the first of
+/// them, as in torch. At other points of the path, they are equal as well, if the image repeats itself there. Winograd's
+/// convolutions round equal neighbourhoods differently, so they cannot tell.
 ///
-/// A convolution by Winograd sees at least 3 x 3 values at a time. Only such a convolution can give equal neighbourhoods
-/// different sums.
-pub(super) fn has_ties<M: Layered>(batch: &Batch<'_, M>) -> Vec<bool> {
-    let (pixels, baseline) = (batch.pixels(), batch.baseline_pixels());
-    let (_, _, h, w) = pixels.dim();
-    let shifts = shifts(&batch.model().network().layers, [h, w]);
-    let images = pixels.outer_iter().enumerate();
-    let found = images.map(|(image, x)| {
-        let b = baseline.index_axis(Axis(0), image.min(baseline.dim().0 - 1));
-        repeats(x, b, &shifts)
-    });
-    found.collect()
+/// `trace` is that of the images, and `baseline` that of the baseline, both with exact convolutions. Two places are
+/// equal if all their channels are, before a ReLU: a single channel can be equal by chance. Where both are as in the
+/// baseline, as in an even background, the gradient is multiplied by 0, so a tie does not matter.
+///
+/// # Errors
+/// If activations are not 32-bit floats.
+pub(super) fn has_ties(trace: &Trace<'_>, baseline: &Trace<'_>) -> Result<Vec<bool>> {
+    let mut found = vec![false; trace.input().dims()[0]];
+    find(trace, baseline, &mut false, &mut found)?;
+    Ok(found)
 }
 
-/// Whether 3 x 3 pixels of `x`, of which one differs from the baseline `b`, are the same again at one of these distances.
-/// They may lie across the border of the image, where convolutions see padding.
-fn repeats(x: ArrayView3<'_, f32>, b: ArrayView3<'_, f32>, shifts: &BTreeSet<Shift>) -> bool {
-    let (channels, h, w) = x.dim();
-    let x = x.as_standard_layout();
-    let values = x.as_slice().expect("in the standard layout");
-    // The place of a pixel in its channel, if it is in the image.
-    let place = |[y, column]: [usize; 2], [down, right]: Shift| {
-        let y = y.checked_add_signed(down).filter(|&y| y < h)?;
-        let column = column
-            .checked_add_signed(right)
-            .filter(|&column| column < w)?;
-        Some(y * w + column)
-    };
-    let same = |one: Option<usize>, other: Option<usize>| match (one, other) {
-        (Some(one), Some(other)) => (0..channels * h * w)
-            .step_by(h * w)
-            .all(|channel| values[channel + one] == values[channel + other]),
-        (None, None) => true,
-        _ => false,
-    };
-    let around = || (-1..=1).flat_map(|down| (-1..=1).map(move |right| [down, right]));
-    let differing: Vec<bool> = (0..h * w)
-        .map(|at| (0..channels).any(|c| x[[c, at / w, at % w]] != b[[c, at / w, at % w]]))
-        .collect();
-    let pixels = (0..h).flat_map(|y| (0..w).map(move |column| [y, column]));
-    let differs = |pixel: &[usize; 2]| {
-        let mut places = around().filter_map(|shift| place(*pixel, shift));
-        places.any(|at| differing[at])
-    };
-    let middles: Vec<[usize; 2]> = pixels.filter(differs).collect();
-    shifts.iter().any(|&[down, right]| {
-        middles.iter().any(|&pixel| {
-            let other = place(pixel, [down, right]);
-            // Few pixels equal the other one, so that their neighbours are rarely compared.
-            other.is_some()
-                && same(place(pixel, [0, 0]), other)
-                && around()
-                    .all(|[y, x]| same(place(pixel, [y, x]), place(pixel, [down + y, right + x])))
-        })
-    })
-}
-
-/// The distances, in pixels of an image of this size, between two values in one window of a maximum
-/// pooling.
-fn shifts(layers: &[Layer], plane: [usize; 2]) -> BTreeSet<Shift> {
-    let mut shifts = BTreeSet::new();
-    collect(layers, plane, [1, 1], &mut shifts);
-    shifts.retain(|shift| (0..2).all(|axis| shift[axis].unsigned_abs() < plane[axis]));
-    shifts
-}
-
-/// Adds the distances within `layers` to `shifts`. A step of one value in their input is `step`
-/// pixels of the image, and `plane` is the input's size. Returns both for their output.
-fn collect(
-    layers: &[Layer],
-    mut plane: [usize; 2],
-    mut step: [usize; 2],
-    shifts: &mut BTreeSet<Shift>,
-) -> ([usize; 2], [usize; 2]) {
-    for layer in layers {
-        let window = match layer {
-            Layer::Conv2d(conv) => conv.window(),
-            Layer::AvgPool2d(pool) => pool.window,
+/// Adds the images with ties in this part of the network to `found`. `masked` is set behind an active dropout, whose
+/// masks differ between the points of a path. Then all images count.
+fn find(
+    trace: &Trace<'_>,
+    baseline: &Trace<'_>,
+    masked: &mut bool,
+    found: &mut [bool],
+) -> Result<()> {
+    let mut before = None;
+    for step in trace.steps() {
+        *masked |= step.mask.is_some();
+        match step.layer {
+            Layer::Residual(_) => {
+                let known = baseline.same(&step);
+                for (part, known) in step.parts().iter().zip(known.parts()) {
+                    find(part, known, masked, found)?;
+                }
+            }
+            Layer::MaxPool2d(_) if *masked => found.fill(true),
             Layer::MaxPool2d(window) => {
-                let [rows, columns] = window.kernel.map(|kernel| kernel as isize);
-                let steps =
-                    (1 - rows..rows).flat_map(|i| (1 - columns..columns).map(move |j| [i, j]));
-                let steps = steps.filter(|&steps| steps != [0, 0]);
-                shifts.extend(steps.map(|[i, j]| [i * step[0] as isize, j * step[1] as isize]));
-                *window
+                let values = before.unwrap_or(step);
+                let (x, b) = (
+                    on_host(values.input)?,
+                    on_host(baseline.same(&values).input)?,
+                );
+                for (image, found) in found.iter_mut().enumerate() {
+                    let b = b.index_axis(Axis(0), image.min(b.dim().0 - 1));
+                    *found |= tie(x.index_axis(Axis(0), image), b, window);
+                }
             }
-            Layer::AdaptiveAvgPool2d(output) => {
-                step = [0, 1].map(|axis| step[axis] * (plane[axis] / output[axis]).max(1));
-                plane = *output;
-                continue;
-            }
-            Layer::Residual(block) => {
-                collect(&block.shortcut, plane, step, shifts);
-                (plane, step) = collect(&block.branch, plane, step, shifts);
-                continue;
-            }
-            // No pooling behind it sees the plane of the image.
-            Layer::Flatten => break,
-            _ => continue,
-        };
-        step = [0, 1].map(|axis| step[axis] * window.stride[axis]);
-        plane = window.output(plane);
+            _ => {}
+        }
+        before = matches!(step.layer, Layer::Relu).then_some(step);
     }
-    (plane, step)
+    Ok(())
+}
+
+fn on_host(x: &Tensor<4>) -> Result<Array4<f32>> {
+    let shape = x.dims();
+    Array4::from_shape_vec(shape, download(x.clone())?).map_err(Error::invalid)
+}
+
+/// Whether two places of a window are equal in `x` `[c, h, w]`, and one of them differs from the baseline `b`.
+fn tie(x: ArrayView3<'_, f32>, b: ArrayView3<'_, f32>, window: &Window) -> bool {
+    let (channels, h, w) = x.dim();
+    let mut differs = vec![false; h * w];
+    for (x, b) in x.outer_iter().zip(b.outer_iter()) {
+        let pairs = x.iter().zip(b.iter());
+        for (differs, (x, b)) in differs.iter_mut().zip(pairs) {
+            *differs |= x != b;
+        }
+    }
+    let equal = |[y, column]: [usize; 2], [other_y, other]: [usize; 2]| {
+        (differs[y * w + column] || differs[other_y * w + other])
+            && (0..channels).all(|c| x[[c, y, column]] == x[[c, other_y, other]])
+    };
+    let [rows, columns] = window.output([h, w]);
+    let windows = (0..rows).flat_map(|y| (0..columns).map(move |column| [y, column]));
+    let mut places = Vec::new();
+    windows.into_iter().any(|at| {
+        let [ys, xs] = [0, 1].map(|axis| {
+            let start = at[axis] * window.stride[axis];
+            let end = (start + window.kernel[axis]).saturating_sub(window.padding[axis]);
+            start.saturating_sub(window.padding[axis])..end.min([h, w][axis])
+        });
+        places.clear();
+        places.extend(ys.flat_map(|y| xs.clone().map(move |column| [y, column])));
+        let mut pairs = (1..places.len()).flat_map(|one| (0..one).map(move |other| [one, other]));
+        pairs.any(|[one, other]| equal(places[one], places[other]))
+    })
 }
 
 #[cfg(test)]
@@ -126,70 +101,99 @@ mod tests {
     use super::*;
     use crate::device::DeviceChoice;
     use crate::network::Conv2d;
-    use crate::network::ops::Window;
 
-    fn pooling(kernel: usize, stride: usize) -> Layer {
-        Layer::MaxPool2d(Window {
-            kernel: [kernel; 2],
-            stride: [stride; 2],
-            padding: [0; 2],
-        })
+    const SIDE: usize = 12;
+
+    fn tensor<const D: usize>(shape: [usize; D], start: usize) -> Tensor<D> {
+        let device = DeviceChoice::Flex.open().unwrap();
+        let values =
+            (0..shape.iter().product::<usize>()).map(|at| ((at + start) as f32 * 1.7).sin());
+        let values = values.collect();
+        crate::device::upload(values, shape, &device)
     }
 
-    /// Lines of one pixel, and even parts at the border, whose neighbourhoods contain padding or the baseline.
+    fn convolution(channels: [usize; 2], side: usize, stride: usize, padding: usize) -> Layer {
+        let [inputs, outputs] = channels;
+        let weight = tensor([outputs, inputs, side, side], inputs + side);
+        let bias = tensor([outputs], 3);
+        Layer::Conv2d(Conv2d::new(weight, Some(bias), [stride; 2], [padding; 2]))
+    }
+
+    fn pooling() -> Layer {
+        Layer::MaxPool2d(Window::square(2))
+    }
+
+    /// Whether an image with this value at each place has ties in the network, for a black baseline.
+    fn ties(layers: &[Layer], value: impl Fn(usize, usize) -> f32) -> bool {
+        let device = DeviceChoice::Flex.open().unwrap();
+        let pixels = (0..SIDE * SIDE).map(|at| value(at / SIDE, at % SIDE));
+        let shape = [1, 1, SIDE, SIDE];
+        let x = crate::device::upload(pixels.collect(), shape, &device);
+        let baseline = Trace::new(layers, x.zeros_like(), None);
+        has_ties(&Trace::new(layers, x, None), &baseline).unwrap()[0]
+    }
+
+    /// Differs everywhere, and repeats nowhere.
+    fn textured(y: usize, column: usize) -> f32 {
+        1.0 + ((y * SIDE + column) as f32).sqrt()
+    }
+
     #[test]
     fn what_repeats_beside_the_baseline_or_the_border_is_found() {
-        let shifts = shifts(&[pooling(2, 2)], [12, 12]);
-        // Differs everywhere, and repeats nowhere.
-        let textured = |y: usize, column: usize| 1.0 + ((y * 12 + column) as f32).sqrt();
-        let found = |value: &dyn Fn(usize, usize) -> f32| {
-            let x = ndarray::Array3::from_shape_fn([1, 12, 12], |(_, y, column)| value(y, column));
-            repeats(
-                x.view(),
-                ndarray::Array3::zeros([1, 12, 12]).view(),
-                &shifts,
-            )
-        };
-        assert!(!found(&textured));
-        assert!(!found(&|_, _| 0.0));
-        assert!(!found(&|y, column| if y < 6 {
+        let plain = [convolution([1, 4], 3, 1, 1), Layer::Relu, pooling()];
+        assert!(!ties(&plain, textured));
+        assert!(!ties(&plain, |_, _| 0.0));
+        assert!(!ties(&plain, |y, x| if y < 6 {
             0.0
         } else {
-            textured(y, column)
+            textured(y, x)
         }));
-        let line = |y: usize, column: usize| if y == 6 { 0.5 } else { textured(y, column) };
-        assert!(!found(&line));
-        assert!(found(&|y, column| if y < 6 {
-            0.0
-        } else {
-            line(y, column)
-        }));
-        assert!(found(&|y, column| if y < 2 {
+        let line = |y: usize, x: usize| if y == 6 { 0.5 } else { textured(y, x) };
+        assert!(!ties(&plain, line));
+        assert!(ties(&plain, |y, x| if y < 6 { 0.0 } else { line(y, x) }));
+        assert!(ties(&plain, |y, x| if y < 2 {
             0.5
         } else {
-            textured(y, column)
+            textured(y, x)
         }));
+        // A period of two pixels ties in the second pooling.
+        let checks = |y: usize, x: usize| ((y + x) % 2) as f32;
+        let deep = [&plain[..], &[convolution([4, 4], 3, 1, 1), pooling()]].concat();
+        assert!(ties(&deep, checks));
+        assert!(!ties(&deep, textured));
     }
 
+    /// What a convolution sees need not be pixels side by side.
     #[test]
-    fn distances_grow_with_the_strides_before_a_pooling() {
-        let device = DeviceChoice::Flex.open().unwrap();
-        let weight = crate::device::Tensor::zeros([1, 1, 3, 3], &device);
-        let strided = Layer::Conv2d(Conv2d::new(weight, None, [2, 2], [1, 1]));
-        let around = |step: isize| (0..9).map(move |k| [(k / 3 - 1) * step, (k % 3 - 1) * step]);
-        let mut expected: BTreeSet<Shift> = around(1).chain(around(4)).collect();
-        expected.remove(&[0, 0]);
-        assert_eq!(
-            shifts(&[pooling(2, 2), strided, pooling(2, 2)], [32, 32]),
-            expected
-        );
-        // A value of a window of 3 x 3 sees the other 24 around it, in an image of 5 x 2 pixels those of three columns.
-        assert_eq!(shifts(&[pooling(3, 1)], [9, 9]).len(), 24);
-        assert_eq!(shifts(&[pooling(3, 1)], [5, 2]).len(), 14);
-        assert_eq!(
-            shifts(&[2; 5].map(|side| pooling(side, side)), [224, 224]).len(),
-            40
-        );
-        assert!(shifts(&[Layer::Relu, Layer::Flatten], [8, 8]).is_empty());
+    fn ties_without_repeated_pixels_are_found() {
+        let end = || {
+            [
+                Layer::Relu,
+                convolution([16, 16], 3, 1, 1),
+                Layer::Relu,
+                pooling(),
+            ]
+        };
+        let strided = [&[convolution([1, 16], 1, 2, 0)][..], &end()].concat();
+        let seen = |y: usize, x: usize| y.is_multiple_of(2) && x.is_multiple_of(2);
+        let value = |y, x| if seen(y, x) { 20.0 } else { textured(y, x) };
+        assert!(ties(&strided, value));
+        let pooled = [&[pooling(), convolution([1, 16], 3, 1, 1)][..], &end()].concat();
+        assert!(ties(&pooled, value));
+        let wide = [
+            convolution([1, 16], 1, 1, 0),
+            Layer::Relu,
+            convolution([16, 16], 3, 1, 2),
+            Layer::Relu,
+            pooling(),
+        ];
+        assert!(ties(&wide, |y, x| if y == 0 {
+            1.0
+        } else {
+            textured(y, x)
+        }));
+        for network in [&strided[..], &pooled, &wide] {
+            assert!(!ties(network, textured));
+        }
     }
 }
