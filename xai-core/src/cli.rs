@@ -412,7 +412,7 @@ fn conclude(
     let mut text = format!(
         "{}\nresults in {}\n",
         (show.table)(result, &analysis),
-        outcome.folder.display()
+        folder.display()
     );
     for file in &files {
         let _ = writeln!(text, "  {}", file.display());

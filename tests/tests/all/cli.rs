@@ -245,19 +245,19 @@ fn a_mistyped_name_or_value_suggests_the_near_one() {
         ),
         (
             &["--where", "delay=251"],
-            "error: `delay` cannot be `251`; did you mean `250`?",
+            "error: `delay` cannot be `251`; the values are 100, 250, and --set takes others",
         ),
         (
             &["--where", "delay=fast"],
-            "error: `delay` cannot be `fast`; the values are 100, 250",
+            "error: `delay` cannot be `fast`; it takes numbers like 100, 250",
         ),
         (
             &["--set", "rate=quick"],
-            "error: `rate` cannot be `quick`; the values are 0.5, 0.25",
+            "error: `rate` cannot be `quick`; it takes numbers like 0.5, 0.25",
         ),
         (
             &["--set", "delay=-1"],
-            "error: `delay` cannot be `-1`; the values are 100, 250",
+            "error: `delay` cannot be `-1`; it takes numbers like 100, 250",
         ),
         (
             &["--set", "delay=1", "rate=1", "--set", "delay=2,1,0"],
@@ -269,7 +269,7 @@ fn a_mistyped_name_or_value_suggests_the_near_one() {
         ),
         (
             &["--why", "delay=100", "rate=0.3"],
-            "error: `rate` cannot be `0.3`; did you mean `0.5`?",
+            "error: `rate` cannot be `0.3`; the values are 0.5, 0.25, and --set takes others",
         ),
         (
             &["--why", "0123"],

@@ -319,7 +319,12 @@ impl<'a> UnderWay<'a> {
             self.conclude(cell, format!("in {seconds:.1} s"), Some(seconds));
             return Ok(None);
         };
-        log.line(&format!("failed: {error}"));
+        // Whoever asks for the status looks for failures.
+        let what = match error {
+            Error::Interrupted => "interrupted",
+            _ => "failed",
+        };
+        log.line(&format!("{what}: {error}"));
         if matches!(error, Error::Interrupted) || error.is_disk_full() {
             return Err(error); // no other cell could be kept either
         }

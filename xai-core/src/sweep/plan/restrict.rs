@@ -194,13 +194,17 @@ fn value(factor: &Factor, text: &str, among: bool) -> Result<Value> {
     let closed = among || matches!(like, Value::Text(_));
     match value {
         Some(value) if !closed || factor.levels.contains(&value) => Ok(value),
-        _ => {
+        found => {
             let levels: Vec<_> = factor.levels.iter().map(Value::to_string).collect();
-            Err(Error::invalid(format!(
-                "`{}` cannot be `{text}`{}",
-                factor.name,
-                suggestion(text, levels.iter().map(String::as_str), "the values are")
-            )))
+            let names = levels.iter().map(String::as_str);
+            let way_out = match (like, found) {
+                (Value::Bool(_) | Value::Text(_), _) => suggestion(text, names, "the values are"),
+                // Another number is no slip of the one that is meant.
+                (_, Some(_)) => format!("; the values are {}, and --set takes others", levels.join(", ")),
+                (_, None) => format!("; it takes numbers like {}", levels.join(", ")),
+            };
+            let name = &factor.name;
+            Err(Error::invalid(format!("`{name}` cannot be `{text}`{way_out}")))
         }
     }
 }
