@@ -228,6 +228,11 @@ fn an_interrupt_keeps_what_is_finished() {
         stdout.contains("finished  2 of 4 cells fitted, 0 tested"),
         "{stdout}"
     );
+    let (_, stdout, _) = text(toy(out.path(), "0,10000", &["--status"]).output().unwrap());
+    assert!(
+        stdout.contains("2 of 4 done, 0 running, 0 failed, 2 waiting"),
+        "{stdout}"
+    );
 }
 
 #[test]
