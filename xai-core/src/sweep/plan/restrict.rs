@@ -200,11 +200,16 @@ fn value(factor: &Factor, text: &str, among: bool) -> Result<Value> {
             let way_out = match (like, found) {
                 (Value::Bool(_) | Value::Text(_), _) => suggestion(text, names, "the values are"),
                 // Another number is no slip of the one that is meant.
-                (_, Some(_)) => format!("; the values are {}, and --set takes others", levels.join(", ")),
+                (_, Some(_)) => format!(
+                    "; the values are {}, and --set takes others",
+                    levels.join(", ")
+                ),
                 (_, None) => format!("; it takes numbers like {}", levels.join(", ")),
             };
             let name = &factor.name;
-            Err(Error::invalid(format!("`{name}` cannot be `{text}`{way_out}")))
+            Err(Error::invalid(format!(
+                "`{name}` cannot be `{text}`{way_out}"
+            )))
         }
     }
 }
