@@ -52,7 +52,7 @@ struct EngineArgs {
     #[arg(long, default_value_t, help_heading = "Scale and device")]
     device: Devices,
     /// Number of cells computed at the same time [default: one per core on a CPU, one per GPU]
-    #[arg(long, value_name = "N", help_heading = "Scale and device")]
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Scale and device")]
     jobs: Option<NonZeroUsize>,
     /// Memory of the whole process, shared by the cells computed at the same time. Batches are made to fit, and larger
     /// outputs of frozen layers go to files. A network that alone needs more is computed all the same, with a warning
@@ -344,6 +344,13 @@ impl Against {
 fn is_same(one: &Path, other: &Path) -> bool {
     let [one, other] = [one, other].map(Path::canonicalize);
     matches!((one, other), (Ok(one), Ok(other)) if one == other)
+}
+
+fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text
+        .parse()
+        .map_err(|_| "it is no whole number".to_owned())?;
+    NonZeroUsize::new(number).ok_or_else(|| "it is at least 1".to_owned())
 }
 
 fn default_jobs(devices: &Devices) -> usize {

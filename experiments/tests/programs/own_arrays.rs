@@ -165,7 +165,7 @@ fn tetrominoes_are_read() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let said = "(images of 8 x 8 pixels and 1 channels); classes 0, 1; no groups are given";
+    let said = "(images of 8 x 8 pixels and 1 channel); classes 0, 1; no groups are given";
     assert!(stdout.replace("\n", " ").contains(said), "{stdout}");
 }
 

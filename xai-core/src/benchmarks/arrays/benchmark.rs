@@ -90,9 +90,10 @@ impl Benchmark for Arrays {
             None => "no groups are given",
         };
         let mut text = format!(
-            "{}: {} (images of {height} x {width} pixels and {channels} channels); classes {}; {groups}",
+            "{}: {} (images of {height} x {width} pixels and {channels} channel{}); classes {}; {groups}",
             self.path.display(),
             counts.join(", "),
+            if channels == 1 { "" } else { "s" },
             self.folder.classes.join(", "),
         );
         let truth = self.dataset(Split::Test).truth().into_iter();

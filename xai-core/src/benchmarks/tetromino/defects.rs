@@ -86,8 +86,7 @@ impl fmt::Display for Defect {
 /// Whether an experiment reproduces the public code or corrects it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Level, clap::ValueEnum)]
 pub enum Protocol {
-    /// As in the public code at 515184e: all defects except [`Defect::X8`], which that commit
-    /// fixed.
+    /// As in the public code at 515184e: all defects except X8, which that commit fixed.
     Published,
     /// Without defects.
     Corrected,

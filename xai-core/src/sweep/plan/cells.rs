@@ -422,6 +422,7 @@ impl fmt::Display for Plan {
         )?;
         match &self.restricted {
             None => writeln!(f)?,
+            Some(part) if part.of == self.cells.len() => writeln!(f)?,
             Some(part) => writeln!(f, " instead of {}", part.of)?,
         }
         let width = self

@@ -55,10 +55,13 @@ impl Table {
                 ),
             )),
             (None, _) => {
-                let names: Vec<_> = files.iter().filter_map(|path| path.file_name()).collect();
-                let mut problem = format!(
-                    "needs a CSV or TSV table with the columns {wanted}; among {names:?} there is none"
-                );
+                let names = files.iter().filter_map(|path| path.file_name());
+                let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
+                let mut problem = format!("needs a CSV or TSV table with the columns {wanted}");
+                if !names.is_empty() {
+                    problem +=
+                        &format!("; none of the tables there has them ({})", names.join(", "));
+                }
                 for unreadable in unreadable {
                     problem += &format!("\n  {unreadable}");
                 }
