@@ -64,6 +64,22 @@ fn every_method_gives_captums_values_with_the_same_masks() {
     }
 }
 
+/// A method that alters the images shares the baseline's pass with the others, and may come first.
+#[test]
+fn the_baselines_masks_do_not_depend_on_the_panel() {
+    let fixture = Fixture::read("dropout_everywhere");
+    let first = Panel::new().with(SmoothGrad::of(DeepLift::default()));
+    let panels = [
+        first.with(DeepLift::default()),
+        Panel::new().with(DeepLift::default()),
+    ];
+    let [beside, alone] = panels.map(|panel| {
+        let maps = panel.explain(&fixture.network, &fixture.images, 0).unwrap();
+        maps.into_iter().last().unwrap().values
+    });
+    assert_eq!(beside, alone);
+}
+
 /// Everything that asks for passes of its own.
 fn others(images: &Images) -> Panel<Network> {
     let quarters = || Segments::grid(2, 2);

@@ -32,6 +32,20 @@ fn weights_of_every_kind_of_file_give_their_programs_outputs() {
     }
 }
 
+/// Its weights alone would be the network without dropout.
+#[test]
+fn weights_with_active_dropout_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("network.safetensors");
+    let layers = r#"["flatten", {"linear": {"in": 4, "out": 2}}, {"dropout": 0.5}]"#;
+    let mut network = json::init(layers, 0, &device()).unwrap();
+    network.clone().with_active_dropout(7).save(&path).unwrap();
+    let problem = load_weights(&mut network, &path).unwrap_err().to_string();
+    assert!(problem.contains("active dropout"), "{problem}");
+    network.save(&path).unwrap();
+    load_weights(&mut network, &path).unwrap();
+}
+
 /// The kind of a file is told by what is in it.
 #[test]
 fn the_extension_of_a_file_does_not_matter() {

@@ -81,3 +81,22 @@ impl Activation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::{DeviceChoice, download, upload};
+
+    #[test]
+    fn an_elu_keeps_its_digits_near_zero() {
+        let device = DeviceChoice::Flex.open().unwrap();
+        let x: Vec<f32> = vec![-30.0, -1.0, -1e-2, -1e-5, -1e-20, 0.0, 1e-5, 2.0];
+        let y = upload(x.clone(), [1, 1, 1, x.len()], &device);
+        let y = download(Activation::Elu(0.7).forward(y)).unwrap();
+        for (x, y) in x.into_iter().map(f64::from).zip(y) {
+            let expected = if x > 0.0 { x } else { 0.7 * x.exp_m1() };
+            let off = (f64::from(y) - expected).abs();
+            assert!(off <= 1e-6 * expected.abs(), "{y} at {x}, not {expected}");
+        }
+    }
+}

@@ -4,6 +4,9 @@ use super::layers::{Layer, Network};
 use super::masks::Masks;
 use crate::random;
 
+/// The entry with the seed of active dropout in the metadata of a network's file.
+pub(super) const ACTIVE_DROPOUT: &str = "active_dropout";
+
 impl Network {
     /// The network with dropout that stays on after training: the public code's
     /// [D3](crate::benchmarks::lesions::making::Defect::DropoutStaysOn), which never leaves training mode.

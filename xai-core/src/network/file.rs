@@ -7,14 +7,13 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use super::dropout::ACTIVE_DROPOUT;
 use super::{Layer, Network, json};
 use crate::device::{Device, Tensor};
 use crate::error::{Error, Result};
 
 /// The entry of the metadata with the list of layers.
 const LAYERS: &str = "layers";
-/// The entry with the seed of active dropout, if it is active.
-pub(super) const ACTIVE_DROPOUT: &str = "active_dropout";
 
 impl Network {
     /// Writes layers and weights to one file.

@@ -24,7 +24,8 @@ use std::path::Path;
 use burn::tensor::DType;
 use safetensors::{Dtype, SafeTensors};
 
-use super::{Network, file};
+use super::Network;
+use super::dropout::ACTIVE_DROPOUT;
 use crate::error::{Error, Result};
 use names::Dict;
 use stored::{Numbers, Stored, Tensors};
@@ -151,7 +152,7 @@ fn safetensors(bytes: &[u8]) -> Result<Vec<Dict<'_>>, String> {
     let damaged = |problem| format!("is not a complete safetensors file ({problem})");
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-    if (header.metadata().iter().flatten()).any(|(name, _)| name == file::ACTIVE_DROPOUT) {
+    if (header.metadata().iter().flatten()).any(|(name, _)| name == ACTIVE_DROPOUT) {
         return Err(
             "holds a network with active dropout, and its weights alone are another network; read it by \
              `Network::load`, or save it again after `without_active_dropout`"
