@@ -68,11 +68,8 @@ fn every_method_gives_captums_values_with_the_same_masks() {
 #[test]
 fn the_baselines_masks_do_not_depend_on_the_panel() {
     let fixture = Fixture::read("dropout_everywhere");
-    let first = Panel::new().with(SmoothGrad::of(DeepLift::default()));
-    let panels = [
-        first.with(DeepLift::default()),
-        Panel::new().with(DeepLift::default()),
-    ];
+    let first = Panel::new().with(SmoothGrad::of(DeepLift));
+    let panels = [first.with(DeepLift), Panel::new().with(DeepLift)];
     let [beside, alone] = panels.map(|panel| {
         let maps = panel.explain(&fixture.network, &fixture.images, 0).unwrap();
         maps.into_iter().last().unwrap().values
