@@ -52,7 +52,9 @@ pub struct Singles {
 struct OfOne {
     /// What it can be as a function. There are several if a part of it is a layer's function itself.
     functions: Vec<Function>,
-    /// The error that is due unless it is a layer's function.
+    /// The first of its operations.
+    first: Option<String>,
+    /// The error of its first single number, which is due unless it is a layer's function.
     refused: Option<String>,
 }
 
@@ -159,6 +161,7 @@ impl Singles {
     fn known(&self, name: &str) -> OfOne {
         let mut known = self.of_one.get(name).cloned().unwrap_or_else(|| OfOne {
             functions: Vec::new(),
+            first: None,
             refused: None,
         });
         if known.problem().is_none() {
@@ -193,16 +196,12 @@ impl Singles {
             }
             _ => return None,
         };
-        let mut refused = values.into_iter().find_map(|value| value.refused);
-        refused = refused.or_else(|| error(node, constants));
-        let operation = &node.op_type;
+        let first = values.iter().find_map(|value| value.first.clone());
+        let refused = values.into_iter().find_map(|value| value.refused);
         Some(OfOne {
             functions,
-            refused: refused.or_else(|| {
-                Some(format!(
-                    "computes an activation function that no layer here has, by its {operation}"
-                ))
-            }),
+            first: first.or_else(|| Some(node.op_type.clone())),
+            refused: refused.or_else(|| error(node, constants)),
         })
     }
 }
@@ -210,8 +209,15 @@ impl Singles {
 impl OfOne {
     /// The error if it is no layer's function.
     fn problem(&self) -> Option<String> {
-        let fits = self.functions.iter().any(Function::is_of_a_layer);
-        self.refused.clone().filter(|_| !fits)
+        if self.functions.iter().any(Function::is_of_a_layer) {
+            return None;
+        }
+        self.refused.clone().or_else(|| {
+            let operation = self.first.as_ref()?;
+            Some(format!(
+                "computes an activation function that no layer here has, by its {operation}"
+            ))
+        })
     }
 }
 
