@@ -4,10 +4,10 @@ mod tasks;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use serde_json::{Value as Json, json};
 
@@ -52,8 +52,8 @@ struct EngineArgs {
     #[arg(long, default_value_t, help_heading = "Scale and device")]
     device: Devices,
     /// Number of cells computed at the same time [default: one per core on a CPU, one per GPU]
-    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Scale and device")]
-    jobs: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = at_least_one(), help_heading = "Scale and device")]
+    jobs: Option<usize>,
     /// Memory of the whole process, shared by the cells computed at the same time. Batches are made to fit, and larger
     /// outputs of frozen layers go to files. A network that alone needs more is computed all the same, with a warning
     #[arg(
@@ -234,7 +234,7 @@ fn run(
     if let Some(text) = &arguments.seeds {
         restriction.set.push(seeds(spec, text)?);
     }
-    let jobs = arguments.jobs.map(usize::from);
+    let jobs = arguments.jobs;
     let options = SweepOptions {
         scale: arguments.scale,
         jobs: jobs.unwrap_or_else(|| default_jobs(&arguments.device)),
@@ -346,11 +346,8 @@ fn is_same(one: &Path, other: &Path) -> bool {
     matches!((one, other), (Ok(one), Ok(other)) if one == other)
 }
 
-fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
-    let number = text
-        .parse()
-        .map_err(|_| "it is no whole number".to_owned())?;
-    NonZeroUsize::new(number).ok_or_else(|| "it is at least 1".to_owned())
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
 }
 
 fn default_jobs(devices: &Devices) -> usize {

@@ -3,7 +3,8 @@
 use ndarray::{Array2, Array4};
 
 use super::model::{Differentiable, Explainable, Predict};
-use crate::device::{AutodiffTensor, Device, Tensor, download, upload};
+use super::panel::download;
+use crate::device::{AutodiffTensor, Device, Tensor, upload};
 use crate::error::{Error, Result};
 
 /// A model that only predicts: any function on the host from images `[n, c, h, w]` to class scores
@@ -33,9 +34,8 @@ impl<F: Fn(Array4<f32>) -> Result<Array2<f32>>> Explainable for Closure<F> {}
 
 impl<F: Fn(Array4<f32>) -> Result<Array2<f32>>> Predict for Closure<F> {
     fn scores(&self, images: Tensor<4>) -> Result<Tensor<2>> {
-        let (shape, device) = (images.dims(), images.device());
-        let images = Array4::from_shape_vec(shape, download(images)?).map_err(Error::invalid)?;
-        let scores = (self.0)(images)?;
+        let device = images.device();
+        let scores = (self.0)(download(images)?)?;
         let shape: [usize; 2] = scores.dim().into();
         let values: Vec<f32> = scores.iter().copied().collect();
         Ok(upload(values, shape, &device))

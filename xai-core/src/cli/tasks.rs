@@ -27,8 +27,8 @@ pub(super) struct TaskArgs {
     #[arg(long, value_name = "N", default_value_t = 30.0, value_parser = minutes, requires = "submit")]
     task_minutes: f64,
     /// With --submit: the largest number of tasks that run at the same time
-    #[arg(long, value_name = "N", requires = "submit")]
-    at_once: Option<std::num::NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = super::at_least_one(), requires = "submit")]
+    at_once: Option<usize>,
     /// Show what is done, running, failed and waiting in each phase, then exit
     #[arg(long, conflicts_with_all = ["submit", "freeze", "shard", "plan", "why"])]
     status: bool,
@@ -97,7 +97,7 @@ impl TaskArgs {
                 dry_run: self.dry_run,
                 task_minutes: self.task_minutes,
                 jobs,
-                at_once: self.at_once.map(usize::from),
+                at_once: self.at_once,
                 arguments,
                 of_tables,
             };

@@ -1,9 +1,9 @@
 //! The benchmark as the engine sees it.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
+use clap::builder::RangedU64ValueParser;
 use serde_json::{Value as Json, json};
 
 use super::{Background, Photographs, Protocol, Scenario, Size, Tetromino};
@@ -22,8 +22,13 @@ pub struct TetrominoArgs {
     pub photographs: Option<PathBuf>,
 
     /// Explain at most this many test images of each data set
-    #[arg(long, value_name = "N", help_heading = "Data and networks")]
-    pub images: Option<NonZeroUsize>,
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..),
+        help_heading = "Data and networks"
+    )]
+    pub images: Option<usize>,
 }
 
 /// The number of images of a data set at smoke scale, and the number of explained test images.
@@ -47,7 +52,7 @@ impl Benchmark for Tetromino {
             [base.count, base.most_explained] = FEW;
         }
         if let Some(most) = args.images {
-            base.most_explained = most.get();
+            base.most_explained = most;
         }
         let photographs = args.photographs.as_deref().map(Photographs::open);
         base.photographs = photographs.transpose()?;

@@ -27,20 +27,14 @@ pub trait Study: Sync {
     /// Panics if a value of the point does not fit its parameter's type.
     fn check(&self, point: &Point);
 
-    /// The identity of the benchmark of a cell, and the maximum number of its test images that are explained.
+    /// The benchmark of a cell.
     ///
     /// # Errors
     /// As [`Run::benchmark`].
-    fn benchmark_at(&self, point: &Point) -> Result<(Json, usize)>;
+    fn benchmark_at(&self, point: &Point) -> Result<CellBenchmark>;
 
     /// [`Benchmark::NAME`].
     fn benchmark_name(&self) -> &'static str;
-
-    /// [`Benchmark::classes`] of the benchmark of a cell.
-    ///
-    /// # Errors
-    /// As [`Run::benchmark`].
-    fn classes_at(&self, point: &Point) -> Result<Vec<String>>;
 
     /// As [`Benchmark::explained`].
     fn explained(&self) -> usize;
@@ -68,6 +62,16 @@ pub trait Study: Sync {
     /// # Errors
     /// As there, or if the results cannot be read.
     fn analysis(&self, folder: &Path, analysis: &mut Analysis) -> Result<()>;
+}
+
+/// What the engine knows of the benchmark of a cell.
+pub struct CellBenchmark {
+    /// [`Benchmark::identity`].
+    pub identity: Json,
+    /// [`Benchmark::classes`].
+    pub classes: Vec<String>,
+    /// [`Benchmark::explained`].
+    pub explained: usize,
 }
 
 /// An experiment with the benchmark of a run.
@@ -99,17 +103,17 @@ impl<R: Run> Study for Opened<R> {
         drop(R::at(point));
     }
 
-    fn benchmark_at(&self, point: &Point) -> Result<(Json, usize)> {
+    fn benchmark_at(&self, point: &Point) -> Result<CellBenchmark> {
         let benchmark = R::at(point).benchmark(&self.benchmark)?;
-        Ok((benchmark.identity(), benchmark.explained()))
+        Ok(CellBenchmark {
+            identity: benchmark.identity(),
+            classes: benchmark.classes(),
+            explained: benchmark.explained(),
+        })
     }
 
     fn benchmark_name(&self) -> &'static str {
         R::Benchmark::NAME
-    }
-
-    fn classes_at(&self, point: &Point) -> Result<Vec<String>> {
-        Ok(R::at(point).benchmark(&self.benchmark)?.classes())
     }
 
     fn explained(&self) -> usize {

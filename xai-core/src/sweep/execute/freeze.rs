@@ -34,7 +34,7 @@ pub(super) fn freeze_planned(
 ) -> Result<PathBuf> {
     if continues || !planned.is_finished(study) {
         let _claim = planned.store.claim_reports()?;
-        PlanFile::new(study, planned, options)?.keep(&planned.store, &planned.cells)?;
+        PlanFile::new(study, planned, options).keep(&planned.store, &planned.cells)?;
     }
     copy_program(planned.store.folder(), planned.plan.name)
 }

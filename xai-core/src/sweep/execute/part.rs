@@ -23,7 +23,7 @@ pub(crate) fn run_part(
 ) -> Result<Vec<Failure>> {
     let reporter = Reporter::new(options.quiet, options.json);
     let planned = PlannedSweep::of(study, options, &|problem| reporter.warn(&problem))?;
-    let record = PlanFile::new(study, &planned, options)?;
+    let record = PlanFile::new(study, &planned, options);
     let mut sweep = Sweep::start(study, planned, reporter, options, record)?;
     let own: Vec<usize> = (0..sweep.planned.cells.len()).collect();
     match part.phase {

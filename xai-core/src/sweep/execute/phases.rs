@@ -110,7 +110,7 @@ pub(crate) fn sweep_of(study: &dyn Work, options: &SweepOptions) -> Result<Outco
     if let Some(line) = &other_code {
         reporter.warn(line);
     }
-    let record = PlanFile::new(study, &planned, options)?;
+    let record = PlanFile::new(study, &planned, options);
     if options.plan_only {
         reporter.event(|| remaining.event(&record, &planned));
         return Ok(Outcome {
@@ -440,10 +440,7 @@ impl<'a> Sweep<'a> {
             cells: tested.winners.iter().map(cell).collect::<Result<_>>()?,
             references: tested.references.clone(),
             reference_maps: Some(tested.folder.join(MAPS)),
-            classes: classes(
-                self.study,
-                tested.winners.iter().map(|&at| &self.planned.cells[at]),
-            )?,
+            classes: classes(tested.winners.iter().map(|&at| &self.planned.cells[at])),
         })
     }
 }

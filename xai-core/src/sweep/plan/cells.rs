@@ -154,31 +154,7 @@ impl Plan {
         };
         let named: Vec<&Factor> = factors.iter().filter(named).collect();
         let mut label = label(named.iter().copied())?;
-        // If values depend on others, `--set` can have other cells than `--where` with the same levels.
-        let texts =
-            |values: &[Value]| -> HashSet<String> { values.iter().map(Value::to_string).collect() };
-        let is_possible = |(name, values): &(&str, Vec<Value>)| {
-            let known = whole.factors.iter().find(|factor| factor.name == *name);
-            let known = known.map_or_else(HashSet::new, |known| texts(&known.levels));
-            values
-                .iter()
-                .all(|value| known.contains(&value.to_string()))
-        };
-        let (possible, new): (Vec<_>, Vec<_>) = set.into_iter().partition(is_possible);
-        let is_new = |factor: &&Factor| new.iter().any(|(name, _)| *name == factor.name);
-        let chosen: Vec<(&str, HashSet<String>)> = (named.iter().filter(|factor| !is_new(factor)))
-            .map(|factor| (factor.name, texts(&factor.levels)))
-            .collect();
-        let of_chosen = |point: &Point| {
-            chosen.iter().all(|(name, levels)| {
-                let value = point.value(name);
-                value.is_some_and(|value| levels.contains(&value.to_string()))
-            })
-        };
-        if !possible.is_empty()
-            && let Ok(points) = lay_out(spec, scale, absent, &new)
-            && skip(spec, points.into_iter().filter(of_chosen).collect()).0 != cells
-        {
+        if whole.has_other_cells(spec, absent, set, &named, &cells) {
             label = format!("set+{label}");
         }
         Ok(Self {
@@ -194,6 +170,39 @@ impl Plan {
             skipped,
             absent: missing,
         })
+    }
+
+    /// Whether these cells, for which `set` was chosen, are others than those of `--where` with the levels of the `named`
+    /// factors. If values depend on others, they can be. Values that the design does not have need `--set` in both cases.
+    fn has_other_cells(
+        &self,
+        spec: &Spec,
+        absent: Absent,
+        set: Vec<(&'static str, Vec<Value>)>,
+        named: &[&Factor],
+        cells: &[Point],
+    ) -> bool {
+        let texts =
+            |values: &[Value]| -> HashSet<String> { values.iter().map(Value::to_string).collect() };
+        let is_possible = |(name, values): &(&str, Vec<Value>)| {
+            let known = self.factors.iter().find(|factor| factor.name == *name);
+            known.is_some_and(|known| texts(values).is_subset(&texts(&known.levels)))
+        };
+        let (possible, new): (Vec<_>, Vec<_>) = set.into_iter().partition(is_possible);
+        let is_new = |factor: &&&Factor| new.iter().any(|(name, _)| *name == factor.name);
+        let chosen: Vec<(&str, HashSet<String>)> = (named.iter().filter(|factor| !is_new(factor)))
+            .map(|factor| (factor.name, texts(&factor.levels)))
+            .collect();
+        let of_chosen = |point: &Point| {
+            chosen.iter().all(|(name, levels)| {
+                let value = point.value(name);
+                value.is_some_and(|value| levels.contains(&value.to_string()))
+            })
+        };
+        !possible.is_empty()
+            && lay_out(spec, self.scale, absent, &new).is_ok_and(|points| {
+                skip(spec, points.into_iter().filter(of_chosen).collect()).0 != cells
+            })
     }
 }
 

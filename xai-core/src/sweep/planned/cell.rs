@@ -1,6 +1,7 @@
 //! A cell of a sweep: what determines it, and what the store has for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
@@ -117,6 +118,7 @@ pub(super) fn cells(
         scale: json!(options.scale),
         benchmark: study.benchmark_name(),
         identity: Json::Null,
+        classes: Vec::new(),
         device: options.devices.kind(),
         code: FIT_CODE,
         version,
@@ -124,11 +126,12 @@ pub(super) fn cells(
     });
     let cell = |&at: &usize| {
         let point = &plan.cells[at];
-        let (identity, explained) = study.benchmark_at(point)?;
+        let benchmark = study.benchmark_at(point)?;
         // Most cells have the same benchmark.
-        if of_cell.identity != identity {
+        if of_cell.identity != benchmark.identity {
             of_cell = Arc::new(Inputs {
-                identity,
+                identity: benchmark.identity,
+                classes: benchmark.classes,
                 ..Inputs::clone(&of_cell)
             });
         }
@@ -137,7 +140,7 @@ pub(super) fn cells(
             key: Key::of(&of_cell.at(point))?,
             manifest: None,
             of_cell: of_cell.clone(),
-            explained,
+            explained: benchmark.explained,
             stale: None,
             only_by: options.fresh_code.then(|| store.code().clone()),
         };
@@ -150,57 +153,36 @@ pub(super) fn cells(
     which.iter().map(cell).collect()
 }
 
-/// The first of the cells with each benchmark.
-fn of_each_benchmark<'a>(cells: impl IntoIterator<Item = &'a PlannedCell>) -> Vec<&'a PlannedCell> {
-    let mut found: Vec<&PlannedCell> = Vec::new();
-    for cell in cells {
-        let same = |known: &&PlannedCell| {
-            let (known, new) = (&known.of_cell, &cell.of_cell);
-            Arc::ptr_eq(known, new) || known.identity == new.identity
-        };
-        if !found.iter().any(same) {
-            found.push(cell);
-        }
-    }
-    found
-}
-
 /// The names of the classes in the benchmarks of these cells. A class with different names is `class 0`. Empty if the
 /// benchmarks have different numbers of classes.
-pub(crate) fn classes<'a>(
-    study: &dyn Study,
-    cells: impl IntoIterator<Item = &'a PlannedCell>,
-) -> Result<Vec<String>> {
-    let cells = of_each_benchmark(cells).into_iter();
-    let all: Vec<_> = cells
-        .map(|cell| study.classes_at(&cell.point))
-        .collect::<Result<_>>()?;
-    let mut names = all.first().cloned().unwrap_or_default();
+pub(crate) fn classes<'a>(cells: impl IntoIterator<Item = &'a PlannedCell>) -> Vec<String> {
+    let all = different(cells.into_iter().map(|cell| &cell.of_cell.classes));
+    let mut names = all.first().copied().cloned().unwrap_or_default();
     if all.iter().any(|others| others.len() != names.len()) {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     for (class, name) in names.iter_mut().enumerate() {
         if all.iter().any(|others| others[class] != *name) {
             *name = format!("class {class}");
         }
     }
-    Ok(names)
+    names
 }
 
 /// The identity of the benchmarks of these cells. Where they differ, it has a list of what they are.
 pub(super) fn identity(cells: &[PlannedCell]) -> Json {
-    let cells = of_each_benchmark(cells).into_iter();
-    let identities: Vec<_> = cells.map(|cell| &cell.of_cell.identity).collect();
-    merged(&identities)
+    let all: Vec<_> = cells.iter().map(|cell| &cell.of_cell.identity).collect();
+    merged(&all)
+}
+
+/// The first of each kind, in order.
+fn different<'a, T: Eq + Hash>(all: impl Iterator<Item = &'a T>) -> Vec<&'a T> {
+    let mut known = HashSet::new();
+    all.filter(|one| known.insert(*one)).collect()
 }
 
 fn merged(all: &[&Json]) -> Json {
-    let mut different: Vec<&Json> = Vec::new();
-    for one in all {
-        if !different.contains(one) {
-            different.push(one);
-        }
-    }
+    let different = different(all.iter().copied());
     if let [one] = different[..] {
         return one.clone();
     }
@@ -224,6 +206,8 @@ struct Inputs {
     benchmark: &'static str,
     /// The identity of the benchmark of this cell.
     identity: Json,
+    /// Its classes, which are part of what the identity stands for.
+    classes: Vec<String>,
     device: &'static str,
     code: u32,
     version: u32,
@@ -343,6 +327,7 @@ mod tests {
             scale: json!("smoke"),
             benchmark: "bars",
             identity: json!({ "images": 100, "files": "a hash" }),
+            classes: Vec::new(),
             device: "flex",
             code: 1,
             version: 1,

@@ -23,10 +23,7 @@ pub(crate) struct PlanFile {
 
 impl PlanFile {
     /// The content before the run.
-    ///
-    /// # Errors
-    /// If the benchmark of a cell cannot be made.
-    pub fn new(study: &dyn Study, planned: &PlannedSweep, options: &SweepOptions) -> Result<Self> {
+    pub fn new(study: &dyn Study, planned: &PlannedSweep, options: &SweepOptions) -> Self {
         let plan = &planned.plan;
         let command = std::env::args_os();
         let head = json!({
@@ -41,7 +38,7 @@ impl PlanFile {
             "benchmark": {
                 "name": study.benchmark_name(),
                 "about": study.about(),
-                "classes": classes(study, &planned.cells)?,
+                "classes": classes(&planned.cells),
                 "explained": study.explained(),
                 "one_space": study.one_space(),
                 "identity": identity(&planned.cells),
@@ -56,11 +53,11 @@ impl PlanFile {
             "skipped": plan.skipped,
             "absent": plan.absent,
         });
-        Ok(Self {
+        Self {
             head,
             tail,
             winners: BTreeSet::new(),
-        })
+        }
     }
 
     /// Records the end of the run: the winners, the name of the stage of the references, and what is to be said of

@@ -1,10 +1,10 @@
 //! The images in which maxima of a pooling tie.
 
-use ndarray::{Array4, ArrayView3, Axis};
+use ndarray::{ArrayView3, Axis};
 
 use crate::attribution::Trace;
-use crate::device::{Tensor, download};
-use crate::error::{Error, Result};
+use crate::attribution::panel::download;
+use crate::error::Result;
 use crate::network::Layer;
 use crate::network::ops::Window;
 
@@ -46,8 +46,8 @@ fn find(
             Layer::MaxPool2d(window) => {
                 let values = before.unwrap_or(step);
                 let (x, b) = (
-                    on_host(values.input)?,
-                    on_host(baseline.same(&values).input)?,
+                    download(values.input.clone())?,
+                    download(baseline.same(&values).input.clone())?,
                 );
                 for (image, found) in found.iter_mut().enumerate() {
                     let b = b.index_axis(Axis(0), image.min(b.dim().0 - 1));
@@ -59,11 +59,6 @@ fn find(
         before = matches!(step.layer, Layer::Relu).then_some(step);
     }
     Ok(())
-}
-
-fn on_host(x: &Tensor<4>) -> Result<Array4<f32>> {
-    let shape = x.dims();
-    Array4::from_shape_vec(shape, download(x.clone())?).map_err(Error::invalid)
 }
 
 /// Whether two places of a window are equal in `x` `[c, h, w]`, and one of them differs from the baseline `b`.
@@ -99,7 +94,7 @@ fn tie(x: ArrayView3<'_, f32>, b: ArrayView3<'_, f32>, window: &Window) -> bool 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::DeviceChoice;
+    use crate::device::{DeviceChoice, Tensor};
     use crate::network::Conv2d;
 
     const SIDE: usize = 12;

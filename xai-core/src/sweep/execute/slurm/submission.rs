@@ -27,6 +27,10 @@ pub fn folder(planned: &PlannedSweep) -> PathBuf {
 /// # Errors
 /// If Slurm cannot be asked about such a job.
 pub fn job_of_another_plan(study: &dyn Study, planned: &PlannedSweep) -> Result<Option<Error>> {
+    // Most runs are on one machine, and comparing plans takes time.
+    if submissions(&folder(planned)).is_empty() {
+        return Ok(None);
+    }
     let all: Vec<_> = (0..planned.cells.len()).collect();
     let same = check_frozen(&planned.store, &planned.plan, &all, &planned.cells).is_ok();
     let scored = scored_key(study, &planned.cells)?;
