@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Memory(pub usize);
 
+/// The least number of bytes that is accepted without a unit.
+const LEAST: u64 = 1 << 20;
+
 impl Memory {
     /// The amount in bytes.
     pub fn bytes(self) -> usize {
@@ -22,7 +25,14 @@ impl FromStr for Memory {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        match text.trim().parse::<ByteSize>() {
+        let text = text.trim();
+        match text.parse::<ByteSize>() {
+            // Without a unit, so few bytes were meant as something else.
+            Ok(ByteSize(..LEAST)) if text.parse::<f64>().is_ok_and(|number| number > 0.0) => {
+                Err(Error::invalid(format!(
+                    "`{text}` has no unit and would be {text} bytes; write `{text}GiB` or `{text}MiB`"
+                )))
+            }
             Ok(size @ ByteSize(1..)) => Ok(Self(size.as_u64() as usize)),
             _ => Err(Error::invalid(format!(
                 "`{text}` is not an amount of memory; write `2GiB`, `512MiB`, `1.5GB` or a number of bytes"
@@ -57,7 +67,7 @@ mod tests {
             ("64 KiB", 64 << 10),
             ("3kb", 3000),
             ("100B", 100),
-            ("4096", 4096),
+            ("1048576", 1 << 20),
         ] {
             assert_eq!(text.parse::<Memory>().unwrap().bytes(), bytes, "{text}");
         }
@@ -65,6 +75,8 @@ mod tests {
             let problem = text.parse::<Memory>().unwrap_err().to_string();
             assert!(problem.contains("`2GiB`"), "{problem}");
         }
+        let problem = "2".parse::<Memory>().unwrap_err().to_string();
+        assert!(problem.contains("write `2GiB`"), "{problem}");
         for text in ["2GiB", "1536MiB", "3KiB", "1000B"] {
             assert_eq!(text.parse::<Memory>().unwrap().to_string(), text);
         }

@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use burn::tensor::TensorData;
 
-use super::layers::{follows, kind, weighted};
+use super::layers::{Weighted, follows, kind, weighted};
 use super::names::{self, Dict, Matched};
 use super::onnx::Operation;
+use super::onnx_functions::Functions;
 use super::stored::{Stored, Tensors};
 use crate::device::Tensor;
 use crate::network::{Layer, Network};
@@ -81,12 +82,12 @@ pub(super) fn other_order(
 /// The tensors of `operations` under the names of their layers.
 pub(super) fn align(
     names: &[String],
-    layers: &[&Layer],
-    operations: Vec<Operation>,
+    layers: &[Weighted<'_>],
+    mut operations: Vec<Operation>,
 ) -> Result<Tensors<'static>, String> {
     let mut misfits = Vec::new();
     for at in 0..layers.len().max(operations.len()) {
-        let wanted = layers.get(at).and_then(|&layer| kind(layer));
+        let wanted = layers.get(at).and_then(|one| kind(one.layer));
         let found = operations
             .get(at)
             .map(|operation| (operation.kind, operation.shape()));
@@ -106,7 +107,7 @@ pub(super) fn align(
             });
             misfits.push(format!("network: {wanted}; file: {found}"));
         } else if let (Some(Layer::Conv2d(conv)), Some(operation)) =
-            (layers.get(at), operations.get(at))
+            (layers.get(at).map(|one| one.layer), operations.get(at))
         {
             misfits.extend(operation.other_window(&names[at], conv));
         }
@@ -117,16 +118,28 @@ pub(super) fn align(
             listed(&misfits)
         ));
     }
+    let mut found = Functions::default();
+    for operation in &mut operations {
+        found.extend(std::mem::take(&mut operation.before));
+    }
+    let own = Functions::of(layers.iter().flat_map(|one| one.before.iter().copied()));
+    let misfits = own.differs(&found);
+    if !misfits.is_empty() {
+        return Err(format!(
+            "the layers without weights do not match the operations of the file, in order:{}",
+            listed(&misfits)
+        ));
+    }
     let mut tensors = Tensors::new();
-    for ((name, layer), operation) in names.iter().zip(layers).zip(operations) {
-        let epsilon = match layer {
+    for ((name, one), operation) in names.iter().zip(layers).zip(operations) {
+        let epsilon = match one.layer {
             Layer::BatchNorm2d(norm) => norm.epsilon,
             _ => 0.0,
         };
         for (parameter, stored) in operation.parameters(epsilon)? {
             tensors.insert(format!("{name}.{parameter}"), stored);
         }
-        let bias = match layer {
+        let bias = match one.layer {
             Layer::Conv2d(conv) => &conv.bias,
             Layer::Linear(linear) => &linear.bias,
             _ => &None,
@@ -155,7 +168,7 @@ fn listed(misfits: &[String]) -> String {
 /// What to do if possibly only the number of classes does not fit. The weight of the last layer is
 /// `found`.
 fn other_classes(network: &Network, found: Option<&[usize]>) -> String {
-    match (weighted(network).last(), found) {
+    match (weighted(network).last().map(|one| one.layer), found) {
         (Some(Layer::Linear(last)), Some(&[classes, inputs])) => match last.weight.dims() {
             [own, own_inputs] if own != classes && own_inputs == inputs => format!(
                 "\nthe file is of a network with {classes} classes: explain that network (`--classes {classes}`, or \

@@ -1,7 +1,7 @@
 //! Weights of another task for a network that will be fine-tuned.
 
 use super::fill::{align, fill, other_order};
-use super::layers::{Kind, weighted};
+use super::layers::{Kind, Weighted, weighted};
 use super::names::{self, Dict, Matched};
 use super::onnx::Operation;
 use crate::network::{Layer, Network};
@@ -24,9 +24,12 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(layers: &[&Layer]) -> Result<Self, String> {
-        let linear = |layer: &&Layer| matches!(layer, Layer::Linear(_));
-        match (layers.iter().position(linear), layers.last()) {
+    fn of(layers: &[Weighted<'_>]) -> Result<Self, String> {
+        let linear = |one: &Weighted<'_>| matches!(one.layer, Layer::Linear(_));
+        match (
+            layers.iter().position(linear),
+            layers.last().map(|one| one.layer),
+        ) {
             (Some(convolutions), Some(Layer::Linear(_))) => Ok(Self {
                 convolutions,
                 all_but_last: layers.len() - 1,
@@ -54,7 +57,8 @@ pub fn named(network: &mut Network, dicts: Vec<Dict>) -> Result<Loaded, String> 
     let Matched { names, tensors } = names::matching(network, &own, dicts)?;
     let layers = weighted(network);
     let parts = Parts::of(&layers)?;
-    let between = || (parts.convolutions..parts.all_but_last).map(|at| (&names[at], layers[at]));
+    let between =
+        || (parts.convolutions..parts.all_but_last).map(|at| (&names[at], layers[at].layer));
     let fits = |(name, layer): (&String, &Layer)| {
         let has = |parameter: &str, shape: &[usize]| {
             let found = tensors.get(&format!("{name}.{parameter}"));

@@ -23,10 +23,27 @@ impl fmt::Display for Kind {
     }
 }
 
+/// A layer with parameters.
+#[derive(Clone, Debug)]
+pub struct Weighted<'a> {
+    pub layer: &'a Layer,
+    /// The layers between the one with parameters before it and itself, in the order of a forward pass.
+    pub before: Vec<&'a Layer>,
+}
+
 /// The layers with parameters, in the order of a forward pass.
-pub fn weighted(network: &Network) -> Vec<&Layer> {
-    let layers = network.named_layers().into_iter().map(|(_, layer)| layer);
-    layers.filter(|layer| kind(layer).is_some()).collect()
+pub fn weighted(network: &Network) -> Vec<Weighted<'_>> {
+    let mut found = Vec::new();
+    let mut before = Vec::new();
+    for (_, layer) in network.named_layers() {
+        if kind(layer).is_some() {
+            let before = std::mem::take(&mut before);
+            found.push(Weighted { layer, before });
+        } else {
+            before.push(layer);
+        }
+    }
+    found
 }
 
 /// For each of the [`weighted`] layers, those whose results it takes, through layers without parameters.

@@ -12,6 +12,7 @@ mod onnx;
 mod onnx_channels;
 mod onnx_constants;
 mod onnx_format;
+mod onnx_functions;
 mod onnx_singles;
 mod onnx_windows;
 mod pickle;
@@ -47,7 +48,7 @@ pub use fine_tuning::Loaded;
 ///
 /// # Errors
 /// If the file cannot be read or has another format; if a convolution of an ONNX file has another stride, padding,
-/// dilation or number of groups than its layer; if its graph has a constant that belongs to no layer, such as the 255 by
+/// dilation or number of groups than its layer; if its poolings, ReLUs, leaky ReLUs and ELUs are not those of the network; if its graph has a constant that belongs to no layer, such as the 255 by
 /// which it divides images; if tensors are missing, are unknown to the network, have another shape,
 /// or hold numbers that are not finite. One error lists the first dozen, and the network is not changed.
 pub fn load_weights(network: &mut Network, path: &Path) -> Result<()> {

@@ -58,7 +58,7 @@ pub fn matching<'a>(
     let kinds = [Some(own.to_vec()), Some(vgg(network)), resnet(network)];
     let kinds: Vec<Vec<String>> = kinds.into_iter().flatten().collect();
     let shapes: Vec<Vec<usize>> = (weighted(network).into_iter())
-        .map(|layer| kind(layer).map_or(Vec::new(), |(_, shape)| shape))
+        .map(|one| kind(one.layer).map_or(Vec::new(), |(_, shape)| shape))
         .collect();
     let dicts: Vec<Dict> = (dicts.into_iter())
         .map(|dict| without_wrappers(dict, &kinds))

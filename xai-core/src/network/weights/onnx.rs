@@ -2,7 +2,8 @@
 //!
 //! Every constant of the graph that changes numbers must be the parameter of a layer, or a single number in an
 //! activation function. Any other constant is an error, because a network without it would give different scores. So is a convolution that moves over its
-//! image in another way than the layer that takes its weight.
+//! image in another way than the layer that takes its weight, and a pooling or an activation function that is not in the list
+//! of layers.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,6 +13,7 @@ use super::layers::Kind;
 use super::onnx_channels::Channels;
 use super::onnx_constants::{Constants, Input, belongs_to_none};
 use super::onnx_format::{Model, Node};
+use super::onnx_functions::Functions;
 use super::onnx_singles::{ARITHMETIC, Singles};
 use super::onnx_windows::{Pads, Window, after, of_pad, together, transposed};
 use super::stored::{Numbers, Stored};
@@ -31,6 +33,8 @@ pub struct Operation {
     window: Option<Window>,
     /// The operations whose results it takes, through operations without weights.
     follows: BTreeSet<usize>,
+    /// The operations without weights between the one with weights before it and itself, in the order of the file.
+    pub before: Functions,
 }
 
 /// The statistics of a normalisation.
@@ -122,6 +126,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Operation>, String> {
         made_by: HashMap::new(),
         follows: HashMap::new(),
         singles: Singles::default(),
+        functions: Functions::default(),
         padded: HashMap::new(),
         axes,
         channels,
@@ -152,6 +157,8 @@ struct Walk {
     /// The last operations with weights from which a value was computed.
     follows: HashMap<String, BTreeSet<usize>>,
     singles: Singles,
+    /// The operations without weights since the last one with weights.
+    functions: Functions,
     /// What a `Pad` has added to a value since the last layer.
     padded: HashMap<String, Pads>,
     /// The number of axes of a value, if it is known.
@@ -166,6 +173,7 @@ impl Walk {
             ARITHMETIC.contains(&node.op_type.as_str()) && self.constant_and_other(node)?.is_some();
         let layers = !self.operations.is_empty();
         (self.singles).pass(node, &self.constants, layers, has_parameter)?;
+        self.pass_functions(node, has_parameter);
         let mut padded = (node.input.iter()).filter_map(|name| self.padded.get(name));
         let padded = padded.find_map(|pads| after(node, pads));
         (self.padded).extend(node.output.first().cloned().zip(padded));
@@ -205,7 +213,11 @@ impl Walk {
                 let bias = self.constants.parameter(node, 2, "bias")?;
                 self.channels = Channels::First(weight.shape[0]);
                 let padded = node.input(0).and_then(|name| self.padded.get(name));
-                let window = Window::of(node, [weight.shape[2], weight.shape[3]], padded);
+                let window = Window::of(
+                    node,
+                    [weight.shape[2], weight.shape[3]].map(|side| side as i64),
+                    padded,
+                );
                 self.note(node, Kind::Convolution, weight, bias, None);
                 self.operations.last_mut().expect("it was noted").window = Some(window);
             }
@@ -252,6 +264,17 @@ impl Walk {
             _ => self.has_no_parameters(node)?,
         }
         Ok(())
+    }
+
+    /// Records a node without weights. Arithmetic before the first layer prepares the images.
+    fn pass_functions(&mut self, node: &Node, has_parameter: bool) {
+        let operation = node.op_type.as_str();
+        let layer = ["Conv", "Gemm", "MatMul", "BatchNormalization"].contains(&operation);
+        let prepares = self.operations.is_empty() && ARITHMETIC.contains(&operation);
+        if !layer && !prepares && !has_parameter {
+            let padded = node.input(0).and_then(|name| self.padded.get(name));
+            self.functions.pass(node, padded);
+        }
     }
 
     /// Records from which operations with weights a node's outputs come. There were `before` of them in front of it. The size
@@ -473,6 +496,7 @@ impl Walk {
             moments,
             window: None,
             follows: BTreeSet::new(),
+            before: std::mem::take(&mut self.functions),
         });
     }
 

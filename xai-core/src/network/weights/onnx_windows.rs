@@ -1,4 +1,4 @@
-//! How the convolutions of an ONNX graph move over their images.
+//! How the windows of an ONNX graph, those of its convolutions and poolings, move over their images.
 
 use super::onnx_constants::{Constants, Input};
 use super::onnx_format::Node;
@@ -12,26 +12,26 @@ pub type Pads = Result<[i64; 6], String>;
 /// The rows and columns that are added at the top, left, bottom and right, or why no layer here adds them.
 type Sides = Result<[i64; 4], String>;
 
-/// How a convolution moves over its image. Pairs are of rows and columns.
+/// How a convolution or a pooling moves over its image. Pairs are of rows and columns.
 #[derive(Debug)]
 pub struct Window {
-    stride: [i64; 2],
-    dilation: [i64; 2],
+    pub stride: [i64; 2],
+    pub dilation: [i64; 2],
     groups: i64,
     /// What is added on either side, or why no layer here does it.
-    padding: Result<[i64; 2], String>,
+    pub padding: Result<[i64; 2], String>,
 }
 
 impl Window {
-    /// That of a Conv whose image may have been `padded` before.
-    pub fn of(node: &Node, kernel: [usize; 2], padded: Option<&Pads>) -> Self {
+    /// That of a Conv or a pooling whose image may have been `padded` before.
+    pub fn of(node: &Node, kernel: [i64; 2], padded: Option<&Pads>) -> Self {
         let pair = |name: &str| match node.attribute(name).map(|one| one.ints.as_slice()) {
             Some(&[rows, columns]) => [rows, columns],
             _ => [1, 1],
         };
         let (stride, dilation) = (pair("strides"), pair("dilations"));
         let padded = padded.map(of_images);
-        let pads = together(of_conv(node, kernel, stride, dilation), padded.as_ref());
+        let pads = together(own(node, kernel, stride, dilation), padded.as_ref());
         Self {
             stride,
             dilation,
@@ -66,8 +66,8 @@ impl Window {
     }
 }
 
-/// What a Conv adds by itself.
-fn of_conv(node: &Node, kernel: [usize; 2], stride: [i64; 2], dilation: [i64; 2]) -> Sides {
+/// What a Conv or a pooling adds by itself.
+fn own(node: &Node, kernel: [i64; 2], stride: [i64; 2], dilation: [i64; 2]) -> Sides {
     let auto = node
         .attribute("auto_pad")
         .map(|auto| String::from_utf8_lossy(&auto.s));
@@ -75,7 +75,7 @@ fn of_conv(node: &Node, kernel: [usize; 2], stride: [i64; 2], dilation: [i64; 2]
         Some("VALID") => Ok([0; 4]),
         Some(auto @ ("SAME_UPPER" | "SAME_LOWER")) => {
             let reach: [i64; 2] =
-                std::array::from_fn(|axis| dilation[axis].saturating_mul(kernel[axis] as i64 - 1));
+                std::array::from_fn(|axis| dilation[axis].saturating_mul(kernel[axis] - 1));
             if (0..2).any(|axis| reach[axis] > 0 && stride[axis] > 1) {
                 return Err(format!(
                     "has auto_pad {auto} with the stride {stride:?}, so that its padding depends on the size of the image; \
@@ -288,10 +288,12 @@ mod tests {
     }
 
     /// What is wrong with the file of one convolution with a kernel of 3 x 3, for a layer with these settings. It takes
-    /// what the last of the nodes before it makes.
+    /// what the last of the nodes before it makes. The list has the ReLU of these nodes, too.
     fn problem(layer: &str, before: Vec<Node>, attribute: Vec<Attribute>) -> Option<String> {
         let input = before.last().map_or("x", |node| node.output[0].as_str());
         let input = input.to_owned();
+        let relu = before.iter().any(|node| node.op_type == "Relu");
+        let relu = if relu { r#""relu", "# } else { "" };
         let weight = TensorProto {
             dims: vec![2, 1, 3, 3],
             data_type: 1,
@@ -313,7 +315,7 @@ mod tests {
             input: Vec::new(),
         };
         let bytes = Model { graph: Some(graph) }.encode_to_vec();
-        let layers = format!(r#"[{{"conv2d": {{"out": 2, "kernel": 3, {layer}}}}}]"#);
+        let layers = format!(r#"[{relu}{{"conv2d": {{"out": 2, "kernel": 3, {layer}}}}}]"#);
         let device = DeviceChoice::Flex.open().unwrap();
         let mut network = json::init(&layers, 0, &device).unwrap();
         fill::in_order(&mut network, onnx::read(&bytes).unwrap()).err()
@@ -448,7 +450,7 @@ mod tests {
             plain,
             then(pad([0, 0, 1, 1, 0, 0, 1, 1], vec![]), "Relu", vec![]),
             vec![],
-            "network: layer 0, padding [0, 0]; file: `kernel`, padding [1, 1]",
+            "network: layer 1, padding [0, 0]; file: `kernel`, padding [1, 1]",
         );
         let padded = r#""in": 1, "padding": 1"#;
         says(

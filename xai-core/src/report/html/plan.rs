@@ -180,11 +180,37 @@ fn setting((name, value): (&String, &Json)) -> (String, String) {
 
 fn plain(value: &Json) -> String {
     match value {
-        Json::String(text) => text.clone(),
+        Json::String(text) => without_types(text),
         // No limit.
         Json::Number(number) if number.as_u64() == Some(usize::MAX as u64) => "all".to_owned(),
         value => value.to_string(),
     }
+}
+
+/// What Rust's `Debug` writes for a struct, without the names of types: `Protocol { lesions: 3..=5, recipe: Recipe { area: 70 } }`
+/// is `lesions 3..=5, recipe area 70`. Other texts are unchanged.
+fn without_types(text: &str) -> String {
+    if !(text.contains(" { ") && text.ends_with(" }")) {
+        return text.to_owned();
+    }
+    let words: Vec<&str> = text.split(' ').collect();
+    let is_type = |at: usize| words.get(at + 1) == Some(&"{");
+    let mut kept = String::new();
+    for (at, word) in words.iter().enumerate() {
+        match *word {
+            "{" | "}" => {}
+            "}," => kept.push(','),
+            // A field without content.
+            "of:" => {}
+            word if word.starts_with("PhantomData<") => {}
+            _ if is_type(at) => {}
+            word => {
+                let gap = if kept.is_empty() { "" } else { " " };
+                kept += &format!("{gap}{}", word.trim_end_matches(':').replace('_', " "));
+            }
+        }
+    }
+    kept.trim_end_matches(',').to_owned()
 }
 
 /// The command as typed in the repository. The path of an example is an internal detail of Cargo.
@@ -207,7 +233,15 @@ fn command(experiment: &str, words: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::command;
+    use super::{command, without_types};
+
+    #[test]
+    fn settings_have_no_names_of_types() {
+        let text = "Protocol { heights_mm: 60.0..=130.0, recipe: Recipe { count: 30, factor: 2.0 }, defects: DefectSet { bits: 0, of: PhantomData<xai_core::Defect> } }";
+        let plain = "heights mm 60.0..=130.0, recipe count 30, factor 2.0, defects bits 0";
+        assert_eq!(without_types(text), plain);
+        assert_eq!(without_types("colin27 e683"), "colin27 e683");
+    }
 
     #[test]
     fn a_command_can_be_typed_again() {
