@@ -6,12 +6,16 @@
   and method: the mean difference, MR slices less ImageNet, and its 95 % interval by a bootstrap of the images.
 - `correlation/table.csv` and `other_rates.csv` have the means of eight networks: the rank correlation of accuracy and
   precision.
+- `seeds/networks.csv` and `seeds/precision.csv` have the accuracies of the six networks with three seeds, from their manifests,
+  and the precision of each image, from their `scores.parquet`. For each method: the mean precision of the networks of each
+  corpus with the lowest and the highest network, their difference with its 95 % interval (Welch's t, one number per network),
+  and the rank correlation of test accuracy and mean precision.
 """
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
+from scipy import stats
 
 HERE = Path(__file__).parent
 
@@ -33,8 +37,25 @@ def correlations():
     for networks, table in [("six networks", tables[0]), ("eight networks", pd.concat(tables))]:
         table = table[table.corpus.notna()]
         for method, rows in table.groupby("method", sort=False):
-            print(f"{networks:16}{method:22}{spearmanr(rows.test_accuracy, rows.precision_mean)[0]:6.2f}")
+            print(f"{networks:16}{method:22}{stats.spearmanr(rows.test_accuracy, rows.precision_mean)[0]:6.2f}")
 
 
-differences()
-correlations()
+def seeds():
+    networks = pd.read_csv(HERE / "seeds" / "networks.csv")
+    print(networks.to_string(index=False))
+    images = pd.read_csv(HERE / "seeds" / "precision.csv")
+    for method, rows in images.groupby("method", sort=False):
+        means = rows.groupby(["corpus", "seed"]).precision.mean().reset_index()
+        means = means.merge(networks, on=["corpus", "seed"])
+        own, other = (means.precision[means.corpus == corpus] for corpus in ["mri", "imagenet"])
+        low, high = stats.ttest_ind(own, other, equal_var=False).confidence_interval()
+        rank = stats.spearmanr(means.test_accuracy, means.precision)[0]
+        text = [f"{part.mean():.2f} ({part.min():.2f} to {part.max():.2f})" for part in [other, own]]
+        print(f"three seeds  {method:22}ImageNet {text[0]}  MR slices {text[1]}  "
+              f"difference {own.mean() - other.mean():5.2f} ({low:.2f} to {high:.2f})  rank correlation {rank:.2f}")
+
+
+if __name__ == "__main__":
+    differences()
+    correlations()
+    seeds()
