@@ -135,6 +135,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Operation>, String> {
         if !walk.constants.pass(&mut node)? {
             let before = walk.operations.len();
             walk.pass(&node)?;
+            walk.note_functions(&node, before);
             walk.note_follows(&node, before);
             walk.note_axes(&node);
         }
@@ -173,7 +174,6 @@ impl Walk {
             ARITHMETIC.contains(&node.op_type.as_str()) && self.constant_and_other(node)?.is_some();
         let layers = !self.operations.is_empty();
         (self.singles).pass(node, &self.constants, layers, has_parameter)?;
-        self.pass_functions(node, has_parameter);
         let mut padded = (node.input.iter()).filter_map(|name| self.padded.get(name));
         let padded = padded.find_map(|pads| after(node, pads));
         (self.padded).extend(node.output.first().cloned().zip(padded));
@@ -266,12 +266,12 @@ impl Walk {
         Ok(())
     }
 
-    /// Records a node without weights. Arithmetic before the first layer prepares the images.
-    fn pass_functions(&mut self, node: &Node, has_parameter: bool) {
-        let operation = node.op_type.as_str();
-        let layer = ["Conv", "Gemm", "MatMul", "BatchNormalization"].contains(&operation);
-        let prepares = self.operations.is_empty() && ARITHMETIC.contains(&operation);
-        if !layer && !prepares && !has_parameter {
+    /// Records a node without weights. There were `before` operations with weights in front of it. Arithmetic before the first
+    /// of them prepares the images.
+    fn note_functions(&mut self, node: &Node, before: usize) {
+        let has_weights = self.operations.len() > before;
+        let prepares = before == 0 && ARITHMETIC.contains(&node.op_type.as_str());
+        if !has_weights && !prepares {
             let padded = node.input(0).and_then(|name| self.padded.get(name));
             self.functions.pass(node, padded);
         }

@@ -186,39 +186,38 @@ impl Functions {
 
     /// What differs from those of a `file`, one line each.
     pub fn differs(&self, file: &Self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for kind in KINDS {
-            if self.uncertain.contains(&kind) || file.uncertain.contains(&kind) {
-                continue;
-            }
-            let of_kind = |part: &Self| -> Vec<Function> {
-                let found = part.found.iter();
-                found
-                    .filter(|function| function.kind == kind)
-                    .cloned()
-                    .collect()
-            };
-            let (own, other) = (of_kind(self), of_kind(file));
-            for at in 0..own.len().max(other.len()) {
-                let pair = (own.get(at), other.get(at));
-                if let (Some(own), Some(other)) = pair
-                    && own.fits(other)
-                {
-                    continue;
-                }
-                let text = |one: Option<&Function>| one.map_or("none".to_owned(), Function::text);
-                let what = match kind {
-                    Kind::Activation => "activation function",
-                    Kind::Maximum | Kind::Average => "pooling",
-                };
-                lines.push(format!(
-                    "{what} {}: network: {}; file: {}",
-                    at + 1,
-                    text(pair.0),
-                    text(pair.1)
-                ));
-            }
-        }
-        lines
+        let certain =
+            |kind: &Kind| !self.uncertain.contains(kind) && !file.uncertain.contains(kind);
+        let kinds = KINDS.into_iter().filter(certain);
+        kinds
+            .flat_map(|kind| differ(kind, &self.of_kind(kind), &file.of_kind(kind)))
+            .collect()
     }
+
+    fn of_kind(&self, kind: Kind) -> Vec<&Function> {
+        let found = self.found.iter();
+        found.filter(|function| function.kind == kind).collect()
+    }
+}
+
+/// What differs between functions of one kind, one line each.
+fn differ(kind: Kind, own: &[&Function], file: &[&Function]) -> Vec<String> {
+    let what = match kind {
+        Kind::Activation => "activation function",
+        Kind::Maximum | Kind::Average => "pooling",
+    };
+    let text = |one: Option<&&Function>| one.map_or("none".to_owned(), |one| one.text());
+    let pairs = (0..own.len().max(file.len())).map(|at| (at, own.get(at), file.get(at)));
+    let others =
+        pairs.filter(|(_, own, file)| !own.zip(*file).is_some_and(|(own, file)| own.fits(file)));
+    others
+        .map(|(at, own, file)| {
+            format!(
+                "{what} {}: network: {}; file: {}",
+                at + 1,
+                text(own),
+                text(file)
+            )
+        })
+        .collect()
 }
