@@ -89,7 +89,7 @@ impl Run for Classification {
                 row.extend(TableValue::ends(interval));
                 estimates.extend(share.map(|share: Share| Estimate {
                     row: run.depth as usize,
-                    series: run.corpus.name().to_owned(),
+                    series: run.corpus.title().to_owned(),
                     value: share.value(),
                     interval,
                 }));

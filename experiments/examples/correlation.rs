@@ -128,7 +128,7 @@ impl Networks {
         .caption("One mark per network: every corpus, depth and learning rate, explained on the same images.");
         for (method, name) in self.methods.iter().enumerate() {
             let of_corpus = |(corpus, level): (usize, &Corpus)| Curve {
-                series: level.name().to_owned(),
+                series: level.title().to_owned(),
                 points: self
                     .all
                     .iter()
@@ -261,7 +261,7 @@ impl Networks {
 
     fn effects_of_corpus(&self) -> Forest {
         let against = match &self.corpora[..] {
-            [first, second, ..] => format!("{} less {}", second.name(), first.name()),
+            [first, second, ..] => format!("{} less {}", second.title(), first.title()),
             _ => String::new(),
         };
         let mut chart = Forest::new(

@@ -47,17 +47,13 @@ impl Run for Fig3Heatmaps {
                         (image.class, image.truth.iter().filter(|&&set| set).count())
                     };
                     columns.extend(shown.max_by_key(most).map(|image| HeatMapColumn {
-                        title: cell.parameters.depth.name().to_owned(),
+                        title: cell.parameters.depth.title().to_owned(),
                         image,
                     }));
                 }
             }
             if !columns.is_empty() {
-                let name = match corpus {
-                    Corpus::Mri => "MR slices",
-                    other => other.name(),
-                };
-                figure.block(format!("Pre-trained on {name}"), columns);
+                figure.block(format!("Pre-trained on: {}", corpus.title()), columns);
             }
         }
         analysis.heat_maps(figure);

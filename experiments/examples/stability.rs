@@ -152,7 +152,7 @@ fn curves(trainings: &[Training], methods: &[String]) -> Curves {
     .caption("One line per training, one mark per epoch, all on the same images.");
     for method in methods {
         let curve = |training: &Training| Curve {
-            series: training.corpus.name().to_owned(),
+            series: training.corpus.title().to_owned(),
             points: training.points(method),
             joined: true,
         };

@@ -84,7 +84,11 @@ pub fn matching_rates(scale: Scale, corpus: Corpus, depth: Depth) -> Vec<f64> {
         _ => [0.02, 0.0018, 0.0008, 0.0006, 0.0006], // ImageNet's
     };
     if scale == Scale::Night {
-        return vec![0.000_01, 0.000_03, 0.000_1, 0.000_3];
+        // With features from ImageNet, three trained blocks reach 0.97 even at 0.00001.
+        return match corpus {
+            Corpus::Mri => vec![0.000_03, 0.000_1, 0.000_3],
+            _ => vec![0.000_003, 0.000_01, 0.000_3],
+        };
     }
     let paper = vec![published[depth as usize]];
     let desk = vec![0.000_1, 0.000_15, 0.000_2, 0.000_3, 0.000_4, 0.000_5];

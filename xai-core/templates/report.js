@@ -20,11 +20,11 @@
   const image = menu("image", data.images.map((one) => one.name));
   const method = menu("method", data.methods);
   const network = data.baselines.length ? menu("network", ["trained", ...data.baselines.map((one) => one.about)]) : null;
-  const axes = data.axes.map(([name, levels]) => {
-    // Levels that have a heat map; the value is the level's own name.
+  const axes = data.axes.map(([name, levels, titles]) => {
+    // Levels that have a heat map; a menu shows the title of a level, and its value is the level's name.
     const shown = levels.filter((level) => data.cells.some((cell) => cell.levels.includes(level)));
-    const select = menu(name, shown);
-    [...select.options].forEach((option) => { option.value = option.text; });
+    const select = menu(name, shown.map((level) => titles[levels.indexOf(level)]));
+    shown.forEach((level, at) => { select.options[at].value = level; });
     return select;
   });
 

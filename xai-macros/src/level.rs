@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Data, DeriveInput, Fields, Ident, LitStr, Path, Token};
 
 use crate::errors::Errors;
@@ -33,7 +34,7 @@ fn is_level(attribute: &&Attribute) -> bool {
 fn core(attributes: &[Attribute], errors: &mut Errors) -> Option<Path> {
     let mut core = None;
     for attribute in attributes.iter().filter(is_level) {
-        let path = attribute.parse_args_with(|input: syn::parse::ParseStream| {
+        let path = attribute.parse_args_with(|input: ParseStream| {
             input.parse::<Token![crate]>()?;
             input.parse::<Token![=]>()?;
             input.call(Path::parse_mod_style)
@@ -49,8 +50,47 @@ fn core(attributes: &[Attribute], errors: &mut Errors) -> Option<Path> {
     core
 }
 
-/// The variants and their names.
-fn parse<'a>(item: &'a DeriveInput, errors: &mut Errors) -> Vec<(&'a Ident, String)> {
+/// A variant with its name and its title.
+struct Variant<'a> {
+    ident: &'a Ident,
+    name: String,
+    title: Option<String>,
+}
+
+impl Variant<'_> {
+    /// What figures show.
+    fn shown(&self) -> &str {
+        self.title.as_ref().unwrap_or(&self.name)
+    }
+}
+
+/// What `#[level("name", title = "Title")]` gives: one of the two or both.
+struct Texts {
+    name: Option<LitStr>,
+    title: Option<LitStr>,
+}
+
+impl Parse for Texts {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        let name: Option<LitStr> = input.peek(LitStr).then(|| input.parse()).transpose()?;
+        if name.is_some() {
+            if input.is_empty() {
+                return Ok(Self { name, title: None });
+            }
+            input.parse::<Token![,]>()?;
+        }
+        let key: Ident = input.parse()?;
+        if key != "title" {
+            return Err(syn::Error::new(key.span(), "expected `title`"));
+        }
+        input.parse::<Token![=]>()?;
+        let title = Some(input.parse()?);
+        Ok(Self { name, title })
+    }
+}
+
+/// The variants with their texts.
+fn parse<'a>(item: &'a DeriveInput, errors: &mut Errors) -> Vec<Variant<'a>> {
     let mut levels = Vec::new();
     let Data::Enum(data) = &item.data else {
         errors.at(
@@ -67,22 +107,37 @@ fn parse<'a>(item: &'a DeriveInput, errors: &mut Errors) -> Vec<(&'a Ident, Stri
     }
     for variant in &data.variants {
         let mut name = snake_case(&variant.ident.unraw().to_string());
+        let mut title = None;
         for attribute in variant.attrs.iter().filter(is_level) {
-            match attribute.parse_args::<LitStr>() {
-                Ok(text) => {
-                    name = text.value();
-                    if name.is_empty() || name.contains([',', '=']) {
-                        errors.at(
-                            text,
-                            "a level's name must not be empty or contain `,` or `=`, which `--where` uses",
-                        );
-                    }
+            let Ok(texts) = attribute.parse_args::<Texts>() else {
+                errors.at(
+                    attribute,
+                    "write #[level(\"name\")], #[level(title = \"Title\")] or #[level(\"name\", title = \"Title\")]",
+                );
+                continue;
+            };
+            if let Some(text) = texts.name {
+                name = text.value();
+                if name.is_empty() || name.contains([',', '=']) {
+                    errors.at(
+                        text,
+                        "a level's name must not be empty or contain `,` or `=`, which `--where` uses",
+                    );
                 }
-                Err(_) => errors.at(attribute, "write the level's name as #[level(\"name\")]"),
+            }
+            if let Some(text) = texts.title {
+                if text.value().is_empty() {
+                    errors.at(&text, "a level's title must not be empty");
+                }
+                title = Some(text.value());
             }
         }
         match variant.fields {
-            Fields::Unit => levels.push((&variant.ident, name)),
+            Fields::Unit => levels.push(Variant {
+                ident: &variant.ident,
+                name,
+                title,
+            }),
             _ => errors.at(
                 &variant.fields,
                 "a level holds no data; make it a plain variant",
@@ -92,32 +147,56 @@ fn parse<'a>(item: &'a DeriveInput, errors: &mut Errors) -> Vec<(&'a Ident, Stri
     levels
 }
 
-fn check(item: &DeriveInput, levels: &[(&Ident, String)], errors: &mut Errors) {
+fn check(item: &DeriveInput, levels: &[Variant], errors: &mut Errors) {
     if !item.generics.params.is_empty() {
         errors.at(
             &item.generics,
             "an enum of levels has no generic parameters",
         );
     }
-    for (index, (variant, name)) in levels.iter().enumerate() {
-        if levels[..index].iter().any(|(_, earlier)| earlier == name) {
+    for (index, level) in levels.iter().enumerate() {
+        let (earlier, name) = (&levels[..index], &level.name);
+        if earlier.iter().any(|earlier| earlier.name == *name) {
             errors.at(
-                variant,
+                level.ident,
                 format!("two levels are called `{name}`; rename one with #[level(\"..\")]"),
+            );
+        }
+        // Levels of one title could not be told apart in a figure.
+        if earlier
+            .iter()
+            .any(|earlier| earlier.shown() == level.shown())
+        {
+            errors.at(
+                level.ident,
+                format!(
+                    "two levels have the title `{}`; give one another title",
+                    level.shown()
+                ),
             );
         }
     }
 }
 
-fn expand(item: &DeriveInput, levels: &[(&Ident, String)], core: Option<&Path>) -> TokenStream {
-    let variants: Vec<_> = levels.iter().map(|(variant, _)| variant).collect();
-    let names: Vec<_> = levels.iter().map(|(_, name)| name).collect();
+fn expand(item: &DeriveInput, levels: &[Variant], core: Option<&Path>) -> TokenStream {
+    let variants: Vec<_> = levels.iter().map(|level| level.ident).collect();
+    let names: Vec<_> = levels.iter().map(|level| &level.name).collect();
     let complete = matches!(&item.data, Data::Enum(data) if data.variants.len() == levels.len());
     let name = if complete && !levels.is_empty() {
         quote!(match self { #(Self::#variants => #names),* })
     } else {
         quote!(::core::unreachable!()) // an error is reported
     };
+    // Without any title, the trait's own method gives the names.
+    let title = levels.iter().any(|level| level.title.is_some()) && complete;
+    let title = title.then(|| {
+        let titles = levels.iter().map(Variant::shown);
+        quote! {
+            fn title(&self) -> &'static str {
+                match self { #(Self::#variants => #titles),* }
+            }
+        }
+    });
     let (ident, private) = (&item.ident, private(core));
     quote! {
         #[automatically_derived]
@@ -126,6 +205,7 @@ fn expand(item: &DeriveInput, levels: &[(&Ident, String)], core: Option<&Path>) 
             fn name(&self) -> &'static str {
                 #name
             }
+            #title
         }
     }
 }

@@ -138,6 +138,7 @@ fn levels() {
         enum Depth {
             #[level("1conv")]
             One,
+            #[level(title = "All layers")]
             All,
         }
     });

@@ -104,7 +104,7 @@ pub fn compare_accuracies(all: &[Accuracies], analysis: &mut Analysis) -> Result
             .flat_map(|(best, runs)| runs.iter().map(move |&accuracy| [best, accuracy]))
             .collect();
         curves.push(Curve {
-            series: model.name().to_owned(),
+            series: model.title().to_owned(),
             points,
             joined: false,
         });

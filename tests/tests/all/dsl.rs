@@ -16,9 +16,11 @@ use xai_core::sweep::keep as store;
 use xai_core::sweep::keep::read_scores;
 use xai_core::sweep::plan::{Choice, Plan, Restriction};
 use xai_core::sweep::planned::SweepOptions;
+use xai_core::sweep::read::Axis;
 
 #[derive(Clone, Copy, Debug, PartialEq, Level)]
 enum Corpus {
+    #[level(title = "MR slices")]
     Mri,
     #[level("drawn shapes")]
     Shapes,
@@ -291,10 +293,11 @@ fn selection_averages_validation_over_seeds_and_only_winners_are_tested() {
     let result = outcome.result.unwrap();
     assert_eq!(
         result.axes[0],
-        (
-            "corpus".to_owned(),
-            vec!["mri".to_owned(), "drawn shapes".to_owned()]
-        )
+        Axis {
+            name: "corpus".to_owned(),
+            levels: vec!["mri".to_owned(), "drawn shapes".to_owned()],
+            titles: vec!["MR slices".to_owned(), "drawn shapes".to_owned()],
+        }
     );
     assert_eq!(result.cells.len(), 6);
     // Image 4 is lost to the rate 0.3 and image 5 to the seed 1: four images are agreed on by all.

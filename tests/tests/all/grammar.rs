@@ -46,8 +46,9 @@ struct Roles {
 #[derive(Clone, Copy, PartialEq, Level)]
 enum Noise {
     None,
+    #[level(title = "Salt and pepper")]
     SaltAndPepper, // called salt_and_pepper
-    #[level("3T")]
+    #[level("3T", title = "3 tesla")]
     Scanner,
 }
 // ANCHOR_END: levels

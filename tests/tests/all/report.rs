@@ -9,9 +9,10 @@ use experiments::the_eight;
 use xai_core::key::Key;
 use xai_core::metrics::{COMPLETENESS_ERROR, Score, ZERO_MAP, group_name};
 use xai_core::report;
+use xai_core::sweep::declare::Value;
 use xai_core::sweep::declare::analysis::{Analysis, Table};
 use xai_core::sweep::keep::Reference;
-use xai_core::sweep::read::{CellResult, SweepResult};
+use xai_core::sweep::read::{Axis, CellResult, SweepResult};
 
 const CHANCE: &str = "precision_chance";
 
@@ -57,16 +58,22 @@ fn cell(corpus: &str, seed: &str, accuracy: (f64, f64), scores: Vec<Score>) -> C
     }
 }
 
+/// An axis whose levels have no titles of their own.
+fn axis(name: &str, levels: &[&str]) -> Axis {
+    let levels: Vec<Value> = levels
+        .iter()
+        .map(|&one| Value::Text(one.to_owned()))
+        .collect();
+    Axis::of(name, &levels)
+}
+
 /// Small enough to be computed by hand.
 fn small() -> SweepResult {
     SweepResult {
         name: "small".to_owned(),
         axes: vec![
-            (
-                "corpus".to_owned(),
-                vec!["Mri".to_owned(), "Shapes, drawn".to_owned()],
-            ),
-            ("depth".to_owned(), vec!["1conv".to_owned()]),
+            axis("corpus", &["Mri", "Shapes, drawn"]),
+            axis("depth", &["1conv"]),
         ],
         cells: vec![
             // Out of order, to see that the axes give the order.
@@ -203,6 +210,26 @@ fn figure_csv() {
 
 /// Each corpus has images of its own under the same numbers.
 #[test]
+fn figures_have_titles_and_tables_have_names() {
+    let mut result = small();
+    result.axes[0] = Axis::of(
+        "corpus",
+        &[
+            Value::Level("Mri", "Slices"),
+            Value::Level("Shapes, drawn", "Drawings"),
+        ],
+    );
+    let folder = tempfile::tempdir().unwrap();
+    report::write(&result, folder.path()).unwrap();
+    let text = |file: &str| fs::read_to_string(folder.path().join(file)).unwrap();
+    let has = |file: &str, name: &str| text(file).contains(name);
+    assert!(has("figure.svg", "Slices") && !has("figure.svg", "Mri"));
+    assert!(has("figure.csv", "Saliency,Slices,1conv"));
+    assert!(has("table.csv", "Mri") && !has("table.csv", "Slices"));
+    assert!(report::table_text(&result).contains("Mri"));
+}
+
+#[test]
 fn chance_levels_of_different_test_sets_are_not_mixed() {
     let with_level = |corpus: &str, chance: f64| {
         let levels =
@@ -311,7 +338,10 @@ fn many_series_are_a_matrix_of_means() {
             cell(corpus, "0", (0.9, 0.8), with_chance(scores.to_vec()))
         })
         .collect();
-    result.axes[0].1 = levels;
+    result.axes[0] = axis(
+        "corpus",
+        &levels.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
     result.references.remove(0);
     let folder = tempfile::tempdir().unwrap();
     report::write(&result, folder.path()).unwrap();
@@ -805,10 +835,7 @@ fn panels(methods: usize) -> SweepResult {
     baselines[0].scores.push(score(0, "sobel", CHANCE, 0.034));
     SweepResult {
         name: "fig4_best".to_owned(),
-        axes: vec![
-            ("corpus".to_owned(), corpora.map(String::from).to_vec()),
-            ("depth".to_owned(), depths.map(String::from).to_vec()),
-        ],
+        axes: vec![axis("corpus", &corpora), axis("depth", &depths)],
         cells,
         references: baselines,
         reference_maps: None,
@@ -858,7 +885,8 @@ fn figures_to_look_at() {
             *level = format!("{level} blocks of convolutions");
         }
     }
-    for level in &mut long_names.axes[1].1 {
+    let axis = &mut long_names.axes[1];
+    for level in axis.levels.iter_mut().chain(&mut axis.titles) {
         *level = format!("{level} blocks of convolutions");
     }
     let mut no_axis = panels(2);

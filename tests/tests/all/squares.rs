@@ -254,7 +254,7 @@ fn a_way_of_post_processing_is_an_axis() {
     let squares = Squares { response: false };
     let outcome = sweep::<Policies>(&options(out.path()), &squares).unwrap();
     let result = outcome.result.unwrap();
-    assert_eq!(result.axes[0].1, ["plain", "blurred", "tolerant"]);
+    assert_eq!(result.axes[0].levels, ["plain", "blurred", "tolerant"]);
     let stages = std::fs::read_dir(out.path().join(".stages")).unwrap();
     let networks = stages.map(|stage| stage.unwrap().path().join("network.safetensors"));
     assert_eq!(networks.filter(|network| network.exists()).count(), 1);

@@ -85,8 +85,8 @@ impl Figure {
         };
         let (x_title, ticks) = match along {
             Some(axis) => {
-                let (name, levels) = &summary.axes[axis];
-                (name.replace('_', " "), levels.clone())
+                let axis = &summary.axes[axis];
+                (axis.title(), axis.titles.clone())
             }
             None => (String::new(), vec![String::new()]),
         };
@@ -224,7 +224,7 @@ fn series_name(summary: &Summary, along: Option<usize>, key: &[usize]) -> String
         .filter(|(axis, _)| Some(*axis) != along);
     let levels: Vec<&str> = axes
         .zip(key)
-        .map(|((_, (_, levels)), &level)| levels[level].as_str())
+        .map(|((_, axis), &level)| axis.titles[level].as_str())
         .collect();
     if levels.is_empty() {
         return "Trained network".to_owned();

@@ -12,7 +12,7 @@ use crate::attribution::methods::method_title;
 use crate::error::Result;
 use crate::metrics::{Better, better};
 use crate::statistics::mean;
-use crate::sweep::read::Image;
+use crate::sweep::read::{Axis, Image};
 
 // Lengths in pixels of the PNG.
 const TEXT: f64 = 30.0;
@@ -98,14 +98,10 @@ impl Matrix {
             .iter()
             .map(|group| {
                 let levels = summary.axes.iter().zip(&group.levels);
-                levels.map(|((_, names), &at)| names[at].clone()).collect()
+                levels.map(|(axis, &at)| axis.titles[at].clone()).collect()
             })
             .collect();
-        let axes: Vec<String> = summary
-            .axes
-            .iter()
-            .map(|(name, _)| name.replace('_', " "))
-            .collect();
+        let axes: Vec<String> = summary.axes.iter().map(Axis::title).collect();
         let widest = |texts: &mut dyn Iterator<Item = &String>| {
             texts.map(|text| text_width(text, TEXT)).fold(0.0, f64::max)
         };

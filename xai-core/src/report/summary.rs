@@ -7,7 +7,7 @@ use crate::attribution::methods::method_title;
 use crate::error::{Error, Result};
 use crate::metrics::{CHANCE, Score, chance_name, is_chance, is_check, metric_and_group};
 use crate::statistics::mean;
-use crate::sweep::read::{CellResult, Image, SweepResult};
+use crate::sweep::read::{Axis, CellResult, Image, SweepResult};
 
 /// A sweep's result for one metric, by combination of levels.
 pub(super) struct Summary<'a> {
@@ -15,8 +15,8 @@ pub(super) struct Summary<'a> {
     pub name: &'a str,
     /// The metric's name.
     pub metric: &'a str,
-    /// The axes: name, and the levels' names in order.
-    pub axes: &'a [(String, Vec<String>)],
+    /// The reported factors.
+    pub axes: &'a [Axis],
     /// The names of the parameters that are not axes, such as `rate` and `seed`.
     pub others: Vec<&'a str>,
     /// The combinations of levels that have a cell. The last axis varies fastest.
@@ -145,7 +145,7 @@ impl<'a> Summary<'a> {
             others: distinct(
                 parameters
                     .map(|(name, _)| name.as_str())
-                    .filter(|name| result.axes.iter().all(|(axis, _)| axis != name)),
+                    .filter(|name| result.axes.iter().all(|axis| axis.name != *name)),
             ),
             groups,
             methods,
@@ -299,8 +299,10 @@ impl<'a> Reference<'a> {
     }
 }
 
-fn levels_of(cell: &CellResult, axes: &[(String, Vec<String>)]) -> Result<Vec<usize>> {
-    let level = |(axis, levels): &(String, Vec<String>)| {
+fn levels_of(cell: &CellResult, axes: &[Axis]) -> Result<Vec<usize>> {
+    let level = |Axis {
+                     name: axis, levels, ..
+                 }: &Axis| {
         let value = cell
             .values
             .iter()

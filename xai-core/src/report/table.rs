@@ -30,7 +30,7 @@ pub(super) fn csv(summaries: &[Summary]) -> String {
     };
     let texts = |texts: &[&str]| -> Vec<String> { texts.iter().map(|&t| t.to_owned()).collect() };
     let mut header = texts(&["baseline"]);
-    header.extend(first.axes.iter().map(|(name, _)| name.clone()));
+    header.extend(first.axes.iter().map(|axis| axis.name.clone()));
     header.extend(texts(&first.others));
     header.extend(texts(&["method"]));
     let several = summaries.len() > 1;
@@ -81,7 +81,7 @@ fn rows<'a>(summary: &Summary<'a>, several: bool) -> Vec<Row<'a>> {
             .axes
             .iter()
             .zip(&group.levels)
-            .map(|((_, names), &level)| names[level].clone());
+            .map(|(axis, &level)| axis.levels[level].clone());
         let others = summary.others.iter().map(|name| group.chosen(name));
         let start: Vec<String> = [String::new()]
             .into_iter()
@@ -178,7 +178,7 @@ pub(super) fn text(summary: &Summary, figure: &str) -> String {
             .axes
             .iter()
             .zip(&group.levels)
-            .map(|((_, names), &level)| names[level].clone());
+            .map(|(axis, &level)| axis.levels[level].clone());
         let mut row: Vec<String> = levels.collect();
         row.push(format!("{:.3}", group.test_quality()));
         row.extend(
@@ -192,7 +192,7 @@ pub(super) fn text(summary: &Summary, figure: &str) -> String {
     let header: Vec<Vec<String>> = summary
         .axes
         .iter()
-        .map(|(name, _)| name.clone())
+        .map(|axis| axis.name.clone())
         .chain([summary.quality.title().to_owned()])
         .chain(summary.methods.iter().map(|method| method_title(method)))
         .map(|title| wrapped(&title))

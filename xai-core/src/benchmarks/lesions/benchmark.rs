@@ -17,7 +17,7 @@ use super::weights::{Pixels, Weights};
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
 use crate::sweep::context::{Benchmark, Context};
-use crate::sweep::declare::{Level, Scale, Value};
+use crate::sweep::declare::{ParameterValue, Scale, Value};
 
 /// The benchmark's own command-line options.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -131,7 +131,7 @@ impl Benchmark for Lesions {
     /// A parameter called `corpus` has the level `imagenet` only if weights were given, and
     /// `shapes` only if none were.
     fn absent(&self, parameter: &str, value: &Value) -> Option<String> {
-        let is = |corpus: Corpus| *value == Value::Text(corpus.name().to_owned());
+        let is = |corpus: Corpus| *value == corpus.to_value();
         let reason = match &self.weights {
             _ if parameter != "corpus" => return None,
             None if is(Corpus::ImageNet) => "no --weights were given",

@@ -50,6 +50,14 @@ impl Level for Corpus {
             Self::Mri => "mri",
         }
     }
+
+    fn title(&self) -> &'static str {
+        match self {
+            Self::ImageNet => "ImageNet",
+            Self::Shapes => "Drawn shapes",
+            Self::Mri => "MR slices",
+        }
+    }
 }
 
 /// The number of images used to set the batch-norm statistics of a pre-trained network to the

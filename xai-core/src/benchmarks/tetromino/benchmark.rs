@@ -11,7 +11,7 @@ use crate::dataset::{Dataset, Split};
 use crate::error::Result;
 use crate::key::Key;
 use crate::sweep::context::{Benchmark, Context};
-use crate::sweep::declare::{Level, Scale, Value};
+use crate::sweep::declare::{Level, ParameterValue, Scale, Value};
 
 /// The options of the benchmark on the command line.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -125,7 +125,7 @@ impl Benchmark for Tetromino {
 
     /// A parameter called `background` has the level `photographs` only if a folder of them was given.
     fn absent(&self, parameter: &str, value: &Value) -> Option<String> {
-        let photographs = *value == Value::Text(Background::Photographs.name().to_owned());
+        let photographs = *value == Background::Photographs.to_value();
         let absent = parameter == "background" && photographs && self.photographs.is_none();
         absent.then(|| "no --photographs were given".to_owned())
     }

@@ -22,10 +22,13 @@ use crate::training::{Epoch, Rows, TinySchedule, fit_tiny};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Level)]
 pub enum Architecture {
     /// LLR: one linear layer without bias. It can learn only the linear scenario.
+    #[level(title = "Linear model")]
     Linear,
     /// Fully connected layers.
+    #[level(title = "MLP")]
     Mlp,
     /// Four blocks of a convolution, a ReLU and a maximum pooling.
+    #[level(title = "CNN")]
     Cnn,
 }
 

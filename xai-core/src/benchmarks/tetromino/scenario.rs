@@ -7,14 +7,18 @@ use xai_macros::Level;
 pub enum Scenario {
     /// LIN: a T (class 0) or an L (class 1) at its fixed place, added to the background. A linear
     /// model suffices.
+    #[level(title = "Linear")]
     Linear,
     /// MULT: the same shapes darken the background. Its values are multiplied by a number below 1.
+    #[level(title = "Multiplicative")]
     Multiplicative,
     /// RIGID: a T or an L, rotated by quarter turns and moved to any place, added to the
     /// background.
+    #[level(title = "Moved and rotated")]
     TranslationsRotations,
     /// XOR: both tetrominoes are added, each with a sign. Equal signs are class 0, unequal signs
     /// class 1. One tetromino without the other carries no information.
+    #[level(title = "XOR")]
     Xor,
 }
 
@@ -22,11 +26,14 @@ pub enum Scenario {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Level)]
 pub enum Background {
     /// WHITE: independent normal noise.
+    #[level(title = "White noise")]
     White,
     /// CORR: the same noise after a blur.
+    #[level(title = "Smooth noise")]
     Correlated,
     /// Grey photographs from a folder. They replace the paper's IMAGENET, which is not freely
     /// available.
+    #[level(title = "Photographs")]
     Photographs,
 }
 

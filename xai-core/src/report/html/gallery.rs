@@ -32,7 +32,7 @@ impl<'a> Gallery<'a> {
     pub fn of(result: &'a SweepResult, one_space: bool) -> Result<Self> {
         let levels = |cell: &CellResult| -> Vec<Option<String>> {
             let axes = result.axes.iter();
-            axes.map(|(axis, _)| level(cell, axis).map(str::to_owned))
+            axes.map(|axis| level(cell, &axis.name).map(str::to_owned))
                 .collect()
         };
         let mut seen = Vec::new();
@@ -139,7 +139,7 @@ impl<'a> Gallery<'a> {
             }))
         };
         let cells = self.cells.par_iter().map(|(cell, shown)| {
-            let levels = self.result.axes.iter().map(|(axis, _)| level(cell, axis));
+            let levels = self.result.axes.iter().map(|axis| level(cell, &axis.name));
             Ok(json!({
                 "levels": levels.collect::<Json>(),
                 "about": about(cell),
@@ -167,7 +167,7 @@ impl<'a> Gallery<'a> {
         let references = self.result.references.iter();
         let of_references: Vec<Score> = references.flat_map(|one| one.scores.clone()).collect();
         let axes = self.result.axes.iter();
-        let axes = axes.map(|(name, levels)| json!([name.replace('_', " "), levels]));
+        let axes = axes.map(|axis| json!([axis.title(), axis.levels, axis.titles]));
         let titles = methods.iter().chain(&filters);
         let text = json!({
             "axes": axes.collect::<Json>(),

@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::metrics::{Better, better, described, metric_title};
 use crate::statistics::Interval;
 use crate::sweep::declare::analysis::{Analysis, AnalysisItem};
-use crate::sweep::read::{Image, SweepResult};
+use crate::sweep::read::{Axis, Image, SweepResult};
 use gallery::Gallery;
 use plan::Plan;
 
@@ -168,12 +168,12 @@ fn facts(plan: &Plan, result: &SweepResult, summaries: &[Summary]) -> Vec<String
 fn results((at, summary): (usize, &Summary)) -> Result<Results> {
     let known = described(summary.metric);
     let better = better(summary.metric);
-    let names = summary.axes.iter().map(|(name, _)| name.replace('_', " "));
+    let names = summary.axes.iter().map(Axis::title);
     let mut rows: Vec<Row> = Vec::new();
     for group in &summary.groups {
         let levels = summary.axes.iter().zip(&group.levels);
         rows.push(Row {
-            levels: levels.map(|((_, names), &at)| names[at].clone()).collect(),
+            levels: levels.map(|(axis, &at)| axis.titles[at].clone()).collect(),
             baseline: false,
             quality: format!("{:.3}", group.test_quality()),
             cells: means(

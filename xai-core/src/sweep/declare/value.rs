@@ -14,8 +14,20 @@ pub enum Value {
     Integer(i128),
     /// A number.
     Float(f64),
-    /// A text, or the name of a level.
+    /// A text.
     Text(String),
+    /// A level of an enum: its name and its title, see [`Level`].
+    Level(&'static str, &'static str),
+}
+
+impl Value {
+    /// The text in figures: the title of a level, else the value itself.
+    pub fn title(&self) -> String {
+        match self {
+            Self::Level(_, title) => (*title).to_owned(),
+            value => value.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Value {
@@ -25,6 +37,7 @@ impl fmt::Display for Value {
             Self::Integer(value) => write!(f, "{value}"),
             Self::Float(value) => write!(f, "{value:?}"), // the shortest text that reads back the same
             Self::Text(value) => f.write_str(value),
+            Self::Level(name, _) => f.write_str(name),
         }
     }
 }
@@ -40,6 +53,7 @@ impl Serialize for Value {
             },
             Self::Float(value) => serializer.serialize_f64(*value),
             Self::Text(value) => serializer.serialize_str(value),
+            Self::Level(name, _) => serializer.serialize_str(name),
         }
     }
 }
@@ -60,7 +74,8 @@ pub trait ParameterValue: Sized + 'static {
 /// An enum whose variants are the levels of a factor: `#[derive(Clone, Level)]`.
 ///
 /// The name of a level is its variant's name in snake case. `#[level("1conv")]` gives it another
-/// name.
+/// name. Figures and the HTML page show a level's title, which is its name unless
+/// `#[level(title = "1 block")]` gives it another one. `#[level("1conv", title = "1 block")]` gives both.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no levels to go through",
     label = "needs values",
@@ -71,20 +86,24 @@ pub trait Level: Clone + 'static {
     const LEVELS: &'static [Self];
     /// The level's name in plans, tables and files.
     fn name(&self) -> &'static str;
+    /// The level's title in figures and on the HTML page.
+    fn title(&self) -> &'static str {
+        self.name()
+    }
 }
 
 impl<T: Level> ParameterValue for T {
     fn to_value(&self) -> Value {
-        Value::Text(self.name().to_owned())
+        Value::Level(self.name(), self.title())
     }
 
     fn from_value(value: &Value) -> Option<Self> {
-        let Value::Text(name) = value else {
+        let Value::Level(name, _) = value else {
             return None;
         };
         Self::LEVELS
             .iter()
-            .find(|level| level.name() == name)
+            .find(|level| level.name() == *name)
             .cloned()
     }
 }

@@ -20,7 +20,7 @@ use crate::sweep::keep::{Claim, MAPS, PLAN, PREDICTIONS, Reference, SCORES, Sour
 use crate::sweep::planned::{
     Agreed, PlanFile, PlannedCell, PlannedSweep, SweepOptions, agreed, classes, consensus,
 };
-use crate::sweep::read::{CellResult, RegressionResult, SweepResult};
+use crate::sweep::read::{Axis, CellResult, RegressionResult, SweepResult};
 use crate::sweep::watch::Reporter;
 
 /// How often the winners are tested if other processes test them with other settings in between. Each of those tests a
@@ -429,14 +429,7 @@ impl<'a> Sweep<'a> {
         let axes = factors.filter(|factor| factor.role == Role::Axis);
         Ok(SweepResult {
             name: self.planned.plan.name.to_owned(),
-            axes: axes
-                .map(|axis| {
-                    (
-                        axis.name.to_owned(),
-                        axis.levels.iter().map(ToString::to_string).collect(),
-                    )
-                })
-                .collect(),
+            axes: axes.map(|axis| Axis::of(axis.name, &axis.levels)).collect(),
             cells: tested.winners.iter().map(cell).collect::<Result<_>>()?,
             references: tested.references.clone(),
             reference_maps: Some(tested.folder.join(MAPS)),

@@ -175,7 +175,7 @@ const MOST: i128 = 10_000_000;
 /// Parses a value of the type that `factor` has.
 ///
 /// If `among` is set, only values that the factor already has are accepted. Otherwise new values
-/// are accepted, except for texts: a text may be the name of an enum's level, and the other levels
+/// are accepted, except for texts and levels. A new text is more probably a slip, and the other levels of an enum
 /// are not known here.
 fn value(factor: &Factor, text: &str, among: bool) -> Result<Value> {
     let like = &factor.levels[0];
@@ -190,6 +190,9 @@ fn value(factor: &Factor, text: &str, among: bool) -> Result<Value> {
             .filter(|value: &f64| value.is_finite())
             .map(|value| Value::Float(value + 0.0)),
         Value::Text(_) => Some(Value::Text(text.to_owned())),
+        Value::Level(..) => (factor.levels.iter())
+            .find(|level| level.to_string() == text)
+            .cloned(),
     };
     let closed = among || matches!(like, Value::Text(_));
     match value {
@@ -198,7 +201,9 @@ fn value(factor: &Factor, text: &str, among: bool) -> Result<Value> {
             let levels: Vec<_> = factor.levels.iter().map(Value::to_string).collect();
             let names = levels.iter().map(String::as_str);
             let way_out = match (like, found) {
-                (Value::Bool(_) | Value::Text(_), _) => suggestion(text, names, "the values are"),
+                (Value::Bool(_) | Value::Text(_) | Value::Level(..), _) => {
+                    suggestion(text, names, "the values are")
+                }
                 // Another number is no slip of the one that is meant.
                 (_, Some(_)) => format!(
                     "; the values are {}, and --set takes others",

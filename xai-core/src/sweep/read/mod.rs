@@ -9,5 +9,5 @@ pub(crate) use against::{against_published, against_run, other_sizes};
 pub(crate) use differences::{Difference, differences};
 pub(crate) use results::Image;
 pub use results::{
-    Cell, CellResult, RegressionResult, Results, SweepResult, Tested, results, results_in,
+    Axis, Cell, CellResult, RegressionResult, Results, SweepResult, Tested, results, results_in,
 };

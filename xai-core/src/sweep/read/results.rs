@@ -52,14 +52,40 @@ pub struct RegressionResult {
     pub test: Errors,
 }
 
+/// A reported factor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// The parameter's name.
+    pub name: String,
+    /// The names of its levels in order. Tables and files have them.
+    pub levels: Vec<String>,
+    /// The title of each level, for figures and the HTML page.
+    pub titles: Vec<String>,
+}
+
+impl Axis {
+    /// The axis of a parameter with these values.
+    pub fn of(name: &str, levels: &[Value]) -> Self {
+        Self {
+            name: name.to_owned(),
+            levels: levels.iter().map(Value::to_string).collect(),
+            titles: levels.iter().map(Value::title).collect(),
+        }
+    }
+
+    /// The name in figures and on the HTML page.
+    pub fn title(&self) -> String {
+        self.name.replace('_', " ")
+    }
+}
+
 /// The result of a sweep.
 #[derive(Clone, Debug)]
 pub struct SweepResult {
     /// The experiment's name in snake case, e.g. `fig4_best`.
     pub name: String,
-    /// The names of the reported factors (`#[axis]`) in order of declaration, each with the names
-    /// of its levels in order.
-    pub axes: Vec<(String, Vec<String>)>,
+    /// The reported factors (`#[axis]`) in order of declaration.
+    pub axes: Vec<Axis>,
     /// The winners.
     pub cells: Vec<CellResult>,
     /// The references.
