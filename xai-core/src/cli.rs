@@ -384,9 +384,18 @@ fn conclude(
     {
         reporter.warn(&line);
     }
+    let is_compared = against.is_some();
     let compared =
         against.map(|against| against.compare(&outcome.folder, options.scale, &mut analysis));
     let folder = report_to.as_ref().unwrap_or(&outcome.folder);
+    if let Some(folder) = &report_to {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Error::file(
+                folder,
+                format!("{error}; name another folder by --report-to"),
+            )
+        })?;
+    }
     let mut files = Vec::new();
     let claim = match &outcome.claim {
         Some(_) if is_same(folder, &outcome.folder) => Ok(None), // held already
@@ -404,9 +413,14 @@ fn conclude(
         }
         // The folder of a finished run may be read-only, for example in an archive.
         Err(error) if error.is_read_only() && report_to.is_none() => {
-            reporter.warn(&format!(
-                "nothing is drawn ({error}); name another folder by --report-to"
-            ));
+            let problem = format!(
+                "nothing is drawn in {}, which is read-only; name another folder by --report-to",
+                folder.display()
+            );
+            if with_page || is_compared {
+                return Err(Error::invalid(problem)); // this was asked for
+            }
+            reporter.warn(&problem);
         }
         Err(error) => return Err(error),
     }

@@ -267,7 +267,6 @@ fn names_and_contents_that_cannot_be_are_refused() {
     assert!(
         refused(AnalysisItem::Table(uneven)).contains("`by_method` has 1 entries for 4 columns")
     );
-    assert!(refused(AnalysisItem::Curves(curves(0))).contains("`along_training` has no point"));
     let mut beyond = forest(1, 3);
     beyond.rows.pop();
     assert!(refused(AnalysisItem::Forest(beyond)).contains("a row that is not there"));

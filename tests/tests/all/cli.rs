@@ -727,9 +727,12 @@ fn a_finished_run_in_a_read_only_folder_is_shown() {
     };
     assert_eq!(table(&stdout), table(&first));
     assert!(
-        stderr.contains("nothing is drawn (") && stderr.contains("--report-to"),
+        stderr.contains("nothing is drawn in ") && stderr.contains("--report-to"),
         "{stderr}"
     );
+    let (code, _, stderr) = run(&["--report"]); // what was asked for cannot be done
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("nothing is drawn in "), "{stderr}");
     let reports = elsewhere.path().join("reports");
     let (code, _, stderr) = run(&["--report", "--report-to", reports.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{stderr}");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 
-use super::curves::CurvesPage;
+use super::curves::{self, CurvesPage};
 use super::forest::ForestPage;
 use super::heat_maps::{self, HeatMapsPage};
 use super::page::{picture, remove_file, svg_text, text_file};
@@ -25,8 +25,8 @@ const LONGEST: usize = 60;
 /// Writes the parts and `analysis.json`, which lists them. Returns their paths.
 ///
 /// A table is written as `<name>.csv`. A chart is written as `<name>.svg` and `<name>.png`, with a
-/// `<name>.csv` of the values drawn. Without parts, nothing is written, and a list of an earlier
-/// run is removed.
+/// `<name>.csv` of the values drawn. A chart or figure with nothing to draw has no file: a restricted run may lack what
+/// it compares. Without parts, nothing is written, and a list of an earlier run is removed.
 pub(super) fn write(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
     let list = dir.join(LIST);
     if analysis.parts.is_empty() {
@@ -38,6 +38,9 @@ pub(super) fn write(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
     for part in &analysis.parts {
         let heading = heading(part);
         check_name(&heading.name, &analysis.parts)?;
+        if is_empty(part) {
+            continue;
+        }
         let file = |ending: &str| format!("{}.{ending}", heading.name);
         paths.push(text_file(dir, &file("csv"), &csv(part)?)?);
         let drawn = match part {
@@ -86,10 +89,17 @@ pub(super) fn listed(dir: &Path) -> Vec<PathBuf> {
     files.map(|(_, file)| dir.join(file)).collect()
 }
 
-/// The tables as aligned text, each below its title.
+/// The tables as aligned text, each below its title, and the titles of charts with nothing to draw.
 pub(super) fn text(analysis: &Analysis) -> String {
     let mut out = String::new();
     for part in &analysis.parts {
+        if is_empty(part) {
+            let Heading { name, title, .. } = heading(part);
+            let _ = writeln!(
+                out,
+                "\n{title}\n\nnothing to draw, so {name}.svg is not written"
+            );
+        }
         if let AnalysisItem::Table(table) = part {
             let Heading { name, title, .. } = &table.heading;
             let _ = writeln!(out, "\n{title}\n");
@@ -110,6 +120,16 @@ pub(super) fn heading(part: &AnalysisItem) -> &Heading {
         AnalysisItem::Curves(curves) => &curves.heading,
         AnalysisItem::Forest(forest) => &forest.heading,
         AnalysisItem::HeatMaps(maps) => &maps.heading,
+    }
+}
+
+/// Whether a chart or figure has nothing to draw.
+pub(super) fn is_empty(part: &AnalysisItem) -> bool {
+    match part {
+        AnalysisItem::Table(_) => false,
+        AnalysisItem::Curves(curves) => curves::points(curves).next().is_none(),
+        AnalysisItem::Forest(forest) => forest.panels.iter().all(|one| one.estimates.is_empty()),
+        AnalysisItem::HeatMaps(maps) => heat_maps::is_empty(maps),
     }
 }
 
@@ -247,7 +267,7 @@ pub(super) fn shown(table: &Table) -> (Vec<String>, Vec<Vec<String>>) {
     (names.collect(), rows.collect())
 }
 
-/// A chart as SVG. `None` for a table.
+/// A chart that is not [empty](is_empty) as SVG. `None` for a table.
 pub(super) fn chart(part: &AnalysisItem) -> Result<Option<String>> {
     Ok(match part {
         AnalysisItem::Table(_) => None,

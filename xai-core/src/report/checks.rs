@@ -75,7 +75,7 @@ pub(super) fn lines(result: &SweepResult) -> Vec<String> {
         if median > COMPLETE {
             let worst = checked.errors.last().copied().unwrap_or(0.0);
             lines.push(format!(
-                "{title}: attributions should add up to the difference of scores and miss it by {:.0} % (median of {} images; \
+                "{title}: attributions should add up to the difference of scores and miss it by {:.0} % (median of {} maps; \
                  at most {:.0} %).",
                 100.0 * median,
                 checked.errors.len(),

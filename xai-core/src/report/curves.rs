@@ -7,7 +7,7 @@ use super::chart::{Grid, distinct, widest};
 use super::page::Page;
 use super::scale::{Scale, round_scale};
 use super::style::{GRID, TICK, draw_mark, series_color};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sweep::declare::analysis::Curves;
 
 /// Curves with their layout.
@@ -19,19 +19,10 @@ pub(super) struct CurvesPage<'a> {
 }
 
 impl<'a> CurvesPage<'a> {
-    /// Lays out a chart.
-    ///
-    /// # Errors
-    /// If there is no point to draw.
+    /// Lays out a chart that has [points].
     pub fn of(chart: &'a Curves) -> Result<Self> {
         let curves = || chart.panels.iter().flat_map(|panel| &panel.curves);
-        let points = || curves().flat_map(|curve| finite(&curve.points));
-        if points().next().is_none() {
-            return Err(Error::invalid(format!(
-                "the chart `{}` has no point",
-                chart.heading.name
-            )));
-        }
+        let points = || points(chart);
         let series = distinct(curves().map(|curve| &curve.series));
         let scales = [
             round_scale(points().map(|point| point[0]), 5),
@@ -50,6 +41,12 @@ impl<'a> CurvesPage<'a> {
             grid,
         })
     }
+}
+
+/// All points that can be drawn.
+pub(super) fn points(chart: &Curves) -> impl Iterator<Item = [f64; 2]> {
+    let curves = chart.panels.iter().flat_map(|panel| &panel.curves);
+    curves.flat_map(|curve| finite(&curve.points))
 }
 
 fn finite(points: &[[f64; 2]]) -> impl Iterator<Item = [f64; 2]> {

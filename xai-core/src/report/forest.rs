@@ -26,22 +26,17 @@ pub(super) struct ForestPage<'a> {
 }
 
 impl<'a> ForestPage<'a> {
-    /// Lays out a chart.
+    /// Lays out a chart that has estimates.
     ///
     /// # Errors
-    /// If there is nothing to draw, or if an estimate names a row that does not exist.
+    /// If an estimate names a row that does not exist.
     pub fn of(chart: &'a Forest) -> Result<Self> {
         let estimates = || chart.panels.iter().flat_map(|panel| &panel.estimates);
-        let problem = if estimates().next().is_none() {
-            Some("has no estimate")
-        } else if estimates().any(|one| one.row >= chart.rows.len()) {
-            Some("has an estimate in a row that is not there")
-        } else {
-            None
-        };
-        if let Some(problem) = problem {
-            let name = &chart.heading.name;
-            return Err(Error::invalid(format!("the chart `{name}` {problem}")));
+        if estimates().any(|one| one.row >= chart.rows.len()) {
+            return Err(Error::invalid(format!(
+                "the chart `{}` has an estimate in a row that is not there",
+                chart.heading.name
+            )));
         }
         let series = distinct(estimates().map(|one| &one.series));
         let ends = estimates()

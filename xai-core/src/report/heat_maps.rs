@@ -41,20 +41,14 @@ pub(super) struct HeatMapsPage<'a> {
 }
 
 impl<'a> HeatMapsPage<'a> {
-    /// Arranges a figure.
+    /// Arranges a figure that has maps.
     ///
     /// # Errors
-    /// If there is no map, or if the images differ in size.
+    /// If the images differ in size.
     pub fn of(figure: &'a HeatMaps) -> Result<Self> {
         let methods = methods(figure);
         let mut shapes = images(figure).map(|image| image.pixels.dim());
         let (height, width) = shapes.next().unwrap_or_default();
-        if methods.is_empty() || width == 0 {
-            return Err(Error::invalid(format!(
-                "the figure `{}` has no heat map",
-                figure.heading.name
-            )));
-        }
         if shapes.any(|other| other != (height, width)) {
             return Err(Error::invalid(format!(
                 "the images of the figure `{}` differ in size; show images of one size",
@@ -91,6 +85,11 @@ impl<'a> HeatMapsPage<'a> {
             .any(|block| !block.title.is_empty());
         EDGE + if titled { 2.0 } else { 1.0 } * 52.0
     }
+}
+
+/// Whether a figure has no map.
+pub(super) fn is_empty(figure: &HeatMaps) -> bool {
+    images(figure).all(|image| image.maps.is_empty() || image.pixels.is_empty())
 }
 
 fn images(figure: &HeatMaps) -> impl Iterator<Item = &Shown> {

@@ -7,7 +7,7 @@ use super::canvas::{Align, Canvas, Turn};
 use super::font::text_width;
 use super::page::Page;
 use super::style::{BLUE, EDGE, FRAME, GRID, VERMILION};
-use super::summary::{Group, Summary, images, title_of};
+use super::summary::{Group, Summary, title_of};
 use crate::attribution::methods::method_title;
 use crate::error::Result;
 use crate::metrics::{Better, better};
@@ -91,8 +91,7 @@ impl Matrix {
         let quality = format!("Test {}", summary.quality.title());
         rows.push(plain(&quality, &|group| two_digits(group.test_quality())));
         rows.push(plain("Images", &|group| {
-            let scores = summary.methods.iter().flat_map(|m| group.scores(m));
-            images(&scores.collect::<Vec<_>>()).to_string()
+            group.images(&summary.methods).to_string()
         }));
         let columns: Vec<Vec<String>> = groups
             .iter()

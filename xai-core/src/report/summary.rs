@@ -243,6 +243,12 @@ impl<'a> Group<'a> {
         self.cells.len()
     }
 
+    /// The number of images with a score of these methods.
+    pub fn images(&self, methods: &[&str]) -> usize {
+        let scores = methods.iter().flat_map(|method| self.scores(method));
+        images(&scores.collect::<Vec<_>>())
+    }
+
     /// The values of a parameter that is not an axis, e.g. those of `seed`: "0 1 2".
     pub fn chosen(&self, parameter: &str) -> String {
         let values = self.cells.iter().flat_map(|cell| &cell.values);

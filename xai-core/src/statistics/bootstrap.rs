@@ -30,7 +30,8 @@ impl Interval {
 }
 
 /// Resamples of a bootstrap. The ends of a 95 % interval, about the 25th value from either side,
-/// then have a standard error of about 2 % of the interval's width.
+/// then have a standard error of about 2 % of the interval's width if the draws are normally distributed. With few clusters
+/// they may have long tails, and the error is larger.
 pub(super) const RESAMPLES: usize = 1000;
 
 /// With fewer images, values or clusters there is no interval. A bootstrap cannot leave the range of the values it

@@ -135,7 +135,12 @@ pub fn write_page(
             .enumerate()
             .map(results)
             .collect::<Result<_>>()?,
-        parts: analysis.parts.iter().map(extra).collect::<Result<_>>()?,
+        parts: (analysis
+            .parts
+            .iter()
+            .filter(|part| !analysis::is_empty(part)))
+        .map(extra)
+        .collect::<Result<_>>()?,
         images: gallery.images(),
         gallery: gallery.json()?,
         plan: &plan,

@@ -5,7 +5,7 @@ use super::plan::Plan;
 use crate::attribution::methods::method_title;
 use crate::report::checks;
 use crate::report::quality::Quality;
-use crate::report::summary::{Summary, scored_images};
+use crate::report::summary::Summary;
 use crate::sweep::read::SweepResult;
 
 /// Maps with at least this correlation in every image look the same.
@@ -55,10 +55,13 @@ pub(super) fn of(
     }
     warnings.extend(of_networks(result));
     if let Some(summary) = summaries.first() {
-        let images = scored_images(result);
-        if images < FEW {
+        let fewest = summary
+            .groups
+            .iter()
+            .map(|group| group.images(&summary.methods));
+        if let Some(images) = fewest.min().filter(|&images| images < FEW) {
             warnings.push(format!(
-                "The number of scored images is only {images}: the intervals are rough. Means of fewer than five images \
+                "Some means are over only {images} images: their intervals are rough. Means of fewer than five images \
                  have none."
             ));
         }

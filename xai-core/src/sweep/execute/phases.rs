@@ -86,7 +86,7 @@ pub fn sweep<R: Run>(options: &SweepOptions, benchmark: &R::Benchmark) -> Result
 /// As [`sweep`]. No other process replaces the plan as long as the caller keeps the outcome.
 pub(crate) fn sweep_of(study: &dyn Work, options: &SweepOptions) -> Result<Outcome> {
     let reporter = Reporter::new(options.quiet, options.json);
-    let planned = PlannedSweep::of(study, options, &|problem| reporter.warn(&problem))?;
+    let planned = PlannedSweep::of(study, options, &|problem| reporter.warn_once(&problem))?;
     let folder = planned.store.folder().to_owned();
     let remaining = Remaining::of(study, &planned, options);
     if options.plan_only {

@@ -243,7 +243,7 @@ impl<'a> UnderWay<'a> {
             let again = match context.store().claim(&task.cell.key)? {
                 Attempt::Made(_claim) => {
                     patience = Patience::default();
-                    let warn = |problem: String| context.reporter().warn(&problem);
+                    let warn = |problem: String| context.reporter().warn_once(&problem);
                     task.cell.refresh(context.store(), &warn);
                     if (self.phase.done)(task.cell) {
                         self.conclude(task.cell, "by another process".to_owned(), None);

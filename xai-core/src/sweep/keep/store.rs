@@ -209,16 +209,17 @@ impl Store {
     /// The path of a cell's model, after its content has been checked.
     ///
     /// # Errors
-    /// If the content has changed.
+    /// If the content has changed. The file is then removed, so that the next run computes it again.
     pub fn model(&self, manifest: &Manifest) -> Result<PathBuf> {
         let path = self.cell(&manifest.key).join(MODEL);
         if manifest.files.get(MODEL) == Some(&FileRecord::of(&path)?) {
             Ok(path)
         } else {
-            Err(Error::file(
-                &path,
-                "is damaged; delete its folder and run again",
-            ))
+            let what = match fs::remove_file(&path) {
+                Ok(()) => "was damaged and has been removed; the next run computes it again",
+                Err(_) => "is damaged; delete this file and run again",
+            };
+            Err(Error::file(&path, what))
         }
     }
 
@@ -396,6 +397,23 @@ mod tests {
 
     fn put(text: &'static str) -> impl Fn(&Path) -> Result<()> {
         move |path| fs::write(path, text).map_err(|error| Error::file(path, error))
+    }
+
+    /// The same command must be able to continue.
+    #[test]
+    fn a_damaged_model_of_unchanged_size_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(dir.path(), "toy");
+        let manifest = store.create(fitted(), &put("model")).unwrap();
+        let path = store.model(&manifest).unwrap();
+        fs::write(&path, "MODEL").unwrap();
+        assert!(store.find(&manifest.key, &|_| ()).is_some());
+        let problem = store.model(&manifest).unwrap_err().to_string();
+        assert!(
+            problem.contains("the next run computes it again"),
+            "{problem}"
+        );
+        assert!(store.find(&manifest.key, &|_| ()).is_none());
     }
 
     /// In the run that is cut, and in the next one.

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::differences::differences;
 use super::finished::FinishedRun;
 use super::results::Image;
+use crate::attribution::methods::method_title;
 use crate::error::{Error, Result};
 use crate::metrics::{CHANCE, is_chance, is_check, metric_and_group};
 use crate::statistics::{
@@ -65,18 +66,9 @@ pub(crate) fn against_run(here: &Path, there: &Path, analysis: &mut Analysis) ->
         };
         let (metric, levels, method) = key.clone();
         let same_images = sets[0].get(&levels) == sets[1].get(&levels);
-        let row = if same_images {
-            paired(values, others)
-        } else {
-            independent(values, others)
-        };
-        let Some((images, here, there, interval)) = row else {
+        let Some((how, (images, here, there, interval))) = compared(values, others, same_images)
+        else {
             continue;
-        };
-        let how = if same_images {
-            "paired"
-        } else {
-            "other images"
         };
         rows.push(Row {
             metric,
@@ -98,8 +90,8 @@ pub(crate) fn against_run(here: &Path, there: &Path, analysis: &mut Analysis) ->
     let only = |a: &Grouped, b: &Grouped| a.keys().filter(|key| !b.contains_key(*key)).count();
     let caption = format!(
         "This run minus the run in {}, as means over images and trainings. Paired: the differences of the images that both \
-         explain, with the 95 % interval of a bootstrap of images. Other images: the two runs were tested on different \
-         images, and the interval is that of two independent sets. No interval shows how another training would have \
+         explain, with the 95 % interval of a bootstrap of images. Other images: the two runs have no image in common \
+         there, and the interval is that of two independent sets. No interval shows how another training would have \
          turned out. Rows in this run only: {}; in the other run only: {}.",
         there.display(),
         only(&ours, &theirs),
@@ -265,10 +257,18 @@ fn images(values: &Values) -> usize {
 }
 
 /// The number of images, both means, and the interval of their difference.
-type Compared = Option<(usize, f64, f64, Option<Interval>)>;
+type Compared = (usize, f64, f64, Option<Interval>);
+
+/// How the values of two runs are compared, and what comes out. Runs that were tested on the same images may explain
+/// none of them in common, because each explains those that its own networks classify correctly.
+fn compared(here: &Values, there: &Values, same_images: bool) -> Option<(&'static str, Compared)> {
+    let in_common = same_images.then(|| paired(here, there)).flatten();
+    let apart = || Some(("other images", independent(here, there)?));
+    in_common.map(|row| ("paired", row)).or_else(apart)
+}
 
 /// On the images that both have.
-fn paired(here: &Values, there: &Values) -> Compared {
+fn paired(here: &Values, there: &Values) -> Option<Compared> {
     let (here, there) = (by_image(here), by_image(there));
     let common: Vec<_> = here
         .iter()
@@ -286,7 +286,7 @@ fn paired(here: &Values, there: &Values) -> Compared {
 }
 
 /// On different images.
-fn independent(here: &Values, there: &Values) -> Compared {
+fn independent(here: &Values, there: &Values) -> Option<Compared> {
     let [here, there] =
         [here, there].map(|values| by_image(values).into_values().collect::<Vec<_>>());
     let interval = bootstrap_difference(&here, &there, LEVEL, 0);
@@ -385,8 +385,11 @@ fn add(axes: &[String], there: &str, rows: Vec<Row>, caption: &str, analysis: &m
                 value: row.here - row.there,
                 interval: row.interval,
             };
-            let panel = if method.is_empty() { metric } else { method };
-            forest.panel(panel.replace('_', " "), of_method.map(estimate).collect());
+            let panel = match method {
+                "" => metric.replace('_', " "),
+                method => method_title(method),
+            };
+            forest.panel(panel, of_method.map(estimate).collect());
         }
         analysis.forest(forest);
     }
@@ -453,5 +456,8 @@ mod tests {
         let one = vec![here[0]];
         let (images, _, _, interval) = paired(&one, &there).unwrap();
         assert_eq!((images, interval), (1, None));
+        // Runs with no image in common are not left out.
+        let (how, (images, _, _, _)) = compared(&here[1..2].to_vec(), &one, true).unwrap();
+        assert_eq!((how, images), ("other images", 1));
     }
 }

@@ -60,6 +60,7 @@ impl FinishedRun {
             }
         };
         let mut facts = json!({
+            "experiment": plan["experiment"],
             "settings": {
                 "scale": plan["scale"],
                 "values": factors.iter().map(|factor| (name(factor), factor["levels"].clone())).collect::<Json>(),
@@ -75,8 +76,12 @@ impl FinishedRun {
         {
             let key: Key = serde_json::from_value(cell["key"].clone()).map_err(Error::invalid)?;
             let found = store.find(&key, &|_| ());
-            let manifest = found
-                .ok_or_else(|| problem(format!("names the cell {key}, whose files are gone")))?;
+            let manifest = found.ok_or_else(|| {
+                problem(format!(
+                    "names the cell {key}, whose files are not there; a part of a run (`partial/..`) needs the folder of the \
+                     whole run around it"
+                ))
+            })?;
             // The code in the file is the same for all cells of a run.
             facts["code"]["keys"] = manifest.inputs["code"].clone();
             let scored = manifest.scored.as_ref();

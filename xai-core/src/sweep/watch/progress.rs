@@ -1,5 +1,6 @@
 //! Progress of a running sweep, and how the user stops it.
 
+use std::collections::HashSet;
 use std::io::{BufWriter, IsTerminal, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,6 +68,8 @@ pub struct Reporter {
     lines: Option<Arc<Lines>>,
     quiet: bool,
     json: bool,
+    /// What [`warn_once`](Self::warn_once) has printed.
+    warned: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Reporter {
@@ -84,6 +87,7 @@ impl Reporter {
             lines: (!quiet && !terminal).then(Arc::default),
             quiet,
             json,
+            warned: Arc::default(),
         }
     }
 
@@ -128,6 +132,15 @@ impl Reporter {
     /// Prints a warning above the bars.
     pub fn warn(&self, line: &str) {
         self.above_bars(|| to_stderr(line));
+    }
+
+    /// As [`warn`](Self::warn), but the same line only once. Each file is looked at when a run starts, and again before
+    /// its cell is computed.
+    pub fn warn_once(&self, line: &str) {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.insert(line.to_owned()) {
+            self.warn(line);
+        }
     }
 
     /// Writes to stdout above the bars, unless quiet.
