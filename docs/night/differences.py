@@ -10,6 +10,8 @@
   and the precision of each image, from their `scores.parquet`. For each method: the mean precision of the networks of each
   corpus with the lowest and the highest network, their difference with its 95 % interval (Welch's t, one number per network),
   and the rank correlation of test accuracy and mean precision.
+- `equal` has the same files of `fig4_same_accuracy`, three seeds, and `rates` those of `correlation` at several rates. For each
+  method: the difference between two groups of three networks, as above.
 """
 from pathlib import Path
 
@@ -48,14 +50,32 @@ def seeds():
         means = rows.groupby(["corpus", "seed"]).precision.mean().reset_index()
         means = means.merge(networks, on=["corpus", "seed"])
         own, other = (means.precision[means.corpus == corpus] for corpus in ["mri", "imagenet"])
-        low, high = stats.ttest_ind(own, other, equal_var=False).confidence_interval()
         rank = stats.spearmanr(means.test_accuracy, means.precision)[0]
-        text = [f"{part.mean():.2f} ({part.min():.2f} to {part.max():.2f})" for part in [other, own]]
-        print(f"three seeds  {method:22}ImageNet {text[0]}  MR slices {text[1]}  "
-              f"difference {own.mean() - other.mean():5.2f} ({low:.2f} to {high:.2f})  rank correlation {rank:.2f}")
+        print(f"three seeds  {method:22}ImageNet, MR slices  {difference(own, other)}  rank correlation {rank:.2f}")
+
+
+def difference(own, other):
+    """Both means over networks with the lowest and the highest, and their difference with its interval."""
+    low, high = stats.ttest_ind(own, other, equal_var=False).confidence_interval()
+    text = [f"{part.mean():.2f} ({part.min():.2f} to {part.max():.2f})" for part in [other, own]]
+    return f"{text[0]}  {text[1]}  difference {own.mean() - other.mean():5.2f} ({low:.2f} to {high:.2f})"
+
+
+def groups(folder, pairs):
+    """Differences between two groups of networks, each given by its corpus and its rates."""
+    networks = pd.read_csv(HERE / folder / "networks.csv")
+    print(networks.to_string(index=False))
+    images = pd.read_csv(HERE / folder / "precision.csv")
+    for pair in pairs:
+        for method, rows in images.groupby("method", sort=False):
+            means = rows.groupby(["corpus", "rate", "seed"]).precision.mean().reset_index()
+            other, own = (means.precision[(means.corpus == corpus) & means.rate.isin(rates)] for corpus, rates in pair)
+            print(f"{folder}  {pair[0]}, {pair[1]}  {method:22}{difference(own, other)}")
 
 
 if __name__ == "__main__":
     differences()
     correlations()
     seeds()
+    groups("equal", [(("imagenet", [3e-6, 1e-5]), ("mri", [1e-4, 3e-4]))])
+    groups("rates", [(("imagenet", [1e-5]), ("mri", [3e-4])), (("imagenet", [1e-5]), ("imagenet", [3e-4]))])

@@ -163,10 +163,8 @@ fn check(item: &DeriveInput, levels: &[Variant], errors: &mut Errors) {
             );
         }
         // Levels of one title could not be told apart in a figure.
-        if earlier
-            .iter()
-            .any(|earlier| earlier.shown() == level.shown())
-        {
+        let same = |earlier: &Variant| earlier.name != *name && earlier.shown() == level.shown();
+        if earlier.iter().any(same) {
             errors.at(
                 level.ident,
                 format!(

@@ -70,7 +70,7 @@ fn two_runs_are_compared_image_by_image() {
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
     assert!(page.contains("What differs between the two runs"));
     let picture = fs::read_to_string(folder.join("against_precision.svg")).unwrap();
-    assert!(picture.contains("halves"), "{picture}");
+    assert!(picture.contains("Halves"), "{picture}");
 }
 
 /// A run replaces its own folder and would be compared with itself.

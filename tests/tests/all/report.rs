@@ -215,8 +215,8 @@ fn figures_have_titles_and_tables_have_names() {
     result.axes[0] = Axis::of(
         "corpus",
         &[
-            Value::Level("Mri", "Slices"),
-            Value::Level("Shapes, drawn", "Drawings"),
+            Value::Variant("Mri", "Slices"),
+            Value::Variant("Shapes, drawn", "Drawings"),
         ],
     );
     let folder = tempfile::tempdir().unwrap();

@@ -134,8 +134,10 @@ impl TrainingPlan {
         let problem = match self {
             Self { epochs: 0, .. } => "a training plan of 0 epochs trains nothing: give at least 1",
             Self { batch: 0, .. } => "a training plan needs at least 1 image per step, not 0",
-            Self { optimizer, .. } if !(optimizer.rate().is_finite() && optimizer.rate() > 0.0) => {
-                "the learning rate must be a number above 0"
+            Self { optimizer, .. }
+                if !(optimizer.rate().is_finite() && optimizer.rate() >= 0.0) =>
+            {
+                "the learning rate must be a finite number that is not below 0"
             }
             Self {
                 decay: Some(Decay { every: 0, .. }),
@@ -417,9 +419,14 @@ mod tests {
         };
         assert!(change(|plan| plan.epochs = 0).contains("0 epochs"));
         assert!(change(|plan| plan.batch = 0).contains("1 image per step"));
-        for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        for rate in [-1.0, f64::NAN, f64::INFINITY] {
             let plan = TrainingPlan::new(Sgd::rate(rate), 2, 8);
-            assert!(plan.check().unwrap_err().to_string().contains("above 0"));
+            assert!(
+                plan.check()
+                    .unwrap_err()
+                    .to_string()
+                    .contains("not below 0")
+            );
         }
         let never = |plan: &mut TrainingPlan| {
             plan.decay = Some(Decay {

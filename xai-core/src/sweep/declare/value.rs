@@ -17,14 +17,14 @@ pub enum Value {
     /// A text.
     Text(String),
     /// A level of an enum: its name and its title, see [`Level`].
-    Level(&'static str, &'static str),
+    Variant(&'static str, &'static str),
 }
 
 impl Value {
     /// The text in figures: the title of a level, else the value itself.
     pub fn title(&self) -> String {
         match self {
-            Self::Level(_, title) => (*title).to_owned(),
+            Self::Variant(_, title) => (*title).to_owned(),
             value => value.to_string(),
         }
     }
@@ -37,7 +37,7 @@ impl fmt::Display for Value {
             Self::Integer(value) => write!(f, "{value}"),
             Self::Float(value) => write!(f, "{value:?}"), // the shortest text that reads back the same
             Self::Text(value) => f.write_str(value),
-            Self::Level(name, _) => f.write_str(name),
+            Self::Variant(name, _) => f.write_str(name),
         }
     }
 }
@@ -53,7 +53,7 @@ impl Serialize for Value {
             },
             Self::Float(value) => serializer.serialize_f64(*value),
             Self::Text(value) => serializer.serialize_str(value),
-            Self::Level(name, _) => serializer.serialize_str(name),
+            Self::Variant(name, _) => serializer.serialize_str(name),
         }
     }
 }
@@ -94,11 +94,11 @@ pub trait Level: Clone + 'static {
 
 impl<T: Level> ParameterValue for T {
     fn to_value(&self) -> Value {
-        Value::Level(self.name(), self.title())
+        Value::Variant(self.name(), self.title())
     }
 
     fn from_value(value: &Value) -> Option<Self> {
-        let Value::Level(name, _) = value else {
+        let Value::Variant(name, _) = value else {
             return None;
         };
         Self::LEVELS

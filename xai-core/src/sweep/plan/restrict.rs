@@ -190,7 +190,7 @@ fn value(factor: &Factor, text: &str, among: bool) -> Result<Value> {
             .filter(|value: &f64| value.is_finite())
             .map(|value| Value::Float(value + 0.0)),
         Value::Text(_) => Some(Value::Text(text.to_owned())),
-        Value::Level(..) => (factor.levels.iter())
+        Value::Variant(..) => (factor.levels.iter())
             .find(|level| level.to_string() == text)
             .cloned(),
     };
@@ -201,7 +201,7 @@ fn value(factor: &Factor, text: &str, among: bool) -> Result<Value> {
             let levels: Vec<_> = factor.levels.iter().map(Value::to_string).collect();
             let names = levels.iter().map(String::as_str);
             let way_out = match (like, found) {
-                (Value::Bool(_) | Value::Text(_) | Value::Level(..), _) => {
+                (Value::Bool(_) | Value::Text(_) | Value::Variant(..), _) => {
                     suggestion(text, names, "the values are")
                 }
                 // Another number is no slip of the one that is meant.
