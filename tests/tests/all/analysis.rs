@@ -277,6 +277,29 @@ fn names_and_contents_that_cannot_be_are_refused() {
     assert!(error.to_string().contains("is there twice"));
 }
 
+/// A restricted run may lack what a chart compares.
+#[test]
+fn charts_with_nothing_to_draw_have_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = vec![
+        AnalysisItem::Table(table()),
+        AnalysisItem::Curves(curves(0)),
+        AnalysisItem::Forest(forest(0, 3)),
+    ];
+    let names = ["along_training", "defects"];
+    let analysis = Analysis { parts };
+    let paths = report::write_all(&unscored(), &analysis, folder.path()).unwrap();
+    let text = report::text_of_all(&unscored(), &analysis);
+    assert_eq!(paths.len(), 2, "the table and the list: {paths:?}");
+    for name in names {
+        assert!(!folder.path().join(format!("{name}.csv")).exists());
+        assert!(
+            text.contains(&format!("{name}.svg is not written")),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 #[ignore = "for eyes"]
 fn charts_to_look_at() {

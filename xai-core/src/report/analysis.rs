@@ -46,7 +46,7 @@ pub(super) fn write(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>> {
         let drawn = match part {
             AnalysisItem::Table(_) => false,
             AnalysisItem::Curves(curves) => {
-                paths.extend(picture(&CurvesPage::of(curves)?, dir, &heading.name)?);
+                paths.extend(picture(&CurvesPage::of(curves), dir, &heading.name)?);
                 true
             }
             AnalysisItem::Forest(forest) => {
@@ -93,23 +93,20 @@ pub(super) fn listed(dir: &Path) -> Vec<PathBuf> {
 pub(super) fn text(analysis: &Analysis) -> String {
     let mut out = String::new();
     for part in &analysis.parts {
-        if is_empty(part) {
-            let Heading { name, title, .. } = heading(part);
-            let _ = writeln!(
-                out,
-                "\n{title}\n\nnothing to draw, so {name}.svg is not written"
-            );
-        }
-        if let AnalysisItem::Table(table) = part {
-            let Heading { name, title, .. } = &table.heading;
-            let _ = writeln!(out, "\n{title}\n");
-            match table.rows.len() {
-                ..=LONGEST => push_table(&mut out, table),
-                rows => {
-                    let _ = writeln!(out, "{rows} rows, in {name}.csv");
+        let Heading { name, title, .. } = heading(part);
+        let line = match part {
+            AnalysisItem::Table(table) => match table.rows.len() {
+                ..=LONGEST => {
+                    let _ = writeln!(out, "\n{title}\n");
+                    push_table(&mut out, table);
+                    continue;
                 }
-            }
-        }
+                rows => format!("{rows} rows, in {name}.csv"),
+            },
+            empty if is_empty(empty) => format!("nothing to draw, so {name}.svg is not written"),
+            _ => continue,
+        };
+        let _ = writeln!(out, "\n{title}\n\n{line}");
     }
     out
 }
@@ -271,7 +268,7 @@ pub(super) fn shown(table: &Table) -> (Vec<String>, Vec<Vec<String>>) {
 pub(super) fn chart(part: &AnalysisItem) -> Result<Option<String>> {
     Ok(match part {
         AnalysisItem::Table(_) => None,
-        AnalysisItem::Curves(curves) => Some(svg_text(&CurvesPage::of(curves)?)?),
+        AnalysisItem::Curves(curves) => Some(svg_text(&CurvesPage::of(curves))?),
         AnalysisItem::Forest(forest) => Some(svg_text(&ForestPage::of(forest)?)?),
         AnalysisItem::HeatMaps(maps) => Some(svg_text(&HeatMapsPage::of(maps)?)?),
     })

@@ -20,7 +20,7 @@ pub(super) struct CurvesPage<'a> {
 
 impl<'a> CurvesPage<'a> {
     /// Lays out a chart that has [points].
-    pub fn of(chart: &'a Curves) -> Result<Self> {
+    pub fn of(chart: &'a Curves) -> Self {
         let curves = || chart.panels.iter().flat_map(|panel| &panel.curves);
         let points = || points(chart);
         let series = distinct(curves().map(|curve| &curve.series));
@@ -34,12 +34,12 @@ impl<'a> CurvesPage<'a> {
             .collect();
         let left = 96.0 + widest(labels.iter(), TICK);
         let grid = Grid::of(chart.panels.len(), 4, left, 60.0, 520.0, &series);
-        Ok(Self {
+        Self {
             chart,
             series,
             scales,
             grid,
-        })
+        }
     }
 }
 

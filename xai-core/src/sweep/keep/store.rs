@@ -209,18 +209,24 @@ impl Store {
     /// The path of a cell's model, after its content has been checked.
     ///
     /// # Errors
-    /// If the content has changed. The file is then removed, so that the next run computes it again.
+    /// If the content has changed. A damaged file is then removed, so that the next run computes it again. A file that
+    /// another process has put there with a manifest of its own is not damaged, and stays.
     pub fn model(&self, manifest: &Manifest) -> Result<PathBuf> {
-        let path = self.cell(&manifest.key).join(MODEL);
-        if manifest.files.get(MODEL) == Some(&FileRecord::of(&path)?) {
-            Ok(path)
-        } else {
-            let what = match fs::remove_file(&path) {
-                Ok(()) => "was damaged and has been removed; the next run computes it again",
-                Err(_) => "is damaged; delete this file and run again",
-            };
-            Err(Error::file(&path, what))
+        let folder = self.cell(&manifest.key);
+        let path = folder.join(MODEL);
+        let found = Some(FileRecord::of(&path)?);
+        if manifest.files.get(MODEL) == found.as_ref() {
+            return Ok(path);
         }
+        let kept = read(&folder, &|_| ());
+        let what = if kept.and_then(|mut kept| kept.files.remove(MODEL)) == found {
+            "was replaced by another process; run the same command again"
+        } else if fs::remove_file(&path).is_ok() {
+            "was damaged and has been removed; the next run computes it again"
+        } else {
+            "is damaged; delete this file and run again"
+        };
+        Err(Error::file(&path, what))
     }
 
     /// The path of a file of a finished cell, whose manifest was [found](Self::find).
@@ -414,6 +420,19 @@ mod tests {
             "{problem}"
         );
         assert!(store.find(&manifest.key, &|_| ()).is_none());
+    }
+
+    /// Its fit must not be lost to a process that knows only the one before.
+    #[test]
+    fn a_model_of_another_process_is_not_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(dir.path(), "toy");
+        let before = store.create(fitted(), &put("model")).unwrap();
+        fs::remove_dir_all(store.cell(&before.key)).unwrap();
+        let after = store.create(fitted(), &put("other model")).unwrap();
+        let problem = store.model(&before).unwrap_err().to_string();
+        assert!(problem.contains("by another process"), "{problem}");
+        assert!(store.model(&after).is_ok());
     }
 
     /// In the run that is cut, and in the next one.

@@ -189,14 +189,12 @@ fn value(factor: &Factor, text: &str, among: bool) -> Result<Value> {
         Value::Float(_) => (text.parse().ok())
             .filter(|value: &f64| value.is_finite())
             .map(|value| Value::Float(value + 0.0)),
-        Value::Text(_) => Some(Value::Text(text.to_owned())),
-        Value::Variant(..) => (factor.levels.iter())
+        Value::Text(_) | Value::Variant(..) => (factor.levels.iter())
             .find(|level| level.to_string() == text)
             .cloned(),
     };
-    let closed = among || matches!(like, Value::Text(_));
     match value {
-        Some(value) if !closed || factor.levels.contains(&value) => Ok(value),
+        Some(value) if !among || factor.levels.contains(&value) => Ok(value),
         found => {
             let levels: Vec<_> = factor.levels.iter().map(Value::to_string).collect();
             let names = levels.iter().map(String::as_str);
