@@ -209,6 +209,29 @@ fn landmarks_of_xai_tris() {
     assert!((emd(&[[0, 7], [7, 0]]) - 0.47309).abs() < 5e-6);
 }
 
+/// The scale of the variant without false negatives is the cost of the worst of all pixels outside the truth. The truths here
+/// also cover corners, where the worst pixel is not a corner of the image.
+#[test]
+fn the_worst_pixel_is_the_worst_of_all() {
+    for at in 0..40_usize {
+        let truth = Array2::from_shape_fn((7, 9), |(y, x)| {
+            (y * 5 + x * 3 + at * at).is_multiple_of(3 + at % 5) || (y < at % 4) || (x > 8 - at % 3)
+        });
+        let inside = || truth.indexed_iter().filter(|(_, inside)| **inside);
+        let cost = |y: usize, x: usize| {
+            let ways = inside().map(|((ty, tx), _)| {
+                let (dy, dx) = (y as f64 - ty as f64, x as f64 - tx as f64);
+                (dy * dy + dx * dx).sqrt()
+            });
+            ways.sum::<f64>() / inside().count() as f64
+        };
+        let outside = truth.indexed_iter().filter(|(_, inside)| !**inside);
+        let worst = outside.map(|((y, x), _)| cost(y, x)).fold(0.0, f64::max);
+        let scale = EmdFalseNegativeInvariant::scale(truth.view());
+        assert!((scale - worst).abs() < 1e-12, "{truth}: {scale} {worst}");
+    }
+}
+
 /// Mass moves freely within the truth: any map on it is perfect.
 #[test]
 fn what_is_not_found_may_be_forgiven() {

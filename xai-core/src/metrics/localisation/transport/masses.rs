@@ -25,6 +25,15 @@ pub(super) fn square(at: [f64; 2], side: f64) -> [i64; 2] {
     at.map(|x| (x / side) as i64)
 }
 
+/// The square of the distance of pixels, whose rows and columns are integers.
+pub(super) fn squared_distance(a: [f64; 2], b: [f64; 2]) -> u64 {
+    if a == ANYWHERE || b == ANYWHERE {
+        return 0;
+    }
+    let (dy, dx) = (a[0] - b[0], a[1] - b[1]);
+    (dy * dy + dx * dx) as u64
+}
+
 pub(super) fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {
     if a == ANYWHERE || b == ANYWHERE {
         return 0.0;

@@ -5,6 +5,8 @@
     reason = "a lane is the index of several arrays at once"
 )]
 
+use std::ops::{Deref, DerefMut};
+
 use super::masses::{Mass, square};
 use crate::device::vectorised;
 
@@ -13,7 +15,25 @@ pub(super) const TILE: f64 = 8.0;
 
 /// Sinks and tiles are compared in groups of this size, which fill one or more vectors.
 const LANES: usize = 8;
-type Lanes = [f64; LANES];
+
+/// A group of numbers, in one cache line.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Lanes([f64; LANES]);
+
+impl Deref for Lanes {
+    type Target = [f64; LANES];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Lanes {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
 
 /// Sinks, grouped in tiles. Each has a place. A tile begins at a multiple of [`LANES`]; places that no
 /// sink has are at an infinite potential.
@@ -54,20 +74,22 @@ impl Sinks {
             places.extend((first..first + tile.len()).map(|place| place as u32));
             for group in tile.chunks(LANES) {
                 let of = |axis: usize| {
-                    std::array::from_fn(|lane| group.get(lane).map_or(0.0, |sink| sink.at[axis]))
+                    Lanes(std::array::from_fn(|lane| {
+                        group.get(lane).map_or(0.0, |sink| sink.at[axis])
+                    }))
                 };
                 all.at.push([of(0), of(1)]);
                 let empty = |lane| group.get(lane).map_or(f64::INFINITY, |_| 0.0);
-                all.potential.push(std::array::from_fn(empty));
+                all.potential.push(Lanes(std::array::from_fn(empty)));
                 all.tile.push(number as u32);
             }
             all.first.push(all.at.len() as u32);
             let lane = number % LANES;
             if lane == 0 {
                 all.bounds.push(Bounds {
-                    low: [[0.0; LANES]; 2],
-                    high: [[0.0; LANES]; 2],
-                    least: [f64::INFINITY; LANES],
+                    low: [Lanes([0.0; LANES]); 2],
+                    high: [Lanes([0.0; LANES]); 2],
+                    least: Lanes([f64::INFINITY; LANES]),
                 });
             }
             let bounds = &mut all.bounds[number / LANES];
@@ -116,7 +138,7 @@ impl Sinks {
             let potentials = &self.potential[groups[0] as usize..groups[1] as usize];
             let mut least = [f64::INFINITY; LANES];
             for group in potentials {
-                for (least, potential) in least.iter_mut().zip(group) {
+                for (least, potential) in least.iter_mut().zip(group.iter()) {
                     *least = least.min(*potential);
                 }
             }
@@ -127,9 +149,9 @@ impl Sinks {
 
     /// The sink with the smallest potential, if that is below `bound`.
     pub fn lowest(&self, bound: f64) -> Option<u32> {
-        let all = self.potential.as_flattened();
-        let place = (0..all.len()).min_by(|&a, &b| all[a].total_cmp(&all[b]))?;
-        (all[place] < bound).then_some(place as u32)
+        let potentials = self.potential.iter().flat_map(|group| group.0);
+        let (place, least) = (0..).zip(potentials).min_by(|a, b| a.1.total_cmp(&b.1))?;
+        (least < bound).then_some(place)
     }
 }
 
