@@ -123,7 +123,10 @@ impl<'a, M> Batch<'a, M> {
     /// The images on the device, as the model takes them: `[n, c, h, w]`.
     pub(super) fn upload(&self, pixels: ArrayView4<f32>) -> Tensor<4> {
         let (n, c, h, w) = pixels.dim();
-        let values: Vec<f32> = pixels.iter().copied().collect();
+        let values = match pixels.as_slice() {
+            Some(values) => values.to_vec(),
+            None => pixels.iter().copied().collect(),
+        };
         let x = upload(values, [n, c, h, w], self.device);
         if c == self.channels {
             x

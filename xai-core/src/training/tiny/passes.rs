@@ -7,6 +7,9 @@ use super::lanes::{self, LANES, Lane, PARTS};
 use super::program::{Operation, Program};
 use super::rows::Rows;
 
+/// Pixels of the images side by side that are read together.
+const BLOCK: usize = 64;
+
 /// The result of a pass over images.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
@@ -138,11 +141,15 @@ impl Passes {
         images: Rows<'_>,
         numbers: &[usize],
     ) {
+        // Pixel by pixel, each image would write to as many cache lines as it has pixels. These are too many for the
+        // nearest cache at 64 x 64.
         let pixels = program.sizes[0];
-        for (lane, &number) in numbers.iter().enumerate() {
-            let image = &images.pixels[number * pixels..][..pixels];
-            for (value, &pixel) in self.values[0].iter_mut().zip(image) {
-                value[lane] = pixel;
+        for (block, values) in self.values[0].chunks_mut(BLOCK).enumerate() {
+            for (lane, &number) in numbers.iter().enumerate() {
+                let image = &images.pixels[number * pixels + block * BLOCK..][..values.len()];
+                for (value, &pixel) in values.iter_mut().zip(image) {
+                    value[lane] = pixel;
+                }
             }
         }
         // The lanes beyond the last images hold earlier images. They are ignored.

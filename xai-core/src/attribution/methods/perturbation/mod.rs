@@ -19,7 +19,7 @@ use std::cell::Cell;
 use ndarray::{Array3, Array4, ArrayView3, ArrayViewMut3, Axis};
 
 use crate::attribution::{Batch, Predict};
-use crate::device::{Tensor, upload};
+use crate::device::{Tensor, on_cpu, upload};
 use crate::error::Result;
 
 pub use ablation::FeatureAblation;
@@ -29,6 +29,12 @@ pub use occlusion::Occlusion;
 pub use permutation::FeaturePermutation;
 pub use rise::Rise;
 pub use shapley::ShapleyValueSampling;
+
+/// On a CPU, as many variants pass through the model together as have this many numbers, so that they stay in the second-level
+/// cache.
+const IN_CACHE: usize = 1 << 18;
+/// But at least so many.
+const FEWEST: usize = 32;
 
 /// One image of a batch, and what is known about it.
 struct Subject<'b, 'a, M> {
@@ -51,18 +57,22 @@ impl<M: Predict> Subject<'_, '_, M> {
     /// The scores of `count` variants. `paint` turns a copy of the image into the variant with a
     /// given number.
     ///
-    /// As many variants as fit in memory pass through the model together. Each is made when it is
-    /// needed.
+    /// As many variants as fit in memory, and in a CPU's cache, pass through the model together. Each is made when it is
+    /// needed, in order.
     fn scores(
         &self,
         count: usize,
         mut paint: impl FnMut(usize, ArrayViewMut3<f32>),
     ) -> Result<Vec<f64>> {
         let (c, h, w) = self.pixels.dim();
+        let mut together = self.batch.rows();
+        if on_cpu(self.batch.device()) {
+            together = together.min((IN_CACHE / self.pixels.len()).max(FEWEST));
+        }
         let mut scores = Vec::with_capacity(count);
         while scores.len() < count {
             let first = scores.len();
-            let rows = self.batch.rows().min(count - first);
+            let rows = together.min(count - first);
             let mut variants = Array4::zeros((rows, c, h, w));
             for (row, mut variant) in variants.outer_iter_mut().enumerate() {
                 variant.assign(&self.pixels);

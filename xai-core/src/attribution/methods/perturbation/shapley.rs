@@ -46,21 +46,32 @@ impl<M: Predict> Explain<M> for ShapleyValueSampling {
         let (_, c, h, w) = batch.pixels().dim();
         let parts = self.segments.of([c, h, w])?;
         let count = parts.count();
+        let mut places: Vec<Vec<usize>> = vec![Vec::new(); count];
+        for (place, &part) in parts.labels().iter().enumerate() {
+            places[part].push(place);
+        }
         each_image(batch, Wants::ImageAndBaseline, |subject| {
             let before = subject.baseline_score.unwrap_or_default();
+            let pixels: Vec<f32> = subject.pixels.iter().copied().collect();
             let mut values = vec![0.0; count];
             for sample in 0..self.permutations {
                 let mut order: Vec<usize> = (0..count).collect();
                 let mut rng = batch.stream(self.seed, self.name(), subject.number, sample);
                 order.shuffle(&mut rng);
-                let mut place = vec![0; count];
-                for (at, &part) in order.iter().enumerate() {
-                    place[part] = at;
-                }
+                // Each variant shows one more part than the one before it.
+                let mut shown = 0;
+                let mut variant: Vec<f32> = subject.baseline.iter().copied().collect();
                 // The empty and the full set are the baseline and the image, whose scores are
                 // known.
-                let between = subject.scores(count - 1, |last, variant| {
-                    subject.hide(&parts, |part| place[part] <= last, variant);
+                let between = subject.scores(count - 1, |last, mut to| {
+                    for &part in &order[shown..=last] {
+                        for &place in &places[part] {
+                            variant[place] = pixels[place];
+                        }
+                    }
+                    shown = last + 1;
+                    let to = to.as_slice_mut().expect("rows of a new array");
+                    to.copy_from_slice(&variant);
                 })?;
                 let mut score = before;
                 for (&part, next) in order.iter().zip(between.into_iter().chain([subject.score])) {
