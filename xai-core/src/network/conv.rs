@@ -87,6 +87,15 @@ impl Conv2d {
         }
     }
 
+    /// The ReLU of [`forward_loose`](Self::forward_loose).
+    pub fn forward_relu_loose(&self, x: Tensor<4>) -> Tensor<4> {
+        if self.is_plain() {
+            ops::conv2d_relu_loose(x, self.weight.clone(), self.bias.clone(), &self.window())
+        } else {
+            ops::relu(self.forward(x))
+        }
+    }
+
     /// The gradient with respect to an input of this shape, from the gradient `g` with respect to
     /// the output.
     pub fn input_grad(&self, input: [usize; 4], g: Tensor<4>) -> Tensor<4> {

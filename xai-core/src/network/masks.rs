@@ -7,10 +7,18 @@ use crate::device::{Device, Tensor, upload};
 
 /// `count` values of a mask: 0 with probability `rate`, otherwise 1 / (1 - rate), which keeps the
 /// mean.
+///
+/// The draws are those of `random_bool`, all at once.
 pub(crate) fn mask(rate: f64, count: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
     let keep = 1.0 - rate;
-    let value = |kept| if kept { 1.0 / keep as f32 } else { 0.0 };
-    (0..count).map(|_| value(rng.random_bool(keep))).collect()
+    if keep >= 1.0 {
+        return vec![1.0; count];
+    }
+    let (below, kept) = ((keep * 2f64.powi(64)) as u64, 1.0 / keep as f32);
+    let mut draws = vec![0_u64; count];
+    rng.fill(&mut draws[..]);
+    let value = |draw: u64| if draw < below { kept } else { 0.0 };
+    draws.into_iter().map(value).collect()
 }
 
 /// The masks of a pass through a network whose dropout is
@@ -36,5 +44,29 @@ impl Masks {
         let rows = self.rows.iter_mut();
         let values: Vec<f32> = rows.flat_map(|rng| mask(rate, c * h * w, rng)).collect();
         upload(values, shape, device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random;
+
+    #[test]
+    fn draws_are_those_of_random_bool() {
+        for (at, rate) in [0.0, 0.1, 0.3, 0.5, 0.999].into_iter().enumerate() {
+            let mut rngs = [0, 0].map(|_| random::stream(at as u64, "mask"));
+            // An odd number of draws before, so that blocks of the generator are split.
+            for rng in &mut rngs {
+                rng.random::<u32>();
+            }
+            let kept = mask(rate, 1000, &mut rngs[0])
+                .into_iter()
+                .map(|value| value > 0.0);
+            let drawn = (0..1000).map(|_| rngs[1].random_bool(1.0 - rate));
+            assert!(kept.eq(drawn), "{rate}");
+            let [a, b] = rngs.map(|mut rng| rng.random::<u32>());
+            assert_eq!(a, b, "{rate}");
+        }
     }
 }

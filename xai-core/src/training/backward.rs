@@ -135,6 +135,15 @@ fn forward_all(
             x = y;
             continue;
         }
+        // So are a convolution and the ReLU after it.
+        if let Layer::Conv2d(conv) = layer
+            && layers.next_if(|next| matches!(next, Layer::Relu)).is_some()
+        {
+            let y = conv.forward_relu_loose(x.clone());
+            saved.extend([Saved::Input(x), Saved::Input(y.clone())]);
+            x = y;
+            continue;
+        }
         let (y, save) = forward(layer, x, rng);
         saved.push(save);
         x = y;
@@ -244,9 +253,17 @@ fn backward(
 ) -> Option<Flow> {
     let (layer, saved) = match (layer, saved) {
         (Layer::Conv2d(conv), Saved::Input(x)) => {
-            let shape = x.dims();
-            gradients.push(of_conv(conv, x, &flow));
-            return further.then(|| conv.input_grad(shape, flow.g).into());
+            let (shape, here) = (x.dims(), on_cpu(&x.device()));
+            let own = || of_conv(conv, x, &flow);
+            let back = || further.then(|| conv.input_grad(shape, flow.g.clone()));
+            // Side by side, threads wait for each other once instead of at each loop.
+            let (own, back) = if here {
+                rayon::join(own, back)
+            } else {
+                (own(), back())
+            };
+            gradients.push(own);
+            return back.map(Flow::from);
         }
         (Layer::Linear(linear), Saved::Input(x)) => {
             gradients.push(of_linear(linear, x, &flow));

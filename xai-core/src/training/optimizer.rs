@@ -1,10 +1,11 @@
 //! Optimisers: gradient descent with momentum as in torch.optim.SGD (v = m v + g, p = p - rate v),
 //! and Adam.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::backward::Gradients;
-use crate::device::{Tensor, on_a_worker, on_cpu};
+use crate::device::{Tensor, on_a_worker, on_cpu, vectorised};
 use crate::network::ops::{self, Gradient};
 use crate::network::{Layer, Network};
 
@@ -95,9 +96,12 @@ impl OptimizerState {
         let layers = network.layers_mut().into_iter();
         let layers = layers.filter(|layer| layer.has_parameters());
         let layers: Vec<_> = layers.zip(gradients).zip(&mut self.layers).collect();
+        let one = |((layer, gradients), moments)| update.layer(layer, gradients, moments);
         on_a_worker(&device, || {
-            for ((layer, gradients), moments) in layers {
-                update.layer(layer, gradients, moments);
+            if on_cpu(&device) {
+                layers.into_par_iter().for_each(one);
+            } else {
+                layers.into_iter().for_each(one);
             }
         });
     }
@@ -182,12 +186,16 @@ fn taken<const K: usize>(moments: &mut Moments, p: &Tensor<1>) -> [Tensor<1>; K]
 /// v = m v + g, p = p - rate v.
 fn sgd_here([p, v]: [Tensor<1>; 2], g: Gradient, momentum: f64, rate: f64) -> [Tensor<1>; 2] {
     let (momentum, rate) = (momentum as f32, rate as f32);
-    ops::update([p, v], g, |[p, v], g| {
+    ops::update([p, v], g, |[p, v], g| sgd(p, v, g, momentum, rate))
+}
+
+vectorised! {
+    fn sgd(p: &mut [f32], v: &mut [f32], g: &[f32], momentum: f32, rate: f32) {
         for ((p, v), g) in p.iter_mut().zip(v).zip(g) {
             *v = momentum * *v + g;
             *p -= rate * *v;
         }
-    })
+    }
 }
 
 /// The same with Burn's operations.
@@ -209,16 +217,23 @@ fn corrections(steps: i32) -> [f64; 2] {
 /// Updates the running means, and then p = p - rate mean / (sqrt(square) + epsilon) with the
 /// unbiased ones.
 fn adam_here(tensors: [Tensor<1>; 3], g: Gradient, rate: f64, steps: i32) -> [Tensor<1>; 3] {
-    let [of_mean, of_square] = corrections(steps).map(|x| x as f32);
-    let (keep, add) = (BETA.map(|x| x as f32), BETA.map(|x| (1.0 - x) as f32));
-    let (rate, epsilon) = (rate as f32, EPSILON as f32);
+    let corrections = corrections(steps).map(|x| x as f32);
+    let rate = rate as f32;
     ops::update(tensors, g, |[p, mean, square], g| {
+        adam(p, mean, square, g, rate, corrections)
+    })
+}
+
+vectorised! {
+    fn adam(p: &mut [f32], mean: &mut [f32], square: &mut [f32], g: &[f32], rate: f32, corrections: [f32; 2]) {
+        let (keep, add) = (BETA.map(|x| x as f32), BETA.map(|x| (1.0 - x) as f32));
+        let [of_mean, of_square] = corrections;
         for (((p, mean), square), g) in p.iter_mut().zip(mean).zip(square).zip(g) {
             *mean = keep[0] * *mean + add[0] * g;
             *square = keep[1] * *square + add[1] * (g * g);
-            *p -= rate * (of_mean * *mean) / ((of_square * *square).sqrt() + epsilon);
+            *p -= rate * (of_mean * *mean) / ((of_square * *square).sqrt() + EPSILON as f32);
         }
-    })
+    }
 }
 
 /// The same with Burn's operations.

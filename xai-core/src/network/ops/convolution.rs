@@ -6,7 +6,7 @@ use burn::tensor::module;
 use burn::tensor::ops::{ConvOptions, ModuleOps};
 
 use super::prepared::{PACKED, TRANSFORMED};
-use super::{Window, primitive, tensor};
+use super::{Window, primitive, relu, tensor};
 use crate::device::{Backend, Device, Products, Tensor, on_cpu, products};
 use crate::network::kernels::{self, ConvSizes};
 use crate::network::split_products;
@@ -89,16 +89,47 @@ pub fn conv2d_loose(
     bias: Option<Tensor<1>>,
     window: &Window,
 ) -> Tensor<4> {
-    let device = x.device();
-    match kernel_shape(&device, x.dims(), &weight, window) {
-        Some(shape) if winograd::pays(&shape) => {
-            let (weights, bias) = (transformed(weight), bias.map(numbers));
-            let y = winograd::conv(&numbers(x), &weights, bias.as_deref(), &shape, false);
-            let [h, w] = shape.out_plane();
-            from_numbers(y, [shape.n, shape.output, h, w], &device)
-        }
-        _ => conv2d(x, weight, bias, window),
+    match loose_shape(&x, &weight, window) {
+        Some(shape) => by_winograd(x, weight, bias, &shape, |x, weights, bias| {
+            winograd::conv(x, weights, bias, &shape, false)
+        }),
+        None => conv2d(x, weight, bias, window),
     }
+}
+
+/// The ReLU of [`conv2d_loose`].
+pub fn conv2d_relu_loose(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    window: &Window,
+) -> Tensor<4> {
+    match loose_shape(&x, &weight, window) {
+        Some(shape) => by_winograd(x, weight, bias, &shape, |x, weights, bias| {
+            winograd::relu_of_conv(x, weights, bias, &shape)
+        }),
+        None => relu(conv2d(x, weight, bias, window)),
+    }
+}
+
+/// The sizes of a convolution that Winograd's minimal filtering makes faster.
+fn loose_shape(x: &Tensor<4>, weight: &Tensor<4>, window: &Window) -> Option<ConvSizes> {
+    let shape = kernel_shape(&x.device(), x.dims(), weight, window);
+    shape.filter(winograd::pays)
+}
+
+fn by_winograd(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    shape: &ConvSizes,
+    conv: impl Fn(&[f32], &winograd::Weights, Option<&[f32]>) -> Vec<f32>,
+) -> Tensor<4> {
+    let device = x.device();
+    let (weights, bias) = (transformed(weight), bias.map(numbers));
+    let y = conv(&numbers(x), &weights, bias.as_deref());
+    let [h, w] = shape.out_plane();
+    from_numbers(y, [shape.n, shape.output, h, w], &device)
 }
 
 /// `weight` in the form that [`winograd`] uses, for both directions.

@@ -18,7 +18,9 @@ use burn::tensor::ops::ConvOptions;
 use crate::device::{Backend, Tensor};
 
 pub use super::storage::IntTensor;
-pub use convolution::{conv2d, conv2d_input_grad, conv2d_loose, conv2d_weight_grad};
+pub use convolution::{
+    conv2d, conv2d_input_grad, conv2d_loose, conv2d_relu_loose, conv2d_weight_grad,
+};
 pub use linear::{linear, linear_input_grad};
 pub use pointwise::{
     add_weighted, along, bias_grad, channel_affine, channel_combine, channel_sums, gate, relu,

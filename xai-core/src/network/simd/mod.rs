@@ -4,11 +4,13 @@
 //! Every implementation rounds in the same way (one fused multiply-add per lane), so results have
 //! the same bits on all of them.
 
+mod aligned;
 mod lanes;
 mod products;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86;
 
+pub(super) use aligned::Aligned;
 pub(super) use lanes::{LANES, Lanes, lanes_at, lanes_at_mut};
 pub(super) use products::add_products;
 

@@ -39,13 +39,35 @@ pub(in crate::network) fn conv(
     shape: &ConvSizes,
     backward: bool,
 ) -> Vec<f32> {
+    all_tiles(x, weights, bias, shape, backward, Finish::Plain)
+}
+
+/// The ReLU of [`conv`], forward.
+pub(in crate::network) fn relu_of_conv(
+    x: &[f32],
+    weights: &Weights,
+    bias: Option<&[f32]>,
+    shape: &ConvSizes,
+) -> Vec<f32> {
+    all_tiles(x, weights, bias, shape, false, Finish::Relu)
+}
+
+/// All pixels of the output, which has as many as the convolution's.
+fn all_tiles(
+    x: &[f32],
+    weights: &Weights,
+    bias: Option<&[f32]>,
+    shape: &ConvSizes,
+    backward: bool,
+    finish: Finish,
+) -> Vec<f32> {
     let plane = shape.out_plane();
     let len = shape.n * shape.output * plane[0] * plane[1];
     let mut y = Vec::with_capacity(len);
     let output = Output {
         pixels: y.as_mut_ptr(),
         places: std::ptr::null_mut(),
-        finish: Finish::Plain,
+        finish,
     };
     let (x, whole) = ((x, &Region::whole(1, shape.plane)), Region::whole(1, plane));
     // SAFETY: as many pixels as the output has.

@@ -131,12 +131,6 @@ fn transform_columns<V: Lanes>(
     }
 }
 
-/// Pixels from `column` on, zeros outside of `span`.
-#[inline(always)]
-pub(super) fn pixels<V: Lanes>(line: &[f32], span: &Range<usize>, column: isize) -> V {
-    V::load_part(&line[span.clone()], column - span.start as isize)
-}
-
 /// Transforms the lines to the points of all tiles.
 #[inline(always)]
 fn transform_rows<V: Lanes>(vectors: usize, layout: BlockSizes, lines: &[f32], to: &mut [f32]) {

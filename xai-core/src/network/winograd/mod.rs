@@ -36,7 +36,7 @@ mod tiles;
 mod weight_grad;
 mod weights;
 
-pub(super) use conv::{conv, conv_relu, input_grad, pays};
+pub(super) use conv::{conv, conv_relu, input_grad, pays, relu_of_conv};
 pub(super) use output::NOWHERE;
 pub(super) use sizes::TILE;
 pub(super) use weight_grad::{gradient_pays, weight_grad};

@@ -135,7 +135,7 @@ fn every_processor_gives_the_same_bits() {
     });
     transform_inputs(&x, &inside, &shape, &block, layout, &mut best);
     transform_inputs_with::<Any>(&x, &inside, &shape, &block, layout, &mut any);
-    assert_eq!(best.inputs, any.inputs);
+    assert_eq!(best.inputs[..], any.inputs[..]);
     let outputs = 0..OUTPUTS;
     for backward in [false, true] {
         let weights = if backward {
@@ -149,7 +149,7 @@ fn every_processor_gives_the_same_bits() {
         multiply_with::<Any>(
             weights, backward, &shape, &block, &outputs, layout, &mut any,
         );
-        assert_eq!(best.products, any.products);
+        assert_eq!(best.products[..], any.products[..]);
         assert!(best.products.iter().any(|x| *x != 0.0));
     }
     let [h, w] = shape.out_plane();

@@ -5,7 +5,7 @@
 //! **Order.** Inputs and gradients of some tiles are transformed, with channels in the lanes of
 //! vectors. Each task then multiplies, at one point, all inputs with some output channels: a matrix
 //! product summed over the tiles. Registers hold a tile of its sums with AVX-512, and parts of it otherwise; see
-//! `add_products`. The number of tiles summed at once follows from the number of channels, so threads and processor
+//! `add_products`. Where chains of additions end follows from the number of channels, so threads and processor
 //! change no bit.
 
 mod sides;
@@ -14,21 +14,25 @@ mod sizes;
 mod tests;
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::points::gradient_from_points;
 use super::sizes::{OUT, POINTS, PRODUCTS};
 use crate::network::kernels::ConvSizes;
-use crate::network::simd::{LANES, Lanes, add_products, dispatch, lanes_at, lanes_at_mut};
-use sides::sides;
-use sizes::{CHUNK, PANEL, STEP, grow};
+use crate::network::simd::{Aligned, LANES, Lanes, add_products, dispatch, lanes_at, lanes_at_mut};
+use sides::{Side, sides};
+use sizes::{CHUNK, PANEL, STEP};
 
 /// Chunks whose products form one chain of additions. A sum over thousands of tiles in 32 bits
 /// would lose one more digit.
 const CHAIN: usize = 8;
-/// Approximate amount of transformed numbers of the tiles that are summed at once.
+/// Approximate amount of transformed numbers of the tiles after which a chain ends in any case.
 const FLOATS: usize = 1 << 23;
+/// Approximate amount of transformed numbers that are in memory at once, so that they are still in the second-level cache
+/// when they are multiplied.
+const IN_CACHE: usize = 1 << 18;
 
 /// Whether the gradient is faster in this way. It needs enough channels to fill vectors.
 pub(in crate::network) fn gradient_pays(shape: &ConvSizes) -> bool {
@@ -39,11 +43,11 @@ pub(in crate::network) fn gradient_pays(shape: &ConvSizes) -> bool {
 #[derive(Default)]
 struct Scratch {
     /// Transformed inputs `[chunk of tiles][in / 16][point][tile][16]`.
-    inputs: Vec<f32>,
+    inputs: Aligned,
     /// Transformed gradients, likewise.
-    gradients: Vec<f32>,
+    gradients: Aligned,
     /// The sums of their products `[point][out][in]`, channels in whole vectors.
-    sums: Vec<f32>,
+    sums: Aligned,
 }
 
 thread_local! {
@@ -56,7 +60,7 @@ pub(in crate::network) fn weight_grad(x: &[f32], g: &[f32], shape: &ConvSizes) -
     sum_tiles(x, g, shape, FLOATS)
 }
 
-/// As [`weight_grad`], summing as many tiles at once as have `floats` transformed numbers.
+/// As [`weight_grad`], where chains end after as many tiles as have `floats` transformed numbers.
 fn sum_tiles(x: &[f32], g: &[f32], shape: &ConvSizes, floats: usize) -> Vec<f32> {
     let (x, g) = sides(x, g, shape);
     let (ins, outs) = (x.blocks(), g.blocks());
@@ -64,25 +68,16 @@ fn sum_tiles(x: &[f32], g: &[f32], shape: &ConvSizes, floats: usize) -> Vec<f32>
     // While this thread waits for the tasks of this training, another one may begin on it.
     let mut scratch = SCRATCH.take();
     let sums_len = PRODUCTS * outs * ins * LANES * LANES;
-    grow(&mut scratch.sums, sums_len);
+    scratch.sums.grow(sums_len);
     let count = shape.n * x.tiles[0] * x.tiles[1];
+    // Sums of whole chains are the same for any number of tiles at once.
     let chunks = (floats / (STEP * (ins + outs))).clamp(1, count.div_ceil(CHUNK));
-    for first in (0..count).step_by(chunks * CHUNK) {
-        let tiles = count.min(first + chunks * CHUNK) - first;
-        let chunks = tiles.div_ceil(CHUNK);
-        x.transform(first, tiles, &mut scratch.inputs);
-        g.transform(first, tiles, &mut scratch.gradients);
-        let (x, g) = (&scratch.inputs, &scratch.gradients);
-        let tasks = scratch.sums[..sums_len].par_chunks_mut(LANES * ins * LANES);
-        tasks.enumerate().for_each(|(task, sums)| {
-            let (point, out) = (task / outs, task % outs);
-            let (x, g) = (&x[point * PANEL..], &g[out * STEP + point * PANEL..]);
-            for chunk in (0..chunks).step_by(CHAIN) {
-                let sizes = [ins, outs, CHAIN.min(chunks - chunk)];
-                let (x, g) = (&x[chunk * ins * STEP..], &g[chunk * outs * STEP..]);
-                multiply(x, g, sizes, first + chunk == 0, sums);
-            }
-        });
+    let few = (IN_CACHE / (STEP * (ins + outs))).max(CHAIN) / CHAIN * CHAIN;
+    for start in (0..count).step_by(chunks * CHUNK) {
+        let end = count.min(start + chunks * CHUNK);
+        for first in (start..end).step_by(few * CHUNK) {
+            add_tiles([&x, &g], first..end.min(first + few * CHUNK), &mut scratch);
+        }
     }
     let mut grad = vec![0.0; shape.output * shape.input * 9];
     let rows = grad.par_chunks_mut(shape.input * 9).enumerate();
@@ -92,6 +87,26 @@ fn sum_tiles(x: &[f32], g: &[f32], shape: &ConvSizes, floats: usize) -> Vec<f32>
     });
     SCRATCH.set(scratch);
     grad
+}
+
+/// Adds the products of these tiles to the sums. The first tiles set them.
+fn add_tiles([x, g]: [&Side; 2], tiles: Range<usize>, scratch: &mut Scratch) {
+    let (ins, outs) = (x.blocks(), g.blocks());
+    let chunks = tiles.len().div_ceil(CHUNK);
+    x.transform(tiles.start, tiles.len(), &mut scratch.inputs);
+    g.transform(tiles.start, tiles.len(), &mut scratch.gradients);
+    let (x, g) = (&scratch.inputs, &scratch.gradients);
+    let sums = &mut scratch.sums[..PRODUCTS * outs * ins * LANES * LANES];
+    let tasks = sums.par_chunks_mut(LANES * ins * LANES).enumerate();
+    tasks.for_each(|(task, sums)| {
+        let (point, out) = (task / outs, task % outs);
+        let (x, g) = (&x[point * PANEL..], &g[out * STEP + point * PANEL..]);
+        for chunk in (0..chunks).step_by(CHAIN) {
+            let sizes = [ins, outs, CHAIN.min(chunks - chunk)];
+            let (x, g) = (&x[chunk * ins * STEP..], &g[chunk * outs * STEP..]);
+            multiply(x, g, sizes, tiles.start + chunk == 0, sums);
+        }
+    });
 }
 
 /// Adds to `sums` `[16][in]` (or initially sets them to) the products of 16 output channels with

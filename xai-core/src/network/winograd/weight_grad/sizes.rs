@@ -10,8 +10,3 @@ pub(super) const PANEL: usize = CHUNK * LANES;
 /// Numbers at all points. (One panel stays empty: at a multiple of 4096 bytes, panels would compete
 /// for the same cache lines.)
 pub(super) const STEP: usize = (PRODUCTS + 1) * PANEL;
-
-/// Enlarges a buffer to at least this length.
-pub(super) fn grow(numbers: &mut Vec<f32>, len: usize) {
-    numbers.resize(numbers.len().max(len), 0.0);
-}

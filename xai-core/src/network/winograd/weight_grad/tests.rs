@@ -1,5 +1,5 @@
 use super::super::tests::shapes;
-use super::sides::{WIDTH, transform, transform_with};
+use super::sides::{Room, transform, transform_with};
 use super::*;
 use crate::network::kernels::{self, numbers};
 
@@ -73,10 +73,10 @@ fn every_processor_gives_the_same_bits() {
         let (count, block) = (CHUNK.min(x.tiles[0] * x.tiles[1] * shape.n), x.blocks() - 1);
         let [x, g] = [x, g].map(|side| {
             let block = block.min(side.blocks() - 1);
-            let mut lines = vec![[[0.0; LANES]; WIDTH]; POINTS];
+            let mut room = Room::new();
             let (mut best, mut any) = (vec![0.0; STEP], vec![0.0; STEP]);
-            transform(&side, 0..count, block, &mut lines, &mut best);
-            transform_with::<Any>(&side, 0..count, block, &mut lines, &mut any);
+            transform(&side, 0..count, block, &mut room, &mut best);
+            transform_with::<Any>(&side, 0..count, block, &mut room, &mut any);
             assert_eq!(best, any);
             best
         });
