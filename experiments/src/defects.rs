@@ -14,17 +14,28 @@ use crate::explain_and_score;
 pub enum Repeated {
     /// The corrected benchmark.
     None,
+    #[level(title = "D1 rectangles")]
     D1,
+    #[level(title = "D2 same lesions")]
     D2,
+    #[level(title = "D3 dropout on")]
     D3,
+    #[level(title = "D4 Sobel is Laplace")]
     D4,
+    #[level(title = "D5 signed filters")]
     D5,
+    #[level(title = "D6 one seed")]
     D6,
+    #[level(title = "D7 known people")]
     D7,
+    #[level(title = "D8 frozen first layers")]
     D8,
+    #[level(title = "D9 no intensity")]
     D9,
+    #[level(title = "D10 ties lost")]
     D10,
     /// The benchmark as published.
+    #[level(title = "all ten")]
     All,
 }
 
@@ -41,24 +52,6 @@ impl Repeated {
     /// Whether it changes only the scores of filters.
     pub fn of_filters(self) -> bool {
         matches!(self, Self::D4 | Self::D5 | Self::D9)
-    }
-
-    /// A short title for tables and figures.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::D1 => "D1 rectangles",
-            Self::D2 => "D2 same lesions",
-            Self::D3 => "D3 dropout on",
-            Self::D4 => "D4 Sobel is Laplace",
-            Self::D5 => "D5 signed filters",
-            Self::D6 => "D6 one seed",
-            Self::D7 => "D7 known people",
-            Self::D8 => "D8 frozen first layers",
-            Self::D9 => "D9 no intensity",
-            Self::D10 => "D10 ties lost",
-            Self::All => "all ten",
-        }
     }
 }
 
