@@ -14,11 +14,9 @@ use crate::attribution::{
     Lime, Lrp, Method, NoModel, Panel, PatternAttribution, PatternEstimator, PatternNet, Patterns,
     Saliency, ShapleyValueSampling, Sobel, UniformNoise,
 };
-use crate::dataset::Dataset;
 use crate::device::Tensor;
 use crate::error::Result;
 use crate::image::filters;
-use crate::key::Key;
 use crate::metrics::{
     EmdFalseNegativeInvariant, PrecisionWithoutZeros, RelevanceMassAccuracy, Scores,
 };
@@ -101,7 +99,7 @@ impl Lab<Tetromino> {
     }
 
     /// Scores the model-free maps in the same way: edge filters, uniform noise and the image
-    /// itself. Networks that are tested on the same images in one process share their scores.
+    /// itself.
     ///
     /// # Errors
     /// If the images have no ground truth.
@@ -116,24 +114,8 @@ impl Lab<Tetromino> {
         } else {
             panel.with(Sobel)
         };
-        let known = self.once(&name_of(images, defects)?, || {
-            let images = images.clone().shown_in(None);
-            panel.score(&NoModel, &images, &scores(defects))
-        })?;
-        // The maps belong to the report of this network, too. This score takes almost no time.
-        panel.score(&NoModel, images, &RelevanceMassAccuracy)?;
-        Ok(known.to_vec())
+        panel.score(&NoModel, images, &scores(defects))
     }
-}
-
-/// What the scores of model-free maps depend on.
-fn name_of(images: &Images, defects: Defects) -> Result<String> {
-    let mut data = Dataset::new(images.pixels.clone(), images.class.clone())?;
-    if let Some(truth) = &images.truth {
-        data = data.with_truth(truth.clone())?;
-    }
-    let inputs = (data.key(), &images.index, defects.to_string());
-    Ok(format!("maps without a model of {}", Key::of(&inputs)?))
 }
 
 /// Explains `images` by all methods of the paper. Patterns are fitted to `train`, an array

@@ -89,12 +89,7 @@ pub fn conv2d_loose(
     bias: Option<Tensor<1>>,
     window: &Window,
 ) -> Tensor<4> {
-    match loose_shape(&x, &weight, window) {
-        Some(shape) => by_winograd(x, weight, bias, &shape, |x, weights, bias| {
-            winograd::conv(x, weights, bias, &shape, false)
-        }),
-        None => conv2d(x, weight, bias, window),
-    }
+    loose(x, weight, bias, window, false)
 }
 
 /// The ReLU of [`conv2d_loose`].
@@ -104,30 +99,30 @@ pub fn conv2d_relu_loose(
     bias: Option<Tensor<1>>,
     window: &Window,
 ) -> Tensor<4> {
-    match loose_shape(&x, &weight, window) {
-        Some(shape) => by_winograd(x, weight, bias, &shape, |x, weights, bias| {
-            winograd::relu_of_conv(x, weights, bias, &shape)
-        }),
-        None => relu(conv2d(x, weight, bias, window)),
-    }
+    loose(x, weight, bias, window, true)
 }
 
-/// The sizes of a convolution that Winograd's minimal filtering makes faster.
-fn loose_shape(x: &Tensor<4>, weight: &Tensor<4>, window: &Window) -> Option<ConvSizes> {
-    let shape = kernel_shape(&x.device(), x.dims(), weight, window);
-    shape.filter(winograd::pays)
-}
-
-fn by_winograd(
+/// [`conv2d_loose`], and the ReLU after it if `and_relu` is set.
+fn loose(
     x: Tensor<4>,
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
-    shape: &ConvSizes,
-    conv: impl Fn(&[f32], &winograd::Weights, Option<&[f32]>) -> Vec<f32>,
+    window: &Window,
+    and_relu: bool,
 ) -> Tensor<4> {
     let device = x.device();
+    let shape = kernel_shape(&device, x.dims(), &weight, window);
+    let Some(shape) = shape.filter(winograd::pays) else {
+        let y = conv2d(x, weight, bias, window);
+        return if and_relu { relu(y) } else { y };
+    };
     let (weights, bias) = (transformed(weight), bias.map(numbers));
-    let y = conv(&numbers(x), &weights, bias.as_deref());
+    let (x, bias) = (numbers(x), bias.as_deref());
+    let y = if and_relu {
+        winograd::relu_of_conv(&x, &weights, bias, &shape)
+    } else {
+        winograd::conv(&x, &weights, bias, &shape, false)
+    };
     let [h, w] = shape.out_plane();
     from_numbers(y, [shape.n, shape.output, h, w], &device)
 }
