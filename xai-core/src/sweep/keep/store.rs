@@ -9,6 +9,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -197,6 +199,22 @@ impl Store {
             sound
         });
         manifest.files.contains_key(MODEL).then_some(manifest)
+    }
+
+    /// As [`find`](Self::find), for a cell whose scores were seen.
+    ///
+    /// Where claims do not exclude, another process may be replacing the same scores at this moment. They are then listed
+    /// again when it is done, so they are looked for during two seconds.
+    pub(crate) fn find_tested(&self, key: &Key) -> Option<Manifest> {
+        let mut found = self.find(key, &|_| ())?;
+        for _ in 0..40 {
+            if found.files.contains_key(SCORES) {
+                break;
+            }
+            thread::sleep(Duration::from_millis(50));
+            found = self.find(key, &|_| ())?;
+        }
+        Some(found)
     }
 
     /// The manifests of all cells that were fitted here and that this version can read.
@@ -433,6 +451,31 @@ mod tests {
         let problem = store.model(&before).unwrap_err().to_string();
         assert!(problem.contains("by another process"), "{problem}");
         assert!(store.model(&after).is_ok());
+    }
+
+    /// As on a disk on which nothing excludes.
+    #[test]
+    fn scores_that_another_process_is_replacing_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(dir.path(), "toy");
+        let mut manifest = store.create(fitted(), &put("model")).unwrap();
+        let first = store.add_test(&mut manifest, scored(1), &put("maps"), &put("scores"));
+        first.unwrap();
+        let key = manifest.key.clone();
+        let slow = |path: &Path| {
+            let found = store.find(&key, &|_| ()).unwrap();
+            assert!(!found.files.contains_key(SCORES));
+            thread::scope(|scope| {
+                let found = scope.spawn(|| store.find_tested(&key));
+                thread::sleep(Duration::from_millis(200));
+                assert!(!found.is_finished());
+            });
+            put("scores")(path)
+        };
+        let again = store.add_test(&mut manifest, scored(1), &put("maps"), &slow);
+        again.unwrap();
+        let found = store.find_tested(&key).unwrap();
+        assert!(found.files.contains_key(SCORES));
     }
 
     /// In the run that is cut, and in the next one.

@@ -75,7 +75,7 @@ impl FinishedRun {
             .filter(|cell| cell["winner"] == true)
         {
             let key: Key = serde_json::from_value(cell["key"].clone()).map_err(Error::invalid)?;
-            let found = store.find(&key, &|_| ());
+            let found = store.find_tested(&key);
             let manifest = found.ok_or_else(|| {
                 problem(format!(
                     "names the cell {key}, whose files are not there; a part of a run (`partial/..`) needs the folder of the \

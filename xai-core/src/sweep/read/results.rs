@@ -257,7 +257,11 @@ pub fn results_in<E: Experiment>(folder: impl AsRef<Path>) -> Result<Results<E>>
     };
     for (point, kept) in plan.cells.iter().zip(&kept.cells) {
         let parameters = E::at(point);
-        match store.find(&kept.key, &|_| ()) {
+        let found = match kept.winner {
+            true => store.find_tested(&kept.key),
+            false => store.find(&kept.key, &|_| ()),
+        };
+        match found {
             Some(manifest) => results
                 .cells
                 .push(cell(parameters, &manifest, kept.winner, &store)?),
