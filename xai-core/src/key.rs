@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 pub const FIT_CODE: u32 = 5;
 
 /// Raise this when a change to attribution or metrics changes scores. Models are kept.
-pub const TEST_CODE: u32 = 14;
+pub const TEST_CODE: u32 = 15;
 
 /// A fingerprint of this crate's code, comments and layout aside. It is recorded and is no part of keys.
 pub const FINGERPRINT: &str = xai_macros::fingerprint!();

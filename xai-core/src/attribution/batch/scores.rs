@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView4};
 use super::Batch;
 use crate::attribution::model::Predict;
 use crate::attribution::trace::add_evaluations;
-use crate::device::{Tensor, download};
+use crate::device::{Tensor, download, upload};
 use crate::error::{Error, Result};
 
 impl<'a, M: Predict> Batch<'a, M> {
@@ -71,14 +71,35 @@ impl<'a, M: Predict> Batch<'a, M> {
         first: usize,
         variants: ArrayView4<f32>,
     ) -> Result<Vec<f32>> {
-        let count = variants.dim().0;
-        let x = self.upload(variants);
+        let (_, c, h, w) = variants.dim();
+        let values = match variants.as_slice() {
+            Some(values) => values.to_vec(),
+            None => variants.iter().copied().collect(),
+        };
+        self.scores_behind(0, image, first, values, [c, h, w])
+    }
+
+    /// As [`scores_of`](Self::scores_of), if the work of the first `layers` layers is done. Their outputs `[v, c, h, w]`
+    /// are `values`, with the shape `[c, h, w]`. Only a model that exposes its layers can start behind the first.
+    pub(in crate::attribution) fn scores_behind(
+        &self,
+        layers: usize,
+        image: usize,
+        first: usize,
+        values: Vec<f32>,
+        [c, h, w]: [usize; 3],
+    ) -> Result<Vec<f32>> {
+        let count = values.len() / (c * h * w);
+        let mut x = upload(values, [count, c, h, w], self.device);
+        if layers == 0 && c != self.channels {
+            x = x.repeat_dim(1, self.channels);
+        }
         let scores = match self.layered() {
             Some(layered) => {
                 add_evaluations(count * layered.model.layers.len());
                 let numbers = (first..).take(count);
                 let masks = layered.masks("variant", numbers.map(|number| (image, number)));
-                rows(&layered.model.forward_with(x, masks))
+                rows(&layered.model.end(layers).forward_with(x, masks))
             }
             None => self.model.scores(x)?,
         };

@@ -6,8 +6,7 @@ use super::coalition::Coalition;
 /// The coefficients of the Lasso with an intercept: the minimum of
 /// `1 / (2 sum w) * sum of w (y - z b - b0)^2 + alpha * |b|`.
 ///
-/// Coordinate descent from zero, first part to last, until nothing changes (like scikit-learn's
-/// `Lasso` with a tolerance of 0).
+/// Coordinate descent from zero until nothing changes (like scikit-learn's `Lasso` with a tolerance of 0).
 pub(super) fn lasso(z: &[Coalition], y: &[f64], weights: &[f64], alpha: f64) -> Vec<f64> {
     const SWEEPS: usize = 10_000;
     let total: f64 = weights.iter().sum();
@@ -45,13 +44,11 @@ pub(super) fn lasso(z: &[Coalition], y: &[f64], weights: &[f64], alpha: f64) -> 
     let norms: Vec<f64> = columns.iter().map(|column| dot(column, column)).collect();
 
     let mut b = vec![0.0; parts];
-    for _ in 0..SWEEPS {
+    // Moves each of these parts to its best value. Returns whether that changes anything.
+    let mut sweep = |b: &mut [f64], these: &[usize]| {
         let (mut largest, mut moved) = (0.0f64, 0.0f64);
-        for part in 0..parts {
+        for &part in these {
             let (column, norm) = (&columns[part], norms[part]);
-            if norm <= f64::EPSILON {
-                continue; // always shown, or never: nothing can be said
-            }
             let pull = dot(column, &residual) + norm * b[part];
             let next = pull.signum() * (pull.abs() - alpha).max(0.0) / norm;
             let step = next - b[part];
@@ -62,8 +59,22 @@ pub(super) fn lasso(z: &[Coalition], y: &[f64], weights: &[f64], alpha: f64) -> 
             largest = largest.max(next.abs());
             moved = moved.max(step.abs());
         }
-        if moved <= 1e-12 * largest {
+        moved > 1e-12 * largest
+    };
+    // The other parts are always shown, or never: nothing can be said.
+    let all: Vec<usize> = (0..parts)
+        .filter(|&part| norms[part] > f64::EPSILON)
+        .collect();
+    for _ in 0..SWEEPS {
+        if !sweep(&mut b, &all) {
             break;
+        }
+        // Few parts are above 0, so these are settled before the others are looked at again.
+        let found: Vec<usize> = all.iter().copied().filter(|&part| b[part] != 0.0).collect();
+        for _ in 0..SWEEPS {
+            if !sweep(&mut b, &found) {
+                break;
+            }
         }
     }
     b

@@ -13,14 +13,16 @@ mod occlusion;
 mod permutation;
 mod rise;
 mod shapley;
+mod variant;
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 
 use ndarray::{Array3, Array4, ArrayView3, ArrayViewMut3, Axis};
 
 use crate::attribution::{Batch, Predict};
 use crate::device::{Tensor, on_cpu, upload};
 use crate::error::Result;
+use variant::{FirstLayer, Variant};
 
 pub use ablation::FeatureAblation;
 pub use kernel_shap::KernelShap;
@@ -51,6 +53,8 @@ struct Subject<'b, 'a, M> {
     baseline_score: Option<f64>,
     /// The number of variants that the model has seen.
     seen: Cell<usize>,
+    /// The model's first layer, if it is fully connected; looked for when it is needed.
+    first: &'b OnceCell<Option<FirstLayer>>,
 }
 
 impl<M: Predict> Subject<'_, '_, M> {
@@ -65,10 +69,7 @@ impl<M: Predict> Subject<'_, '_, M> {
         mut paint: impl FnMut(usize, ArrayViewMut3<f32>),
     ) -> Result<Vec<f64>> {
         let (c, h, w) = self.pixels.dim();
-        let mut together = self.batch.rows();
-        if on_cpu(self.batch.device()) {
-            together = together.min((IN_CACHE / self.pixels.len()).max(FEWEST));
-        }
+        let together = self.together(self.pixels.len());
         let mut scores = Vec::with_capacity(count);
         while scores.len() < count {
             let first = scores.len();
@@ -83,6 +84,52 @@ impl<M: Predict> Subject<'_, '_, M> {
             scores.extend(found.into_iter().map(f64::from));
         }
         Ok(scores)
+    }
+
+    /// A variant with these values `[c, h, w]`, for [`scores_in_turn`](Self::scores_in_turn).
+    fn variant(&self, values: ArrayView3<f32>) -> Result<Variant> {
+        let first = match self.first.get() {
+            Some(first) => first,
+            None => {
+                let first = FirstLayer::of(self.batch)?;
+                self.first.get_or_init(|| first)
+            }
+        };
+        Ok(Variant::new(values, first.clone()))
+    }
+
+    /// The scores of `count` variants. `change` turns each into the next, whose number it is given.
+    fn scores_in_turn(
+        &self,
+        mut variant: Variant,
+        count: usize,
+        mut change: impl FnMut(usize, &mut Variant),
+    ) -> Result<Vec<f64>> {
+        let (layers, shape) = variant.shape(self.pixels.dim());
+        let together = self.together(shape.iter().product());
+        let mut scores = Vec::with_capacity(count);
+        while scores.len() < count {
+            let first = scores.len();
+            let rows = together.min(count - first);
+            let mut values = Vec::with_capacity(rows * shape.iter().product::<usize>());
+            for row in first..first + rows {
+                change(row, &mut variant);
+                variant.append_to(&mut values);
+            }
+            let number = self.seen.replace(self.seen.get() + rows);
+            let found = (self.batch).scores_behind(layers, self.number, number, values, shape)?;
+            scores.extend(found.into_iter().map(f64::from));
+        }
+        Ok(scores)
+    }
+
+    /// How many variants with so many values pass through the model together.
+    fn together(&self, values: usize) -> usize {
+        let rows = self.batch.rows();
+        match on_cpu(self.batch.device()) {
+            true => rows.min((IN_CACHE / values).max(FEWEST)),
+            false => rows,
+        }
     }
 }
 
@@ -107,6 +154,7 @@ fn each_image<M: Predict>(
         Wants::ImageAndBaseline => Some(batch.baseline_scores()?),
     };
     let mut values = Vec::with_capacity(n * c * h * w);
+    let first = OnceCell::new();
     for number in 0..n {
         let own_baseline = number % baselines.dim().0; // or the one of all
         let map = explain(Subject {
@@ -117,6 +165,7 @@ fn each_image<M: Predict>(
             score: scores[number].into(),
             baseline_score: baseline_scores.as_ref().map(|scores| scores[number].into()),
             seen: Cell::new(0),
+            first: &first,
         })?;
         values.extend(map);
     }

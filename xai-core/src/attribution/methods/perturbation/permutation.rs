@@ -176,10 +176,19 @@ impl<M: Predict> Explain<M> for FeaturePermutation {
         }
         each_image(batch, Wants::Image, |subject| {
             let rows = self.rows(batch, subject.number, c * h * w)?;
-            let scores = subject.scores(rows.len() * draws, |variant, mut pixels| {
-                let (value, draw) = (variant / draws, variant % draws);
+            let start = subject.variant(subject.pixels)?;
+            let image: Vec<f32> = subject.pixels.iter().copied().collect();
+            let mut replaced = 0;
+            let count = rows.len() * draws;
+            let scores = subject.scores_in_turn(start, count, |number, variant| {
+                let (value, draw) = (number / draws, number % draws);
                 let at = [value / (h * w), value / w % h, value % w];
-                pixels[at] = self.donors.index_axis(Axis(0), rows[value][draw])[at];
+                variant.set(replaced, image[replaced]);
+                variant.set(
+                    value,
+                    self.donors.index_axis(Axis(0), rows[value][draw])[at],
+                );
+                replaced = value;
             })?;
             let falls = scores.chunks(draws).map(|scores| {
                 let mean = scores.iter().sum::<f64>() / draws as f64;

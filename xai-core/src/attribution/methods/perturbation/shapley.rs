@@ -53,26 +53,20 @@ impl<M: Predict> Explain<M> for ShapleyValueSampling {
         each_image(batch, Wants::ImageAndBaseline, |subject| {
             let before = subject.baseline_score.unwrap_or_default();
             let pixels: Vec<f32> = subject.pixels.iter().copied().collect();
+            let start = subject.variant(subject.baseline)?;
             let mut values = vec![0.0; count];
             for sample in 0..self.permutations {
                 let mut order: Vec<usize> = (0..count).collect();
                 let mut rng = batch.stream(self.seed, self.name(), subject.number, sample);
                 order.shuffle(&mut rng);
-                // Each variant shows one more part than the one before it.
-                let mut shown = 0;
-                let mut variant: Vec<f32> = subject.baseline.iter().copied().collect();
                 // The empty and the full set are the baseline and the image, whose scores are
                 // known.
-                let between = subject.scores(count - 1, |last, mut to| {
-                    for &part in &order[shown..=last] {
-                        for &place in &places[part] {
-                            variant[place] = pixels[place];
+                let between =
+                    subject.scores_in_turn(start.clone(), count - 1, |last, variant| {
+                        for &place in &places[order[last]] {
+                            variant.set(place, pixels[place]);
                         }
-                    }
-                    shown = last + 1;
-                    let to = to.as_slice_mut().expect("rows of a new array");
-                    to.copy_from_slice(&variant);
-                })?;
+                    })?;
                 let mut score = before;
                 for (&part, next) in order.iter().zip(between.into_iter().chain([subject.score])) {
                     values[part] += (next - score) / self.permutations as f64;
