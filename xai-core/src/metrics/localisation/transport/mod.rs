@@ -68,23 +68,19 @@ fn total(masses: BTreeMap<u64, i128>) -> f64 {
 /// Problems with fewer sources are not made coarser.
 const FEW: usize = 32;
 
-/// The optimal flows. They start from those of a coarser problem: sources are merged within squares of this
-/// side until they are fewer than the sinks, and then both are.
+/// The optimal flows. They start from those of a coarser problem, in which masses are merged within squares of this
+/// side. Its sinks are split first, and then its sources.
 fn flows(sources: &[Mass], sinks: &[Mass], side: f64) -> Vec<Flow> {
     if sources.len() <= FEW {
         return Simplex::new(sources, sinks, &greedy(sources, sinks)).optimal_flows();
     }
     let (of_sources, merged_sources) = merged(sources, side);
-    if sources.len() > sinks.len() {
-        let coarse = flows(&merged_sources, sinks, 2.0 * side);
-        let start = split(&coarse, &of_sources, sources, sinks);
-        return Simplex::new(sources, sinks, &start).optimal_flows();
-    }
     let (of_sinks, merged_sinks) = merged(sinks, side);
     let coarse = flows(&merged_sources, &merged_sinks, 2.0 * side);
-    let half = split(&coarse, &of_sources, sources, &merged_sinks);
-    let start = split(&turned(half), &of_sinks, sinks, sources);
-    Simplex::new(sources, sinks, &turned(start)).optimal_flows()
+    let start = split(&turned(coarse), &of_sinks, sinks, &merged_sources);
+    let half = Simplex::new(&merged_sources, sinks, &turned(start)).optimal_flows();
+    let start = split(&half, &of_sources, sources, sinks);
+    Simplex::new(sources, sinks, &start).optimal_flows()
 }
 
 /// The masses of each square of this side as one, with the indices of its members. They are in the
