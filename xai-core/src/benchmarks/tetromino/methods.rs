@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::TensorData;
 use ndarray::{ArrayView4, Axis};
+use serde_json::json;
 
 use super::models::{explained, logits};
 use super::scores::{EmdAsPublished, WithoutMapsOfZeros};
@@ -14,14 +15,17 @@ use crate::attribution::{
     Lime, Lrp, Method, NoModel, Panel, PatternAttribution, PatternEstimator, PatternNet, Patterns,
     Saliency, ShapleyValueSampling, Sobel, UniformNoise,
 };
+use crate::dataset::Dataset;
 use crate::device::Tensor;
 use crate::error::Result;
 use crate::image::filters;
+use crate::key::{Key, TEST_CODE};
 use crate::metrics::{
     EmdFalseNegativeInvariant, PrecisionWithoutZeros, RelevanceMassAccuracy, Scores,
 };
 use crate::network::{Layer, Network};
 use crate::sweep::context::Lab;
+use crate::sweep::keep::{SCORES, read_scores, write_scores};
 
 /// The batch size within which the public code permutes the values of a pixel.
 const BATCH: usize = 50;
@@ -99,10 +103,10 @@ impl Lab<Tetromino> {
     }
 
     /// Scores the model-free maps in the same way: edge filters, uniform noise and the image
-    /// itself.
+    /// itself. Networks that are tested on the same images share their scores.
     ///
     /// # Errors
-    /// If the images have no ground truth.
+    /// If the images have no ground truth, or if files cannot be written.
     pub fn explain_by_none(&self, images: &Images) -> Result<Scores> {
         let defects = self.benchmark().defects;
         let panel = Panel::new()
@@ -114,8 +118,31 @@ impl Lab<Tetromino> {
         } else {
             panel.with(Sobel)
         };
-        panel.score(&NoModel, images, &scores(defects))
+        let inputs = json!({
+            "images": key_of(images)?,
+            "index": images.index,
+            "defects": defects.to_string(),
+            "code": [TEST_CODE],
+        });
+        let folder = self.stage("scores_without_model", &inputs, |folder| {
+            let hidden = images.clone().shown_in(None);
+            let found = panel.score(&NoModel, &hidden, &scores(defects))?;
+            write_scores(&folder.join(SCORES), &found)
+        })?;
+        // Their heat maps are shown with those of each network. Only distances take time.
+        panel.score(&NoModel, images, &RelevanceMassAccuracy)?;
+        read_scores(&folder.join(SCORES))
     }
+}
+
+/// The key of the images with their classes and truth.
+fn key_of(images: &Images) -> Result<Key> {
+    let data = Dataset::new(images.pixels.clone(), images.class.clone())?;
+    let data = match &images.truth {
+        Some(truth) => data.with_truth(truth.clone())?,
+        None => data,
+    };
+    Ok(data.key().clone())
 }
 
 /// Explains `images` by all methods of the paper. Patterns are fitted to `train`, an array

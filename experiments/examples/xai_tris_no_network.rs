@@ -1,0 +1,63 @@
+//! XAI-TRIS without networks: what edge filters, noise and the image itself score on all test images.
+
+use std::path::Path;
+
+use xai_core::device::Device;
+use xai_core::tetromino::prelude::*;
+use xai_core::tetromino::Defect;
+
+/// How far does a map get that knows nothing of a network? (Clark, Wilming and Haufe 2024.)
+#[experiment(snapshot = smoke)]
+struct XaiTrisNoNetwork {
+    #[axis]
+    scenario: Scenario,
+    #[axis([Background::White, Background::Correlated])]
+    background: Background,
+}
+
+/// In place of a network. Both classes are equally probable.
+struct NoNetwork;
+
+impl Model for NoNetwork {
+    fn save(&self, path: &Path) -> Result<()> {
+        std::fs::write(path, "no network\n").map_err(|error| Error::file(path, error))
+    }
+
+    fn load(_: &Path, _: &Device) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn predict(&self, examples: &Examples) -> Result<Vec<Vec<f64>>> {
+        Ok(vec![vec![0.5; 2]; examples.len()])
+    }
+}
+
+impl Run for XaiTrisNoNetwork {
+    type Benchmark = Tetromino;
+    type Model = NoNetwork;
+
+    /// At 8 x 8, tetrominoes that move never reach the last row and column, as in `xai_tris` (X8).
+    fn benchmark(&self, base: &Tetromino) -> Result<Tetromino> {
+        let mut variant = base.with(self.scenario, self.background, Protocol::Published);
+        if variant.size == Size::Eight {
+            variant.defects = variant.defects.with(Defect::X8);
+        }
+        Ok(variant)
+    }
+
+    fn fit(&self, _: &Lab) -> Result<Fitted<NoNetwork>> {
+        Ok(Fitted {
+            model: NoNetwork,
+            validation: Validation::default(),
+            history: Vec::new(),
+        })
+    }
+
+    fn test(&self, _: &Fitted<NoNetwork>, lab: &Lab) -> Result<Scores> {
+        lab.explain_by_none(&lab.test().all()?)
+    }
+}
+
+fn main() -> ExitCode {
+    xai_core::run::<XaiTrisNoNetwork>()
+}
