@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use xai_core::device::Device;
-use xai_core::tetromino::prelude::*;
 use xai_core::tetromino::Defect;
+use xai_core::tetromino::prelude::*;
 
 /// How far does a map get that knows nothing of a network? (Clark, Wilming and Haufe 2024.)
 #[experiment(snapshot = smoke)]

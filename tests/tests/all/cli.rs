@@ -265,6 +265,10 @@ fn a_mistyped_name_or_value_suggests_the_near_one() {
             "error: `delay` cannot be `-1`; it takes numbers like 100, 250",
         ),
         (
+            &["--set", "delay=5..3"],
+            "error: `delay` cannot be `5..3`; a range begins with its lowest number, as in 3..5",
+        ),
+        (
             &["--set", "delay=1", "rate=1", "--set", "delay=2,1,0"],
             "error: `delay` is given more than once by --set or --seeds; give all its values at once: --set delay=1,2,0",
         ),

@@ -61,16 +61,24 @@ impl Legend {
                 height: 0.0,
             };
         }
-        let mut rows: Vec<Vec<(Key, String)>> = vec![Vec::new()];
-        for entry in entries {
-            let used: f64 = rows.last().map_or(0.0, |row| row_width(row));
-            match rows.last_mut() {
-                Some(row) if row.is_empty() || used + ENTRY_GAP + entry_width(&entry) <= width => {
-                    row.push(entry)
-                }
-                _ => rows.push(vec![entry]),
+        let widths: Vec<f64> = entries.iter().map(entry_width).collect();
+        let mut lengths = lengths_of_rows(&widths, width);
+        // As narrow as so many rows can be, so that the last one is not almost empty.
+        let (mut too_narrow, mut enough) = (0.0, width);
+        while enough - too_narrow > 1.0 {
+            let middle = (enough + too_narrow) / 2.0;
+            let found = lengths_of_rows(&widths, middle);
+            if found.len() > lengths.len() {
+                too_narrow = middle;
+            } else {
+                (enough, lengths) = (middle, found);
             }
         }
+        let mut entries = entries.into_iter();
+        let rows: Vec<Vec<(Key, String)>> = lengths
+            .into_iter()
+            .map(|length| entries.by_ref().take(length).collect())
+            .collect();
         let height = rows.len() as f64 * ROW;
         Self { rows, height }
     }
@@ -101,6 +109,24 @@ impl Legend {
     }
 }
 
+/// How many entries of these widths each row has, if a row takes as many as fit.
+fn lengths_of_rows(widths: &[f64], width: f64) -> Vec<usize> {
+    let (mut lengths, mut used) = (Vec::new(), f64::INFINITY);
+    for &entry in widths {
+        match lengths.last_mut() {
+            Some(length) if used + ENTRY_GAP + entry <= width => {
+                *length += 1;
+                used += ENTRY_GAP + entry;
+            }
+            _ => {
+                lengths.push(1);
+                used = entry;
+            }
+        }
+    }
+    lengths
+}
+
 fn entry_width((_, name): &(Key, String)) -> f64 {
     KEY + KEY_GAP + text_width(name, SIZE)
 }
@@ -108,4 +134,25 @@ fn entry_width((_, name): &(Key, String)) -> f64 {
 fn row_width(row: &[(Key, String)]) -> f64 {
     let gaps = row.len().saturating_sub(1) as f64 * ENTRY_GAP;
     row.iter().map(entry_width).sum::<f64>() + gaps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_row_is_not_almost_empty() {
+        let legend = |count: usize, width: f64| {
+            let entry = |_| (Key::Chance, "ten letters".to_owned());
+            let rows = Legend::new((0..count).map(entry).collect(), width).rows;
+            rows.iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        let one = entry_width(&(Key::Chance, "ten letters".to_owned()));
+        let of = |count: usize| count as f64 * (one + ENTRY_GAP);
+        assert_eq!(legend(8, of(8)), [8]);
+        assert_eq!(legend(8, of(7)), [4, 4]);
+        assert_eq!(legend(7, of(3)), [3, 3, 1]); // nor narrower than its rows allow
+        assert_eq!(legend(2, one / 2.0), [1, 1]);
+        assert_eq!(legend(0, one), [0; 0]);
+    }
 }

@@ -221,20 +221,21 @@ impl Lab<Tetromino> {
         let bar = self.progress(schedule.epochs, "training");
         let folder = self.stage("training-tiny", &inputs, |folder| {
             self.end_of_shared_stages()?;
-            let rows = |set: &'_ crate::dataset::Dataset| -> Result<Vec<f32>> {
-                Ok(set.images().iter().copied().collect())
-            };
-            let (of_train, of_validation) = (rows(&train)?, rows(&validation)?);
+            // Images are one after the other, unless they were put in another order, so nothing is copied.
+            let [of_train, of_validation] =
+                [&train, &validation].map(|set| set.images().as_standard_layout());
+            let [of_train, of_validation] = [&of_train, &of_validation]
+                .map(|rows| rows.as_slice().expect("in standard layout"));
             let side = benchmark.size.side();
             let fit = fit_tiny(
                 start,
                 [1, side, side],
                 Rows {
-                    pixels: &of_train,
+                    pixels: of_train,
                     class: train.class(),
                 },
                 Rows {
-                    pixels: &of_validation,
+                    pixels: of_validation,
                     class: validation.class(),
                 },
                 schedule,

@@ -207,6 +207,9 @@ fn value(factor: &Factor, text: &str, among: bool) -> Result<Value> {
                     "; the values are {}, and --set takes others",
                     levels.join(", ")
                 ),
+                (Value::Integer(_), None) if text.contains("..") => {
+                    "; a range begins with its lowest number, as in 3..5".to_owned()
+                }
                 (_, None) => format!("; it takes numbers like {}", levels.join(", ")),
             };
             let name = &factor.name;

@@ -105,3 +105,58 @@ impl Variant {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array3, Array4};
+    use rand::Rng;
+
+    use crate::attribution::{FeaturePermutation, Images, Map, Panel, ShapleyValueSampling};
+    use crate::device::{DeviceChoice, upload};
+    use crate::network::{Layer, Linear, Network};
+    use crate::random;
+
+    /// A network that puts images in one row twice has no first layer that this module knows, so each variant passes all
+    /// layers. With dropout, each variant has masks of its own.
+    #[test]
+    fn sums_that_are_kept_change_nothing_but_rounding() {
+        let device = DeviceChoice::Flex.open().unwrap();
+        let mut random = random::stream(0, "variants");
+        let mut numbers = |count: usize| -> Vec<f32> {
+            (0..count).map(|_| random.random_range(-1.0..1.0)).collect()
+        };
+        let mut linear = |inputs: usize, outputs: usize| {
+            Layer::Linear(Linear {
+                weight: upload(numbers(inputs * outputs), [outputs, inputs], &device),
+                bias: Some(upload(numbers(outputs), [outputs], &device)),
+            })
+        };
+        let layers = [
+            linear(20, 7),
+            Layer::Relu,
+            Layer::Dropout(0.3),
+            linear(7, 2),
+        ];
+        let images = Array3::from_shape_vec((3, 4, 5), numbers(60)).unwrap();
+        let donors = Array4::from_shape_vec((6, 1, 4, 5), numbers(120)).unwrap();
+        let images = Images::grey(images, vec![0, 1, 0]);
+        let panel = Panel::new()
+            .with(ShapleyValueSampling::default())
+            .with(FeaturePermutation::new(donors, 3));
+        let maps = |flattened: usize| -> Vec<Map> {
+            let rows = std::iter::repeat_n(Layer::Flatten, flattened);
+            let network = Network::new(rows.chain(layers.clone()).collect());
+            let network = network.with_active_dropout(5);
+            panel.explain(&network, &images, 1).unwrap()
+        };
+        for (kept, whole) in maps(1).iter().zip(&maps(2)) {
+            let largest = whole
+                .values
+                .iter()
+                .fold(0.0f32, |most, x| most.max(x.abs()));
+            let apart = (&kept.values - &whole.values).mapv(f32::abs);
+            let apart = apart.iter().fold(0.0f32, |most, &x| most.max(x));
+            assert!(largest > 0.1 && apart < 1e-6, "{}: {apart}", kept.method);
+        }
+    }
+}
