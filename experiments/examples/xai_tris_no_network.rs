@@ -1,4 +1,4 @@
-//! XAI-TRIS without networks: what edge filters, noise and the image itself score on all test images.
+//! XAI-TRIS without networks: what edge filters, noise and the image itself score on the test images.
 
 use std::path::Path;
 

@@ -63,7 +63,7 @@ impl Legend {
         }
         let widths: Vec<f64> = entries.iter().map(entry_width).collect();
         let mut lengths = lengths_of_rows(&widths, width);
-        // As narrow as so many rows can be, so that the last one is not almost empty.
+        // As narrow as this number of rows allows, so that the last one is seldom almost empty.
         let (mut too_narrow, mut enough) = (0.0, width);
         while enough - too_narrow > 1.0 {
             let middle = (enough + too_narrow) / 2.0;
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_row_is_not_almost_empty() {
+    fn rows_are_as_narrow_as_their_number_allows() {
         let legend = |count: usize, width: f64| {
             let entry = |_| (Key::Chance, "ten letters".to_owned());
             let rows = Legend::new((0..count).map(entry).collect(), width).rows;
@@ -151,7 +151,7 @@ mod tests {
         let of = |count: usize| count as f64 * (one + ENTRY_GAP);
         assert_eq!(legend(8, of(8)), [8]);
         assert_eq!(legend(8, of(7)), [4, 4]);
-        assert_eq!(legend(7, of(3)), [3, 3, 1]); // nor narrower than its rows allow
+        assert_eq!(legend(7, of(3)), [3, 3, 1]);
         assert_eq!(legend(2, one / 2.0), [1, 1]);
         assert_eq!(legend(0, one), [0; 0]);
     }

@@ -7,6 +7,7 @@ use crate::attribution::model::Predict;
 use crate::attribution::trace::add_evaluations;
 use crate::device::{Tensor, download, upload};
 use crate::error::{Error, Result};
+use crate::network::Network;
 
 impl<'a, M: Predict> Batch<'a, M> {
     /// The target's score of each image.
@@ -96,7 +97,7 @@ impl<'a, M: Predict> Batch<'a, M> {
         }
         let scores = match self.layered() {
             Some(layered) => {
-                add_evaluations(count * layered.model.layers.len());
+                add_evaluations(count * (layered.model.layers.len() - layers));
                 let numbers = (first..).take(count);
                 let masks = layered.masks("variant", numbers.map(|number| (image, number)));
                 rows(&layered.model.end(layers).forward_with(x, masks))
@@ -104,6 +105,20 @@ impl<'a, M: Predict> Batch<'a, M> {
             None => self.model.scores(x)?,
         };
         self.of_targets(&scores, std::iter::repeat_n(image, count))
+    }
+
+    /// The outputs of the first `layers` layers for one image of the shape `[c, h, w]`, of a model that exposes its layers.
+    /// None of them is dropout.
+    pub(in crate::attribution) fn outputs_of_layers(
+        &self,
+        layers: usize,
+        values: Vec<f32>,
+        [c, h, w]: [usize; 3],
+    ) -> Result<Vec<f32>> {
+        let all = self.model.layers().map_or(&[][..], |model| &model.layers);
+        let x = upload(values, [1, c, h, w], self.device);
+        add_evaluations(layers);
+        download(Network::new(all[..layers].to_vec()).forward(x))
     }
 
     /// All class scores `[n, classes]` of changed images `[n, c, h, w]`, one for each image of the

@@ -118,6 +118,9 @@ impl Lab<Tetromino> {
         } else {
             panel.with(Sobel)
         };
+        if images.is_empty() {
+            return Ok(Scores::new());
+        }
         let inputs = json!({
             "images": key_of(images)?,
             "index": images.index,
@@ -129,8 +132,10 @@ impl Lab<Tetromino> {
             let found = panel.score(&NoModel, &hidden, &scores(defects))?;
             write_scores(&folder.join(SCORES), &found)
         })?;
-        // Their heat maps are shown with those of each network. Only distances take time.
-        panel.score(&NoModel, images, &RelevanceMassAccuracy)?;
+        if images.gallery.is_some() {
+            // Their heat maps are shown with those of each network. Only distances take time.
+            panel.score(&NoModel, images, &RelevanceMassAccuracy)?;
+        }
         read_scores(&folder.join(SCORES))
     }
 }

@@ -462,19 +462,19 @@ mod tests {
         let first = store.add_test(&mut manifest, scored(1), &put("maps"), &put("scores"));
         first.unwrap();
         let key = manifest.key.clone();
+        let waiting = Mutex::new(None);
         let slow = |path: &Path| {
             let found = store.find(&key, &|_| ()).unwrap();
             assert!(!found.files.contains_key(SCORES));
-            thread::scope(|scope| {
-                let found = scope.spawn(|| store.find_tested(&key));
-                thread::sleep(Duration::from_millis(200));
-                assert!(!found.is_finished());
-            });
+            let (store, key) = (store.clone(), key.clone());
+            *waiting.lock().unwrap() = Some(thread::spawn(move || store.find_tested(&key)));
+            thread::sleep(Duration::from_millis(200));
             put("scores")(path)
         };
         let again = store.add_test(&mut manifest, scored(1), &put("maps"), &slow);
         again.unwrap();
-        let found = store.find_tested(&key).unwrap();
+        let waiting = waiting.into_inner().unwrap().unwrap();
+        let found = waiting.join().unwrap().unwrap();
         assert!(found.files.contains_key(SCORES));
     }
 

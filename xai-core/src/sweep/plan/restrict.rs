@@ -207,7 +207,7 @@ fn value(factor: &Factor, text: &str, among: bool) -> Result<Value> {
                     "; the values are {}, and --set takes others",
                     levels.join(", ")
                 ),
-                (Value::Integer(_), None) if text.contains("..") => {
+                (Value::Integer(_), None) if is_reversed(text) => {
                     "; a range begins with its lowest number, as in 3..5".to_owned()
                 }
                 (_, None) => format!("; it takes numbers like {}", levels.join(", ")),
@@ -218,6 +218,12 @@ fn value(factor: &Factor, text: &str, among: bool) -> Result<Value> {
             )))
         }
     }
+}
+
+/// Whether a text is a range from a number to a lower one.
+fn is_reversed(text: &str) -> bool {
+    let ends = text.split_once("..");
+    ends.is_some_and(|(first, last)| range(&format!("{last}..{first}")).is_some())
 }
 
 fn is_negative(value: &Value) -> bool {

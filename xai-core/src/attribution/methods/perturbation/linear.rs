@@ -43,6 +43,8 @@ pub(super) fn lasso(z: &[Coalition], y: &[f64], weights: &[f64], alpha: f64) -> 
         .collect();
     let norms: Vec<f64> = columns.iter().map(|column| dot(column, column)).collect();
 
+    // A smaller step may be lost when it is subtracted from the residuals, and would then be taken for ever.
+    let least = f64::EPSILON * dot(&residual, &residual).sqrt();
     let mut b = vec![0.0; parts];
     // Moves each of these parts to its best value. Returns whether that changes anything.
     let mut sweep = |b: &mut [f64], these: &[usize]| {
@@ -59,22 +61,19 @@ pub(super) fn lasso(z: &[Coalition], y: &[f64], weights: &[f64], alpha: f64) -> 
             largest = largest.max(next.abs());
             moved = moved.max(step.abs());
         }
-        moved > 1e-12 * largest
+        moved > (1e-12 * largest).max(least)
     };
     // The other parts are always shown, or never: nothing can be said.
     let all: Vec<usize> = (0..parts)
         .filter(|&part| norms[part] > f64::EPSILON)
         .collect();
-    for _ in 0..SWEEPS {
-        if !sweep(&mut b, &all) {
-            break;
-        }
-        // Few parts are above 0, so these are settled before the others are looked at again.
+    let mut left = SWEEPS;
+    while left > 0 && sweep(&mut b, &all) {
+        left -= 1;
+        // Few parts are not 0, so these are settled before the others are looked at again.
         let found: Vec<usize> = all.iter().copied().filter(|&part| b[part] != 0.0).collect();
-        for _ in 0..SWEEPS {
-            if !sweep(&mut b, &found) {
-                break;
-            }
+        while left > 0 && sweep(&mut b, &found) {
+            left -= 1;
         }
     }
     b

@@ -95,7 +95,7 @@ impl<M: Predict> Subject<'_, '_, M> {
                 self.first.get_or_init(|| first)
             }
         };
-        Ok(Variant::new(values, first.clone()))
+        Variant::new(self.batch, values, first.clone())
     }
 
     /// The scores of `count` variants. `change` turns each into the next, whose number it is given.

@@ -14,7 +14,7 @@ use crate::random::stream;
 
 /// How much the score falls when a value of the image is replaced by that of another image (Breiman
 /// 2001; Fisher, Rudin and Dominici 2019, for one image at a time). It needs one forward pass per
-/// value and draw.
+/// value and draw; of a network whose first layer is fully connected, only behind that layer.
 ///
 /// The replacements do not depend on which images are explained together, or in which order.
 /// [`published`](Self::published) is Captum's `FeaturePermutation` instead.
@@ -177,13 +177,12 @@ impl<M: Predict> Explain<M> for FeaturePermutation {
         each_image(batch, Wants::Image, |subject| {
             let rows = self.rows(batch, subject.number, c * h * w)?;
             let start = subject.variant(subject.pixels)?;
-            let image: Vec<f32> = subject.pixels.iter().copied().collect();
             let mut replaced = 0;
             let count = rows.len() * draws;
-            let scores = subject.scores_in_turn(start, count, |number, variant| {
+            let scores = subject.scores_in_turn(start.clone(), count, |number, variant| {
                 let (value, draw) = (number / draws, number % draws);
                 let at = [value / (h * w), value / w % h, value % w];
-                variant.set(replaced, image[replaced]);
+                variant.restore(replaced, &start);
                 variant.set(
                     value,
                     self.donors.index_axis(Axis(0), rows[value][draw])[at],

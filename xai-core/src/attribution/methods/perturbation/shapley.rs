@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 
 /// Shapley values of the parts, estimated by adding them to the baseline in random orders (Castro
 /// et al. 2009, as in Captum): the mean change of the score when a part is added. Complete: they
-/// sum to the score minus the baseline's. About one pass per part and order.
+/// sum to the score minus the baseline's. About one pass per part and order; of a network whose first layer is fully
+/// connected, only behind that layer.
 #[derive(Clone, Debug)]
 pub struct ShapleyValueSampling {
     /// The parts.

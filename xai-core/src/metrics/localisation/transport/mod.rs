@@ -2,8 +2,8 @@
 //!
 //! A network simplex ([`simplex`]) computes costs from coordinates when it needs them. Memory
 //! therefore grows with the number of points, not with the number of pairs. The simplex starts from
-//! the solution of a coarser problem, in which nearby masses are merged, unless a problem with the same places was solved
-//! before ([`again`]).
+//! the solution of a coarser problem, in which nearby masses are merged, unless almost the same problem was solved before
+//! ([`again`]).
 
 mod again;
 mod masses;
