@@ -173,10 +173,10 @@ mod tests {
         let mut known_again = 0;
         for change in [1e-7, 1e-5, 1e-3] {
             for seed in 0..4 {
-                let (sources, sinks) = (masses(0..12, change, seed), masses(12..17, change, seed));
+                let (sources, sinks) = (masses(0..40, change, seed), masses(40..50, change, seed));
                 let here = cost(&sources, &sinks);
                 assert!(known(&sources, &sorted(&sinks)).is_some());
-                let moved = masses(0..12, change, seed + 100);
+                let moved = masses(0..40, change, seed + 100);
                 known_again += usize::from(known(&moved, &sorted(&sinks)).is_some());
                 let anew = std::thread::spawn(move || cost(&sources, &sinks)).join();
                 assert_eq!(here.to_bits(), anew.unwrap().to_bits(), "{change} {seed}");
