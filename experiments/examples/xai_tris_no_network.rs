@@ -48,7 +48,10 @@ impl Run for XaiTrisNoNetwork {
     fn fit(&self, _: &Lab) -> Result<Fitted<NoNetwork>> {
         Ok(Fitted {
             model: NoNetwork,
-            validation: Validation::default(),
+            validation: Validation {
+                accuracy: 0.5,
+                ..Validation::default()
+            },
             history: Vec::new(),
         })
     }
