@@ -9,6 +9,7 @@ use super::coalition::Coalition;
 /// Coordinate descent from zero until nothing changes (like scikit-learn's `Lasso` with a tolerance of 0).
 pub(super) fn lasso(z: &[Coalition], y: &[f64], weights: &[f64], alpha: f64) -> Vec<f64> {
     const SWEEPS: usize = 10_000;
+    const SWEEPS_OF_FEW: usize = 100;
     let total: f64 = weights.iter().sum();
     let mean = |values: &mut dyn Iterator<Item = f64>| -> f64 {
         values
@@ -67,13 +68,16 @@ pub(super) fn lasso(z: &[Coalition], y: &[f64], weights: &[f64], alpha: f64) -> 
     let all: Vec<usize> = (0..parts)
         .filter(|&part| norms[part] > f64::EPSILON)
         .collect();
-    let mut left = SWEEPS;
-    while left > 0 && sweep(&mut b, &all) {
-        left -= 1;
-        // Few parts are not 0, so these are settled before the others are looked at again.
+    for _ in 0..SWEEPS {
+        if !sweep(&mut b, &all) {
+            break;
+        }
+        // Few parts are not 0, so these come closer to their best values before the others are looked at again.
         let found: Vec<usize> = all.iter().copied().filter(|&part| b[part] != 0.0).collect();
-        while left > 0 && sweep(&mut b, &found) {
-            left -= 1;
+        for _ in 0..SWEEPS_OF_FEW {
+            if !sweep(&mut b, &found) {
+                break;
+            }
         }
     }
     b
