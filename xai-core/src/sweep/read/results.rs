@@ -257,9 +257,10 @@ pub fn results_in<E: Experiment>(folder: impl AsRef<Path>) -> Result<Results<E>>
     };
     for (point, kept) in plan.cells.iter().zip(&kept.cells) {
         let parameters = E::at(point);
-        let found = match kept.winner {
-            true => store.find_tested(&kept.key),
-            false => store.find(&kept.key, &|_| ()),
+        let found = if kept.winner {
+            store.find_tested(&kept.key)
+        } else {
+            store.find(&kept.key, &|_| ())
         };
         match found {
             Some(manifest) => results

@@ -126,9 +126,10 @@ impl<M: Predict> Subject<'_, '_, M> {
     /// How many variants with so many values pass through the model together.
     fn together(&self, values: usize) -> usize {
         let rows = self.batch.rows();
-        match on_cpu(self.batch.device()) {
-            true => rows.min((IN_CACHE / values).max(FEWEST)),
-            false => rows,
+        if on_cpu(self.batch.device()) {
+            rows.min((IN_CACHE / values).max(FEWEST))
+        } else {
+            rows
         }
     }
 }
