@@ -1,7 +1,7 @@
 //! XAI-TRIS as published: at 8 x 8 beside the published scores, or at 64 x 64 (`--scale paper`).
 
 use experiments::xai_tris::{
-    BY_KERAS, accuracies, compare, compare_accuracies, medians, names, published,
+    BY_KERAS, accuracies, as_plotted, compare, compare_accuracies, medians, names, published,
 };
 use xai_core::tetromino::prelude::*;
 use xai_core::tetromino::{Defect, Size, TetrominoArgs};
@@ -29,13 +29,8 @@ impl Run for XaiTris {
     type Benchmark = Tetromino;
     type Model = Network;
 
-    /// In the published plots of 8 x 8, tetrominoes that move never reach the last row and column (X8).
     fn benchmark(&self, base: &Tetromino) -> Result<Tetromino> {
-        let mut variant = base.with(self.scenario, self.background, Protocol::Published);
-        if variant.size == Size::Eight {
-            variant.defects = variant.defects.with(Defect::X8);
-        }
-        Ok(variant)
+        Ok(as_plotted(base, self.scenario, self.background))
     }
 
     fn fit(&self, lab: &Lab) -> Result<Fitted<Network>> {

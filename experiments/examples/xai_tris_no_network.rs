@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use experiments::xai_tris::as_plotted;
 use xai_core::device::Device;
-use xai_core::tetromino::Defect;
 use xai_core::tetromino::prelude::*;
 
 /// How far does a map get that knows nothing of a network? (Clark, Wilming and Haufe 2024.)
@@ -36,13 +36,8 @@ impl Run for XaiTrisNoNetwork {
     type Benchmark = Tetromino;
     type Model = NoNetwork;
 
-    /// At 8 x 8, tetrominoes that move never reach the last row and column, as in `xai_tris` (X8).
     fn benchmark(&self, base: &Tetromino) -> Result<Tetromino> {
-        let mut variant = base.with(self.scenario, self.background, Protocol::Published);
-        if variant.size == Size::Eight {
-            variant.defects = variant.defects.with(Defect::X8);
-        }
-        Ok(variant)
+        Ok(as_plotted(base, self.scenario, self.background))
     }
 
     fn fit(&self, _: &Lab) -> Result<Fitted<NoNetwork>> {
