@@ -281,7 +281,8 @@ fn chart(measured: &[([usize; 4], [f64; 2])], cells: &[[f64; 3]], dir: &Path) ->
         title,
         "times as much",
         "times the processor time or memory",
-    );
+    )
+    .logarithmic();
     for (what, points) in varied(measured) {
         panel(&mut curves, what, &points);
     }

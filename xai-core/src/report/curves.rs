@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use super::canvas::{Align, Canvas, Turn};
 use super::chart::{Grid, distinct, widest};
 use super::page::Page;
-use super::scale::{Scale, round_scale};
+use super::scale::{Scale, logarithmic_scale, round_scale};
 use super::style::{GRID, TICK, draw_mark, series_color};
 use crate::error::Result;
 use crate::sweep::declare::analysis::Curves;
@@ -24,10 +24,14 @@ impl<'a> CurvesPage<'a> {
         let curves = || chart.panels.iter().flat_map(|panel| &panel.curves);
         let points = || points(chart);
         let series = distinct(curves().map(|curve| &curve.series));
-        let scales = [
-            round_scale(points().map(|point| point[0]), 5),
-            round_scale(points().map(|point| point[1]), 5),
-        ];
+        let scales = [0, 1].map(|axis| {
+            let values = points().map(|point| point[axis]);
+            if chart.logarithmic {
+                logarithmic_scale(values, 6)
+            } else {
+                round_scale(values, 5)
+            }
+        });
         let labels: Vec<String> = scales[1]
             .ticks()
             .map(|tick| scales[1].label(tick))
@@ -46,12 +50,14 @@ impl<'a> CurvesPage<'a> {
 /// All points that can be drawn.
 pub(super) fn points(chart: &Curves) -> impl Iterator<Item = [f64; 2]> {
     let curves = chart.panels.iter().flat_map(|panel| &panel.curves);
-    curves.flat_map(|curve| finite(&curve.points))
+    curves.flat_map(|curve| drawn(chart, &curve.points))
 }
 
-fn finite(points: &[[f64; 2]]) -> impl Iterator<Item = [f64; 2]> {
+/// Those of `points` that can be drawn.
+fn drawn(chart: &Curves, points: &[[f64; 2]]) -> impl Iterator<Item = [f64; 2]> {
+    let valid = |number: &f64| number.is_finite() && (!chart.logarithmic || *number > 0.0);
     let points = points.iter().copied();
-    points.filter(|point| point.iter().all(|number| number.is_finite()))
+    points.filter(move |point| point.iter().all(valid))
 }
 
 impl Page for CurvesPage<'_> {
@@ -78,7 +84,7 @@ impl Page for CurvesPage<'_> {
             for curve in &panel.curves {
                 let series = self.series.iter().position(|name| *name == curve.series);
                 let series = series.unwrap_or(0);
-                let points: Vec<(f64, f64)> = finite(&curve.points)
+                let points: Vec<(f64, f64)> = drawn(self.chart, &curve.points)
                     .map(|[a, b]| (self.grid.x(index, x_scale, a), y(b)))
                     .collect();
                 if curve.joined {
@@ -95,5 +101,29 @@ impl Page for CurvesPage<'_> {
         }
         let [x, y] = &self.chart.axes;
         self.grid.draw_names(canvas, x, y)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::declare::analysis::Curve;
+
+    #[test]
+    fn points_without_a_place_on_the_axes_are_left_out() {
+        let points_of = |chart: Curves| {
+            let mut chart = chart;
+            let curve = Curve {
+                series: "a".to_owned(),
+                points: vec![[0.0, 1.0], [1.0, -1.0], [2.0, f64::NAN], [4.0, 8.0]],
+                joined: true,
+            };
+            chart.panel("", vec![curve]);
+            points(&chart).collect::<Vec<_>>()
+        };
+        let chart = || Curves::new("chart", "", "x", "y");
+        let plain = vec![[0.0, 1.0], [1.0, -1.0], [4.0, 8.0]];
+        assert_eq!(points_of(chart()), plain);
+        assert_eq!(points_of(chart().logarithmic()), plain[2..]);
     }
 }

@@ -5,6 +5,8 @@ pub(super) struct Scale {
     pub low: f64,
     pub high: f64,
     pub step: f64,
+    /// If the scale is logarithmic: the base of the logarithms that `low`, `high` and `step` are.
+    pub base: Option<f64>,
 }
 
 impl Scale {
@@ -25,6 +27,7 @@ impl Scale {
             low: 0.0,
             high: steps * step,
             step,
+            base: None,
         }
     }
 
@@ -39,6 +42,7 @@ impl Scale {
                 low: -step * (-lowest / step - 1e-9).ceil(),
                 high: step.max(1.0),
                 step,
+                base: None,
             };
         }
         let (low, step) = match chance {
@@ -55,17 +59,24 @@ impl Scale {
             low,
             high: 1.0,
             step,
+            base: None,
         }
     }
 
     /// The values that have a label.
     pub fn ticks(&self) -> impl Iterator<Item = f64> {
         let steps = ((self.high - self.low) / self.step).round() as usize;
-        (0..=steps).map(|i| self.low + i as f64 * self.step)
+        let ticks = (0..=steps).map(|i| self.low + i as f64 * self.step);
+        ticks.map(|tick| self.base.map_or(tick, |base| base.powf(tick)))
     }
 
-    /// A tick's label, with as many decimals as the step needs.
+    /// A tick's label, with as many decimals as the step needs. On a logarithmic scale, a number below 1 is a fraction.
     pub fn label(&self, value: f64) -> String {
+        match self.base {
+            Some(_) if value < 1.0 => return format!("1/{:.0}", 1.0 / value),
+            Some(_) => return format!("{value:.0}"),
+            None => {}
+        }
         // The step is a round number with one significant digit: 0.02 needs two decimals.
         let decimals = (-self.step.log10() - 1e-9).ceil().max(0.0) as usize;
         // Sums of steps have small rounding errors. There must be no minus sign before a zero.
@@ -75,6 +86,7 @@ impl Scale {
 
     /// The position of a value: 0 at the bottom and 1 at the top.
     pub fn place(&self, value: f64) -> f64 {
+        let value = self.base.map_or(value, |base| value.log(base));
         (value - self.low) / (self.high - self.low)
     }
 }
@@ -112,7 +124,40 @@ pub(super) fn round_scale(values: impl Iterator<Item = f64>, most: usize) -> Sca
     };
     let step = steps.clone().find(fits).unwrap_or(20.0 * ten);
     let (low, high) = ends(step);
-    Scale { low, high, step }
+    Scale {
+        low,
+        high,
+        step,
+        base: None,
+    }
+}
+
+/// A logarithmic scale that includes all values, which are above 0. Its ticks are powers of 2, or of 10 if there would be
+/// more than `most` steps.
+pub(super) fn logarithmic_scale(values: impl Iterator<Item = f64>, most: usize) -> Scale {
+    let values: Vec<f64> = values.collect();
+    let in_base = |base: f64| {
+        let logarithms = values.iter().map(|value| value.log(base));
+        let (low, high) = logarithms.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), at| {
+            (low.min(at), high.max(at))
+        });
+        // A small tolerance, so that 1000 lies on a power of 10.
+        let (low, high) = ((low + 1e-9).floor(), (high - 1e-9).ceil());
+        Scale {
+            low,
+            high: high.max(low + 1.0),
+            step: 1.0,
+            base: Some(base),
+        }
+    };
+    let doubled = in_base(2.0);
+    if doubled.high - doubled.low <= most as f64 {
+        return doubled;
+    }
+    let mut tens = in_base(10.0);
+    tens.step = ((tens.high - tens.low) / most as f64).ceil();
+    tens.high = tens.low + ((tens.high - tens.low) / tens.step).ceil() * tens.step;
+    tens
 }
 
 #[cfg(test)]
@@ -135,9 +180,37 @@ mod tests {
     }
 
     #[test]
+    fn logarithmic_scales_have_powers_as_ticks() {
+        let ends = |values: &[f64]| {
+            let scale = logarithmic_scale(values.iter().copied(), 6);
+            assert!(
+                values
+                    .iter()
+                    .all(|&value| (0.0..=1.0).contains(&scale.place(value)))
+            );
+            let ticks: Vec<String> = scale.ticks().map(|tick| scale.label(tick)).collect();
+            ticks.join(" ")
+        };
+        assert_eq!(ends(&[0.21, 3.9]), "1/8 1/4 1/2 1 2 4");
+        assert_eq!(ends(&[1.0]), "1 2");
+        assert_eq!(ends(&[0.1, 1000.0]), "1/10 1 10 100 1000");
+        assert_eq!(
+            ends(&[1.0, 3e9]),
+            "1 100 10000 1000000 100000000 10000000000"
+        );
+        let scale = logarithmic_scale([1.0, 4.0].into_iter(), 6);
+        assert_eq!(
+            [1.0, 2.0, 4.0].map(|value| scale.place(value)),
+            [0.0, 0.5, 1.0]
+        );
+    }
+
+    #[test]
     fn accuracy_and_r2_begin_at_chance_or_at_zero_or_below() {
         let ends = |lowest, chance| {
-            let Scale { low, high, step } = Scale::of_quality(lowest, chance);
+            let Scale {
+                low, high, step, ..
+            } = Scale::of_quality(lowest, chance);
             [low, high, step]
         };
         assert_eq!(ends(0.6, 0.5), [0.5, 1.0, 0.1]);

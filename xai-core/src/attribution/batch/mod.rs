@@ -127,8 +127,13 @@ impl<'a, M> Batch<'a, M> {
             Some(values) => values.to_vec(),
             None => pixels.iter().copied().collect(),
         };
-        let x = upload(values, [n, c, h, w], self.device);
-        if c == self.channels {
+        self.tensor_of(values, [n, c, h, w])
+    }
+
+    /// The pixels of images `[n, c, h, w]`, as the model takes them.
+    fn tensor_of(&self, values: Vec<f32>, shape: [usize; 4]) -> Tensor<4> {
+        let x = upload(values, shape, self.device);
+        if shape[1] == self.channels {
             x
         } else {
             x.repeat_dim(1, self.channels)

@@ -91,10 +91,10 @@ impl<'a, M: Predict> Batch<'a, M> {
         [c, h, w]: [usize; 3],
     ) -> Result<Vec<f32>> {
         let count = values.len() / (c * h * w);
-        let mut x = upload(values, [count, c, h, w], self.device);
-        if layers == 0 && c != self.channels {
-            x = x.repeat_dim(1, self.channels);
-        }
+        let x = match layers {
+            0 => self.tensor_of(values, [count, c, h, w]),
+            _ => upload(values, [count, c, h, w], self.device),
+        };
         let scores = match self.layered() {
             Some(layered) => {
                 add_evaluations(count * (layered.model.layers.len() - layers));

@@ -175,6 +175,8 @@ pub struct Curves {
     pub heading: Heading,
     /// The titles of the x and y axes.
     pub axes: [String; 2],
+    /// Whether both axes are logarithmic.
+    pub logarithmic: bool,
     /// From left to right, then down.
     pub panels: Vec<CurvePanel>,
 }
@@ -193,7 +195,8 @@ pub struct CurvePanel {
 pub struct Curve {
     /// The name in the legend. Curves with the same name have the same colour.
     pub series: String,
-    /// In the order in which a line joins them. Points that are not finite are left out.
+    /// In the order in which a line joins them. Points that are not finite are left out. On logarithmic axes, so are points
+    /// with a number that is not above 0.
     pub points: Vec<[f64; 2]>,
     /// Whether a line joins them.
     pub joined: bool,
@@ -205,8 +208,16 @@ impl Curves {
         Self {
             heading: Heading::new(name, title),
             axes: [x.to_owned(), y.to_owned()],
+            logarithmic: false,
             panels: Vec::new(),
         }
+    }
+
+    /// Makes both axes logarithmic. If y grows with a power of x, the points lie on a line, and its slope is the exponent.
+    #[must_use]
+    pub fn logarithmic(mut self) -> Self {
+        self.logarithmic = true;
+        self
     }
 
     /// Sets the caption.

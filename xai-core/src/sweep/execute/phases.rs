@@ -93,7 +93,10 @@ pub(crate) fn sweep_of(study: &dyn Work, options: &SweepOptions) -> Result<Outco
         reporter.print(&remaining.cells(&planned));
     }
     reporter.print(&format!("{}{remaining}", planned.plan));
-    reporter.print(&format!("  memory    at most {}\n", options.memory));
+    reporter.print(&format!(
+        "  memory    {}, or what the networks need if that is more\n",
+        options.memory
+    ));
     for (what, text) in study.about() {
         reporter.print(&format!("  {what:8}  {text}\n"));
     }
