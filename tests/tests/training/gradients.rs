@@ -78,7 +78,7 @@ fn every_gradient_equals_autodiff() {
 /// What a training step must know beside the plain layers: residual blocks (one within another, with and without layers
 /// in the shortcut, as first layer, without anything to train), every activation, average pools that count
 /// their padding and that do not, groups, dilation, dropout.
-const OTHERS: [(&str, &str, usize); 4] = [
+const OTHERS: [(&str, &str, usize); 5] = [
     (
         "blocks",
         r#"[{"conv2d": {"in": 2, "out": 6, "kernel": 3, "padding": 1, "bias": false}},
@@ -125,6 +125,20 @@ const OTHERS: [(&str, &str, usize); 4] = [
             "flatten", {"linear": {"in": 240, "out": 12, "bias": false}}, "tanh",
             {"linear": {"in": 12, "out": 10}}, "sigmoid", {"linear": {"in": 10, "out": 4}}]"#,
         7,
+    ),
+    (
+        // Enough channels for Winograd's convolutions, which take in the ReLU and the pooling after them, and the ReLU before
+        // them on the way back. Some planes have an odd size, and the last one is too small for them.
+        "wide",
+        r#"[{"conv2d": {"in": 2, "out": 16, "kernel": 3, "padding": 1}}, "relu",
+            {"conv2d": {"in": 16, "out": 17, "kernel": 3, "padding": 1}}, "relu", {"max_pool2d": {"kernel": 2}},
+            {"conv2d": {"in": 17, "out": 20, "kernel": 3, "padding": 1}}, "relu",
+            {"conv2d": {"in": 20, "out": 16, "kernel": 3, "padding": 1}}, "relu",
+            {"conv2d": {"in": 16, "out": 16, "kernel": 3, "padding": 1}}, "relu", {"max_pool2d": {"kernel": 2}},
+            {"conv2d": {"in": 16, "out": 18, "kernel": 3, "padding": 1}}, "relu",
+            {"conv2d": {"in": 18, "out": 16, "kernel": 3, "padding": 1}}, {"max_pool2d": {"kernel": 2}}, "relu",
+            "flatten", {"linear": {"in": 64, "out": 4}}]"#,
+        8,
     ),
 ];
 

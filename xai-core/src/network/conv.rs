@@ -3,7 +3,7 @@
 
 use burn::tensor::ops::ConvOptions;
 
-use super::ops::{self, Window};
+use super::ops::{self, Places, Window};
 use crate::device::Tensor;
 
 /// A 2-D convolution (in fact a cross-correlation, as is usual in this field).
@@ -93,6 +93,23 @@ impl Conv2d {
             ops::conv2d_relu_loose(x, self.weight.clone(), self.bias.clone(), &self.window())
         } else {
             ops::relu(self.forward(x))
+        }
+    }
+
+    /// The maxima of 2 x 2 pixels of [`forward_relu_loose`](Self::forward_relu_loose), with their places, in one pass. `None`
+    /// if this crate's kernels cannot compute it.
+    pub(crate) fn forward_relu_maxima_loose(&self, x: &Tensor<4>) -> Option<(Tensor<4>, Places)> {
+        let (weight, bias) = (self.weight.clone(), self.bias.clone());
+        let plain = self.is_plain();
+        plain.then(|| ops::conv2d_relu_maxima_loose(x, weight, bias, &self.window()))?
+    }
+
+    /// [`input_grad`](Self::input_grad) if the input `x` is the output of a ReLU, after the gate of this ReLU.
+    pub(crate) fn gated_input_grad(&self, x: Tensor<4>, g: Tensor<4>) -> Tensor<4> {
+        if self.is_plain() {
+            ops::conv2d_gated_input_grad(x, self.weight.clone(), g, &self.window())
+        } else {
+            ops::gate(self.input_grad(x.dims(), g), x)
         }
     }
 

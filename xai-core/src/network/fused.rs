@@ -116,14 +116,16 @@ impl FusedLayers {
             }
             changes = changes.through(&conv.window());
             let (pooling, after) = match after {
-                [Layer::MaxPool2d(window), after @ ..] if *window == HALVES => (true, after),
+                [Layer::MaxPool2d(window), after @ ..] if *window == Window::HALVES => {
+                    (true, after)
+                }
                 _ => (false, after),
             };
             // On the way back, whole tiles of a pooling's output are overwritten, so the forward
             // pass writes whole tiles.
             let region = changes.in_tiles(if pooling { 2 * TILE } else { TILE });
             if pooling {
-                changes = changes.through(&HALVES);
+                changes = changes.through(&Window::HALVES);
             }
             let out = Activations::new(shape.output, &changes, rows);
             convolutions.push(Convolution {
@@ -262,7 +264,7 @@ impl FusedLayers {
                     let g = if last { &g[..] } else { &after[..] };
                     let to = &mut self.unpooled;
                     to.resize(to.len().max(len), 0.0);
-                    unpool(g, places, &conv.region, shape.output, &mut to[..len]);
+                    winograd::unpool(g, places, &conv.region, shape.output, &mut to[..len]);
                     &to[..len]
                 }
             };
@@ -296,12 +298,6 @@ impl FusedLayers {
     }
 }
 
-const HALVES: Window = Window {
-    kernel: [2, 2],
-    stride: [2, 2],
-    padding: [0, 0],
-};
-
 /// max(x, 0); NaN stays NaN.
 fn relu(x: f32) -> f32 {
     if x < 0.0 { 0.0 } else { x }
@@ -324,38 +320,6 @@ fn gate(activations: &mut Activations, g: &[f32]) {
                 }
             }
         });
-}
-
-/// Sends each of `g`, for windows of 2 x 2 pixels, to its position in the window, within `region`
-/// of `x`.
-fn unpool(g: &[f32], places: &[u8], region: &Region, channels: usize, x: &mut [f32]) {
-    let [h, w] = region.plane();
-    let [half_h, half_w] = [h / 2, w / 2];
-    x.par_chunks_mut(h * w).enumerate().for_each(|(at, x)| {
-        let image = at / channels % region.images();
-        let (g, places) = (&g[at * half_h * half_w..], &places[at * half_h * half_w..]);
-        for (row, x) in x.chunks_exact_mut(2 * w).enumerate() {
-            let span = region.span(image, 2 * row);
-            let (upper, lower) = x.split_at_mut(w);
-            let (upper, lower) = (&mut upper[span.clone()], &mut lower[span.clone()]);
-            let windows = row * half_w + span.start / 2..row * half_w + span.end / 2;
-            let (upper, last_up) = upper.as_chunks_mut::<2>();
-            let (lower, last_low) = lower.as_chunks_mut::<2>();
-            let pixels = upper.iter_mut().zip(lower);
-            let from = g[windows.clone()].iter().zip(&places[windows]);
-            for ((upper, lower), (&g, &place)) in pixels.zip(from) {
-                let at = |here: u8| if place == here { g } else { 0.0 };
-                *upper = [at(0), at(1)];
-                *lower = [at(2), at(3)];
-            }
-            // Pixels that no window covers.
-            last_up.fill(0.0);
-            last_low.fill(0.0);
-        }
-        if h % 2 == 1 {
-            x[(h - 1) * w..].fill(0.0);
-        }
-    });
 }
 
 #[cfg(test)]
@@ -385,7 +349,7 @@ mod tests {
             Layer::Relu,
             conv(40, 32),
             Layer::Relu,
-            Layer::MaxPool2d(HALVES),
+            Layer::MaxPool2d(Window::HALVES),
             conv(32, 32),
             Layer::Relu,
             Layer::Flatten,

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use super::batch_norm::moments;
 use super::loss::cross_entropy_gradient;
 use crate::device::{Tensor, on_a_worker, on_cpu, upload};
-use crate::network::ops::{self, Gradient, IntTensor};
+use crate::network::ops::{self, Gradient, IntTensor, Places, Window};
 use crate::network::{BatchNorm2d, Conv2d, Layer, Linear, Network, dropout_mask};
 
 /// Weight of the latest batch in the running statistics of a batch normalisation, as in torch.
@@ -18,10 +18,17 @@ const NORM_MOMENTUM: f64 = 0.1;
 /// What the backward pass needs from a layer's forward pass.
 #[expect(clippy::large_enum_variant, reason = "one a layer, for one step")]
 enum Saved {
+    /// Also if a neighbouring layer does the work of this one.
     Nothing,
     Input(Tensor<4>),
+    /// The output of a ReLU, which has the same sign as its input.
+    Relu(Tensor<4>),
+    /// The input of a convolution that is the output of a ReLU. The convolution's gradient includes the gate of this ReLU.
+    Gated(Tensor<4>),
     Shape([usize; 4]),
     Pool(IntTensor, [usize; 4]),
+    /// Of a pooling that was computed with the convolution and the ReLU before it.
+    Places(Places),
     /// The mask of a dropout, already divided by the probability of keeping a value.
     Mask(Tensor<4>),
     /// What a normalisation knows of its batch.
@@ -135,13 +142,33 @@ fn forward_all(
             x = y;
             continue;
         }
-        // So are a convolution and the ReLU after it.
-        if let Layer::Conv2d(conv) = layer
-            && layers.next_if(|next| matches!(next, Layer::Relu)).is_some()
-        {
-            let y = conv.forward_relu_loose(x.clone());
-            saved.extend([Saved::Input(x), Saved::Input(y.clone())]);
-            x = y;
+        if let Layer::Conv2d(conv) = layer {
+            // So are the gate of the ReLU before a convolution and the convolution's gradient,
+            let input = match saved.last_mut() {
+                Some(before @ Saved::Relu(_)) => {
+                    *before = Saved::Nothing;
+                    Saved::Gated(x.clone())
+                }
+                _ => Saved::Input(x.clone()),
+            };
+            saved.push(input);
+            // and a convolution, the ReLU and the pooling after it.
+            // It does not matter here which of several equal pixels the pooling takes.
+            if layers.next_if(|next| matches!(next, Layer::Relu)).is_none() {
+                x = conv.forward_loose(x);
+                continue;
+            }
+            if let Some(Layer::MaxPool2d(window)) = layers.peek()
+                && *window == Window::HALVES
+                && let Some((y, places)) = conv.forward_relu_maxima_loose(&x)
+            {
+                layers.next();
+                saved.extend([Saved::Nothing, Saved::Places(places)]);
+                x = y;
+                continue;
+            }
+            x = conv.forward_relu_loose(x);
+            saved.push(Saved::Relu(x.clone()));
             continue;
         }
         let (y, save) = forward(layer, x, rng);
@@ -153,12 +180,11 @@ fn forward_all(
 
 fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut ChaCha8Rng) -> (Tensor<4>, Saved) {
     match layer {
-        // It does not matter here which of several equal pixels a pooling takes.
-        Layer::Conv2d(conv) => (conv.forward_loose(x.clone()), Saved::Input(x)),
+        Layer::Conv2d(_) => unreachable!("`forward_all` computes convolutions"),
         Layer::Relu => {
+            // The memory of the input can be freed.
             let y = ops::relu(x);
-            // The output has the same sign as the input, whose memory can then be freed.
-            (y.clone(), Saved::Input(y))
+            (y.clone(), Saved::Relu(y))
         }
         Layer::MaxPool2d(window) => {
             let shape = x.dims();
@@ -251,11 +277,17 @@ fn backward(
     further: bool,
     gradients: &mut Vec<Gradients>,
 ) -> Option<Flow> {
+    let gated = matches!(saved, Saved::Gated(_));
     let (layer, saved) = match (layer, saved) {
-        (Layer::Conv2d(conv), Saved::Input(x)) => {
-            let (shape, here) = (x.dims(), on_cpu(&x.device()));
-            let own = || of_conv(conv, x, &flow);
-            let back = || further.then(|| conv.input_grad(shape, flow.g.clone()));
+        (Layer::Conv2d(conv), Saved::Input(x) | Saved::Gated(x)) => {
+            let here = on_cpu(&x.device());
+            let own = || of_conv(conv, x.clone(), &flow);
+            let back = || {
+                further.then(|| match gated {
+                    true => conv.gated_input_grad(x.clone(), flow.g.clone()),
+                    false => conv.input_grad(x.dims(), flow.g.clone()),
+                })
+            };
             // Side by side, threads wait for each other once instead of at each loop.
             let (own, back) = if here {
                 rayon::join(own, back)
@@ -272,7 +304,7 @@ fn backward(
         (Layer::BatchNorm2d(norm), Saved::Norm(normalised)) => {
             return norm_backward(norm, normalised, flow.g, further, gradients);
         }
-        // The normalisation before it does its work.
+        // A layer before it, or the convolution after it, does its work.
         (Layer::Relu, Saved::Nothing) => return Some(flow),
         other => other,
     };
@@ -287,7 +319,8 @@ fn backward(
             let branch = through(&block.branch, in_branch, g);
             Some(branch? + shortcut?)
         }
-        (Layer::Relu, Saved::Input(y)) => Some(ops::gate(g, y)),
+        (Layer::Relu, Saved::Relu(y)) => Some(ops::gate(g, y)),
+        (Layer::MaxPool2d(_), Saved::Places(places)) => Some(ops::unpool(g, &places)),
         (Layer::MaxPool2d(window), Saved::Pool(index, shape)) => {
             Some(ops::max_unpool2d(shape, g, index, window))
         }

@@ -6,9 +6,10 @@ use burn::tensor::module;
 use burn::tensor::ops::{ConvOptions, ModuleOps};
 
 use super::prepared::{PACKED, TRANSFORMED};
-use super::{Window, primitive, relu, tensor};
+use super::{Window, gate, primitive, relu, tensor};
 use crate::device::{Backend, Device, Products, Tensor, on_cpu, products};
 use crate::network::kernels::{self, ConvSizes};
+use crate::network::region::Region;
 use crate::network::split_products;
 use crate::network::storage::{from_numbers, numbers};
 use crate::network::winograd;
@@ -102,6 +103,52 @@ pub fn conv2d_relu_loose(
     loose(x, weight, bias, window, true)
 }
 
+/// The maxima of 2 x 2 pixels of [`conv2d_relu_loose`], with their places, in one pass: `[n, out, h / 2, w / 2]`. `None` if this
+/// crate's kernels cannot compute it.
+pub(crate) fn conv2d_relu_maxima_loose(
+    x: &Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    window: &Window,
+) -> Option<(Tensor<4>, Places)> {
+    let device = x.device();
+    let shape = kernel_shape(&device, x.dims(), &weight, window).filter(winograd::pays)?;
+    let (weights, bias) = (transformed(weight), bias.map(numbers));
+    let plane = shape.out_plane();
+    let [h, w] = plane.map(|size| size / 2);
+    let mut y = vec![0.0; shape.n * shape.output * h * w];
+    let mut places = vec![winograd::NOWHERE; y.len()];
+    winograd::conv_relu(
+        &numbers(x.clone()),
+        &weights,
+        bias.as_deref(),
+        &shape,
+        &Region::whole(1, plane),
+        &mut y,
+        Some(&mut places),
+    );
+    let y = from_numbers(y, [shape.n, shape.output, h, w], &device);
+    Some((y, Places { places, plane }))
+}
+
+/// Where maxima were in their windows of 2 x 2 pixels, or that the ReLU before the pooling set them to 0.
+pub(crate) struct Places {
+    places: Vec<u8>,
+    /// Rows and columns before the pooling.
+    plane: [usize; 2],
+}
+
+/// The gradient of a ReLU and a pooling with respect to the input of the ReLU, from the gradient `g` with respect to the
+/// [maxima](conv2d_relu_maxima_loose).
+pub(crate) fn unpool(g: Tensor<4>, places: &Places) -> Tensor<4> {
+    let device = g.device();
+    let ([n, channels, ..], [h, w]) = (g.dims(), places.plane);
+    let mut x = vec![0.0; n * channels * h * w];
+    let whole = Region::whole(1, places.plane);
+    winograd::unpool(&numbers(g), &places.places, &whole, channels, &mut x);
+    from_numbers(x, [n, channels, h, w], &device)
+}
+
 /// [`conv2d_loose`], and the ReLU after it if `and_relu` is set.
 fn loose(
     x: Tensor<4>,
@@ -157,6 +204,23 @@ pub fn conv2d_input_grad(
         return from_numbers(x, input, &device);
     }
     burn_conv2d_input_grad(input, weight, g, &window.conv_options())
+}
+
+/// [`conv2d_input_grad`] if the input `x` is the output of a ReLU, after the gate of this ReLU.
+pub(crate) fn conv2d_gated_input_grad(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    g: Tensor<4>,
+    window: &Window,
+) -> Tensor<4> {
+    let (device, input) = (g.device(), x.dims());
+    let shape = kernel_shape(&device, input, &weight, window).map(|shape| shape.backward());
+    let Some(shape) = shape.filter(winograd::pays) else {
+        return gate(conv2d_input_grad(input, weight, g, window), x);
+    };
+    let weights = transformed(weight);
+    let x = winograd::gated_input_grad(&numbers(g), &weights, &shape, &numbers(x));
+    from_numbers(x, input, &device)
 }
 
 /// The gradient of [`burn_conv2d`] with respect to its input.

@@ -18,6 +18,7 @@ use burn::tensor::ops::ConvOptions;
 use crate::device::{Backend, Tensor};
 
 pub use super::storage::IntTensor;
+pub(crate) use convolution::{Places, conv2d_gated_input_grad, conv2d_relu_maxima_loose, unpool};
 pub use convolution::{
     conv2d, conv2d_input_grad, conv2d_loose, conv2d_relu_loose, conv2d_weight_grad,
 };
@@ -49,6 +50,13 @@ pub struct Window {
 }
 
 impl Window {
+    /// Adjacent windows of 2 x 2 pixels.
+    pub(crate) const HALVES: Self = Self {
+        kernel: [2, 2],
+        stride: [2, 2],
+        padding: [0, 0],
+    };
+
     /// Adjacent square windows, without padding.
     pub fn square(side: usize) -> Self {
         Self {

@@ -52,6 +52,19 @@ pub(in crate::network) fn relu_of_conv(
     all_tiles(x, weights, bias, shape, false, Finish::Relu)
 }
 
+/// The gradient of a convolution with respect to its input `x`, which is the output of a ReLU, after the gate of this ReLU.
+/// The [`ConvSizes::backward`] of the convolution is `shape`.
+pub(in crate::network) fn gated_input_grad(
+    g: &[f32],
+    weights: &Weights,
+    shape: &ConvSizes,
+    x: &[f32],
+) -> Vec<f32> {
+    let [h, w] = shape.out_plane();
+    assert_eq!(x.len(), shape.n * shape.output * h * w);
+    all_tiles(g, weights, None, shape, true, Finish::Gate(x.as_ptr()))
+}
+
 /// All pixels of the output, which has as many as the convolution's.
 fn all_tiles(
     x: &[f32],
@@ -70,7 +83,7 @@ fn all_tiles(
         finish,
     };
     let (x, whole) = ((x, &Region::whole(1, shape.plane)), Region::whole(1, plane));
-    // SAFETY: as many pixels as the output has.
+    // SAFETY: as many pixels as the output has, and the caller's gate.
     unsafe { run(x, weights, bias, shape, backward, &whole, output) };
     // SAFETY: the tiles cover every plane.
     unsafe { y.set_len(len) };
@@ -123,10 +136,15 @@ pub(in crate::network) fn input_grad(
 ) {
     let [h, w] = shape.out_plane();
     assert!(y.len() >= shape.n * shape.output * h * w);
+    let pixels = y.as_mut_ptr();
     let output = Output {
-        pixels: y.as_mut_ptr(),
+        pixels,
         places: std::ptr::null_mut(),
-        finish: if gate { Finish::Gate } else { Finish::Plain },
+        finish: if gate {
+            Finish::Gate(pixels)
+        } else {
+            Finish::Plain
+        },
     };
     // SAFETY: as many pixels as the output has.
     unsafe { run(g, weights, None, shape, true, region, output) };
@@ -135,7 +153,7 @@ pub(in crate::network) fn input_grad(
 /// Writes the tiles that overlap `region`.
 ///
 /// # Safety
-/// `output` must have as many pixels (and places, for a pooling) as the output of the convolution.
+/// `output` must have as many pixels (and places, for a pooling, and numbers of a gate) as the output of the convolution.
 unsafe fn run(
     (x, inside): (&[f32], &Region),
     weights: &Weights,

@@ -33,11 +33,13 @@ mod sizes;
 #[cfg(test)]
 mod tests;
 mod tiles;
+mod unpool;
 mod weight_grad;
 mod weights;
 
-pub(super) use conv::{conv, conv_relu, input_grad, pays, relu_of_conv};
+pub(super) use conv::{conv, conv_relu, gated_input_grad, input_grad, pays, relu_of_conv};
 pub(super) use output::NOWHERE;
 pub(super) use sizes::TILE;
+pub(super) use unpool::unpool;
 pub(super) use weight_grad::{gradient_pays, weight_grad};
 pub(super) use weights::Weights;

@@ -18,8 +18,9 @@ pub(super) enum Finish {
     Relu,
     /// A ReLU and the maxima of 2 x 2 pixels.
     ReluPool,
-    /// Sets the output to 0 where the previous value in its place is not above 0.
-    Gate,
+    /// Sets the output to 0 where the number in its place, counted from here, is not above 0. It may be the memory of the
+    /// output itself, and is read before the output is written.
+    Gate(*const f32),
 }
 
 /// The position, in a window of 2 x 2, of a maximum that the ReLU has set to 0.
@@ -145,7 +146,6 @@ fn write_pixels<V: Lanes>(
             }
         }
     }
-    let gated = matches!(output.finish, Finish::Gate);
     let mut rows = [[[0.0; LANES]; TILE + 1]; TILE];
     for y in 0..TILE {
         let row = rows[y].as_flattened_mut();
@@ -153,15 +153,16 @@ fn write_pixels<V: Lanes>(
     }
     for segment in segments {
         let row = rows[segment.row].as_flattened();
-        // SAFETY: pixels of this block in a plane of the output.
-        let to = unsafe {
-            std::slice::from_raw_parts_mut(output.pixels.add(plane + segment.to), segment.len)
-        };
-        for (vector, to) in to.chunks_mut(LANES).enumerate() {
-            let mut pixels = V::load(lanes_at(row, segment.from + vector * LANES));
-            if gated {
-                pixels = pixels.gate(V::load_few(to, 0));
+        for first in (0..segment.len).step_by(LANES) {
+            let (at, len) = (plane + segment.to + first, LANES.min(segment.len - first));
+            let mut pixels = V::load(lanes_at(row, segment.from + first));
+            if let Finish::Gate(gate) = output.finish {
+                // SAFETY: as many numbers as the output has. This reference ends before the next one begins.
+                let gate = unsafe { std::slice::from_raw_parts(gate.add(at), len) };
+                pixels = pixels.gate(V::load_few(gate, 0));
             }
+            // SAFETY: pixels of this block in a plane of the output.
+            let to = unsafe { std::slice::from_raw_parts_mut(output.pixels.add(at), len) };
             pixels.store_few(to);
         }
     }

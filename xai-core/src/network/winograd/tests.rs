@@ -9,6 +9,7 @@ use super::tiles::{Block, Run};
 use super::*;
 use crate::network::kernels::ConvSizes;
 use crate::network::kernels::{self, numbers};
+use crate::network::ops::Window;
 use crate::network::region::Region;
 use crate::network::simd::LANES;
 
@@ -154,11 +155,17 @@ fn every_processor_gives_the_same_bits() {
     }
     let [h, w] = shape.out_plane();
     let len = shape.n * shape.output * h * w;
-    for finish in [Finish::Plain, Finish::Relu, Finish::ReluPool, Finish::Gate] {
+    let gate = Finish::Gate(std::ptr::null());
+    for finish in [Finish::Plain, Finish::Relu, Finish::ReluPool, gate] {
         let transform = |best: bool, scratch: &mut Scratch| {
             let (mut pixels, mut places) = (numbers(len, 9), vec![u8::MAX; len]);
+            let to = pixels.as_mut_ptr();
+            let finish = match finish {
+                Finish::Gate(_) => Finish::Gate(to),
+                other => other,
+            };
             let output = Output {
-                pixels: pixels.as_mut_ptr(),
+                pixels: to,
                 places: places.as_mut_ptr(),
                 finish,
             };
@@ -199,11 +206,7 @@ fn a_fused_relu_and_pooling_are_those_of_the_plain_kernels() {
         if h < 2 || w < 2 {
             continue;
         }
-        let halves = crate::network::ops::Window {
-            kernel: [2, 2],
-            stride: [2, 2],
-            padding: [0, 0],
-        };
+        let halves = Window::HALVES;
         let (maxima, index) = kernels::max_pool(&plain, plane, [h / 2, w / 2], &halves);
         let mut places = vec![9; maxima.len()];
         conv_relu(
