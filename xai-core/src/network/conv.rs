@@ -77,6 +77,15 @@ impl Conv2d {
         }
     }
 
+    /// The ReLU of [`forward`](Self::forward).
+    pub(super) fn forward_relu(&self, x: Tensor<4>) -> Tensor<4> {
+        if self.is_plain() {
+            ops::conv2d_relu(x, self.weight.clone(), self.bias.clone(), &self.window())
+        } else {
+            ops::relu(self.forward(x))
+        }
+    }
+
     /// As [`forward`](Self::forward), if ties of a pooling do not matter; see
     /// [`ops::conv2d_loose`].
     pub fn forward_loose(&self, x: Tensor<4>) -> Tensor<4> {

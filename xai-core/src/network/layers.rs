@@ -163,19 +163,27 @@ impl Layer {
 
 /// The output of `layers`, applied one after the other. Without masks, in evaluation mode.
 fn run(layers: &[Layer], x: Tensor<4>, masks: &mut Option<Masks>) -> Tensor<4> {
-    layers
-        .iter()
-        .fold(x, |x, layer| match (layer, &mut *masks) {
+    let mut layers = layers.iter().peekable();
+    let mut x = x;
+    while let Some(layer) = layers.next() {
+        x = match (layer, &mut *masks) {
+            // One pass over memory instead of two.
+            (Layer::Conv2d(conv), _)
+                if layers.next_if(|next| matches!(next, Layer::Relu)).is_some() =>
+            {
+                conv.forward_relu(x)
+            }
             (Layer::Dropout(rate), Some(masks)) => {
                 let mask = masks.next(*rate, x.dims(), &x.device());
                 x * mask
             }
             (Layer::Residual(block), masks @ Some(_)) => {
-                let branch = run(&block.branch, x.clone(), masks);
-                branch + run(&block.shortcut, x, masks)
+                run(&block.branch, x.clone(), masks) + run(&block.shortcut, x, masks)
             }
             _ => layer.forward(x),
-        })
+        };
+    }
+    x
 }
 
 /// A sequence of layers from an image to class scores.

@@ -1,5 +1,7 @@
 //! The sizes of a convolution, and its input as padded lines.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use crate::network::simd::LANES;
@@ -89,19 +91,28 @@ pub(super) fn pad(
     slack: usize,
 ) -> Vec<f32> {
     let line = images * ph * pw + slack;
-    let mut padded = vec![0.0; channels * line];
-    padded
+    let mut padded = Vec::with_capacity(channels * line);
+    padded.spare_capacity_mut()[..channels * line]
         .par_chunks_mut(line)
         .enumerate()
         .with_min_len(16)
         .for_each(|(channel, padded)| {
-            for (image, to) in padded.chunks_exact_mut(ph * pw).take(images).enumerate() {
+            let mut written = 0;
+            for image in 0..images {
                 let from = &source[(image * channels + channel) * h * w..][..h * w];
                 for (row, pixels) in from.chunks_exact(w).enumerate() {
-                    to[(top + row) * pw + left..][..w].copy_from_slice(pixels);
+                    let at = (image * ph + top + row) * pw + left;
+                    padded[written..at].fill(MaybeUninit::new(0.0));
+                    written = at + w;
+                    for (to, pixel) in padded[at..written].iter_mut().zip(pixels) {
+                        to.write(*pixel);
+                    }
                 }
             }
+            padded[written..].fill(MaybeUninit::new(0.0));
         });
+    // SAFETY: every number has been written.
+    unsafe { padded.set_len(channels * line) };
     padded
 }
 

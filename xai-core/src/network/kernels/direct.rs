@@ -1,5 +1,6 @@
 //! Convolution by its definition.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -34,21 +35,47 @@ pub(in crate::network) fn pack(
     packed
 }
 
-/// Cross-correlation of `x` `[n][in][h][w]` with the [`pack`]ed weights, plus `bias`.
+/// The operation after a convolution, while its output is at hand.
+#[derive(Clone, Copy)]
+pub(in crate::network) enum Finish<'a> {
+    /// Nothing.
+    Plain,
+    /// A ReLU.
+    Relu,
+    /// Sets the output to 0 where the number in its place here is not above 0.
+    Gate(&'a [f32]),
+}
+
+impl Finish<'_> {
+    /// That of this part of the output.
+    fn part(self, part: Range<usize>) -> Self {
+        match self {
+            Self::Gate(gate) => Self::Gate(&gate[part]),
+            other => other,
+        }
+    }
+}
+
+/// Cross-correlation of `x` `[n][in][h][w]` with the [`pack`]ed weights, plus `bias`, and what comes after it.
 pub(in crate::network) fn conv(
     x: &[f32],
     packed: &[f32],
     bias: Option<&[f32]>,
     shape: &ConvSizes,
+    finish: Finish<'_>,
 ) -> Vec<f32> {
     let ConvSizes { input, output, .. } = *shape;
     let out_len = shape.out_plane().iter().product::<usize>();
     let group = shape.group(input);
-    let mut y = vec![0.0; shape.n * output * out_len];
-    y.par_chunks_mut(group * output * out_len)
+    let len = shape.n * output * out_len;
+    let mut y = Vec::with_capacity(len);
+    y.spare_capacity_mut()[..len]
+        .par_chunks_mut(group * output * out_len)
         .zip(x.par_chunks(group * input * shape.plane[0] * shape.plane[1]))
-        .for_each(|(y, x)| {
+        .enumerate()
+        .for_each(|(number, (y, x))| {
             let images = y.len() / (output * out_len);
+            let first = number * group * output * out_len;
             let padded = pad(
                 x,
                 images,
@@ -63,17 +90,21 @@ pub(in crate::network) fn conv(
                 1 => (output.div_ceil(OUT).div_ceil(4) * OUT).min(output),
                 _ => output,
             };
-            y.par_chunks_mut(images * part * out_len)
-                .enumerate()
-                .for_each(|(at, y)| {
-                    let outputs = at * part..output.min((at + 1) * part);
-                    conv_group(&padded, packed, bias, images, shape, outputs, y);
-                });
+            let len = images * part * out_len;
+            y.par_chunks_mut(len).enumerate().for_each(|(at, y)| {
+                let outputs = at * part..output.min((at + 1) * part);
+                let first = first + at * len;
+                let finish = finish.part(first..first + y.len());
+                conv_group(&padded, packed, bias, images, shape, outputs, finish, y);
+            });
         });
+    // SAFETY: every number has been written.
+    unsafe { y.set_len(len) };
     y
 }
 
-/// Some output channels of a group of images, `y` `[image][outputs][h'][w']`.
+/// Writes some output channels of a group of images, `y` `[image][outputs][h'][w']`.
+#[expect(clippy::too_many_arguments, reason = "the parts of one loop")]
 fn conv_group(
     padded: &[f32],
     packed: &[f32],
@@ -81,7 +112,8 @@ fn conv_group(
     images: usize,
     shape: &ConvSizes,
     outputs: Range<usize>,
-    y: &mut [f32],
+    finish: Finish<'_>,
+    y: &mut [MaybeUninit<f32>],
 ) {
     let pitch = shape.padded()[1];
     let plane = shape.padded_len();
@@ -116,10 +148,9 @@ fn conv_group(
                             let b = bias.map_or(0.0, |bias| bias[out + lane]);
                             let channel = image * outputs.len() + out - outputs.start + lane;
                             let to = (channel * out_h + row) * out_w + column;
-                            let sums = sums.as_flattened();
-                            for (to, sum) in y[to..to + keep].iter_mut().zip(&sums[p - start..]) {
-                                *to = sum + b;
-                            }
+                            let sums = &sums.as_flattened()[p - start..][..keep];
+                            let part = to..to + keep;
+                            write(sums, b, finish.part(part.clone()), &mut y[part]);
                         }
                     }
                     p += run;
@@ -152,12 +183,32 @@ fn correlate_with<V: Lanes>(lines: &[f32], weights: &[f32], offsets: &[usize]) -
 }
 dispatch!(pub(super) correlate, correlate_with, (lines: &[f32], weights: &[f32], offsets: &[usize]) -> Sums);
 
+/// Writes the sums of positions side by side, plus a bias.
+#[inline(always)]
+fn write_with<V: Lanes>(sums: &[f32], bias: f32, finish: Finish<'_>, to: &mut [MaybeUninit<f32>]) {
+    let pairs = to.iter_mut().zip(sums);
+    match finish {
+        Finish::Plain => pairs.for_each(|(to, sum)| {
+            to.write(sum + bias);
+        }),
+        Finish::Relu => pairs.for_each(|(to, sum)| {
+            let y = sum + bias;
+            to.write(if y < 0.0 { 0.0 } else { y });
+        }),
+        Finish::Gate(gate) => pairs.zip(gate).for_each(|((to, sum), gate)| {
+            to.write(if *gate > 0.0 { sum + bias } else { 0.0 });
+        }),
+    }
+}
+dispatch!(write, write_with, (sums: &[f32], bias: f32, finish: Finish<'_>, to: &mut [MaybeUninit<f32>]) -> ());
+
 /// The gradient of [`conv`] with respect to its input: the correlation of `g` `[n][out][h'][w']`
-/// with the weights rotated by 180 degrees and with exchanged channels.
+/// with the weights rotated by 180 degrees and with exchanged channels. Then what comes after it.
 pub(in crate::network) fn conv_input_grad(
     g: &[f32],
     weight: &[f32],
     shape: &ConvSizes,
+    finish: Finish<'_>,
 ) -> Vec<f32> {
     let ConvSizes { input, output, .. } = *shape;
     let taps = shape.taps();
@@ -175,13 +226,14 @@ pub(in crate::network) fn conv_input_grad(
         &pack(&turned, input, output, taps),
         None,
         &shape.backward(),
+        finish,
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::kernels::numbers;
+    use crate::network::kernels::{gate, numbers, relu};
 
     /// The vector width of the processor changes no bit.
     #[test]
@@ -194,5 +246,41 @@ mod tests {
         let plain = correlate_with::<[f32; LANES]>(&lines, &weights, &offsets);
         assert_eq!(best, plain);
         assert!(best.as_flattened().as_flattened().iter().any(|x| *x != 0.0));
+    }
+
+    /// Compared with the separate operations, on planes whose rows fill no vectors, with one image and with several.
+    #[test]
+    fn what_comes_after_a_convolution_has_the_bits_of_the_separate_operation() {
+        let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        for (n, input, output, plane) in
+            [(1, 3, 40, [5, 7]), (5, 3, 9, [33, 20]), (2, 1, 1, [4, 70])]
+        {
+            let shape = ConvSizes {
+                n,
+                input,
+                output,
+                plane,
+                kernel: [3, 3],
+                padding: [1, 1],
+            };
+            let [h, w] = plane;
+            let mut x = numbers(n * input * h * w, 3);
+            x[0] = f32::NAN;
+            let weight = numbers(output * input * 9, 5);
+            let (packed, bias) = (pack(&weight, output, input, 9), numbers(output, 7));
+            let conv = |finish| conv(&x, &packed, Some(&bias), &shape, finish);
+            let plain = conv(Finish::Plain);
+            assert_eq!(bits(&conv(Finish::Relu)), bits(&relu(&plain)));
+            let by = numbers(plain.len(), 11);
+            let mut gated = plain.clone();
+            gate(&mut gated, &by);
+            assert_eq!(bits(&conv(Finish::Gate(&by))), bits(&gated));
+            assert_ne!(bits(&plain), bits(&gated));
+
+            let g = |finish| conv_input_grad(&plain, &weight, &shape, finish);
+            let (mut gated, by) = (g(Finish::Plain), numbers(x.len(), 11));
+            gate(&mut gated, &by);
+            assert_eq!(bits(&g(Finish::Gate(&by))), bits(&gated));
+        }
     }
 }

@@ -8,7 +8,7 @@ use burn::tensor::ops::{ConvOptions, ModuleOps};
 use super::prepared::{PACKED, TRANSFORMED};
 use super::{Window, gate, primitive, relu, tensor};
 use crate::device::{Backend, Device, Products, Tensor, on_cpu, products};
-use crate::network::kernels::{self, ConvSizes};
+use crate::network::kernels::{self, ConvSizes, Finish};
 use crate::network::region::Region;
 use crate::network::split_products;
 use crate::network::storage::{from_numbers, numbers};
@@ -47,16 +47,40 @@ pub fn conv2d(
     bias: Option<Tensor<1>>,
     window: &Window,
 ) -> Tensor<4> {
-    let device = x.device();
-    if let Some(shape) = kernel_shape(&device, x.dims(), &weight, window) {
-        let taps = shape.kernel[0] * shape.kernel[1];
-        let pack = |weight: &[f32]| kernels::pack(weight, shape.output, shape.input, taps);
-        let (packed, bias) = (PACKED.of(weight, pack), bias.map(numbers));
-        let y = kernels::conv(&numbers(x), &packed, bias.as_deref(), &shape);
-        let [h, w] = shape.out_plane();
-        return from_numbers(y, [shape.n, shape.output, h, w], &device);
+    match kernel_shape(&x.device(), x.dims(), &weight, window) {
+        Some(shape) => direct(x, weight, bias, &shape, Finish::Plain),
+        None => burn_conv2d(x, weight, bias, &window.conv_options()),
     }
-    burn_conv2d(x, weight, bias, &window.conv_options())
+}
+
+/// The ReLU of [`conv2d`].
+pub(crate) fn conv2d_relu(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    window: &Window,
+) -> Tensor<4> {
+    match kernel_shape(&x.device(), x.dims(), &weight, window) {
+        Some(shape) => direct(x, weight, bias, &shape, Finish::Relu),
+        None => relu(burn_conv2d(x, weight, bias, &window.conv_options())),
+    }
+}
+
+/// The convolution of these sizes by its definition.
+fn direct(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    shape: &ConvSizes,
+    finish: Finish<'_>,
+) -> Tensor<4> {
+    let device = x.device();
+    let taps = shape.kernel[0] * shape.kernel[1];
+    let pack = |weight: &[f32]| kernels::pack(weight, shape.output, shape.input, taps);
+    let (packed, bias) = (PACKED.of(weight, pack), bias.map(numbers));
+    let y = kernels::conv(&numbers(x), &packed, bias.as_deref(), shape, finish);
+    let [h, w] = shape.out_plane();
+    from_numbers(y, [shape.n, shape.output, h, w], &device)
 }
 
 /// Any convolution with Burn's operation. It is exact on devices that should be exact.
@@ -160,8 +184,8 @@ fn loose(
     let device = x.device();
     let shape = kernel_shape(&device, x.dims(), &weight, window);
     let Some(shape) = shape.filter(winograd::pays) else {
-        let y = conv2d(x, weight, bias, window);
-        return if and_relu { relu(y) } else { y };
+        let exact = if and_relu { conv2d_relu } else { conv2d };
+        return exact(x, weight, bias, window);
     };
     let (weights, bias) = (transformed(weight), bias.map(numbers));
     let (x, bias) = (numbers(x), bias.as_deref());
@@ -190,20 +214,10 @@ pub fn conv2d_input_grad(
     g: Tensor<4>,
     window: &Window,
 ) -> Tensor<4> {
-    let device = g.device();
-    if let Some(shape) = kernel_shape(&device, input, &weight, window) {
-        // Winograd rounds equal neighbourhoods differently, depending on their position in a tile.
-        // This is accurate enough for a gradient, but not for the forward pass: in the even
-        // background of an image, the maxima of a pooling are ties, and the first must win.
-        let x = if winograd::pays(&shape.backward()) {
-            let weights = transformed(weight);
-            winograd::conv(&numbers(g), &weights, None, &shape.backward(), true)
-        } else {
-            kernels::conv_input_grad(&numbers(g), &numbers(weight), &shape)
-        };
-        return from_numbers(x, input, &device);
+    match kernel_shape(&g.device(), input, &weight, window) {
+        Some(shape) => own_input_grad(input, weight, g, &shape, None),
+        None => burn_conv2d_input_grad(input, weight, g, &window.conv_options()),
     }
-    burn_conv2d_input_grad(input, weight, g, &window.conv_options())
 }
 
 /// [`conv2d_input_grad`] if the input `x` is the output of a ReLU, after the gate of this ReLU.
@@ -213,13 +227,36 @@ pub(crate) fn conv2d_gated_input_grad(
     g: Tensor<4>,
     window: &Window,
 ) -> Tensor<4> {
-    let (device, input) = (g.device(), x.dims());
-    let shape = kernel_shape(&device, input, &weight, window).map(|shape| shape.backward());
-    let Some(shape) = shape.filter(winograd::pays) else {
-        return gate(conv2d_input_grad(input, weight, g, window), x);
+    let input = x.dims();
+    match kernel_shape(&g.device(), input, &weight, window) {
+        Some(shape) => own_input_grad(input, weight, g, &shape, Some(x)),
+        None => gate(conv2d_input_grad(input, weight, g, window), x),
+    }
+}
+
+/// [`conv2d_input_grad`] with this crate's kernels, and the gate of a ReLU whose output is given.
+fn own_input_grad(
+    input: [usize; 4],
+    weight: Tensor<4>,
+    g: Tensor<4>,
+    shape: &ConvSizes,
+    gate: Option<Tensor<4>>,
+) -> Tensor<4> {
+    let (device, back) = (g.device(), shape.backward());
+    let (g, gate) = (numbers(g), gate.map(numbers));
+    // Winograd rounds equal neighbourhoods differently, depending on their position in a tile.
+    // This is accurate enough for a gradient, but not for the forward pass: in the even
+    // background of an image, the maxima of a pooling are ties, and the first must win.
+    let x = if winograd::pays(&back) {
+        let weights = transformed(weight);
+        match &gate {
+            Some(gate) => winograd::gated_input_grad(&g, &weights, &back, gate),
+            None => winograd::conv(&g, &weights, None, &back, true),
+        }
+    } else {
+        let finish = gate.as_deref().map_or(Finish::Plain, Finish::Gate);
+        kernels::conv_input_grad(&g, &numbers(weight), shape, finish)
     };
-    let weights = transformed(weight);
-    let x = winograd::gated_input_grad(&numbers(g), &weights, &shape, &numbers(x));
     from_numbers(x, input, &device)
 }
 

@@ -18,7 +18,9 @@ use burn::tensor::ops::ConvOptions;
 use crate::device::{Backend, Tensor};
 
 pub use super::storage::IntTensor;
-pub(crate) use convolution::{Places, conv2d_gated_input_grad, conv2d_relu_maxima_loose, unpool};
+pub(crate) use convolution::{
+    Places, conv2d_gated_input_grad, conv2d_relu, conv2d_relu_maxima_loose, unpool,
+};
 pub use convolution::{
     conv2d, conv2d_input_grad, conv2d_loose, conv2d_relu_loose, conv2d_weight_grad,
 };

@@ -91,7 +91,13 @@ fn neither_threads_nor_the_rest_of_the_batch_change_a_bit() {
         let packed = kernels::pack(&weight, shape.output, shape.input, 9);
         let run = |x: &[f32], shape: &ConvSizes| {
             let mut y = conv(x, &weights, None, shape, false);
-            y.extend(kernels::conv(x, &packed, None, shape));
+            y.extend(kernels::conv(
+                x,
+                &packed,
+                None,
+                shape,
+                kernels::Finish::Plain,
+            ));
             y
         };
         let all = run(&x, &shape);
