@@ -4,6 +4,8 @@
 //! It is written by hand instead of using Burn's autodiff, because on a CPU it then uses this
 //! crate's kernels. A test compares every gradient with autodiff's.
 
+use std::iter::Peekable;
+
 use rand_chacha::ChaCha8Rng;
 
 use super::batch_norm::moments;
@@ -143,32 +145,7 @@ fn forward_all(
             continue;
         }
         if let Layer::Conv2d(conv) = layer {
-            // So are the gate of the ReLU before a convolution and the convolution's gradient,
-            let input = match saved.last_mut() {
-                Some(before @ Saved::Relu(_)) => {
-                    *before = Saved::Nothing;
-                    Saved::Gated(x.clone())
-                }
-                _ => Saved::Input(x.clone()),
-            };
-            saved.push(input);
-            // and a convolution, the ReLU and the pooling after it.
-            // It does not matter here which of several equal pixels the pooling takes.
-            if layers.next_if(|next| matches!(next, Layer::Relu)).is_none() {
-                x = conv.forward_loose(x);
-                continue;
-            }
-            if let Some(Layer::MaxPool2d(window)) = layers.peek()
-                && *window == Window::HALVES
-                && let Some((y, places)) = conv.forward_relu_maxima_loose(&x)
-            {
-                layers.next();
-                saved.extend([Saved::Nothing, Saved::Places(places)]);
-                x = y;
-                continue;
-            }
-            x = conv.forward_relu_loose(x);
-            saved.push(Saved::Relu(x.clone()));
+            x = forward_conv(conv, &mut layers, x, &mut saved);
             continue;
         }
         let (y, save) = forward(layer, x, rng);
@@ -178,9 +155,42 @@ fn forward_all(
     (x, saved)
 }
 
+/// A convolution, and the ReLU and the pooling of 2 x 2 pixels after it, if there are any. On a CPU, they are one pass over
+/// memory, and so are the convolution's gradient and the gate of a ReLU before it. It does not matter here which of several
+/// equal pixels a pooling takes.
+fn forward_conv<'a>(
+    conv: &Conv2d,
+    after: &mut Peekable<impl Iterator<Item = &'a mut Layer>>,
+    x: Tensor<4>,
+    saved: &mut Vec<Saved>,
+) -> Tensor<4> {
+    let input = match saved.last_mut() {
+        Some(before @ Saved::Relu(_)) => {
+            *before = Saved::Nothing;
+            Saved::Gated(x.clone())
+        }
+        _ => Saved::Input(x.clone()),
+    };
+    saved.push(input);
+    if after.next_if(|next| matches!(next, Layer::Relu)).is_none() {
+        return conv.forward_loose(x);
+    }
+    if let Some(Layer::MaxPool2d(window)) = after.peek()
+        && *window == Window::HALVES
+        && let Some((y, places)) = conv.forward_relu_maxima_loose(&x)
+    {
+        after.next();
+        saved.extend([Saved::Nothing, Saved::Places(places)]);
+        return y;
+    }
+    let y = conv.forward_relu_loose(x);
+    saved.push(Saved::Relu(y.clone()));
+    y
+}
+
 fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut ChaCha8Rng) -> (Tensor<4>, Saved) {
     match layer {
-        Layer::Conv2d(_) => unreachable!("`forward_all` computes convolutions"),
+        Layer::Conv2d(_) => unreachable!("`forward_conv` computes it"),
         Layer::Relu => {
             // The memory of the input can be freed.
             let y = ops::relu(x);
@@ -283,9 +293,12 @@ fn backward(
             let here = on_cpu(&x.device());
             let own = || of_conv(conv, x.clone(), &flow);
             let back = || {
-                further.then(|| match gated {
-                    true => conv.gated_input_grad(x.clone(), flow.g.clone()),
-                    false => conv.input_grad(x.dims(), flow.g.clone()),
+                further.then(|| {
+                    if gated {
+                        conv.gated_input_grad(x.clone(), flow.g.clone())
+                    } else {
+                        conv.input_grad(x.dims(), flow.g.clone())
+                    }
                 })
             };
             // Side by side, threads wait for each other once instead of at each loop.
