@@ -3,11 +3,12 @@
 
     cargo run --release --example xai_tris -- --scale paper --where model=linear
     python docs/xai_tris/means.py runs/xai_tris/partial/model=linear > docs/xai_tris/linear_64.csv
-    cargo run --release --example xai_tris_no_network -- --scale paper
-    python docs/xai_tris/means.py runs/xai_tris_no_network > docs/xai_tris/no_model_64.csv
+    cargo run --release --example xai_tris_no_network -- --scale paper --where scenario=multiplicative,translations_rotations,xor
+    python docs/xai_tris/means.py runs/xai_tris_no_network/partial/* > docs/xai_tris/no_model_64.csv
 
-A mean is over the images of all networks. The distance score is also given as a median. A map of zeros has no precision and
-no distance: they are left out, and `maps_of_zeros` counts such maps. Needs pyarrow and numpy.
+The cells are those of the folder's plan, which must have one model. A mean is over the images of all networks. The distance
+score is also given as a median. A map of zeros has no precision and no distance, but 0 as the other two scores (X11);
+`maps_of_zeros` counts such maps. Needs pyarrow and numpy.
 """
 
 import json
@@ -23,14 +24,17 @@ METRICS = ["precision_without_zeros", "relevance_mass_accuracy", "emd", "emd_fal
 
 def main(folder):
     values, images, networks = defaultdict(list), defaultdict(set), defaultdict(set)
-    for file in sorted(folder.glob("cells/*/scores.parquet")):
-        cell = dict(part.split("=") for part in json.loads((file.parent / "manifest.json").read_text())["cell"].split())
+    models = set()
+    for planned in json.loads((folder / "plan.json").read_text())["cells"]:
+        cell, file = planned["values"], folder / "cells" / planned["key"] / "scores.parquet"
+        models.add(cell.get("model"))
         data = cell["scenario"], cell["background"]
-        networks[data].add(cell.get("seed", "none"))
+        networks[data].add(cell.get("seed"))
         table = parquet.read_table(file).to_pydict()
         for image, method, metric, value in zip(table["image"], table["method"], table["metric"], table["value"]):
             images[data].add(image)
             values[data, method, metric.removesuffix("_chance")].append(value)
+    assert len(models) == 1, f"more than one model: {models}"
     print("scenario,background,method,images,networks,maps_of_zeros", *METRICS, "emd_median", sep=",")
     for data, method in sorted({key[:2] for key in values}):
         scores = [values[data, method, metric] for metric in METRICS]

@@ -128,7 +128,7 @@ const OTHERS: [(&str, &str, usize); 5] = [
     ),
     (
         // Enough channels for Winograd's convolutions, which take in the ReLU and the pooling after them, and the ReLU before
-        // them on the way back. Some planes have an odd size, and the last one is too small for them.
+        // them on the way back. Some planes have an odd size, and the last ones are too small for them. Then what they cannot do.
         "wide",
         r#"[{"conv2d": {"in": 2, "out": 16, "kernel": 3, "padding": 1}}, "relu",
             {"conv2d": {"in": 16, "out": 17, "kernel": 3, "padding": 1}}, "relu", {"max_pool2d": {"kernel": 2}},
@@ -137,8 +137,11 @@ const OTHERS: [(&str, &str, usize); 5] = [
             {"conv2d": {"in": 16, "out": 16, "kernel": 3, "padding": 1}}, "relu", {"max_pool2d": {"kernel": 2}},
             {"conv2d": {"in": 16, "out": 18, "kernel": 3, "padding": 1}}, "relu",
             {"conv2d": {"in": 18, "out": 16, "kernel": 3, "padding": 1}}, {"max_pool2d": {"kernel": 2}}, "relu",
-            "flatten", {"linear": {"in": 64, "out": 4}}]"#,
-        8,
+            {"conv2d": {"in": 16, "out": 16, "kernel": 3, "padding": 1, "groups": 4}}, "relu", {"dropout": 0.0},
+            {"conv2d": {"in": 16, "out": 16, "kernel": 3, "padding": 1, "stride": 2}}, "relu",
+            {"conv2d": {"in": 16, "out": 8, "kernel": 3, "padding": 2, "dilation": 2}},
+            "flatten", {"linear": {"in": 8, "out": 4}}]"#,
+        11,
     ),
 ];
 

@@ -106,11 +106,12 @@ impl Conv2d {
     }
 
     /// The maxima of 2 x 2 pixels of [`forward_relu_loose`](Self::forward_relu_loose), with their places, in one pass. `None`
-    /// if this crate's kernels cannot compute it.
+    /// unless Winograd's convolution is used.
     pub(crate) fn forward_relu_maxima_loose(&self, x: &Tensor<4>) -> Option<(Tensor<4>, Places)> {
-        let (weight, bias) = (self.weight.clone(), self.bias.clone());
-        let plain = self.is_plain();
-        plain.then(|| ops::conv2d_relu_maxima_loose(x, weight, bias, &self.window()))?
+        if !self.is_plain() {
+            return None;
+        }
+        ops::conv2d_relu_maxima_loose(x, self.weight.clone(), self.bias.clone(), &self.window())
     }
 
     /// [`input_grad`](Self::input_grad) if the input `x` is the output of a ReLU, after the gate of this ReLU.

@@ -166,13 +166,14 @@ fn run(layers: &[Layer], x: Tensor<4>, masks: &mut Option<Masks>) -> Tensor<4> {
     let mut layers = layers.iter().peekable();
     let mut x = x;
     while let Some(layer) = layers.next() {
+        // One pass over memory instead of two.
+        if let Layer::Conv2d(conv) = layer
+            && layers.next_if(|next| matches!(next, Layer::Relu)).is_some()
+        {
+            x = conv.forward_relu(x);
+            continue;
+        }
         x = match (layer, &mut *masks) {
-            // One pass over memory instead of two.
-            (Layer::Conv2d(conv), _)
-                if layers.next_if(|next| matches!(next, Layer::Relu)).is_some() =>
-            {
-                conv.forward_relu(x)
-            }
             (Layer::Dropout(rate), Some(masks)) => {
                 let mask = masks.next(*rate, x.dims(), &x.device());
                 x * mask

@@ -72,11 +72,7 @@ impl VggConfig {
                 layers.push(Layer::Relu);
                 inputs = outputs;
             }
-            layers.push(Layer::MaxPool2d(Window {
-                kernel: [2, 2],
-                stride: [2, 2],
-                padding: [0, 0],
-            }));
+            layers.push(Layer::MaxPool2d(Window::HALVES));
         }
         let side = self.pooled;
         layers.push(Layer::AdaptiveAvgPool2d([side, side]));

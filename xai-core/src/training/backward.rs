@@ -290,15 +290,14 @@ fn backward(
     let gated = matches!(saved, Saved::Gated(_));
     let (layer, saved) = match (layer, saved) {
         (Layer::Conv2d(conv), Saved::Input(x) | Saved::Gated(x)) => {
-            let here = on_cpu(&x.device());
-            let own = || of_conv(conv, x.clone(), &flow);
+            let (here, shape) = (on_cpu(&x.device()), x.dims());
+            let gate = (gated && further).then(|| x.clone());
+            let own = || of_conv(conv, x, &flow);
             let back = || {
-                further.then(|| {
-                    if gated {
-                        conv.gated_input_grad(x.clone(), flow.g.clone())
-                    } else {
-                        conv.input_grad(x.dims(), flow.g.clone())
-                    }
+                let g = || flow.g.clone();
+                further.then(|| match gate {
+                    Some(x) => conv.gated_input_grad(x, g()),
+                    None => conv.input_grad(shape, g()),
                 })
             };
             // Side by side, threads wait for each other once instead of at each loop.

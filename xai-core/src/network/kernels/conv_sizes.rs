@@ -80,7 +80,7 @@ impl ConvSizes {
 }
 
 /// Copies planes `[image][channel][h][w]` into padded lines `[channel][image][padded h][padded w]`,
-/// each followed by `slack` zeros. `offset` is the position of the first pixel in a padded plane.
+/// each followed by `slack` zeros. `top` and `left` are the place of the first pixel in a padded plane.
 pub(super) fn pad(
     source: &[f32],
     images: usize,

@@ -35,9 +35,9 @@ pub(in crate::network) fn pack(
     packed
 }
 
-/// The operation after a convolution, while its output is at hand.
+/// The operation after a convolution, which is applied while its output is at hand.
 #[derive(Clone, Copy)]
-pub(in crate::network) enum Finish<'a> {
+pub(in crate::network) enum After<'a> {
     /// Nothing.
     Plain,
     /// A ReLU.
@@ -46,7 +46,7 @@ pub(in crate::network) enum Finish<'a> {
     Gate(&'a [f32]),
 }
 
-impl Finish<'_> {
+impl After<'_> {
     /// That of this part of the output.
     fn part(self, part: Range<usize>) -> Self {
         match self {
@@ -62,11 +62,12 @@ pub(in crate::network) fn conv(
     packed: &[f32],
     bias: Option<&[f32]>,
     shape: &ConvSizes,
-    finish: Finish<'_>,
+    after: After<'_>,
 ) -> Vec<f32> {
     let ConvSizes { input, output, .. } = *shape;
     let out_len = shape.out_plane().iter().product::<usize>();
     let group = shape.group(input);
+    assert_eq!(x.len(), shape.n * input * shape.plane[0] * shape.plane[1]);
     let len = shape.n * output * out_len;
     let mut y = Vec::with_capacity(len);
     y.spare_capacity_mut()[..len]
@@ -94,11 +95,11 @@ pub(in crate::network) fn conv(
             y.par_chunks_mut(len).enumerate().for_each(|(at, y)| {
                 let outputs = at * part..output.min((at + 1) * part);
                 let first = first + at * len;
-                let finish = finish.part(first..first + y.len());
-                conv_group(&padded, packed, bias, images, shape, outputs, finish, y);
+                let after = after.part(first..first + y.len());
+                conv_group(&padded, packed, bias, images, shape, outputs, after, y);
             });
         });
-    // SAFETY: every number has been written.
+    // SAFETY: every number has been written, because `x` has all groups.
     unsafe { y.set_len(len) };
     y
 }
@@ -112,7 +113,7 @@ fn conv_group(
     images: usize,
     shape: &ConvSizes,
     outputs: Range<usize>,
-    finish: Finish<'_>,
+    after: After<'_>,
     y: &mut [MaybeUninit<f32>],
 ) {
     let pitch = shape.padded()[1];
@@ -150,7 +151,7 @@ fn conv_group(
                             let to = (channel * out_h + row) * out_w + column;
                             let sums = &sums.as_flattened()[p - start..][..keep];
                             let part = to..to + keep;
-                            write(sums, b, finish.part(part.clone()), &mut y[part]);
+                            write(sums, b, after.part(part.clone()), &mut y[part]);
                         }
                     }
                     p += run;
@@ -185,22 +186,22 @@ dispatch!(pub(super) correlate, correlate_with, (lines: &[f32], weights: &[f32],
 
 /// Writes the sums of positions side by side, plus a bias.
 #[inline(always)]
-fn write_with<V: Lanes>(sums: &[f32], bias: f32, finish: Finish<'_>, to: &mut [MaybeUninit<f32>]) {
+fn write_with<V: Lanes>(sums: &[f32], bias: f32, after: After<'_>, to: &mut [MaybeUninit<f32>]) {
     let pairs = to.iter_mut().zip(sums);
-    match finish {
-        Finish::Plain => pairs.for_each(|(to, sum)| {
+    match after {
+        After::Plain => pairs.for_each(|(to, sum)| {
             to.write(sum + bias);
         }),
-        Finish::Relu => pairs.for_each(|(to, sum)| {
+        After::Relu => pairs.for_each(|(to, sum)| {
             let y = sum + bias;
             to.write(if y < 0.0 { 0.0 } else { y });
         }),
-        Finish::Gate(gate) => pairs.zip(gate).for_each(|((to, sum), gate)| {
+        After::Gate(gate) => pairs.zip(gate).for_each(|((to, sum), gate)| {
             to.write(if *gate > 0.0 { sum + bias } else { 0.0 });
         }),
     }
 }
-dispatch!(write, write_with, (sums: &[f32], bias: f32, finish: Finish<'_>, to: &mut [MaybeUninit<f32>]) -> ());
+dispatch!(write, write_with, (sums: &[f32], bias: f32, after: After<'_>, to: &mut [MaybeUninit<f32>]) -> ());
 
 /// The gradient of [`conv`] with respect to its input: the correlation of `g` `[n][out][h'][w']`
 /// with the weights rotated by 180 degrees and with exchanged channels. Then what comes after it.
@@ -208,7 +209,7 @@ pub(in crate::network) fn conv_input_grad(
     g: &[f32],
     weight: &[f32],
     shape: &ConvSizes,
-    finish: Finish<'_>,
+    after: After<'_>,
 ) -> Vec<f32> {
     let ConvSizes { input, output, .. } = *shape;
     let taps = shape.taps();
@@ -226,7 +227,7 @@ pub(in crate::network) fn conv_input_grad(
         &pack(&turned, input, output, taps),
         None,
         &shape.backward(),
-        finish,
+        after,
     )
 }
 
@@ -246,6 +247,21 @@ mod tests {
         let plain = correlate_with::<[f32; LANES]>(&lines, &weights, &offsets);
         assert_eq!(best, plain);
         assert!(best.as_flattened().as_flattened().iter().any(|x| *x != 0.0));
+    }
+
+    #[test]
+    #[should_panic(expected = "left == right")]
+    fn a_missing_image_is_noticed() {
+        let shape = ConvSizes {
+            n: 4,
+            input: 3,
+            output: 5,
+            plane: [8, 8],
+            kernel: [3, 3],
+            padding: [1, 1],
+        };
+        let packed = pack(&numbers(5 * 3 * 9, 1), 5, 3, 9);
+        conv(&numbers(2 * 3 * 64, 2), &packed, None, &shape, After::Plain);
     }
 
     /// Compared with the separate operations, on planes whose rows fill no vectors, with one image and with several.
@@ -268,19 +284,20 @@ mod tests {
             x[0] = f32::NAN;
             let weight = numbers(output * input * 9, 5);
             let (packed, bias) = (pack(&weight, output, input, 9), numbers(output, 7));
-            let conv = |finish| conv(&x, &packed, Some(&bias), &shape, finish);
-            let plain = conv(Finish::Plain);
-            assert_eq!(bits(&conv(Finish::Relu)), bits(&relu(&plain)));
-            let by = numbers(plain.len(), 11);
+            let conv = |after| conv(&x, &packed, Some(&bias), &shape, after);
+            let plain = conv(After::Plain);
+            assert_eq!(bits(&conv(After::Relu)), bits(&relu(&plain)));
+            let mut by = numbers(plain.len(), 11);
+            by[..3].copy_from_slice(&[0.0, -0.0, f32::NAN]);
             let mut gated = plain.clone();
             gate(&mut gated, &by);
-            assert_eq!(bits(&conv(Finish::Gate(&by))), bits(&gated));
+            assert_eq!(bits(&conv(After::Gate(&by))), bits(&gated));
             assert_ne!(bits(&plain), bits(&gated));
 
-            let g = |finish| conv_input_grad(&plain, &weight, &shape, finish);
-            let (mut gated, by) = (g(Finish::Plain), numbers(x.len(), 11));
+            let g = |after| conv_input_grad(&plain, &weight, &shape, after);
+            let (mut gated, by) = (g(After::Plain), numbers(x.len(), 11));
             gate(&mut gated, &by);
-            assert_eq!(bits(&g(Finish::Gate(&by))), bits(&gated));
+            assert_eq!(bits(&g(After::Gate(&by))), bits(&gated));
         }
     }
 }

@@ -28,7 +28,7 @@ mod weight_grad;
 
 pub(super) use average::{adaptive_average, adaptive_average_grad};
 pub(super) use conv_sizes::ConvSizes;
-pub(super) use direct::{Finish, conv, conv_input_grad, pack};
+pub(super) use direct::{After, conv, conv_input_grad, pack};
 pub(super) use norm::{affine_relu, channel_combine, channel_sums, column_sums};
 pub(super) use pointwise::{add_weighted, along, channel_affine, gate, relu};
 pub(super) use pooling::{max_pool, max_unpool};

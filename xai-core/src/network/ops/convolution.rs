@@ -8,7 +8,7 @@ use burn::tensor::ops::{ConvOptions, ModuleOps};
 use super::prepared::{PACKED, TRANSFORMED};
 use super::{Window, gate, primitive, relu, tensor};
 use crate::device::{Backend, Device, Products, Tensor, on_cpu, products};
-use crate::network::kernels::{self, ConvSizes, Finish};
+use crate::network::kernels::{self, After, ConvSizes};
 use crate::network::region::Region;
 use crate::network::split_products;
 use crate::network::storage::{from_numbers, numbers};
@@ -48,7 +48,7 @@ pub fn conv2d(
     window: &Window,
 ) -> Tensor<4> {
     match kernel_shape(&x.device(), x.dims(), &weight, window) {
-        Some(shape) => direct(x, weight, bias, &shape, Finish::Plain),
+        Some(shape) => direct(x, weight, bias, &shape, After::Plain),
         None => burn_conv2d(x, weight, bias, &window.conv_options()),
     }
 }
@@ -61,7 +61,7 @@ pub(crate) fn conv2d_relu(
     window: &Window,
 ) -> Tensor<4> {
     match kernel_shape(&x.device(), x.dims(), &weight, window) {
-        Some(shape) => direct(x, weight, bias, &shape, Finish::Relu),
+        Some(shape) => direct(x, weight, bias, &shape, After::Relu),
         None => relu(burn_conv2d(x, weight, bias, &window.conv_options())),
     }
 }
@@ -72,13 +72,13 @@ fn direct(
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
     shape: &ConvSizes,
-    finish: Finish<'_>,
+    after: After<'_>,
 ) -> Tensor<4> {
     let device = x.device();
     let taps = shape.kernel[0] * shape.kernel[1];
     let pack = |weight: &[f32]| kernels::pack(weight, shape.output, shape.input, taps);
     let (packed, bias) = (PACKED.of(weight, pack), bias.map(numbers));
-    let y = kernels::conv(&numbers(x), &packed, bias.as_deref(), shape, finish);
+    let y = kernels::conv(&numbers(x), &packed, bias.as_deref(), shape, after);
     let [h, w] = shape.out_plane();
     from_numbers(y, [shape.n, shape.output, h, w], &device)
 }
@@ -127,8 +127,8 @@ pub fn conv2d_relu_loose(
     loose(x, weight, bias, window, true)
 }
 
-/// The maxima of 2 x 2 pixels of [`conv2d_relu_loose`], with their places, in one pass: `[n, out, h / 2, w / 2]`. `None` if this
-/// crate's kernels cannot compute it.
+/// The maxima of 2 x 2 pixels of [`conv2d_relu_loose`], with their places, in one pass: `[n, out, h / 2, w / 2]`. `None` unless
+/// Winograd's convolution is used.
 pub(crate) fn conv2d_relu_maxima_loose(
     x: &Tensor<4>,
     weight: Tensor<4>,
@@ -189,11 +189,8 @@ fn loose(
     };
     let (weights, bias) = (transformed(weight), bias.map(numbers));
     let (x, bias) = (numbers(x), bias.as_deref());
-    let y = if and_relu {
-        winograd::relu_of_conv(&x, &weights, bias, &shape)
-    } else {
-        winograd::conv(&x, &weights, bias, &shape, false)
-    };
+    let after = if and_relu { After::Relu } else { After::Plain };
+    let y = winograd::conv(&x, &weights, bias, &shape, false, after);
     let [h, w] = shape.out_plane();
     from_numbers(y, [shape.n, shape.output, h, w], &device)
 }
@@ -247,15 +244,11 @@ fn own_input_grad(
     // Winograd rounds equal neighbourhoods differently, depending on their position in a tile.
     // This is accurate enough for a gradient, but not for the forward pass: in the even
     // background of an image, the maxima of a pooling are ties, and the first must win.
+    let after = gate.as_deref().map_or(After::Plain, After::Gate);
     let x = if winograd::pays(&back) {
-        let weights = transformed(weight);
-        match &gate {
-            Some(gate) => winograd::gated_input_grad(&g, &weights, &back, gate),
-            None => winograd::conv(&g, &weights, None, &back, true),
-        }
+        winograd::conv(&g, &transformed(weight), None, &back, true, after)
     } else {
-        let finish = gate.as_deref().map_or(Finish::Plain, Finish::Gate);
-        kernels::conv_input_grad(&g, &numbers(weight), shape, finish)
+        kernels::conv_input_grad(&g, &numbers(weight), shape, after)
     };
     from_numbers(x, input, &device)
 }
@@ -338,4 +331,66 @@ pub(in crate::network) fn burn_conv2d_weight_grad(
             options.clone(),
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::DeviceChoice;
+    use crate::network::ops::{max_pool2d, max_unpool2d};
+
+    fn some<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
+        let device = DeviceChoice::Flex.open().unwrap();
+        let numbers = kernels::numbers(shape.iter().product(), seed);
+        from_numbers(numbers, shape, &device)
+    }
+
+    fn bits(x: Tensor<4>) -> Vec<u32> {
+        numbers(x).iter().map(|x| x.to_bits()).collect()
+    }
+
+    /// One pass over memory gives the same bits as the operations one after the other: by Winograd's convolution, by the
+    /// definition, and by Burn's. Planes with an odd size have pixels in no window.
+    #[test]
+    fn a_convolution_with_its_neighbours_is_that_of_the_single_operations() {
+        for (channels, plane, stride) in [
+            ([16, 20], [13, 10], 1),
+            ([3, 5], [13, 10], 1),
+            ([16, 20], [13, 10], 2),
+        ] {
+            let ([input, output], [h, w]) = (channels, plane);
+            let (weight, bias) = (some([output, input, 3, 3], 2), Some(some([output], 3)));
+            let window = Window {
+                kernel: [3, 3],
+                stride: [stride; 2],
+                padding: [1, 1],
+            };
+            let x = relu(some([3, input, h, w], 1));
+            let exact = conv2d(x.clone(), weight.clone(), bias.clone(), &window);
+            let fused = conv2d_relu(x.clone(), weight.clone(), bias.clone(), &window);
+            assert_eq!(bits(fused), bits(relu(exact)));
+            let y = conv2d_loose(x.clone(), weight.clone(), bias.clone(), &window);
+            let fused = conv2d_relu_loose(x.clone(), weight.clone(), bias.clone(), &window);
+            assert_eq!(bits(fused), bits(relu(y.clone())));
+
+            let g = some(y.dims(), 7);
+            let plain = conv2d_input_grad(x.dims(), weight.clone(), g.clone(), &window);
+            let fused = conv2d_gated_input_grad(x.clone(), weight.clone(), g, &window);
+            assert_ne!(bits(fused.clone()), bits(plain.clone()));
+            assert_eq!(bits(fused), bits(gate(plain, x.clone())));
+
+            let fused = conv2d_relu_maxima_loose(&x, weight, bias, &window);
+            assert_eq!(fused.is_some(), input == 16 && stride == 1);
+            let Some((fused, places)) = fused else {
+                continue;
+            };
+            let (maxima, index) = max_pool2d(relu(y.clone()), &Window::HALVES);
+            assert_eq!(bits(fused), bits(maxima.clone()));
+            let g = some(maxima.dims(), 9);
+            let single = max_unpool2d(y.dims(), g.clone(), index, &Window::HALVES);
+            let single = gate(single, y);
+            assert!(numbers(single.clone()).iter().any(|x| *x != 0.0));
+            assert_eq!(bits(unpool(g, &places)), bits(single));
+        }
+    }
 }

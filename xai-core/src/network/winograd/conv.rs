@@ -12,7 +12,7 @@ use super::scratch::Scratch;
 use super::sizes::{OUTPUTS, TILE};
 use super::tiles::{BlockSizes, blocks};
 use super::weights::Weights;
-use crate::network::kernels::ConvSizes;
+use crate::network::kernels::{After, ConvSizes};
 use crate::network::region::Region;
 
 /// Whether a convolution is faster this way. It needs enough channels to outweigh the cost of the
@@ -27,7 +27,7 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// Cross-correlation of `x` `[n][in][h][w]` with the weights, plus `bias`: the same as
+/// Cross-correlation of `x` `[n][in][h][w]` with the weights, plus `bias`, and what comes after it: the same as
 /// [`crate::network::kernels::conv`].
 ///
 /// With `backward`, the weights belong to a convolution in the opposite direction, from the outputs
@@ -38,41 +38,7 @@ pub(in crate::network) fn conv(
     bias: Option<&[f32]>,
     shape: &ConvSizes,
     backward: bool,
-) -> Vec<f32> {
-    all_tiles(x, weights, bias, shape, backward, Finish::Plain)
-}
-
-/// The ReLU of [`conv`], forward.
-pub(in crate::network) fn relu_of_conv(
-    x: &[f32],
-    weights: &Weights,
-    bias: Option<&[f32]>,
-    shape: &ConvSizes,
-) -> Vec<f32> {
-    all_tiles(x, weights, bias, shape, false, Finish::Relu)
-}
-
-/// The gradient of a convolution with respect to its input `x`, which is the output of a ReLU, after the gate of this ReLU.
-/// The [`ConvSizes::backward`] of the convolution is `shape`.
-pub(in crate::network) fn gated_input_grad(
-    g: &[f32],
-    weights: &Weights,
-    shape: &ConvSizes,
-    x: &[f32],
-) -> Vec<f32> {
-    let [h, w] = shape.out_plane();
-    assert_eq!(x.len(), shape.n * shape.output * h * w);
-    all_tiles(g, weights, None, shape, true, Finish::Gate(x.as_ptr()))
-}
-
-/// All pixels of the output, which has as many as the convolution's.
-fn all_tiles(
-    x: &[f32],
-    weights: &Weights,
-    bias: Option<&[f32]>,
-    shape: &ConvSizes,
-    backward: bool,
-    finish: Finish,
+    after: After<'_>,
 ) -> Vec<f32> {
     let plane = shape.out_plane();
     let len = shape.n * shape.output * plane[0] * plane[1];
@@ -80,10 +46,17 @@ fn all_tiles(
     let output = Output {
         pixels: y.as_mut_ptr(),
         places: std::ptr::null_mut(),
-        finish,
+        finish: match after {
+            After::Plain => Finish::Plain,
+            After::Relu => Finish::Relu,
+            After::Gate(gate) => {
+                assert_eq!(gate.len(), len);
+                Finish::Gate(gate.as_ptr())
+            }
+        },
     };
     let (x, whole) = ((x, &Region::whole(1, shape.plane)), Region::whole(1, plane));
-    // SAFETY: as many pixels as the output has, and the caller's gate.
+    // SAFETY: as many pixels as the output has, and numbers of the gate.
     unsafe { run(x, weights, bias, shape, backward, &whole, output) };
     // SAFETY: the tiles cover every plane.
     unsafe { y.set_len(len) };

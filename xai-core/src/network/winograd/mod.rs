@@ -37,7 +37,7 @@ mod unpool;
 mod weight_grad;
 mod weights;
 
-pub(super) use conv::{conv, conv_relu, gated_input_grad, input_grad, pays, relu_of_conv};
+pub(super) use conv::{conv, conv_relu, input_grad, pays};
 pub(super) use output::NOWHERE;
 pub(super) use sizes::TILE;
 pub(super) use unpool::unpool;

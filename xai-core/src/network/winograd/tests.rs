@@ -8,7 +8,7 @@ use super::tiles::BlockSizes;
 use super::tiles::{Block, Run};
 use super::*;
 use crate::network::kernels::ConvSizes;
-use crate::network::kernels::{self, numbers};
+use crate::network::kernels::{self, After, numbers};
 use crate::network::ops::Window;
 use crate::network::region::Region;
 use crate::network::simd::LANES;
@@ -70,8 +70,8 @@ fn both_directions_are_the_convolution() {
         let forward = Weights::new(&weight, shape.output, shape.input);
         let back = Weights::new(&turned, shape.input, shape.output);
         for y in [
-            conv(&x, &forward, None, &shape, false),
-            conv(&x, &back, None, &shape, true),
+            conv(&x, &forward, None, &shape, false, After::Plain),
+            conv(&x, &back, None, &shape, true, After::Plain),
         ] {
             assert_eq!(y.len(), exact.len());
             for (y, exact) in y.iter().zip(&exact) {
@@ -90,14 +90,8 @@ fn neither_threads_nor_the_rest_of_the_batch_change_a_bit() {
         let weights = Weights::new(&weight, shape.output, shape.input);
         let packed = kernels::pack(&weight, shape.output, shape.input, 9);
         let run = |x: &[f32], shape: &ConvSizes| {
-            let mut y = conv(x, &weights, None, shape, false);
-            y.extend(kernels::conv(
-                x,
-                &packed,
-                None,
-                shape,
-                kernels::Finish::Plain,
-            ));
+            let mut y = conv(x, &weights, None, shape, false, After::Plain);
+            y.extend(kernels::conv(x, &packed, None, shape, After::Plain));
             y
         };
         let all = run(&x, &shape);
@@ -201,7 +195,14 @@ fn a_fused_relu_and_pooling_are_those_of_the_plain_kernels() {
         let weight = numbers(shape.output * shape.input * 9, 5);
         let weights = Weights::new(&weight, shape.output, shape.input);
         let bias = numbers(shape.output, 11);
-        let plain = kernels::relu(&conv(&x, &weights, Some(&bias), &shape, false));
+        let plain = kernels::relu(&conv(
+            &x,
+            &weights,
+            Some(&bias),
+            &shape,
+            false,
+            After::Plain,
+        ));
         let plane @ [h, w] = shape.out_plane();
         let whole = Region::whole(1, plane);
         let mut fused = vec![0.0; plain.len()];
@@ -266,7 +267,7 @@ fn a_region_changes_no_bit() {
                 (*wild, *x) = (f32::NAN, 0.0);
             }
         }
-        let whole = conv(&x, &weights, None, &shape, true);
+        let whole = conv(&x, &weights, None, &shape, true, After::Plain);
         let gate = numbers(whole.len(), 13);
         let mut part = gate.clone();
         input_grad((&wild, &known), &weights, &shape, &region, true, &mut part);
