@@ -29,7 +29,7 @@ def main(folder):
         cell, file = planned["values"], folder / "cells" / planned["key"] / "scores.parquet"
         models.add(cell.get("model"))
         data = cell["scenario"], cell["background"]
-        networks[data].add(cell.get("seed"))
+        networks[data].update([cell["seed"]] if "seed" in cell else [])
         table = parquet.read_table(file).to_pydict()
         for image, method, metric, value in zip(table["image"], table["method"], table["metric"], table["value"]):
             images[data].add(image)

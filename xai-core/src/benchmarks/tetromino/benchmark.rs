@@ -34,6 +34,9 @@ pub struct TetrominoArgs {
 /// The number of images of a data set at smoke scale, and the number of explained test images.
 const FEW: [usize; 2] = [2000, 20];
 
+/// The number of pixels up to which several data sets are made at the same time.
+const MOST_PIXELS: usize = 1 << 24;
+
 impl Benchmark for Tetromino {
     const NAME: &'static str = "tetromino";
     type Args = TetrominoArgs;
@@ -92,26 +95,33 @@ impl Benchmark for Tetromino {
     }
 
     fn split(&self, which: Split, context: &Context) -> Result<Dataset> {
-        // All three splits are made together, and each is requested once.
-        type Made = Mutex<[Option<Dataset>; 3]>;
-        let name = format!("tetromino {}", Key::of(&self.identity_of_images(which))?);
-        let made = context.once::<Made>(&name, || Ok(Mutex::new(self.make()?.map(Some))))?;
+        // All three splits are made together, and each is usually requested once. Meanwhile, the others are kept.
+        type Made = Mutex<Option<(Key, [Option<Dataset>; 3])>>;
+        let key = Key::of(&self.identity_of_images(which))?;
+        // Of large data sets, one is made at a time, and only the parts of the latest are kept: 2 GB for 64 x 64 pixels.
+        let large = self.count * self.size.side().pow(2) > MOST_PIXELS;
+        let name = if large {
+            "a large tetromino".to_owned()
+        } else {
+            format!("tetromino {key}")
+        };
+        let made = context.once::<Made>(&name, || Ok(Mutex::default()))?;
         let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
         let place = Split::ALL
             .iter()
             .position(|&split| split == which)
             .unwrap_or_default();
-        match made[place].take() {
-            Some(dataset) => Ok(dataset),
-            None => {
-                let [train, validation, test] = self.make()?;
-                Ok(match which {
-                    Split::Train => train,
-                    Split::Validation => validation,
-                    Split::Test => test,
-                })
-            }
+        if let Some((of, splits)) = &mut *made
+            && *of == key
+            && let Some(dataset) = splits[place].take()
+        {
+            return Ok(dataset);
         }
+        *made = None;
+        let mut splits = self.make()?.map(Some);
+        let dataset = splits[place].take().expect("just made");
+        *made = Some((key, splits));
+        Ok(dataset)
     }
 
     /// The figures have fixed places, except in one scenario.
