@@ -116,7 +116,7 @@ impl FusedLayers {
             }
             changes = changes.through(&conv.window());
             let (pooling, after) = match after {
-                [Layer::MaxPool2d(window), after @ ..] if *window == Window::HALVES => {
+                [Layer::MaxPool2d(window), after @ ..] if *window == Window::square(2) => {
                     (true, after)
                 }
                 _ => (false, after),
@@ -125,7 +125,7 @@ impl FusedLayers {
             // pass writes whole tiles.
             let region = changes.in_tiles(if pooling { 2 * TILE } else { TILE });
             if pooling {
-                changes = changes.through(&Window::HALVES);
+                changes = changes.through(&Window::square(2));
             }
             let out = Activations::new(shape.output, &changes, rows);
             convolutions.push(Convolution {
@@ -325,14 +325,8 @@ fn gate(activations: &mut Activations, g: &[f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::DeviceChoice;
-    use crate::network::{Conv2d, kernels, ops};
-
-    fn tensor<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
-        let device = DeviceChoice::Flex.open().unwrap();
-        let numbers = kernels::numbers(shape.iter().product(), seed);
-        from_numbers(numbers, shape, &device)
-    }
+    use crate::network::storage::some_tensor as tensor;
+    use crate::network::{Conv2d, ops};
 
     fn conv(input: usize, output: usize) -> Layer {
         let weight = tensor([output, input, 3, 3], output) / 20.0;
@@ -349,7 +343,7 @@ mod tests {
             Layer::Relu,
             conv(40, 32),
             Layer::Relu,
-            Layer::MaxPool2d(Window::HALVES),
+            Layer::MaxPool2d(Window::square(2)),
             conv(32, 32),
             Layer::Relu,
             Layer::Flatten,

@@ -20,6 +20,14 @@ pub(super) fn from_numbers<const D: usize>(
     Tensor::from_data(TensorData::new(numbers, shape), device)
 }
 
+/// A tensor on the CPU for tests, of [`kernels::numbers`](super::kernels::numbers).
+#[cfg(test)]
+pub(super) fn some_tensor<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
+    let device = crate::device::DeviceChoice::Flex.open().expect("a CPU");
+    let numbers = super::kernels::numbers(shape.iter().product(), seed);
+    from_numbers(numbers, shape, &device)
+}
+
 /// Burn's CPU backend shows where its numbers are.
 #[cfg(not(feature = "gpu"))]
 mod place {

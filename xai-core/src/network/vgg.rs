@@ -72,7 +72,7 @@ impl VggConfig {
                 layers.push(Layer::Relu);
                 inputs = outputs;
             }
-            layers.push(Layer::MaxPool2d(Window::HALVES));
+            layers.push(Layer::MaxPool2d(Window::square(2)));
         }
         let side = self.pooled;
         layers.push(Layer::AdaptiveAvgPool2d([side, side]));

@@ -111,8 +111,7 @@ mod tests {
 
     #[test]
     fn points_without_a_place_on_the_axes_are_left_out() {
-        let points_of = |chart: Curves| {
-            let mut chart = chart;
+        let points_of = |mut chart: Curves| {
             let curve = Curve {
                 series: "a".to_owned(),
                 points: vec![[0.0, 1.0], [1.0, -1.0], [2.0, f64::NAN], [4.0, 8.0]],

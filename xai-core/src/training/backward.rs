@@ -176,7 +176,7 @@ fn forward_conv<'a>(
         return conv.forward_loose(x);
     }
     if let Some(Layer::MaxPool2d(window)) = after.peek()
-        && *window == Window::HALVES
+        && *window == Window::square(2)
         && let Some((y, places)) = conv.forward_relu_maxima_loose(&x)
     {
         after.next();

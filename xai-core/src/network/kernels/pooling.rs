@@ -35,7 +35,7 @@ fn pool_plane(
     let better = |a: f32, b: f32| (b > a) | (b.is_nan() & !a.is_nan());
     // Selections instead of branches, because the winner cannot be predicted.
     let first_max = |a: (f32, i32), b: (f32, i32)| if better(a.0, b.0) { b } else { a };
-    if *window == Window::HALVES {
+    if *window == Window::square(2) {
         let rows = x.chunks_exact(2 * w).enumerate();
         let outs = y.chunks_exact_mut(out_w).zip(index.chunks_exact_mut(out_w));
         for ((row, x), (y, index)) in rows.zip(outs) {
@@ -87,7 +87,7 @@ pub(in crate::network) fn max_unpool(
 ) -> Vec<f32> {
     let out_len = out_h * out_w;
     let mut x = vec![0.0; g.len() / out_len * h * w];
-    let halves = *window == Window::HALVES;
+    let halves = *window == Window::square(2);
     x.par_chunks_mut(h * w)
         .zip(g.par_chunks(out_len).zip(index.par_chunks(out_len)))
         .with_min_len(16)

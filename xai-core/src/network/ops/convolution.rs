@@ -47,10 +47,7 @@ pub fn conv2d(
     bias: Option<Tensor<1>>,
     window: &Window,
 ) -> Tensor<4> {
-    match kernel_shape(&x.device(), x.dims(), &weight, window) {
-        Some(shape) => direct(x, weight, bias, &shape, After::Plain),
-        None => burn_conv2d(x, weight, bias, &window.conv_options()),
-    }
+    exact(x, weight, bias, window, false)
 }
 
 /// The ReLU of [`conv2d`].
@@ -60,25 +57,27 @@ pub(crate) fn conv2d_relu(
     bias: Option<Tensor<1>>,
     window: &Window,
 ) -> Tensor<4> {
-    match kernel_shape(&x.device(), x.dims(), &weight, window) {
-        Some(shape) => direct(x, weight, bias, &shape, After::Relu),
-        None => relu(burn_conv2d(x, weight, bias, &window.conv_options())),
-    }
+    exact(x, weight, bias, window, true)
 }
 
-/// The convolution of these sizes by its definition.
-fn direct(
+/// [`conv2d`], and the ReLU after it if `and_relu` is set.
+fn exact(
     x: Tensor<4>,
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
-    shape: &ConvSizes,
-    after: After<'_>,
+    window: &Window,
+    and_relu: bool,
 ) -> Tensor<4> {
     let device = x.device();
+    let Some(shape) = kernel_shape(&device, x.dims(), &weight, window) else {
+        let y = burn_conv2d(x, weight, bias, &window.conv_options());
+        return if and_relu { relu(y) } else { y };
+    };
     let taps = shape.kernel[0] * shape.kernel[1];
     let pack = |weight: &[f32]| kernels::pack(weight, shape.output, shape.input, taps);
     let (packed, bias) = (PACKED.of(weight, pack), bias.map(numbers));
-    let y = kernels::conv(&numbers(x), &packed, bias.as_deref(), shape, after);
+    let after = if and_relu { After::Relu } else { After::Plain };
+    let y = kernels::conv(&numbers(x), &packed, bias.as_deref(), &shape, after);
     let [h, w] = shape.out_plane();
     from_numbers(y, [shape.n, shape.output, h, w], &device)
 }
@@ -184,8 +183,7 @@ fn loose(
     let device = x.device();
     let shape = kernel_shape(&device, x.dims(), &weight, window);
     let Some(shape) = shape.filter(winograd::pays) else {
-        let exact = if and_relu { conv2d_relu } else { conv2d };
-        return exact(x, weight, bias, window);
+        return exact(x, weight, bias, window, and_relu);
     };
     let (weights, bias) = (transformed(weight), bias.map(numbers));
     let (x, bias) = (numbers(x), bias.as_deref());
@@ -211,10 +209,7 @@ pub fn conv2d_input_grad(
     g: Tensor<4>,
     window: &Window,
 ) -> Tensor<4> {
-    match kernel_shape(&g.device(), input, &weight, window) {
-        Some(shape) => own_input_grad(input, weight, g, &shape, None),
-        None => burn_conv2d_input_grad(input, weight, g, &window.conv_options()),
-    }
+    input_grad(input, weight, g, window, None)
 }
 
 /// [`conv2d_input_grad`] if the input `x` is the output of a ReLU, after the gate of this ReLU.
@@ -224,31 +219,34 @@ pub(crate) fn conv2d_gated_input_grad(
     g: Tensor<4>,
     window: &Window,
 ) -> Tensor<4> {
-    let input = x.dims();
-    match kernel_shape(&g.device(), input, &weight, window) {
-        Some(shape) => own_input_grad(input, weight, g, &shape, Some(x)),
-        None => gate(conv2d_input_grad(input, weight, g, window), x),
-    }
+    input_grad(x.dims(), weight, g, window, Some(x))
 }
 
-/// [`conv2d_input_grad`] with this crate's kernels, and the gate of a ReLU whose output is given.
-fn own_input_grad(
+/// [`conv2d_input_grad`], after the gate of a ReLU if its output is given.
+fn input_grad(
     input: [usize; 4],
     weight: Tensor<4>,
     g: Tensor<4>,
-    shape: &ConvSizes,
-    gate: Option<Tensor<4>>,
+    window: &Window,
+    relu: Option<Tensor<4>>,
 ) -> Tensor<4> {
-    let (device, back) = (g.device(), shape.backward());
-    let (g, gate) = (numbers(g), gate.map(numbers));
+    let device = g.device();
+    let Some(shape) = kernel_shape(&device, input, &weight, window) else {
+        let x = burn_conv2d_input_grad(input, weight, g, &window.conv_options());
+        return match relu {
+            Some(relu) => gate(x, relu),
+            None => x,
+        };
+    };
+    let (g, relu, back) = (numbers(g), relu.map(numbers), shape.backward());
+    let after = relu.as_deref().map_or(After::Plain, After::Gate);
     // Winograd rounds equal neighbourhoods differently, depending on their position in a tile.
     // This is accurate enough for a gradient, but not for the forward pass: in the even
     // background of an image, the maxima of a pooling are ties, and the first must win.
-    let after = gate.as_deref().map_or(After::Plain, After::Gate);
     let x = if winograd::pays(&back) {
         winograd::conv(&g, &transformed(weight), None, &back, true, after)
     } else {
-        kernels::conv_input_grad(&g, &numbers(weight), shape, after)
+        kernels::conv_input_grad(&g, &numbers(weight), &shape, after)
     };
     from_numbers(x, input, &device)
 }
@@ -336,14 +334,8 @@ pub(in crate::network) fn burn_conv2d_weight_grad(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::DeviceChoice;
     use crate::network::ops::{max_pool2d, max_unpool2d};
-
-    fn some<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
-        let device = DeviceChoice::Flex.open().unwrap();
-        let numbers = kernels::numbers(shape.iter().product(), seed);
-        from_numbers(numbers, shape, &device)
-    }
+    use crate::network::storage::some_tensor as some;
 
     fn bits(x: Tensor<4>) -> Vec<u32> {
         numbers(x).iter().map(|x| x.to_bits()).collect()
@@ -384,10 +376,10 @@ mod tests {
             let Some((fused, places)) = fused else {
                 continue;
             };
-            let (maxima, index) = max_pool2d(relu(y.clone()), &Window::HALVES);
+            let (maxima, index) = max_pool2d(relu(y.clone()), &Window::square(2));
             assert_eq!(bits(fused), bits(maxima.clone()));
             let g = some(maxima.dims(), 9);
-            let single = max_unpool2d(y.dims(), g.clone(), index, &Window::HALVES);
+            let single = max_unpool2d(y.dims(), g.clone(), index, &Window::square(2));
             let single = gate(single, y);
             assert!(numbers(single.clone()).iter().any(|x| *x != 0.0));
             assert_eq!(bits(unpool(g, &places)), bits(single));

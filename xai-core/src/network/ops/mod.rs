@@ -52,13 +52,6 @@ pub struct Window {
 }
 
 impl Window {
-    /// Adjacent windows of 2 x 2 pixels.
-    pub(crate) const HALVES: Self = Self {
-        kernel: [2, 2],
-        stride: [2, 2],
-        padding: [0, 0],
-    };
-
     /// Adjacent square windows, without padding.
     pub fn square(side: usize) -> Self {
         Self {

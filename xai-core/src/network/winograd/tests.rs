@@ -213,7 +213,7 @@ fn a_fused_relu_and_pooling_are_those_of_the_plain_kernels() {
         if h < 2 || w < 2 {
             continue;
         }
-        let halves = Window::HALVES;
+        let halves = Window::square(2);
         let (maxima, index) = kernels::max_pool(&plain, plane, [h / 2, w / 2], &halves);
         let mut places = vec![9; maxima.len()];
         conv_relu(
