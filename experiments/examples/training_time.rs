@@ -37,6 +37,9 @@ struct Options {
     /// Rows and columns after the average pooling.
     #[arg(long, default_value_t = 7)]
     pooled: usize,
+    /// A batch normalisation follows each layer but the last, as in `fig4_best`.
+    #[arg(long)]
+    norm: bool,
 }
 
 fn main() -> ExitCode {
@@ -51,7 +54,7 @@ fn answer(options: &Options) -> Result<()> {
         dropout: 0.5,
         classes: 2,
     };
-    let network = config.init(false, 0, &device);
+    let network = config.init(options.norm, 0, &device);
     let shape = [options.batch, options.size, options.size];
     let pixels = Array3::from_shape_fn(shape, |(image, y, x)| ((y + image) * x % 17) as f32 / 17.0);
     let class: Vec<u8> = (0..options.batch).map(|image| (image % 2) as u8).collect();

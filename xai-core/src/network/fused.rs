@@ -116,9 +116,7 @@ impl FusedLayers {
             }
             changes = changes.through(&conv.window());
             let (pooling, after) = match after {
-                [Layer::MaxPool2d(window), after @ ..] if *window == Window::square(2) => {
-                    (true, after)
-                }
+                [pool, after @ ..] if pool.pools_halves() => (true, after),
                 _ => (false, after),
             };
             // On the way back, whole tiles of a pooling's output are overwritten, so the forward

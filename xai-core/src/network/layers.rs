@@ -4,7 +4,7 @@ use super::activation::Activation;
 use super::conv::Conv2d;
 use super::masks::Masks;
 use super::ops::{self, Window};
-use crate::device::{Device, Tensor, on_a_worker};
+use crate::device::{Device, Tensor, on_a_worker, on_cpu};
 
 /// One step of a [`Network`]. Activations are `[n, channels, height, width]` throughout. After
 /// [`Layer::Flatten`], they are `[n, features, 1, 1]`.
@@ -134,6 +134,11 @@ impl Layer {
         }
     }
 
+    /// Whether the layer takes the maximum of each 2 x 2 pixels.
+    pub(crate) fn pools_halves(&self) -> bool {
+        matches!(self, Self::MaxPool2d(window) if *window == Window::square(2))
+    }
+
     /// The layer's output in evaluation mode (no dropout, running statistics).
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
@@ -166,11 +171,22 @@ fn run(layers: &[Layer], x: Tensor<4>, masks: &mut Option<Masks>) -> Tensor<4> {
     let mut layers = layers.iter().peekable();
     let mut x = x;
     while let Some(layer) = layers.next() {
-        // One pass over memory instead of two.
+        // One pass over memory instead of two or three.
         if let Layer::Conv2d(conv) = layer
             && layers.next_if(|next| matches!(next, Layer::Relu)).is_some()
         {
             x = conv.forward_relu(x);
+            continue;
+        }
+        if let Layer::BatchNorm2d(norm) = layer
+            && on_cpu(&x.device())
+            && layers.next_if(|next| matches!(next, Layer::Relu)).is_some()
+        {
+            let (scale, shift) = norm.scale_and_shift();
+            x = match layers.next_if(|next| next.pools_halves()) {
+                Some(_) => ops::affine_relu_maxima(x, scale, shift).0,
+                None => ops::affine_relu(x, scale, shift),
+            };
             continue;
         }
         x = match (layer, &mut *masks) {

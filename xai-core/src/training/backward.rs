@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use super::batch_norm::moments;
 use super::loss::cross_entropy_gradient;
 use crate::device::{Tensor, on_a_worker, on_cpu, upload};
-use crate::network::ops::{self, Gradient, IntTensor, Places, Window};
+use crate::network::ops::{self, Gradient, IntTensor, Places};
 use crate::network::{BatchNorm2d, Conv2d, Layer, Linear, Network, dropout_mask};
 
 /// Weight of the latest batch in the running statistics of a batch normalisation, as in torch.
@@ -46,8 +46,24 @@ struct Normalised {
     mean: Tensor<1>,
     inverse: Tensor<1>,
     factors: [Tensor<1>; 2],
-    /// Whether the ReLU after it is part of it.
-    relu: bool,
+    after: AfterNorm,
+}
+
+/// The layers that are part of the normalisation before them.
+enum AfterNorm {
+    Nothing,
+    Relu,
+    /// A ReLU, and a pooling of 2 x 2 pixels.
+    ReluPool(Places),
+}
+
+impl AfterNorm {
+    fn places(&self) -> Option<&Places> {
+        match self {
+            Self::ReluPool(places) => Some(places),
+            _ => None,
+        }
+    }
 }
 
 /// What flows back: the gradient with respect to an output.
@@ -134,13 +150,21 @@ fn forward_all(
     let mut saved = Vec::with_capacity(layers.len());
     let mut layers = layers.iter_mut().peekable();
     while let Some(layer) = layers.next() {
-        // On a CPU, a normalisation and the ReLU after it are one pass over memory.
+        // On a CPU, a normalisation, the ReLU and the pooling of 2 x 2 pixels after it are one pass over memory.
         if let Layer::BatchNorm2d(norm) = layer
             && on_cpu(&x.device())
             && layers.next_if(|next| matches!(next, Layer::Relu)).is_some()
         {
-            let (y, save) = normalise(norm, x, true);
+            let pool = layers.next_if(|next| next.pools_halves()).is_some();
+            let (y, save) = normalise(norm, x, |x, [a, shift]| {
+                if !pool {
+                    return (ops::affine_relu(x, a, shift), AfterNorm::Relu);
+                }
+                let (y, places) = ops::affine_relu_maxima(x, a, shift);
+                (y, AfterNorm::ReluPool(places))
+            });
             saved.extend([save, Saved::Nothing]);
+            saved.extend(pool.then_some(Saved::Nothing));
             x = y;
             continue;
         }
@@ -175,8 +199,7 @@ fn forward_conv<'a>(
     if after.next_if(|next| matches!(next, Layer::Relu)).is_none() {
         return conv.forward_loose(x);
     }
-    if let Some(Layer::MaxPool2d(window)) = after.peek()
-        && *window == Window::square(2)
+    if after.peek().is_some_and(|next| next.pools_halves())
         && let Some((y, places)) = conv.forward_relu_maxima_loose(&x)
     {
         after.next();
@@ -219,7 +242,9 @@ fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut ChaCha8Rng) -> (Tensor<4>,
             let kept = upload(kept, shape, &x.device());
             (x * kept.clone(), Saved::Mask(kept))
         }
-        Layer::BatchNorm2d(norm) => normalise(norm, x, false),
+        Layer::BatchNorm2d(norm) => normalise(norm, x, |x, [a, shift]| {
+            (ops::channel_affine(x, a, shift), AfterNorm::Nothing)
+        }),
         Layer::Residual(block) => {
             let (branch, in_branch) = forward_all(&mut block.branch, x.clone(), rng);
             let (shortcut, in_shortcut) = forward_all(&mut block.shortcut, x, rng);
@@ -228,8 +253,13 @@ fn forward(layer: &mut Layer, x: Tensor<4>, rng: &mut ChaCha8Rng) -> (Tensor<4>,
     }
 }
 
-/// Batch normalisation with the batch's own mean and variance, and the ReLU after it if `relu` is set.
-fn normalise(norm: &mut BatchNorm2d, x: Tensor<4>, relu: bool) -> (Tensor<4>, Saved) {
+/// Batch normalisation with the batch's own mean and variance. `apply` receives its input, and the factor and the shift of each
+/// channel.
+fn normalise(
+    norm: &mut BatchNorm2d,
+    x: Tensor<4>,
+    apply: impl FnOnce(Tensor<4>, [Tensor<1>; 2]) -> (Tensor<4>, AfterNorm),
+) -> (Tensor<4>, Saved) {
     let [n, _, h, w] = x.dims();
     let count = (n * h * w) as f64;
     let [mean, variance] = moments(&x);
@@ -240,18 +270,14 @@ fn normalise(norm: &mut BatchNorm2d, x: Tensor<4>, relu: bool) -> (Tensor<4>, Sa
     let inverse = (variance + norm.epsilon).sqrt().recip();
     let scale = norm.weight.clone() * inverse.clone();
     let shift = norm.bias.clone() - mean.clone() * scale.clone();
-    let apply = if relu {
-        ops::affine_relu
-    } else {
-        ops::channel_affine
-    };
-    let y = apply(x.clone(), scale.clone(), shift.clone());
+    let factors = [scale, shift];
+    let (y, after) = apply(x.clone(), factors.clone());
     let normalised = Normalised {
         x,
         mean,
         inverse,
-        factors: [scale, shift],
-        relu,
+        factors,
+        after,
     };
     (y, Saved::Norm(normalised))
 }
@@ -317,7 +343,7 @@ fn backward(
             return norm_backward(norm, normalised, flow.g, further, gradients);
         }
         // A layer before it, or the convolution after it, does its work.
-        (Layer::Relu, Saved::Nothing) => return Some(flow),
+        (Layer::Relu | Layer::MaxPool2d(_), Saved::Nothing) => return Some(flow),
         other => other,
     };
     let g = flow.g;
@@ -385,14 +411,13 @@ fn norm_backward(
         mean,
         inverse,
         factors: gate,
-        relu,
+        after,
     } = normalised;
     let [n, _, h, w] = x.dims();
     let count = (n * h * w) as f64;
-    let [sum_g, sum_gx] = if relu {
-        ops::gated_channel_sums(g.clone(), x.clone(), gate.clone())
-    } else {
-        ops::channel_sums(g.clone(), x.clone())
+    let [sum_g, sum_gx] = match &after {
+        AfterNorm::Nothing => ops::channel_sums(g.clone(), x.clone()),
+        after => ops::gated_channel_sums(g.clone(), x.clone(), gate.clone(), after.places()),
     };
     let weight_grad = (sum_gx - mean.clone() * sum_g.clone()) * inverse.clone();
     gradients.push(Gradients {
@@ -405,11 +430,12 @@ fn norm_backward(
     let a = norm.weight.clone() * inverse.clone();
     let b = -(a.clone() * inverse * weight_grad / count);
     let shift = -(a.clone() * sum_g / count) - b.clone() * mean;
-    Some(if relu {
-        let (g, sums) = ops::gated_channel_combine(g, x, [a, b, shift], gate);
-        let sums = Some(sums);
-        Flow { g, sums }
-    } else {
-        ops::channel_combine(g, x, [a, b, shift]).into()
+    Some(match &after {
+        AfterNorm::Nothing => ops::channel_combine(g, x, [a, b, shift]).into(),
+        after => {
+            let (g, sums) = ops::gated_channel_combine(g, x, [a, b, shift], gate, after.places());
+            let sums = Some(sums);
+            Flow { g, sums }
+        }
     })
 }

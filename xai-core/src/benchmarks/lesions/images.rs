@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::making::{Defect, Defects, Samples};
 use super::scans::with_data;
-use super::subjects::subjects;
+use super::subjects::{Watched, subjects};
 use super::variants::Lesions;
 use crate::dataset::{Dataset, Split};
 use crate::error::Result;
@@ -35,11 +35,12 @@ pub(super) fn split(lesions: &Lesions, which: Split, context: &Context) -> Resul
     let people = first + part.subjects.start..first + part.subjects.end;
     let size = lesions.settings.image_size;
     let make = || -> Result<Dataset> {
-        let bar = context.progress(1, &format!("making {which} images"));
-        let source = &*subjects.benchmark;
-        let samples = protocol.samples(source, people.clone(), slices, size, part.seed)?;
-        bar.tick()?;
-        dataset(samples)
+        let count = (people.end - people.start) as usize;
+        let source = Watched {
+            source: &*subjects.benchmark,
+            progress: context.progress(count, &format!("making {which} images")),
+        };
+        dataset(protocol.samples(&source, people.clone(), slices, size, part.seed)?)
     };
     if protocol.defects != Defects::NONE {
         return make();

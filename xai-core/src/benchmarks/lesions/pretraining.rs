@@ -8,7 +8,7 @@ use super::fine_tuning::paper_plan;
 use super::imaging::{Task, sex_task, shapes_task};
 use super::making::{Defect, Defects};
 use super::scans::with_data;
-use super::subjects::{Portion, subjects};
+use super::subjects::{Portion, Watched, subjects};
 use super::variants::Lesions;
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
@@ -141,13 +141,7 @@ impl Lab<Lesions> {
 
     fn pretrain(&self, corpus: Corpus, folder: &Path) -> Result<()> {
         let settings = self.settings();
-        let making = self.progress(
-            1,
-            &format!("making {} images to pre-train on", corpus.name()),
-        );
         let [train, held_out] = self.tasks(corpus)?;
-        making.tick()?;
-        drop(making);
         let examples = |task: Task| -> Result<Examples> {
             let dataset = Dataset::grey(task.images, task.class)?;
             Ok(Examples::of(&dataset, self.device()))
@@ -207,24 +201,32 @@ impl Lab<Lesions> {
     fn tasks(&self, corpus: Corpus) -> Result<[Task; 2]> {
         let settings = self.settings();
         let (images, size) = (settings.pretraining_images, settings.pretraining_size);
+        let making = |steps| {
+            let label = format!("making {} images to pre-train on", corpus.name());
+            self.progress(steps, &label)
+        };
         match corpus {
             Corpus::ImageNet => Err(Error::invalid("ImageNet is not here to be trained on")),
-            Corpus::Shapes => Ok([
-                shapes_task(images, size, 0)?,
-                shapes_task(images / 8, size, 1)?,
-            ]),
+            Corpus::Shapes => {
+                let bar = making(2);
+                let task = |images, seed| {
+                    let task = shapes_task(images, size, seed)?;
+                    bar.tick()?;
+                    Ok(task)
+                };
+                Ok([task(images, 0)?, task(images / 8, 1)?])
+            }
             Corpus::Mri => {
                 let subjects = subjects(self.benchmark(), self.context())?;
+                let [train, held_out] = &subjects.pretraining_parts;
+                let source = Watched {
+                    source: &*subjects.pretraining,
+                    progress: making((held_out.subjects.end - train.subjects.start) as usize),
+                };
                 let task = |part: &Portion| {
-                    let task = sex_task(
-                        &*subjects.pretraining,
-                        part.subjects.clone(),
-                        part.slices,
-                        size,
-                    )?;
+                    let task = sex_task(&source, part.subjects.clone(), part.slices, size)?;
                     Ok(by_quarter(task, part.slices))
                 };
-                let [train, held_out] = &subjects.pretraining_parts;
                 Ok([task(train)?, task(held_out)?])
             }
         }

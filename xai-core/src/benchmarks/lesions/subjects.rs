@@ -1,8 +1,11 @@
 //! Which subjects an experiment uses, and for what.
 
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
+
+use ndarray::Array2;
+use rand_chacha::ChaCha8Rng;
 
 use super::imaging::{Cohort, Scanned, ScannedSubject, Sex, Source};
 use super::scans::KEPT_SLICES;
@@ -10,6 +13,7 @@ use super::settings::Settings;
 use super::variants::Lesions;
 use crate::error::{Error, Result};
 use crate::sweep::context::Context;
+use crate::sweep::watch::Progress;
 
 /// The synthetic cohort of the benchmark, and another one for pre-training.
 const BENCHMARK_COHORT: u64 = 0;
@@ -36,6 +40,38 @@ pub(super) struct Subjects {
 pub(super) struct Portion {
     pub(super) subjects: Range<u64>,
     pub(super) slices: usize,
+}
+
+/// A source that reports each subject whose slices have been taken. This is a safe point to stop at.
+pub(super) struct Watched<'a> {
+    pub(super) source: &'a dyn Source,
+    pub(super) progress: Progress,
+}
+
+impl Source for Watched<'_> {
+    fn name(&self, subject: u64) -> String {
+        self.source.name(subject)
+    }
+
+    fn sex(&self, subject: u64) -> Sex {
+        self.source.sex(subject)
+    }
+
+    fn slices(
+        &self,
+        subject: u64,
+        count: usize,
+        heights_mm: RangeInclusive<f32>,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Vec<(f32, Array2<f32>)>> {
+        let slices = self.source.slices(subject, count, heights_mm, rng)?;
+        self.progress.tick()?;
+        Ok(slices)
+    }
+
+    fn seed(&self) -> u64 {
+        self.source.seed()
+    }
 }
 
 /// The subjects of a run: synthetic ones, or those of the given folder.

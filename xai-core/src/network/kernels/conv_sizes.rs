@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use crate::network::simd::LANES;
+use crate::network::simd::{LANES, Lanes, dispatch};
 
 /// Vectors of positions of a tile of sums. Registers hold the tile with AVX-512, and parts of it otherwise; see
 /// `add_products`.
@@ -97,17 +97,13 @@ pub(super) fn pad(
         .enumerate()
         .with_min_len(16)
         .for_each(|(channel, padded)| {
+            let planes = source.chunks_exact(h * w).skip(channel);
             let mut written = 0;
-            for image in 0..images {
-                let from = &source[(image * channels + channel) * h * w..][..h * w];
-                for (row, pixels) in from.chunks_exact(w).enumerate() {
-                    let at = (image * ph + top + row) * pw + left;
-                    padded[written..at].fill(MaybeUninit::new(0.0));
-                    written = at + w;
-                    for (to, pixel) in padded[at..written].iter_mut().zip(pixels) {
-                        to.write(*pixel);
-                    }
-                }
+            for (image, plane) in planes.step_by(channels).take(images).enumerate() {
+                let first = (image * ph + top) * pw + left;
+                padded[written..first].fill(MaybeUninit::new(0.0));
+                pad_plane(plane, w, pw, &mut padded[first..]);
+                written = first + (h - 1) * pw + w;
             }
             padded[written..].fill(MaybeUninit::new(0.0));
         });
@@ -115,6 +111,25 @@ pub(super) fn pad(
     unsafe { padded.set_len(channels * line) };
     padded
 }
+
+/// Copies a plane whose rows have `w` pixels. They begin every `pitch` pixels, with zeros between them.
+#[inline(always)]
+fn pad_plane_with<V: Lanes>(plane: &[f32], w: usize, pitch: usize, to: &mut [MaybeUninit<f32>]) {
+    for (row, pixels) in plane.chunks_exact(w).enumerate() {
+        if row > 0 {
+            to[(row - 1) * pitch + w..row * pitch].fill(MaybeUninit::new(0.0));
+        }
+        let to = &mut to[row * pitch..][..w];
+        let ((pixels, last), (to, last_to)) = (pixels.as_chunks(), to.as_chunks_mut::<LANES>());
+        for (to, pixels) in to.iter_mut().zip(pixels) {
+            *to = V::load(pixels).store().map(MaybeUninit::new);
+        }
+        for (to, pixel) in last_to.iter_mut().zip(last) {
+            to.write(*pixel);
+        }
+    }
+}
+dispatch!(pad_plane, pad_plane_with, (plane: &[f32], w: usize, pitch: usize, to: &mut [MaybeUninit<f32>]) -> ());
 
 /// The flat offset of each kernel tap in a padded plane.
 pub(super) fn tap_offsets(shape: &ConvSizes) -> Vec<usize> {

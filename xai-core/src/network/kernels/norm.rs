@@ -9,16 +9,20 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
+use super::norm_columns;
 use crate::network::simd::{LANES, Lanes, dispatch, lanes_at_mut};
 
 /// Planes that a thread processes at least.
-const PLANES: usize = 16;
+pub(super) const PLANES: usize = 16;
 
 /// The numbers of a plane of 1 channel.
-type Line = [f32; LANES];
+pub(super) type Line = [f32; LANES];
 
 /// `max(a[c] * x + shift[c], 0)` for each channel `c` of `x` `[n][channels][len]`; NaN stays NaN.
 pub(in crate::network) fn affine_relu(x: &[f32], [a, shift]: [&[f32]; 2], len: usize) -> Vec<f32> {
+    if len == 1 {
+        return norm_columns::affine_relu(x, [a, shift]);
+    }
     let mut y = Vec::with_capacity(x.len());
     y.spare_capacity_mut()[..x.len()]
         .par_chunks_mut(len)
@@ -48,10 +52,10 @@ fn affine_relu_with<V: Lanes>(x: &[f32], a: f32, shift: f32, y: &mut [MaybeUnini
         y.write(if scaled < 0.0 { 0.0 } else { scaled });
     }
 }
-dispatch!(affine_relu_of_plane, affine_relu_with, (x: &[f32], a: f32, shift: f32, y: &mut [MaybeUninit<f32>]) -> ());
+dispatch!(pub(super) affine_relu_of_plane, affine_relu_with, (x: &[f32], a: f32, shift: f32, y: &mut [MaybeUninit<f32>]) -> ());
 
 /// The gate of a ReLU after an affine map: factor and shift of each channel.
-type Gate<'a> = Option<[&'a [f32]; 2]>;
+pub(super) type Gate<'a> = Option<[&'a [f32]; 2]>;
 
 /// The factor and shift of a channel.
 fn of_channel(gate: Gate<'_>, channel: usize) -> Option<[f32; 2]> {
@@ -67,30 +71,28 @@ pub(in crate::network) fn channel_sums(
     channels: usize,
     len: usize,
 ) -> [Vec<f32>; 2] {
-    let planes: Vec<[Line; 2]> = (x.par_chunks(len).zip(y.par_chunks(len)).enumerate())
-        .with_min_len(PLANES)
-        .map(|(plane, (x, y))| sums_of_plane(x, y, of_channel(gate, plane % channels)))
-        .collect();
-    [0, 1].map(|which| over_planes(planes.iter().map(|sums| &sums[which]), channels))
-}
-
-/// The first result of [`channel_sums`] without a gate, where planes are single numbers: the sum of each
-/// column of `x` `[n][channels]`.
-pub(in crate::network) fn column_sums(x: &[f32], channels: usize) -> Vec<f32> {
-    let mut sums = vec![0.0; channels];
-    for row in x.chunks_exact(channels) {
-        for (sum, &x) in sums.iter_mut().zip(row) {
-            *sum += f64::from(x);
-        }
+    if len == 1 {
+        return norm_columns::sums(x, y, gate, channels);
     }
-    sums.iter().map(|&sum| sum as f32).collect()
+    let planes: Vec<[f64; 2]> = (x.par_chunks(len).zip(y.par_chunks(len)).enumerate())
+        .with_min_len(PLANES)
+        .map(|(plane, (x, y))| {
+            sums_of_plane(x, y, of_channel(gate, plane % channels)).map(over_lanes)
+        })
+        .collect();
+    [0, 1].map(|which| over_planes(planes.iter().map(|sums| sums[which]), channels))
 }
 
-/// The sum of each channel, from the sums of its planes in lanes.
-fn over_planes<'a>(planes: impl Iterator<Item = &'a Line>, channels: usize) -> Vec<f32> {
+/// The sum of the lanes.
+pub(super) fn over_lanes(lanes: Line) -> f64 {
+    lanes.iter().map(|&sum| f64::from(sum)).sum()
+}
+
+/// The sum of each channel, from those of its planes.
+pub(super) fn over_planes(planes: impl Iterator<Item = f64>, channels: usize) -> Vec<f32> {
     let mut sums = vec![0.0; channels];
-    for (plane, lanes) in planes.enumerate() {
-        sums[plane % channels] += lanes.iter().map(|&sum| f64::from(sum)).sum::<f64>();
+    for (plane, sum) in planes.enumerate() {
+        sums[plane % channels] += sum;
     }
     sums.iter().map(|&sum| sum as f32).collect()
 }
@@ -102,7 +104,7 @@ fn sums_with<V: Lanes>(x: &[f32], y: &[f32], gate: Option<[f32; 2]>) -> [Line; 2
         None => sums::<V, false>(x, y, [0.0; 2]),
     }
 }
-dispatch!(sums_of_plane, sums_with, (x: &[f32], y: &[f32], gate: Option<[f32; 2]>) -> [Line; 2]);
+dispatch!(pub(super) sums_of_plane, sums_with, (x: &[f32], y: &[f32], gate: Option<[f32; 2]>) -> [Line; 2]);
 
 #[inline(always)]
 fn sums<V: Lanes, const GATED: bool>(x: &[f32], y: &[f32], gate: [f32; 2]) -> [Line; 2] {
@@ -135,7 +137,7 @@ fn gated<V: Lanes, const GATED: bool>(g: V, x: V, [a, shift]: [f32; 2]) -> V {
 
 /// The same for one number.
 #[inline(always)]
-fn gated_number<const GATED: bool>(g: f32, x: f32, [a, shift]: [f32; 2]) -> f32 {
+pub(super) fn gated_number<const GATED: bool>(g: f32, x: f32, [a, shift]: [f32; 2]) -> f32 {
     if !GATED || a * x + shift > 0.0 {
         g
     } else {
@@ -154,15 +156,18 @@ pub(in crate::network) fn channel_combine(
     len: usize,
 ) -> Vec<f32> {
     let channels = a.len();
-    let planes: Vec<Line> = (x.par_chunks_mut(len).zip(y.par_chunks(len)).enumerate())
+    if len == 1 {
+        return norm_columns::combine(x, y, [a, b, shift], gate);
+    }
+    let planes: Vec<f64> = (x.par_chunks_mut(len).zip(y.par_chunks(len)).enumerate())
         .with_min_len(PLANES)
         .map(|(plane, (x, y))| {
             let channel = plane % channels;
             let factors = [a[channel], b[channel], shift[channel]];
-            combine_plane(x, y, factors, of_channel(gate, channel))
+            over_lanes(combine_plane(x, y, factors, of_channel(gate, channel)))
         })
         .collect();
-    over_planes(planes.iter(), channels)
+    over_planes(planes.into_iter(), channels)
 }
 
 #[inline(always)]
@@ -177,7 +182,7 @@ fn combine_with<V: Lanes>(
         None => combine::<V, false>(x, y, factors, [0.0; 2]),
     }
 }
-dispatch!(combine_plane, combine_with, (x: &mut [f32], y: &[f32], factors: [f32; 3], gate: Option<[f32; 2]>) -> Line);
+dispatch!(pub(super) combine_plane, combine_with, (x: &mut [f32], y: &[f32], factors: [f32; 3], gate: Option<[f32; 2]>) -> Line);
 
 #[inline(always)]
 fn combine<V: Lanes, const GATED: bool>(
@@ -274,14 +279,6 @@ mod tests {
                 assert!((f64::from(found[channel]) - exact).abs() < 1e-5);
             }
         }
-    }
-
-    /// The same sums in another order of the loops.
-    #[test]
-    fn sums_of_columns_are_those_of_planes_of_one_number() {
-        let x = numbers(40 * CHANNELS, 0);
-        let [planes, _] = channel_sums(&x, &x, None, CHANNELS, 1);
-        assert_eq!(bits(&column_sums(&x, CHANNELS)), bits(&planes));
     }
 
     /// The vector width of the processor changes no bit.

@@ -6,7 +6,7 @@ use burn::tensor::module;
 use burn::tensor::ops::{ConvOptions, ModuleOps};
 
 use super::prepared::{PACKED, TRANSFORMED};
-use super::{Window, gate, primitive, relu, tensor};
+use super::{Places, Window, gate, primitive, relu, tensor};
 use crate::device::{Backend, Device, Products, Tensor, on_cpu, products};
 use crate::network::kernels::{self, After, ConvSizes};
 use crate::network::region::Region;
@@ -154,21 +154,12 @@ pub(crate) fn conv2d_relu_maxima_loose(
     Some((y, Places { places, plane }))
 }
 
-/// Where maxima were in their windows of 2 x 2 pixels, or that the ReLU before the pooling set them to 0.
-pub(crate) struct Places {
-    places: Vec<u8>,
-    /// Rows and columns before the pooling.
-    plane: [usize; 2],
-}
-
 /// The gradient of a ReLU and a pooling with respect to the input of the ReLU, from the gradient `g` with respect to the
 /// [maxima](conv2d_relu_maxima_loose).
 pub(crate) fn unpool(g: Tensor<4>, places: &Places) -> Tensor<4> {
     let device = g.device();
     let ([n, channels, ..], [h, w]) = (g.dims(), places.plane);
-    let mut x = vec![0.0; n * channels * h * w];
-    let whole = Region::whole(1, places.plane);
-    winograd::unpool(&numbers(g), &places.places, &whole, channels, &mut x);
+    let x = kernels::unpool(&numbers(g), &places.places, places.plane);
     from_numbers(x, [n, channels, h, w], &device)
 }
 

@@ -6,6 +6,7 @@
 
 mod convolution;
 mod linear;
+mod norm;
 mod pointwise;
 mod pooling;
 mod prepared;
@@ -18,18 +19,19 @@ use burn::tensor::ops::ConvOptions;
 use crate::device::{Backend, Tensor};
 
 pub use super::storage::IntTensor;
-pub(crate) use convolution::{
-    Places, conv2d_gated_input_grad, conv2d_relu, conv2d_relu_maxima_loose, unpool,
-};
 pub use convolution::{
     conv2d, conv2d_input_grad, conv2d_loose, conv2d_relu_loose, conv2d_weight_grad,
 };
+pub(crate) use convolution::{
+    conv2d_gated_input_grad, conv2d_relu, conv2d_relu_maxima_loose, unpool,
+};
 pub use linear::{linear, linear_input_grad};
+pub(crate) use norm::{affine_relu, affine_relu_maxima, gated_channel_combine, gated_channel_sums};
 pub use pointwise::{
     add_weighted, along, bias_grad, channel_affine, channel_combine, channel_sums, gate, relu,
     softmax_input_grad,
 };
-pub(crate) use pointwise::{affine_relu, gated_channel_combine, gated_channel_sums};
+pub(crate) use pooling::Places;
 pub use pooling::{
     adaptive_avg_pool2d, adaptive_avg_pool2d_input_grad, avg_pool2d, avg_pool2d_input_grad,
     max_pool2d, max_unpool2d,

@@ -95,49 +95,6 @@ pub fn channel_combine(x: Tensor<4>, y: Tensor<4>, [a, b, shift]: [Tensor<1>; 3]
     x * a.reshape([1, c, 1, 1]) + y * b.reshape([1, c, 1, 1]) + shift.reshape([1, c, 1, 1])
 }
 
-/// The ReLU of [`channel_affine`] in one pass, with this crate's kernels.
-pub(crate) fn affine_relu(x: Tensor<4>, a: Tensor<1>, shift: Tensor<1>) -> Tensor<4> {
-    let (device, shape) = (x.device(), x.dims());
-    let [_, _, h, w] = shape;
-    let (x, a, shift) = (numbers(x), numbers(a), numbers(shift));
-    let y = kernels::affine_relu(&x, [&a, &shift], h * w);
-    from_numbers(y, shape, &device)
-}
-
-/// [`channel_sums`] of the gradient `g` with respect to the output of [`affine_relu`] and of its input
-/// `x`, after the gate of the ReLU.
-pub(crate) fn gated_channel_sums(
-    g: Tensor<4>,
-    x: Tensor<4>,
-    [a, shift]: [Tensor<1>; 2],
-) -> [Tensor<1>; 2] {
-    let device = x.device();
-    let [_, c, h, w] = x.dims();
-    let (a, shift) = (numbers(a), numbers(shift));
-    let gate = Some([&a[..], &shift]);
-    let sums = kernels::channel_sums(&numbers(g), &numbers(x), gate, c, h * w);
-    sums.map(|sums| from_numbers(sums, [c], &device))
-}
-
-/// [`channel_combine`] of `g` and `x` after the gate of [`affine_relu`] with the factors `gate`. Also
-/// returns the [`bias_grad`] of the result.
-pub(crate) fn gated_channel_combine(
-    g: Tensor<4>,
-    x: Tensor<4>,
-    factors: [Tensor<1>; 3],
-    gate: [Tensor<1>; 2],
-) -> (Tensor<4>, Tensor<1>) {
-    let device = x.device();
-    let [_, c, h, w] = x.dims();
-    let (x, [a, b, shift], gate) = (numbers(x), factors.map(numbers), gate.map(numbers));
-    let gate = Some([&gate[0][..], &gate[1]]);
-    let mut sums = Vec::new();
-    let [g] = change([g], |[g]| {
-        sums = kernels::channel_combine(g, &x, [&a, &b, &shift], gate, h * w);
-    });
-    (g, from_numbers(sums, [c], &device))
-}
-
 /// The gradient of a bias that was added to each channel of `[n, c, h, w]`: `[c]`.
 pub fn bias_grad(g: Tensor<4>) -> Tensor<1> {
     let device = g.device();

@@ -32,6 +32,13 @@ pub fn max_pool2d(x: Tensor<4>, window: &Window) -> (Tensor<4>, IntTensor) {
     )
 }
 
+/// Where maxima were in their windows of 2 x 2 pixels (0 to 3, row by row), or 4 if the ReLU before the pooling set them to 0.
+pub(crate) struct Places {
+    pub(super) places: Vec<u8>,
+    /// Rows and columns before the pooling.
+    pub(super) plane: [usize; 2],
+}
+
 /// Sends each value of `g` back to the position `index` that [`max_pool2d`] found in an input of
 /// shape `input`. Values at the same position are added. This is the gradient of the pooling.
 pub fn max_unpool2d(

@@ -40,6 +40,10 @@ pub(in crate::network) trait Lanes: Copy {
     fn relu(self) -> Self;
     /// `self` in lanes where `x` is above 0, and 0 in the others.
     fn gate(self, x: Self) -> Self;
+    /// `self` in lanes where `a` and `b` are equal, and 0 in the others.
+    fn where_equal(self, a: Self, b: Self) -> Self;
+    /// Each number twice, side by side: those of the first half of the lanes, and those of the second.
+    fn twice(self) -> [Self; 2];
     /// The largest of four numbers in every lane, and its index (0, 1, 2 or 3). Among equals the
     /// first wins. NaN wins, as in torch.
     fn first_max(x: [Self; 4]) -> (Self, Self);
@@ -120,6 +124,15 @@ impl Lanes for [f32; LANES] {
     #[inline(always)]
     fn gate(self, x: Self) -> Self {
         std::array::from_fn(|lane| if x[lane] > 0.0 { self[lane] } else { 0.0 })
+    }
+    #[inline(always)]
+    fn where_equal(self, a: Self, b: Self) -> Self {
+        std::array::from_fn(|lane| if a[lane] == b[lane] { self[lane] } else { 0.0 })
+    }
+    #[inline(always)]
+    fn twice(self) -> [Self; 2] {
+        let half = |first: usize| std::array::from_fn(|lane| self[first + lane / 2]);
+        [half(0), half(LANES / 2)]
     }
     #[inline(always)]
     fn first_max(x: [Self; 4]) -> (Self, Self) {

@@ -112,6 +112,8 @@ mod tests {
         let mut all: Vec<_> = V::transpose(rows).map(V::store).to_vec();
         all.extend(V::deal(few).map(V::store));
         all.extend(gathered.as_chunks().0);
+        all.extend(rows[6].twice().map(V::store));
+        all.extend([rows[7].where_equal(rows[8], V::splat(3.0)).store()]);
         all.extend([most.store(), place.store()]);
         all
     }

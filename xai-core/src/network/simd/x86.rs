@@ -78,6 +78,21 @@ impl Lanes for Avx512 {
         })
     }
     #[inline(always)]
+    fn where_equal(self, a: Self, b: Self) -> Self {
+        Self(unsafe {
+            let equal = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a.0, b.0);
+            _mm512_maskz_mov_ps(equal, self.0)
+        })
+    }
+    #[inline(always)]
+    fn twice(self) -> [Self; 2] {
+        unsafe {
+            let first = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+            let second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
+            [first, second].map(|lanes| Self(_mm512_permutexvar_ps(lanes, self.0)))
+        }
+    }
+    #[inline(always)]
     fn first_max(x: [Self; 4]) -> (Self, Self) {
         unsafe {
             let (mut most, mut place) = (x[0].0, _mm512_setzero_ps());
@@ -257,6 +272,29 @@ impl Lanes for Avx2 {
                 _mm256_and_ps(above(x.0), self.0),
                 _mm256_and_ps(above(x.1), self.1),
             )
+        }
+    }
+    #[inline(always)]
+    fn where_equal(self, a: Self, b: Self) -> Self {
+        unsafe {
+            let equal = |a, b| _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b);
+            Self(
+                _mm256_and_ps(equal(a.0, b.0), self.0),
+                _mm256_and_ps(equal(a.1, b.1), self.1),
+            )
+        }
+    }
+    #[inline(always)]
+    fn twice(self) -> [Self; 2] {
+        unsafe {
+            let first = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
+            let second = _mm256_setr_epi32(4, 4, 5, 5, 6, 6, 7, 7);
+            [self.0, self.1].map(|x| {
+                Self(
+                    _mm256_permutevar8x32_ps(x, first),
+                    _mm256_permutevar8x32_ps(x, second),
+                )
+            })
         }
     }
     #[inline(always)]

@@ -1,7 +1,10 @@
 //! The way back through the pooling after a convolution.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
+use crate::network::kernels::write_rows;
 use crate::network::region::Region;
 
 /// Sends each of `g`, for windows of 2 x 2 pixels, to its position in the window, within `region` of `x`. This is the
@@ -26,18 +29,11 @@ pub(in crate::network) fn unpool(
                 let (upper, lower) = x.split_at_mut(w);
                 let (upper, lower) = (&mut upper[span.clone()], &mut lower[span.clone()]);
                 let windows = row * half_w + span.start / 2..row * half_w + span.end / 2;
-                let (upper, last_up) = upper.as_chunks_mut::<2>();
-                let (lower, last_low) = lower.as_chunks_mut::<2>();
-                let pixels = upper.iter_mut().zip(lower);
-                let from = g[windows.clone()].iter().zip(&places[windows]);
-                for ((upper, lower), (&g, &place)) in pixels.zip(from) {
-                    let at = |here: u8| if place == here { g } else { 0.0 };
-                    *upper = [at(0), at(1)];
-                    *lower = [at(2), at(3)];
-                }
-                // Pixels that no window covers.
-                last_up.fill(0.0);
-                last_low.fill(0.0);
+                let [upper, lower] = [upper, lower].map(|row| {
+                    // SAFETY: only numbers are written.
+                    unsafe { &mut *(std::ptr::from_mut(row) as *mut [MaybeUninit<f32>]) }
+                });
+                write_rows(&g[windows.clone()], &places[windows], upper, lower);
             }
             if h % 2 == 1 {
                 x[(h - 1) * w..].fill(0.0);

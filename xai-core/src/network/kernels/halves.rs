@@ -1,0 +1,159 @@
+//! The maximum of each window of 2 x 2 pixels with its place in the window, and its gradient.
+//!
+//! A place is 0 to 3, row by row. A last row or column that no window covers is left out.
+
+use std::mem::MaybeUninit;
+
+use rayon::prelude::*;
+
+use crate::network::simd::{LANES, Lanes, dispatch};
+
+/// Writes the maxima of a plane with rows of `w` pixels, and their places. Among equals, the first wins. NaN wins, as in torch.
+#[inline(always)]
+fn maxima_with<V: Lanes>(x: &[f32], w: usize, y: &mut [f32], places: &mut [u8]) {
+    // Selections instead of branches, because the winner cannot be predicted.
+    let first = |a: (f32, u8), b: (f32, u8)| {
+        let better = (b.0 > a.0) | (b.0.is_nan() & !a.0.is_nan());
+        if better { b } else { a }
+    };
+    let outs = y
+        .chunks_exact_mut(w / 2)
+        .zip(places.chunks_exact_mut(w / 2));
+    for (x, (y, places)) in x.chunks_exact(2 * w).zip(outs) {
+        let (upper, lower) = x.split_at(w);
+        let (upper, lower) = (upper.as_chunks::<2>().0, lower.as_chunks::<2>().0);
+        let outs = y.iter_mut().zip(places);
+        for ((upper, lower), (y, place)) in upper.iter().zip(lower).zip(outs) {
+            let up = first((upper[0], 0), (upper[1], 1));
+            let low = first((lower[0], 2), (lower[1], 3));
+            (*y, *place) = first(up, low);
+        }
+    }
+}
+dispatch!(pub(super) maxima_of_plane, maxima_with, (x: &[f32], w: usize, y: &mut [f32], places: &mut [u8]) -> ());
+
+/// Sends each of `g` `[planes][h / 2][w / 2]` to its place in its window, and 0 to all other pixels `[planes][h][w]`.
+pub(in crate::network) fn unpool(g: &[f32], places: &[u8], plane @ [h, w]: [usize; 2]) -> Vec<f32> {
+    let len = (h / 2) * (w / 2);
+    let pixels = g.len() / len * h * w;
+    let mut x = Vec::with_capacity(pixels);
+    x.spare_capacity_mut()[..pixels]
+        .par_chunks_mut(h * w)
+        .zip(g.par_chunks(len).zip(places.par_chunks(len)))
+        .with_min_len(16)
+        .for_each(|(x, (g, places))| {
+            unpool_plane(g, places, plane, x);
+        });
+    // SAFETY: `unpool_plane` has written every number.
+    unsafe { x.set_len(pixels) };
+    x
+}
+
+/// The same for one plane `x`, which is written and returned.
+pub(super) fn unpool_plane<'a>(
+    g: &[f32],
+    places: &[u8],
+    [h, w]: [usize; 2],
+    x: &'a mut [MaybeUninit<f32>],
+) -> &'a mut [f32] {
+    let x = &mut x[..h * w];
+    write_plane(g, places, w, x);
+    // SAFETY: every number has been written.
+    unsafe { &mut *(std::ptr::from_mut(x) as *mut [f32]) }
+}
+
+#[inline(always)]
+fn write_plane_with<V: Lanes>(g: &[f32], places: &[u8], w: usize, x: &mut [MaybeUninit<f32>]) {
+    let windows = g.chunks_exact(w / 2).zip(places.chunks_exact(w / 2));
+    let mut rows = x.chunks_exact_mut(2 * w);
+    for (x, (g, places)) in rows.by_ref().zip(windows) {
+        let (upper, lower) = x.split_at_mut(w);
+        write_rows_with::<V>(g, places, upper, lower);
+    }
+    rows.into_remainder().fill(MaybeUninit::new(0.0));
+}
+dispatch!(write_plane, write_plane_with, (g: &[f32], places: &[u8], w: usize, x: &mut [MaybeUninit<f32>]) -> ());
+
+/// The two rows of a row of windows.
+#[inline(always)]
+fn write_rows_with<V: Lanes>(
+    g: &[f32],
+    places: &[u8],
+    upper: &mut [MaybeUninit<f32>],
+    lower: &mut [MaybeUninit<f32>],
+) {
+    // The places in the upper and in the lower row of windows side by side.
+    let here =
+        [0.0, 2.0].map(|first| V::load(&std::array::from_fn(|lane| first + (lane % 2) as f32)));
+    let (upper, last_up) = upper.split_at_mut(2 * g.len());
+    let (lower, last_low) = lower.split_at_mut(2 * g.len());
+    let rows = upper.chunks_mut(2 * LANES).zip(lower.chunks_mut(2 * LANES));
+    for ((g, places), (upper, lower)) in g.chunks(LANES).zip(places.chunks(LANES)).zip(rows) {
+        let mut of_lanes = [0.0; LANES];
+        for (to, place) in of_lanes.iter_mut().zip(places) {
+            *to = f32::from(*place);
+        }
+        let places = V::load(&of_lanes).twice();
+        let g = V::load_few(g, 0).twice();
+        for (row, here) in [(upper, here[0]), (lower, here[1])] {
+            for ((to, g), places) in row.chunks_mut(LANES).zip(g).zip(places) {
+                let pixels = g.where_equal(places, here).store();
+                match to.as_chunks_mut::<LANES>() {
+                    ([to], _) => *to = pixels.map(MaybeUninit::new),
+                    (_, to) => to.iter_mut().zip(pixels).for_each(|(to, pixel)| {
+                        to.write(pixel);
+                    }),
+                }
+            }
+        }
+    }
+    // Pixels that no window covers.
+    last_up.fill(MaybeUninit::new(0.0));
+    last_low.fill(MaybeUninit::new(0.0));
+}
+dispatch!(pub(in crate::network) write_rows, write_rows_with, (g: &[f32], places: &[u8], upper: &mut [MaybeUninit<f32>], lower: &mut [MaybeUninit<f32>]) -> ());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::kernels::{max_pool, max_unpool, numbers};
+    use crate::network::ops::Window;
+
+    fn bits(x: &[f32]) -> Vec<u32> {
+        x.iter().map(|x| x.to_bits()).collect()
+    }
+
+    /// Rows shorter than a vector, of several vectors, and with a last pixel that no window covers; equal numbers; NaN.
+    #[test]
+    fn maxima_and_gradient_are_those_of_any_window() {
+        let halves = Window::square(2);
+        let widths = [2, 3, 6, 16, 31, 32, 33, 34, 63, 64, 65, 100];
+        for plane @ [h, w] in widths.map(|w| [[2, w], [7, w]]).concat() {
+            let mut x = numbers(3 * h * w, 0);
+            (x[1], x[h * w]) = (f32::NAN, f32::NAN);
+            // Equal pixels in a window.
+            let equal = x[2 * h * w];
+            x[2 * h * w..][..w].fill(equal);
+            let (maxima, index) = max_pool(&x, plane, [h / 2, w / 2], &halves);
+            let (mut y, mut places) = (vec![9.0; maxima.len()], vec![9; maxima.len()]);
+            let len = (h / 2) * (w / 2);
+            for (at, x) in x.chunks_exact(h * w).enumerate() {
+                let here = at * len..(at + 1) * len;
+                let (y, places) = (&mut y[here.clone()], &mut places[here]);
+                maxima_of_plane(x, w, y, places);
+            }
+            assert_eq!(bits(&y), bits(&maxima), "{plane:?}");
+
+            let g = numbers(maxima.len(), 3);
+            let expected = max_unpool(&g, &index, plane, [h / 2, w / 2], &halves);
+            assert_eq!(
+                bits(&unpool(&g, &places, plane)),
+                bits(&expected),
+                "{plane:?}"
+            );
+            // Nothing goes back to a window that has no place.
+            places.fill(4);
+            assert!(unpool(&g, &places, plane).iter().all(|&x| x == 0.0));
+        }
+    }
+}
