@@ -8,6 +8,82 @@ use rayon::prelude::*;
 
 use crate::network::simd::{LANES, Lanes, dispatch};
 
+/// Planes that a thread processes at least.
+const PLANES: usize = 16;
+
+/// The maxima, and their indices in the plane.
+pub(super) fn max_pool(x: &[f32], [h, w]: [usize; 2]) -> (Vec<f32>, Vec<i32>) {
+    let len = (h / 2) * (w / 2);
+    let mut y = vec![0.0; x.len() / (h * w) * len];
+    let mut index = vec![0; y.len()];
+    y.par_chunks_mut(len)
+        .zip(index.par_chunks_mut(len))
+        .zip(x.par_chunks(h * w))
+        .with_min_len(PLANES)
+        .for_each_init(
+            || vec![0; len],
+            |places, ((y, index), x)| {
+                maxima_of_plane(x, w, y, places);
+                to_index(places, w, index);
+            },
+        );
+    (y, index)
+}
+
+/// Sends each of `g` to its index in the plane, and 0 to all other pixels.
+pub(super) fn max_unpool(g: &[f32], index: &[i32], plane @ [h, w]: [usize; 2]) -> Vec<f32> {
+    let len = (h / 2) * (w / 2);
+    let pixels = g.len() / len * h * w;
+    let mut x = Vec::with_capacity(pixels);
+    x.spare_capacity_mut()[..pixels]
+        .par_chunks_mut(h * w)
+        .zip(g.par_chunks(len).zip(index.par_chunks(len)))
+        .with_min_len(PLANES)
+        .for_each_init(
+            || vec![0; len],
+            |places, (x, (g, index))| {
+                to_places(index, w, places);
+                unpool_plane(g, places, plane, x);
+            },
+        );
+    // SAFETY: `unpool_plane` has written every number.
+    unsafe { x.set_len(pixels) };
+    x
+}
+
+/// The index of each place, in a plane with rows of `w` pixels.
+#[inline(always)]
+fn to_index_with<V: Lanes>(places: &[u8], w: usize, index: &mut [i32]) {
+    let rows = places
+        .chunks_exact(w / 2)
+        .zip(index.chunks_exact_mut(w / 2));
+    for (row, (places, index)) in rows.enumerate() {
+        let first = (2 * row * w) as i32;
+        for (window, (place, index)) in places.iter().zip(index).enumerate() {
+            let place = i32::from(*place);
+            *index = first + 2 * window as i32 + (place / 2) * w as i32 + place % 2;
+        }
+    }
+}
+dispatch!(to_index, to_index_with, (places: &[u8], w: usize, index: &mut [i32]) -> ());
+
+/// The inverse of [`to_index`].
+#[inline(always)]
+fn to_places_with<V: Lanes>(index: &[i32], w: usize, places: &mut [u8]) {
+    let rows = index
+        .chunks_exact(w / 2)
+        .zip(places.chunks_exact_mut(w / 2));
+    for (row, (index, places)) in rows.enumerate() {
+        let first = (2 * row * w) as i32;
+        for (window, (index, place)) in index.iter().zip(places).enumerate() {
+            let from = index - first - 2 * window as i32;
+            let lower = i32::from(from >= w as i32);
+            *place = (from - lower * (w as i32 - 2)) as u8;
+        }
+    }
+}
+dispatch!(to_places, to_places_with, (index: &[i32], w: usize, places: &mut [u8]) -> ());
+
 /// Writes the maxima of a plane with rows of `w` pixels, and their places. Among equals, the first wins. NaN wins, as in torch.
 #[inline(always)]
 fn maxima_with<V: Lanes>(x: &[f32], w: usize, y: &mut [f32], places: &mut [u8]) {
@@ -40,7 +116,7 @@ pub(in crate::network) fn unpool(g: &[f32], places: &[u8], plane @ [h, w]: [usiz
     x.spare_capacity_mut()[..pixels]
         .par_chunks_mut(h * w)
         .zip(g.par_chunks(len).zip(places.par_chunks(len)))
-        .with_min_len(16)
+        .with_min_len(PLANES)
         .for_each(|(x, (g, places))| {
             unpool_plane(g, places, plane, x);
         });
@@ -123,9 +199,26 @@ mod tests {
         x.iter().map(|x| x.to_bits()).collect()
     }
 
+    /// The definition: the maxima of a plane, their places and their indices.
+    fn pooled(x: &[f32], [h, w]: [usize; 2]) -> Vec<(f32, u8, i32)> {
+        let windows = (0..h / 2).flat_map(|row| (0..w / 2).map(move |column| (row, column)));
+        let maximum = windows.map(|(row, column)| {
+            let mut best = (f32::NEG_INFINITY, 0, 0);
+            for place in 0..4 {
+                let index = (2 * row + place / 2) * w + 2 * column + place % 2;
+                let new = x[index];
+                if place == 0 || new > best.0 || new.is_nan() && !best.0.is_nan() {
+                    best = (new, place as u8, index as i32);
+                }
+            }
+            best
+        });
+        maximum.collect()
+    }
+
     /// Rows shorter than a vector, of several vectors, and with a last pixel that no window covers; equal numbers; NaN.
     #[test]
-    fn maxima_and_gradient_are_those_of_any_window() {
+    fn maxima_and_gradient_are_their_definition() {
         let halves = Window::square(2);
         let widths = [2, 3, 6, 16, 31, 32, 33, 34, 63, 64, 65, 100];
         for plane @ [h, w] in widths.map(|w| [[2, w], [7, w]]).concat() {
@@ -137,20 +230,22 @@ mod tests {
             let (maxima, index) = max_pool(&x, plane, [h / 2, w / 2], &halves);
             let (mut y, mut places) = (vec![9.0; maxima.len()], vec![9; maxima.len()]);
             let len = (h / 2) * (w / 2);
+            let g = numbers(maxima.len(), 3);
+            let mut back = vec![0.0; x.len()];
             for (at, x) in x.chunks_exact(h * w).enumerate() {
                 let here = at * len..(at + 1) * len;
-                let (y, places) = (&mut y[here.clone()], &mut places[here]);
-                maxima_of_plane(x, w, y, places);
+                let outs = (&mut y[here.clone()], &mut places[here.clone()]);
+                maxima_of_plane(x, w, outs.0, outs.1);
+                for (out, (maximum, place, index_here)) in here.zip(pooled(x, plane)) {
+                    assert_eq!(y[out].to_bits(), maximum.to_bits(), "{plane:?}");
+                    assert_eq!(maxima[out].to_bits(), maximum.to_bits(), "{plane:?}");
+                    assert_eq!((places[out], index[out]), (place, index_here), "{plane:?}");
+                    back[at * h * w + index_here as usize] = g[out];
+                }
             }
-            assert_eq!(bits(&y), bits(&maxima), "{plane:?}");
-
-            let g = numbers(maxima.len(), 3);
-            let expected = max_unpool(&g, &index, plane, [h / 2, w / 2], &halves);
-            assert_eq!(
-                bits(&unpool(&g, &places, plane)),
-                bits(&expected),
-                "{plane:?}"
-            );
+            assert_eq!(bits(&unpool(&g, &places, plane)), bits(&back), "{plane:?}");
+            let found = max_unpool(&g, &index, plane, [h / 2, w / 2], &halves);
+            assert_eq!(bits(&found), bits(&back), "{plane:?}");
             // Nothing goes back to a window that has no place.
             places.fill(4);
             assert!(unpool(&g, &places, plane).iter().all(|&x| x == 0.0));

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::halves;
 use crate::network::ops::Window;
 
 /// The maximum of each window of `plane`-sized images, and its index in the plane. Among equals,
@@ -13,6 +14,9 @@ pub(in crate::network) fn max_pool(
     out_plane @ [out_h, out_w]: [usize; 2],
     window: &Window,
 ) -> (Vec<f32>, Vec<i32>) {
+    if *window == Window::square(2) {
+        return halves::max_pool(x, plane);
+    }
     let planes = x.len() / (h * w);
     let mut y = vec![0.0; planes * out_h * out_w];
     let mut index = vec![0; y.len()];
@@ -35,26 +39,6 @@ fn pool_plane(
     let better = |a: f32, b: f32| (b > a) | (b.is_nan() & !a.is_nan());
     // Selections instead of branches, because the winner cannot be predicted.
     let first_max = |a: (f32, i32), b: (f32, i32)| if better(a.0, b.0) { b } else { a };
-    if *window == Window::square(2) {
-        let rows = x.chunks_exact(2 * w).enumerate();
-        let outs = y.chunks_exact_mut(out_w).zip(index.chunks_exact_mut(out_w));
-        for ((row, x), (y, index)) in rows.zip(outs) {
-            let (upper, lower) = x.split_at(w);
-            let pairs = upper
-                .as_chunks::<2>()
-                .0
-                .iter()
-                .zip(lower.as_chunks::<2>().0);
-            for (column, (upper, lower)) in pairs.enumerate() {
-                let at = (2 * row * w + 2 * column) as i32;
-                let below = at + w as i32;
-                let up = first_max((upper[0], at), (upper[1], at + 1));
-                let low = first_max((lower[0], below), (lower[1], below + 1));
-                (y[column], index[column]) = first_max(up, low);
-            }
-        }
-        return;
-    }
     let inside = |at: usize, axis: usize, limit: usize| {
         let start = at * window.stride[axis];
         let (end, pad) = (start + window.kernel[axis], window.padding[axis]);
@@ -85,34 +69,17 @@ pub(in crate::network) fn max_unpool(
     [out_h, out_w]: [usize; 2],
     window: &Window,
 ) -> Vec<f32> {
+    if *window == Window::square(2) {
+        return halves::max_unpool(g, index, [h, w]);
+    }
     let out_len = out_h * out_w;
     let mut x = vec![0.0; g.len() / out_len * h * w];
-    let halves = *window == Window::square(2);
     x.par_chunks_mut(h * w)
         .zip(g.par_chunks(out_len).zip(index.par_chunks(out_len)))
         .with_min_len(16)
         .for_each(|(x, (g, index))| {
-            if !halves {
-                for (g, &index) in g.iter().zip(index) {
-                    x[index as usize] += g;
-                }
-                return;
-            }
-            // Windows that do not overlap: every position of each window is written, without a
-            // branch.
-            let rows = x.chunks_exact_mut(2 * w).enumerate();
-            for ((row, x), (g, index)) in rows.zip(g.chunks(out_w).zip(index.chunks(out_w))) {
-                let (upper, lower) = x.split_at_mut(w);
-                let pairs = upper.as_chunks_mut::<2>().0.iter_mut();
-                let pairs = pairs.zip(lower.as_chunks_mut::<2>().0);
-                for (column, ((upper, lower), (&g, &index))) in
-                    pairs.zip(g.iter().zip(index)).enumerate()
-                {
-                    let place = index - (2 * row * w + 2 * column) as i32;
-                    let at = |here: i32| if place == here { g } else { 0.0 };
-                    *upper = [at(0), at(1)];
-                    *lower = [at(w as i32), at(w as i32 + 1)];
-                }
+            for (g, &index) in g.iter().zip(index) {
+                x[index as usize] += g;
             }
         });
     x
