@@ -59,8 +59,14 @@ impl ConvSizes {
         ]
     }
 
-    pub(super) fn padded_len(&self) -> usize {
-        self.padded()[0] * self.padded()[1]
+    /// Rows and columns of a plane if planes follow each other in a line. The zeros on the left of a row are also those on the
+    /// right of the row before it, and the zeros above a plane are also those below the one before it.
+    pub(super) fn in_line(&self) -> [usize; 2] {
+        [0, 1].map(|axis| {
+            let zeros = self.padding[axis];
+            // A row of the output is not longer than this, and a kernel reaches no further than the zeros that follow.
+            self.plane[axis] + zeros.max((2 * zeros + 1).saturating_sub(self.kernel[axis]))
+        })
     }
 
     pub(super) fn taps(&self) -> usize {
@@ -74,7 +80,8 @@ impl ConvSizes {
 
     /// Images computed together by one thread. There are at least enough groups for two threads.
     pub(super) fn group(&self, channels: usize) -> usize {
-        let fit = GROUP_FLOATS / (channels * self.padded_len()).max(1);
+        let len = self.padded()[0] * self.padded()[1];
+        let fit = GROUP_FLOATS / (channels * len).max(1);
         fit.clamp(1, 16).min(self.n.div_ceil(2)).max(1)
     }
 }
@@ -131,9 +138,8 @@ fn pad_plane_with<V: Lanes>(plane: &[f32], w: usize, pitch: usize, to: &mut [May
 }
 dispatch!(pad_plane, pad_plane_with, (plane: &[f32], w: usize, pitch: usize, to: &mut [MaybeUninit<f32>]) -> ());
 
-/// The flat offset of each kernel tap in a padded plane.
-pub(super) fn tap_offsets(shape: &ConvSizes) -> Vec<usize> {
-    let pitch = shape.padded()[1];
+/// The flat offset of each kernel tap in a line whose rows begin every `pitch` numbers.
+pub(super) fn tap_offsets(shape: &ConvSizes, pitch: usize) -> Vec<usize> {
     (0..shape.kernel[0])
         .flat_map(|ky| (0..shape.kernel[1]).map(move |kx| ky * pitch + kx))
         .collect()

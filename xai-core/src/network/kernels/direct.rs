@@ -82,7 +82,7 @@ pub(in crate::network) fn conv(
                 images,
                 input,
                 shape.plane,
-                shape.padded(),
+                shape.in_line(),
                 shape.padding,
                 shape.slack(),
             );
@@ -116,11 +116,11 @@ fn conv_group(
     after: After<'_>,
     y: &mut [MaybeUninit<f32>],
 ) {
-    let pitch = shape.padded()[1];
-    let plane = shape.padded_len();
+    let [rows, pitch] = shape.in_line();
+    let plane = rows * pitch;
     let [out_h, out_w] = shape.out_plane();
     let line = images * plane + shape.slack();
-    let taps = tap_offsets(shape);
+    let taps = tap_offsets(shape, pitch);
     let of_channel = |channel: usize| taps.iter().map(move |tap| channel * line + tap);
     let offsets: Vec<usize> = (0..shape.input).flat_map(of_channel).collect();
     let steps = offsets.len() * OUT;
@@ -247,6 +247,59 @@ mod tests {
         let plain = correlate_with::<[f32; LANES]>(&lines, &weights, &offsets);
         assert_eq!(best, plain);
         assert!(best.as_flattened().as_flattened().iter().any(|x| *x != 0.0));
+    }
+
+    /// Each output is the chain of fused multiply-adds that the module promises, zeros of the padding included.
+    #[test]
+    fn every_output_is_its_chain_of_products() {
+        for (kernel, padding) in [
+            ([3, 3], [1, 1]),
+            ([3, 3], [0, 0]),
+            ([3, 3], [2, 1]),
+            ([1, 3], [3, 4]),
+            ([5, 2], [2, 0]),
+            ([1, 1], [0, 0]),
+        ] {
+            let (n, input, output, plane) = (5, 3, 9, [6, 11]);
+            let shape = ConvSizes {
+                n,
+                input,
+                output,
+                plane,
+                kernel,
+                padding,
+            };
+            let ([h, w], [rows, columns]) = (plane, kernel);
+            let (x, weight) = (
+                numbers(n * input * h * w, 3),
+                numbers(output * input * rows * columns, 5),
+            );
+            let packed = pack(&weight, output, input, rows * columns);
+            let y = conv(&x, &packed, None, &shape, After::Plain);
+            let [out_h, out_w] = shape.out_plane();
+            assert_eq!(y.len(), n * output * out_h * out_w);
+            for (at, y) in y.iter().enumerate() {
+                let (image, out) = (at / (output * out_h * out_w), at / (out_h * out_w) % output);
+                let place = [at / out_w % out_h, at % out_w];
+                let mut sum = 0.0_f32;
+                for step in 0..input * rows * columns {
+                    let channel = step / (rows * columns);
+                    let tap = [step / columns % rows, step % columns];
+                    let from = [0, 1].map(|axis| {
+                        let from = (place[axis] + tap[axis]).checked_sub(padding[axis])?;
+                        (from < plane[axis]).then_some(from)
+                    });
+                    let x = match from {
+                        [Some(row), Some(column)] => {
+                            x[((image * input + channel) * h + row) * w + column]
+                        }
+                        _ => 0.0,
+                    };
+                    sum = x.mul_add(weight[out * input * rows * columns + step], sum);
+                }
+                assert_eq!(y.to_bits(), sum.to_bits(), "{kernel:?} {padding:?} {at}");
+            }
+        }
     }
 
     #[test]

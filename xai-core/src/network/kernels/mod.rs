@@ -4,7 +4,7 @@
 //! **Layout.** A group of images is copied into zero-padded planes `[channel][image][row][column]`.
 //! As one long line, the input of output position `p` at kernel offset `(ky, kx)` is position
 //! `p + ky * pitch + kx`, whatever the image's width. Every vector is therefore full, and only the
-//! `kernel - 1` columns at the end of a row are computed without use. Positions are vectorised. Several
+//! columns and rows of zeros are computed without use. Positions are vectorised. Several
 //! vectors of them and several output channels form a tile of sums, which registers hold with AVX-512,
 //! and otherwise in parts; see `add_products`.
 //!
