@@ -208,10 +208,10 @@ impl Lab<Lesions> {
         match corpus {
             Corpus::ImageNet => Err(Error::invalid("ImageNet is not here to be trained on")),
             Corpus::Shapes => {
-                let bar = making(2);
+                let bar = making(images + images / 8);
                 let task = |images, seed| {
                     let task = shapes_task(images, size, seed)?;
-                    bar.tick()?;
+                    bar.advance(images)?;
                     Ok(task)
                 };
                 Ok([task(images, 0)?, task(images / 8, 1)?])

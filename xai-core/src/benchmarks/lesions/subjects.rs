@@ -42,7 +42,8 @@ pub(super) struct Portion {
     pub(super) slices: usize,
 }
 
-/// A source that reports each subject whose slices have been taken. This is a safe point to stop at.
+/// A source that counts the subjects whose slices have been taken; their images follow. After Ctrl-C, it returns
+/// [`Error::Interrupted`], and no image of this call is kept.
 pub(super) struct Watched<'a> {
     pub(super) source: &'a dyn Source,
     pub(super) progress: Progress,

@@ -64,7 +64,7 @@ impl ConvSizes {
     pub(super) fn in_line(&self) -> [usize; 2] {
         [0, 1].map(|axis| {
             let zeros = self.padding[axis];
-            // A row of the output is not longer than this, and a kernel reaches no further than the zeros that follow.
+            // A row of the output is not longer than this sum, and a kernel reaches no further than the zeros that follow.
             self.plane[axis] + zeros.max((2 * zeros + 1).saturating_sub(self.kernel[axis]))
         })
     }
@@ -86,8 +86,9 @@ impl ConvSizes {
     }
 }
 
-/// Copies planes `[image][channel][h][w]` into padded lines `[channel][image][padded h][padded w]`,
-/// each followed by `slack` zeros. `top` and `left` are the place of the first pixel in a padded plane.
+/// Copies planes `[image][channel][h][w]` into padded lines `[channel][image][ph][pw]`, each followed by `slack` zeros. `ph` and
+/// `pw` are the rows from one plane to the next, and the pixels from one row to the next. `top` and `left` are the place of the
+/// first pixel in a padded plane.
 pub(super) fn pad(
     source: &[f32],
     images: usize,
@@ -97,6 +98,7 @@ pub(super) fn pad(
     [top, left]: [usize; 2],
     slack: usize,
 ) -> Vec<f32> {
+    assert_eq!(source.len(), images * channels * h * w);
     let line = images * ph * pw + slack;
     let mut padded = Vec::with_capacity(channels * line);
     padded.spare_capacity_mut()[..channels * line]

@@ -1,15 +1,14 @@
 //! The maximum of each window of 2 x 2 pixels with its place in the window, and its gradient.
 //!
-//! A place is 0 to 3, row by row. A last row or column that no window covers is left out.
+//! A place is 0 to 3, row by row. Nothing goes back to a window with another place. A last row or column that no window
+//! covers is left out.
 
 use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
+use super::PLANES;
 use crate::network::simd::{LANES, Lanes, dispatch};
-
-/// Planes that a thread processes at least.
-const PLANES: usize = 16;
 
 /// The maxima, and their indices in the plane.
 pub(super) fn max_pool(x: &[f32], [h, w]: [usize; 2]) -> (Vec<f32>, Vec<i32>) {
@@ -33,22 +32,13 @@ pub(super) fn max_pool(x: &[f32], [h, w]: [usize; 2]) -> (Vec<f32>, Vec<i32>) {
 /// Sends each of `g` to its index in the plane, and 0 to all other pixels.
 pub(super) fn max_unpool(g: &[f32], index: &[i32], plane @ [h, w]: [usize; 2]) -> Vec<f32> {
     let len = (h / 2) * (w / 2);
-    let pixels = g.len() / len * h * w;
-    let mut x = Vec::with_capacity(pixels);
-    x.spare_capacity_mut()[..pixels]
-        .par_chunks_mut(h * w)
-        .zip(g.par_chunks(len).zip(index.par_chunks(len)))
+    let mut places = vec![0; index.len()];
+    places
+        .par_chunks_mut(len)
+        .zip(index.par_chunks(len))
         .with_min_len(PLANES)
-        .for_each_init(
-            || vec![0; len],
-            |places, (x, (g, index))| {
-                to_places(index, w, places);
-                unpool_plane(g, places, plane, x);
-            },
-        );
-    // SAFETY: `unpool_plane` has written every number.
-    unsafe { x.set_len(pixels) };
-    x
+        .for_each(|(places, index)| to_places(index, w, places));
+    unpool(g, &places, plane)
 }
 
 /// The index of each place, in a plane with rows of `w` pixels.
@@ -110,6 +100,7 @@ dispatch!(pub(super) maxima_of_plane, maxima_with, (x: &[f32], w: usize, y: &mut
 
 /// Sends each of `g` `[planes][h / 2][w / 2]` to its place in its window, and 0 to all other pixels `[planes][h][w]`.
 pub(in crate::network) fn unpool(g: &[f32], places: &[u8], plane @ [h, w]: [usize; 2]) -> Vec<f32> {
+    assert_eq!(g.len(), places.len());
     let len = (h / 2) * (w / 2);
     let pixels = g.len() / len * h * w;
     let mut x = Vec::with_capacity(pixels);
@@ -132,7 +123,8 @@ pub(super) fn unpool_plane<'a>(
     [h, w]: [usize; 2],
     x: &'a mut [MaybeUninit<f32>],
 ) -> &'a mut [f32] {
-    let x = &mut x[..h * w];
+    let (x, len) = (&mut x[..h * w], (h / 2) * (w / 2));
+    assert_eq!([g.len(), places.len()], [len; 2]);
     write_plane(g, places, w, x);
     // SAFETY: every number has been written.
     unsafe { &mut *(std::ptr::from_mut(x) as *mut [f32]) }
@@ -158,6 +150,7 @@ fn write_rows_with<V: Lanes>(
     upper: &mut [MaybeUninit<f32>],
     lower: &mut [MaybeUninit<f32>],
 ) {
+    assert_eq!(g.len(), places.len());
     // The places in the upper and in the lower row of windows side by side.
     let here =
         [0.0, 2.0].map(|first| V::load(&std::array::from_fn(|lane| first + (lane % 2) as f32)));
@@ -192,12 +185,8 @@ dispatch!(pub(in crate::network) write_rows, write_rows_with, (g: &[f32], places
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::kernels::{max_pool, max_unpool, numbers};
+    use crate::network::kernels::{bits, max_pool, max_unpool, numbers};
     use crate::network::ops::Window;
-
-    fn bits(x: &[f32]) -> Vec<u32> {
-        x.iter().map(|x| x.to_bits()).collect()
-    }
 
     /// The definition: the maxima of a plane, their places and their indices.
     fn pooled(x: &[f32], [h, w]: [usize; 2]) -> Vec<(f32, u8, i32)> {
@@ -250,5 +239,31 @@ mod tests {
             places.fill(4);
             assert!(unpool(&g, &places, plane).iter().all(|&x| x == 0.0));
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "left == right")]
+    fn a_missing_plane_is_noticed() {
+        let index = [0, 2, 8, 10];
+        max_unpool(&[1.0; 8], &index, [4, 4], [2, 2], &Window::square(2));
+    }
+
+    /// The vector width of the processor changes no bit.
+    #[test]
+    fn every_processor_gives_the_same_bits() {
+        let (w, len) = (45, 3 * 22);
+        let g = numbers(len, 3);
+        let places: Vec<u8> = (0..len).map(|at| (at * 7 % 5) as u8).collect();
+        let [mut best, mut plain] = [(); 2].map(|()| vec![MaybeUninit::new(9.0); 6 * w]);
+        write_plane(&g, &places, w, &mut best);
+        write_plane_with::<[f32; LANES]>(&g, &places, w, &mut plain);
+        // SAFETY: every number was written before.
+        let [best, plain] = [best, plain].map(|x| {
+            x.iter()
+                .map(|x| unsafe { x.assume_init() })
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(bits(&best), bits(&plain));
+        assert!(best.iter().any(|&x| x != 0.0));
     }
 }

@@ -3,8 +3,9 @@
 //!
 //! **Layout.** A group of images is copied into zero-padded planes `[channel][image][row][column]`.
 //! As one long line, the input of output position `p` at kernel offset `(ky, kx)` is position
-//! `p + ky * pitch + kx`, whatever the image's width. Every vector is therefore full, and only the
-//! columns and rows of zeros are computed without use. Positions are vectorised. Several
+//! `p + ky * pitch + kx`, whatever the image's width. Every vector is therefore full, and only
+//! positions at which a kernel does not fit into its row or plane are computed without use. Rows and planes that follow each
+//! other share their zeros. Positions are vectorised. Several
 //! vectors of them and several output channels form a tile of sums, which registers hold with AVX-512,
 //! and otherwise in parts; see `add_products`.
 //!
@@ -40,6 +41,15 @@ pub(super) use pointwise::{add_weighted, along, channel_affine, gate, relu};
 pub(super) use pooling::{max_pool, max_unpool};
 pub(super) use update::{update, update_by_product};
 pub(super) use weight_grad::conv_weight_grad;
+
+/// Planes that a thread processes at least.
+const PLANES: usize = 16;
+
+/// To compare numbers bit for bit in tests.
+#[cfg(test)]
+fn bits(x: &[f32]) -> Vec<u32> {
+    x.iter().map(|x| x.to_bits()).collect()
+}
 
 /// Numbers from -1 to 1 for tests. They are the same at each call.
 #[cfg(test)]

@@ -9,11 +9,9 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use super::norm_columns;
+use super::PLANES;
+use super::norm_columns::{self, Gate, affine_relu_number, gated_number};
 use crate::network::simd::{LANES, Lanes, dispatch, lanes_at_mut};
-
-/// Planes that a thread processes at least.
-pub(super) const PLANES: usize = 16;
 
 /// The numbers of a plane of 1 channel.
 pub(super) type Line = [f32; LANES];
@@ -48,14 +46,10 @@ fn affine_relu_with<V: Lanes>(x: &[f32], a: f32, shift: f32, y: &mut [MaybeUnini
         *y = line.map(MaybeUninit::new);
     }
     for (y, x) in last_y.iter_mut().zip(last) {
-        let scaled = a * x + shift;
-        y.write(if scaled < 0.0 { 0.0 } else { scaled });
+        y.write(affine_relu_number(*x, a, shift));
     }
 }
 dispatch!(pub(super) affine_relu_of_plane, affine_relu_with, (x: &[f32], a: f32, shift: f32, y: &mut [MaybeUninit<f32>]) -> ());
-
-/// The gate of a ReLU after an affine map: factor and shift of each channel.
-pub(super) type Gate<'a> = Option<[&'a [f32]; 2]>;
 
 /// The factor and shift of a channel.
 fn of_channel(gate: Gate<'_>, channel: usize) -> Option<[f32; 2]> {
@@ -135,16 +129,6 @@ fn gated<V: Lanes, const GATED: bool>(g: V, x: V, [a, shift]: [f32; 2]) -> V {
     }
 }
 
-/// The same for one number.
-#[inline(always)]
-pub(super) fn gated_number<const GATED: bool>(g: f32, x: f32, [a, shift]: [f32; 2]) -> f32 {
-    if !GATED || a * x + shift > 0.0 {
-        g
-    } else {
-        0.0
-    }
-}
-
 /// `a[c] * x + b[c] * y + shift[c]` for each channel `c` of `x` and `y` `[n][channels][len]`, stored in `x`.
 /// With a `gate`, `x` counts as in [`channel_sums`]. Returns the sum of each channel of the result, as
 /// `channel_sums` would.
@@ -214,13 +198,10 @@ fn combine<V: Lanes, const GATED: bool>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::kernels::{gate, numbers, relu};
+    use crate::network::kernels::{bits, gate, numbers, relu};
 
     const CHANNELS: usize = 3;
-
-    fn bits(x: &[f32]) -> Vec<u32> {
-        x.iter().map(|x| x.to_bits()).collect()
-    }
+    const FEATURES: usize = 37;
 
     /// Together they give what the plain definitions give one after the other, in planes with and without a rest.
     #[test]
@@ -279,6 +260,58 @@ mod tests {
                 assert!((f64::from(found[channel]) - exact).abs() < 1e-5);
             }
         }
+    }
+
+    /// The same numbers as planes, one by one.
+    #[test]
+    fn the_bits_are_those_of_planes_of_one_number() {
+        let [x, y] = [0, 3].map(|seed| numbers(40 * FEATURES, seed));
+        let [a, b, shift] = [5, 6, 7].map(|seed| numbers(FEATURES, seed));
+        let pairs = || x.iter().zip(&y).enumerate();
+        for gate in [None, Some([&b[..], &shift])] {
+            let of = |at: usize| gate.map(|[a, b]| [a[at % FEATURES], b[at % FEATURES]]);
+            let planes = pairs().map(|(at, (x, y))| sums_of_plane(&[*x], &[*y], of(at)));
+            let planes: Vec<_> = planes.map(|sums| sums.map(over_lanes)).collect();
+            let expected =
+                [0, 1].map(|which| over_planes(planes.iter().map(|sums| sums[which]), FEATURES));
+            let found = norm_columns::sums(&x, &y, gate, FEATURES);
+            assert_eq!(
+                found.each_ref().map(|x| bits(x)),
+                expected.each_ref().map(|x| bits(x))
+            );
+            if gate.is_none() {
+                assert_eq!(
+                    bits(&norm_columns::column_sums(&x, FEATURES)),
+                    bits(&expected[0])
+                );
+            }
+
+            let mut mixed = x.clone();
+            let planes = mixed.iter_mut().zip(&y).enumerate().map(|(at, (x, y))| {
+                let factors = [&a, &b, &shift].map(|factor| factor[at % FEATURES]);
+                let x = std::slice::from_mut(x);
+                over_lanes(combine_plane(x, &[*y], factors, of(at)))
+            });
+            let expected = over_planes(planes, FEATURES);
+            let mut found = x.clone();
+            let sums = norm_columns::combine(&mut found, &y, [&a, &b, &shift], gate);
+            assert_eq!(bits(&found), bits(&mixed));
+            assert_eq!(bits(&sums), bits(&expected));
+        }
+        let mut scaled = x.clone();
+        norm_columns::affine(&mut scaled, [&a, &shift]);
+        let expected = pairs().map(|(at, (x, _))| {
+            let mut y = [MaybeUninit::new(0.0)];
+            affine_relu_of_plane(&[*x], a[at % FEATURES], shift[at % FEATURES], &mut y);
+            // SAFETY: it was written.
+            unsafe { y[0].assume_init() }
+        });
+        let expected: Vec<f32> = expected.collect();
+        assert_eq!(
+            bits(&norm_columns::affine_relu(&x, [&a, &shift])),
+            bits(&expected)
+        );
+        assert_eq!(bits(&relu(&scaled)), bits(&expected));
     }
 
     /// The vector width of the processor changes no bit.

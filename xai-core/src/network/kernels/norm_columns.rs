@@ -3,16 +3,43 @@
 //! The numbers of a row are side by side in memory, so channels are the inner loop. There are too few numbers for several
 //! threads. All bits are those of the same operation on planes.
 
-use super::norm::{Gate, gated_number};
+/// The gate of a ReLU after an affine map: factor and shift of each channel.
+pub(super) type Gate<'a> = Option<[&'a [f32]; 2]>;
+
+/// `x` where `gate[0] * y + gate[1]` is above 0, and 0 elsewhere. Without `GATED`, `x` everywhere.
+#[inline(always)]
+pub(super) fn gated_number<const GATED: bool>(x: f32, y: f32, [a, shift]: [f32; 2]) -> f32 {
+    if !GATED || a * y + shift > 0.0 {
+        x
+    } else {
+        0.0
+    }
+}
+
+/// `max(a * x + shift, 0)`; NaN stays NaN.
+#[inline(always)]
+pub(super) fn affine_relu_number(x: f32, a: f32, shift: f32) -> f32 {
+    let y = a * x + shift;
+    if y < 0.0 { 0.0 } else { y }
+}
+
+pub(super) fn affine(x: &mut [f32], [a, shift]: [&[f32]; 2]) {
+    for x in x.chunks_exact_mut(a.len()) {
+        for (x, (a, shift)) in x.iter_mut().zip(a.iter().zip(shift)) {
+            *x = a * *x + shift;
+        }
+    }
+}
 
 pub(super) fn affine_relu(x: &[f32], [a, shift]: [&[f32]; 2]) -> Vec<f32> {
     let mut y = Vec::with_capacity(x.len());
     for x in x.chunks_exact(a.len()) {
         let factors = a.iter().zip(shift);
-        y.extend(x.iter().zip(factors).map(|(x, (a, shift))| {
-            let y = a * x + shift;
-            if y < 0.0 { 0.0 } else { y }
-        }));
+        y.extend(
+            x.iter()
+                .zip(factors)
+                .map(|(x, (a, shift))| affine_relu_number(*x, *a, *shift)),
+        );
     }
     y
 }
@@ -77,51 +104,4 @@ pub(super) fn combine(
         }
     }
     column_sums(x, channels)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::network::kernels::norm::{combine_plane, over_lanes, over_planes, sums_of_plane};
-    use crate::network::kernels::numbers;
-
-    const CHANNELS: usize = 37;
-
-    fn bits(x: &[f32]) -> Vec<u32> {
-        x.iter().map(|x| x.to_bits()).collect()
-    }
-
-    #[test]
-    fn the_bits_are_those_of_planes_of_one_number() {
-        let [x, y] = [0, 3].map(|seed| numbers(40 * CHANNELS, seed));
-        let [a, b, shift] = [5, 6, 7].map(|seed| numbers(CHANNELS, seed));
-        let numbers = || x.iter().zip(&y).enumerate();
-        for gate in [None, Some([&b[..], &shift])] {
-            let of = |at: usize| gate.map(|[a, b]| [a[at % CHANNELS], b[at % CHANNELS]]);
-            let planes = numbers().map(|(at, (x, y))| sums_of_plane(&[*x], &[*y], of(at)));
-            let planes: Vec<_> = planes.map(|sums| sums.map(over_lanes)).collect();
-            let expected =
-                [0, 1].map(|which| over_planes(planes.iter().map(|sums| sums[which]), CHANNELS));
-            let found = sums(&x, &y, gate, CHANNELS);
-            assert_eq!(
-                found.each_ref().map(|x| bits(x)),
-                expected.each_ref().map(|x| bits(x))
-            );
-            if gate.is_none() {
-                assert_eq!(bits(&column_sums(&x, CHANNELS)), bits(&expected[0]));
-            }
-
-            let mut mixed = x.clone();
-            let planes = mixed.iter_mut().zip(&y).enumerate().map(|(at, (x, y))| {
-                let factors = [&a, &b, &shift].map(|factor| factor[at % CHANNELS]);
-                let x = std::slice::from_mut(x);
-                over_lanes(combine_plane(x, &[*y], factors, of(at)))
-            });
-            let expected = over_planes(planes, CHANNELS);
-            let mut found = x.clone();
-            let sums = combine(&mut found, &y, [&a, &b, &shift], gate);
-            assert_eq!(bits(&found), bits(&mixed));
-            assert_eq!(bits(&sums), bits(&expected));
-        }
-    }
 }

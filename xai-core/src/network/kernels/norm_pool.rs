@@ -7,10 +7,9 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
+use super::PLANES;
 use super::halves::{maxima_of_plane, unpool_plane};
-use super::norm::{
-    PLANES, affine_relu_of_plane, combine_plane, over_lanes, over_planes, sums_of_plane,
-};
+use super::norm::{affine_relu_of_plane, combine_plane, over_lanes, over_planes, sums_of_plane};
 
 /// The maximum of each window of 2 x 2 pixels of [`affine_relu`](super::affine_relu), and its position in the window (0 to 3, row
 /// by row). Among equals, the first wins. NaN wins, as in torch. A last row or column that no window covers is left out.
@@ -42,8 +41,8 @@ pub(in crate::network) fn affine_relu_maxima(
     (y, places)
 }
 
-/// [`channel_sums`](super::channel_sums) of `x` `[n][channels]` planes and of what [`affine_relu_maxima`] takes from them on the way back:
-/// `g` at `places`, and 0 elsewhere.
+/// [`channel_sums`](super::channel_sums) of a gradient and of `x`, the input of [`affine_relu_maxima`]. The gradient is `g` at
+/// `places` and 0 elsewhere, after the gate of the ReLU.
 pub(in crate::network) fn unpooled_channel_sums(
     g: &[f32],
     places: &[u8],
@@ -52,6 +51,7 @@ pub(in crate::network) fn unpooled_channel_sums(
     plane @ [h, w]: [usize; 2],
 ) -> [Vec<f32>; 2] {
     let len = (h / 2) * (w / 2);
+    assert_eq!([g.len(), places.len()], [x.len() / (h * w) * len; 2]);
     let planes: Vec<[f64; 2]> = (x.par_chunks(h * w).enumerate())
         .zip(g.par_chunks(len).zip(places.par_chunks(len)))
         .with_min_len(PLANES)
@@ -68,8 +68,7 @@ pub(in crate::network) fn unpooled_channel_sums(
     [0, 1].map(|which| over_planes(planes.iter().map(|sums| sums[which]), a.len()))
 }
 
-/// [`channel_combine`](super::channel_combine) of `x` and the gradient of [`unpooled_channel_sums`]. Returns the result, and its sum over
-/// each channel.
+/// [`channel_combine`](super::channel_combine) of the same gradient and of `x`. Returns the result, and its sum over each channel.
 pub(in crate::network) fn unpooled_channel_combine(
     g: &[f32],
     places: &[u8],
@@ -79,6 +78,7 @@ pub(in crate::network) fn unpooled_channel_combine(
     plane @ [h, w]: [usize; 2],
 ) -> (Vec<f32>, Vec<f32>) {
     let len = (h / 2) * (w / 2);
+    assert_eq!([g.len(), places.len()], [x.len() / (h * w) * len; 2]);
     let mut y = Vec::with_capacity(x.len());
     let planes: Vec<f64> = y.spare_capacity_mut()[..x.len()]
         .par_chunks_mut(h * w)
@@ -107,15 +107,11 @@ pub(in crate::network) fn unpooled_channel_combine(
 mod tests {
     use super::*;
     use crate::network::kernels::{
-        affine_relu, channel_combine, channel_sums, max_pool, max_unpool, numbers,
+        affine_relu, bits, channel_combine, channel_sums, max_pool, max_unpool, numbers,
     };
     use crate::network::ops::Window;
 
     const CHANNELS: usize = 3;
-
-    fn bits(x: &[f32]) -> Vec<u32> {
-        x.iter().map(|x| x.to_bits()).collect()
-    }
 
     /// Planes with an odd side and of one window, equal numbers (after the ReLU), and NaN.
     #[test]
@@ -136,6 +132,10 @@ mod tests {
             let unpooled = max_unpool(&g, &index, plane, pooled, &halves);
             let gate = [&a[..], &shift];
             let apart = channel_sums(&unpooled, &x, Some(gate), CHANNELS, len);
+            assert!(
+                apart[0].iter().any(|&sum| sum != 0.0),
+                "a gradient passes a gate"
+            );
             let together = unpooled_channel_sums(&g, &places, &x, gate, plane);
             assert_eq!(
                 apart.map(|sums| bits(&sums)),
@@ -148,7 +148,6 @@ mod tests {
             let sums = channel_combine(&mut mixed, &x, factors, Some(gate), len);
             let (found, sums_found) =
                 unpooled_channel_combine(&g, &places, &x, factors, gate, plane);
-            assert!(mixed.iter().any(|&x| x != 0.0));
             assert_eq!(bits(&found), bits(&mixed), "{plane:?}");
             assert_eq!(bits(&sums_found), bits(&sums), "{plane:?}");
         }

@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
+use super::norm_columns;
 use crate::network::simd::{LANES, Lanes, dispatch, lanes_at_mut};
 
 /// Numbers that a thread processes at a time in elementwise operations.
@@ -92,12 +93,7 @@ pub(in crate::network) fn add_weighted(sum: &mut [f32], parts: &[f32], weights: 
 /// `a[c] * x + shift[c]` for each channel `c` of `x` `[n][channels][len]`, stored in `x`.
 pub(in crate::network) fn channel_affine(x: &mut [f32], [a, shift]: [&[f32]; 2], len: usize) {
     if len == 1 {
-        for x in x.chunks_exact_mut(a.len()) {
-            for (x, (a, shift)) in x.iter_mut().zip(a.iter().zip(shift)) {
-                *x = a * *x + shift;
-            }
-        }
-        return;
+        return norm_columns::affine(x, [a, shift]);
     }
     x.par_chunks_mut(len)
         .enumerate()

@@ -23,6 +23,7 @@ pub(in crate::network) fn conv_weight_grad(x: &[f32], g: &[f32], shape: &ConvSiz
         input * shape.plane[0] * shape.plane[1],
         output * shape.out_plane()[0] * shape.out_plane()[1],
     );
+    assert_eq!([x.len(), g.len()], [shape.n * x_len, shape.n * g_len]);
     let group = shape.group(input.max(output));
     let partial: Vec<Vec<f32>> = x
         .par_chunks(group * x_len)

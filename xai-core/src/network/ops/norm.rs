@@ -28,8 +28,8 @@ pub(crate) fn affine_relu_maxima(
     (y, Places { places, plane })
 }
 
-/// [`channel_sums`](super::channel_sums) of the input `x` of [`affine_relu`] and the gradient with respect to its output, after the
-/// gate of the ReLU. `g` is this gradient, or the one with respect to the maxima if there are `places`.
+/// [`channel_sums`](super::channel_sums) of a gradient and of `x`, the input of [`affine_relu`]. The gradient is `g` after the gate of
+/// the ReLU. With `places`, `g` is the gradient with respect to the maxima, which is sent back to them first.
 pub(crate) fn gated_channel_sums(
     g: Tensor<4>,
     x: Tensor<4>,
@@ -48,7 +48,7 @@ pub(crate) fn gated_channel_sums(
     sums.map(|sums| from_numbers(sums, [c], &device))
 }
 
-/// [`channel_combine`](super::channel_combine) of the gradient and `x` of [`gated_channel_sums`]. Also returns the
+/// [`channel_combine`](super::channel_combine) of the same gradient and of `x`. Also returns the
 /// [`bias_grad`](super::bias_grad) of the result.
 pub(crate) fn gated_channel_combine(
     g: Tensor<4>,

@@ -32,7 +32,8 @@ pub fn max_pool2d(x: Tensor<4>, window: &Window) -> (Tensor<4>, IntTensor) {
     )
 }
 
-/// Where maxima were in their windows of 2 x 2 pixels (0 to 3, row by row), or 4 if the ReLU before the pooling set them to 0.
+/// Where maxima were in their windows of 2 x 2 pixels: 0 to 3, row by row. After a convolution, it is 4 if the ReLU set the
+/// maximum to 0. After a normalisation, the gate of the ReLU is not in the places.
 pub(crate) struct Places {
     pub(super) places: Vec<u8>,
     /// Rows and columns before the pooling.

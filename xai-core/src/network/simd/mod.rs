@@ -113,7 +113,9 @@ mod tests {
         all.extend(V::deal(few).map(V::store));
         all.extend(gathered.as_chunks().0);
         all.extend(rows[6].twice().map(V::store));
-        all.extend([rows[7].where_equal(rows[8], V::splat(3.0)).store()]);
+        // NaN equals nothing.
+        all.extend([rows[7].where_equal(place, V::splat(1.0)).store()]);
+        all.extend([rows[7].where_equal(rows[0], most).store()]);
         all.extend([most.store(), place.store()]);
         all
     }
@@ -138,6 +140,15 @@ mod tests {
             lanes.as_flattened().iter().map(|x| x.to_bits()).collect()
         };
         let plain = bits(shuffled_with::<[f32; LANES]>(&numbers));
+        let equal = |vector: usize| {
+            let lanes = plain.iter().rev().skip(vector * LANES).take(LANES);
+            lanes.filter(|x| f32::from_bits(**x) != 0.0).count()
+        };
+        assert!(
+            [2, 3]
+                .iter()
+                .all(|&vector| (1..LANES).contains(&equal(vector)))
+        );
         // The last vector has the places of the maxima.
         let places = &plain[plain.len() - LANES..];
         let places: [f32; 5] = std::array::from_fn(|at| f32::from_bits(places[at + 1]));
