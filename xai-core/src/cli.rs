@@ -27,7 +27,7 @@ use crate::sweep::inspect::why_of;
 use crate::sweep::keep::{Claim, PLAN};
 use crate::sweep::plan::{Choice, Plan, Restriction, seeds};
 use crate::sweep::planned::{PlannedSweep, SweepOptions};
-use crate::sweep::read::{SweepResult, against_published, against_run, other_sizes};
+use crate::sweep::read::{Axis, SweepResult, against_published, against_run, other_sizes};
 use crate::sweep::watch::{Reporter, catch_interrupt};
 
 /// All options. The name and the description are those of the experiment.
@@ -332,10 +332,16 @@ impl Against {
         }
     }
 
-    fn compare(&self, folder: &Path, scale: Scale, analysis: &mut Analysis) -> Result<()> {
+    fn compare(
+        &self,
+        folder: &Path,
+        axes: &[Axis],
+        scale: Scale,
+        analysis: &mut Analysis,
+    ) -> Result<()> {
         match self {
-            Self::Published(published) => against_published(folder, published, scale, analysis),
-            Self::Run(other) => against_run(folder, other, analysis),
+            Self::Published(values) => against_published(folder, axes, values, scale, analysis),
+            Self::Run(other) => against_run(folder, axes, other, analysis),
         }
     }
 }
@@ -385,8 +391,9 @@ fn conclude(
         reporter.warn(&line);
     }
     let is_compared = against.is_some();
-    let compared =
-        against.map(|against| against.compare(&outcome.folder, options.scale, &mut analysis));
+    let compared = against.map(|against| {
+        against.compare(&outcome.folder, &result.axes, options.scale, &mut analysis)
+    });
     let folder = report_to.as_ref().unwrap_or(&outcome.folder);
     if let Some(folder) = &report_to {
         std::fs::create_dir_all(folder).map_err(|error| {

@@ -192,21 +192,24 @@ fn chart(
     of: fn(&PublishedCell, Measured) -> [f64; 2],
 ) -> Curves {
     let mut chart = Curves::new(name, title, "published", "ours");
-    for (model, title) in [("linear", "Linear model"), ("mlp", "MLP"), ("cnn", "CNN")] {
+    for model in Architecture::LEVELS {
         let mut curves = vec![Curve {
             series: "equal".to_owned(),
             points: vec![[low, low], [1.0, 1.0]],
             joined: true,
         }];
-        for ([scenario, ..], pairs) in cells.iter().filter(|(cell, _)| cell[2] == model) {
-            let points = pairs.iter().map(|&(published, ours)| of(published, ours));
-            curves.push(Curve {
-                series: scenario.clone(),
-                points: points.collect(),
-                joined: false,
-            });
+        for scenario in Scenario::LEVELS {
+            let here = |cell: &[String; 3]| cell[0] == scenario.name() && cell[2] == model.name();
+            for (_, pairs) in cells.iter().filter(|(cell, _)| here(cell)) {
+                let points = pairs.iter().map(|&(published, ours)| of(published, ours));
+                curves.push(Curve {
+                    series: scenario.title().to_owned(),
+                    points: points.collect(),
+                    joined: false,
+                });
+            }
         }
-        chart.panel(title, curves);
+        chart.panel(model.title(), curves);
     }
     chart
 }

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use xai_core::attribution::methods::method_title;
 use xai_core::prelude::*;
 use xai_core::statistics::{Interval, bootstrap_crossed, mean};
+use xai_core::tetromino::{Architecture, Scenario};
 
 /// The names of scenario, background and model.
 type Cell = [String; 3];
@@ -247,16 +249,15 @@ fn chart(protocols: &Protocols) -> Forest {
         "corrected_precision",
         "What correcting the defects does to precision",
         "precision, corrected less published",
-        methods.iter().copied(),
+        methods.iter().map(|method| method_title(method)),
     );
-    let scenarios: BTreeSet<&str> = protocols.cells().map(|cell| cell[0].as_str()).collect();
-    for scenario in scenarios {
+    for scenario in Scenario::LEVELS {
         let mut estimates = Vec::new();
-        for model in ["linear", "mlp", "cnn"] {
+        for model in Architecture::LEVELS {
+            let here = |cell: &&Cell| cell[0] == scenario.name() && cell[2] == model.name();
             for (row, method) in methods.iter().enumerate() {
-                let of_model = |cell: &&Cell| cell[0] == scenario && cell[2] == model;
                 let mut sides: [Vec<OfNetwork>; 2] = [Vec::new(), Vec::new()];
-                for cell in protocols.cells().filter(of_model) {
+                for cell in protocols.cells().filter(here) {
                     let found = protocols.twins(PRECISION, cell, method);
                     for (side, found) in sides.iter_mut().zip(found) {
                         side.resize_with(side.len().max(found.len()), Vec::new);
@@ -269,14 +270,16 @@ fn chart(protocols: &Protocols) -> Forest {
                 if let (Some(before), Some(after)) = (mean_of(published), mean_of(corrected)) {
                     estimates.push(Estimate {
                         row,
-                        series: model.to_owned(),
+                        series: model.title().to_owned(),
                         value: after - before,
                         interval: interval(corrected, published),
                     });
                 }
             }
         }
-        forest.panel(scenario, estimates);
+        if !estimates.is_empty() {
+            forest.panel(scenario.title(), estimates);
+        }
     }
     forest
 }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::differences::differences;
 use super::finished::FinishedRun;
-use super::results::Image;
+use super::results::{Axis, Image};
 use crate::attribution::methods::method_title;
 use crate::error::{Error, Result};
 use crate::metrics::{CHANCE, is_chance, is_check, metric_and_group};
@@ -39,7 +39,7 @@ struct Row {
     how: &'static str,
 }
 
-/// Compares the run in the folder `here` with another run of the same experiment: for each metric, combination of levels
+/// Compares the run in the folder `here`, which has these axes, with another run of the same experiment: for each metric, combination of levels
 /// and method, the difference of the means. Adds tables and a chart to the analysis.
 ///
 /// If both runs tested on the same images, the difference is that of each image explained in both, and its interval is a
@@ -47,7 +47,12 @@ struct Row {
 ///
 /// # Errors
 /// If either run cannot be read, if their axes differ, or if they have no combination of levels in common.
-pub(crate) fn against_run(here: &Path, there: &Path, analysis: &mut Analysis) -> Result<()> {
+pub(crate) fn against_run(
+    here: &Path,
+    axes: &[Axis],
+    there: &Path,
+    analysis: &mut Analysis,
+) -> Result<()> {
     let [one, other] = [FinishedRun::read(here)?, FinishedRun::read(there)?];
     if one.axes != other.axes {
         return Err(Error::invalid(format!(
@@ -97,7 +102,7 @@ pub(crate) fn against_run(here: &Path, there: &Path, analysis: &mut Analysis) ->
         only(&ours, &theirs),
         only(&theirs, &ours)
     );
-    add(&one.axes, "there", rows, &caption, analysis);
+    add(axes, "there", rows, &caption, analysis);
     let mut table = Table::new(
         "against_settings",
         "What differs between the two runs",
@@ -126,12 +131,13 @@ pub(crate) fn other_sizes(published: &Published, scale: Scale) -> Option<String>
     })
 }
 
-/// Compares the run in the folder `here`, which is at this scale, with published values.
+/// Compares the run in the folder `here`, which has these axes and is at this scale, with published values.
 ///
 /// # Errors
 /// If the run cannot be read, or if no published value has a counterpart in it.
 pub(crate) fn against_published(
     here: &Path,
+    axes: &[Axis],
     published: &Published,
     scale: Scale,
     analysis: &mut Analysis,
@@ -186,7 +192,7 @@ pub(crate) fn against_published(
         published.values.len(),
         published.source
     );
-    add(&run.axes, "published", rows, &caption, analysis);
+    add(axes, "published", rows, &caption, analysis);
     Ok(())
 }
 
@@ -323,11 +329,11 @@ fn estimate(values: &Values, statistic: Statistic) -> (f64, Option<Interval>) {
     )
 }
 
-/// Adds the table of all rows, and a chart of each metric.
-fn add(axes: &[String], there: &str, rows: Vec<Row>, caption: &str, analysis: &mut Analysis) {
+/// Adds the table of all rows, and a chart of each metric. The table has the names of levels, and the charts their titles.
+fn add(axes: &[Axis], there: &str, rows: Vec<Row>, caption: &str, analysis: &mut Analysis) {
     let columns = ["metric"]
         .into_iter()
-        .chain(axes.iter().map(String::as_str));
+        .chain(axes.iter().map(|axis| axis.name.as_str()));
     let columns = columns.chain(["method", "images", "here", there]);
     let columns = columns.chain(["difference", "ci95_low", "ci95_high", "comparison"]);
     let title = format!(
@@ -359,28 +365,22 @@ fn add(axes: &[String], there: &str, rows: Vec<Row>, caption: &str, analysis: &m
     let metrics: BTreeSet<&str> = rows.iter().map(|row| row.metric.as_str()).collect();
     for metric in metrics {
         let of_metric: Vec<&Row> = rows.iter().filter(|row| row.metric == metric).collect();
-        let mut levels: Vec<String> = Vec::new();
-        for row in &of_metric {
-            let level = name_of_levels(axes, &row.levels);
-            if !levels.contains(&level) {
-                levels.push(level);
-            }
-        }
+        let mut levels: Vec<&[String]> = of_metric.iter().map(|row| &row.levels[..]).collect();
+        levels.sort_by_key(|levels| places(axes, levels));
+        levels.dedup();
         let name = format!("against_{metric}");
         let mut forest = Forest::new(
             &name,
             &format!("{title}: {metric}"),
             "difference",
-            levels.clone(),
+            levels.iter().map(|levels| title_of(axes, levels)),
         );
         let methods: BTreeSet<&str> = of_metric.iter().map(|row| row.method.as_str()).collect();
         for method in methods {
             let of_method = of_metric.iter().filter(|row| row.method == method);
             let estimate = |row: &&Row| Estimate {
-                row: (levels
-                    .iter()
-                    .position(|level| *level == name_of_levels(axes, &row.levels)))
-                .expect("all are there"),
+                row: (levels.iter().position(|levels| *levels == row.levels))
+                    .expect("all are there"),
                 series: "difference".to_owned(),
                 value: row.here - row.there,
                 interval: row.interval,
@@ -395,13 +395,23 @@ fn add(axes: &[String], there: &str, rows: Vec<Row>, caption: &str, analysis: &m
     }
 }
 
-/// `a, deep`; an experiment without axes has one row for everything.
-fn name_of_levels(axes: &[String], levels: &[String]) -> String {
+/// The place of each level on its axis.
+fn places(axes: &[Axis], levels: &[String]) -> Vec<Option<usize>> {
+    let place = |(axis, level): (&Axis, &String)| axis.levels.iter().position(|own| own == level);
+    axes.iter().zip(levels).map(place).collect()
+}
+
+/// `White noise, 1 layer`; an experiment without axes has one row for everything.
+fn title_of(axes: &[Axis], levels: &[String]) -> String {
     if axes.is_empty() {
-        "all cells".to_owned()
-    } else {
-        levels.join(", ")
+        return "all cells".to_owned();
     }
+    let places = places(axes, levels).into_iter();
+    let title = |((axis, level), place): ((&Axis, &String), Option<usize>)| {
+        place.map_or_else(|| level.clone(), |place| axis.titles[place].clone())
+    };
+    let titles: Vec<String> = axes.iter().zip(levels).zip(places).map(title).collect();
+    titles.join(", ")
 }
 
 #[cfg(test)]
@@ -409,6 +419,7 @@ mod tests {
     use super::*;
     use crate::key::Key;
     use crate::metrics::Score;
+    use crate::sweep::declare::analysis::AnalysisItem;
     use crate::sweep::read::finished::FinishedCell;
 
     /// A run with one group of two cells, which were tested on different images under the same numbers.
@@ -432,6 +443,48 @@ mod tests {
             cells: vec![cell(0), cell(1)],
             facts: Json::Null,
         }
+    }
+
+    #[test]
+    fn charts_have_titles_in_the_order_of_the_axes() {
+        let axis = |name: &str, levels: [&str; 2], titles: [&str; 2]| Axis {
+            name: name.to_owned(),
+            levels: levels.map(str::to_owned).to_vec(),
+            titles: titles.map(str::to_owned).to_vec(),
+        };
+        let axes = [
+            axis("noise", ["white", "pink"], ["White noise", "Pink noise"]),
+            axis("layers", ["two", "one"], ["2 layers", "1 layer"]),
+        ];
+        let row = |noise: &str, layers: &str, value: f64| Row {
+            metric: "precision".into(),
+            levels: vec![noise.into(), layers.into()],
+            method: "saliency".into(),
+            images: 1,
+            here: value,
+            there: 0.0,
+            interval: None,
+            how: "paired",
+        };
+        let rows = vec![
+            row("pink", "one", 1.0),
+            row("pink", "two", 2.0),
+            row("white", "one", 3.0),
+        ];
+        let mut analysis = Analysis::default();
+        add(&axes, "there", rows, "", &mut analysis);
+        let Some(AnalysisItem::Forest(forest)) = analysis.parts.last() else {
+            panic!("{:?}", analysis.parts);
+        };
+        let titles = [
+            "White noise, 1 layer",
+            "Pink noise, 2 layers",
+            "Pink noise, 1 layer",
+        ];
+        assert_eq!(forest.rows, titles);
+        let found = forest.panels[0].estimates.iter();
+        let found: Vec<_> = found.map(|found| (found.row, found.value)).collect();
+        assert_eq!(found, [(2, 1.0), (1, 2.0), (0, 3.0)]);
     }
 
     #[test]
