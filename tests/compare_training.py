@@ -2,14 +2,18 @@
 """Time of a training step against PyTorch's, for each degree of fine-tuning, on one machine and in one run.
 
     cargo build --release -p experiments --example training_time
-    python tests/compare_training.py [--size 112] [--batch 8] [--divisor 1] [--norm] [--threads 2] [--rounds 5]
+    python tests/compare_training.py [--size 112] [--batch 8] [--divisor 1] [--norm] [--threads 2] [--rounds 5] [--steps 10]
 
 A step is the forward pass, the mean cross-entropy, the gradients of what is trained, and SGD with a
 momentum of 0.5, of a VGG-16 for two classes with dropout and random weights. With `--norm`, a batch normalisation follows
-each layer but the last, as in `fig4_best`. Both take turns, step by step, and medians
-are printed. In PyTorch the frozen layers run without gradients in each step, as the public code does it; here what they
-make of the images is computed once a training, so it is no part of a step. The column `as here` gives PyTorch
-the same advantage. Needs torch.
+each layer but the last, as in `fig4_best`. Both take turns, with some steps each, because a training makes its steps one
+after the other: a step after one of another program finds nothing of its own in the caches. The mean step of each turn is
+taken, and medians over the rounds are printed. In PyTorch the frozen layers run without gradients in each step, as the public
+code does it; here what they make of the images is computed once a training, so it is no part of a step. The column `as here`
+gives PyTorch the same advantage. Needs torch.
+
+All steps are on the same images. After some tens of them, the gradients are so small that PyTorch would take up to a hundred
+times as long, so it takes numbers below the smallest normal one as 0.
 """
 
 import argparse
@@ -77,8 +81,10 @@ def main():
     parser.add_argument("--norm", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=10, help="steps of a turn")
     parser.add_argument("--degrees", default=",".join(DEGREES))
     options = parser.parse_args()
+    torch.set_flush_denormal(True)
     torch.set_num_threads(options.threads)
     numbers = [f"--{name}={getattr(options, name)}" for name in ("size", "batch", "divisor", "pooled")]
     numbers += ["--norm"] * options.norm
@@ -86,8 +92,9 @@ def main():
     for degree in options.degrees.split(","):
         ours = side_by_side.Program("training_time", numbers, options.threads)
         torchs = [Torch(options, DEGREES[degree], cached) for cached in (False, True)]
-        # A step of each in turn, once before the clock runs.
-        times = [(ours.seconds(degree), *(side_by_side.seconds(torch.step) for torch in torchs))
+        steps = [lambda: ours.seconds(degree), *(lambda torch=torch: side_by_side.seconds(torch.step) for torch in torchs)]
+        # Each in turn, once before the clock runs.
+        times = [[np.mean([step() for _ in range(options.steps)], axis=0) for step in steps]
                  for _ in range(options.rounds + 1)]
         ours.end()
         side_by_side.row(degree, *zip(*np.median(times[1:], axis=0)))
