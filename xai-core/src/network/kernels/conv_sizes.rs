@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
+use super::PLANES;
 use crate::network::simd::{LANES, Lanes, dispatch};
 
 /// Vectors of positions of a tile of sums. Registers hold the tile with AVX-512, and parts of it otherwise; see
@@ -104,7 +105,7 @@ pub(super) fn pad(
     padded.spare_capacity_mut()[..channels * line]
         .par_chunks_mut(line)
         .enumerate()
-        .with_min_len(16)
+        .with_min_len(PLANES)
         .for_each(|(channel, padded)| {
             let planes = source.chunks_exact(h * w).skip(channel);
             let mut written = 0;

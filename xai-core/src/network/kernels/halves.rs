@@ -2,6 +2,8 @@
 //!
 //! A place is 0 to 3, row by row. Nothing goes back to a window with another place. A last row or column that no window
 //! covers is left out.
+//!
+//! Loops over plain numbers go through `dispatch`, too, so that the compiler can use the vectors of each processor.
 
 use std::mem::MaybeUninit;
 

@@ -46,27 +46,22 @@ pub(super) fn affine_relu(x: &[f32], [a, shift]: [&[f32]; 2]) -> Vec<f32> {
 
 pub(super) fn sums(x: &[f32], y: &[f32], gate: Gate<'_>, channels: usize) -> [Vec<f32>; 2] {
     let mut sums = vec![[0.0; 2]; channels];
-    let rows = x.chunks_exact(channels).zip(y.chunks_exact(channels));
-    match gate {
-        Some([a, shift]) => {
-            for (x, y) in rows {
-                let factors = a.iter().zip(shift);
-                let numbers = x.iter().zip(y).zip(factors);
-                for (sums, ((x, y), (a, shift))) in sums.iter_mut().zip(numbers) {
-                    let x = gated_number::<true>(*x, *y, [*a, *shift]);
-                    *sums = [sums[0] + f64::from(x), sums[1] + f64::from(x * y)];
-                }
-            }
-        }
-        None => {
-            for (x, y) in rows {
-                for (sums, (x, y)) in sums.iter_mut().zip(x.iter().zip(y)) {
-                    *sums = [sums[0] + f64::from(*x), sums[1] + f64::from(x * y)];
-                }
-            }
+    for (x, y) in x.chunks_exact(channels).zip(y.chunks_exact(channels)) {
+        for (channel, sums) in sums.iter_mut().enumerate() {
+            let (x, y) = (gated(x[channel], y[channel], gate, channel), y[channel]);
+            *sums = [sums[0] + f64::from(x), sums[1] + f64::from(x * y)];
         }
     }
     [0, 1].map(|which| sums.iter().map(|sums| sums[which] as f32).collect())
+}
+
+/// [`gated_number`], if there is a gate.
+#[inline(always)]
+fn gated(x: f32, y: f32, gate: Gate<'_>, channel: usize) -> f32 {
+    match gate {
+        Some([a, shift]) => gated_number::<true>(x, y, [a[channel], shift[channel]]),
+        None => x,
+    }
 }
 
 /// The first result of [`sums`] without a gate.
@@ -87,20 +82,10 @@ pub(super) fn combine(
     gate: Gate<'_>,
 ) -> Vec<f32> {
     let channels = a.len();
-    let rows = x.chunks_exact_mut(channels).zip(y.chunks_exact(channels));
-    if let Some([factor, add]) = gate {
-        for (x, y) in rows {
-            for channel in 0..channels {
-                let gate = [factor[channel], add[channel]];
-                let g = gated_number::<true>(x[channel], y[channel], gate);
-                x[channel] = a[channel] * g + b[channel] * y[channel] + shift[channel];
-            }
-        }
-    } else {
-        for (x, y) in rows {
-            for channel in 0..channels {
-                x[channel] = a[channel] * x[channel] + b[channel] * y[channel] + shift[channel];
-            }
+    for (x, y) in x.chunks_exact_mut(channels).zip(y.chunks_exact(channels)) {
+        for channel in 0..channels {
+            let (g, y) = (gated(x[channel], y[channel], gate, channel), y[channel]);
+            x[channel] = a[channel] * g + b[channel] * y + shift[channel];
         }
     }
     column_sums(x, channels)

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use super::norm_columns;
+use super::{PLANES, norm_columns};
 use crate::network::simd::{LANES, Lanes, dispatch, lanes_at_mut};
 
 /// Numbers that a thread processes at a time in elementwise operations.
@@ -97,7 +97,7 @@ pub(in crate::network) fn channel_affine(x: &mut [f32], [a, shift]: [&[f32]; 2],
     }
     x.par_chunks_mut(len)
         .enumerate()
-        .with_min_len(16)
+        .with_min_len(PLANES)
         .for_each(|(plane, x)| {
             let channel = plane % a.len();
             let (a, shift) = (a[channel], shift[channel]);

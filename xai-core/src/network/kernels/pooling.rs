@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::halves;
+use super::{PLANES, halves};
 use crate::network::ops::Window;
 
 /// The maximum of each window of `plane`-sized images, and its index in the plane. Among equals,
@@ -23,7 +23,7 @@ pub(in crate::network) fn max_pool(
     y.par_chunks_mut(out_h * out_w)
         .zip(index.par_chunks_mut(out_h * out_w))
         .zip(x.par_chunks(h * w))
-        .with_min_len(16)
+        .with_min_len(PLANES)
         .for_each(|((y, index), x)| pool_plane(x, plane, out_plane, window, y, index));
     (y, index)
 }
@@ -76,7 +76,7 @@ pub(in crate::network) fn max_unpool(
     let mut x = vec![0.0; g.len() / out_len * h * w];
     x.par_chunks_mut(h * w)
         .zip(g.par_chunks(out_len).zip(index.par_chunks(out_len)))
-        .with_min_len(16)
+        .with_min_len(PLANES)
         .for_each(|(x, (g, index))| {
             for (g, &index) in g.iter().zip(index) {
                 x[index as usize] += g;

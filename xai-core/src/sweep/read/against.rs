@@ -39,8 +39,8 @@ struct Row {
     how: &'static str,
 }
 
-/// Compares the run in the folder `here`, which has these axes, with another run of the same experiment: for each metric, combination of levels
-/// and method, the difference of the means. Adds tables and a chart to the analysis.
+/// Compares the run in the folder `here`, which has these axes, with another run of the same experiment: for each metric,
+/// combination of levels and method, the difference of the means. Adds tables and a chart to the analysis.
 ///
 /// If both runs tested on the same images, the difference is that of each image explained in both, and its interval is a
 /// bootstrap of images. Otherwise the interval is that of two independent sets of images.
@@ -366,7 +366,7 @@ fn add(axes: &[Axis], there: &str, rows: Vec<Row>, caption: &str, analysis: &mut
     for metric in metrics {
         let of_metric: Vec<&Row> = rows.iter().filter(|row| row.metric == metric).collect();
         let mut levels: Vec<&[String]> = of_metric.iter().map(|row| &row.levels[..]).collect();
-        levels.sort_by_key(|levels| places(axes, levels));
+        levels.sort_by_key(|levels| (places(axes, levels), *levels));
         levels.dedup();
         let name = format!("against_{metric}");
         let mut forest = Forest::new(
@@ -395,10 +395,14 @@ fn add(axes: &[Axis], there: &str, rows: Vec<Row>, caption: &str, analysis: &mut
     }
 }
 
-/// The place of each level on its axis.
+/// The place of a level on its axis.
+fn place(axis: &Axis, level: &str) -> Option<usize> {
+    axis.levels.iter().position(|own| own == level)
+}
+
 fn places(axes: &[Axis], levels: &[String]) -> Vec<Option<usize>> {
-    let place = |(axis, level): (&Axis, &String)| axis.levels.iter().position(|own| own == level);
-    axes.iter().zip(levels).map(place).collect()
+    let levels = axes.iter().zip(levels);
+    levels.map(|(axis, level)| place(axis, level)).collect()
 }
 
 /// `White noise, 1 layer`; an experiment without axes has one row for everything.
@@ -406,12 +410,12 @@ fn title_of(axes: &[Axis], levels: &[String]) -> String {
     if axes.is_empty() {
         return "all cells".to_owned();
     }
-    let places = places(axes, levels).into_iter();
-    let title = |((axis, level), place): ((&Axis, &String), Option<usize>)| {
-        place.map_or_else(|| level.clone(), |place| axis.titles[place].clone())
-    };
-    let titles: Vec<String> = axes.iter().zip(levels).zip(places).map(title).collect();
-    titles.join(", ")
+    let levels = axes.iter().zip(levels);
+    let titles = levels.map(|(axis, level)| match place(axis, level) {
+        Some(place) => axis.titles[place].as_str(),
+        None => level,
+    });
+    titles.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
