@@ -132,7 +132,7 @@ fn pad_plane_with<V: Lanes>(plane: &[f32], w: usize, pitch: usize, to: &mut [May
         let to = &mut to[row * pitch..][..w];
         let ((pixels, last), (to, last_to)) = (pixels.as_chunks(), to.as_chunks_mut::<LANES>());
         for (to, pixels) in to.iter_mut().zip(pixels) {
-            *to = V::load(pixels).store().map(MaybeUninit::new);
+            V::load(pixels).write(to);
         }
         for (to, pixel) in last_to.iter_mut().zip(last) {
             to.write(*pixel);

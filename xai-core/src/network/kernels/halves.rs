@@ -154,8 +154,8 @@ fn write_rows_with<V: Lanes>(
 ) {
     assert_eq!(g.len(), places.len());
     // The places in the upper and in the lower row of windows side by side.
-    let here =
-        [0.0, 2.0].map(|first| V::load(&std::array::from_fn(|lane| first + (lane % 2) as f32)));
+    let here = |first: f32| V::load(&std::array::from_fn(|lane| first + (lane % 2) as f32));
+    let here = [here(0.0), here(2.0)];
     let (upper, last_up) = upper.split_at_mut(2 * g.len());
     let (lower, last_low) = lower.split_at_mut(2 * g.len());
     let rows = upper.chunks_mut(2 * LANES).zip(lower.chunks_mut(2 * LANES));
@@ -168,10 +168,10 @@ fn write_rows_with<V: Lanes>(
         let g = V::load_few(g, 0).twice();
         for (row, here) in [(upper, here[0]), (lower, here[1])] {
             for ((to, g), places) in row.chunks_mut(LANES).zip(g).zip(places) {
-                let pixels = g.where_equal(places, here).store();
-                match to.as_chunks_mut::<LANES>() {
-                    ([to], _) => *to = pixels.map(MaybeUninit::new),
-                    (_, to) => to.iter_mut().zip(pixels).for_each(|(to, pixel)| {
+                let pixels = g.where_equal(places, here);
+                match to.as_chunks_mut() {
+                    ([to], _) => pixels.write(to),
+                    (_, to) => to.iter_mut().zip(pixels.store()).for_each(|(to, pixel)| {
                         to.write(pixel);
                     }),
                 }

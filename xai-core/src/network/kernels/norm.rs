@@ -42,8 +42,7 @@ fn affine_relu_with<V: Lanes>(x: &[f32], a: f32, shift: f32, y: &mut [MaybeUnini
     let (x, last) = x.as_chunks::<LANES>();
     let (y, last_y) = y.as_chunks_mut::<LANES>();
     for (y, x) in y.iter_mut().zip(x) {
-        let line = factor.mul(V::load(x)).add(add).relu().store();
-        *y = line.map(MaybeUninit::new);
+        factor.mul(V::load(x)).add(add).relu().write(y);
     }
     for (y, x) in last_y.iter_mut().zip(last) {
         y.write(affine_relu_number(*x, a, shift));
@@ -110,7 +109,7 @@ fn sums<V: Lanes, const GATED: bool>(x: &[f32], y: &[f32], gate: [f32; 2]) -> [L
         let x = gated::<V, GATED>(V::load(x), y, gate);
         sums = [sums[0].add(x), sums[1].add(x.mul(y))];
     }
-    let mut sums = sums.map(V::store);
+    let mut sums = [sums[0].store(), sums[1].store()];
     for (lane, (&x, &y)) in last.iter().zip(last_y).enumerate() {
         let x = gated_number::<GATED>(x, y, gate);
         sums[0][lane] += x;
@@ -176,7 +175,7 @@ fn combine<V: Lanes, const GATED: bool>(
     gate: [f32; 2],
 ) -> Line {
     let mut sums = V::splat(0.0);
-    let factors = [a, b, shift].map(V::splat);
+    let factors = [V::splat(a), V::splat(b), V::splat(shift)];
     let (lines, last) = x.as_chunks_mut::<LANES>();
     let (lines_y, last_y) = y.as_chunks::<LANES>();
     for (to, y) in lines.iter_mut().zip(lines_y) {

@@ -27,7 +27,7 @@ pub(in crate::network) fn relu(x: &[f32]) -> Vec<f32> {
 fn relu_with<V: Lanes>(x: &[f32], y: &mut [MaybeUninit<f32>]) {
     let ((x, last), (y, last_y)) = (x.as_chunks::<LANES>(), y.as_chunks_mut::<LANES>());
     for (y, x) in y.iter_mut().zip(x) {
-        *y = V::load(x).relu().store().map(MaybeUninit::new);
+        V::load(x).relu().write(y);
     }
     for (y, &x) in last_y.iter_mut().zip(last) {
         y.write(if x < 0.0 { 0.0 } else { x });

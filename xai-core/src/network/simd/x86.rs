@@ -3,6 +3,7 @@
 
 use super::lanes::{LANES, Lanes, lanes_inside};
 use std::arch::x86_64::*;
+use std::array::from_fn;
 use std::ops::Range;
 
 /// One register of AVX-512.
@@ -89,7 +90,10 @@ impl Lanes for Avx512 {
         unsafe {
             let first = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
             let second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
-            [first, second].map(|lanes| Self(_mm512_permutexvar_ps(lanes, self.0)))
+            [
+                Self(_mm512_permutexvar_ps(first, self.0)),
+                Self(_mm512_permutexvar_ps(second, self.0)),
+            ]
         }
     }
     #[inline(always)]
@@ -133,7 +137,7 @@ impl Lanes for Avx512 {
     }
     #[inline(always)]
     fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
-        let r = rows.map(|Self(row)| row);
+        let r: [_; LANES] = from_fn(|at| rows[at].0);
         let mut t = r;
         unsafe {
             // First squares of four by four: register 4 i + k then has columns k, 4 + k, 8 + k
@@ -160,7 +164,7 @@ impl Lanes for Avx512 {
                 columns[8 + k] = _mm512_shuffle_f32x4::<0xdd>(even, next_even);
                 columns[12 + k] = _mm512_shuffle_f32x4::<0xdd>(odd, next_odd);
             }
-            columns.map(Self)
+            from_fn(|at| Self(columns[at]))
         }
     }
     #[inline(always)]
@@ -289,12 +293,16 @@ impl Lanes for Avx2 {
         unsafe {
             let first = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
             let second = _mm256_setr_epi32(4, 4, 5, 5, 6, 6, 7, 7);
-            [self.0, self.1].map(|x| {
+            [
                 Self(
-                    _mm256_permutevar8x32_ps(x, first),
-                    _mm256_permutevar8x32_ps(x, second),
-                )
-            })
+                    _mm256_permutevar8x32_ps(self.0, first),
+                    _mm256_permutevar8x32_ps(self.0, second),
+                ),
+                Self(
+                    _mm256_permutevar8x32_ps(self.1, first),
+                    _mm256_permutevar8x32_ps(self.1, second),
+                ),
+            ]
         }
     }
     #[inline(always)]
