@@ -129,6 +129,49 @@ fn weights_that_are_not_finite_are_refused_by_name() {
 }
 
 #[test]
+fn a_variance_that_is_not_above_zero_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let layers =
+        r#"[{"batch_norm2d": {"features": 2}}, "flatten", {"linear": {"in": 8, "out": 2}}]"#;
+    let mut network = json::init(layers, 0, &device()).unwrap();
+    let mut spoilt = network.clone();
+    let Layer::BatchNorm2d(norm) = &mut spoilt.layers[0] else {
+        panic!("{layers}");
+    };
+    norm.variance = norm.variance.clone() * 0.0 - 1.0;
+    spoilt.save(&path).unwrap();
+    let problem = load_weights(&mut network, &path).unwrap_err().to_string();
+    assert!(
+        problem.contains("0.running_var: holds a variance that is not above 0"),
+        "{problem}"
+    );
+}
+
+/// A copy from a bad disk. The archive holds a checksum of each member.
+#[test]
+fn a_flipped_bit_of_a_zip_archive_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("zip.pth");
+    let whole = std::fs::read(file("zip.pth")).unwrap();
+    // The numbers of the first tensor lie behind its name, at the next multiple of 64.
+    let name = b"/data/0";
+    let at = whole.windows(name.len()).position(|part| part == name);
+    let mut bytes = whole.clone();
+    bytes[at.unwrap() / 64 * 64 + 128] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let description = file("layers.json");
+    let read = |path: &Path| json::read(description.to_str().unwrap(), 0, path, &device());
+    let problem = read(&path).unwrap_err().to_string();
+    assert!(
+        problem.contains("zip.pth") && problem.contains("its checksum is another"),
+        "{problem}"
+    );
+    std::fs::write(&path, whole).unwrap();
+    read(&path).unwrap();
+}
+
+#[test]
 fn what_does_not_fit_is_named_in_one_error() {
     let folder = tempfile::tempdir().unwrap();
     let says = |layers: &str, weights: &Path, parts: &[&str]| {

@@ -167,7 +167,8 @@ impl Frame<'_> {
             let known = series.quality.iter().enumerate();
             let points: Vec<(f64, f64)> = known
                 .filter_map(|(tick, &value)| {
-                    Some((self.tick_x(tick), self.y(&self.figure.right, value?)))
+                    let value = value.filter(|value| value.is_finite())?;
+                    Some((self.tick_x(tick), self.y(&self.figure.right, value)))
                 })
                 .collect();
             style::draw_accuracy(canvas, &points, style::series_color(i))?;

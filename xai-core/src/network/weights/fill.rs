@@ -211,6 +211,7 @@ pub(super) fn fill(
                 filling.put(&mut norm.weight, named("weight"));
                 filling.put(&mut norm.bias, named("bias"));
                 filling.put(&mut norm.mean, named("running_mean"));
+                filling.check_variance(&named("running_var"), norm.epsilon);
                 filling.put(&mut norm.variance, named("running_var"));
             }
             _ => {}
@@ -253,6 +254,18 @@ impl Filling<'_> {
                 }
                 Err(problem) => (self.problems).push(format!("{}: {problem}", stored.name)),
             },
+        }
+    }
+
+    /// With a variance of minus `epsilon` or less, a normalisation would divide by 0 or by the root of a negative number.
+    fn check_variance(&mut self, name: &str, epsilon: f64) {
+        let Some(stored) = self.tensors.get(name) else {
+            return;
+        };
+        let negative = |numbers: &[f32]| numbers.iter().any(|&v| f64::from(v) + epsilon <= 0.0);
+        if stored.floats().is_ok_and(|numbers| negative(&numbers)) {
+            let name = &stored.name;
+            (self.problems).push(format!("{name}: holds a variance that is not above 0"));
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! The list of layers names them, so the file's own are not needed. If they differ, the list is that of another network,
 //! whose scores would be wrong. Exporters have several ways to write some of them, such as `ReduceMean` for an average over
-//! all rows and columns. A kind with such an operation is not compared.
+//! all rows and columns, or arithmetic for GELU. A kind with such an operation is not compared, apart from two rules: a
+//! function that only a few layers can be needs one of them, and a maximum over all rows and columns needs a pooling.
 
 use std::collections::BTreeSet;
 
@@ -28,6 +29,8 @@ struct Function {
     name: String,
     /// The padding of a pooling. `None` if it depends on the size of the image.
     padding: Option<String>,
+    /// A maximum over all rows and columns, which is that of windows as large as the image.
+    whole: bool,
 }
 
 impl Function {
@@ -48,6 +51,16 @@ impl Function {
             kind: Kind::Activation,
             name,
             padding: None,
+            whole: false,
+        }
+    }
+
+    fn whole_maximum() -> Self {
+        Self {
+            kind: Kind::Maximum,
+            name: "maximum over all rows and columns".to_owned(),
+            padding: None,
+            whole: true,
         }
     }
 
@@ -68,6 +81,10 @@ impl Function {
         if window.dilation != [1, 1] {
             pooling.name += &format!(", dilation {:?}", window.dilation);
         }
+        // The sizes of the layers here are always rounded down. With a stride of 1, there is nothing to round.
+        if window.stride != [1, 1] && node.attribute("ceil_mode").is_some_and(|a| a.i == 1) {
+            pooling.name += ", rounding sizes up (export it with ceil_mode=False)";
+        }
         pooling.padding = match window.padding {
             _ if of_any_size(node) => None,
             Ok(added) => Some(padding(kind, added, counted || padded.is_some())),
@@ -85,13 +102,15 @@ impl Function {
             kind,
             name: format!("{name} of {rows} x {columns}, stride {stride:?}"),
             padding: None,
+            whole: false,
         }
     }
 
     /// Whether both may be the same.
     fn fits(&self, other: &Self) -> bool {
         let padding = self.padding.as_ref().zip(other.padding.as_ref());
-        self.name == other.name && padding.is_none_or(|(own, other)| own == other)
+        (self.whole || other.whole || self.name == other.name)
+            && padding.is_none_or(|(own, other)| own == other)
     }
 
     fn text(&self) -> String {
@@ -120,6 +139,8 @@ pub struct Functions {
     found: Vec<Function>,
     /// The kinds with an operation that may be the same as another one, in a way that is not known here.
     uncertain: BTreeSet<Kind>,
+    /// The first function that is smooth, or a part of a smooth one. Only the layers that are smooth can be it.
+    smooth: Option<String>,
 }
 
 impl Functions {
@@ -142,7 +163,11 @@ impl Functions {
             Layer::Activation(Activation::Elu(alpha)) => {
                 return self.found.push(Function::elu(*alpha as f32));
             }
-            Layer::Activation(_) | Layer::Softmax => return self.is_uncertain(Kind::Activation),
+            Layer::Activation(Activation::Sigmoid) => return self.smooth("sigmoid"),
+            Layer::Activation(Activation::Tanh) => return self.smooth("tanh"),
+            Layer::Activation(Activation::Gelu) => return self.smooth("GELU"),
+            Layer::Activation(Activation::GeluTanh) => return self.smooth("GELU by tanh"),
+            Layer::Softmax => return self.smooth("softmax"),
             Layer::AdaptiveAvgPool2d(_) => return self.is_uncertain(Kind::Average),
             Layer::MaxPool2d(window) => (Kind::Maximum, window, false),
             Layer::AvgPool2d(pool) => (Kind::Average, &pool.window, pool.count_include_pad),
@@ -162,9 +187,21 @@ impl Functions {
             "Relu" => self.found.push(Function::relu()),
             "LeakyRelu" => (self.found).push(Function::leaky_relu(number("alpha", 0.01))),
             "Elu" => self.found.push(Function::elu(number("alpha", 1.0))),
+            "Sigmoid" => self.smooth("sigmoid"),
+            "Tanh" => self.smooth("tanh"),
+            "Softmax" => self.smooth("softmax"),
+            "Gelu" => {
+                let by_tanh = (node.attribute("approximate")).is_some_and(|form| form.s == b"tanh");
+                self.smooth(if by_tanh { "GELU by tanh" } else { "GELU" });
+            }
+            // GELU as arithmetic.
+            "Erf" => {
+                self.smooth.get_or_insert("GELU".to_owned());
+                self.is_uncertain(Kind::Activation);
+            }
             "MaxPool" => (self.found).push(Function::pooling(node, Kind::Maximum, padded)),
             "AveragePool" => (self.found).push(Function::pooling(node, Kind::Average, padded)),
-            "GlobalMaxPool" | "ReduceMax" => self.is_uncertain(Kind::Maximum),
+            "GlobalMaxPool" | "ReduceMax" => self.found.push(Function::whole_maximum()),
             "GlobalAveragePool" | "ReduceMean" => self.is_uncertain(Kind::Average),
             // A sum may be that of a residual block.
             "Add" | "Cast" | "Concat" | "Dropout" | "Expand" | "Flatten" | "Gather"
@@ -172,6 +209,11 @@ impl Functions {
             | "Transpose" | "Unsqueeze" => {}
             _ => self.is_uncertain(Kind::Activation),
         }
+    }
+
+    fn smooth(&mut self, name: &str) {
+        self.smooth.get_or_insert(name.to_owned());
+        self.found.push(Function::activation(name.to_owned()));
     }
 
     fn is_uncertain(&mut self, kind: Kind) {
@@ -182,6 +224,7 @@ impl Functions {
     pub fn extend(&mut self, further: Self) {
         self.found.extend(further.found);
         self.uncertain.extend(further.uncertain);
+        self.smooth = self.smooth.take().or(further.smooth);
     }
 
     /// What differs from those of a `file`, one line each.
@@ -189,9 +232,17 @@ impl Functions {
         let certain =
             |kind: &Kind| !self.uncertain.contains(kind) && !file.uncertain.contains(kind);
         let kinds = KINDS.into_iter().filter(certain);
-        kinds
+        let mut lines: Vec<_> = kinds
             .flat_map(|kind| differ(kind, &self.of_kind(kind), &file.of_kind(kind)))
-            .collect()
+            .collect();
+        if let (None, Some(smooth)) = (&self.smooth, &file.smooth)
+            && lines.is_empty()
+        {
+            lines.push(format!(
+                "activation functions: network: none like it; file: {smooth}"
+            ));
+        }
+        lines
     }
 
     fn of_kind(&self, kind: Kind) -> Vec<&Function> {

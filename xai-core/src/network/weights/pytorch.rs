@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Cursor;
 
 use burn::tensor::DType;
+use flate2::Crc;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::names::Dict;
@@ -45,7 +46,18 @@ pub fn zipped(bytes: &[u8]) -> Result<Vec<Dict<'_>>, String> {
             );
             bytes.get(start..start.checked_add(size)?)
         });
-        place.ok_or_else(|| missing("lies beyond the end".into()))
+        let place = place.ok_or_else(|| missing("lies beyond the end".into()))?;
+        // torch writes 0 if it was told not to compute checksums.
+        let mut found = Crc::new();
+        if file.crc32() != 0 {
+            found.update(place);
+        }
+        if file.crc32() != found.sum() {
+            return Err(missing(
+                "its checksum is another, so the file is damaged; get it again".into(),
+            ));
+        }
+        Ok(place)
     };
     if member(&format!("{folder}byteorder")).is_ok_and(|order| order == b"big") {
         return Err("was written on a big-endian machine; save it again on another".into());

@@ -16,13 +16,16 @@ const HARDLY_LEARNT: f64 = 0.2;
 /// The number of images below which an interval of their mean is rough.
 const FEW: usize = 30;
 
-/// A warning of networks that have learnt little.
-fn of_networks(result: &SweepResult) -> Option<String> {
-    let quality = Quality::of(result).ok()?;
+/// Warnings of networks that have learnt little, or whose quality is unknown.
+fn of_networks(result: &SweepResult) -> Vec<String> {
+    let Ok(quality) = Quality::of(result) else {
+        return Vec::new();
+    };
     let chance = quality.chance(result);
     let hardly = chance + HARDLY_LEARNT * (1.0 - chance);
     let of_cells = result.cells.iter().map(|cell| quality.test(cell));
-    let poor = of_cells.filter(|&value| value < hardly).count();
+    let poor = of_cells.clone().filter(|&value| value < hardly).count();
+    let unknown = of_cells.filter(|value| !value.is_finite()).count();
     let (all, hardly) = (result.cells.len(), (100.0 * hardly).round() / 100.0);
     let what = match quality {
         Quality::Accuracy => {
@@ -30,8 +33,19 @@ fn of_networks(result: &SweepResult) -> Option<String> {
         }
         Quality::R2 => format!("networks have an R2 below {hardly} on the test images"),
     };
-    (poor > 0)
-        .then(|| format!("{poor} of {all} {what}. Explanations of such a network mean little."))
+    let poor = (poor > 0)
+        .then(|| format!("{poor} of {all} {what}. Explanations of such a network mean little."));
+    let unknown = (unknown > 0).then(|| {
+        let name = match quality {
+            Quality::Accuracy => "accuracy",
+            Quality::R2 => "R2",
+        };
+        format!(
+            "The {name} of {unknown} of {all} networks is not a number, and the figure leaves it out. An R2 is unknown if all \
+             test responses are equal."
+        )
+    });
+    poor.into_iter().chain(unknown).collect()
 }
 
 /// Warnings, the most important first.

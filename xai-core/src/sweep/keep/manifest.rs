@@ -1,6 +1,7 @@
 //! The manifest of a cell, and the names of its files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
@@ -194,18 +195,22 @@ pub(crate) fn of_the_run(file: &str) -> bool {
     OF_THE_RUN.contains(&file)
 }
 
-/// Reads the manifest in a cell's folder.
+/// Reads the manifest in a cell's folder. A folder that was copied to the name of another cell does not count.
 pub(crate) fn read(folder: &Path, warn: &dyn Fn(String)) -> Option<Manifest> {
     let path = folder.join(MANIFEST);
     let text = fs::read(&path).ok()?;
-    serde_json::from_slice(&text)
-        .map_err(|error| {
-            warn(format!(
-                "{} is damaged or of another version ({error}); the cell is computed again",
-                path.display()
-            ));
-        })
-        .ok()
+    let again = |problem: String| {
+        let path = path.display();
+        warn(format!("{path} is {problem}; the cell is computed again"));
+    };
+    let manifest: Manifest = serde_json::from_slice(&text)
+        .map_err(|error| again(format!("damaged or of another version ({error})")))
+        .ok()?;
+    if folder.file_name() != Some(OsStr::new(manifest.key.as_str())) {
+        again(format!("of another cell ({})", manifest.key));
+        return None;
+    }
+    Some(manifest)
 }
 
 impl FileRecord {

@@ -92,12 +92,24 @@ impl Store {
         let Some(files) = Files::recorded(folder).filter(|files| files.are_whole(folder)) else {
             return false;
         };
-        let intact = known().contains(key) || files.are_intact(folder);
+        let intact = known().contains(key) || is_of(folder, key) && files.are_intact(folder);
         if intact {
             known().insert(key.clone());
         }
         intact
     }
+}
+
+/// Whether the record in a stage's folder is that of the key. Otherwise, the folder was copied to another's name.
+fn is_of(folder: &Path, key: &Key) -> bool {
+    #[derive(Deserialize, Serialize)]
+    struct Record {
+        stage: String,
+        inputs: serde_json::Value,
+    }
+    let text = fs::read(folder.join(STAGE)).ok();
+    let record = text.and_then(|text| serde_json::from_slice::<Record>(&text).ok());
+    record.is_some_and(|record| Key::of(&record).is_ok_and(|own| own == *key))
 }
 
 /// The code that a stage comes from, outside of the experiment's file. Empty if its record does not say it.
@@ -201,6 +213,28 @@ mod tests {
             assert_eq!(stage(out.path()), (whole.clone(), true), "{damage:?}");
             assert_eq!(stage(out.path()), (whole.clone(), false), "{damage:?}");
         }
+    }
+
+    #[test]
+    fn a_stage_under_the_name_of_another_is_computed_again() {
+        let out = tempfile::tempdir().unwrap();
+        stage(out.path());
+        let own = folder(out.path());
+        let other = |computed: &mut bool| {
+            let done = Store::new(out.path(), "toy").stage("toy", &1, |folder| {
+                *computed = true;
+                fs::write(folder.join(FILE), "another").unwrap();
+                Ok(Outside::new())
+            });
+            done.unwrap()
+        };
+        let of_other = other(&mut false);
+        fs::remove_dir_all(&of_other).unwrap();
+        fs::rename(own, &of_other).unwrap();
+        let mut computed = false;
+        assert_eq!(other(&mut computed), of_other);
+        assert!(computed);
+        assert_eq!(fs::read_to_string(of_other.join(FILE)).unwrap(), "another");
     }
 
     /// It is found by the sizes of its files alone.

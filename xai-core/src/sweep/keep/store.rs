@@ -440,6 +440,23 @@ mod tests {
         assert!(store.find(&manifest.key, &|_| ()).is_none());
     }
 
+    #[test]
+    fn a_folder_under_the_name_of_another_cell_is_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(dir.path(), "toy");
+        let manifest = store.create(fitted(), &put("model")).unwrap();
+        let other = Key::of(&"another cell").unwrap();
+        fs::rename(store.cell(&manifest.key), store.cell(&other)).unwrap();
+        let said = std::cell::RefCell::new(String::new());
+        assert!(
+            store
+                .find(&other, &|line| *said.borrow_mut() = line)
+                .is_none()
+        );
+        let said = said.into_inner();
+        assert!(said.contains("is of another cell"), "{said}");
+    }
+
     /// Its fit must not be lost to a process that knows only the one before.
     #[test]
     fn a_model_of_another_process_is_not_removed() {
