@@ -1,7 +1,6 @@
 //! The manifest of a cell, and the names of its files.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
@@ -195,19 +194,29 @@ pub(crate) fn of_the_run(file: &str) -> bool {
     OF_THE_RUN.contains(&file)
 }
 
-/// Reads the manifest in a cell's folder. A folder that was copied to the name of another cell does not count.
+/// Reads the manifest in a cell's folder.
 pub(crate) fn read(folder: &Path, warn: &dyn Fn(String)) -> Option<Manifest> {
     let path = folder.join(MANIFEST);
     let text = fs::read(&path).ok()?;
-    let again = |problem: String| {
-        let path = path.display();
-        warn(format!("{path} is {problem}; the cell is computed again"));
-    };
-    let manifest: Manifest = serde_json::from_slice(&text)
-        .map_err(|error| again(format!("damaged or of another version ({error})")))
-        .ok()?;
-    if folder.file_name() != Some(OsStr::new(manifest.key.as_str())) {
-        again(format!("of another cell ({})", manifest.key));
+    serde_json::from_slice(&text)
+        .map_err(|error| {
+            warn(format!(
+                "{} is damaged or of another version ({error}); the cell is computed again",
+                path.display()
+            ));
+        })
+        .ok()
+}
+
+/// As [`read`], for the cell of `key`. A folder that was copied from another cell does not count.
+pub(crate) fn read_of(key: &Key, folder: &Path, warn: &dyn Fn(String)) -> Option<Manifest> {
+    let manifest = read(folder, warn)?;
+    if manifest.key != *key {
+        warn(format!(
+            "{} is of another cell ({}); the cell is computed again",
+            folder.join(MANIFEST).display(),
+            manifest.key
+        ));
         return None;
     }
     Some(manifest)

@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::claims::{Attempt, CLAIMS, Claim, Holder};
 use super::manifest::{
     FileRecord, MANIFEST, MAPS, MODEL, Manifest, Outside, PREDICTIONS, SCORES, Scored, Status,
-    of_the_run, read,
+    of_the_run, read, read_of,
 };
 use crate::error::{Error, Result};
 use crate::files::{clear_leftovers, make_folder, put_json, write_file, write_folder, write_json};
@@ -169,12 +169,12 @@ impl Store {
     ///
     /// Damaged files are reported through `warn` and left out, so that they are computed again.
     pub fn find(&self, key: &Key, warn: &dyn Fn(String)) -> Option<Manifest> {
-        let mut manifest = read(&self.cell(key), warn)?;
+        let mut manifest = read_of(key, &self.cell(key), warn)?;
         if self.folder != self.models {
             manifest.forget_test();
             let folder = self.place(key, SCORES);
             // Scores of an earlier fit of this cell, before --fresh, do not belong to this one.
-            let own = read(&folder, warn).filter(|own| own.fit == manifest.fit);
+            let own = read_of(key, &folder, warn).filter(|own| own.fit == manifest.fit);
             if let Some(own) = own {
                 let files = own.files.into_iter();
                 manifest
