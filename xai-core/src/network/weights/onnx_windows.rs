@@ -292,8 +292,14 @@ mod tests {
     fn problem(layer: &str, before: Vec<Node>, attribute: Vec<Attribute>) -> Option<String> {
         let input = before.last().map_or("x", |node| node.output[0].as_str());
         let input = input.to_owned();
-        let relu = before.iter().any(|node| node.op_type == "Relu");
-        let relu = if relu { r#""relu", "# } else { "" };
+        let has = |operation: &str| before.iter().any(|node| node.op_type == operation);
+        let activation = if has("Relu") {
+            r#""relu", "#
+        } else if has("Sigmoid") {
+            r#""sigmoid", "#
+        } else {
+            ""
+        };
         let weight = TensorProto {
             dims: vec![2, 1, 3, 3],
             data_type: 1,
@@ -315,7 +321,7 @@ mod tests {
             input: Vec::new(),
         };
         let bytes = Model { graph: Some(graph) }.encode_to_vec();
-        let layers = format!(r#"[{relu}{{"conv2d": {{"out": 2, "kernel": 3, {layer}}}}}]"#);
+        let layers = format!(r#"[{activation}{{"conv2d": {{"out": 2, "kernel": 3, {layer}}}}}]"#);
         let device = DeviceChoice::Flex.open().unwrap();
         let mut network = json::init(&layers, 0, &device).unwrap();
         fill::in_order(&mut network, onnx::read(&bytes).unwrap()).err()
