@@ -31,6 +31,8 @@ struct Function {
     padding: Option<String>,
     /// A maximum over all rows and columns, which is that of windows as large as the image.
     whole: bool,
+    /// An activation function that is smooth, or a part of one. Only the layers that are smooth can be it.
+    smooth: bool,
 }
 
 impl Function {
@@ -47,20 +49,31 @@ impl Function {
     }
 
     fn activation(name: String) -> Self {
+        Self::new(Kind::Activation, name)
+    }
+
+    fn smooth(name: &str) -> Self {
         Self {
-            kind: Kind::Activation,
+            smooth: true,
+            ..Self::activation(name.to_owned())
+        }
+    }
+
+    fn new(kind: Kind, name: String) -> Self {
+        Self {
+            kind,
             name,
             padding: None,
             whole: false,
+            smooth: false,
         }
     }
 
     fn whole_maximum() -> Self {
+        let name = "maximum over all rows and columns".to_owned();
         Self {
-            kind: Kind::Maximum,
-            name: "maximum over all rows and columns".to_owned(),
-            padding: None,
             whole: true,
+            ..Self::new(Kind::Maximum, name)
         }
     }
 
@@ -98,12 +111,8 @@ impl Function {
             Kind::Average => "average",
             _ => "maximum",
         };
-        Self {
-            kind,
-            name: format!("{name} of {rows} x {columns}, stride {stride:?}"),
-            padding: None,
-            whole: false,
-        }
+        let name = format!("{name} of {rows} x {columns}, stride {stride:?}");
+        Self::new(kind, name)
     }
 
     /// Whether both may be the same.
@@ -139,8 +148,6 @@ pub struct Functions {
     found: Vec<Function>,
     /// The kinds with an operation that may be the same as another one, in a way that is not known here.
     uncertain: BTreeSet<Kind>,
-    /// The first function that is smooth, or a part of a smooth one. Only the layers that are smooth can be it.
-    smooth: Option<String>,
 }
 
 impl Functions {
@@ -196,7 +203,7 @@ impl Functions {
             }
             // GELU as arithmetic.
             "Erf" => {
-                self.smooth.get_or_insert("GELU".to_owned());
+                self.smooth("GELU");
                 self.is_uncertain(Kind::Activation);
             }
             "MaxPool" => (self.found).push(Function::pooling(node, Kind::Maximum, padded)),
@@ -212,8 +219,7 @@ impl Functions {
     }
 
     fn smooth(&mut self, name: &str) {
-        self.smooth.get_or_insert(name.to_owned());
-        self.found.push(Function::activation(name.to_owned()));
+        self.found.push(Function::smooth(name));
     }
 
     fn is_uncertain(&mut self, kind: Kind) {
@@ -224,7 +230,6 @@ impl Functions {
     pub fn extend(&mut self, further: Self) {
         self.found.extend(further.found);
         self.uncertain.extend(further.uncertain);
-        self.smooth = self.smooth.take().or(further.smooth);
     }
 
     /// What differs from those of a `file`, one line each.
@@ -235,14 +240,19 @@ impl Functions {
         let mut lines: Vec<_> = kinds
             .flat_map(|kind| differ(kind, &self.of_kind(kind), &file.of_kind(kind)))
             .collect();
-        if let (None, Some(smooth)) = (&self.smooth, &file.smooth)
+        if let (None, Some(smooth)) = (self.first_smooth(), file.first_smooth())
             && lines.is_empty()
         {
+            let smooth = &smooth.name;
             lines.push(format!(
                 "activation functions: network: none like it; file: {smooth}"
             ));
         }
         lines
+    }
+
+    fn first_smooth(&self) -> Option<&Function> {
+        self.found.iter().find(|function| function.smooth)
     }
 
     fn of_kind(&self, kind: Kind) -> Vec<&Function> {

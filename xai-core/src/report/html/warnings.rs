@@ -36,10 +36,7 @@ fn of_networks(result: &SweepResult) -> Vec<String> {
     let poor = (poor > 0)
         .then(|| format!("{poor} of {all} {what}. Explanations of such a network mean little."));
     let unknown = (unknown > 0).then(|| {
-        let name = match quality {
-            Quality::Accuracy => "accuracy",
-            Quality::R2 => "R2",
-        };
+        let name = quality.title();
         format!(
             "The {name} of {unknown} of {all} networks is not a number, and the figure leaves it out. An R2 is unknown if all \
              test responses are equal."
